@@ -1,0 +1,79 @@
+"""Secrets at rest: authenticated encryption and keyed hashes under keys derived from SECRET_KEY."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+from collections.abc import Iterator
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+
+_PREFIX: Final = "v1:"
+_NONCE_BYTES: Final = 12
+
+
+class DecryptionFailed(ValueError):
+    """The text was not made by any of the configured keys, or was changed since."""
+
+
+def _derive(master: str, use: str) -> bytes:
+    hkdf = HKDF(algorithm=SHA256(), length=32, salt=b"atalaya", info=use.encode())
+    return hkdf.derive(master.encode())
+
+
+def _keys(use: str) -> Iterator[bytes]:
+    """The current key first, then those of the retired secret keys that may still be read."""
+    for master in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
+        yield _derive(master, use)
+
+
+def encrypt_secret(value: str, *, purpose: str = "secret") -> str:
+    """The value encrypted with AES-256-GCM; only the same purpose can read it back."""
+    nonce = os.urandom(_NONCE_BYTES)
+    key = next(_keys("encrypt:" + purpose))
+    sealed = AESGCM(key).encrypt(nonce, value.encode(), purpose.encode())
+    return _PREFIX + base64.urlsafe_b64encode(nonce + sealed).decode()
+
+
+def decrypt_secret(token: str, *, purpose: str = "secret") -> str:
+    """The value behind encrypt_secret's text, or DecryptionFailed."""
+    try:
+        raw = base64.b64decode(token.removeprefix(_PREFIX), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise DecryptionFailed("not an encrypted value") from error
+    if not token.startswith(_PREFIX) or len(raw) <= _NONCE_BYTES:
+        raise DecryptionFailed("not an encrypted value")
+    for key in _keys("encrypt:" + purpose):
+        try:
+            plain = AESGCM(key).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], purpose.encode())
+        except InvalidTag:
+            continue
+        return plain.decode()
+    raise DecryptionFailed("no configured key opens this value")
+
+
+def keyed_hash(value: str, *, purpose: str) -> str:
+    """HMAC-SHA256 in hexadecimal: useless to whoever steals the table without SECRET_KEY."""
+    return _hmac(next(_keys("hash:" + purpose)), value)
+
+
+def keyed_hashes(value: str, *, purpose: str) -> list[str]:
+    """The hash under every key that may still be read, for looking a stored one up."""
+    return [_hmac(key, value) for key in _keys("hash:" + purpose)]
+
+
+def keyed_hash_matches(value: str, digest: str, *, purpose: str) -> bool:
+    """Whether the digest belongs to the value, compared in constant time."""
+    return any(
+        hmac.compare_digest(candidate, digest) for candidate in keyed_hashes(value, purpose=purpose)
+    )
+
+
+def _hmac(key: bytes, value: str) -> str:
+    return hmac.new(key, value.encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,129 @@
+"""Locks by name that hold across threads, processes and, on PostgreSQL, machines."""
+
+import fcntl
+import hashlib
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final
+
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+_POLL_SECONDS: Final = 0.05
+_mine = threading.local()
+
+
+@contextmanager
+def named_lock(name: str, *, wait: bool = False, timeout: float | None = None) -> Iterator[bool]:
+    """Hold the lock while the block runs; yields whether it was got.
+
+    Without wait the answer is immediate; with wait it comes when the lock is free or the timeout
+    (seconds) is over. A thread that already holds it gets it again. Taken inside a transaction on
+    PostgreSQL, it is kept until that transaction ends, so that nobody sees the state half done.
+    """
+    held: set[str] = _mine.__dict__.setdefault("names", set())
+    if name in held:
+        yield True
+        return
+    connection = connections[DEFAULT_DB_ALIAS]
+    with _backend(connection)(connection, name, wait, timeout) as got:
+        if got:
+            held.add(name)
+        try:
+            yield got
+        finally:
+            held.discard(name)
+
+
+def _backend(connection: BaseDatabaseWrapper) -> Callable:
+    if connection.vendor != "postgresql":
+        return _file_lock
+    return _transaction_lock if connection.in_atomic_block else _session_lock
+
+
+def _acquire(attempt: Callable[[], bool], wait: bool, timeout: float | None) -> bool:
+    """Poll instead of blocking in the server, so that a time-out and a Ctrl-C both work."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while not attempt():
+        if not wait or (deadline is not None and time.monotonic() >= deadline):
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def _key(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+
+
+def _try_advisory(connection: BaseDatabaseWrapper, function: str, name: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {function}(%s)", [_key(name)])
+        row = cursor.fetchone()
+    return bool(row and row[0])
+
+
+@contextmanager
+def _transaction_lock(
+    connection: BaseDatabaseWrapper, name: str, wait: bool, timeout: float | None
+) -> Iterator[bool]:
+    yield _acquire(
+        lambda: _try_advisory(connection, "pg_try_advisory_xact_lock", name), wait, timeout
+    )
+
+
+@contextmanager
+def _session_lock(
+    connection: BaseDatabaseWrapper, name: str, wait: bool, timeout: float | None
+) -> Iterator[bool]:
+    """Lives on a connection of its own: the block may close, or pool, the thread's usual one."""
+    own = connection.copy()
+    own.settings_dict["OPTIONS"].pop("pool", None)
+    try:
+        yield _acquire(lambda: _try_advisory(own, "pg_try_advisory_lock", name), wait, timeout)
+    finally:
+        # Closing the session lets go of the lock, even when the server has already ended it.
+        own.close()
+
+
+@contextmanager
+def _file_lock(
+    connection: BaseDatabaseWrapper, name: str, wait: bool, timeout: float | None
+) -> Iterator[bool]:
+    with _lock_path(connection, name).open("a") as handle:
+        got = _acquire(lambda: _try_flock(handle), wait, timeout)
+        try:
+            yield got
+        finally:
+            if got:
+                fcntl.flock(handle, fcntl.LOCK_UN)
+
+
+def _try_flock(handle: IO[str]) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _lock_path(connection: BaseDatabaseWrapper, name: str) -> Path:
+    """One file a lock and database: parallel test databases must not wait for each other."""
+    folder = Path(settings.VAR_DIR) / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256(f"{connection.settings_dict['NAME']}\0{name}".encode()).hexdigest()
+    readable = re.sub(r"[^\w.-]+", "-", name)[:60]
+    return folder / f"{readable}-{digest[:16]}.lock"
+
+
+def _forget_after_fork() -> None:
+    """A child of fork() holds none of its parent's locks."""
+    _mine.__dict__.clear()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
