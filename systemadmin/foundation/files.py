@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from typing import IO, Any, Final
 
 from django.core.files.base import File
-from django.core.files.storage import Storage, storages
+from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.http import FileResponse
 from django.utils.translation import gettext_lazy as _
 
@@ -42,6 +42,13 @@ _SIGNATURES: Final[list[tuple[str, Callable[[bytes], bool]]]] = [
 
 _CONTROL_BYTES: Final = bytes(set(range(32)) - set(b"\t\n\r\f")) + b"\x7f"
 _RESERVED: Final = re.compile(r"(?i)^(con|prn|aux|nul|com\d|lpt\d)$")
+
+
+class PrivateFileSystemStorage(FileSystemStorage):
+    """Files on this machine that no web server serves: they leave through private_response."""
+
+    def url(self, name: str | None) -> str:
+        raise ValueError("a private file has no address; use private_response")
 
 
 def PrivateStorage() -> Storage:

@@ -3,6 +3,7 @@
 import io
 
 import pytest
+from django.core.files.storage import storages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from systemadmin.foundation.errors import InvalidInput, TooLarge
 from systemadmin.foundation.files import (
     EXTENSIONS,
+    PrivateFileSystemStorage,
     PrivateStorage,
     private_response,
     safe_name,
@@ -114,12 +116,14 @@ def test_private_response_is_inert():
     assert b"".join(response.streaming_content) == b"<script>"
 
 
-def test_private_storage_is_the_configured_one_and_has_no_url(settings, tmp_path):
-    storage = PrivateStorage()
+def test_private_storage_is_the_configured_one():
+    assert PrivateStorage() is storages["private"]
+
+
+def test_private_files_have_no_address(tmp_path):
+    storage = PrivateFileSystemStorage(location=tmp_path)
     name = storage.save("proof/a.txt", io.BytesIO(b"x"))
-    try:
-        assert storage.open(name).read() == b"x"
-        with pytest.raises((ValueError, NotImplementedError)):
-            storage.url(name)
-    finally:
-        storage.delete(name)
+    with storage.open(name) as stored:
+        assert stored.read() == b"x"
+    with pytest.raises(ValueError, match="no address"):
+        storage.url(name)
