@@ -95,21 +95,30 @@ def _session_lock(
 def _file_lock(
     connection: BaseDatabaseWrapper, name: str, wait: bool, timeout: float | None
 ) -> Iterator[bool]:
-    with _lock_path(connection, name).open("a") as handle:
-        got = _acquire(lambda: _try_flock(handle), wait, timeout)
-        try:
-            yield got
-        finally:
-            if got:
-                fcntl.flock(handle, fcntl.LOCK_UN)
+    path = _lock_path(connection, name)
+    taken: list[IO[str]] = []
+    try:
+        yield _acquire(lambda: _try_flock(path, taken), wait, timeout)
+    finally:
+        for handle in taken:
+            # Removed while still held, or a folder of dead files would grow for ever.
+            path.unlink(missing_ok=True)
+            handle.close()
 
 
-def _try_flock(handle: IO[str]) -> bool:
+def _try_flock(path: Path, taken: list[IO[str]]) -> bool:
+    handle = path.open("a")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        # The last holder may have removed the file between our open and our lock: a lock on
+        # a file without a name keeps nobody out.
+        if os.path.samestat(os.fstat(handle.fileno()), path.stat()):
+            taken.append(handle)
+            return True
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    handle.close()
+    return False
 
 
 def _lock_path(connection: BaseDatabaseWrapper, name: str) -> Path:

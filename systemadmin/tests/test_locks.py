@@ -117,6 +117,13 @@ def test_counting_under_the_lock_loses_nothing():
 
 
 @sqlite_only
+def test_no_file_is_left_behind():
+    with named_lock("a"):
+        assert _lock_path(connection, "a").exists()
+    assert not _lock_path(connection, "a").exists()
+
+
+@sqlite_only
 def test_another_process_is_kept_out_and_its_death_lets_go():
     path = _lock_path(connection, "a")
     holder = subprocess.Popen(
