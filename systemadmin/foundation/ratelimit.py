@@ -1,0 +1,240 @@
+"""Rate limits by class (`read`, `write`, `login`, …), per user or address, exact between processes.
+
+The figures are configuration (`ratelimit.read = "100/m"`) and hold from the next request on.
+"""
+
+import logging
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.utils.translation import gettext_lazy as _
+from django_ratelimit.core import get_usage
+from redis.exceptions import RedisError
+from rest_framework.exceptions import APIException
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+from systemadmin.foundation.client_ip import client_ip, network_of
+from systemadmin.foundation.errors import Unavailable
+from systemadmin.foundation.sockets import setting
+
+logger = logging.getLogger("atalaya.ratelimit")
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+# Without a count these could be guessed, or run over and over: they rather wait.
+FAIL_CLOSED = frozenset({"login", "backup", "restore"})
+STORE_ERRORS = (RedisError, DatabaseError, OSError)
+# After a failure the store is left alone for a moment, so that not every request waits for it.
+BREAK_SECONDS = 1.0
+
+_PERIODS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_RATE = re.compile(r"([1-9]\d{0,8})/([1-9]\d{0,4})?([smhd])")
+
+
+class RateLimitUnavailable(Unavailable):
+    """The store of the counters does not answer, and this kind of request must be counted."""
+
+    code = "rate_limit_unavailable"
+    default_detail = _("Requests cannot be counted now. Try again in a moment.")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much of one limit a caller has used."""
+
+    name: str
+    quota: int
+    window: int
+    remaining: int
+    reset: int
+    is_exceeded: bool
+
+    def policy_header(self) -> str:
+        return f'"{self.name}";q={self.quota};w={self.window}'
+
+    def state_header(self) -> str:
+        return f'"{self.name}";r={self.remaining};t={self.reset}'
+
+
+def parse_rate(text: str) -> tuple[int, int]:
+    """`"100/m"` -> (100, 60); `"10/5m"` -> (10, 300); ValueError for anything else."""
+    match = _RATE.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(
+            _('"%(text)s" is not a rate: write requests/period, such as 100/m or 10/5m.')
+            % {"text": text}
+        )
+    count, multiple, period = match.groups()
+    return int(count), int(multiple or 1) * _PERIODS[period]
+
+
+class StoreFailures:
+    """Counts in this process how often counting failed, and spares a dead store."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.counts: Counter[str] = Counter()
+        self._broken_until = 0.0
+
+    def is_broken(self) -> bool:
+        return time.monotonic() < self._broken_until
+
+    def note(self, rate_class: str, error: Exception | None) -> None:
+        """Count one request that could not be counted; log once per pause, not once per request."""
+        with self._lock:
+            self.counts[rate_class] += 1
+            is_news = not self.is_broken()
+            if error is not None:
+                self._broken_until = time.monotonic() + BREAK_SECONDS
+        if is_news:
+            logger.error("Rate limits cannot be counted: %s", error, extra={"limit": rate_class})
+
+    def total(self) -> int:
+        return self.counts.total()
+
+    def forget(self) -> None:
+        with self._lock:
+            self.counts.clear()
+            self._broken_until = 0.0
+
+
+store_failures = StoreFailures()
+
+
+def store_failure_count() -> float:
+    """For the metrics: requests of this process that passed or were refused uncounted."""
+    return float(store_failures.total())
+
+
+def hit(request: HttpRequest, rate_class: str, *, user_id: int | None) -> Usage | None:
+    """Count one request and say how much is left; None when nothing was counted.
+
+    Raises `RateLimitUnavailable` when counting fails and the class must not go uncounted.
+    """
+    rate = setting(f"ratelimit.{rate_class}")
+    quota, window = parse_rate(rate)
+    key = f"user:{user_id}" if user_id else f"ip:{network_of(client_ip(request))}"
+    usage, error = None, None
+    if not store_failures.is_broken():
+        try:
+            usage = get_usage(
+                request, group=rate_class, key=lambda *_: key, rate=(quota, window), increment=True
+            )
+            if usage is None:  # RATELIMIT_ENABLE is off
+                return None
+        except STORE_ERRORS as caught:
+            error = caught
+    # "limit 0" is how django-ratelimit says that it got no count.
+    if usage is None or usage["limit"] == 0:
+        store_failures.note(rate_class, error)
+        if rate_class in FAIL_CLOSED:
+            raise RateLimitUnavailable(retry_after=5) from error
+        return None
+    return Usage(
+        name=rate_class,
+        quota=quota,
+        window=window,
+        remaining=max(0, quota - usage["count"]),
+        reset=max(0, usage["time_left"]),
+        is_exceeded=usage["should_limit"],
+    )
+
+
+def ratelimit_headers(request: Any) -> dict[str, str]:
+    """The headers of draft-ietf-httpapi-ratelimit-headers-11 for what this request used."""
+    usages = getattr(getattr(request, "_request", request), "_atalaya_ratelimits", {})
+    if not usages:
+        return {}
+    return {
+        "RateLimit-Policy": ", ".join(usage.policy_header() for usage in usages.values()),
+        "RateLimit": ", ".join(usage.state_header() for usage in usages.values()),
+    }
+
+
+def _remember(request: HttpRequest, usage: Usage) -> None:
+    usages = request.__dict__.setdefault("_atalaya_ratelimits", {})
+    usages[usage.name] = usage
+
+
+def default_class(method: str | None) -> str:
+    """Reads may be many, writes fewer."""
+    return "read" if method in SAFE_METHODS else "write"
+
+
+class ClassThrottle(BaseThrottle):
+    """The DRF side: the view names its class by `rate_class_for(request)`."""
+
+    usage: Usage | None = None
+
+    def allow_request(self, request: Any, view: Any) -> bool:
+        name = getattr(view, "rate_class_for", None)
+        rate_class = name(request) if name else default_class(request.method)
+        self.usage = hit(request._request, rate_class, user_id=_user_id(request))
+        if self.usage is None:
+            return True
+        _remember(request._request, self.usage)
+        return not self.usage.is_exceeded
+
+    def wait(self) -> float | None:
+        # At least a second: "0" would invite an immediate retry into the same window.
+        return float(max(1, self.usage.reset)) if self.usage else None
+
+
+def _user_id(request: Any) -> int | None:
+    try:
+        return request.user.pk if request.user and request.user.is_authenticated else None
+    except APIException:
+        # A wrong token is refused later; here its sender is counted by address.
+        return None
+
+
+class PageRateLimitMiddleware:
+    """The same limits for what is not DRF: the admin and its login form, and the API's docs."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        for name, value in ratelimit_headers(request).items():
+            response.headers.setdefault(name, value)
+        return response
+
+    def process_view(
+        self, request: HttpRequest, view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponseBase | None:
+        view_class = getattr(view, "cls", None)
+        if isinstance(view_class, type) and issubclass(view_class, APIView):
+            return None  # its own throttle counts it, once it knows whose token it is
+        match = request.resolver_match
+        is_login = match is not None and match.url_name == "login" and request.method == "POST"
+        rate_class = "login" if is_login else default_class(request.method)
+        user = getattr(request, "user", None)
+        try:
+            usage = hit(request, rate_class, user_id=getattr(user, "pk", None))
+        except RateLimitUnavailable as refusal:
+            return _refusal(503, refusal.code, refusal.detail, refusal.headers)
+        if usage is None:
+            return None
+        _remember(request, usage)
+        if not usage.is_exceeded:
+            return None
+        wait = {"Retry-After": str(max(1, usage.reset))}
+        return _refusal(429, "throttled", _("Too many requests. Wait and try again."), wait)
+
+
+def _refusal(status: int, code: str, detail: Any, headers: dict[str, str]) -> HttpResponseBase:
+    body = {"type": "about:blank", "title": str(detail), "status": status, "code": code}
+    return JsonResponse(
+        body | {"detail": str(detail)},
+        status=status,
+        headers=headers,
+        content_type="application/problem+json",
+    )

@@ -1,0 +1,68 @@
+"""Security headers, as they are sent."""
+
+import pytest
+from csp.constants import UNSAFE_EVAL, UNSAFE_INLINE
+from csp.decorators import csp_update
+from csp.middleware import CSPMiddleware
+from django.http import HttpResponse
+from django.test import RequestFactory
+
+from systemadmin.foundation.headers import (
+    API_DOCS_CSP,
+    CONTENT_SECURITY_POLICY,
+    SecurityHeadersMiddleware,
+)
+
+
+def parse_policy(header):
+    directives = [part.strip().split() for part in header.split(";") if part.strip()]
+    assert len({words[0] for words in directives}) == len(directives), "no directive twice"
+    return {words[0]: words[1:] for words in directives}
+
+
+def emitted(view=lambda request: HttpResponse()):
+    request = RequestFactory().get("/")
+    return CSPMiddleware(view)(request).headers["Content-Security-Policy"]
+
+
+@pytest.fixture(autouse=True)
+def policy(settings):
+    settings.CONTENT_SECURITY_POLICY = CONTENT_SECURITY_POLICY
+
+
+def test_every_directive_that_is_written_is_sent():
+    sent = parse_policy(emitted())
+    assert set(sent) == set(CONTENT_SECURITY_POLICY["DIRECTIVES"])
+
+
+def test_the_policy_allows_only_ourselves():
+    sent = parse_policy(emitted())
+    assert sent["default-src"] == ["'none'"]
+    assert sent["frame-ancestors"] == sent["base-uri"] == sent["object-src"] == ["'none'"]
+    assert sent["script-src"] == sent["style-src"] == sent["form-action"] == ["'self'"]
+    words = {word for values in sent.values() for word in values}
+    assert words == {"'self'", "'none'"}
+    assert not words & {UNSAFE_INLINE, UNSAFE_EVAL, "*"}
+
+
+def test_the_docs_page_may_a_little_more_and_no_script():
+    sent = parse_policy(emitted(csp_update(API_DOCS_CSP)(lambda request: HttpResponse())))
+    assert sent["img-src"] == ["'self'", "data:"]
+    assert sent["style-src"][1].startswith("'sha256-")
+    assert sent["script-src"] == ["'self'"]
+
+
+def test_headers_that_django_does_not_send():
+    answer = SecurityHeadersMiddleware(lambda request: HttpResponse())(RequestFactory().get("/"))
+    assert answer["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert answer["Cross-Origin-Opener-Policy"] == "same-origin"
+    policies = answer["Permissions-Policy"].split(", ")
+    assert {"camera=()", "microphone=()", "geolocation=()", "usb=()"} <= set(policies)
+    assert all(policy.endswith("=()") for policy in policies)
+
+
+def test_a_view_may_set_its_own():
+    view = SecurityHeadersMiddleware(
+        lambda request: HttpResponse(headers={"Cross-Origin-Resource-Policy": "cross-origin"})
+    )
+    assert view(RequestFactory().get("/"))["Cross-Origin-Resource-Policy"] == "cross-origin"
