@@ -1,0 +1,31 @@
+"""The composition: an app without tables that knows every desk."""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
+from django.core.management import call_command
+from django.db.models.signals import post_migrate
+
+
+class AtalayaAdminConfig(AdminConfig):
+    """Django admin with our own site as the default one."""
+
+    default_site = "systemadmin.site.AtalayaAdminSite"
+
+
+class ProjectConfig(AppConfig):
+    """Last of the installed apps: what needs all others to be loaded."""
+
+    name = "config"
+    verbose_name = "Atalaya"
+
+    def ready(self) -> None:
+        post_migrate.connect(_after_migrate, sender=self, dispatch_uid="config.after_migrate")
+
+
+def _after_migrate(sender: AppConfig, using: str, verbosity: int, **kwargs: Any) -> None:
+    # Roles, schedules and the cache table follow from the code, so every migrate
+    # brings them up to date and none of them can be forgotten on a new machine.
+    if using == "default":
+        call_command("setup", verbosity=verbosity)

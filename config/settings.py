@@ -1,0 +1,339 @@
+"""Settings of the whole project, read from the environment and from `.env`.
+
+Every variable is described in `docs/configuration.md`; a test holds that list complete.
+"""
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from systemadmin.foundation.headers import CONTENT_SECURITY_POLICY as POLICY
+from systemadmin.foundation.logs import logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+if (BASE_DIR / ".env").is_file():
+    env.read_env(BASE_DIR / ".env")
+
+TESTING = "pytest" in sys.modules
+# Workers keep plain persistent connections: psycopg's pool does not survive their forks.
+IS_WORKER = len(sys.argv) > 1 and sys.argv[1] == "qcluster"
+
+# -- the machine ---------------------------------------------------------------
+
+DEBUG = env.bool("DJANGO_DEBUG", default=False)
+DEMO_MODE = env.bool("DEMO_MODE", default=False)
+SECRET_KEY = env.str("DJANGO_SECRET_KEY", default="")
+if not SECRET_KEY:
+    if not (DEBUG or TESTING):
+        raise ImproperlyConfigured(
+            "Set DJANGO_SECRET_KEY to a long random string (for a trial on your own "
+            "machine, set DJANGO_DEBUG=1 instead)."
+        )
+    SECRET_KEY = "insecure-key-for-debug-and-tests-only-" + "0" * 24
+SECRET_KEY_FALLBACKS = env.list("DJANGO_SECRET_KEY_FALLBACKS", default=[])
+ALLOWED_HOSTS = env.list(
+    "DJANGO_ALLOWED_HOSTS",
+    default=["localhost", "127.0.0.1", "[::1]", "testserver"] if DEBUG or TESTING else [],
+)
+CSRF_TRUSTED_ORIGINS = env.list("DJANGO_CSRF_TRUSTED_ORIGINS", default=[])
+PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000")
+TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
+REQUIRE_STAFF_2FA = env.bool("REQUIRE_STAFF_2FA", default=not (DEBUG or DEMO_MODE))
+GEOIP_PATH = env.str("GEOIP_PATH", default="")
+
+VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
+BACKUP_DIR = Path(env.str("BACKUP_DIR", default=str(VAR_DIR / "backups"))).resolve()
+BACKUP_PASSPHRASE = env.str("BACKUP_PASSPHRASE", default="")
+LOG_DIR = env.str("LOG_DIR", default="" if TESTING else str(VAR_DIR / "logs"))
+VAR_DIR.mkdir(parents=True, exist_ok=True)
+
+# -- applications --------------------------------------------------------------
+
+ATALAYA_APPS = ["systemadmin", "riskops", "support", "marketplace", "messaging"]
+INSTALLED_APPS = [
+    "config.apps.AtalayaAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "knox",
+    "django_otp",
+    "axes",
+    "csp",
+    "dbbackup",
+    "django_q",
+    *ATALAYA_APPS,
+    "config.apps.ProjectConfig",
+]
+
+MIDDLEWARE = [
+    "systemadmin.foundation.middleware.RequestContextMiddleware",
+    "systemadmin.foundation.access_log.AccessLogMiddleware",
+    "systemadmin.foundation.headers.SecurityHeadersMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "systemadmin.foundation.middleware.ApiPathMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "systemadmin.foundation.middleware.UserContextMiddleware",
+    "systemadmin.foundation.ratelimit.PageRateLimitMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+ASGI_APPLICATION = "config.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.i18n",
+            ],
+        },
+    },
+]
+
+# -- database, cache, queue ----------------------------------------------------
+
+DATABASE_URL = env.str("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'atalaya.sqlite3'}")
+
+
+def database_settings(url: str) -> dict[str, Any]:
+    """Return Django's settings for one database URL, tuned as for production."""
+    database = environ.Env.db_url_config(url)
+    if "sqlite" in database["ENGINE"]:
+        database["OPTIONS"] = {
+            # A write transaction takes its lock at BEGIN: no deadlock on upgrade, and
+            # "read, check, write" in one atomic block is safe as it stands.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": (
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+                "PRAGMA mmap_size=134217728; PRAGMA cache_size=-20000;"
+            ),
+        }
+        if TESTING:
+            database["TEST"] = {"NAME": None}
+    else:
+        options = database.setdefault("OPTIONS", {})
+        if IS_WORKER or TESTING or env.bool("DATABASE_PERSISTENT", default=False):
+            database["CONN_MAX_AGE"] = 0 if TESTING else 600
+            database["CONN_HEALTH_CHECKS"] = True
+        else:
+            options["pool"] = {"min_size": 1, "max_size": env.int("DATABASE_POOL", default=10)}
+    return database
+
+
+DATABASES = {"default": database_settings(DATABASE_URL)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.str("REDIS_URL", default="")
+CACHES = {
+    "default": (
+        {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
+        }
+        if REDIS_URL
+        else {
+            "BACKEND": "systemadmin.foundation.cache.ExactDatabaseCache",
+            "LOCATION": "cache_entries",
+        }
+    )
+}
+
+Q_CLUSTER = {
+    "name": "default",
+    "label": "Queue",
+    "orm": "default",  # the database loses nothing; Redis loses what a killed worker took
+    "workers": env.int("QUEUE_WORKERS", default=2),
+    "timeout": 300,
+    # Counted from the moment a task is taken, so it must exceed
+    # timeout x (1 + queue_limit / workers), or a waiting task runs twice.
+    "retry": 3700,
+    "max_attempts": 3,
+    "bulk": 1,
+    "queue_limit": 3,
+    "save_limit": 0,
+    "catch_up": False,
+    "recycle": 200,
+    "poll": 1,
+    "ack_failures": True,
+    "ALT_CLUSTERS": {
+        "long": {"workers": 1, "timeout": 7200, "retry": 40000, "max_attempts": 1, "recycle": 20}
+    },
+}
+
+# -- people and sign-in --------------------------------------------------------
+
+AUTH_USER_MODEL = "systemadmin.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+if TESTING:
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+LOGIN_URL = "admin:login"
+KNOX_TOKEN_MODEL = "systemadmin.ApiToken"  # noqa: S105 - a model's name
+REST_KNOX = {"TOKEN_TTL": timedelta(hours=10), "AUTH_HEADER_PREFIX": "Bearer"}
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
+AXES_ENABLE_ACCESS_FAILURE_LOG = False
+AXES_CLIENT_IP_CALLABLE = "systemadmin.foundation.client_ip.client_ip"
+AXES_LOCKOUT_CALLABLE = "systemadmin.foundation.api.problems.locked_out"
+OTP_TOTP_ISSUER = "Atalaya"
+
+# -- API -----------------------------------------------------------------------
+
+# What our viewsets need they name themselves (foundation/api/views.py); these defaults
+# are for views of other packages, and the permission among them opens to no member.
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "systemadmin.api.authentication.BearerAuthentication",
+        "systemadmin.api.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "systemadmin.foundation.api.schema.ProblemAutoSchema",
+    "EXCEPTION_HANDLER": "systemadmin.foundation.api.problems.exception_handler",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Atalaya API",
+    "DESCRIPTION": "Trust-and-operations back office of a community marketplace.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "/api",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "systemadmin.foundation.api.schema.describe_problems",
+    ],
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False},
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
+
+# -- security ------------------------------------------------------------------
+
+RATELIMIT_USE_CACHE = "default"
+RATELIMIT_ENABLE = True
+SILENCED_SYSTEM_CHECKS = [
+    # The embedded cache counts exactly (see foundation/cache.py and its four-process
+    # test); django-ratelimit only knows that Django's own database cache does not.
+    "django_ratelimit.E003",
+    "django_ratelimit.W001",
+]
+_BEHIND_TLS = env.bool("DJANGO_TLS", default=not (DEBUG or TESTING))
+SECURE_SSL_REDIRECT = _BEHIND_TLS
+SECURE_HSTS_SECONDS = 63072000 if _BEHIND_TLS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _BEHIND_TLS
+SECURE_HSTS_PRELOAD = _BEHIND_TLS
+SECURE_REDIRECT_EXEMPT = [r"^api/health"]
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+if TRUSTED_PROXY_COUNT:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _BEHIND_TLS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = POLICY
+
+# -- language and time ---------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("es", _("Spanish"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# -- files ---------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+MEDIA_ROOT = VAR_DIR / "media"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "private": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": VAR_DIR / "private"},
+    },
+    "backups": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": BACKUP_DIR},
+    },
+    "dbbackup": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": BACKUP_DIR},
+    },
+}
+
+# -- channels ------------------------------------------------------------------
+
+TELEGRAM_BOT_TOKEN = env.str("TELEGRAM_BOT_TOKEN", default="")
+TELEGRAM_CHAT_ID = env.str("TELEGRAM_CHAT_ID", default="")
+TELEGRAM_API_URL = env.str("TELEGRAM_API_URL", default="https://api.telegram.org")
+ALERT_URLS = env.list("ALERT_URLS", default=[])
+EMAIL_URL = env.str("EMAIL_URL", default="consolemail://" if DEBUG else "dummymail://")
+EMAIL_CONFIG = environ.Env.email_url_config(EMAIL_URL)
+vars().update(EMAIL_CONFIG)
+if TESTING:
+    EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Atalaya <atalaya@localhost>")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+LOGGING = logging_config(log_dir=LOG_DIR, debug=DEBUG or TESTING)
+
+# -- our own hooks: the foundation knows no app, settings name what it calls ----
+
+IDEMPOTENCY_MODEL = "systemadmin.IdempotencyKey"
+# How long one process may answer from its copy of the stored configuration (seconds);
+# None keeps it until this process writes (tests).
+CONFIGURATION_MAX_AGE = None if TESTING else 1.0

@@ -1,0 +1,24 @@
+"""The whole tree of addresses, on one screen."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
+
+handler400 = "systemadmin.foundation.api.problems.bad_request"
+handler403 = "systemadmin.foundation.api.problems.forbidden"
+handler404 = "systemadmin.foundation.api.problems.not_found"
+handler500 = "systemadmin.foundation.api.problems.server_error"
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("admin/", admin.site.urls),
+    path("api/schema", SpectacularJSONAPIView.as_view(), name="schema"),
+    path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("api/", include("systemadmin.api.urls")),
+    path("api/", include("riskops.api.urls")),
+    path("api/", include("support.api.urls")),
+    path("api/", include("marketplace.api.urls")),
+    path("api/", include("messaging.api.urls")),
+]

@@ -1,0 +1,95 @@
+"""A small named cast with known rights, for the tests of every desk."""
+
+import pytest
+from django.core.cache import cache
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from systemadmin.foundation import sockets
+
+
+@pytest.fixture(autouse=True)
+def fresh_process_state(request, settings, tmp_path):
+    """No copy of stored settings and no private file leaks from one test to the next."""
+    sockets.forget_stored_values()
+    settings.RATELIMIT_ENABLE = "ratelimited" in request.keywords
+    yield
+    sockets.forget_stored_values()
+
+
+@pytest.fixture
+def api():
+    """An anonymous API client."""
+    return APIClient()
+
+
+@pytest.fixture
+def as_user():
+    """`as_user(user)`: an API client with a real bearer token, second factor passed."""
+    from systemadmin.models import ApiToken
+
+    def sign_in(user, two_factor=True):
+        moment = timezone.now() if two_factor else None
+        _token, secret = ApiToken.objects.create(user=user, two_factor_at=moment)
+        client = APIClient()
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
+        client.user = user
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def member(db):
+    """Marta, a member."""
+    from systemadmin.tests.factories import UserFactory
+
+    return UserFactory(username="marta", first_name="Marta")
+
+
+@pytest.fixture
+def other_member(db):
+    """Oscar, a member who must never see what is Marta's."""
+    from systemadmin.tests.factories import UserFactory
+
+    return UserFactory(username="oscar", first_name="Oscar")
+
+
+@pytest.fixture
+def staff(db):
+    """`staff("support_agent")`: an account with that role."""
+    from systemadmin.tests.factories import StaffFactory
+
+    def make(role, **kwargs):
+        return StaffFactory(role=role, **kwargs)
+
+    return make
+
+
+@pytest.fixture
+def superuser(db):
+    """Root."""
+    from systemadmin.tests.factories import StaffFactory
+
+    return StaffFactory(username="root", is_superuser=True)
+
+
+@pytest.fixture
+def admin_client_for():
+    """`admin_client_for(user)`: a browser session in the admin, second factor passed."""
+    from django.test import Client
+
+    def sign_in(user):
+        client = Client()
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def clear_cache(db):
+    """An empty cache before and after."""
+    cache.clear()
+    yield
+    cache.clear()

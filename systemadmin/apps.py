@@ -1,0 +1,18 @@
+"""The base app: people, audit, configuration, alerts, backups, status."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class SystemAdminConfig(AppConfig):
+    """Owns the sockets that desks plug into."""
+
+    name = "systemadmin"
+    verbose_name = _("System administration")
+
+    def ready(self) -> None:
+        from systemadmin import checks, subscribers  # noqa: F401, PLC0415 - registered by import
+        from systemadmin.foundation.sockets import use_stored_values  # noqa: PLC0415
+        from systemadmin.services.configuration import stored_values  # noqa: PLC0415
+
+        use_stored_values(stored_values)

@@ -1,0 +1,73 @@
+"""System checks that explain a wrong or dangerous setting in a sentence."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import Error, Tags, Warning, register
+
+
+@register(Tags.security, deploy=True)
+def check_second_factor(**kwargs: Any) -> list[Any]:
+    """Staff without a second factor is a decision that production must not make by accident."""
+    if settings.REQUIRE_STAFF_2FA:
+        return []
+    return [
+        Warning(
+            "Staff can sign in without a second factor. Set REQUIRE_STAFF_2FA=1.",
+            id="atalaya.W001",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_demo_mode(**kwargs: Any) -> list[Any]:
+    """Demo accounts have published passwords."""
+    if not settings.DEMO_MODE:
+        return []
+    return [
+        Error(
+            "DEMO_MODE is on: anyone can sign in with the published demo passwords. "
+            "Unset DEMO_MODE and run `manage.py purge_demo`.",
+            id="atalaya.E001",
+        )
+    ]
+
+
+@register(Tags.security)
+def check_proxy_count(**kwargs: Any) -> list[Any]:
+    """A negative count would trust forged addresses."""
+    if settings.TRUSTED_PROXY_COUNT >= 0:
+        return []
+    return [
+        Error(
+            "TRUSTED_PROXY_COUNT is negative. Set it to the number of proxies in front of "
+            "the application (0 when clients connect directly).",
+            id="atalaya.E002",
+        )
+    ]
+
+
+@register(Tags.security)
+def check_telegram(**kwargs: Any) -> list[Any]:
+    """Half a Telegram configuration sends nothing."""
+    if bool(settings.TELEGRAM_BOT_TOKEN) == bool(settings.TELEGRAM_CHAT_ID):
+        return []
+    return [
+        Warning(
+            "Telegram alerts need both TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID; only one is set.",
+            id="atalaya.W002",
+        )
+    ]
+
+
+@register(Tags.database)
+def check_backup_dir(**kwargs: Any) -> list[Any]:
+    """Backups inside a folder that the web server publishes would be downloadable."""
+    if settings.MEDIA_ROOT not in [settings.BACKUP_DIR, *settings.BACKUP_DIR.parents]:
+        return []
+    return [
+        Error(
+            "BACKUP_DIR lies inside the media folder. Move it outside of what is served.",
+            id="atalaya.E003",
+        )
+    ]

@@ -1,0 +1,26 @@
+"""Settings of the base app that staff may change at run time."""
+
+from django.utils.translation import gettext_lazy as _
+
+from systemadmin.foundation.sockets import Setting
+
+SETTINGS = [
+    Setting(
+        key="ratelimit.read",
+        type="rate",
+        default="100/m",
+        description=_("Reads a user or address may make."),
+    ),
+    Setting(
+        key="ratelimit.write",
+        type="rate",
+        default="30/m",
+        description=_("Writes a user or address may make."),
+    ),
+    Setting(
+        key="ratelimit.login",
+        type="rate",
+        default="5/m",
+        description=_("Sign-in attempts from one address."),
+    ),
+]

@@ -1,0 +1,43 @@
+"""The base of every endpoint: access, problems, paging, idempotency, concurrency."""
+
+from systemadmin.foundation.api.access import MEMBER, PUBLIC, DeclaredAccess
+from systemadmin.foundation.api.filters import (
+    StrictFilterBackend,
+    StrictFilterSet,
+    StrictOrdering,
+)
+from systemadmin.foundation.api.negotiation import JSONAlways, StrictJSONParser
+from systemadmin.foundation.api.paging import CursorList, PagedList
+from systemadmin.foundation.api.problems import problem_response
+from systemadmin.foundation.api.routing import Router
+from systemadmin.foundation.api.schema import problem_responses
+from systemadmin.foundation.api.serializers import StrictSerializer
+from systemadmin.foundation.api.views import (
+    BaseViewSet,
+    MemberViewSet,
+    PublicViewSet,
+    StaffViewSet,
+    expected_version,
+)
+
+__all__ = [
+    "MEMBER",
+    "PUBLIC",
+    "BaseViewSet",
+    "CursorList",
+    "DeclaredAccess",
+    "JSONAlways",
+    "MemberViewSet",
+    "PagedList",
+    "PublicViewSet",
+    "Router",
+    "StaffViewSet",
+    "StrictFilterBackend",
+    "StrictFilterSet",
+    "StrictJSONParser",
+    "StrictOrdering",
+    "StrictSerializer",
+    "expected_version",
+    "problem_response",
+    "problem_responses",
+]

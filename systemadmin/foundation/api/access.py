@@ -1,0 +1,87 @@
+"""Who may call an action: declared on the viewset, refused when it is not."""
+
+from enum import Enum
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+from rest_framework.exceptions import NotAuthenticated
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+
+from systemadmin.foundation.errors import NotAllowed
+
+
+class Access(Enum):
+    """Access that is not a permission string."""
+
+    PUBLIC = "public"  # anyone, signed in or not
+    MEMBER = "member"  # any active account; the queryset narrows to its own
+
+
+PUBLIC = Access.PUBLIC
+MEMBER = Access.MEMBER
+
+Required = str | tuple[str, ...] | Access
+
+
+class PermissionNotDeclared(NotAllowed):
+    """The action names no permission, so nobody may call it."""
+
+    code = "permission_not_declared"
+    default_detail = _("This action declares no permission and is refused.")
+
+
+class TwoFactorRequired(NotAllowed):
+    """Staff must pass the second factor first."""
+
+    code = "two_factor_required"
+    default_detail = _("Sign in with your second factor to use the staff side.")
+
+
+class AccountSuspended(NotAllowed):
+    """The account is suspended: it may read, not act."""
+
+    code = "account_suspended"
+    default_detail = _("Your account is suspended.")
+
+
+class DeclaredAccess(BasePermission):
+    """Refuse every action that the view's `access` table does not open to this caller."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        action = getattr(view, "action", None) or view.action_for(request)
+        if action is None:  # no handler for this method: answered with 405
+            return True
+        table = getattr(view, "access", {})
+        required: Required | None = table.get(action, table.get("default"))
+        if required is None:
+            raise PermissionNotDeclared
+        if required is PUBLIC:
+            return True
+        if not request.user or not request.user.is_authenticated:
+            raise NotAuthenticated
+        if required is MEMBER:
+            return self._member_may(request, view)
+        names = (required,) if isinstance(required, str) else required
+        return self._staff_may(request, names)
+
+    def _member_may(self, request: Request, view: Any) -> bool:
+        allowed_while_suspended = getattr(view, "allowed_while_suspended", set())
+        if (
+            request.method not in SAFE_METHODS
+            and getattr(request.user, "is_suspended", False)
+            and view.action not in allowed_while_suspended
+        ):
+            raise AccountSuspended
+        return True
+
+    def _staff_may(self, request: Request, names: Any) -> bool:
+        user = request.user
+        # An ingest service is not staff but holds exactly its permission, hence the
+        # permission decides; suspended staff decide nothing.
+        if getattr(user, "is_suspended", False) or not user.has_perms(names):
+            raise NotAllowed
+        if settings.REQUIRE_STAFF_2FA and user.is_staff and not user.is_verified():
+            raise TwoFactorRequired
+        return True

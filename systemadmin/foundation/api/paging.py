@@ -1,0 +1,230 @@
+"""Paging: by number with a count for small sets, by keyset cursor for what grows."""
+
+import base64
+import binascii
+import json
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import F, Q, QuerySet
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext as _
+from rest_framework.pagination import BasePagination, PageNumberPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from systemadmin.foundation.errors import InvalidInput
+
+MAX_PAGE_SIZE = 100
+DEFAULT_PAGE_SIZE = 25
+
+
+def page_size_of(request: Request, default: int = DEFAULT_PAGE_SIZE) -> int:
+    """Return `?page_size=`, 1 to 100; raises `InvalidInput` for anything else."""
+    raw = request.query_params.get("page_size")
+    if raw is None:
+        return default
+    if not (raw.isascii() and raw.isdigit() and 1 <= int(raw[:6]) <= MAX_PAGE_SIZE):
+        raise InvalidInput("page_size", _("A whole number from 1 to 100."))
+    return int(raw)
+
+
+class PagedList(PageNumberPagination):
+    """`{count, next, previous, results}` for sets that stay small."""
+
+    page_size = DEFAULT_PAGE_SIZE
+    page_size_query_param = "page_size"
+    max_page_size = MAX_PAGE_SIZE
+
+    def get_page_size(self, request: Request) -> int:
+        return page_size_of(request, self.page_size)
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
+        raw = request.query_params.get("page", "1")
+        if not (raw.isascii() and raw.isdigit() and len(raw) < 10 and int(raw) > 0):
+            raise InvalidInput("page", _("A whole number from 1 up."))
+        return super().paginate_queryset(queryset, request, view)
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return {"t": value.isoformat()}
+    if isinstance(value, date):
+        return {"d": value.isoformat()}
+    if isinstance(value, Decimal):
+        return {"n": str(value)}
+    return value
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, dict):
+        if "t" in value:
+            moment = parse_datetime(value["t"])
+            if moment is None or moment.tzinfo is None:
+                raise ValueError
+            return moment
+        if "d" in value:
+            return parse_date(value["d"])
+        return Decimal(value["n"])
+    if isinstance(value, list) or (isinstance(value, str) and "\x00" in value):
+        raise TypeError
+    return value
+
+
+class CursorList(BasePagination):
+    """`{next, previous, results}` by keyset: each page costs the page, however deep.
+
+    The cursor holds the ordering values of the row at the edge, so rows inserted or
+    removed meanwhile make no gap and no double. Nulls sort last in either direction.
+    """
+
+    ordering: tuple[str, ...] = ("-id",)
+    page_size = DEFAULT_PAGE_SIZE
+
+    def paginate_queryset(self, queryset: QuerySet, request: Request, view: Any = None) -> list:
+        self.request = request
+        self.base_url = request.build_absolute_uri(request.path)
+        self.size = page_size_of(request, getattr(view, "page_size", self.page_size))
+        self.fields = self._ordering(queryset, request, view)
+        position, backwards = self._read_cursor(request.query_params.get("cursor"))
+        self.nullable = [self._is_nullable(queryset, name) for name, _desc in self.fields]
+        page = queryset.order_by(*self._order_terms(backwards))
+        if position is not None:
+            page = page.filter(self._beyond(position, backwards))
+        rows = list(page[: self.size + 1])
+        more, rows = len(rows) > self.size, rows[: self.size]
+        if backwards:
+            rows.reverse()
+        self.has_next = more if not backwards else position is not None
+        self.has_previous = more if backwards else position is not None
+        self.rows = rows
+        return rows
+
+    def _ordering(self, queryset: QuerySet, request: Request, view: Any) -> list[tuple[str, bool]]:
+        terms: list[str] = []
+        if request.query_params.get("ordering"):
+            terms = [term.strip() for term in request.query_params["ordering"].split(",")]
+        terms = terms or list(getattr(view, "ordering", None) or self.ordering)
+        fields = [(term.lstrip("-"), term.startswith("-")) for term in terms]
+        pk = queryset.model._meta.pk.name
+        if not any(name in (pk, "pk") for name, _desc in fields):
+            fields.append((pk, fields[0][1]))
+        return fields
+
+    def _is_nullable(self, queryset: QuerySet, name: str) -> bool:
+        if name in queryset.query.annotations:
+            return True
+        model = queryset.model
+        for part in name.split("__"):
+            try:
+                found = model._meta.get_field(part)
+            except FieldDoesNotExist:
+                return False
+            if getattr(found, "null", False) or not found.concrete:
+                return True
+            model = found.related_model or model
+        return False
+
+    def _order_terms(self, backwards: bool) -> list[Any]:
+        terms: list[Any] = []
+        for (name, descending), nullable in zip(self.fields, self.nullable, strict=True):
+            down = descending != backwards
+            if not nullable:
+                terms.append(f"-{name}" if down else name)
+                continue
+            nulls = {"nulls_first": True} if backwards else {"nulls_last": True}
+            terms.append(F(name).desc(**nulls) if down else F(name).asc(**nulls))
+        return terms
+
+    def _beyond(self, position: list[Any], backwards: bool) -> Q:
+        """Rows strictly beyond the cursor, in lexicographic order of the fields."""
+        beyond, same = Q(pk__in=[]), Q()
+        for index, (name, descending) in enumerate(self.fields):
+            value = position[index]
+            step = self._step(name, value, descending != backwards, index, backwards)
+            if step is not None:
+                beyond |= same & step
+            same &= Q(**{f"{name}__isnull": True}) if value is None else Q(**{name: value})
+        return beyond
+
+    def _step(self, name: str, value: Any, down: bool, index: int, backwards: bool) -> Q | None:
+        if value is None:
+            # Nulls are last: nothing lies beyond one going forward, all else going back.
+            return Q(**{f"{name}__isnull": False}) if backwards else None
+        step = Q(**{f"{name}__{'lt' if down else 'gt'}": value})
+        if self.nullable[index] and not backwards:
+            step |= Q(**{f"{name}__isnull": True})
+        return step
+
+    def _read_cursor(self, raw: str | None) -> tuple[list[Any] | None, bool]:
+        if not raw:
+            return None, False
+        try:
+            payload = json.loads(base64.urlsafe_b64decode(raw.encode("ascii")))
+            position = [_decode(value) for value in payload["v"]]
+            if len(position) != len(self.fields) or payload["o"] != self._signature():
+                raise ValueError
+            for value in position:
+                if isinstance(value, int) and abs(value) >= 2**63:
+                    raise ValueError
+        except (ValueError, TypeError, KeyError, ArithmeticError, binascii.Error) as error:
+            raise InvalidInput("cursor", _("This cursor is not valid for this list.")) from error
+        return position, bool(payload.get("b"))
+
+    def _signature(self) -> str:
+        return ",".join(("-" if down else "") + name for name, down in self.fields)
+
+    def _link(self, row: Any, backwards: bool) -> str:
+        values = [_encode(self._value(row, name)) for name, _desc in self.fields]
+        payload = {"v": values, "o": self._signature(), "b": int(backwards)}
+        cursor = base64.urlsafe_b64encode(json.dumps(payload).encode()).decode("ascii")
+        params = [(k, v) for k, v in self.request.query_params.lists() if k != "cursor"]
+        params.append(("cursor", [cursor]))
+        return f"{self.base_url}?{urlencode(params, doseq=True)}"
+
+    def _value(self, row: Any, name: str) -> Any:
+        if isinstance(row, dict):
+            return row[name]
+        if hasattr(row, name):
+            return getattr(row, name)
+        value = row
+        for part in name.split("__"):
+            value = getattr(value, part) if value is not None else None
+        return value
+
+    def get_paginated_response(self, data: Any) -> Response:
+        """Return the page; `next` and `previous` are null at the ends."""
+        following = self._link(self.rows[-1], False) if self.rows and self.has_next else None
+        preceding = self._link(self.rows[0], True) if self.rows and self.has_previous else None
+        return Response({"next": following, "previous": preceding, "results": data})
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Describe the envelope for OpenAPI."""
+        link = {"type": ["string", "null"], "format": "uri"}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {"next": link, "previous": link, "results": schema},
+        }
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """Describe `cursor` and `page_size` for OpenAPI."""
+        return [
+            {
+                "name": "cursor",
+                "in": "query",
+                "required": False,
+                "description": "Taken from `next` or `previous` of an earlier page.",
+                "schema": {"type": "string"},
+            },
+            {
+                "name": "page_size",
+                "in": "query",
+                "required": False,
+                "description": "Rows a page, 1 to 100.",
+                "schema": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE},
+            },
+        ]

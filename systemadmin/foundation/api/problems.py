@@ -1,0 +1,240 @@
+"""RFC 9457: every refusal and every failure of the API as `application/problem+json`."""
+
+import logging
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    ValidationError,
+)
+from django.core.signals import got_request_exception
+from django.db import DataError, IntegrityError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
+from django.views import defaults
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from systemadmin.foundation.context import current
+from systemadmin.foundation.errors import (
+    DomainError,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+    RuleViolation,
+    TooLarge,
+    Unavailable,
+)
+
+logger = logging.getLogger("atalaya.api")
+
+CONTENT_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:atalaya:problem:"
+
+
+def problem_body(
+    *, status: int, code: str, title: str, detail: str = "", errors: Any = None, **extra: Any
+) -> dict[str, Any]:
+    """Return one problem object with the members that `product.md` promises."""
+    body = {
+        "type": TYPE_PREFIX + code,
+        "title": str(title),
+        "status": status,
+        "detail": str(detail or title),
+        "code": code,
+        "request_id": current().request_id,
+        **extra,
+    }
+    if errors:
+        body["errors"] = errors
+    return body
+
+
+def problem_response(error: DomainError) -> Response:
+    """Return the DRF response for a domain error."""
+    body = problem_body(
+        status=error.status,
+        code=error.code,
+        title=error.title,
+        detail=error.detail,
+        errors=[{**item, "detail": str(item["detail"])} for item in error.errors],
+        **error.extra,
+    )
+    return Response(body, status=error.status, headers=error.headers, content_type=CONTENT_TYPE)
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
+    """Turn any exception of a view into a problem; nothing escapes as HTML or plain text."""
+    set_rollback()
+    request = context.get("request")
+    if isinstance(exc, DomainError):
+        return problem_response(exc)
+    if isinstance(exc, exceptions.APIException):
+        return _from_drf(exc)
+    translated = _translate(exc)
+    if translated is not None:
+        return problem_response(translated)
+    return _unexpected(exc, getattr(request, "_request", request))
+
+
+def _translate(exc: Exception) -> DomainError | None:
+    if isinstance(exc, ValidationError):
+        return from_validation_error(exc)
+    if isinstance(exc, Http404):
+        return NotFound()
+    if isinstance(exc, PermissionDenied):
+        return NotAllowed()
+    if isinstance(exc, RequestDataTooBig):
+        return TooLarge()
+    if isinstance(exc, SuspiciousOperation):
+        return InvalidInput("", str(exc) or None, code="suspicious")
+    if isinstance(exc, IntegrityError):
+        logger.warning("integrity error answered as 409", exc_info=exc)
+        return RuleViolation(_("It conflicts with what is already stored."), code="conflict")
+    if isinstance(exc, DataError):
+        return InvalidInput("", _("A value is out of range."), code="out_of_range")
+    if isinstance(exc, OperationalError):
+        logger.error("database not available", exc_info=exc)
+        return Unavailable(_("The database is not available."), code="database_unavailable")
+    return None
+
+
+def from_validation_error(exc: ValidationError) -> InvalidInput:
+    """Translate Django's validation error, field by field."""
+    errors = []
+    by_field = exc.error_dict if hasattr(exc, "error_dict") else {"": exc.error_list}
+    for field, items in by_field.items():
+        name = "" if field == "__all__" else field
+        for item in items:
+            message = " ".join(str(text) for text in item.messages)
+            errors.append({"field": name, "code": item.code or "invalid", "detail": message})
+    problem = InvalidInput("", "")
+    problem.errors = errors
+    return problem
+
+
+def flatten(detail: Any, prefix: str = "") -> list[dict[str, str]]:
+    """Flatten DRF's nested error detail into `[{field, code, detail}]`, dotted names."""
+    if isinstance(detail, dict):
+        return [
+            error
+            for name, item in detail.items()
+            for error in flatten(item, _join(prefix, str(name)))
+        ]
+    if isinstance(detail, list):
+        found = []
+        for position, item in enumerate(detail):
+            nested = isinstance(item, dict | list)
+            found += flatten(item, _join(prefix, str(position)) if nested else prefix)
+        return found
+    return [{"field": prefix, "code": getattr(detail, "code", "invalid"), "detail": str(detail)}]
+
+
+def _join(prefix: str, name: str) -> str:
+    if name == "non_field_errors":
+        return prefix
+    return f"{prefix}.{name}" if prefix else name
+
+
+def _from_drf(exc: exceptions.APIException) -> Response:
+    headers = {}
+    if getattr(exc, "auth_header", None):
+        headers["WWW-Authenticate"] = exc.auth_header
+    wait = getattr(exc, "wait", None)
+    if wait is not None:
+        headers["Retry-After"] = str(max(1, int(wait + 0.999)))
+    if isinstance(exc, exceptions.ValidationError):
+        title, detail, code = InvalidInput.title, InvalidInput.title, "invalid"
+        errors = flatten(exc.detail)
+    else:
+        title, errors = exc.default_detail, None
+        detail = exc.detail
+        code = str(exc.get_codes()) if isinstance(exc.get_codes(), str) else exc.default_code
+    body = problem_body(
+        status=exc.status_code, code=code, title=title, detail=detail, errors=errors
+    )
+    return Response(body, status=exc.status_code, headers=headers, content_type=CONTENT_TYPE)
+
+
+def _unexpected(exc: Exception, request: HttpRequest | None) -> Response:
+    logger.error("unhandled error", exc_info=exc)
+    # Django's own signal, so that alerting hears of it as of any other failure.
+    got_request_exception.send(sender=None, request=request)
+    body = problem_body(
+        status=500, code="internal_error", title=_("Something went wrong on our side.")
+    )
+    return Response(body, status=500, content_type=CONTENT_TYPE)
+
+
+# -- outside DRF: unknown paths, lock-out, failures in middleware ---------------------
+
+
+def plain_problem(error: DomainError) -> JsonResponse:
+    """Return a problem from plain Django code (middleware, error handlers)."""
+    body = problem_body(
+        status=error.status, code=error.code, title=error.title, detail=error.detail
+    )
+    return JsonResponse(body, status=error.status, headers=error.headers, content_type=CONTENT_TYPE)
+
+
+def wants_problem(request: HttpRequest) -> bool:
+    """True where a client, not a browser, is asking."""
+    return request.path.startswith("/api/")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler404."""
+    if wants_problem(request):
+        return plain_problem(NotFound())
+    return defaults.page_not_found(request, exception)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler400."""
+    if wants_problem(request):
+        error = TooLarge() if isinstance(exception, RequestDataTooBig) else InvalidInput("", "")
+        error.errors = []
+        return plain_problem(error)
+    return defaults.bad_request(request, exception)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler403."""
+    if wants_problem(request):
+        return plain_problem(NotAllowed())
+    return defaults.permission_denied(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """handler500."""
+    if wants_problem(request):
+        error = DomainError(code="internal_error")
+        error.status, error.title = 500, _("Something went wrong on our side.")
+        error.detail = error.title
+        return plain_problem(error)
+    return defaults.server_error(request)
+
+
+class LockedOut(DomainError):
+    """429: too many failed sign-ins for this name from this address."""
+
+    status = 429
+    code = "locked_out"
+
+
+def locked_out(
+    request: HttpRequest, original_response: Any = None, credentials: Any = None
+) -> HttpResponse:
+    """django-axes' answer to a locked name and address: a problem, not plain text."""
+    seconds = int(settings.AXES_COOLOFF_TIME.total_seconds())
+    error = LockedOut(
+        _("Too many failed sign-ins. Try again later."), headers={"Retry-After": str(seconds)}
+    )
+    error.title = _("Too many failed sign-ins.")
+    if wants_problem(request):
+        return plain_problem(error)
+    return HttpResponse(str(error.detail), status=429, headers=error.headers)

@@ -1,0 +1,157 @@
+"""OpenAPI: every operation shows its problems, its key and its version header."""
+
+from typing import Any
+
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from rest_framework import serializers
+
+from systemadmin.foundation.api.access import PUBLIC
+
+PROBLEM = "Problem"
+DESCRIPTIONS = {
+    400: "A field is wrong; nothing was done.",
+    401: "Sign in first.",
+    403: "Not allowed for this account.",
+    404: "It does not exist, or not for this account.",
+    405: "The path does not take this method.",
+    406: "Not acceptable.",
+    409: "A rule refuses it now, or the same key is in flight.",
+    412: "`If-Match` names an older version.",
+    413: "The body or file is too large.",
+    415: "Send JSON (or multipart where files are taken).",
+    422: "The Idempotency-Key was used for another request.",
+    429: "Too many requests; see `Retry-After`.",
+    500: "A fault on our side; quote the request id.",
+    503: "Maintenance, or a part is down; see `Retry-After`.",
+}
+
+
+class ProblemFieldSerializer(serializers.Serializer):
+    """One field's error."""
+
+    field = serializers.CharField()
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ProblemSerializer(serializers.Serializer):
+    """RFC 9457 problem."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    code = serializers.CharField()
+    request_id = serializers.CharField()
+    errors = ProblemFieldSerializer(many=True, required=False)
+
+
+def problem_responses(*statuses: int) -> dict[Any, OpenApiResponse]:
+    """Return the responses to name in `@extend_schema(responses=...)` for these statuses."""
+    return {
+        (status, "application/problem+json"): OpenApiResponse(
+            ProblemSerializer, DESCRIPTIONS.get(status, "Refused.")
+        )
+        for status in statuses
+    }
+
+
+class ProblemAutoSchema(AutoSchema):
+    """Adds what the base viewset does to every operation."""
+
+    def get_override_parameters(self) -> list[Any]:
+        parameters = list(super().get_override_parameters())
+        if self.method == "POST" and self._stores_answers():
+            parameters.append(
+                OpenApiParameter(
+                    "Idempotency-Key",
+                    str,
+                    OpenApiParameter.HEADER,
+                    description="Repeat safely: the same key and body give the first answer.",
+                )
+            )
+        if self.method in {"PUT", "PATCH", "DELETE"} and getattr(self.view, "versioned", False):
+            parameters.append(
+                OpenApiParameter(
+                    "If-Match",
+                    str,
+                    OpenApiParameter.HEADER,
+                    description="The ETag you read; a stale one is refused with 412.",
+                )
+            )
+        return parameters
+
+    def _stores_answers(self) -> bool:
+        action = getattr(self.view, "action", None)
+        return action not in getattr(self.view, "not_idempotent", set())
+
+    def get_auth(self) -> list[Any]:
+        access = getattr(self.view, "access", {})
+        action = getattr(self.view, "action", None)
+        if access.get(action, access.get("default")) is PUBLIC:
+            return [*super().get_auth(), {}]
+        return super().get_auth()
+
+
+def describe_problems(
+    result: dict[str, Any], generator: Any, request: Any, public: bool
+) -> dict[str, Any]:
+    """Post-processing hook: name the problems that any operation may answer."""
+    schemas = result.setdefault("components", {}).setdefault("schemas", {})
+    schemas[PROBLEM] = _problem_schema()
+    for path_item in result.get("paths", {}).values():
+        for method, operation in path_item.items():
+            if isinstance(operation, dict) and "responses" in operation:
+                _add_problems(method, operation)
+    return result
+
+
+def _add_problems(method: str, operation: dict[str, Any]) -> None:
+    statuses = [400, 401, 403, 404, 405, 406, 429, 500, 503]
+    if method in {"post", "put", "patch", "delete"}:
+        statuses += [409, 412, 413, 415, 422]
+    for status in statuses:
+        operation["responses"].setdefault(
+            str(status),
+            {
+                "description": DESCRIPTIONS[status],
+                "content": {
+                    "application/problem+json": {
+                        "schema": {"$ref": f"#/components/schemas/{PROBLEM}"}
+                    }
+                },
+            },
+        )
+
+
+def _problem_schema() -> dict[str, Any]:
+    text = {"type": "string"}
+    error = {
+        "type": "object",
+        "required": ["field", "code", "detail"],
+        "properties": {"field": text, "code": text, "detail": text},
+    }
+    return {
+        "type": "object",
+        "description": "RFC 9457 problem.",
+        "required": ["type", "title", "status", "detail", "code", "request_id"],
+        "properties": {
+            "type": text,
+            "title": text,
+            "status": {"type": "integer"},
+            "detail": text,
+            "code": text,
+            "request_id": text,
+            "errors": {"type": "array", "items": error},
+        },
+        "example": {
+            "type": "urn:atalaya:problem:invalid",
+            "title": "The input is not valid.",
+            "status": 400,
+            "detail": "The input is not valid.",
+            "code": "invalid",
+            "request_id": "4be0643f1d98573b97cdca98a65347dd",
+            "errors": [{"field": "subject", "code": "required", "detail": "Required."}],
+        },
+    }

@@ -1,0 +1,200 @@
+"""Base viewsets: parse, check, call one service or queryset, answer."""
+
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from rest_framework import exceptions
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.viewsets import GenericViewSet
+
+from systemadmin.foundation.api import idempotency
+from systemadmin.foundation.api.access import MEMBER, PUBLIC, DeclaredAccess, Required
+from systemadmin.foundation.api.filters import StrictFilterBackend, StrictOrdering
+from systemadmin.foundation.api.negotiation import JSONAlways, StrictJSONParser
+from systemadmin.foundation.api.paging import PagedList
+from systemadmin.foundation.context import note_user
+from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.ratelimit import ClassThrottle, ratelimit_headers
+
+SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+def expected_version(request: Request) -> int | None:
+    """Return the version that `If-Match` names, or None without the header (or `*`)."""
+    raw = request.headers.get("If-Match")
+    if raw is None or raw.strip() == "*":
+        return None
+    tag = raw.strip().removeprefix("W/").strip('"')
+    if not (tag.isascii() and tag.isdigit() and len(tag) < 10):
+        raise InvalidInput("If-Match", _("Send the ETag of the version you read."))
+    return int(tag)
+
+
+class BaseViewSet(GenericViewSet):
+    """Declared access, rate classes, idempotency and problems for every endpoint."""
+
+    permission_classes = (DeclaredAccess,)
+    throttle_classes = (ClassThrottle,)
+    content_negotiation_class = JSONAlways
+    parser_classes = (StrictJSONParser, MultiPartParser)
+    filter_backends = (StrictFilterBackend, StrictOrdering)
+    pagination_class = PagedList
+
+    access: ClassVar[dict[str, Required]] = {}
+    rate_classes: ClassVar[dict[str, str]] = {}
+    # Answers that must not be stored (they hold a credential) or that create nothing.
+    not_idempotent: ClassVar[set[str]] = set()
+    allowed_while_suspended: ClassVar[set[str]] = set()
+    versioned: ClassVar[bool] = False
+
+    # -- the request's way ---------------------------------------------------------
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """DRF's dispatch, with the handler run under its idempotency key if it has one."""
+        self.args, self.kwargs = args, kwargs
+        request = self.initialize_request(request, *args, **kwargs)
+        self.request = request
+        self.headers = self.default_response_headers
+        try:
+            self.initial(request, *args, **kwargs)
+            response = self._run(request, *args, **kwargs)
+        except Exception as exc:
+            response = self.handle_exception(exc)
+        self.response = self.finalize_response(request, response, *args, **kwargs)
+        return self.response
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Negotiate, authenticate, count against the limit, then check access.
+
+        The limit comes before the permission: guessing must cost the guesser too.
+        """
+        self.format_kwarg = self.get_format_suffix(**kwargs)
+        request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(
+            request
+        )
+        request.version, request.versioning_scheme = self.determine_version(
+            request, *args, **kwargs
+        )
+        try:
+            self.perform_authentication(request)
+        except exceptions.APIException:
+            request._not_authenticated()
+            self.check_throttles(request)
+            raise
+        note_user(request.user.pk if request.user.is_authenticated else None)
+        self.check_throttles(request)
+        self.check_permissions(request)
+
+    def _run(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        method = (request.method or "").lower()
+        if method in self.http_method_names:
+            handler = getattr(self, method, self.http_method_not_allowed)
+        else:
+            handler = self.http_method_not_allowed
+        key = idempotency.key_of(request) if self._may_repeat(request) else None
+        if key is None:
+            return handler(request, *args, **kwargs)
+        return idempotency.run_once(request, key, lambda: handler(request, *args, **kwargs))
+
+    def _may_repeat(self, request: Request) -> bool:
+        return (
+            request.method == "POST"
+            and request.user.is_authenticated
+            and self.action is not None
+            and self.action not in self.not_idempotent
+        )
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """DRF's handling without its exception for unhandled errors: all are problems."""
+        if isinstance(exc, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
+            exc.auth_header = self.get_authenticate_header(self.request)
+            if not exc.auth_header:
+                exc.status_code = 403
+        handler = self.get_exception_handler()
+        response = handler(exc, self.get_exception_handler_context())
+        response.exception = True
+        return response
+
+    def finalize_response(
+        self, request: Request, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
+        """Add the ETag of versioned objects and the rate-limit headers."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        data = getattr(response, "data", None)
+        if (
+            self.versioned
+            and response.status_code < 300
+            and isinstance(data, dict)
+            and isinstance(data.get("version"), int)
+        ):
+            response["ETag"] = f'"{data["version"]}"'
+        for name, value in ratelimit_headers(request).items():
+            response[name] = value
+        return response
+
+    # -- what subclasses and the base classes around us ask --------------------------
+
+    def action_for(self, request: Request) -> str | None:
+        """Return the action that the method maps to, or None (405)."""
+        return getattr(self, "action_map", {}).get((request.method or "").lower())
+
+    def rate_class_for(self, request: Request) -> str:
+        """Return the name of the rate class that this call counts against."""
+        named = self.rate_classes.get(self.action or "") or self.rate_classes.get("default")
+        return named or ("read" if request.method in SAFE else "write")
+
+    def parse(self, serializer_class: type[BaseSerializer], **kwargs: Any) -> dict[str, Any]:
+        """Return the validated body; raises the validation problem."""
+        serializer = serializer_class(
+            data=self.request.data, context=self.get_serializer_context(), **kwargs
+        )
+        serializer.is_valid(raise_exception=True)
+        return serializer.validated_data
+
+    def answer(
+        self,
+        instance: Any,
+        status: int = 200,
+        serializer_class: type[BaseSerializer] | None = None,
+    ) -> Response:
+        """Return `instance` through the output serializer."""
+        chosen = serializer_class or self.serializer_class
+        serializer = chosen(instance, context=self.get_serializer_context())
+        return Response(serializer.data, status=status)
+
+    def list_page(
+        self, queryset: QuerySet, serializer_class: type[BaseSerializer] | None = None
+    ) -> Response:
+        """Return one page of `queryset` through filters and the paginator."""
+        page = self.paginate_queryset(self.filter_queryset(queryset))
+        chosen = serializer_class or self.get_serializer_class()
+        data = chosen(page, many=True, context=self.get_serializer_context()).data
+        return self.get_paginated_response(data)
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List, filtered and paged."""
+        return self.list_page(self.get_queryset())
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Return one object."""
+        return Response(self.get_serializer(self.get_object()).data)
+
+
+class StaffViewSet(BaseViewSet):
+    """Endpoints of staff: each action names its permission."""
+
+
+class MemberViewSet(BaseViewSet):
+    """Endpoints of any signed-in account; `get_queryset` narrows to its own objects."""
+
+    access: ClassVar[dict[str, Required]] = {"default": MEMBER}
+
+
+class PublicViewSet(BaseViewSet):
+    """Endpoints that anyone may call."""
+
+    access: ClassVar[dict[str, Required]] = {"default": PUBLIC}

@@ -1,0 +1,56 @@
+"""Middleware that gives each request its identity and the API its paths."""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+from systemadmin.foundation.client_ip import client_ip
+from systemadmin.foundation.context import context, note_user, sane_request_id
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class RequestContextMiddleware:
+    """Put request id, address and path in force; answer with `X-Request-ID`."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request_id = sane_request_id(request.headers.get("X-Request-ID"))
+        with context(
+            request_id=request_id,
+            ip=client_ip(request),
+            user_id=None,
+            source="web",
+            path=request.path,
+            user_agent=request.headers.get("User-Agent", "")[:300],
+        ):
+            response = self.get_response(request)
+        response["X-Request-ID"] = request_id
+        return response
+
+
+class ApiPathMiddleware:
+    """Accept one trailing slash on API paths: the routes are written without it."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        path = request.path_info
+        if path.startswith("/api/") and path.endswith("/") and len(path) > len("/api/"):
+            request.path_info = path[:-1]
+        return self.get_response(request)
+
+
+class UserContextMiddleware:
+    """Note the session's user before the view runs (token users are noted by DRF)."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path_info.startswith("/api/") and request.user.is_authenticated:
+            note_user(request.user.pk)
+        return self.get_response(request)

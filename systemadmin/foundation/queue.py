@@ -1,0 +1,81 @@
+"""The only door to django-q2: enqueue inside a transaction, run with its cause.
+
+The broker is the database, so a task enqueued inside `atomic()` exists exactly when
+the change that asked for it does (a transactional outbox for free). Arguments must be
+JSON-able: payloads are stored, and a secret in one would be stored too.
+"""
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.db import transaction
+from django.utils.module_loading import import_string
+from django_q.models import OrmQ
+from django_q.signing import SignedPackage
+from django_q.tasks import async_task
+
+from systemadmin.foundation.context import context, current, new_request_id
+
+logger = logging.getLogger("atalaya.queue")
+
+RUNNER = "systemadmin.foundation.queue.run_task"
+DEFAULT_CLUSTER = "default"
+LONG_CLUSTER = "long"
+
+
+def path_of(task: Callable[..., Any] | str) -> str:
+    """Return the dotted path under which a worker finds `task`."""
+    if isinstance(task, str):
+        return task
+    return f"{task.__module__}.{task.__qualname__}"
+
+
+def enqueue(task: Callable[..., Any] | str, *args: Any, cluster: str = DEFAULT_CLUSTER) -> str:
+    """Queue `task(*args)` and return the task's id; commits with the transaction.
+
+    Raises `TypeError` when an argument is not JSON-able.
+    """
+    json.dumps(args)
+    options: dict[str, Any] = {} if cluster == DEFAULT_CLUSTER else {"cluster": cluster}
+    path = path_of(task)
+    request_id = current().request_id or new_request_id()
+    return async_task(RUNNER, path, request_id, *args, q_options={"task_name": path, **options})
+
+
+def run_task(path: str, request_id: str, *args: Any) -> Any:
+    """Run one queued task with its caller's request id in force (called by workers)."""
+    with context(source="task", path=path, request_id=request_id):
+        logger.info("task started", extra={"task": path})
+        result = import_string(path)(*args)
+        logger.info("task finished", extra={"task": path})
+        return result
+
+
+def drain(limit: int = 1000) -> int:
+    """Run everything queued in this process and return how many ran (tests, commands).
+
+    A failing task raises to the caller.
+    """
+    ran = 0
+    while ran < limit:
+        with transaction.atomic():
+            row = OrmQ.objects.order_by("id").first()
+            if row is None:
+                return ran
+            payload = SignedPackage.loads(row.payload)
+            row.delete()
+        import_string(payload["func"])(*payload["args"], **payload.get("kwargs", {}))
+        ran += 1
+    return ran
+
+
+def depth() -> int:
+    """Return how many tasks wait, over all clusters."""
+    return OrmQ.objects.count()
+
+
+def cluster_names() -> list[str]:
+    """Return the clusters that workers may serve."""
+    return [DEFAULT_CLUSTER, LONG_CLUSTER]

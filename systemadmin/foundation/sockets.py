@@ -1,0 +1,179 @@
+"""What desks plug into: modules of a fixed name in every app, found as Django finds admin.py.
+
+An app offers settings (`configuration.SETTINGS`), schedules (`schedules.SCHEDULES`),
+roles (`roles.ROLES`), figures (`stats.STATS`), checks and metrics (`status.CHECKS`,
+`status.METRICS`), demo data (`demo`), account panels (`account.PANELS`) and work lists
+(`worklists.WORKLISTS`). The foundation collects them and knows none by name.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+from django.conf import settings
+
+Text = Any  # str or a lazy translation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One setting that staff change at run time; bounds are inclusive."""
+
+    key: str
+    default: Any
+    description: Text
+    type: type | str = str  # bool, int, float, str, list, "choice", "rate", "timezone"
+    min: float | None = None
+    max: float | None = None
+    choices: Sequence[str] = ()
+    permission: str = "systemadmin.change_systemconfig"
+    needs_restart: bool = False
+    title: Text = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """Work that runs by the clock: every `minutes`, or by `cron`."""
+
+    name: str
+    task: str
+    minutes: int | None = None
+    cron: str | None = None
+    cluster: str = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stat:
+    """A figure: `compute(start, end)` and, optionally, its series over time."""
+
+    code: str
+    title: Text
+    section: str
+    compute: Callable[[datetime, datetime], Any]
+    series: Callable[[datetime, datetime, str, Any], list[tuple[datetime, Any]]] | None = None
+    unit: str = "count"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusCheck:
+    """A check of the status page: `run()` returns a dict with `status` and details."""
+
+    name: str
+    run: Callable[[], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A number for Prometheus and for alert rules."""
+
+    name: str
+    help: str
+    read: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountPanel:
+    """A desk's corner on the account page: `summary(user)` -> [(label, value, url|None)]."""
+
+    title: Text
+    permission: str
+    summary: Callable[[Any], list[tuple[Any, Any, str | None]]]
+    order: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worklist:
+    """A queue of work on the admin home: how many wait, and where to go."""
+
+    title: Text
+    permission: str
+    count: Callable[[Any], int]
+    url: Callable[[], str]
+    order: int = 100
+
+
+@dataclass(slots=True, kw_only=True)
+class DemoWorld:
+    """What demo seeding hands to every desk, in floor order; the generator is seeded."""
+
+    rng: random.Random
+    now: datetime
+    members: list[Any] = field(default_factory=list)
+    staff: dict[str, Any] = field(default_factory=dict)
+
+
+def modules(name: str) -> Iterator[ModuleType]:
+    """Yield the module called `name` of every app that has one, lowest floor first."""
+    for app in settings.ATALAYA_APPS:
+        path = f"{app}.{name}"
+        if find_spec(path) is not None:
+            yield import_module(path)
+
+
+def collect(module: str, attribute: str) -> list[Any]:
+    """Return the concatenated lists that apps offer as `module.attribute`."""
+    return [item for found in modules(module) for item in getattr(found, attribute, [])]
+
+
+@lru_cache(maxsize=1)
+def declared_settings() -> dict[str, Setting]:
+    """Return every setting by key."""
+    return {setting.key: setting for setting in collect("configuration", "SETTINGS")}
+
+
+def role_permissions() -> dict[str, set[str]]:
+    """Return what each shipped role may, merged over all apps."""
+    roles: dict[str, set[str]] = {}
+    for found in modules("roles"):
+        for role, permissions in found.ROLES.items():
+            roles.setdefault(role, set()).update(permissions)
+    return roles
+
+
+# -- reading settings ------------------------------------------------------------
+
+StoredValues = Callable[[], Mapping[str, Any]]
+_read_stored: StoredValues | None = None
+_snapshot: tuple[float, Mapping[str, Any]] | None = None
+_snapshot_lock = threading.Lock()
+
+
+def use_stored_values(reader: StoredValues) -> None:
+    """Register the function that reads all stored values (the base app does)."""
+    global _read_stored
+    _read_stored = reader
+
+
+def forget_stored_values() -> None:
+    """Drop this process's copy, so that the next read sees what was just written."""
+    global _snapshot
+    _snapshot = None
+
+
+def _stored_values() -> Mapping[str, Any]:
+    global _snapshot
+    snapshot, max_age = _snapshot, settings.CONFIGURATION_MAX_AGE
+    now = time.monotonic()
+    if snapshot and (max_age is None or now - snapshot[0] < max_age):
+        return snapshot[1]
+    values = _read_stored() if _read_stored else {}
+    with _snapshot_lock:
+        _snapshot = (now, values)
+    return values
+
+
+def setting(key: str) -> Any:
+    """Return the value in force of a declared setting.
+
+    Raises `KeyError` for a key that no app declares.
+    """
+    declared = declared_settings()[key]
+    return _stored_values().get(key, declared.default)

@@ -1,0 +1,66 @@
+"""What tests of every desk share: problems, query counts, threads."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
+
+
+def problem(response: Any, status: int, code: str | None = None, field: str | None = None) -> Any:
+    """Assert that `response` is a well-formed problem and return its body."""
+    body = response.json()
+    if response.status_code != status:
+        raise AssertionError(f"expected {status}, got {response.status_code}: {body}")
+    if response["Content-Type"].split(";")[0] != "application/problem+json":
+        raise AssertionError(f"not a problem: {response['Content-Type']}")
+    missing = {"type", "title", "status", "detail", "code", "request_id"} - set(body)
+    if missing:
+        raise AssertionError(f"problem lacks {sorted(missing)}")
+    if code is not None and body["code"] != code:
+        raise AssertionError(f"expected code {code}, got {body['code']}: {body}")
+    if field is not None and field not in [error["field"] for error in body.get("errors", [])]:
+        raise AssertionError(f"no error for {field}: {body}")
+    return body
+
+
+def assert_constant_queries(call: Callable[[], Any], grow: Callable[[], Any]) -> int:
+    """Assert that `call` needs the same number of queries before and after `grow`.
+
+    Returns the number, so that a test may pin it.
+    """
+    call()  # warm what is cached for the life of a process
+    with CaptureQueriesContext(
+        connection,
+    ) as before:
+        call()
+    grow()
+    with CaptureQueriesContext(connection) as after:
+        call()
+    if len(before) != len(after):
+        listing = "\n".join(query["sql"][:300] for query in after.captured_queries)
+        raise AssertionError(f"{len(before)} queries became {len(after)}:\n{listing}")
+    return len(after)
+
+
+def run_threads(function: Callable[[int], Any], count: int) -> list[Any]:
+    """Run `function(i)` in `count` threads at once; return results or exceptions, in order."""
+    barrier = threading.Barrier(count)
+    outcomes: list[Any] = [None] * count
+
+    def run(index: int) -> None:
+        try:
+            barrier.wait(timeout=30)
+            outcomes[index] = function(index)
+        except Exception as error:
+            outcomes[index] = error
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    return outcomes

@@ -1,0 +1,20 @@
+"""Tables of the base app, one file per aggregate."""
+
+from systemadmin.models.alerts import Alert
+from systemadmin.models.audit import AuditEntry
+from systemadmin.models.configuration import ConfigurationChange, SystemConfig
+from systemadmin.models.idempotency import IdempotencyKey
+from systemadmin.models.notifications import Notification
+from systemadmin.models.tokens import ApiToken
+from systemadmin.models.users import User
+
+__all__ = [
+    "Alert",
+    "ApiToken",
+    "AuditEntry",
+    "ConfigurationChange",
+    "IdempotencyKey",
+    "Notification",
+    "SystemConfig",
+    "User",
+]

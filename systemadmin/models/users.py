@@ -1,0 +1,102 @@
+"""One account model for members and staff."""
+
+from typing import Any
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from systemadmin.querysets.users import UserManager
+
+
+class User(AbstractUser):
+    """A member of the marketplace, or staff when `is_staff`."""
+
+    class Language(models.TextChoices):
+        ENGLISH = "en", _("English")
+        SPANISH = "es", _("Spanish")
+
+    external_id = models.CharField(
+        _("external id"),
+        max_length=128,
+        null=True,
+        blank=True,
+        unique=True,
+        help_text=_("The platform's own id of this account."),
+    )
+    telegram_chat_id = models.CharField(_("Telegram chat"), max_length=64, blank=True)
+    country = models.CharField(
+        _("country"), max_length=2, blank=True, help_text=_("ISO 3166-1 alpha-2 code.")
+    )
+    language = models.CharField(
+        _("language"), max_length=2, choices=Language.choices, default=Language.ENGLISH
+    )
+    verified_at = models.DateTimeField(_("verified at"), null=True, blank=True)
+    suspended_at = models.DateTimeField(_("suspended at"), null=True, blank=True)
+    suspension_reason = models.TextField(_("suspension reason"), blank=True)
+    suspended_until = models.DateTimeField(_("suspended until"), null=True, blank=True)
+    is_demo = models.BooleanField(_("demo account"), default=False)
+
+    objects = UserManager()
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+        permissions = [
+            ("suspend_user", _("Can suspend and reinstate accounts")),
+            ("verify_user", _("Can mark accounts as verified")),
+            ("view_personal_data", _("Can see personal data unmasked")),
+            ("end_sessions", _("Can end sessions of other accounts")),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(suspended_at__isnull=False)
+                | Q(suspended_until__isnull=True, suspension_reason=""),
+                name="systemadmin_user_suspension_needs_a_moment",
+                violation_error_message=_("Only a suspended account has a reason or an end."),
+            ),
+        ]
+        indexes = [
+            # The staff list's newest-first page and the figures by day of joining.
+            models.Index(fields=["-date_joined", "-id"], name="user_joined"),
+            # Who is suspended now: few rows, asked by the list filter and the figures.
+            models.Index(
+                fields=["suspended_at"],
+                name="user_suspended",
+                condition=Q(suspended_at__isnull=False),
+            ),
+            # Purging demo rows, and refusing their sign-in when demo mode is off.
+            models.Index(fields=["id"], name="user_demo", condition=Q(is_demo=True)),
+        ]
+
+    def clean(self) -> None:
+        super().clean()
+        self.external_id = self.external_id or None
+        self.country = self.country.upper()
+
+    @property
+    def is_suspended(self) -> bool:
+        """True while a suspension is in force."""
+        if self.suspended_at is None:
+            return False
+        return self.suspended_until is None or self.suspended_until > timezone.now()
+
+    @property
+    def is_account_verified(self) -> bool:
+        """True when the platform or staff verified the person behind the account."""
+        return self.verified_at is not None
+
+    def is_verified(self) -> bool:
+        """True when this request passed a second factor (replaced per request on sign-in)."""
+        return False
+
+    def __str__(self) -> str:
+        return self.get_username()
+
+    @property
+    def role(self) -> str:
+        """The name of the first group: the staff role, or "" for members."""
+        group: Any = self.groups.order_by("name").first()
+        return group.name if group else ""

@@ -1,0 +1,42 @@
+"""Reads of accounts."""
+
+from django.contrib.auth.models import UserManager as DjangoUserManager
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+
+class UserQuerySet(QuerySet):
+    """Named filters over accounts."""
+
+    def suspended(self) -> "UserQuerySet":
+        """Accounts whose suspension is in force."""
+        now = timezone.now()
+        return self.filter(suspended_at__isnull=False).filter(
+            Q(suspended_until__isnull=True) | Q(suspended_until__gt=now)
+        )
+
+    def members(self) -> "UserQuerySet":
+        """Accounts that are not staff."""
+        return self.filter(is_staff=False, is_superuser=False)
+
+    def staff(self) -> "UserQuerySet":
+        """Active staff."""
+        return self.filter(is_staff=True, is_active=True)
+
+    def demo(self) -> "UserQuerySet":
+        """Accounts made by demo seeding."""
+        return self.filter(is_demo=True)
+
+    def search(self, text: str) -> "UserQuerySet":
+        """Accounts whose name, e-mail or external id begins with `text`."""
+        return self.filter(
+            Q(username__istartswith=text)
+            | Q(email__istartswith=text)
+            | Q(external_id__istartswith=text)
+            | Q(first_name__istartswith=text)
+            | Q(last_name__istartswith=text)
+        )
+
+
+class UserManager(DjangoUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
+    """Django's manager with our reads."""

@@ -1,0 +1,101 @@
+"""Standing of accounts: suspended, reinstated, verified."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from systemadmin import audit
+from systemadmin.errors import (
+    AlreadySuspended,
+    AlreadyVerified,
+    CannotSuspendSelf,
+    CannotSuspendSuperuser,
+    NotSuspended,
+)
+from systemadmin.events import user_reinstated, user_suspended, user_verified
+from systemadmin.foundation.concurrency import lock_row
+from systemadmin.foundation.errors import InvalidInput
+from systemadmin.models import ApiToken, User
+
+
+@transaction.atomic
+def suspend_user(
+    *, actor: User | None, user: User, reason: str, until: datetime | None = None
+) -> User:
+    """Suspend an account, end its tokens, and say why; `until` None means without end.
+
+    Raises `AlreadySuspended`, `CannotSuspendSelf`, `CannotSuspendSuperuser` and
+    `InvalidInput` (empty reason, end in the past).
+    """
+    reason = reason.strip()
+    if not reason:
+        raise InvalidInput("reason", _("Say why the account is suspended."), code="required")
+    if until is not None and until <= timezone.now():
+        raise InvalidInput("until", _("The end must lie in the future."))
+    locked = lock_row(User.objects.all(), pk=user.pk)
+    if actor is not None and actor.pk == locked.pk:
+        raise CannotSuspendSelf
+    if locked.is_superuser and (actor is None or not actor.is_superuser):
+        raise CannotSuspendSuperuser
+    if locked.is_suspended:
+        raise AlreadySuspended
+    locked.suspended_at = timezone.now()
+    locked.suspension_reason = reason
+    locked.suspended_until = until
+    _save_standing(locked)
+    ApiToken.objects.filter(user=locked).delete()
+    audit.record(
+        "systemadmin.user.suspended",
+        actor=actor,
+        target=locked,
+        after={"suspended_at": locked.suspended_at, "suspended_until": until},
+        reason=reason,
+    )
+    user_suspended.send(sender=User, user_id=locked.pk, actor_id=actor.pk if actor else None)
+    return locked
+
+
+@transaction.atomic
+def reinstate_user(*, actor: User | None, user: User, reason: str = "") -> User:
+    """Lift a suspension; raises `NotSuspended`."""
+    locked = lock_row(User.objects.all(), pk=user.pk)
+    if not locked.is_suspended:
+        raise NotSuspended
+    before = {
+        "suspended_at": locked.suspended_at,
+        "suspension_reason": locked.suspension_reason,
+        "suspended_until": locked.suspended_until,
+    }
+    locked.suspended_at = locked.suspended_until = None
+    locked.suspension_reason = ""
+    _save_standing(locked)
+    audit.record(
+        "systemadmin.user.reinstated", actor=actor, target=locked, before=before, reason=reason
+    )
+    user_reinstated.send(sender=User, user_id=locked.pk, actor_id=actor.pk if actor else None)
+    return locked
+
+
+def _save_standing(user: User) -> None:
+    user.save(update_fields=["suspended_at", "suspension_reason", "suspended_until"])
+
+
+@transaction.atomic
+def verify_user(*, actor: User | None, user: User, reason: str = "") -> User:
+    """Mark the person behind the account as verified; raises `AlreadyVerified`."""
+    locked = lock_row(User.objects.all(), pk=user.pk)
+    if locked.verified_at is not None:
+        raise AlreadyVerified
+    locked.verified_at = timezone.now()
+    locked.save(update_fields=["verified_at"])
+    audit.record(
+        "systemadmin.user.verified",
+        actor=actor,
+        target=locked,
+        after={"verified_at": locked.verified_at},
+        reason=reason,
+    )
+    user_verified.send(sender=User, user_id=locked.pk, actor_id=actor.pk if actor else None)
+    return locked

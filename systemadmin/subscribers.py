@@ -1,0 +1,1 @@
+"""What this app does on signals from below: nothing yet is below it but Django."""
