@@ -1,0 +1,1 @@
+"""The machinery of backups: pure and engine-level parts that know no Django model."""
