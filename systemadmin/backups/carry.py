@@ -1,0 +1,134 @@
+"""Rows that must outlive a restore: carried from the live database into the restored one.
+
+Plain SQL over the columns both sides have, because the restored tables may be of an older
+migration state than our models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A table whose live rows are added to the restored ones.
+
+    `references` names columns (and the table they point to) whose row may not exist in the
+    restored database: they become NULL then. `replace` drops what was restored first: the live
+    rows are the truth. Otherwise rows newer than the restored ones are appended, provided that
+    the `proof` columns of the newest common row agree: else the histories are not the same.
+    """
+
+    table: str
+    references: tuple[tuple[str, str], ...] = ()
+    replace: bool = False
+    proof: tuple[str, ...] = ()
+
+
+class Side:
+    """One database as the carrier sees it, the same for psycopg and sqlite3."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.is_postgres = type(connection).__module__.startswith("psycopg")
+        self.mark = "%s" if self.is_postgres else "?"
+
+    def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in self.connection.execute(query, parameters).fetchall()]
+
+    def columns(self, table: str) -> dict[str, str]:
+        """Names and types; empty when the table does not exist."""
+        if not self.is_postgres:
+            return {row[1]: row[2] for row in self.rows(f'PRAGMA table_info("{table}")')}
+        found = self.rows(
+            "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
+            " WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
+            [f'public."{table}"'],
+        )
+        return {name: kind for name, kind in found}
+
+    def select(self, names: Sequence[str]) -> str:
+        """Columns to read; as text on PostgreSQL, where Python would take JSON apart."""
+        cast = "::text" if self.is_postgres else ""
+        return ", ".join(f'"{name}"{cast}' for name in names)
+
+    def insert(self, table: str, types: dict[str, str], rows: Sequence[Sequence[Any]]) -> None:
+        marks = ", ".join(f"%s::{k}" if self.is_postgres else "?" for k in types.values())
+        names = ", ".join(f'"{name}"' for name in types)
+        cursor = self.connection.cursor()
+        cursor.executemany(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', rows)  # noqa: S608
+
+    def newest(self, table: str) -> int:
+        return int(self.rows(f'SELECT coalesce(max(id), 0) FROM "{table}"')[0][0])  # noqa: S608
+
+    def advance_sequence(self, table: str) -> None:
+        """Rows came with their ids: the next one must not meet them (SQLite sees to it alone)."""
+        if not self.is_postgres:
+            return
+        name = f'public."{table}"'
+        self.rows(
+            "SELECT setval(pg_get_serial_sequence(%s, 'id'), greatest(%s, 1))"
+            " WHERE pg_get_serial_sequence(%s, 'id') IS NOT NULL",
+            [name, self.newest(table), name],
+        )
+
+
+def carry(source: Any, target: Any, tables: Sequence[Carried]) -> list[str]:
+    """Copy what the target lacks, all or nothing; gives back warnings."""
+    live, restored = Side(source), Side(target)
+    warnings: list[str] = []
+    restored.connection.execute("BEGIN")
+    try:
+        for item in tables:
+            warnings += _carry_table(live, restored, item)
+    except BaseException:
+        restored.connection.execute("ROLLBACK")
+        raise
+    restored.connection.execute("COMMIT")
+    return warnings
+
+
+def _carry_table(live: Side, restored: Side, item: Carried) -> list[str]:
+    there, here = restored.columns(item.table), live.columns(item.table)
+    if "id" not in there or "id" not in here:
+        return [f"{item.table} was not carried over: one side does not have it"]
+    if item.replace:
+        restored.connection.execute(f'DELETE FROM "{item.table}"')  # noqa: S608 - our own name
+    elif not _same_history(live, restored, item):
+        return [f"{item.table} was not carried over: the backup is of another history"]
+    types = {name: there[name] for name in ["id", *sorted(there.keys() & here.keys() - {"id"})]}
+    _copy_rows(live, restored, item.table, types)
+    for column, target in item.references:
+        if column in types:
+            restored.connection.execute(
+                f'UPDATE "{item.table}" SET "{column}" = NULL WHERE "{column}" IS NOT NULL'  # noqa: S608
+                f' AND "{column}" NOT IN (SELECT id FROM "{target}")'
+            )
+    restored.advance_sequence(item.table)
+    return []
+
+
+def _same_history(live: Side, restored: Side, item: Carried) -> bool:
+    newest = restored.newest(item.table)
+    if not newest or not item.proof:
+        return True
+    query = f'SELECT {live.select(item.proof)} FROM "{item.table}" WHERE id = {newest}'  # noqa: S608
+    return live.rows(query) == restored.rows(query)
+
+
+def _copy_rows(live: Side, restored: Side, table: str, types: dict[str, str]) -> None:
+    last = restored.newest(table)
+    while True:
+        rows = live.rows(
+            f'SELECT {live.select(list(types))} FROM "{table}" WHERE id > {live.mark}'  # noqa: S608
+            f" ORDER BY id LIMIT {BATCH}",
+            [last],
+        )
+        if not rows:
+            return
+        restored.insert(table, types, rows)
+        last = int(rows[-1][0])
