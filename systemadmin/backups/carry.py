@@ -49,7 +49,7 @@ class Side:
             " WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
             [f'public."{table}"'],
         )
-        return {name: kind for name, kind in found}
+        return dict(found)
 
     def select(self, names: Sequence[str]) -> str:
         """Columns to read; as text on PostgreSQL, where Python would take JSON apart."""

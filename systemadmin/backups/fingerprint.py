@@ -63,9 +63,8 @@ def _postgres_sum(
     query = sql.SQL("SELECT count(*), coalesce(sum({}), 0) FROM public.{} t").format(
         expression, sql.Identifier(name)
     )
-    row = connection.execute(query).fetchone()
-    assert row is not None
-    return Table(rows=row[0], checksum=f"{label}:{int(row[1]) % MODULUS:016x}")
+    rows, total = connection.execute(query).fetchall()[0]
+    return Table(rows=rows, checksum=f"{label}:{int(total) % MODULUS:016x}")
 
 
 def of_sqlite(connection: sqlite3.Connection) -> dict[str, Table]:

@@ -128,9 +128,8 @@ class PostgresEngine:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
             with connection.transaction(), ThreadPoolExecutor(1) as beside:
-                row = connection.execute("SELECT pg_export_snapshot(), now()").fetchone()
-                assert row is not None
-                snapshot, moment = row
+                moment = connection.execute("SELECT now()").fetchall()[0][0]
+                snapshot = connection.execute("SELECT pg_export_snapshot()").fetchall()[0][0]
                 migrations, extensions = self._state(connection)
                 counting = beside.submit(fingerprint.of_postgres, connection)
                 try:

@@ -29,14 +29,12 @@ PRIVILEGE_LINE = re.compile(rb"^\d+; \d+ \d+ (ACL|DEFAULT ACL) ")
 
 def create_database(admin: psycopg.Connection[Any], name: str, *, like: str) -> None:
     """A database from template0 with the encoding and locale of another one, if that exists."""
-    row = admin.execute(
+    found = admin.execute(
         "SELECT to_jsonb(d) || jsonb_build_object('enc', pg_encoding_to_char(d.encoding))"
         " FROM pg_database d WHERE datname IN (%s, current_database())"
         " ORDER BY (datname = %s) DESC LIMIT 1",
         [like, like],
-    ).fetchone()
-    assert row is not None
-    found = row[0]
+    ).fetchall()[0][0]
     options = [("ENCODING", found["enc"]), ("LC_COLLATE", found["datcollate"])]
     options.append(("LC_CTYPE", found["datctype"]))
     if found.get("datlocprovider") == "i":

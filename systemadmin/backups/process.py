@@ -9,9 +9,9 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, cast
 
 from systemadmin.backups.errors import ToolFailed
 
@@ -73,8 +73,7 @@ def stream(
     """What the tool prints, as it prints it; leaving early ends the tool."""
     deadline = time.monotonic() + limits.total
     with _child(command, env, stdin, pass_fds) as (child, errors):
-        assert child.stdout is not None
-        descriptor = child.stdout.fileno()
+        descriptor = cast(IO[bytes], child.stdout).fileno()
         _widen(descriptor)
         while True:
             patience = min(limits.silence, deadline - time.monotonic())
@@ -123,10 +122,8 @@ def _child(
 
 def _end(child: subprocess.Popen[bytes]) -> None:
     if child.poll() is None:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         child.wait()
     if child.stdout:
         child.stdout.close()
