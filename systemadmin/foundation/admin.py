@@ -49,8 +49,13 @@ class AtalayaModelAdmin(admin.ModelAdmin):
         return {
             name: entry
             for name, entry in actions.items()
-            if not getattr(entry[0], "perm", None) or request.user.has_perm(entry[0].perm)
+            if entry is not None and _may_run(request, entry[0])
         }
+
+
+def _may_run(request: HttpRequest, action: Any) -> bool:
+    perm = getattr(action, "perm", None)
+    return perm is None or request.user.has_perm(perm)
 
 
 class ReadOnlyInline(admin.TabularInline):
@@ -102,7 +107,7 @@ def _declare(
 
 
 def _check(request: HttpRequest, perm: str | None) -> None:
-    if perm and not request.user.has_perm(perm):  # type: ignore[union-attr]
+    if perm and not request.user.has_perm(perm):
         raise PermissionDenied
 
 

@@ -69,7 +69,7 @@ def validate_upload(
     if size == 0:
         raise InvalidInput(field, _("The file is empty."), code="empty_file")
     content_type = sniff(upload)
-    if content_type not in allowed:
+    if content_type is None or content_type not in allowed:
         raise InvalidInput(
             field,
             _("Files of this type are not accepted. Accepted: %(types)s.")

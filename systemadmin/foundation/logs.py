@@ -63,7 +63,7 @@ class SecretsFilter(logging.Filter):
         # The record is shared by all handlers: once is enough.
         if not getattr(record, "_is_masked", False):
             self._mask(record)
-            record._is_masked = True  # type: ignore[attr-defined]
+            record._is_masked = True
         return True
 
     def _mask(self, record: logging.LogRecord) -> None:

@@ -38,5 +38,5 @@ class UserQuerySet(QuerySet):
         )
 
 
-class UserManager(DjangoUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]
+class UserManager(DjangoUserManager.from_queryset(UserQuerySet)):
     """Django's manager with our reads."""

@@ -14,8 +14,10 @@ from systemadmin.foundation.api.schema import problem_responses
 from systemadmin.foundation.api.serializers import StrictSerializer
 from systemadmin.foundation.api.views import (
     BaseViewSet,
+    ListAction,
     MemberViewSet,
     PublicViewSet,
+    RetrieveAction,
     StaffViewSet,
     expected_version,
 )
@@ -27,9 +29,11 @@ __all__ = [
     "CursorList",
     "DeclaredAccess",
     "JSONAlways",
+    "ListAction",
     "MemberViewSet",
     "PagedList",
     "PublicViewSet",
+    "RetrieveAction",
     "Router",
     "StaffViewSet",
     "StrictFilterBackend",

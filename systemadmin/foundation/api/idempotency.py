@@ -90,7 +90,7 @@ def run_once(request: Request, key: str, call: Callable[[], Response]) -> Respon
 
 
 def _claim_and_run(
-    user_id: int, key: str, asked: str, request: Request, call: Callable[[], Response]
+    user_id: Any, key: str, asked: str, request: Request, call: Callable[[], Response]
 ) -> Response:
     model = apps.get_model(settings.IDEMPOTENCY_MODEL)
     model.objects.filter(user_id=user_id, key=key, created_at__lt=timezone.now() - KEEP).delete()

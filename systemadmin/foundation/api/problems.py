@@ -141,12 +141,15 @@ def _join(prefix: str, name: str) -> str:
 
 
 def _from_drf(exc: exceptions.APIException) -> Response:
-    headers = {}
-    if getattr(exc, "auth_header", None):
-        headers["WWW-Authenticate"] = exc.auth_header
+    headers: dict[str, str] = {}
+    auth_header = getattr(exc, "auth_header", None)
+    if auth_header:
+        headers["WWW-Authenticate"] = auth_header
     wait = getattr(exc, "wait", None)
     if wait is not None:
         headers["Retry-After"] = str(max(1, int(wait + 0.999)))
+    title: Any
+    detail: Any
     if isinstance(exc, exceptions.ValidationError):
         title, detail, code = InvalidInput.title, InvalidInput.title, "invalid"
         errors = flatten(exc.detail)

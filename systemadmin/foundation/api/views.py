@@ -37,12 +37,12 @@ def expected_version(request: Request) -> int | None:
 class BaseViewSet(GenericViewSet):
     """Declared access, rate classes, idempotency and problems for every endpoint."""
 
-    permission_classes = (DeclaredAccess,)
-    throttle_classes = (ClassThrottle,)
+    permission_classes: Any = (DeclaredAccess,)
+    throttle_classes: Any = (ClassThrottle,)
     content_negotiation_class = JSONAlways
-    parser_classes = (StrictJSONParser, MultiPartParser)
-    filter_backends = (StrictFilterBackend, StrictOrdering)
-    pagination_class = PagedList
+    parser_classes: Any = (StrictJSONParser, MultiPartParser)
+    filter_backends: Any = (StrictFilterBackend, StrictOrdering)
+    pagination_class: Any = PagedList
 
     access: ClassVar[dict[str, Required]] = {}
     rate_classes: ClassVar[dict[str, str]] = {}
@@ -111,9 +111,8 @@ class BaseViewSet(GenericViewSet):
     def handle_exception(self, exc: Exception) -> Response:
         """DRF's handling without its exception for unhandled errors: all are problems."""
         if isinstance(exc, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
-            exc.auth_header = self.get_authenticate_header(self.request)
-            if not exc.auth_header:
-                exc.status_code = 403
+            # The name and place that DRF itself uses for the header.
+            vars(exc)["auth_header"] = self.get_authenticate_header(self.request)
         handler = self.get_exception_handler()
         response = handler(exc, self.get_exception_handler_context())
         response.exception = True
@@ -175,11 +174,19 @@ class BaseViewSet(GenericViewSet):
         data = chosen(page, many=True, context=self.get_serializer_context()).data
         return self.get_paginated_response(data)
 
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+
+class ListAction:
+    """Mix in for `GET` on the collection."""
+
+    def list(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List, filtered and paged."""
         return self.list_page(self.get_queryset())
 
-    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+
+class RetrieveAction:
+    """Mix in for `GET` on one object."""
+
+    def retrieve(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Return one object."""
         return Response(self.get_serializer(self.get_object()).data)
 
