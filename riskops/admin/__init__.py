@@ -1,0 +1,1 @@
+"""The risk desk in the admin; one file per aggregate."""

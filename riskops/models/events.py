@@ -1,0 +1,144 @@
+"""The log of account events: the only input of the risk engine."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from riskops.models.identifiers import Identifier
+from riskops.querysets.events import AccountEventQuerySet
+from systemadmin.foundation.models import TimestampedModel
+
+
+class EventKind(models.IntegerChoices):
+    """What happened; stored as a number to keep twenty million rows narrow."""
+
+    ACCOUNT_CREATED = 1, _("Account created")
+    LOGIN_OK = 2, _("Login")
+    LOGIN_FAILED = 3, _("Failed login")
+    TWO_FACTOR_ENABLED = 4, _("Two-factor sign-in enabled")
+    TWO_FACTOR_DISABLED = 5, _("Two-factor sign-in disabled")
+    ACCOUNT_VERIFIED = 6, _("Account verified")
+    WALLET_CONNECTED = 7, _("Wallet connected")
+    WALLET_DISCONNECTED = 8, _("Wallet disconnected")
+    TRANSFER = 9, _("Transfer")
+    PURCHASE = 10, _("Purchase")
+    SALE = 11, _("Sale")
+    REFUND = 12, _("Refund")
+    DISPUTE_OPENED = 13, _("Dispute opened")
+    CONTENT_POSTED = 14, _("Content posted")
+    MESSAGE_SENT = 15, _("Message sent")
+    CONTENT_REPORTED = 16, _("Content reported")
+    FOLLOW = 17, _("Follow")
+    CONFIRMED_FRAUD = 18, _("Confirmed fraud")
+    CONFIRMED_LEGITIMATE = 19, _("Confirmed legitimate")
+
+    @property
+    def code(self) -> str:
+        """The name used in the API, in files and by other apps."""
+        return self.name.lower()
+
+
+KIND_BY_CODE: dict[str, EventKind] = {kind.code: kind for kind in EventKind}
+
+# Kinds that a window of days is counted over; they are rare enough for an index of their own.
+RARE_KINDS = (EventKind.WALLET_CONNECTED, EventKind.CONTENT_REPORTED)
+# What a person does with their hands, for bursts and automation.
+ACTION_KINDS = (
+    EventKind.TRANSFER,
+    EventKind.PURCHASE,
+    EventKind.SALE,
+    EventKind.CONTENT_POSTED,
+    EventKind.MESSAGE_SENT,
+    EventKind.FOLLOW,
+)
+
+
+def identifier_key(name: str) -> models.ForeignKey:
+    """A reference without constraint and index: identifiers are never renumbered or reused."""
+    return models.ForeignKey(
+        Identifier,
+        on_delete=models.DO_NOTHING,
+        null=True,
+        blank=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+        verbose_name=name,
+    )
+
+
+class AccountEvent(models.Model):
+    """Something that happened to or was done by an account. Never changed once written."""
+
+    account = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="account_events",
+        db_index=False,  # account and time are indexed together
+        verbose_name=_("account"),
+    )
+    kind = models.PositiveSmallIntegerField(_("kind"), choices=EventKind)
+    occurred_at = models.DateTimeField(_("occurred at"))
+    received_at = models.DateTimeField(_("received at"), default=timezone.now)
+    source = models.CharField(_("source"), max_length=32)
+    external_id = models.CharField(_("external id"), max_length=128)
+    ip = identifier_key(_("IP address"))
+    device = identifier_key(_("device"))
+    wallet = identifier_key(_("wallet"))
+    counterparty_wallet = identifier_key(_("counterparty wallet"))
+    amount = models.BigIntegerField(_("amount"), null=True, blank=True)
+    currency = models.CharField(_("currency"), max_length=3, blank=True)
+    country = models.CharField(_("country"), max_length=2, blank=True)
+    data = models.JSONField(_("data"), null=True, blank=True)
+
+    objects = AccountEventQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("account event")
+        verbose_name_plural = _("account events")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source", "external_id"],
+                name="riskops_event_source_external_id",
+                violation_error_message=_("This event is already recorded."),
+            ),
+        ]
+        indexes = [
+            # The timeline of one account; facts rebuilt account by account.
+            models.Index(fields=["account", "occurred_at"], name="riskops_event_account_time"),
+            # Short windows over everyone: IPs, failed logins and automation of the last day.
+            models.Index(fields=["occurred_at", "account"], name="riskops_event_time_account"),
+            # Long windows over few kinds: wallets in 7 days, reports in 90.
+            models.Index(
+                fields=["kind", "occurred_at", "account"],
+                condition=models.Q(kind__in=[kind.value for kind in RARE_KINDS]),
+                name="riskops_event_rare_kinds",
+            ),
+        ]
+        permissions = [("ingest_events", _("Can send account events"))]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.source}/{self.external_id}"
+
+
+class IngestCheckpoint(TimestampedModel):
+    """How far a file has been loaded, so that a killed load goes on where it stopped."""
+
+    key = models.CharField(_("key"), max_length=64, unique=True)
+    path = models.CharField(_("file"), max_length=400)
+    rows_done = models.PositiveBigIntegerField(_("rows done"), default=0)
+    accepted = models.PositiveBigIntegerField(_("accepted"), default=0)
+    duplicates = models.PositiveBigIntegerField(_("duplicates"), default=0)
+    refused = models.PositiveBigIntegerField(_("refused"), default=0)
+    refused_bytes = models.PositiveBigIntegerField(_("bytes of refused rows"), default=0)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("load of a file")
+        verbose_name_plural = _("loads of files")
+
+    def __str__(self) -> str:
+        return self.path

@@ -1,0 +1,25 @@
+"""Reads of identifiers and sightings."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+
+
+class IdentifierQuerySet(QuerySet):
+    """Named filters over identifiers."""
+
+    def of_account(self, account_id: int) -> IdentifierQuerySet:
+        """Identifiers an account was seen with."""
+        return self.filter(sightings__account_id=account_id)
+
+
+class SightingQuerySet(QuerySet):
+    """Named filters over sightings."""
+
+    def of_account(self, account_id: int) -> SightingQuerySet:
+        """What an account was seen with, latest first."""
+        return (
+            self.filter(account_id=account_id)
+            .select_related("identifier")
+            .order_by("-last_seen", "-id")
+        )

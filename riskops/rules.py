@@ -1,0 +1,319 @@
+"""What a risk ruleset is: factors with points, caps and windows, level bounds and actions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from django.utils.translation import gettext_lazy as _
+
+HOUR = 3600
+DAY = 24 * HOUR
+
+Mode = Literal["flat", "each"]
+LEVELS = ("low", "moderate", "elevated", "high", "critical")
+LEVEL_TITLES = {
+    "low": _("Low"),
+    "moderate": _("Moderate"),
+    "elevated": _("Elevated"),
+    "high": _("High"),
+    "critical": _("Critical"),
+}
+ACTIONS = ("alert", "review", "suspend")
+
+MAX_POINTS = 100
+MAX_WINDOW = 366 * DAY
+# Window scans read every event of the window, so the short ones stay short.
+MAX_BUSY_WINDOW = 31 * DAY
+
+
+class InvalidRuleset(ValueError):
+    """A ruleset that cannot be used, with one sentence for every field at fault."""
+
+    def __init__(self, errors: dict[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {text}" for name, text in errors.items()))
+        self.errors = errors
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """One reason for points: `flat` gives them once, `each` for every `per` counted."""
+
+    code: str
+    family: str
+    points: int
+    mode: Mode = "flat"
+    per: int = 1
+    over: int = 0
+    cap: int | None = None
+    window: int | None = None
+    enabled: bool = True
+
+    @property
+    def title(self) -> str:
+        return str(FACTOR_TITLES[self.code])
+
+
+FACTOR_TITLES = {
+    "many_ips": _("Many IP addresses in a short time"),
+    "wallet_changes": _("Wallets changed often"),
+    "content_reports": _("Reported content"),
+    "suspicious_transactions": _("Suspicious transactions"),
+    "new_account_burst": _("New account with high activity"),
+    "proxy_ip": _("Proxy, VPN or Tor address"),
+    "automation": _("Looks automated"),
+    "high_risk_country": _("Login from a high-risk country"),
+    "failed_logins": _("Failed logins"),
+    "linked_to_confirmed_fraud": _("Linked to confirmed fraud"),
+    "two_factor": _("Two-factor sign-in"),
+    "verified": _("Verified account"),
+    "account_age": _("Age of the account"),
+    "clean_history": _("Clean history"),
+    "completed_trades": _("Completed trades"),
+}
+
+DEFAULT_FACTORS = (
+    Factor("many_ips", "identity", 15, over=3, window=24 * HOUR),
+    Factor("wallet_changes", "identity", 20, over=2, window=7 * DAY),
+    Factor("content_reports", "reports", 10, mode="each", cap=40, window=90 * DAY),
+    Factor("suspicious_transactions", "transactions", 25),
+    Factor("new_account_burst", "velocity", 10, over=50, window=7 * DAY),
+    Factor("proxy_ip", "identity", 15, window=30 * DAY),
+    Factor("automation", "velocity", 30, over=20, window=24 * HOUR),
+    Factor("high_risk_country", "identity", 10, window=30 * DAY),
+    Factor("failed_logins", "velocity", 5, mode="each", cap=25, window=24 * HOUR),
+    Factor("linked_to_confirmed_fraud", "links", 40, mode="each", per=1000, cap=40),
+    Factor("two_factor", "trust", -20),
+    Factor("verified", "trust", -15),
+    Factor("account_age", "trust", -5, mode="each", per=365, cap=20),
+    Factor("clean_history", "trust", -10, window=90 * DAY),
+    Factor("completed_trades", "trust", -1, mode="each", per=10, cap=15),
+)
+CODES = tuple(factor.code for factor in DEFAULT_FACTORS)
+FAMILIES = ("identity", "velocity", "reports", "transactions", "links", "trust")
+# A family cannot give more than this, so that correlated factors do not stack.
+DEFAULT_FAMILY_CAPS = {
+    "identity": 45,
+    "velocity": 45,
+    "reports": 40,
+    "transactions": 40,
+    "links": 40,
+    "trust": 80,
+}
+WINDOWED = frozenset(factor.code for factor in DEFAULT_FACTORS if factor.window)
+BUSY = frozenset({"many_ips", "failed_logins", "automation"})
+
+
+@dataclass(frozen=True, slots=True)
+class Automation:
+    """When a sequence of actions is taken for a machine's."""
+
+    # Standard deviation of the gaps in percent of their mean: people are far above 50.
+    max_spread_percent: int = 15
+    # More actions than this within any minute are beyond a person's hands.
+    max_per_minute: int = 40
+
+
+def _default_actions() -> dict[str, tuple[str, ...]]:
+    return {
+        "low": (),
+        "moderate": (),
+        "elevated": (),
+        "high": ("alert",),
+        "critical": ("alert",),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """Everything that turns counted facts into points, a score and a level."""
+
+    factors: tuple[Factor, ...] = DEFAULT_FACTORS
+    family_caps: Mapping[str, int] = field(default_factory=lambda: dict(DEFAULT_FAMILY_CAPS))
+    # The highest score of each level but the last.
+    level_bounds: tuple[int, int, int, int] = (20, 40, 60, 80)
+    alert_threshold: int = 60
+    cool_down: int = 24 * HOUR
+    actions: Mapping[str, tuple[str, ...]] = field(default_factory=_default_actions)
+    high_risk_countries: tuple[str, ...] = ()
+    automation: Automation = field(default_factory=Automation)
+
+    def factor(self, code: str) -> Factor:
+        return self.factors[CODES.index(code)]
+
+    def with_factor(self, code: str, **changes: Any) -> Ruleset:
+        """The same ruleset with one factor changed."""
+        factors = tuple(replace(f, **changes) if f.code == code else f for f in self.factors)
+        return replace(self, factors=factors)
+
+    def window(self, code: str) -> int:
+        return self.factor(code).window or 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form that is stored and shown."""
+        document = asdict(self)
+        document["factors"] = [
+            {key: value for key, value in asdict(f).items() if key != "family"}
+            for f in self.factors
+        ]
+        document["level_bounds"] = list(self.level_bounds)
+        document["actions"] = {level: list(names) for level, names in self.actions.items()}
+        document["high_risk_countries"] = list(self.high_risk_countries)
+        document["family_caps"] = dict(self.family_caps)
+        return document
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Ruleset:
+        """Reads the JSON form; what it does not mention keeps its default."""
+        return _Reader(document).read()
+
+
+def _is_int(value: object, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+class _Reader:
+    """Reads a ruleset document and gathers every fault before refusing."""
+
+    KEYS = frozenset(Ruleset.__dataclass_fields__)
+    FACTOR_KEYS = frozenset(Factor.__dataclass_fields__) - {"family"}
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self.document = document
+        self.errors: dict[str, str] = {}
+
+    def read(self) -> Ruleset:
+        if not isinstance(self.document, Mapping):
+            raise InvalidRuleset({"definition": str(_("Must be an object."))})
+        for key in set(self.document) - self.KEYS:
+            self.errors[str(key)] = str(_("Unknown field."))
+        default = Ruleset()
+        ruleset = Ruleset(
+            factors=self._factors(),
+            family_caps=self._caps(),
+            level_bounds=self._bounds(default.level_bounds),
+            alert_threshold=self._int("alert_threshold", default.alert_threshold, 0, 101),
+            cool_down=self._int("cool_down", default.cool_down, 0, 365 * DAY),
+            actions=self._actions(),
+            high_risk_countries=self._countries(),
+            automation=self._automation(),
+        )
+        if self.errors:
+            raise InvalidRuleset(self.errors)
+        return ruleset
+
+    def _int(self, key: str, default: int, low: int, high: int) -> int:
+        value = self.document.get(key, default)
+        if not _is_int(value, low, high):
+            self._between(key, low, high)
+            return default
+        return int(value)
+
+    def _between(self, key: str, low: int, high: int) -> None:
+        text = _("Must be a whole number from %(low)s to %(high)s.")
+        self.errors[key] = str(text) % {"low": low, "high": high}
+
+    def _factors(self) -> tuple[Factor, ...]:
+        given = self.document.get("factors", [])
+        if not isinstance(given, list):
+            self.errors["factors"] = str(_("Must be a list."))
+            return DEFAULT_FACTORS
+        changed: dict[str, Factor] = {}
+        for position, row in enumerate(given):
+            name = f"factors.{position}"
+            code = row.get("code") if isinstance(row, Mapping) else None
+            if not isinstance(code, str) or code not in CODES:
+                self.errors[name] = str(_("Names no known factor."))
+            elif code in changed:
+                self.errors[name] = str(_("The factor is given twice."))
+            else:
+                changed[code] = self._factor(name, DEFAULT_FACTORS[CODES.index(code)], row)
+        return tuple(changed.get(factor.code, factor) for factor in DEFAULT_FACTORS)
+
+    def _factor(self, name: str, default: Factor, row: Mapping[str, Any]) -> Factor:
+        for key in set(row) - self.FACTOR_KEYS:
+            self.errors[f"{name}.{key}"] = str(_("Unknown field."))
+        if row.get("mode", default.mode) not in ("flat", "each"):
+            self.errors[f"{name}.mode"] = str(_("Must be flat or each."))
+        if not isinstance(row.get("enabled", True), bool):
+            self.errors[f"{name}.enabled"] = str(_("Must be true or false."))
+        longest = MAX_BUSY_WINDOW if default.code in BUSY else MAX_WINDOW
+        limits = {
+            "points": (-MAX_POINTS, MAX_POINTS),
+            "per": (1, 1_000_000),
+            "over": (0, 1_000_000),
+            "cap": (0, MAX_POINTS),
+            "window": (60, longest),
+        }
+        for key, (low, high) in limits.items():
+            value = row.get(key, getattr(default, key))
+            optional = key == "cap" or (key == "window" and default.code not in WINDOWED)
+            if not _is_int(value, low, high) and not (value is None and optional):
+                self._between(f"{name}.{key}", low, high)
+        if any(key.startswith(f"{name}.") for key in self.errors):
+            return default
+        return replace(default, **{key: row[key] for key in row})
+
+    def _caps(self) -> dict[str, int]:
+        given = self.document.get("family_caps", {})
+        if not isinstance(given, Mapping):
+            self.errors["family_caps"] = str(_("Must be an object."))
+            return dict(DEFAULT_FAMILY_CAPS)
+        for family, cap in given.items():
+            if family not in FAMILIES:
+                self.errors[f"family_caps.{family}"] = str(_("Names no known family."))
+            elif not _is_int(cap, 0, 1000):
+                self._between(f"family_caps.{family}", 0, 1000)
+        return {**DEFAULT_FAMILY_CAPS, **given}
+
+    def _bounds(self, default: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+        value = self.document.get("level_bounds", list(default))
+        if (
+            not isinstance(value, list)
+            or len(value) != 4
+            or not all(_is_int(bound, 0, 99) for bound in value)
+            or sorted(set(value)) != value
+        ):
+            self.errors["level_bounds"] = str(_("Must be four rising whole numbers below 100."))
+            return default
+        return (value[0], value[1], value[2], value[3])
+
+    def _actions(self) -> dict[str, tuple[str, ...]]:
+        given = self.document.get("actions", {})
+        actions = _default_actions()
+        if not isinstance(given, Mapping):
+            self.errors["actions"] = str(_("Must be an object."))
+            return actions
+        for level, names in given.items():
+            if level not in LEVELS:
+                self.errors[f"actions.{level}"] = str(_("Names no known level."))
+            elif not isinstance(names, list) or not all(name in ACTIONS for name in names):
+                self.errors[f"actions.{level}"] = str(
+                    _("Must be a list out of alert, review and suspend.")
+                )
+            else:
+                actions[level] = tuple(name for name in ACTIONS if name in names)
+        return actions
+
+    def _countries(self) -> tuple[str, ...]:
+        value = self.document.get("high_risk_countries", [])
+        if not isinstance(value, list) or not all(
+            isinstance(code, str) and len(code) == 2 and code.isascii() and code.isupper()
+            for code in value
+        ):
+            self.errors["high_risk_countries"] = str(_("Must be a list of ISO country codes."))
+            return ()
+        return tuple(sorted(set(value)))
+
+    def _automation(self) -> Automation:
+        value = self.document.get("automation", {})
+        if not isinstance(value, Mapping) or set(value) - set(Automation.__dataclass_fields__):
+            self.errors["automation"] = str(_("Has an unknown field."))
+            return Automation()
+        limits = {"max_spread_percent": (0, 1000), "max_per_minute": (1, 100_000)}
+        for key, (low, high) in limits.items():
+            if key in value and not _is_int(value[key], low, high):
+                self._between(f"automation.{key}", low, high)
+                return Automation()
+        return replace(Automation(), **dict(value))

@@ -1,0 +1,28 @@
+"""Events and accounts for tests."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+
+from riskops.services import EventInput, record_events
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+_numbers = itertools.count(1)
+
+
+def event(account, kind="login_ok", ago=None, **fields):
+    """An event of an account, `ago` before NOW unless `occurred_at` is given."""
+    occurred_at = fields.pop("occurred_at", NOW - (ago or timedelta(hours=1)))
+    return EventInput(
+        kind=kind,
+        account_id=getattr(account, "pk", account),
+        occurred_at=occurred_at,
+        external_id=fields.pop("external_id", f"e{next(_numbers)}"),
+        **fields,
+    )
+
+
+def record(*events, source="test", **kwargs):
+    """Records events and fails the test when one is refused."""
+    result = record_events(list(events), source=source, **kwargs)
+    assert not result.refused, result.refused
+    return result
