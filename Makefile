@@ -1,0 +1,75 @@
+# Two commands matter: `make run` starts Atalaya on this machine, `make test` runs its tests.
+# Both make what they need (.venv) and ask nothing.
+
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 8000
+HOST ?= 127.0.0.1
+WORKERS ?= 2
+ARGS ?=
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+
+.PHONY: help run test lint types contracts check bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run        start web server and worker with demo data (PORT=$(PORT), HOST=$(HOST))"
+	@echo "make test       run the whole suite; DATABASE_URL and REDIS_URL choose other stores"
+	@echo "make lint       ruff: rules and format"
+	@echo "make types      mypy"
+	@echo "make contracts  import-linter: imports go down only"
+	@echo "make check      Django's checks, missing migrations, the OpenAPI schema"
+	@echo "make bench      the measurements of bench/, at their small default size"
+	@echo "make clean      remove .venv, var/ and caches"
+
+# The stamps hold a second run from installing again; a changed requirements file renews them.
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Atalaya needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.runtime: requirements.txt | $(VENV)/.made
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt requirements.txt | $(VENV)/.made
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.runtime
+
+run: export DJANGO_DEBUG ?= 1
+run: export DEMO_MODE ?= 1
+run: $(VENV)/.runtime
+	$(PY) manage.py migrate --verbosity 0
+	$(PY) manage.py createcachetable
+	$(PY) manage.py setup
+	$(PY) manage.py seed_demo --once
+	@exec $(PY) manage.py run_local --host $(HOST) --port $(PORT)
+
+test: $(VENV)/.dev
+	$(PY) -m pytest -n $(WORKERS) $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: export DJANGO_DEBUG ?= 1
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+contracts: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+check: export DJANGO_DEBUG ?= 1
+check: $(VENV)/.dev
+	$(PY) manage.py check
+	$(PY) manage.py makemigrations --check --dry-run
+	$(PY) manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+bench: export DJANGO_DEBUG ?= 1
+bench: $(VENV)/.dev
+	@for script in bench/*.py; do echo "== $$script"; $(PY) "$$script" $(ARGS) || exit 1; done
+
+clean:
+	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,146 @@
+"""Start web server and workers together on one machine, and stop them together."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from argparse import ArgumentParser
+from types import FrameType
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+STOP_SECONDS = 20
+START_SECONDS = 90
+
+
+class Command(BaseCommand):
+    """`manage.py run_local`: what `make run` ends in."""
+
+    help = "Start web server and workers on this machine; Ctrl-C stops all of them."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--threads", type=int, default=8, help="threads of the web server")
+
+    def handle(self, *args: Any, host: str, port: int, threads: int, **options: Any) -> None:
+        self.stopping = False
+        _refuse_busy_port(host, port)
+        call_command("collectstatic", interactive=False, verbosity=0)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._stop)
+        children: dict[str, subprocess.Popen[bytes]] = {}
+        try:
+            for name, (command, environment) in _commands(host, port, threads).items():
+                children[name] = _start(command, environment)
+            address = f"http://{'localhost' if host == '127.0.0.1' else host}:{port}"
+            self._wait_until_it_answers(address, children)
+            if not self.stopping:
+                self._greet(address)
+            dead = self._watch(children)
+        finally:
+            self.stdout.write("Stopping …")
+            _stop_all(children)
+        if dead:
+            raise CommandError(f"The {dead} ended by itself (code {children[dead].returncode}).")
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self.stopping = True
+
+    def _watch(self, children: dict[str, subprocess.Popen[bytes]]) -> str | None:
+        """Wait for a signal (None) or for the first child that dies (its name)."""
+        while not self.stopping:
+            for name, child in children.items():
+                if child.poll() is not None:
+                    return name
+            time.sleep(0.3)
+        return None
+
+    def _wait_until_it_answers(
+        self, address: str, children: dict[str, subprocess.Popen[bytes]]
+    ) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not self.stopping and all(child.poll() is None for child in children.values()):
+            try:
+                with urllib.request.urlopen(f"{address}/api/health", timeout=5):  # noqa: S310
+                    return
+            except urllib.error.HTTPError:
+                return  # it answers; what it says is for the health page
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise CommandError(f"The web server did not answer at {address}.") from None
+                time.sleep(0.2)
+
+    def _greet(self, address: str) -> None:
+        lines = ["", f"  Atalaya runs at {address}/admin/   (API docs: {address}/api/docs)", ""]
+        lines += [f"  {line}" for line in _demo_logins()]
+        lines += ["  Ctrl-C stops web server and workers.", ""]
+        self.stdout.write("\n".join(lines))
+
+
+def _commands(host: str, port: int, threads: int) -> dict[str, tuple[list[str], dict[str, str]]]:
+    manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
+    web = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host]
+    web += ["--port", str(port), "--blocking-threads", str(threads), "--log-level", "warning"]
+    web += ["--static-path-route", settings.STATIC_URL.rstrip("/")]
+    web += ["--static-path-mount", str(settings.STATIC_ROOT), "config.wsgi:application"]
+    return {
+        "web server": (web, {}),
+        "worker": ([*manage, "qcluster"], {}),
+        # Backups and restores take long and must not hold up the rest.
+        "worker for long tasks": ([*manage, "qcluster"], {"Q_CLUSTER_NAME": "long"}),
+    }
+
+
+def _start(command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    # In a session of its own, so that Ctrl-C reaches only us and each child is stopped once,
+    # in order, together with the processes it has started itself.
+    return subprocess.Popen(  # noqa: S603
+        command, env={**os.environ, **environment}, cwd=settings.BASE_DIR, start_new_session=True
+    )
+
+
+def _stop_all(children: dict[str, subprocess.Popen[bytes]]) -> None:
+    for child in children.values():
+        if child.poll() is None:
+            child.terminate()
+    deadline = time.monotonic() + STOP_SECONDS
+    for child in children.values():
+        try:
+            child.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            pass
+        _kill_group(child)
+
+
+def _kill_group(child: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    child.wait()
+
+
+def _refuse_busy_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CommandError(
+                f"Port {port} of {host} is not free ({error.strerror}). Choose another: "
+                "make run PORT=8001"
+            ) from error
+
+
+def _demo_logins() -> list[str]:
+    return []
