@@ -41,7 +41,6 @@ run: export DJANGO_DEBUG ?= 1
 run: export DEMO_MODE ?= 1
 run: $(VENV)/.runtime
 	$(PY) manage.py migrate --verbosity 0
-	$(PY) manage.py createcachetable
 	$(PY) manage.py setup
 	$(PY) manage.py seed_demo --once
 	@exec $(PY) manage.py run_local --host $(HOST) --port $(PORT)

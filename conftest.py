@@ -1,11 +1,30 @@
 """A small named cast with known rights, for the tests of every desk."""
 
+import os
+import shutil
+
 import pytest
+from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from systemadmin.foundation import sockets
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what needs a store or a browser that this run does not have."""
+    postgres = "postgresql" in django_settings.DATABASES["default"]["ENGINE"]
+    chromium = shutil.which(os.environ.get("CHROMIUM", "chromium"))
+    for name, available, reason in (
+        ("postgres", postgres, "needs DATABASE_URL of a PostgreSQL"),
+        ("redis", bool(django_settings.REDIS_URL), "needs REDIS_URL"),
+        ("browser", bool(chromium), "needs Chromium (apt-get install chromium)"),
+    ):
+        if not available:
+            for item in items:
+                if name in item.keywords:
+                    item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(autouse=True)

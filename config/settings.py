@@ -92,7 +92,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
     "systemadmin.foundation.middleware.UserContextMiddleware",
-    "systemadmin.foundation.ratelimit.PageRateLimitMiddleware",
+    "systemadmin.foundation.page_limits.PageRateLimitMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",

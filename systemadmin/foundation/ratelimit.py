@@ -8,12 +8,11 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django_ratelimit.core import get_usage
 from redis.exceptions import RedisError
@@ -157,7 +156,8 @@ def ratelimit_headers(request: Any) -> dict[str, str]:
     }
 
 
-def _remember(request: HttpRequest, usage: Usage) -> None:
+def remember(request: HttpRequest, usage: Usage) -> None:
+    """Keep what was used with the request, for the headers of its answer."""
     usages = request.__dict__.setdefault("_atalaya_ratelimits", {})
     usages[usage.name] = usage
 
@@ -178,7 +178,7 @@ class ClassThrottle(BaseThrottle):
         self.usage = hit(request._request, rate_class, user_id=_user_id(request))
         if self.usage is None:
             return True
-        _remember(request._request, self.usage)
+        remember(request._request, self.usage)
         return not self.usage.is_exceeded
 
     def wait(self) -> float | None:
@@ -192,48 +192,3 @@ def _user_id(request: Any) -> int | None:
     except APIException:
         # A wrong token is refused later; here its sender is counted by address.
         return None
-
-
-class PageRateLimitMiddleware:
-    """The same limits for what is not DRF: the admin and its login form, and the API's docs."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        response = self.get_response(request)
-        for name, value in ratelimit_headers(request).items():
-            response.headers.setdefault(name, value)
-        return response
-
-    def process_view(
-        self, request: HttpRequest, view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> HttpResponseBase | None:
-        view_class = getattr(view, "cls", None)
-        if hasattr(view_class, "rate_class_for"):
-            return None  # its own throttle counts it, once it knows whose token it is
-        match = request.resolver_match
-        is_login = match is not None and match.url_name == "login" and request.method == "POST"
-        rate_class = "login" if is_login else default_class(request.method)
-        user = getattr(request, "user", None)
-        try:
-            usage = hit(request, rate_class, user_id=getattr(user, "pk", None))
-        except RateLimitUnavailable as refusal:
-            return _refusal(503, refusal.code, refusal.detail, refusal.headers)
-        if usage is None:
-            return None
-        _remember(request, usage)
-        if not usage.is_exceeded:
-            return None
-        wait = {"Retry-After": str(max(1, usage.reset))}
-        return _refusal(429, "throttled", _("Too many requests. Wait and try again."), wait)
-
-
-def _refusal(status: int, code: str, detail: Any, headers: dict[str, str]) -> HttpResponseBase:
-    body = {"type": "about:blank", "title": str(detail), "status": status, "code": code}
-    return JsonResponse(
-        body | {"detail": str(detail)},
-        status=status,
-        headers=headers,
-        content_type="application/problem+json",
-    )

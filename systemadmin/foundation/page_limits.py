@@ -1,0 +1,74 @@
+"""Rate limits for pages that are not endpoints of the API: the admin, its login form, the docs."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.translation import gettext_lazy as _
+
+from systemadmin.foundation.api.problems import plain_problem, wants_problem
+from systemadmin.foundation.errors import DomainError
+from systemadmin.foundation.ratelimit import (
+    RateLimitUnavailable,
+    default_class,
+    hit,
+    ratelimit_headers,
+    remember,
+)
+
+
+class TooManyRequests(DomainError):
+    """429: the limit of this class is used up."""
+
+    status = 429
+    code = "throttled"
+    title = _("Too many requests. Wait a moment and try again.")
+
+
+class PageRateLimitMiddleware:
+    """Counts plain Django views; an API view's own throttle knows whose token it is."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        for name, value in ratelimit_headers(request).items():
+            response.headers.setdefault(name, value)
+        return response
+
+    def process_view(
+        self, request: HttpRequest, view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponseBase | None:
+        if hasattr(getattr(view, "cls", None), "throttle_classes"):
+            return None
+        user = getattr(request, "user", None)
+        try:
+            usage = hit(request, _rate_class(request), user_id=getattr(user, "pk", None))
+        except RateLimitUnavailable as refusal:
+            return _refuse(request, refusal)
+        if usage is None:
+            return None
+        remember(request, usage)
+        if not usage.is_exceeded:
+            return None
+        wait = {"Retry-After": str(max(1, usage.reset))}
+        return _refuse(request, TooManyRequests(headers=wait))
+
+
+def _rate_class(request: HttpRequest) -> str:
+    match = request.resolver_match
+    if request.method == "POST" and match is not None and match.url_name == "login":
+        return "login"
+    return default_class(request.method)
+
+
+def _refuse(request: HttpRequest, refusal: DomainError) -> HttpResponseBase:
+    if wants_problem(request):
+        return plain_problem(refusal)
+    return HttpResponse(
+        str(refusal.detail),
+        status=refusal.status,
+        headers=refusal.headers,
+        content_type="text/plain; charset=utf-8",
+    )
