@@ -1,0 +1,38 @@
+"""Each package that is pinned has its reason written down, and no other."""
+
+import re
+from pathlib import Path
+
+from django.conf import settings
+
+ROOT = Path(settings.BASE_DIR)
+TRANSITIVE = "# What these need in turn"
+
+
+def direct_pins(name):
+    text = (ROOT / name).read_text().partition(TRANSITIVE)[0]
+    return re.findall(r"^([A-Za-z0-9_.-]+)(?:\[[^\]]*\])?==", text, re.MULTILINE)
+
+
+def test_every_direct_dependency_has_a_reason():
+    documented = re.findall(r"^\| ([\w.-]+) \| ", (ROOT / "docs/dependencies.md").read_text(), re.M)
+    documented = [name for name in documented if name != "package"]
+    pinned = direct_pins("requirements.txt") + direct_pins("requirements-dev.txt")
+    assert sorted(pinned) == sorted(documented)
+
+
+def test_every_line_is_an_exact_pin():
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        for line in (ROOT / name).read_text().splitlines():
+            if line and not line.startswith(("#", "-r ")):
+                assert re.fullmatch(r"[A-Za-z0-9_.\-]+(\[[a-z,0-9]+\])?==[\w.]+", line), line
+
+
+def test_nothing_is_pinned_twice():
+    lines = [
+        re.split(r"[\[=]", line)[0].lower().replace("_", "-")
+        for name in ("requirements.txt", "requirements-dev.txt")
+        for line in (ROOT / name).read_text().splitlines()
+        if "==" in line and not line.startswith("#")
+    ]
+    assert len(lines) == len(set(lines))
