@@ -1,0 +1,101 @@
+"""How many messages an account may send: sliding windows whose size follows trust. No database."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+DAY = 86_400
+
+
+class Tier(StrEnum):
+    """What the platform thinks of a sender, from least to most trusted."""
+
+    RISKY = "risky"
+    NEW = "new"
+    STANDARD = "standard"
+    TRUSTED = "trusted"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """At most `limit` messages in any stretch of `seconds`."""
+
+    limit: int
+    seconds: int
+
+    def __str__(self) -> str:
+        return f"{self.limit}/{self.seconds}"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The window that is full and the seconds until a message fits again."""
+
+    window: Window
+    retry_after: int
+
+
+DEFAULT_WINDOWS: dict[Tier, tuple[str, ...]] = {
+    Tier.RISKY: ("1/60", "2/600", "5/3600", "10/86400"),
+    Tier.NEW: ("2/60", "4/600", "10/3600", "25/86400"),
+    Tier.STANDARD: ("2/60", "5/600", "15/3600", "50/86400"),
+    Tier.TRUSTED: ("10/60", "40/600", "120/3600", "500/86400"),
+}
+
+
+def parse_windows(rows: Iterable[str]) -> tuple[Window, ...]:
+    """Read `limit/seconds` rows; a wrong one is a ValueError that names it."""
+    return tuple(_parse_window(str(row)) for row in rows)
+
+
+def _parse_window(row: str) -> Window:
+    limit, _, seconds = row.strip().partition("/")
+    if not (limit.isdecimal() and seconds.isdecimal()):
+        raise ValueError(f"{row!r} is not limit/seconds")
+    window = Window(int(limit), int(seconds))
+    if not 1 <= window.seconds <= DAY:
+        raise ValueError(f"{row!r}: a window lasts between one second and one day")
+    return window
+
+
+def longest(windows: Sequence[Window]) -> int:
+    """How far back, in seconds, the sender's messages have to be known."""
+    return max((window.seconds for window in windows), default=0)
+
+
+def largest_limit(windows: Sequence[Window]) -> int:
+    """How many of the newest messages decide everything."""
+    return max((window.limit for window in windows), default=0)
+
+
+def refusal(windows: Sequence[Window], newest: Sequence[datetime], now: datetime) -> Refusal | None:
+    """Why one more message now would be too many, given the newest sendings (newest first)."""
+    worst: Refusal | None = None
+    for window in windows:
+        wait = _wait(window, newest, now)
+        if wait and (worst is None or wait > worst.retry_after):
+            worst = Refusal(window, wait)
+    return worst
+
+
+def _wait(window: Window, newest: Sequence[datetime], now: datetime) -> int:
+    if window.limit == 0:
+        return window.seconds
+    if len(newest) < window.limit:
+        return 0
+    # The limit-th newest has to leave the window before another one fits.
+    leaves = newest[window.limit - 1] + timedelta(seconds=window.seconds)
+    return max(0, math.ceil((leaves - now).total_seconds()))
+
+
+def remaining(windows: Sequence[Window], newest: Sequence[datetime], now: datetime) -> int:
+    """Messages that still fit in the tightest window."""
+    left = [
+        window.limit - sum(1 for at in newest if at > now - timedelta(seconds=window.seconds))
+        for window in windows
+    ]
+    return max(0, min(left, default=0))
