@@ -34,7 +34,7 @@ def retry(milliseconds: int) -> bytes:
 
 
 def parse_position(raw: str | None) -> int | None:
-    """The position in a `Last-Event-ID`; None without one, ValueError for anything we never sent."""
+    """The position in a `Last-Event-ID`, or None; ValueError for anything we never sent."""
     if raw is None or not raw.strip():
         return None
     text = raw.strip()

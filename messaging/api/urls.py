@@ -1,7 +1,35 @@
 """Routes of this desk, below `/api/`."""
 
-from systemadmin.foundation.api import Router
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
-router = Router()
+from messaging.api.messages import ConversationViewSet, MessageViewSet
+from messaging.api.settings import BlockViewSet, PreferencesViewSet
 
-urlpatterns = router.urls
+
+class KeyConverter(StringConverter):
+    """A database key: longer numbers are simply not found."""
+
+    regex = "[0-9]{1,18}"
+
+
+register_converter(KeyConverter, "messaging_key")
+
+_KEY = "messages/<messaging_key:id>"
+
+urlpatterns = [
+    path("messages", MessageViewSet.as_view({"post": "create"})),
+    path("messages/conversations", ConversationViewSet.as_view({"get": "list"})),
+    path("messages/unread-count", MessageViewSet.as_view({"get": "unread_count"})),
+    path("messages/export", MessageViewSet.as_view({"get": "export"})),
+    path("messages/preferences", PreferencesViewSet.as_view({"get": "retrieve", "put": "update"})),
+    path("messages/blocks", BlockViewSet.as_view({"get": "list", "post": "create"})),
+    path("messages/blocks/<messaging_key:user_id>", BlockViewSet.as_view({"delete": "destroy"})),
+    path("messages/<messaging_key:user_id>", MessageViewSet.as_view({"get": "list"})),
+    path(f"{_KEY}/read", MessageViewSet.as_view({"post": "read"})),
+    path(f"{_KEY}/hide", MessageViewSet.as_view({"post": "hide"})),
+    path(f"{_KEY}/edit", MessageViewSet.as_view({"post": "edit"})),
+    path(f"{_KEY}/revisions", MessageViewSet.as_view({"get": "revisions"})),
+    path(f"{_KEY}/report", MessageViewSet.as_view({"post": "report"})),
+    path(f"{_KEY}/attachment", MessageViewSet.as_view({"get": "attachment"})),
+]

@@ -50,7 +50,9 @@ def test_a_refused_domain_covers_what_is_under_it_and_nothing_else():
 
 def test_dressing_a_template_changes_nothing():
     one = fingerprint("Hola Ana!! Gana 500€ hoy en https://evil.com/a1 ¡no esperes más!")
-    two = fingerprint("hola ana, gana 900 € HOY en evil.com -- no esperes mas".replace("mas", "más"))
+    two = fingerprint(
+        "hola ana, gana 900 € HOY en evil.com -- no esperes mas".replace("mas", "más")
+    )
     assert one == two
     assert one is not None
 

@@ -1,6 +1,7 @@
 """Sliding windows: exact at their edges, and never more than the limit in any stretch."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -26,12 +27,12 @@ def ago(*seconds: float) -> list[datetime]:
 
 
 def test_the_shipped_windows_are_two_a_minute_five_in_ten_fifteen_an_hour_fifty_a_day():
-    assert STANDARD == (Window(2, 60), Window(5, 600), Window(15, 3600), Window(50, 86_400))
+    assert (Window(2, 60), Window(5, 600), Window(15, 3600), Window(50, 86_400)) == STANDARD
 
 
 def test_trust_only_ever_widens_a_window():
     tiers = [parse_windows(DEFAULT_WINDOWS[tier]) for tier in Tier]
-    for less, more in zip(tiers, tiers[1:], strict=False):
+    for less, more in pairwise(tiers):
         assert all(a.limit <= b.limit for a, b in zip(less, more, strict=True))
 
 

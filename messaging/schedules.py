@@ -1,0 +1,18 @@
+"""What this desk does by the clock."""
+
+from systemadmin.foundation.sockets import Schedule
+
+SCHEDULES = [
+    Schedule(
+        name="messaging.start_due_broadcasts",
+        task="messaging.tasks.start_due_broadcasts",
+        minutes=1,
+    ),
+    Schedule(name="messaging.send_due_notices", task="messaging.tasks.send_due_notices", minutes=1),
+    Schedule(
+        name="messaging.report_to_risk_engine",
+        task="messaging.tasks.report_to_risk_engine",
+        minutes=1,
+    ),
+    Schedule(name="messaging.expire", task="messaging.tasks.expire", cron="20 3 * * *"),
+]

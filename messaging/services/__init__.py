@@ -1,0 +1,61 @@
+"""Every write of the messaging desk; one file per aggregate."""
+
+from messaging.services.broadcasts import (
+    cancel_broadcast,
+    create_broadcast,
+    edit_broadcast,
+    preview_broadcast,
+    read_statistics,
+    schedule_broadcast,
+    send_broadcast,
+)
+from messaging.services.delivery import deliver_broadcast, deliver_chunk, start_due_broadcasts
+from messaging.services.editing import edit_message
+from messaging.services.erasing import erase_member, erase_message
+from messaging.services.exports import export_messages
+from messaging.services.notices import send_due_notices
+from messaging.services.preferences import change_preferences, preferences_of
+from messaging.services.reading import hide_message, message_of, read_up_to, unread_total
+from messaging.services.reports import disclose_conversation, dismiss_report, uphold_report
+from messaging.services.retention import expire_messages, expire_reports, prune_stream
+from messaging.services.risk import report_sent_messages
+from messaging.services.safety import block_member, report_message, unblock_member
+from messaging.services.sending import Sent, recipient_of, send_message, send_system_message
+
+__all__ = [
+    "Sent",
+    "block_member",
+    "cancel_broadcast",
+    "change_preferences",
+    "create_broadcast",
+    "deliver_broadcast",
+    "deliver_chunk",
+    "disclose_conversation",
+    "dismiss_report",
+    "edit_broadcast",
+    "edit_message",
+    "erase_member",
+    "erase_message",
+    "expire_messages",
+    "expire_reports",
+    "export_messages",
+    "hide_message",
+    "message_of",
+    "preferences_of",
+    "preview_broadcast",
+    "prune_stream",
+    "read_statistics",
+    "read_up_to",
+    "recipient_of",
+    "report_message",
+    "report_sent_messages",
+    "schedule_broadcast",
+    "send_broadcast",
+    "send_due_notices",
+    "send_message",
+    "send_system_message",
+    "start_due_broadcasts",
+    "unblock_member",
+    "unread_total",
+    "uphold_report",
+]

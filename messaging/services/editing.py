@@ -1,0 +1,49 @@
+"""Editing one's own message within the window, with what it said before kept."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from messaging import content_checks
+from messaging.errors import EditWindowOver, MessageErased, NotYourMessage
+from messaging.models import Message, MessageKind, MessageRevision, StreamKind
+from messaging.services import rules
+from messaging.services.mailboxes import Journal, lock_mailboxes
+from messaging.services.reading import other_party
+from messaging.services.sending import recipient_of
+from systemadmin.foundation.concurrency import lock_row
+from systemadmin.foundation.sockets import setting
+from systemadmin.models import User
+
+
+@transaction.atomic
+def edit_message(*, actor: User, message: Message, body: str) -> Message:
+    """Change the wording of one's own message; both sides can see what it said before."""
+    peer_id = other_party(message.conversation, actor.pk)
+    boxes = lock_mailboxes([actor.pk, peer_id])
+    message = lock_row(Message.objects.select_related("conversation"), pk=message.pk)
+    now = timezone.now()
+    if message.sender_id != actor.pk or message.kind != MessageKind.MEMBER:
+        raise NotYourMessage
+    if message.erased_at is not None:
+        raise MessageErased
+    if now - message.created_at > timedelta(minutes=setting("messaging.edit_minutes")):
+        raise EditWindowOver
+    text = rules.check_body(body, has_attachment=hasattr(message, "attachment"))
+    if text == message.body:
+        return message
+    recipient = recipient_of(peer_id)
+    rules.check_parties(actor, recipient)
+    rules.check_content(actor, recipient, text, now)
+    MessageRevision.objects.create(message=message, body=message.body, replaced_at=now)
+    message.body, message.edited_at = text, now
+    message.fingerprint = content_checks.fingerprint(text)
+    message.save(update_fields=["body", "edited_at", "fingerprint"])
+    journal = Journal(boxes, now)
+    journal.tell(actor.pk, StreamKind.EDITED, peer_id=peer_id, message=message)
+    journal.tell(peer_id, StreamKind.EDITED, peer_id=actor.pk, message=message)
+    journal.write()
+    return message

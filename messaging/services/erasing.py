@@ -1,0 +1,96 @@
+"""Erasing what was written: one message by a moderator, or everything a member wrote."""
+
+from __future__ import annotations
+
+from django.core.files.storage import Storage
+from django.db import transaction
+from django.utils import timezone
+
+from messaging.models import (
+    Attachment,
+    Block,
+    Message,
+    MessageReport,
+    MessageRevision,
+    Preferences,
+    ReportStatus,
+    StreamEvent,
+    StreamKind,
+)
+from messaging.services.mailboxes import Journal, lock_mailboxes
+from messaging.services.reading import other_party
+from systemadmin import audit
+from systemadmin.models import User
+
+_CHUNK = 1000
+
+
+@transaction.atomic
+def erase_message(*, actor: User | None, message: Message, reason: str) -> None:
+    """Remove the content of one message for both sides; its place in the order stays."""
+    parties = (
+        message.sender_id,
+        other_party(message.conversation, message.sender_id),
+    )
+    boxes = lock_mailboxes(parties)
+    _erase([message.pk])
+    journal = Journal(boxes, timezone.now())
+    for user_id, peer_id in (parties, parties[::-1]):
+        journal.tell(user_id, StreamKind.EDITED, peer_id=peer_id, message=message)
+    journal.write()
+    audit.record("messaging.message.erased", actor=actor, target=message, reason=reason)
+
+
+def erase_member(*, actor: User | None, user: User, reason: str) -> int:
+    """Erase everything a member wrote here; returns how many messages lost their content.
+
+    In chunks that commit one by one: run again, it goes on where it stopped. Excerpts of reports
+    that are still open stay until the team has decided.
+    """
+    erased = 0
+    while count := _erase_chunk(user):
+        erased += count
+    with transaction.atomic():
+        Block.objects.filter(blocker=user).delete()
+        Preferences.objects.filter(user=user).delete()
+        StreamEvent.objects.filter(user=user).delete()
+        MessageReport.objects.filter(reported=user).exclude(status=ReportStatus.OPEN).update(
+            excerpt=[]
+        )
+        MessageReport.objects.filter(reporter=user).update(note="")
+        audit.record(
+            "messaging.member.erased",
+            actor=actor,
+            target=user,
+            reason=reason,
+            metadata={"messages": erased},
+        )
+    return erased
+
+
+@transaction.atomic
+def _erase_chunk(user: User) -> int:
+    written = Message.objects.filter(sender=user, erased_at__isnull=True)
+    chunk = list(written.order_by("-created_at").values_list("pk", flat=True)[:_CHUNK])
+    return _erase(chunk) if chunk else 0
+
+
+def _erase(message_ids: list[int]) -> int:
+    MessageRevision.objects.filter(message__in=message_ids).delete()
+    delete_attachments(message_ids)
+    return Message.objects.filter(pk__in=message_ids).update(
+        body="", fingerprint=None, erased_at=timezone.now()
+    )
+
+
+def delete_attachments(message_ids: list[int]) -> None:
+    """Delete attachments, and their files once the transaction has committed."""
+    attachments = Attachment.objects.filter(message__in=message_ids)
+    files = [(row.file.storage, row.file.name or "") for row in attachments]
+    attachments.delete()
+    transaction.on_commit(lambda: _delete_files(files), robust=True)
+
+
+def _delete_files(files: list[tuple[Storage, str]]) -> None:
+    for storage, name in files:
+        storage.delete(name)

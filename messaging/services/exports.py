@@ -1,0 +1,55 @@
+"""A member's export of their own conversations, read in small bites."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from messaging.models import Message, Participant
+from systemadmin.models import User
+
+_CHUNK = 500
+
+
+def export_messages(user: User) -> Iterator[dict[str, Any]]:
+    """Every message the member sent or received and still sees, conversation by conversation."""
+    conversations = Participant.objects.filter(user=user).order_by("pk").select_related("peer")
+    for participant in conversations.iterator(chunk_size=_CHUNK):
+        yield from _conversation(participant)
+
+
+def _conversation(participant: Participant) -> Iterator[dict[str, Any]]:
+    seq = 0
+    while True:
+        page = list(
+            Message.objects.filter(conversation_id=participant.conversation_id, seq__gt=seq)
+            .visible_to(participant.user_id)
+            .select_related("attachment")
+            .prefetch_related("revisions")
+            .order_by("seq")[:_CHUNK]
+        )
+        for message in page:
+            yield _row(message, participant)
+        if len(page) < _CHUNK:
+            return
+        seq = page[-1].seq
+
+
+def _row(message: Message, participant: Participant) -> dict[str, Any]:
+    is_mine = message.sender_id == participant.user_id
+    attachment = getattr(message, "attachment", None)
+    return {
+        "id": message.pk,
+        "with": participant.peer.username,
+        "direction": "sent" if is_mine else "received",
+        "kind": message.kind,
+        "body": message.body,
+        "sent_at": message.created_at.isoformat(),
+        "edited_at": message.edited_at.isoformat() if message.edited_at else None,
+        "erased_at": message.erased_at.isoformat() if message.erased_at else None,
+        "earlier_wordings": [
+            {"body": row.body, "replaced_at": row.replaced_at.isoformat()}
+            for row in message.revisions.all()
+        ],
+        "attachment": attachment.name if attachment else None,
+    }

@@ -1,0 +1,94 @@
+"""Mailboxes: the lock that comes first, the unread total, the journal of each member's stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db.models import Sum
+
+from messaging.models import Mailbox, Message, Participant, StreamEvent, StreamKind
+from messaging.services.wake import wake
+
+
+def lock_mailboxes(user_ids: Iterable[int]) -> dict[int, Mailbox]:
+    """Lock these members' mailboxes, lower id first, making those that do not exist yet."""
+    wanted = sorted(set(user_ids))
+    boxes = _lock(wanted)
+    if len(boxes) < len(wanted):
+        Mailbox.objects.bulk_create(
+            [Mailbox(user_id=user_id) for user_id in wanted if user_id not in boxes],
+            ignore_conflicts=True,
+        )
+        boxes = _lock(wanted)
+    return boxes
+
+
+def _lock(user_ids: list[int]) -> dict[int, Mailbox]:
+    rows = Mailbox.objects.select_for_update().filter(pk__in=user_ids).order_by("pk")
+    return {box.user_id: box for box in rows}
+
+
+class Journal:
+    """Collects what happened to locked mailboxes and writes it at once."""
+
+    def __init__(self, boxes: dict[int, Mailbox], now: datetime) -> None:
+        self.boxes = boxes
+        self.now = now
+        self.events: list[StreamEvent] = []
+        self.fields = {"position"}
+
+    def tell(
+        self,
+        user_id: int,
+        kind: StreamKind,
+        *,
+        peer_id: int,
+        message: Message | None = None,
+        reader_id: int | None = None,
+        seq: int = 0,
+    ) -> None:
+        """Add one event to a member's stream; members without a locked mailbox have none."""
+        box = self.boxes.get(user_id)
+        if box is None:
+            return
+        box.position += 1
+        self.events.append(
+            StreamEvent(
+                user_id=user_id,
+                position=box.position,
+                kind=kind,
+                message_id=message.pk if message else None,
+                peer_id=peer_id,
+                reader_id=reader_id,
+                seq=message.seq if message else seq,
+                created_at=self.now,
+            )
+        )
+
+    def change_unread(self, user_id: int, by: int) -> None:
+        """Move a member's unread total; no notice is due when nothing is unread."""
+        box = self.boxes[user_id]
+        box.unread_count += by
+        self.fields.add("unread_count")
+        if box.unread_count == 0 and box.notice_due_at is not None:
+            self.expect_notice(user_id, None)
+
+    def expect_notice(self, user_id: int, due_at: datetime | None) -> None:
+        """Set or clear the moment at which a notice of unread messages is due."""
+        self.boxes[user_id].notice_due_at = due_at
+        self.fields.add("notice_due_at")
+
+    def write(self) -> None:
+        """Write mailboxes and events, and wake the streams."""
+        if not self.events and self.fields == {"position"}:
+            return
+        Mailbox.objects.bulk_update(self.boxes.values(), sorted(self.fields))
+        StreamEvent.objects.bulk_create(self.events)
+        wake({event.user_id for event in self.events})
+
+
+def recount(user_id: int) -> int:
+    """The unread total as the sum of the conversations (repair and tests)."""
+    total = Participant.objects.filter(user_id=user_id).aggregate(total=Sum("unread_count"))
+    return total["total"] or 0

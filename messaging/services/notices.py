@@ -1,0 +1,71 @@
+"""Notices of unread messages: late, batched, and only while something is unread."""
+
+from __future__ import annotations
+
+from django.db import connection, transaction
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from messaging.models import Mailbox, Participant, Preferences
+from messaging.services.preferences import preferences_of
+from systemadmin.models import User
+from systemadmin.services import notify_user
+
+_NAMES = 3
+
+
+def send_due_notices(*, limit: int = 500) -> int:
+    """Tell every member whose notice is due what waits for them; returns how many were told."""
+    now = timezone.now()
+    due = Mailbox.objects.filter(notice_due_at__lte=now).order_by("notice_due_at")
+    return sum(_notify_one(user_id) for user_id in due.values_list("pk", flat=True)[:limit])
+
+
+@transaction.atomic
+def _notify_one(user_id: int) -> int:
+    boxes = Mailbox.objects.select_related("user")
+    if connection.features.has_select_for_update_skip_locked:
+        boxes = boxes.select_for_update(of=("self",), skip_locked=True)
+    now = timezone.now()
+    box = boxes.filter(pk=user_id, notice_due_at__lte=now).first()
+    if box is None:
+        return 0
+    preferences = preferences_of(box.user)
+    channels = _channels(box.user, preferences)
+    box.notice_due_at = None
+    told = bool(box.unread_count and channels)
+    if told:
+        box.notified_at = now
+        _tell(box, channels)
+    box.save(update_fields=["notice_due_at", "notified_at"])
+    return int(told)
+
+
+def _channels(user: User, preferences: Preferences) -> tuple[str, ...]:
+    wanted = []
+    if preferences.email_notices and user.email:
+        wanted.append("email")
+    if preferences.telegram_notices and user.telegram_chat_id:
+        wanted.append("telegram")
+    return tuple(wanted) if user.is_active else ()
+
+
+def _tell(box: Mailbox, channels: tuple[str, ...]) -> None:
+    waiting = Participant.objects.listed_for(box.user_id).filter(unread_count__gt=0)
+    names = [row.peer.get_full_name() or row.peer.username for row in waiting[: _NAMES + 1]]
+    with translation.override(box.user.language):
+        subject = ngettext(
+            "You have %(n)d unread message", "You have %(n)d unread messages", box.unread_count
+        ) % {"n": box.unread_count}
+        listed = ", ".join(names[:_NAMES]) + ("…" if len(names) > _NAMES else "")
+        body = _("From: %(names)s") % {"names": listed}
+        notify_user(
+            user=box.user,
+            kind="messaging.unread",
+            subject=subject,
+            body=body,
+            channels=channels,
+            # The position tells this batch from every other one.
+            key=f"messaging-unread-{box.user_id}-{box.position}",
+        )

@@ -1,0 +1,83 @@
+"""What expires: old messages, old journal entries, excerpts of reports closed long ago."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from messaging.models import (
+    Conversation,
+    Message,
+    MessageReport,
+    Participant,
+    ReportStatus,
+    StreamEvent,
+)
+from messaging.services.erasing import delete_attachments
+from messaging.services.mailboxes import Journal, lock_mailboxes
+from messaging.services.reading import show_newest
+from systemadmin.foundation.sockets import setting
+
+_CHUNK = 1000
+
+
+def expire_messages(*, max_chunks: int = 1000) -> int:
+    """Delete messages beyond the retention time; returns how many. Counters stay exact."""
+    days = setting("messaging.retention_days")
+    if not days:
+        return 0
+    cutoff = timezone.now() - timedelta(days=days)
+    expired = 0
+    for _chunk in range(max_chunks):
+        # Ids rise with time, so the oldest are found without an index of their own.
+        oldest = Message.objects.order_by("pk").values_list("conversation_id", "created_at")
+        conversations = {row[0] for row in oldest[:_CHUNK] if row[1] < cutoff}
+        if not conversations:
+            break
+        expired += sum(_expire_conversation(pk, cutoff) for pk in sorted(conversations))
+    return expired
+
+
+@transaction.atomic
+def _expire_conversation(conversation_id: int, cutoff: datetime) -> int:
+    pair = Conversation.objects.values_list("lower_id", "higher_id").get(pk=conversation_id)
+    boxes = lock_mailboxes(pair)
+    conversation = Conversation.objects.select_for_update().get(pk=conversation_id)
+    messages = Message.objects.filter(conversation=conversation)
+    expired = list(messages.filter(created_at__lt=cutoff).values_list("pk", flat=True)[:_CHUNK])
+    delete_attachments(expired)
+    messages.filter(pk__in=expired).delete()
+    if conversation.last_message_id in expired:
+        conversation.last_message_id = None
+        conversation.save(update_fields=["last_message"])
+    journal = Journal(boxes, timezone.now())
+    for participant in Participant.objects.filter(conversation=conversation):
+        visible = messages.visible_to(participant.user_id)
+        unread = messages.unread_after(participant.last_read_seq, participant.user_id).count()
+        journal.change_unread(participant.user_id, unread - participant.unread_count)
+        participant.unread_count = unread
+        if participant.last_message_id in expired:
+            show_newest(participant, visible)
+        participant.save(update_fields=["unread_count", "last_message", "last_activity_at"])
+    journal.write()
+    return len(expired)
+
+
+def prune_stream() -> int:
+    """Delete journal entries that no client may still ask for; returns how many."""
+    cutoff = timezone.now() - timedelta(days=setting("messaging.stream_days"))
+    old = StreamEvent.objects.filter(created_at__lt=cutoff)
+    pruned = 0
+    # By time, so that what is left of each journal has no gap in it.
+    while oldest := list(old.order_by("created_at").values_list("created_at", flat=True)[:_CHUNK]):
+        pruned += StreamEvent.objects.filter(created_at__lte=oldest[-1]).delete()[0]
+    return pruned
+
+
+def expire_reports() -> int:
+    """Empty the excerpts of reports that were closed long ago; returns how many."""
+    cutoff = timezone.now() - timedelta(days=setting("messaging.report_retention_days"))
+    closed = MessageReport.objects.exclude(status=ReportStatus.OPEN).filter(handled_at__lt=cutoff)
+    return closed.exclude(excerpt=[]).update(excerpt=[], note="")

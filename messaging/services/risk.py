@@ -1,0 +1,49 @@
+"""What the risk engine hears from this desk.
+
+Sent messages are told in batches by a sweep: the message table is its own outbox, so sending
+never waits for the engine, and a killed sweep starts again where it committed last.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from messaging.models import Message, MessageKind, Watermark
+from systemadmin.models import User
+
+SOURCE = "messaging"
+_SWEEP = "risk.message_sent"
+# A transaction that took its id early may commit late; the sweep stays behind by this much.
+_SETTLED = timedelta(seconds=30)
+
+
+def report_to_risk(
+    *, kind: str, account: User, occurred_at: datetime, external_id: str, data: dict[str, Any]
+) -> None:
+    """Tell the risk engine one fact, in the caller's transaction."""
+
+
+@transaction.atomic
+def report_sent_messages(*, limit: int = 1000) -> int:
+    """Tell the risk engine about messages sent since the last sweep; returns how many."""
+    Watermark.objects.get_or_create(name=_SWEEP)
+    mark = Watermark.objects.select_for_update().get(name=_SWEEP)
+    rows = list(
+        Message.objects.filter(
+            pk__gt=mark.position, created_at__lt=timezone.now() - _SETTLED
+        ).order_by("pk")[:limit]
+    )
+    if not rows:
+        return 0
+    _record([row for row in rows if row.kind == MessageKind.MEMBER])
+    mark.position = rows[-1].pk
+    mark.save(update_fields=["position", "updated_at"])
+    return len(rows)
+
+
+def _record(rows: list[Message]) -> None:
+    """Wired to riskops.services.record_events."""

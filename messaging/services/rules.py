@@ -1,0 +1,180 @@
+"""May this member send this to that member now? Every refusal of the send path lives here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db.models import Count, Q
+from django.utils.translation import gettext as _
+
+from messaging import content_checks, quotas
+from messaging.errors import (
+    LinkNotAllowed,
+    MessagesNotAccepted,
+    RecipientBlockedByYou,
+    RecipientUnavailable,
+    RepeatedContent,
+    SenderSuspended,
+    TeamDoesNotRead,
+    TooManyLinks,
+    TooManyMessages,
+)
+from messaging.models import Block, Message, Participant, Preferences
+from messaging.quotas import Tier, Window
+from messaging.services.team import is_team
+from messaging.services.trust import tier_of, windows_of
+from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.sockets import setting
+from systemadmin.models import User
+
+_CAUTIOUS = {Tier.RISKY, Tier.NEW}
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the checks found out on the way, for whoever stores the message."""
+
+    tier: Tier
+    fingerprint: int | None
+    link_count: int
+
+
+def check_body(body: str, *, has_attachment: bool = False) -> str:
+    """The body as it is stored; refuses empty and overlong ones."""
+    text = body.replace("\x00", "").strip()
+    if not text and not has_attachment:
+        raise InvalidInput("body", _("Write something, or attach a file."), code="blank")
+    longest = setting("messaging.max_body_length")
+    if len(text) > longest:
+        raise InvalidInput(
+            "body",
+            _("At most %(longest)d characters.") % {"longest": longest},
+            code="max_length",
+        )
+    return text
+
+
+def check_parties(sender: User, recipient: User) -> None:
+    """Refuse where either side cannot, or does not want to, take part."""
+    if sender.is_suspended or not sender.is_active:
+        raise SenderSuspended
+    if sender.pk == recipient.pk:
+        raise InvalidInput("recipient", _("You cannot write to yourself."), code="yourself")
+    if is_team(recipient):
+        raise TeamDoesNotRead
+    if not recipient.is_active:
+        raise RecipientUnavailable
+    blockers = Block.objects.filter(
+        Q(blocker=sender, blocked=recipient) | Q(blocker=recipient, blocked=sender)
+    ).values_list("blocker_id", flat=True)
+    blocked_by = set(blockers)
+    if sender.pk in blocked_by:
+        raise RecipientBlockedByYou
+    if recipient.pk in blocked_by or not _accepts(recipient, sender):
+        raise MessagesNotAccepted
+
+
+def _accepts(recipient: User, sender: User) -> bool:
+    preferences = getattr(recipient, "messaging_preferences", None)
+    wanted = preferences.who_may_write if preferences else Preferences.Audience.EVERYONE
+    if wanted == Preferences.Audience.EVERYONE:
+        return True
+    if wanted == Preferences.Audience.VERIFIED:
+        return sender.verified_at is not None
+    if wanted == Preferences.Audience.CONTACTS:
+        return has_written(recipient.pk, to_id=sender.pk)
+    return False
+
+
+def has_written(user_id: int, *, to_id: int) -> bool:
+    """True when the member has ever written to the other one."""
+    conversation = Participant.objects.filter(user_id=user_id, peer_id=to_id).values("conversation")
+    return Message.objects.filter(conversation__in=conversation, sender_id=user_id).exists()
+
+
+def check_content(sender: User, recipient: User, body: str, now: datetime) -> Checked:
+    """Refuse links that are not wanted from this sender."""
+    tier = tier_of(sender, now)
+    hosts = content_checks.link_hosts(body)
+    most = setting("messaging.max_links")
+    if len(hosts) > most:
+        raise TooManyLinks(_("A message may hold at most %(most)d links.") % {"most": most})
+    refused = content_checks.refused_host(hosts, setting("messaging.refused_domains"))
+    if refused:
+        raise LinkNotAllowed(_("Links to %(host)s are not allowed.") % {"host": refused})
+    foreign = [host for host in hosts if host != (urlsplit(settings.PUBLIC_URL).hostname or "")]
+    if foreign and tier in _CAUTIOUS and not _may_link(sender, recipient):
+        raise LinkNotAllowed(
+            _("New accounts can send links only to members who have written to them.")
+        )
+    return Checked(tier, content_checks.fingerprint(body), len(hosts))
+
+
+def _may_link(sender: User, recipient: User) -> bool:
+    rule = setting("messaging.links_from_new")
+    if rule == "answered":
+        return has_written(recipient.pk, to_id=sender.pk)
+    return rule == "allowed"
+
+
+def check_volume(sender: User, recipient: User, checked: Checked, now: datetime) -> None:
+    """Refuse what exceeds the sender's quota or repeats one text to many.
+
+    Exact under concurrency because the sender's mailbox is locked.
+    """
+    windows = windows_of(checked.tier)
+    sent = Message.objects.sent_by_member(sender.pk, now - timedelta(days=1))
+    counts = sent.order_by().aggregate(**_counters(windows, checked, recipient, now))
+    if any(counts[f"w{i}"] >= window.limit for i, window in enumerate(windows)):
+        _refuse_volume(sent, windows, now)
+    if counts.get("same", 0) >= _repeat_limit(checked.tier):
+        raise RepeatedContent
+
+
+def _counters(
+    windows: tuple[Window, ...], checked: Checked, recipient: User, now: datetime
+) -> dict[str, Count]:
+    counters = {
+        f"w{i}": Count("pk", filter=Q(created_at__gt=now - timedelta(seconds=window.seconds)))
+        for i, window in enumerate(windows)
+    }
+    if checked.fingerprint is not None:
+        same = Q(fingerprint=checked.fingerprint) & ~Q(
+            Q(conversation__lower=recipient) | Q(conversation__higher=recipient)
+        )
+        counters["same"] = Count("conversation", filter=same, distinct=True)
+    return counters
+
+
+def _refuse_volume(sent: object, windows: tuple[Window, ...], now: datetime) -> None:
+    depth = quotas.largest_limit(windows)
+    newest = list(sent.values_list("created_at", flat=True)[:depth])
+    refused = quotas.refusal(windows, newest, now)
+    if refused is None:
+        return
+    window = refused.window
+    raise TooManyMessages(
+        _("You have sent %(limit)d messages in %(span)s. Try again in %(wait)d seconds.")
+        % {"limit": window.limit, "span": _span(window.seconds), "wait": refused.retry_after},
+        headers={
+            "Retry-After": str(refused.retry_after),
+            "RateLimit-Policy": f'"messages";q={window.limit};w={window.seconds}',
+            "RateLimit": f'"messages";r=0;t={refused.retry_after}',
+        },
+        extra={"limit": window.limit, "window_seconds": window.seconds},
+    )
+
+
+def _span(seconds: int) -> str:
+    minutes = seconds // 60
+    if minutes < 60:
+        return _("%(n)d minutes") % {"n": max(minutes, 1)}
+    return _("%(n)d hours") % {"n": minutes // 60}
+
+
+def _repeat_limit(tier: Tier) -> int:
+    key = "messaging.repeat_limit_new" if tier in _CAUTIOUS else "messaging.repeat_limit"
+    return setting(key)

@@ -1,0 +1,95 @@
+"""What a member can do against another one: block, and report to the team."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from messaging.errors import AlreadyReported, CannotReport
+from messaging.events import message_reported
+from messaging.models import Block, Message, MessageKind, MessageReport, ReportReason
+from messaging.services.risk import report_to_risk
+from systemadmin import audit
+from systemadmin.foundation.errors import InvalidInput, NotFound
+from systemadmin.foundation.sockets import setting
+from systemadmin.models import User
+
+
+@transaction.atomic
+def block_member(*, actor: User, user: User) -> Block:
+    """Keep a member from writing to this one; blocking twice is the first block."""
+    if user.pk == actor.pk:
+        raise InvalidInput("user", _("You cannot block yourself."), code="yourself")
+    block, is_new = Block.objects.get_or_create(blocker=actor, blocked=user)
+    if is_new:
+        audit.record("messaging.member.blocked", actor=actor, target=user)
+    return block
+
+
+@transaction.atomic
+def unblock_member(*, actor: User, user_id: int) -> None:
+    """Let a member write again."""
+    block = Block.objects.filter(blocker=actor, blocked_id=user_id).first()
+    if block is None:
+        raise NotFound
+    block.delete()
+    audit.record("messaging.member.unblocked", actor=actor, target=block.blocked)
+
+
+@transaction.atomic
+def report_message(*, actor: User, message: Message, reason: str, note: str = "") -> MessageReport:
+    """Hand a received message to the team, with the few before it, as they read now."""
+    if message.sender_id == actor.pk or message.kind != MessageKind.MEMBER:
+        raise CannotReport
+    if MessageReport.objects.filter(message=message, reporter=actor).exists():
+        raise AlreadyReported
+    report = MessageReport(
+        message=message,
+        conversation=message.conversation,
+        reporter=actor,
+        reported=message.sender,
+        reason=ReportReason(reason),
+        note=note.strip(),
+        excerpt=_excerpt(message, actor),
+    )
+    report.full_clean(exclude=["message", "conversation", "reporter", "reported"])
+    report.save()
+    report_to_risk(
+        kind="content_reported",
+        account=message.sender,
+        occurred_at=timezone.now(),
+        external_id=f"message-report-{report.pk}",
+        data={"reason": report.reason, "message": message.pk, "report": report.pk},
+    )
+    audit.record(
+        "messaging.message.reported",
+        actor=actor,
+        target=report,
+        metadata={"message": message.pk, "reason": report.reason},
+    )
+    message_reported.send(sender=MessageReport, report_id=report.pk)
+    return report
+
+
+def _excerpt(message: Message, reporter: User) -> list[dict[str, Any]]:
+    """The message and the ones before it that its reporter sees, oldest first."""
+    rows = (
+        Message.objects.filter(conversation_id=message.conversation_id)
+        .visible_to(reporter.pk)
+        .around(message.seq, before=setting("messaging.excerpt_messages"), after=0)
+    )
+    return [
+        {
+            "id": row.pk,
+            "seq": row.seq,
+            "sender": row.sender_id,
+            "body": row.body,
+            "created_at": row.created_at.isoformat(),
+            "edited_at": row.edited_at.isoformat() if row.edited_at else None,
+            "is_reported": row.pk == message.pk,
+        }
+        for row in rows
+    ]

@@ -1,0 +1,42 @@
+"""How far a sender is trusted: what quotas and link rules depend on."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from messaging.quotas import Tier, Window, parse_windows
+from systemadmin.foundation.sockets import setting
+from systemadmin.models import User
+
+_RISKY = {"high", "critical"}
+_DOUBTFUL = {"elevated"}
+
+
+def risk_level(user_id: int) -> str:
+    """The risk engine's level of an account; "" while it has none."""
+    return ""
+
+
+def tier_of(user: User, now: datetime) -> Tier:
+    """The trust tier of a sender: risk first, then age, then verification."""
+    level = risk_level(user.pk)
+    if level in _RISKY:
+        return Tier.RISKY
+    age = now - user.date_joined
+    if level in _DOUBTFUL or age < timedelta(days=setting("messaging.new_account_days")):
+        return Tier.NEW
+    is_old = age >= timedelta(days=setting("messaging.trusted_account_days"))
+    if is_old and user.verified_at is not None:
+        return Tier.TRUSTED
+    return Tier.STANDARD
+
+
+def windows_of(tier: Tier) -> tuple[Window, ...]:
+    """The quota windows in force for a tier; a row that staff mistyped is left out."""
+    windows: list[Window] = []
+    for row in setting(f"messaging.quota_{tier}"):
+        try:
+            windows += parse_windows([row])
+        except ValueError:
+            continue
+    return tuple(windows)
