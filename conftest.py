@@ -97,10 +97,17 @@ def superuser(db):
 def admin_client_for():
     """`admin_client_for(user)`: a browser session in the admin, second factor passed."""
     from django.test import Client
+    from django_otp import DEVICE_ID_SESSION_KEY
 
-    def sign_in(user):
+    from systemadmin.tests.factories import totp_device_for
+
+    def sign_in(user, two_factor=True):
         client = Client()
-        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        client.force_login(user, backend="systemadmin.backends.AccountBackend")
+        if two_factor:
+            session = client.session
+            session[DEVICE_ID_SESSION_KEY] = totp_device_for(user).persistent_id
+            session.save()
         return client
 
     return sign_in

@@ -19,6 +19,11 @@ ROLES = {
         "systemadmin.view_notification",
         "systemadmin.view_auditentry",
         "systemadmin.end_sessions",
+        "systemadmin.end_member_sessions",
+        "systemadmin.set_password",
+        "systemadmin.reset_two_factor",
+        "systemadmin.suspend_user",
+        "systemadmin.purge_demo",
     ],
     "auditor": ["systemadmin.view_personal_data"],
 }

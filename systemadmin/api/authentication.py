@@ -9,7 +9,11 @@ from knox.auth import TokenAuthentication
 from knox.crypto import hash_token
 from rest_framework import authentication, exceptions
 
+from systemadmin.backends import AccountBackend
 from systemadmin.models import ApiToken, User
+from systemadmin.services.sessions import note_token_used
+
+_BACKEND = AccountBackend()
 
 
 class BearerAuthentication(TokenAuthentication):
@@ -25,8 +29,9 @@ class BearerAuthentication(TokenAuthentication):
         if found is None or (found.expiry is not None and found.expiry <= timezone.now()):
             raise exceptions.AuthenticationFailed(_("Invalid token."))
         user = found.user
-        if not user.is_active:
+        if not _BACKEND.user_can_authenticate(user):
             raise exceptions.AuthenticationFailed(_("User inactive or deleted."))
+        note_token_used(found)
         verified = found.two_factor_at is not None
         user.is_verified = lambda: verified
         return user, found

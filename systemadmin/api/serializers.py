@@ -2,7 +2,6 @@
 
 from rest_framework import serializers
 
-from systemadmin.foundation.api import StrictSerializer
 from systemadmin.models import User
 
 
@@ -33,29 +32,3 @@ class UserSerializer(serializers.ModelSerializer):
             "date_joined",
         ]
         read_only_fields = fields
-
-
-class DeviceInput(StrictSerializer):
-    """What the client says about its device."""
-
-    fingerprint = serializers.CharField(max_length=128, required=False, allow_blank=True)
-    screen = serializers.CharField(max_length=32, required=False, allow_blank=True)
-    language = serializers.CharField(max_length=32, required=False, allow_blank=True)
-    timezone = serializers.CharField(max_length=64, required=False, allow_blank=True)
-
-
-class LoginInput(StrictSerializer):
-    """Credentials; `otp_code` where a second factor is set up."""
-
-    username = serializers.CharField(max_length=150)
-    password = serializers.CharField(max_length=128, trim_whitespace=False)
-    otp_code = serializers.CharField(max_length=32, required=False, allow_blank=True)
-    device = DeviceInput(required=False)
-
-
-class LoginAnswer(serializers.Serializer):
-    """The token, shown once."""
-
-    token = serializers.CharField()
-    expires_at = serializers.DateTimeField()
-    user = UserSerializer()

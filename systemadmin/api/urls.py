@@ -1,11 +1,29 @@
 """Routes of the base app, below `/api/`."""
 
-from systemadmin.api.auth import AuthViewSet
+from django.urls import path
+
+from systemadmin.api.auth import AuthViewSet, OwnSessionsViewSet, TwoFactorViewSet
 from systemadmin.api.health import HealthViewSet
+from systemadmin.api.sessions import DemoViewSet, UserSessionsViewSet
 from systemadmin.foundation.api import Router
 
 router = Router()
 router.register("health", HealthViewSet, basename="health")
+router.register("auth/2fa", TwoFactorViewSet, basename="two-factor")
 router.register("auth", AuthViewSet, basename="auth")
+router.register("admin/demo", DemoViewSet, basename="demo")
 
-urlpatterns = router.urls
+_ACCOUNT = "admin/users/<int:user_id>"
+_own = OwnSessionsViewSet.as_view
+_theirs = UserSessionsViewSet.as_view
+
+urlpatterns = [
+    path("auth/sessions", _own({"get": "list"}), name="own-sessions"),
+    path("auth/sessions/<slug:access_id>", _own({"delete": "destroy"}), name="own-session"),
+    path("admin/sessions/end-members", _theirs({"post": "end_members"}), name="end-members"),
+    path(f"{_ACCOUNT}/sessions", _theirs({"get": "list", "delete": "end_all"}), name="sessions"),
+    path(f"{_ACCOUNT}/sessions/<slug:access_id>", _theirs({"delete": "destroy"}), name="session"),
+    path(f"{_ACCOUNT}/password", _theirs({"post": "set_password"}), name="set-password"),
+    path(f"{_ACCOUNT}/2fa/reset", _theirs({"post": "reset_two_factor"}), name="reset-2fa"),
+    *router.urls,
+]

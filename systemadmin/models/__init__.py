@@ -4,6 +4,12 @@ from systemadmin.models.alerts import Alert
 from systemadmin.models.audit import AuditEntry
 from systemadmin.models.configuration import ConfigurationChange, SystemConfig
 from systemadmin.models.idempotency import IdempotencyKey
+from systemadmin.models.identity import (
+    Demo2FASession,
+    EncryptedTotpDevice,
+    RecoveryCode,
+    UserSession,
+)
 from systemadmin.models.notifications import Notification
 from systemadmin.models.tokens import ApiToken
 from systemadmin.models.users import User
@@ -13,8 +19,12 @@ __all__ = [
     "ApiToken",
     "AuditEntry",
     "ConfigurationChange",
+    "Demo2FASession",
+    "EncryptedTotpDevice",
     "IdempotencyKey",
     "Notification",
+    "RecoveryCode",
     "SystemConfig",
     "User",
+    "UserSession",
 ]

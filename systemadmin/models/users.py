@@ -49,6 +49,8 @@ class User(AbstractUser):
             ("verify_user", _("Can mark accounts as verified")),
             ("view_personal_data", _("Can see personal data unmasked")),
             ("end_sessions", _("Can end sessions of other accounts")),
+            ("set_password", _("Can set the password of other accounts")),
+            ("reset_two_factor", _("Can take the second factor off other accounts")),
         ]
         constraints = [
             models.CheckConstraint(
@@ -87,6 +89,10 @@ class User(AbstractUser):
     def is_account_verified(self) -> bool:
         """True when the platform or staff verified the person behind the account."""
         return self.verified_at is not None
+
+    def is_in_reach_of(self, actor: "User | None") -> bool:
+        """True unless this is a superuser and the actor somebody lesser."""
+        return actor is None or actor.is_superuser or not self.is_superuser or actor == self
 
     def is_verified(self) -> bool:
         """True when this request passed a second factor (replaced per request on sign-in)."""

@@ -17,14 +17,15 @@ from systemadmin.errors import (
 from systemadmin.events import user_reinstated, user_suspended, user_verified
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
-from systemadmin.models import ApiToken, User
+from systemadmin.models import User
+from systemadmin.services import sessions
 
 
 @transaction.atomic
 def suspend_user(
     *, actor: User | None, user: User, reason: str, until: datetime | None = None
 ) -> User:
-    """Suspend an account, end its tokens, and say why; `until` None means without end.
+    """Suspend an account, end its sessions and tokens, and say why; `until` None means without end.
 
     Raises `AlreadySuspended`, `CannotSuspendSelf`, `CannotSuspendSuperuser` and
     `InvalidInput` (empty reason, end in the past).
@@ -45,7 +46,7 @@ def suspend_user(
     locked.suspension_reason = reason
     locked.suspended_until = until
     _save_standing(locked)
-    ApiToken.objects.filter(user=locked).delete()
+    sessions.end_all(actor=None, user=locked, reason="suspended")
     audit.record(
         "systemadmin.user.suspended",
         actor=actor,

@@ -1,12 +1,18 @@
 """Accounts for tests."""
 
+import time
+
 import factory
 from django.contrib.auth.models import Group
 from django.utils import timezone
+from django_otp.oath import TOTP
 
-from systemadmin.models import User
+from systemadmin.foundation.crypto import encrypt_secret
+from systemadmin.models import EncryptedTotpDevice, User
+from systemadmin.models.identity import TOTP_PURPOSE
 
 PASSWORD = "Correct-horse-7-battery"
+TOTP_KEY = "3132333435363738393031323334353637383930"  # RFC 6238's, in hexadecimal
 
 
 class UserFactory(factory.django.DjangoModelFactory):
@@ -34,3 +40,20 @@ class StaffFactory(UserFactory):
         if extracted:
             group, _ = Group.objects.get_or_create(name=extracted)
             self.groups.add(group)
+
+
+def totp_device_for(user):
+    """The account's confirmed authenticator app, made if it has none."""
+    device, _created = EncryptedTotpDevice.objects.get_or_create(
+        user=user,
+        confirmed=True,
+        defaults={"name": "totp", "secret": encrypt_secret(TOTP_KEY, purpose=TOTP_PURPOSE)},
+    )
+    return device
+
+
+def totp_code(device, *, step=0):
+    """The code that the app shows now, or some 30-second steps from now."""
+    totp = TOTP(device.key)
+    totp.time = time.time() + 30 * step
+    return f"{totp.token():06d}"

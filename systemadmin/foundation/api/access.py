@@ -67,6 +67,11 @@ class DeclaredAccess(BasePermission):
         return self._staff_may(request, names)
 
     def _member_may(self, request: Request, view: Any) -> bool:
+        # A half-finished sign-in of staff opens what finishes it, and nothing of the rest.
+        if _lacks_second_factor(request.user) and view.action not in getattr(
+            view, "open_before_two_factor", set()
+        ):
+            raise TwoFactorRequired
         allowed_while_suspended = getattr(view, "allowed_while_suspended", set())
         if (
             request.method not in SAFE_METHODS
@@ -82,6 +87,10 @@ class DeclaredAccess(BasePermission):
         # permission decides; suspended staff decide nothing.
         if getattr(user, "is_suspended", False) or not user.has_perms(names):
             raise NotAllowed
-        if settings.REQUIRE_STAFF_2FA and user.is_staff and not user.is_verified():
+        if _lacks_second_factor(user):
             raise TwoFactorRequired
         return True
+
+
+def _lacks_second_factor(user: Any) -> bool:
+    return settings.REQUIRE_STAFF_2FA and user.is_staff and not user.is_verified()

@@ -233,6 +233,8 @@ def locked_out(
     request: HttpRequest, original_response: Any = None, credentials: Any = None
 ) -> HttpResponse:
     """django-axes' answer to a locked name and address: a problem, not plain text."""
+    if original_response is not None and original_response.status_code == LockedOut.status:
+        return original_response  # the sign-in itself said so, and knows for how long
     seconds = int(settings.AXES_COOLOFF_TIME.total_seconds())
     error = LockedOut(
         _("Too many failed sign-ins. Try again later."), headers={"Retry-After": str(seconds)}

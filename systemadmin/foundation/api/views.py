@@ -49,6 +49,8 @@ class BaseViewSet(GenericViewSet):
     # Answers that must not be stored (they hold a credential) or that create nothing.
     not_idempotent: ClassVar[set[str]] = set()
     allowed_while_suspended: ClassVar[set[str]] = set()
+    # What staff whose second factor is still missing may call (REQUIRE_STAFF_2FA).
+    open_before_two_factor: ClassVar[set[str]] = set()
     versioned: ClassVar[bool] = False
 
     # -- the request's way ---------------------------------------------------------

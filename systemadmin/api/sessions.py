@@ -1,0 +1,115 @@
+"""Sessions, tokens, passwords and second factors of other people, and the demo purge."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from systemadmin.api import auth_serializers as bodies
+from systemadmin.api.auth import access_of
+from systemadmin.foundation.api import StaffViewSet
+from systemadmin.foundation.errors import NotFound
+from systemadmin.models import User
+from systemadmin.services import authentication, demo, sessions, two_factor
+
+
+class UserSessionsViewSet(StaffViewSet):
+    """`/api/admin/users/{id}/sessions` and what else ends somebody's access."""
+
+    access = {
+        "list": "systemadmin.end_sessions",
+        "destroy": "systemadmin.end_sessions",
+        "end_all": "systemadmin.end_sessions",
+        "end_members": "systemadmin.end_member_sessions",
+        "set_password": "systemadmin.set_password",
+        "reset_two_factor": "systemadmin.reset_two_factor",
+    }
+    not_idempotent = {"set_password"}
+    serializer_class = bodies.AccessSerializer
+    queryset = User.objects.all()
+    pagination_class = None
+    filter_backends: list[Any] = []
+
+    def account(self) -> User:
+        """The account that the path names."""
+        user = User.objects.filter(pk=self.kwargs["user_id"]).first()
+        if user is None:
+            raise NotFound
+        return user
+
+    @extend_schema(
+        responses=bodies.AccessSerializer(many=True), summary="Sessions and tokens of an account"
+    )
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Every open session and token of the account, with device and address."""
+        found = sessions.open_accesses(self.account(), current_access=access_of(request))
+        return Response(bodies.AccessSerializer(found, many=True).data)
+
+    @extend_schema(responses=bodies.EndedAnswer, summary="End all of an account's sessions")
+    def end_all(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """End every session and token of the account."""
+        ended = sessions.end_all(actor=request.user, user=self.account())
+        return self.answer({"ended": ended}, serializer_class=bodies.EndedAnswer)
+
+    @extend_schema(responses={204: None}, summary="End one of an account's sessions")
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """End one session or token of the account."""
+        sessions.end_one(
+            actor=request.user, user=self.account(), access_id=self.kwargs["access_id"]
+        )
+        return Response(status=204)
+
+    @extend_schema(
+        request=bodies.ReasonInput, responses=bodies.EndedAnswer, summary="Log every member out"
+    )
+    @action(detail=False, methods=["post"])
+    def end_members(self, request: Request) -> Response:
+        """End every session and token of everyone but staff."""
+        reason = self.parse(bodies.ReasonInput)["reason"]
+        ended = sessions.end_all_of_members(actor=request.user, reason=reason)
+        return self.answer({"ended": ended}, serializer_class=bodies.EndedAnswer)
+
+    @extend_schema(
+        request=bodies.NewPasswordInput, responses={204: None}, summary="Set a new password"
+    )
+    def set_password(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Give the account a new password; all its sessions and tokens end."""
+        data = self.parse(bodies.NewPasswordInput)
+        authentication.set_password(
+            actor=request.user,
+            user=self.account(),
+            new_password=data["new_password"],
+            reason=data.get("reason", ""),
+        )
+        return Response(status=204)
+
+    @extend_schema(
+        request=bodies.ReasonInput, responses={204: None}, summary="Take a second factor off"
+    )
+    def reset_two_factor(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Remove the account's authenticator app and recovery codes."""
+        reason = self.parse(bodies.ReasonInput)["reason"]
+        two_factor.reset(actor=request.user, user=self.account(), reason=reason)
+        return Response(status=204)
+
+
+class DemoViewSet(StaffViewSet):
+    """`/api/admin/demo/purge`."""
+
+    access = {"purge": "systemadmin.purge_demo"}
+    # A backup comes first and must not run inside the key's transaction.
+    not_idempotent = {"purge"}
+    serializer_class = bodies.PurgeInput
+    pagination_class = None
+    filter_backends: list[Any] = []
+
+    @extend_schema(
+        request=bodies.PurgeInput, responses=bodies.PurgeAnswer, summary="Remove all demo data"
+    )
+    @action(detail=False, methods=["post"])
+    def purge(self, request: Request) -> Response:
+        """Remove exactly the demo rows, after a backup; 409 names real rows in the way."""
+        report = demo.purge_demo(actor=request.user, **self.parse(bodies.PurgeInput))
+        return self.answer(report, serializer_class=bodies.PurgeAnswer)

@@ -1,0 +1,242 @@
+"""The second factor: enrolment, checking, recovery codes and reset."""
+
+import os
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django_otp.models import Device
+
+from systemadmin import audit
+from systemadmin.errors import (
+    OtpInvalid,
+    OtpRequired,
+    OtpThrottled,
+    TwoFactorMandatory,
+    TwoFactorNotEnabled,
+    TwoFactorNotStarted,
+)
+from systemadmin.events import two_factor_changed
+from systemadmin.foundation.crypto import encrypt_secret, keyed_hash, keyed_hashes
+from systemadmin.foundation.errors import InvalidInput, NotAllowed
+from systemadmin.models import ApiToken, EncryptedTotpDevice, RecoveryCode, User
+from systemadmin.models.identity import TOTP_PURPOSE
+from systemadmin.services import demo_2fa
+
+RECOVERY_CODE_COUNT: Final = 10
+# Without letters and digits that look alike on paper.
+_ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
+_GROUPS, _GROUP_LENGTH = 4, 4
+_RECOVERY_PURPOSE: Final = "recovery-code"
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What an authenticator app needs to know, once."""
+
+    secret: str
+    otpauth_url: str
+
+
+def confirmed_device(user: User) -> EncryptedTotpDevice | None:
+    """The authenticator app that the account must use, if it has one."""
+    return EncryptedTotpDevice.objects.filter(user=user, confirmed=True).first()
+
+
+def is_needed(user: User) -> bool:
+    """Whether a sign-in of this account must pass a second factor to count in full."""
+    return user.is_staff and settings.REQUIRE_STAFF_2FA
+
+
+def verify(*, user: User, code: str) -> Device:
+    """Check an authenticator, recovery or demo code and return what accepted it.
+
+    Commits its own bookkeeping, also on refusal, so call it outside of a transaction that a
+    refusal would roll back. Raises `OtpRequired`, `OtpInvalid`, `OtpThrottled`.
+    """
+    code = code.strip()
+    if not code:
+        raise OtpRequired
+    accepted: Device | None
+    with transaction.atomic():
+        device = (
+            EncryptedTotpDevice.objects.select_for_update()
+            .filter(user=user, confirmed=True)
+            .first()
+        )
+        accepted = demo_2fa.accept(user=user, code=code)
+        if accepted is None and device is not None:
+            accepted = _verify_with(device, user, code)
+    if accepted is None:
+        raise OtpInvalid
+    return accepted
+
+
+def _verify_with(device: EncryptedTotpDevice, user: User, code: str) -> Device | None:
+    allowed, why = device.verify_is_allowed()
+    if not allowed:
+        wait = (why["locked_until"] - timezone.now()).total_seconds()
+        raise OtpThrottled(headers={"Retry-After": str(max(1, int(wait + 0.999)))})
+    if _looks_like_recovery(code):
+        if _use_recovery_code(user, code):
+            device.throttle_reset()
+            return device
+        device.throttle_increment()
+        return None
+    return device if device.verify_token(code.replace(" ", "")) else None
+
+
+# -- enrolment -----------------------------------------------------------------------
+
+
+def begin_setup(*, user: User, code: str = "") -> Enrolment:
+    """Make a new secret that counts once confirmed; replacing an app takes a code of the old."""
+    if confirmed_device(user) is not None:
+        verify(user=user, code=code)
+    with transaction.atomic():
+        EncryptedTotpDevice.objects.filter(user=user, confirmed=False).delete()
+        device = EncryptedTotpDevice.objects.create(
+            user=user,
+            name="totp",
+            confirmed=False,
+            secret=encrypt_secret(os.urandom(20).hex(), purpose=TOTP_PURPOSE),
+        )
+    return Enrolment(secret=device.base32_key, otpauth_url=device.config_url)
+
+
+def pending_enrolment(user: User) -> Enrolment | None:
+    """The enrolment begun and not confirmed, for showing its QR code again."""
+    device = EncryptedTotpDevice.objects.filter(user=user, confirmed=False).first()
+    return device and Enrolment(secret=device.base32_key, otpauth_url=device.config_url)
+
+
+def confirm_setup(*, user: User, code: str) -> tuple[EncryptedTotpDevice, list[str]]:
+    """Turn the new app on with its first code; returns it and fresh recovery codes.
+
+    Raises `TwoFactorNotStarted`, `OtpThrottled`, `InvalidInput` (wrong code).
+    """
+    with transaction.atomic():
+        device = (
+            EncryptedTotpDevice.objects.select_for_update()
+            .filter(user=user, confirmed=False)
+            .first()
+        )
+        if device is None:
+            raise TwoFactorNotStarted
+        if _verify_with(device, user, code.strip()) is not None:
+            return device, _enable(device, user)
+    raise InvalidInput("otp_code", OtpInvalid.default_detail, code="otp_invalid")
+
+
+def _enable(device: EncryptedTotpDevice, user: User) -> list[str]:
+    EncryptedTotpDevice.objects.filter(user=user, confirmed=True).delete()
+    device.confirmed = True
+    device.save(update_fields=["confirmed"])
+    entry = audit.record("systemadmin.two_factor.enabled", actor=user, target=user)
+    _announce(user, enabled=True, entry=entry)
+    return _new_recovery_codes(user)
+
+
+def disable(*, user: User, code: str) -> None:
+    """Turn the second factor off with a last code; staff who must have one cannot."""
+    if confirmed_device(user) is None:
+        raise TwoFactorNotEnabled
+    if is_needed(user):
+        raise TwoFactorMandatory
+    verify(user=user, code=code)
+    with transaction.atomic():
+        _remove(user)
+        entry = audit.record("systemadmin.two_factor.disabled", actor=user, target=user)
+        _announce(user, enabled=False, entry=entry)
+
+
+@transaction.atomic
+def reset(*, actor: User | None, user: User, reason: str) -> None:
+    """Take the second factor off another account, for the day phone and codes are lost."""
+    if not user.is_in_reach_of(actor):
+        raise NotAllowed
+    if confirmed_device(user) is None:
+        raise TwoFactorNotEnabled
+    if not reason.strip():
+        raise InvalidInput("reason", code="required")
+    _remove(user)
+    entry = audit.record(
+        "systemadmin.two_factor.reset", actor=actor, target=user, reason=reason.strip()
+    )
+    _announce(user, enabled=False, entry=entry)
+
+
+def _remove(user: User) -> None:
+    EncryptedTotpDevice.objects.filter(user=user).delete()
+    RecoveryCode.objects.filter(user=user).delete()
+    # What the lost factor vouched for is vouched for no more.
+    ApiToken.objects.filter(user=user).update(two_factor_at=None)
+
+
+def _announce(user: User, *, enabled: bool, entry: audit.AuditEntry) -> None:
+    two_factor_changed.send(
+        sender=User,
+        user_id=user.pk,
+        enabled=enabled,
+        occurred_at=entry.occurred_at,
+        event_key=f"two-factor-{entry.pk}",
+    )
+
+
+# -- recovery codes ------------------------------------------------------------------
+
+
+def regenerate_recovery_codes(*, user: User, code: str) -> list[str]:
+    """Replace all recovery codes; the old ones stop working. Shown once, stored hashed."""
+    if confirmed_device(user) is None:
+        raise TwoFactorNotEnabled
+    verify(user=user, code=code)
+    with transaction.atomic():
+        audit.record("systemadmin.two_factor.recovery_codes_issued", actor=user, target=user)
+        return _new_recovery_codes(user)
+
+
+def recovery_codes_left(user: User) -> int:
+    """How many recovery codes still work."""
+    return RecoveryCode.objects.filter(user=user, used_at=None).count()
+
+
+def _new_recovery_codes(user: User) -> list[str]:
+    RecoveryCode.objects.filter(user=user).delete()
+    codes = ["-".join(_group() for _ in range(_GROUPS)) for _ in range(RECOVERY_CODE_COUNT)]
+    RecoveryCode.objects.bulk_create(
+        RecoveryCode(user=user, digest=keyed_hash(_plain(code), purpose=_RECOVERY_PURPOSE))
+        for code in codes
+    )
+    return codes
+
+
+def _group() -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(_GROUP_LENGTH))
+
+
+def _plain(code: str) -> str:
+    return "".join(char for char in code.lower() if char.isalnum())
+
+
+def _looks_like_recovery(code: str) -> bool:
+    return len(_plain(code)) == _GROUPS * _GROUP_LENGTH
+
+
+def _use_recovery_code(user: User, code: str) -> bool:
+    digests = keyed_hashes(_plain(code), purpose=_RECOVERY_PURPOSE)
+    # One conditional UPDATE: of two sign-ins with the same code only one finds it unused.
+    used = RecoveryCode.objects.filter(user=user, digest__in=digests, used_at=None).update(
+        used_at=timezone.now()
+    )
+    if used:
+        audit.record(
+            "systemadmin.two_factor.recovery_code_used",
+            actor=user,
+            target=user,
+            metadata={"left": recovery_codes_left(user)},
+        )
+    return bool(used)
