@@ -22,6 +22,11 @@ def access_of(request: Request) -> Any:
     return request.auth if isinstance(request.auth, ApiToken) else request._request
 
 
+def caller(request: Request) -> Any:
+    """The signed-in account; access was checked before the action runs."""
+    return request.user
+
+
 class AuthViewSet(BaseViewSet):
     """`/api/auth/…`."""
 
@@ -33,7 +38,7 @@ class AuthViewSet(BaseViewSet):
     open_before_two_factor = {"logout", "logout_all", "me"}
     serializer_class = UserSerializer
     pagination_class = None
-    filter_backends: list[Any] = []
+    filter_backends: Any = ()
 
     @extend_schema(request=bodies.LoginInput, responses=bodies.LoginAnswer, summary="Sign in")
     @action(detail=False, methods=["post"])
@@ -63,21 +68,21 @@ class AuthViewSet(BaseViewSet):
     @action(detail=False, methods=["post"])
     def logout(self, request: Request) -> Response:
         """End the token or session that this call came with."""
-        authentication.logout(user=request.user, access=access_of(request))
+        authentication.logout(user=caller(request), access=access_of(request))
         return Response(status=204)
 
     @extend_schema(request=None, responses=bodies.EndedAnswer, summary="Sign out everywhere")
     @action(detail=False, methods=["post"], url_path="logout-all")
     def logout_all(self, request: Request) -> Response:
         """End every session and token of this account, this one too."""
-        ended = sessions.end_all(actor=request.user, user=request.user)
+        ended = sessions.end_all(actor=caller(request), user=caller(request))
         return self.answer({"ended": ended}, serializer_class=bodies.EndedAnswer)
 
     @extend_schema(responses=bodies.MeAnswer, summary="Who am I")
     @action(detail=False, methods=["get"])
     def me(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Return the signed-in account, what it may, and where its second factor stands."""
-        user = request.user
+        user = caller(request)
         user.two_factor_enabled = two_factor.confirmed_device(user) is not None
         user.two_factor_passed = user.is_verified()
         user.two_factor_required = two_factor.is_needed(user)
@@ -91,7 +96,7 @@ class AuthViewSet(BaseViewSet):
     def password(self, request: Request) -> Response:
         """Change the password; every other session and token of the account ends."""
         data = self.parse(bodies.PasswordInput)
-        authentication.change_password(user=request.user, keep=access_of(request), **data)
+        authentication.change_password(user=caller(request), keep=access_of(request), **data)
         return Response(status=204)
 
 
@@ -104,7 +109,7 @@ class TwoFactorViewSet(BaseViewSet):
     open_before_two_factor = {"setup_", "confirm"}
     serializer_class = bodies.OtpInput
     pagination_class = None
-    filter_backends: list[Any] = []
+    filter_backends: Any = ()
 
     @extend_schema(
         request=bodies.OptionalOtpInput,
@@ -115,7 +120,7 @@ class TwoFactorViewSet(BaseViewSet):
     def setup_(self, request: Request) -> Response:
         """Make a new secret; it counts from `confirm` on. Replacing an app takes `otp_code`."""
         data = self.parse(bodies.OptionalOtpInput)
-        enrolment = two_factor.begin_setup(user=request.user, code=data.get("otp_code", ""))
+        enrolment = two_factor.begin_setup(user=caller(request), code=data.get("otp_code", ""))
         answer = {
             "secret": enrolment.secret,
             "otpauth_url": enrolment.otpauth_url,
@@ -134,7 +139,7 @@ class TwoFactorViewSet(BaseViewSet):
         """
         code = self.parse(bodies.OtpInput)["otp_code"]
         codes = authentication.confirm_two_factor(
-            user=request.user, code=code, access=access_of(request)
+            user=caller(request), code=code, access=access_of(request)
         )
         return self.answer({"recovery_codes": codes}, serializer_class=bodies.RecoveryCodesAnswer)
 
@@ -142,7 +147,7 @@ class TwoFactorViewSet(BaseViewSet):
     @action(detail=False, methods=["post"])
     def disable(self, request: Request) -> Response:
         """Turn the second factor off with a last code; staff who must have one cannot."""
-        two_factor.disable(user=request.user, code=self.parse(bodies.OtpInput)["otp_code"])
+        two_factor.disable(user=caller(request), code=self.parse(bodies.OtpInput)["otp_code"])
         return Response(status=204)
 
     @extend_schema(
@@ -154,7 +159,7 @@ class TwoFactorViewSet(BaseViewSet):
     def recovery_codes(self, request: Request) -> Response:
         """Replace the recovery codes; the old ones stop working."""
         code = self.parse(bodies.OtpInput)["otp_code"]
-        codes = two_factor.regenerate_recovery_codes(user=request.user, code=code)
+        codes = two_factor.regenerate_recovery_codes(user=caller(request), code=code)
         return self.answer({"recovery_codes": codes}, serializer_class=bodies.RecoveryCodesAnswer)
 
 
@@ -165,18 +170,18 @@ class OwnSessionsViewSet(BaseViewSet):
     allowed_while_suspended = {"destroy"}
     serializer_class = bodies.AccessSerializer
     pagination_class = None
-    filter_backends: list[Any] = []
+    filter_backends: Any = ()
 
     @extend_schema(responses=bodies.AccessSerializer(many=True), summary="My sessions and tokens")
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Every session and token of this account, last used first."""
         if request.query_params:
             raise InvalidInput(dict.fromkeys(request.query_params, "Unknown parameter."))
-        found = sessions.open_accesses(request.user, current_access=access_of(request))
+        found = sessions.open_accesses(caller(request), current_access=access_of(request))
         return Response(bodies.AccessSerializer(found, many=True).data)
 
     @extend_schema(responses={204: None}, summary="End one of my sessions or tokens")
     def destroy(self, request: Request, access_id: str) -> Response:
         """End one session or token of this account."""
-        sessions.end_one(actor=request.user, user=request.user, access_id=access_id)
+        sessions.end_one(actor=caller(request), user=caller(request), access_id=access_id)
         return Response(status=204)

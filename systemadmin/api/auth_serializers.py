@@ -105,7 +105,7 @@ class AccessSerializer(serializers.Serializer):
 
     id = serializers.CharField()
     kind = serializers.ChoiceField(choices=["token", "session"])
-    label = serializers.CharField()
+    title = serializers.CharField()
     ip = serializers.IPAddressField(allow_null=True)
     device = serializers.CharField()
     user_agent = serializers.CharField()

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from systemadmin.api import auth_serializers as bodies
-from systemadmin.api.auth import access_of
+from systemadmin.api.auth import access_of, caller
 from systemadmin.foundation.api import StaffViewSet
 from systemadmin.foundation.errors import NotFound
 from systemadmin.models import User
@@ -30,7 +30,7 @@ class UserSessionsViewSet(StaffViewSet):
     serializer_class = bodies.AccessSerializer
     queryset = User.objects.all()
     pagination_class = None
-    filter_backends: list[Any] = []
+    filter_backends: Any = ()
 
     def account(self) -> User:
         """The account that the path names."""
@@ -50,14 +50,14 @@ class UserSessionsViewSet(StaffViewSet):
     @extend_schema(responses=bodies.EndedAnswer, summary="End all of an account's sessions")
     def end_all(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """End every session and token of the account."""
-        ended = sessions.end_all(actor=request.user, user=self.account())
+        ended = sessions.end_all(actor=caller(request), user=self.account())
         return self.answer({"ended": ended}, serializer_class=bodies.EndedAnswer)
 
     @extend_schema(responses={204: None}, summary="End one of an account's sessions")
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """End one session or token of the account."""
         sessions.end_one(
-            actor=request.user, user=self.account(), access_id=self.kwargs["access_id"]
+            actor=caller(request), user=self.account(), access_id=self.kwargs["access_id"]
         )
         return Response(status=204)
 
@@ -68,7 +68,7 @@ class UserSessionsViewSet(StaffViewSet):
     def end_members(self, request: Request) -> Response:
         """End every session and token of everyone but staff."""
         reason = self.parse(bodies.ReasonInput)["reason"]
-        ended = sessions.end_all_of_members(actor=request.user, reason=reason)
+        ended = sessions.end_all_of_members(actor=caller(request), reason=reason)
         return self.answer({"ended": ended}, serializer_class=bodies.EndedAnswer)
 
     @extend_schema(
@@ -78,7 +78,7 @@ class UserSessionsViewSet(StaffViewSet):
         """Give the account a new password; all its sessions and tokens end."""
         data = self.parse(bodies.NewPasswordInput)
         authentication.set_password(
-            actor=request.user,
+            actor=caller(request),
             user=self.account(),
             new_password=data["new_password"],
             reason=data.get("reason", ""),
@@ -91,7 +91,7 @@ class UserSessionsViewSet(StaffViewSet):
     def reset_two_factor(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Remove the account's authenticator app and recovery codes."""
         reason = self.parse(bodies.ReasonInput)["reason"]
-        two_factor.reset(actor=request.user, user=self.account(), reason=reason)
+        two_factor.reset(actor=caller(request), user=self.account(), reason=reason)
         return Response(status=204)
 
 
@@ -103,7 +103,7 @@ class DemoViewSet(StaffViewSet):
     not_idempotent = {"purge"}
     serializer_class = bodies.PurgeInput
     pagination_class = None
-    filter_backends: list[Any] = []
+    filter_backends: Any = ()
 
     @extend_schema(
         request=bodies.PurgeInput, responses=bodies.PurgeAnswer, summary="Remove all demo data"
@@ -111,5 +111,5 @@ class DemoViewSet(StaffViewSet):
     @action(detail=False, methods=["post"])
     def purge(self, request: Request) -> Response:
         """Remove exactly the demo rows, after a backup; 409 names real rows in the way."""
-        report = demo.purge_demo(actor=request.user, **self.parse(bodies.PurgeInput))
+        report = demo.purge_demo(actor=caller(request), **self.parse(bodies.PurgeInput))
         return self.answer(report, serializer_class=bodies.PurgeAnswer)

@@ -75,7 +75,8 @@ class EncryptedTotpDevice(ThrottlingMixin, Device):
 
     def throttle_increment(self, commit: bool = True) -> None:
         super().throttle_increment(commit=False)
-        self.throttling_failure_count = min(self.throttling_failure_count, _MAX_COUNTED_FAILURES)
+        count: int = self.throttling_failure_count  # type: ignore[has-type]
+        self.throttling_failure_count = min(count, _MAX_COUNTED_FAILURES)
         if commit:
             self.save()
 

@@ -212,8 +212,8 @@ def _remove(found: DemoRows) -> None:
     _forget_files(found)
     sessions = UserSession.objects.filter(user__is_demo=True).values("session_key")
     Session.objects.filter(session_key__in=sessions).delete()
-    for foreign_key, keys in found.mentions:
-        for some in _chunks(keys):
+    for foreign_key, mentioning in found.mentions:
+        for some in _chunks(mentioning):
             rows = foreign_key.model._base_manager.filter(pk__in=some)
             nulls = foreign_key.remote_field.on_delete is SET_NULL
             rows.update(**{foreign_key.name: None if nulls else foreign_key.get_default()})

@@ -27,7 +27,7 @@ class Access:
 
     id: str
     kind: str
-    label: str
+    title: str
     ip: str | None
     device: str
     user_agent: str
@@ -62,7 +62,7 @@ def _of_token(row: ApiToken, current_access: Any) -> Access:
     return Access(
         id=f"token-{row.public_id.hex}",
         kind="token",
-        label=row.label,
+        title=row.label,
         ip=row.ip,
         device=row.device,
         user_agent=row.user_agent,
@@ -78,7 +78,7 @@ def _of_session(row: UserSession, expires_at: datetime, current_access: Any) -> 
     return Access(
         id=f"session-{row.pk}",
         kind="session",
-        label="",
+        title="",
         ip=row.ip,
         device="",
         user_agent=row.user_agent,
@@ -115,7 +115,7 @@ def note_web_session(*, http: HttpRequest, user: User) -> UserSession:
     return row
 
 
-def note_seen(*, session_key: str) -> None:
+def note_seen(*, session_key: str | None) -> None:
     """Move "last seen" of a browser session forward, at most every few minutes."""
     now = timezone.now()
     stale = UserSession.objects.filter(session_key=session_key, last_seen_at__lt=now - SEEN_EVERY)
