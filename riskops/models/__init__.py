@@ -1,27 +1,67 @@
 """The tables of the risk desk."""
 
+from riskops.models.anomalies import (
+    Anomaly,
+    AnomalyExemption,
+    AnomalyHit,
+    AnomalyRule,
+    AnomalyStatus,
+    AutomaticAction,
+    DetectionMark,
+    Outcome,
+    Severity,
+)
 from riskops.models.events import AccountEvent, EventKind, IngestCheckpoint
 from riskops.models.facts import AccountCountry, AccountFacts, PendingScore
 from riskops.models.identifiers import Identifier, IdentifierKind, Sighting
+from riskops.models.links import (
+    AccountCluster,
+    AccountNote,
+    ClusterMember,
+    Dealing,
+    IpCategory,
+    IpRange,
+    LinkStatus,
+    PendingLink,
+    RelatedAccount,
+)
 from riskops.models.rulesets import RiskRuleset
 from riskops.models.runs import RecomputeChunk, RecomputeRun
 from riskops.models.scores import RiskOutcome, RiskOverride, RiskScore, RiskScoreHistory
 
 __all__ = [
+    "AccountCluster",
     "AccountCountry",
     "AccountEvent",
     "AccountFacts",
+    "AccountNote",
+    "Anomaly",
+    "AnomalyExemption",
+    "AnomalyHit",
+    "AnomalyRule",
+    "AnomalyStatus",
+    "AutomaticAction",
+    "ClusterMember",
+    "Dealing",
+    "DetectionMark",
     "EventKind",
     "Identifier",
     "IdentifierKind",
     "IngestCheckpoint",
+    "IpCategory",
+    "IpRange",
+    "LinkStatus",
+    "Outcome",
+    "PendingLink",
     "PendingScore",
     "RecomputeChunk",
     "RecomputeRun",
+    "RelatedAccount",
     "RiskOutcome",
     "RiskOverride",
     "RiskRuleset",
     "RiskScore",
     "RiskScoreHistory",
+    "Severity",
     "Sighting",
 ]

@@ -37,6 +37,9 @@ class Identifier(TimestampedModel):
     accounts = models.PositiveIntegerField(
         _("accounts"), default=0, help_text=_("Distinct accounts seen with it.")
     )
+    dealers = models.PositiveIntegerField(
+        _("dealers"), default=0, help_text=_("Distinct accounts that dealt with this wallet.")
+    )
     first_seen = models.DateTimeField(_("first seen"))
     last_seen = models.DateTimeField(_("last seen"))
     listing = models.CharField(_("listing"), max_length=8, choices=Listing, blank=True)

@@ -21,9 +21,11 @@ from riskops.models import (
     AccountCountry,
     AccountEvent,
     AccountFacts,
+    Dealing,
     EventKind,
     Identifier,
     IdentifierKind,
+    PendingLink,
     PendingScore,
     Sighting,
 )
@@ -31,9 +33,11 @@ from riskops.models import (
 EVENT_TABLE = AccountEvent._meta.db_table
 IDENTIFIER_TABLE = Identifier._meta.db_table
 SIGHTING_TABLE = Sighting._meta.db_table
+DEALING_TABLE = Dealing._meta.db_table
 FACTS_TABLE = AccountFacts._meta.db_table
 COUNTRY_TABLE = AccountCountry._meta.db_table
 PENDING_TABLE = PendingScore._meta.db_table
+PENDING_LINK_TABLE = PendingLink._meta.db_table
 
 Key = tuple[str, str]  # kind and value of an identifier
 Ids = dict[Key, int]
@@ -44,7 +48,9 @@ OWN = (
     ("device", IdentifierKind.DEVICE.value),
     ("wallet", IdentifierKind.WALLET.value),
 )
-ALL = (*OWN, ("counterparty_wallet", IdentifierKind.WALLET.value))
+# The wallets it deals with are somebody else's.
+OTHERS = (("counterparty_wallet", IdentifierKind.WALLET.value),)
+ALL = (*OWN, *OTHERS)
 
 
 @dataclass(slots=True)
@@ -81,10 +87,12 @@ def record(events: list[CheckedEvent], *, source: str, received_at: datetime) ->
     written = _insert_events(events, ids, source, received_at)
     if len(written) < len(events):  # another batch was faster with the same events
         events = [event for event in events if event.external_id in written]
-    _upsert_sightings(events, ids)
+    with_news = _upsert_spans(events, ids, OWN, SIGHTING_TABLE, "accounts")
+    with_news |= _upsert_spans(events, ids, OTHERS, DEALING_TABLE, "dealers")
     _upsert_facts(events)
     _upsert_countries(events)
     mark_pending({event.account_id for event in events})
+    mark_pending(with_news, PENDING_LINK_TABLE)
     return {event.index for event in events}
 
 
@@ -140,6 +148,7 @@ def _create(keys: Sequence[Key], spans: dict[Key, Span]) -> None:
             Column("created_at", "timestamptz", moments),
             Column("updated_at", "timestamptz", moments),
             Column("accounts", "integer", [0] * len(keys)),
+            Column("dealers", "integer", [0] * len(keys)),
             Column("is_shared", "boolean", [False] * len(keys)),
             Column("listing", "text", empty),
             Column("shared_reason", "text", empty),
@@ -183,27 +192,20 @@ def _insert_events(
     return {row[0] for row in rows}
 
 
-def _upsert_sightings(events: list[CheckedEvent], ids: Ids) -> None:
-    """Notes which account was seen with what, and counts the accounts that are new there."""
-    spans: dict[tuple[int, int], Span] = {}
-    for event in events:
-        if event.kind in PASSIVE_KINDS:
-            continue
-        moment = event.occurred_at
-        for attribute, kind in OWN:
-            value = getattr(event, attribute)
-            if value:
-                pair = (ids[kind, value], event.account_id)
-                span = spans.get(pair)
-                if span is None:
-                    spans[pair] = Span(moment, moment)
-                else:
-                    span.add(moment)
+def _upsert_spans(
+    events: list[CheckedEvent],
+    ids: Ids,
+    attributes: tuple[tuple[str, str], ...],
+    table: str,
+    counter: str,
+) -> set[int]:
+    """Notes which account was seen with what, counts the accounts that are new there."""
+    spans = _spans(events, ids, attributes)
     if not spans:
-        return
+        return set()
     pairs = sorted(spans)
     rows = bulk.insert(
-        SIGHTING_TABLE,
+        table,
         [
             Column("identifier_id", "bigint", [pair[0] for pair in pairs]),
             Column("account_id", "bigint", [pair[1] for pair in pairs]),
@@ -212,15 +214,37 @@ def _upsert_sightings(events: list[CheckedEvent], ids: Ids) -> None:
             Column("hits", "integer", [spans[pair].hits for pair in pairs]),
         ],
         conflict="identifier_id, account_id",
-        update=_span_update(SIGHTING_TABLE, "hits"),
+        update=_span_update(table, "hits"),
         order_by="identifier_id, account_id",
         returning="identifier_id, account_id, hits",
     )
-    # A sighting that existed has more hits now than this batch brought.
+    # A row that existed has more hits now than this batch brought.
+    new = [row[:2] for row in rows if row[2] == spans[row[0], row[1]].hits]
     fresh: dict[int, int] = defaultdict(int)
-    for identifier, account, hits in rows:
-        fresh[identifier] += hits == spans[identifier, account].hits
-    _update_identifiers(spans, fresh)
+    for identifier, _ in new:
+        fresh[identifier] += 1
+    _update_identifiers(spans, fresh, counter)
+    return {account for _, account in new}
+
+
+def _spans(
+    events: list[CheckedEvent], ids: Ids, attributes: tuple[tuple[str, str], ...]
+) -> dict[tuple[int, int], Span]:
+    spans: dict[tuple[int, int], Span] = {}
+    for event in events:
+        if event.kind in PASSIVE_KINDS:
+            continue
+        moment = event.occurred_at
+        for attribute, kind in attributes:
+            value = getattr(event, attribute)
+            if value:
+                pair = (ids[kind, value], event.account_id)
+                span = spans.get(pair)
+                if span is None:
+                    spans[pair] = Span(moment, moment)
+                else:
+                    span.add(moment)
+    return spans
 
 
 def _span_update(table: str, counter: str) -> list[str]:
@@ -231,7 +255,9 @@ def _span_update(table: str, counter: str) -> list[str]:
     ]
 
 
-def _update_identifiers(spans: dict[tuple[int, int], Span], fresh: dict[int, int]) -> None:
+def _update_identifiers(
+    spans: dict[tuple[int, int], Span], fresh: dict[int, int], counter: str
+) -> None:
     first: dict[int, datetime] = {}
     last: dict[int, datetime] = {}
     for (identifier, _), span in spans.items():
@@ -248,12 +274,12 @@ def _update_identifiers(spans: dict[tuple[int, int], Span], fresh: dict[int, int
             Column("id", "bigint", keys),
             Column("first_seen", "timestamptz", [first[key] for key in keys]),
             Column("last_seen", "timestamptz", [last[key] for key in keys]),
-            Column("accounts", "integer", [fresh[key] for key in keys]),
+            Column("fresh", "integer", [fresh[key] for key in keys]),
         ],
         assign=[
             f"first_seen = {bulk.older('t.first_seen', 'v.first_seen')}",
             f"last_seen = {bulk.newer('t.last_seen', 'v.last_seen')}",
-            "accounts = t.accounts + v.accounts",
+            f"{counter} = t.{counter} + v.fresh",
         ],
         where="t.id = v.id",
     )
@@ -327,16 +353,16 @@ def _upsert_countries(events: list[CheckedEvent]) -> None:
     )
 
 
-def mark_pending(account_ids: Iterable[int]) -> None:
-    """Notes accounts whose score must be looked at again."""
+def mark_pending(account_ids: Iterable[int], table: str = PENDING_TABLE) -> None:
+    """Notes accounts whose score (or links) must be looked at again."""
     accounts = sorted(account_ids)
     bulk.insert(
-        PENDING_TABLE,
+        table,
         [
             Column("account_id", "bigint", accounts),
             Column("touches", "integer", [1] * len(accounts)),
         ],
         conflict="account_id",
-        update=[f"touches = {PENDING_TABLE}.touches + 1"],
+        update=[f"touches = {table}.touches + 1"],
         order_by="account_id",
     )

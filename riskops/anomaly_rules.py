@@ -1,0 +1,190 @@
+"""The detectors of anomalies: what each looks for, its parameters and their bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+MINUTE = 60
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One number a detector is set with; bounds are inclusive."""
+
+    name: str
+    default: int
+    low: int
+    high: int
+    title: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """One way to find an anomaly."""
+
+    code: str
+    title: Any
+    severity: str
+    parameters: tuple[Parameter, ...]
+    # Whether it is about money: such anomalies count as suspicious transactions in the score.
+    is_transaction: bool = False
+
+    @staticmethod
+    def choices() -> list[tuple[str, Any]]:
+        """For the field that names a detector."""
+        return [(detector.code, detector.title) for detector in DETECTORS]
+
+    def defaults(self) -> dict[str, int]:
+        """Every parameter at its default."""
+        return {parameter.name: parameter.default for parameter in self.parameters}
+
+    def read(self, given: Mapping[str, Any]) -> dict[str, int]:
+        """All parameters, those not given at their default."""
+        return {**self.defaults(), **{name: int(value) for name, value in given.items()}}
+
+    def faults(self, given: Mapping[str, Any]) -> dict[str, str]:
+        """What is wrong with these parameters, by name."""
+        known = {parameter.name: parameter for parameter in self.parameters}
+        found = {str(name): str(_("Unknown parameter.")) for name in given if name not in known}
+        for name, parameter in known.items():
+            value = given.get(name, parameter.default)
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if not whole or not parameter.low <= value <= parameter.high:
+                text = str(_("Must be a whole number from %(low)s to %(high)s."))
+                found[name] = text % {"low": parameter.low, "high": parameter.high}
+        return found
+
+
+def _count(default: int) -> Parameter:
+    return Parameter("count", default, 2, 100_000, _("At least so many"))
+
+
+def _minutes(default: int) -> Parameter:
+    return Parameter("minutes", default, 1, 7 * 24 * 60, _("Within so many minutes"))
+
+
+AMOUNT_LIMIT = 10**15
+
+DETECTORS = (
+    Detector(
+        "transaction_velocity",
+        _("Many transactions in a short time"),
+        "high",
+        (_count(10), _minutes(10)),
+        is_transaction=True,
+    ),
+    Detector(
+        "transaction_total",
+        _("Total over a threshold in a period"),
+        "high",
+        (
+            Parameter("amount", 1_000_000, 1, AMOUNT_LIMIT, _("Total, in minor units")),
+            _minutes(24 * 60),
+        ),
+        is_transaction=True,
+    ),
+    Detector(
+        "structuring",
+        _("Many transfers just under a threshold"),
+        "high",
+        (
+            Parameter("threshold", 1_000_000, 1, AMOUNT_LIMIT, _("Threshold, in minor units")),
+            Parameter("percent", 90, 50, 99, _("Just under it means from so many percent")),
+            _count(4),
+            _minutes(3 * 24 * 60),
+        ),
+        is_transaction=True,
+    ),
+    Detector(
+        "unusual_hour",
+        _("Login at an hour unusual for this account"),
+        "low",
+        (
+            Parameter("logins", 20, 5, 10_000, _("Only with so many logins before")),
+            Parameter("permille", 10, 0, 500, _("Share of the hour before, in thousandths")),
+            Parameter("days", 90, 7, 366, _("Looking back so many days")),
+        ),
+    ),
+    Detector(
+        "new_country",
+        _("Login from a new country"),
+        "medium",
+        (Parameter("days", 7, 0, 366, _("Only for accounts known for so many days")),),
+    ),
+    Detector(
+        "many_devices",
+        _("Several devices in a short time"),
+        "medium",
+        (_count(4), _minutes(24 * 60)),
+    ),
+    Detector(
+        "far_sessions",
+        _("Sessions from far places at the same time"),
+        "high",
+        (
+            Parameter("km", 500, 50, 20_000, _("At least so many kilometres apart")),
+            _minutes(30),
+        ),
+    ),
+    Detector(
+        "impossible_travel",
+        _("Impossible travel"),
+        "high",
+        (
+            Parameter("km", 500, 50, 20_000, _("At least so many kilometres apart")),
+            Parameter("kmh", 900, 100, 20_000, _("Faster than so many km/h")),
+        ),
+    ),
+    Detector(
+        "posting_burst",
+        _("Burst of posts"),
+        "medium",
+        (_count(20), _minutes(10)),
+    ),
+    Detector(
+        "repeated_content",
+        _("The same content again and again"),
+        "medium",
+        (_count(5), _minutes(24 * 60)),
+    ),
+    Detector(
+        "follow_burst",
+        _("Burst of follows"),
+        "low",
+        (_count(50), _minutes(10)),
+    ),
+    Detector(
+        "failed_login_burst",
+        _("Burst of failed logins"),
+        "medium",
+        (_count(10), _minutes(10)),
+    ),
+    Detector(
+        "volume_outlier",
+        _("Volume far from the account's own history"),
+        "medium",
+        (
+            Parameter("tenths", 35, 10, 1000, _("Robust z-score, in tenths")),
+            Parameter("amount", 50_000, 0, AMOUNT_LIMIT, _("Only from this total a day up")),
+            Parameter("days", 90, 14, 366, _("Looking back so many days")),
+        ),
+        is_transaction=True,
+    ),
+    Detector(
+        "unusual_login",
+        _("Login unlike this account's history"),
+        "medium",
+        (
+            Parameter("bits", 12, 1, 60, _("From so many bits of surprise")),
+            Parameter("logins", 10, 1, 10_000, _("Only with so many logins before")),
+        ),
+    ),
+)
+BY_CODE = {detector.code: detector for detector in DETECTORS}
+TRANSACTION_CODES = tuple(detector.code for detector in DETECTORS if detector.is_transaction)

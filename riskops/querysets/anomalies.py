@@ -1,0 +1,45 @@
+"""Reads of anomalies, their rules and exemptions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import Count, Q, QuerySet
+
+
+class AnomalyRuleQuerySet(QuerySet):
+    """Named filters over rules."""
+
+    def enabled(self) -> AnomalyRuleQuerySet:
+        """Rules that are on."""
+        return self.filter(is_enabled=True)
+
+    def with_precision(self) -> AnomalyRuleQuerySet:
+        """How often each rule was right, over its resolved anomalies."""
+        resolved = Q(anomalies__status="resolved")
+        right = resolved & Q(anomalies__outcome__in=["confirmed", "valuable"])
+        return self.annotate(
+            open_count=Count("anomalies", filter=Q(anomalies__status="open")),
+            resolved_count=Count("anomalies", filter=resolved),
+            right_count=Count("anomalies", filter=right),
+        )
+
+
+class AnomalyQuerySet(QuerySet):
+    """Named filters over anomalies."""
+
+    def open(self) -> AnomalyQuerySet:
+        """Not yet resolved."""
+        return self.filter(status="open")
+
+    def shown_with(self) -> AnomalyQuerySet:
+        """With rule, account and the one who resolved it."""
+        return self.select_related("rule", "account", "resolved_by")
+
+
+class AnomalyExemptionQuerySet(QuerySet):
+    """Named filters over exemptions."""
+
+    def in_force(self, now: datetime) -> AnomalyExemptionQuerySet:
+        """Exemptions that have not ended."""
+        return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now))
