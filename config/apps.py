@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.contrib.admin.apps import AdminConfig
 from django.core.management import call_command
 from django.db.models.signals import post_migrate
@@ -21,7 +21,9 @@ class ProjectConfig(AppConfig):
     verbose_name = "Atalaya"
 
     def ready(self) -> None:
-        post_migrate.connect(_after_migrate, sender=self, dispatch_uid="config.after_migrate")
+        # Django tells only apps with tables; the last of them hears when all are done.
+        last = [app for app in apps.get_app_configs() if app.models_module is not None][-1]
+        post_migrate.connect(_after_migrate, sender=last, dispatch_uid="config.after_migrate")
 
 
 def _after_migrate(sender: AppConfig, using: str, verbosity: int, **kwargs: Any) -> None:

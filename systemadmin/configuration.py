@@ -6,6 +6,14 @@ from systemadmin.foundation.sockets import Setting
 
 SETTINGS = [
     Setting(
+        key="audit.retention_days",
+        type=int,
+        default=730,
+        min=30,
+        max=3650,
+        description=_("Days that the audit trail is kept."),
+    ),
+    Setting(
         key="ratelimit.read",
         type="rate",
         default="100/m",

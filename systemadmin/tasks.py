@@ -1,7 +1,9 @@
 """Queue tasks of the base app: thin."""
 
 from systemadmin.models import Notification
+from systemadmin.services.audit_chain import seal_audit_trail
 from systemadmin.services.notifications import send_by_email
+from systemadmin.services.pruning import prune_expired as prune
 
 
 def deliver_notification(notification_id: int) -> None:
@@ -13,3 +15,13 @@ def deliver_notification(notification_id: int) -> None:
     )
     if notice is not None and notice.channel == Notification.Channel.EMAIL:
         send_by_email(notice)
+
+
+def seal_audit() -> int:
+    """Add new audit rows to the hash chain."""
+    return seal_audit_trail()
+
+
+def prune_expired() -> dict[str, int]:
+    """Remove what has expired."""
+    return prune()

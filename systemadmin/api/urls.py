@@ -2,7 +2,9 @@
 
 from django.urls import path
 
+from systemadmin.api.audit import AuditViewSet
 from systemadmin.api.auth import AuthViewSet, OwnSessionsViewSet, TwoFactorViewSet
+from systemadmin.api.config import ConfigViewSet
 from systemadmin.api.health import HealthViewSet
 from systemadmin.api.sessions import DemoViewSet, UserSessionsViewSet
 from systemadmin.foundation.api import Router
@@ -12,6 +14,8 @@ router.register("health", HealthViewSet, basename="health")
 router.register("auth/2fa", TwoFactorViewSet, basename="two-factor")
 router.register("auth", AuthViewSet, basename="auth")
 router.register("admin/demo", DemoViewSet, basename="demo")
+
+router.register("admin/audit", AuditViewSet, basename="audit")
 
 _ACCOUNT = "admin/users/<int:user_id>"
 _own = OwnSessionsViewSet.as_view
@@ -26,4 +30,7 @@ urlpatterns = [
     path(f"{_ACCOUNT}/password", _theirs({"post": "set_password"}), name="set-password"),
     path(f"{_ACCOUNT}/2fa/reset", _theirs({"post": "reset_two_factor"}), name="reset-2fa"),
     *router.urls,
+    path("admin/config", ConfigViewSet.as_view({"get": "list", "put": "replace"})),
+    path("admin/config/history", ConfigViewSet.as_view({"get": "history"})),
+    path("admin/config/history/<int:pk>/revert", ConfigViewSet.as_view({"post": "revert"})),
 ]

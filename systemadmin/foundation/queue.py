@@ -8,11 +8,12 @@ JSON-able: payloads are stored, and a secret in one would be stored too.
 import json
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from django.utils.module_loading import import_string
-from django_q.models import OrmQ
+from django_q.models import OrmQ, Task
 from django_q.signing import SignedPackage
 from django_q.tasks import async_task
 
@@ -79,3 +80,9 @@ def depth() -> int:
 def cluster_names() -> list[str]:
     """Return the clusters that workers may serve."""
     return [DEFAULT_CLUSTER, LONG_CLUSTER]
+
+
+def prune_finished(before: datetime) -> int:
+    """Delete records of tasks that ended before the moment; return how many."""
+    removed, _tables = Task.objects.filter(stopped__lt=before).delete()
+    return removed

@@ -1,7 +1,7 @@
 """Tables of the base app, one file per aggregate."""
 
 from systemadmin.models.alerts import Alert
-from systemadmin.models.audit import AuditEntry
+from systemadmin.models.audit import AuditEntry, AuditSeal
 from systemadmin.models.configuration import ConfigurationChange, SystemConfig
 from systemadmin.models.idempotency import IdempotencyKey
 from systemadmin.models.identity import (
@@ -18,6 +18,7 @@ __all__ = [
     "Alert",
     "ApiToken",
     "AuditEntry",
+    "AuditSeal",
     "ConfigurationChange",
     "Demo2FASession",
     "EncryptedTotpDevice",

@@ -24,6 +24,8 @@ class AuditEntry(AppendOnlyModel):
         related_name="+",
         db_constraint=False,
     )
+    # A copy of the key: deleting the account empties `actor`, never this.
+    actor_ref = models.CharField(_("actor id"), max_length=64, blank=True)
     actor_name = models.CharField(_("actor name"), max_length=150, blank=True)
     actor_role = models.CharField(_("actor role"), max_length=150, blank=True)
     source = models.CharField(_("source"), max_length=20, blank=True)
@@ -36,6 +38,12 @@ class AuditEntry(AppendOnlyModel):
     metadata = models.JSONField(_("details"), default=dict, blank=True)
     ip = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
     request_id = models.CharField(_("request id"), max_length=128, blank=True)
+    mac = models.CharField(
+        _("authentication code"),
+        max_length=64,
+        blank=True,
+        help_text=_("HMAC of the row under the application's key: a row without it is not ours."),
+    )
 
     class Meta:
         verbose_name = _("audit entry")
@@ -51,3 +59,25 @@ class AuditEntry(AppendOnlyModel):
 
     def __str__(self) -> str:
         return f"{self.occurred_at:%Y-%m-%d %H:%M} {self.action}"
+
+
+class AuditSeal(AppendOnlyModel):
+    """One link of the hash chain over the audit trail.
+
+    Links are made by a task in the order of the rows' keys, not by the writers: a chain
+    head that every audited transaction had to lock would let only one of them run.
+    """
+
+    position = models.BigIntegerField(_("position"), primary_key=True)
+    entry_id = models.BigIntegerField(_("audit entry"), unique=True)
+    row_hash = models.CharField(_("hash of the row"), max_length=64)
+    chain_hash = models.CharField(_("hash of the chain"), max_length=64)
+    sealed_at = models.DateTimeField(_("sealed at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("audit seal")
+        verbose_name_plural = _("audit seals")
+        ordering = ["position"]
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.chain_hash[:12]}"

@@ -8,9 +8,10 @@ from django.db.utils import DatabaseError
 from django.utils.translation import gettext as _
 
 from systemadmin import audit
-from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.errors import InvalidInput, NotAllowed
 from systemadmin.foundation.sockets import (
     Setting,
+    collect,
     declared_settings,
     forget_stored_values,
 )
@@ -22,8 +23,7 @@ RATE_PERIODS = "smhd"
 def stored_values() -> Mapping[str, Any]:
     """Return all stored values; empty while the table does not exist yet."""
     try:
-        with transaction.atomic():
-            return dict(SystemConfig.objects.values_list("key", "value"))
+        return dict(SystemConfig.objects.values_list("key", "value"))
     except DatabaseError:
         return {}
 
@@ -60,6 +60,34 @@ def _check_bounds(declared: Setting, size: float) -> str | None:
     return None
 
 
+def settings_in_force() -> list[dict[str, Any]]:
+    """Return every setting with value, default, type, bounds and description, by key."""
+    stored = stored_values()
+    return [
+        {
+            "key": key,
+            "app": key.partition(".")[0],
+            "value": stored.get(key, item.default),
+            "default": item.default,
+            "type": item.type if isinstance(item.type, str) else item.type.__name__,
+            "min": item.min,
+            "max": item.max,
+            "choices": list(item.choices),
+            "description": str(item.description),
+            "permission": item.permission,
+            "needs_restart": item.needs_restart,
+            "is_default": key not in stored,
+        }
+        for key, item in sorted(declared_settings().items())
+    ]
+
+
+def revert_change(*, actor: User | None, change: ConfigurationChange) -> None:
+    """Set the value that was in force before `change`; itself a change with history."""
+    reason = _("Change %(id)s taken back.") % {"id": change.pk}
+    change_settings(actor=actor, values={change.key: change.old}, reason=reason)
+
+
 @transaction.atomic
 def change_settings(*, actor: User | None, values: Mapping[str, Any], reason: str = "") -> None:
     """Store new values, all or none.
@@ -74,10 +102,36 @@ def change_settings(*, actor: User | None, values: Mapping[str, Any], reason: st
             errors[key] = wrong
     if errors:
         raise InvalidInput(errors)
+    _check_permissions(actor, [declared[key] for key in values])
+    _check_across(values)
     for key, value in sorted(values.items()):
         _store(actor, key, value, declared[key].default, reason)
     transaction.on_commit(forget_stored_values)
     forget_stored_values()
+
+
+def _check_permissions(actor: User | None, wanted: list[Setting]) -> None:
+    missing = sorted(
+        {item.key for item in wanted if actor is not None and not actor.has_perm(item.permission)}
+    )
+    if missing:
+        raise NotAllowed(
+            _("You may not change: %(keys)s.") % {"keys": ", ".join(missing)},
+        )
+
+
+def _check_across(values: Mapping[str, Any]) -> None:
+    """Run the rules that tie settings together, over the values as they would stand."""
+    stored = stored_values()
+    would_be = {
+        key: values.get(key, stored.get(key, item.default))
+        for key, item in declared_settings().items()
+    }
+    errors: dict[str, str] = {}
+    for rule in collect("configuration", "RULES"):
+        errors.update(rule(would_be))
+    if errors:
+        raise InvalidInput(errors, code="cross_field")
 
 
 def _store(actor: User | None, key: str, value: Any, default: Any, reason: str) -> None:

@@ -52,6 +52,10 @@ class BaseViewSet(GenericViewSet):
     # What staff whose second factor is still missing may call (REQUIRE_STAFF_2FA).
     open_before_two_factor: ClassVar[set[str]] = set()
     versioned: ClassVar[bool] = False
+    # Refuse unknown query parameters on actions other than `list` too, and name the
+    # parameters that an action reads by itself.
+    strict_parameters: bool = False
+    extra_parameters: tuple[str, ...] = ()
 
     # -- the request's way ---------------------------------------------------------
 
@@ -147,6 +151,11 @@ class BaseViewSet(GenericViewSet):
         """Return the name of the rate class that this call counts against."""
         named = self.rate_classes.get(self.action or "") or self.rate_classes.get("default")
         return named or ("read" if request.method in SAFE else "write")
+
+    @property
+    def caller(self) -> Any:
+        """The signed-in account (access control has seen to it that there is one)."""
+        return self.request.user
 
     def parse(self, serializer_class: type[BaseSerializer], **kwargs: Any) -> dict[str, Any]:
         """Return the validated body; raises the validation problem."""

@@ -1,0 +1,38 @@
+"""Reads of the audit trail."""
+
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+
+from systemadmin.models.audit import AuditEntry, AuditSeal
+
+
+def entries() -> QuerySet[AuditEntry]:
+    """All rows, newest first."""
+    return AuditEntry.objects.order_by("-id")
+
+
+def about(*, target_type: str, target_id: str) -> QuerySet[AuditEntry]:
+    """What happened to one object."""
+    return entries().filter(target_type=target_type, target_id=target_id)
+
+
+def matching(text: str) -> QuerySet[AuditEntry]:
+    """Rows whose action, actor, object or address begins with `text`."""
+    return entries().filter(
+        Q(action__istartswith=text)
+        | Q(actor_name__istartswith=text)
+        | Q(target_name__istartswith=text)
+        | Q(request_id=text)
+    )
+
+
+def unsealed() -> QuerySet[AuditEntry]:
+    """Rows that the chain does not hold yet, oldest first."""
+    sealed = AuditSeal.objects.filter(entry_id__gt=0).values("entry_id")
+    return AuditEntry.objects.exclude(id__in=sealed).order_by("id")
+
+
+def older_than(moment: datetime) -> QuerySet[AuditEntry]:
+    """Rows that retention may remove."""
+    return AuditEntry.objects.filter(occurred_at__lt=moment)

@@ -1,0 +1,12 @@
+"""Who may call the routes of running the place."""
+
+MATRIX = {
+    "GET /api/admin/audit": {"operator", "auditor"},
+    "GET /api/admin/audit/{pk}": {"operator", "auditor"},
+    "GET /api/admin/audit/export": {"operator", "auditor"},
+    "GET /api/admin/audit/verify": {"operator", "auditor"},
+    "GET /api/admin/config": {"operator", "auditor"},
+    "PUT /api/admin/config": {"operator"},
+    "GET /api/admin/config/history": {"operator", "auditor"},
+    "POST /api/admin/config/history/{pk}/revert": {"operator"},
+}
