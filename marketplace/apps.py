@@ -1,5 +1,7 @@
 """The app's place in the project."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
@@ -9,3 +11,7 @@ class MarketplaceConfig(AppConfig):
 
     name = "marketplace"
     verbose_name = _("Marketplace")
+
+    def ready(self) -> None:
+        """Subscribe to what happens below."""
+        import_module("marketplace.subscribers")

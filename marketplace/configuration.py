@@ -1,0 +1,104 @@
+"""The settings that the marketplace's staff may change at run time."""
+
+from django.utils.translation import gettext_lazy as _
+
+from systemadmin.foundation.sockets import Setting
+
+SETTINGS = [
+    Setting(
+        key="marketplace.reservation_minutes",
+        type=int,
+        default=15,
+        min=1,
+        max=1440,
+        description=_("How long an unpaid order keeps its stock."),
+    ),
+    Setting(
+        key="marketplace.forbidden_words",
+        type=list,
+        default=[],
+        description=_("Words that a product's text should not hold (shown to the moderator)."),
+    ),
+    Setting(
+        key="marketplace.reject_forbidden_words",
+        type=bool,
+        default=False,
+        description=_("Reject products with forbidden words without a moderator."),
+    ),
+    Setting(
+        key="marketplace.approve_clean_products",
+        type=bool,
+        default=False,
+        description=_("Approve products whose automatic checks found nothing."),
+    ),
+    Setting(
+        key="marketplace.material_price_percent",
+        type=int,
+        default=20,
+        min=0,
+        max=1000,
+        description=_("A price change above this percentage goes through review."),
+    ),
+    Setting(
+        key="marketplace.material_text_percent",
+        type=int,
+        default=10,
+        min=0,
+        max=100,
+        description=_("A change of more than this percentage of a text goes through review."),
+    ),
+    Setting(
+        key="marketplace.price_outlier_factor",
+        type=int,
+        default=10,
+        min=2,
+        max=1000,
+        description=_("A price this many times the category's median, or less, is an outlier."),
+    ),
+    Setting(
+        key="marketplace.high_risk_score",
+        type=int,
+        default=61,
+        min=0,
+        max=100,
+        description=_("From this risk score on, a seller is shown as high risk."),
+    ),
+    Setting(
+        key="marketplace.dispute_days",
+        type=int,
+        default=60,
+        min=1,
+        max=365,
+        description=_("How many days after payment a buyer may open a dispute."),
+    ),
+    Setting(
+        key="marketplace.complete_after_days",
+        type=int,
+        default=14,
+        min=0,
+        max=365,
+        description=_("Paid orders are completed by themselves after so many days (0: never)."),
+    ),
+    Setting(
+        key="marketplace.minimum_payout",
+        type=int,
+        default=1,
+        min=1,
+        max=10**9,
+        description=_("The smallest payout, in minor units of its currency."),
+    ),
+    Setting(
+        key="marketplace.webhook_timeout_seconds",
+        type=int,
+        default=20,
+        min=1,
+        max=30,
+        description=_("How long a webhook receiver may take to answer."),
+    ),
+    Setting(
+        key="marketplace.webhook_private_addresses",
+        type=bool,
+        default=False,
+        description=_("Allow webhooks to private and loopback addresses (closed networks only)."),
+    ),
+]

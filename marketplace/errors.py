@@ -1,0 +1,131 @@
+"""The ways a rule of the marketplace refuses."""
+
+from django.utils.translation import gettext_lazy as _
+
+from systemadmin.foundation.errors import RuleViolation
+
+
+class TransitionNotAllowed(RuleViolation):
+    """The state does not permit the action."""
+
+    code = "transition_not_allowed"
+    default_detail = _("This is not possible in its present state.")
+
+
+class RevisionStale(RuleViolation):
+    """The approved version changed in a field that the revision changes too."""
+
+    code = "revision_stale"
+    default_detail = _("The product has changed since this edit was made.")
+
+
+class PausedByStaff(RuleViolation):
+    """A seller wants to resume what staff paused."""
+
+    code = "paused_by_staff"
+    default_detail = _("Staff paused this product; only staff can resume it.")
+
+
+class OutOfStock(RuleViolation):
+    """There is less than was asked for."""
+
+    code = "out_of_stock"
+    default_detail = _("There is not enough in stock.")
+
+
+class NotForSale(RuleViolation):
+    """The product is not approved, or not active."""
+
+    code = "not_for_sale"
+    default_detail = _("This product cannot be bought now.")
+
+
+class OwnProduct(RuleViolation):
+    """Nobody buys from themselves."""
+
+    code = "own_product"
+    default_detail = _("You cannot buy your own product.")
+
+
+class SellerNotActive(RuleViolation):
+    """The seller is suspended or gone."""
+
+    code = "seller_not_active"
+    default_detail = _("This seller cannot sell at present.")
+
+
+class OrderNotResumable(RuleViolation):
+    """A late payment found the stock sold to others."""
+
+    code = "reservation_expired"
+    default_detail = _("The reservation expired and the stock has been sold.")
+
+
+class AmountMismatch(RuleViolation):
+    """The captured amount is not the order's total."""
+
+    code = "amount_mismatch"
+    default_detail = _("The amount paid is not the order's total.")
+
+
+class PaymentReferenceUsed(RuleViolation):
+    """One payment cannot pay two orders."""
+
+    code = "payment_reference_used"
+    default_detail = _("This payment reference belongs to another order.")
+
+
+class RefundTooHigh(RuleViolation):
+    """More than is left."""
+
+    code = "refund_too_high"
+    default_detail = _("More cannot be refunded than is left of what was paid.")
+
+
+class DisputeOpen(RuleViolation):
+    """The order is in dispute."""
+
+    code = "dispute_open"
+    default_detail = _("The order is in dispute.")
+
+
+class DisputeTooLate(RuleViolation):
+    """The time to open a dispute is over."""
+
+    code = "dispute_too_late"
+    default_detail = _("The time to open a dispute for this order is over.")
+
+
+class NothingToPay(RuleViolation):
+    """The seller's balance is not positive or under the minimum."""
+
+    code = "nothing_to_pay"
+    default_detail = _("There is nothing to pay out.")
+
+
+class PayoutOpen(RuleViolation):
+    """A payout is on its way."""
+
+    code = "payout_open"
+    default_detail = _("The seller has an open payout in this currency: settle it first.")
+
+
+class LedgerConflict(RuleViolation):
+    """A business key was used for something else."""
+
+    code = "ledger_conflict"
+    default_detail = _("This step has been booked already with other amounts.")
+
+
+class CategoryInUse(RuleViolation):
+    """It still holds something."""
+
+    code = "category_in_use"
+    default_detail = _("The category still holds categories, products or rules.")
+
+
+class RuleInUse(RuleViolation):
+    """A rule that charged a sale is kept."""
+
+    code = "rule_in_use"
+    default_detail = _("The rule has charged sales: switch it off instead.")

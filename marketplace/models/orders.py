@@ -1,0 +1,204 @@
+"""Orders, their lines, and refunds."""
+
+from django.conf import settings
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from marketplace.models.catalogue import Category, Product
+from marketplace.querysets.orders import OrderQuerySet
+from systemadmin.foundation.models import AppendOnlyModel, VersionedModel
+
+
+class Order(VersionedModel):
+    """A buyer's purchase from one seller, in one currency."""
+
+    class Status(models.TextChoices):
+        RESERVED = "reserved", _("Reserved")
+        PAID = "paid", _("Paid")
+        COMPLETED = "completed", _("Completed")
+        DISPUTED = "disputed", _("Disputed")
+        REFUNDED = "refunded", _("Refunded")
+        CANCELLED = "cancelled", _("Cancelled")
+        EXPIRED = "expired", _("Expired")
+
+    buyer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="purchases")
+    seller = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="sales")
+    currency = models.CharField(_("currency"), max_length=3)
+    total = models.BigIntegerField(_("total"), validators=[MinValueValidator(1)])
+    commission = models.BigIntegerField(_("commission"), default=0)
+    tax = models.BigIntegerField(_("tax on the commission"), default=0)
+    processing_fee = models.BigIntegerField(
+        _("payment processor's fee"), default=0, validators=[MinValueValidator(0)]
+    )
+    refunded = models.BigIntegerField(_("refunded"), default=0)
+    refunded_commission = models.BigIntegerField(default=0)
+    refunded_tax = models.BigIntegerField(default=0)
+    status = models.CharField(
+        _("status"), max_length=20, choices=Status.choices, default=Status.RESERVED
+    )
+    reserved_until = models.DateTimeField(_("reserved until"))
+    payment_reference = models.CharField(_("payment reference"), max_length=120, blank=True)
+    paid_at = models.DateTimeField(_("paid at"), null=True, blank=True)
+    completed_at = models.DateTimeField(_("completed at"), null=True, blank=True)
+    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+    cancel_reason = models.CharField(_("reason"), max_length=500, blank=True)
+
+    objects = OrderQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
+        permissions = [
+            ("pay_order", _("Can record a payment")),
+            ("complete_order", _("Can complete an order")),
+            ("refund_order", _("Can refund an order")),
+            ("view_reports", _("Can read marketplace reports")),
+        ]
+        indexes = [
+            # the buyer's and the seller's own lists, newest first
+            models.Index(fields=["buyer", "-id"], name="mp_order_buyer"),
+            models.Index(fields=["seller", "-id"], name="mp_order_seller"),
+            # the staff list by status, newest first
+            models.Index(fields=["status", "-id"], name="mp_order_status"),
+            # reservations to expire
+            models.Index(
+                fields=["reserved_until"],
+                name="mp_order_expiry",
+                condition=Q(status="reserved"),
+            ),
+            # sales reports by day of payment
+            models.Index(
+                fields=["paid_at"], name="mp_order_paid", condition=Q(paid_at__isnull=False)
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["payment_reference"],
+                condition=~Q(payment_reference=""),
+                name="mp_order_payment_reference_once",
+                violation_error_message=_("This payment reference belongs to another order."),
+            ),
+            models.CheckConstraint(
+                condition=~Q(buyer=F("seller")),
+                name="mp_order_not_from_oneself",
+                violation_error_message=_("Nobody buys from themselves."),
+            ),
+            models.CheckConstraint(
+                condition=Q(refunded__gte=0, refunded__lte=F("total")),
+                name="mp_order_refund_within_total",
+                violation_error_message=_("More cannot be refunded than was paid."),
+            ),
+            models.CheckConstraint(
+                condition=Q(total__gte=1, commission__gte=0, tax__gte=0, processing_fee__gte=0),
+                name="mp_order_amounts_not_negative",
+                violation_error_message=_("Amounts are not negative."),
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=["paid", "completed", "disputed", "refunded"])
+                | Q(paid_at__isnull=False),
+                name="mp_order_paid_has_moment",
+                violation_error_message=_("A paid order has a moment of payment."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
+
+    @property
+    def is_recognised(self) -> bool:
+        """Whether the money has left the buyers' funds for the seller and the platform."""
+        return self.completed_at is not None
+
+    @property
+    def refundable(self) -> int:
+        """What can still be refunded."""
+        return self.total - self.refunded
+
+
+class OrderLine(models.Model):
+    """One product in an order, as it was when it was bought."""
+
+    order = models.ForeignKey(Order, models.PROTECT, related_name="lines")
+    product = models.ForeignKey(Product, models.PROTECT, related_name="order_lines")
+    category = models.ForeignKey(Category, models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=10)
+    title = models.CharField(max_length=200)
+    quantity = models.PositiveIntegerField(validators=[MinValueValidator(1)])
+    unit_price = models.BigIntegerField()
+    shipping = models.BigIntegerField(default=0)
+    total = models.BigIntegerField()
+    # Whether units were taken from stock, so that giving them back is exact.
+    has_stock = models.BooleanField(default=False)
+    refunded = models.BigIntegerField(default=0)
+    refunded_commission = models.BigIntegerField(default=0)
+    refunded_tax = models.BigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("order line")
+        verbose_name_plural = _("order lines")
+        constraints = [
+            models.UniqueConstraint(fields=["order", "product"], name="mp_line_product_once"),
+            models.CheckConstraint(
+                condition=Q(total=F("unit_price") * F("quantity") + F("shipping")),
+                name="mp_line_total_adds_up",
+                violation_error_message=_("A line's total is price × quantity + shipping."),
+            ),
+            models.CheckConstraint(
+                condition=Q(refunded__gte=0, refunded__lte=F("total")),
+                name="mp_line_refund_within_total",
+                violation_error_message=_("More cannot be refunded than was paid."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.title}"
+
+
+class Refund(AppendOnlyModel):
+    """Money given back to a buyer, in part or in full."""
+
+    order = models.ForeignKey(Order, models.PROTECT, related_name="refunds")
+    number = models.PositiveIntegerField()
+    amount = models.BigIntegerField(_("amount"))
+    commission = models.BigIntegerField(_("commission reversed"))
+    tax = models.BigIntegerField(_("tax reversed"))
+    reason = models.CharField(_("reason"), max_length=500, blank=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("refund")
+        verbose_name_plural = _("refunds")
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["order", "number"], name="mp_refund_number_once"),
+            models.CheckConstraint(
+                condition=Q(amount__gte=1),
+                name="mp_refund_positive",
+                violation_error_message=_("A refund is positive."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.order_id}.{self.number}"
+
+
+class RefundLine(AppendOnlyModel):
+    """A refund's share of one order line, with what it reverses."""
+
+    refund = models.ForeignKey(Refund, models.PROTECT, related_name="lines")
+    line = models.ForeignKey(OrderLine, models.PROTECT, related_name="refund_lines")
+    amount = models.BigIntegerField()
+    commission = models.BigIntegerField()
+    tax = models.BigIntegerField()
+
+    class Meta:
+        verbose_name = _("refund line")
+        verbose_name_plural = _("refund lines")
+
+    def __str__(self) -> str:
+        return f"{self.refund_id}/{self.line_id}"

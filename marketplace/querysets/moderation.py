@@ -1,0 +1,24 @@
+"""Reads of product revisions."""
+
+from typing import TYPE_CHECKING
+
+from django.db import models
+
+if TYPE_CHECKING:
+    from marketplace.models import ProductRevision
+
+
+class ProductRevisionQuerySet(models.QuerySet["ProductRevision"]):
+    """Revisions."""
+
+    def open(self) -> "ProductRevisionQuerySet":
+        """Not yet decided or withdrawn."""
+        return self.filter(status__in=("draft", "pending", "changes_requested"))
+
+    def waiting(self) -> "ProductRevisionQuerySet":
+        """The queue, oldest first."""
+        return self.filter(status="pending").order_by("submitted_at", "id")
+
+    def for_staff(self) -> "ProductRevisionQuerySet":
+        """With the product and its seller."""
+        return self.select_related("product__seller", "product__category", "decided_by")

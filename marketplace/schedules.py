@@ -1,0 +1,21 @@
+"""What the marketplace does by the clock."""
+
+from systemadmin.foundation.sockets import Schedule
+
+SCHEDULES = [
+    Schedule(
+        name="marketplace.expire_reservations",
+        task="marketplace.tasks.expire_reservations",
+        minutes=1,
+    ),
+    Schedule(
+        name="marketplace.deliver_due_webhooks",
+        task="marketplace.tasks.deliver_due_webhooks",
+        minutes=1,
+    ),
+    Schedule(
+        name="marketplace.complete_due_orders",
+        task="marketplace.tasks.complete_due_orders",
+        cron="15 * * * *",
+    ),
+]

@@ -1,0 +1,103 @@
+"""Every write of the marketplace: one function a mutation."""
+
+from marketplace.services.categories import create_category, delete_category, update_category
+from marketplace.services.commission import (
+    create_rule,
+    delete_rule,
+    lint_rules,
+    preview_rules,
+    quote_sale,
+    reorder_rules,
+    update_rule,
+)
+from marketplace.services.disputes import add_dispute_message, open_dispute, resolve_dispute
+from marketplace.services.ledger import check_ledger, seller_balances
+from marketplace.services.moderation import (
+    approve_product,
+    approve_revision,
+    reject_product,
+    reject_revision,
+    request_product_changes,
+    request_revision_changes,
+)
+from marketplace.services.orders import (
+    cancel_order,
+    complete_due_orders,
+    complete_order,
+    create_order,
+    expire_reservations,
+    pay_order,
+)
+from marketplace.services.payouts import create_payout, fail_payout, pay_payout, retry_payout
+from marketplace.services.products import (
+    create_product,
+    pause_product,
+    remove_product,
+    resume_product,
+    submit_product,
+    update_product,
+    withdraw_product,
+)
+from marketplace.services.reason_templates import delete_reason_template, save_reason_template
+from marketplace.services.refunds import refund_order
+from marketplace.services.revisions import submit_revision, withdraw_revision
+from marketplace.services.webhooks import (
+    create_endpoint,
+    delete_endpoint,
+    deliver_due,
+    replay_delivery,
+    rotate_secret,
+    update_endpoint,
+)
+
+__all__ = [
+    "add_dispute_message",
+    "approve_product",
+    "approve_revision",
+    "cancel_order",
+    "check_ledger",
+    "complete_due_orders",
+    "complete_order",
+    "create_category",
+    "create_endpoint",
+    "create_order",
+    "create_payout",
+    "create_product",
+    "create_rule",
+    "delete_category",
+    "delete_endpoint",
+    "delete_reason_template",
+    "delete_rule",
+    "deliver_due",
+    "expire_reservations",
+    "fail_payout",
+    "lint_rules",
+    "open_dispute",
+    "pause_product",
+    "pay_order",
+    "pay_payout",
+    "preview_rules",
+    "quote_sale",
+    "refund_order",
+    "reject_product",
+    "reject_revision",
+    "remove_product",
+    "reorder_rules",
+    "replay_delivery",
+    "request_product_changes",
+    "request_revision_changes",
+    "resolve_dispute",
+    "resume_product",
+    "retry_payout",
+    "rotate_secret",
+    "save_reason_template",
+    "seller_balances",
+    "submit_product",
+    "submit_revision",
+    "update_category",
+    "update_endpoint",
+    "update_product",
+    "update_rule",
+    "withdraw_product",
+    "withdraw_revision",
+]

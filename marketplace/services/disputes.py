@@ -1,0 +1,187 @@
+"""Disputes: opened by a party, talked over with evidence, resolved by staff."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from marketplace.errors import DisputeTooLate
+from marketplace.models import Dispute, DisputeMessage, LedgerTransaction, Order
+from marketplace.services import ledger, risk
+from marketplace.services.ledger import Code, Leg
+from marketplace.services.orders import recognise, record_sale, save_step
+from marketplace.services.refunds import refund_locked
+from marketplace.services.transitions import move
+from marketplace.transitions import DISPUTE, ORDER
+from systemadmin import audit
+from systemadmin.foundation.concurrency import lock_row
+from systemadmin.foundation.errors import InvalidInput, RuleViolation
+from systemadmin.foundation.files import safe_name, validate_upload
+from systemadmin.foundation.sockets import setting
+from systemadmin.models import User
+
+EVIDENCE_TYPES = {"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"}
+EVIDENCE_BYTES = 5 * 1024 * 1024
+MAX_MESSAGES = 500
+
+
+@transaction.atomic
+def open_dispute(
+    *, actor: User, order: Order, reason: str, body: str, expected_version: int | None = None
+) -> Dispute:
+    """Open a dispute: the order stops, and what the seller has of it is held."""
+    order = lock_row(Order.objects, pk=order.pk, expected_version=expected_version)
+    before, _after = move(order, ORDER, "dispute")
+    last = order.paid_at + timedelta(days=setting("marketplace.dispute_days"))
+    if timezone.now() > last:
+        raise DisputeTooLate
+    dispute = Dispute(order=order, opened_by=actor, reason=reason)
+    dispute.full_clean()
+    dispute.save()
+    if body:
+        DisputeMessage.objects.create(dispute=dispute, author=actor, body=body)
+    _hold(dispute, order, actor)
+    save_step(actor, order, "dispute_opened", before, reason, dispute_id=dispute.pk)
+    risk.record(
+        "dispute_opened",
+        account_id=order.seller_id,
+        external_id=f"order-{order.pk}-dispute-{dispute.pk}",
+        amount=order.refundable,
+        currency=order.currency,
+        data={"order": order.pk, "buyer": order.buyer_id, "reason": reason},
+    )
+    return dispute
+
+
+@transaction.atomic
+def add_dispute_message(
+    *, actor: User, dispute: Dispute, body: str, evidence: Any = None, is_internal: bool = False
+) -> DisputeMessage:
+    """Add a message, with a file as evidence if there is one."""
+    dispute = lock_row(Dispute.objects, pk=dispute.pk)
+    if dispute.status != Dispute.Status.OPEN and not is_internal:
+        raise RuleViolation(_("The dispute is resolved."), code="dispute_resolved")
+    if dispute.messages.count() >= MAX_MESSAGES:
+        raise RuleViolation(_("The dispute has too many messages."), code="too_many_messages")
+    if not body.strip() and evidence is None:
+        raise InvalidInput("body", _("Write something or attach a file."), code="required")
+    message = DisputeMessage(dispute=dispute, author=actor, body=body, is_internal=is_internal)
+    if evidence is not None:
+        kind = validate_upload(
+            evidence, max_bytes=EVIDENCE_BYTES, allowed=EVIDENCE_TYPES, field="evidence"
+        )
+        message.evidence_type = kind
+        message.evidence_name = safe_name(evidence.name or "", content_type=kind)
+        message.evidence.save(message.evidence_name, evidence, save=False)
+    message.full_clean(exclude=["evidence"])
+    message.save()
+    audit.record(
+        "marketplace.dispute.message_added",
+        actor=actor,
+        target=dispute,
+        metadata={"message": message.pk, "is_internal": is_internal},
+    )
+    return message
+
+
+@transaction.atomic
+def resolve_dispute(
+    *,
+    actor: User,
+    dispute: Dispute,
+    in_favour_of: str,
+    refund_amount: int | None = None,
+    note: str = "",
+    expected_version: int | None = None,
+) -> Dispute:
+    """Decide: for the buyer with a refund (all that is left by default), or for the seller."""
+    order = lock_row(Order.objects, pk=dispute.order_id)
+    dispute = lock_row(Dispute.objects, pk=dispute.pk, expected_version=expected_version)
+    if in_favour_of == "seller" and refund_amount is not None:
+        raise InvalidInput("refund_amount", _("Only a decision for the buyer refunds."))
+    before, after = move(dispute, DISPUTE, f"resolve_{in_favour_of}")
+    _release(dispute, order, actor)
+    if in_favour_of == "buyer":
+        refund = refund_locked(order, actor, amount=refund_amount, reason=note)
+        dispute.refund_amount = refund.amount
+    _settle(order, actor, note, dispute)
+    dispute.resolution_note = note
+    dispute.resolved_at = timezone.now()
+    dispute.resolved_by = actor
+    dispute.bump()
+    dispute.full_clean()
+    dispute.save()
+    audit.record(
+        "marketplace.dispute.resolved",
+        actor=actor,
+        target=dispute,
+        before={"status": before},
+        after={"status": after, "refund_amount": dispute.refund_amount},
+        reason=note,
+    )
+    return dispute
+
+
+def _settle(order: Order, actor: User, note: str, dispute: Dispute) -> None:
+    """Close the order's part: a decision is final, so what remains is the seller's."""
+    before = order.status
+    if order.status == Order.Status.DISPUTED:
+        move(order, ORDER, "close_dispute")
+        if not order.is_recognised:
+            recognise(order, actor)
+            record_sale(order)
+    save_step(actor, order, "dispute_resolved", before, note, dispute_id=dispute.pk)
+
+
+def _hold(dispute: Dispute, order: Order, actor: User) -> None:
+    """Move the seller's share from payable to held; money in buyers' funds needs no hold."""
+    if not order.is_recognised:
+        return
+    share = (
+        order.refundable
+        - (order.commission - order.refunded_commission)
+        - (order.tax - order.refunded_tax)
+    )
+    balances = ledger.lock_seller(order.seller_id, order.currency)
+    held = max(0, min(share, ledger.available(balances)))
+    ledger.post(
+        key=f"dispute:{dispute.pk}:hold",
+        kind="hold",
+        currency=order.currency,
+        legs=[
+            Leg(Code.SELLER_PAYABLE, held, order.seller_id),
+            Leg(Code.SELLER_HELD, -held, order.seller_id),
+        ],
+        actor=actor,
+        order=order,
+        dispute=dispute,
+        is_demo=order.buyer.is_demo,
+    )
+    dispute.held_amount = held
+    dispute.save(update_fields=["held_amount"])
+
+
+def _release(dispute: Dispute, order: Order, actor: User) -> None:
+    """Reverse the hold; what the seller came to owe meanwhile is taken first."""
+    hold = LedgerTransaction.objects.filter(key=f"dispute:{dispute.pk}:hold").first()
+    if hold is None:
+        return
+    ledger.lock_seller(order.seller_id, order.currency)
+    ledger.reverse(hold, key=f"dispute:{dispute.pk}:release", kind="release", actor=actor)
+    balances = ledger.lock_seller(order.seller_id, order.currency)
+    repaid = min(max(0, balances[Code.CLAWBACK]), ledger.available(balances))
+    ledger.post(
+        key=f"dispute:{dispute.pk}:clawback",
+        kind="release",
+        currency=order.currency,
+        legs=[
+            Leg(Code.SELLER_PAYABLE, repaid, order.seller_id),
+            Leg(Code.CLAWBACK, -repaid, order.seller_id),
+        ],
+        actor=actor,
+        order=order,
+        dispute=dispute,
+        is_demo=order.buyer.is_demo,
+    )

@@ -1,0 +1,125 @@
+"""What moderators decide about products and revisions, and telling the seller."""
+
+from django.db import transaction
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from marketplace.models import Product, ProductRevision
+from marketplace.services.products import decide
+from marketplace.services.revisions import decide_revision
+from systemadmin.foundation.errors import InvalidInput
+from systemadmin.models import User
+from systemadmin.services import notify_user
+
+
+@transaction.atomic
+def approve_product(
+    *, actor: User, product: Product, expected_version: int | None = None, reason: str = ""
+) -> Product:
+    """Put a product on sale."""
+    product = decide(
+        actor=actor,
+        product=product,
+        action="approve",
+        reason=reason,
+        expected_version=expected_version,
+    )
+    _tell(product, "approved", reason, f"product-{product.pk}-v{product.version}")
+    return product
+
+
+@transaction.atomic
+def reject_product(
+    *, actor: User, product: Product, reason: str, expected_version: int | None = None
+) -> Product:
+    """Refuse a product, with the reason its seller reads."""
+    _need_reason(reason)
+    product = decide(
+        actor=actor,
+        product=product,
+        action="reject",
+        reason=reason,
+        expected_version=expected_version,
+    )
+    _tell(product, "rejected", reason, f"product-{product.pk}-v{product.version}")
+    return product
+
+
+@transaction.atomic
+def request_product_changes(
+    *, actor: User, product: Product, reason: str, expected_version: int | None = None
+) -> Product:
+    """Ask the seller to change something first."""
+    _need_reason(reason)
+    product = decide(
+        actor=actor,
+        product=product,
+        action="request_changes",
+        reason=reason,
+        expected_version=expected_version,
+    )
+    _tell(product, "changes_requested", reason, f"product-{product.pk}-v{product.version}")
+    return product
+
+
+@transaction.atomic
+def approve_revision(
+    *, actor: User, revision: ProductRevision, expected_version: int | None = None
+) -> ProductRevision:
+    """Make an edit live, unless the product has moved on in the same fields."""
+    return _decide_revision(actor, revision, "approve", "", expected_version)
+
+
+@transaction.atomic
+def reject_revision(
+    *, actor: User, revision: ProductRevision, reason: str, expected_version: int | None = None
+) -> ProductRevision:
+    """Refuse an edit; the approved version stays live."""
+    _need_reason(reason)
+    return _decide_revision(actor, revision, "reject", reason, expected_version)
+
+
+@transaction.atomic
+def request_revision_changes(
+    *, actor: User, revision: ProductRevision, reason: str, expected_version: int | None = None
+) -> ProductRevision:
+    """Ask the seller to change the edit; the approved version stays live."""
+    _need_reason(reason)
+    return _decide_revision(actor, revision, "request_changes", reason, expected_version)
+
+
+def _decide_revision(
+    actor: User, revision: ProductRevision, action: str, reason: str, version: int | None
+) -> ProductRevision:
+    decided = decide_revision(
+        actor=actor, revision=revision, action=action, reason=reason, expected_version=version
+    )
+    key = f"revision-{decided.pk}-v{decided.version}"
+    _tell(decided.product, f"revision_{decided.status}", reason, key)
+    return decided
+
+
+def _need_reason(reason: str) -> None:
+    if not reason.strip():
+        raise InvalidInput("reason", _("Say why: the seller reads it."), code="required")
+
+
+def _tell(product: Product, what: str, reason: str, key: str) -> None:
+    with translation.override(product.seller.language or "en"):
+        sentences = {
+            "approved": _("Your product “%(title)s” is approved and on sale."),
+            "rejected": _("Your product “%(title)s” was not approved."),
+            "changes_requested": _("Your product “%(title)s” needs changes first."),
+            "revision_approved": _("Your changes to “%(title)s” are live."),
+            "revision_rejected": _("Your changes to “%(title)s” were not approved."),
+            "revision_changes_requested": _("Your changes to “%(title)s” need another look."),
+        }
+        subject = sentences[what] % {"title": product.title}
+        body = f"{subject}\n\n{reason}" if reason else subject
+        notify_user(
+            user=product.seller,
+            kind=f"marketplace.product_{what}",
+            subject=subject,
+            body=body,
+            key=f"marketplace:{key}:{what}",
+        )

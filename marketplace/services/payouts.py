@@ -1,0 +1,121 @@
+"""Payouts: claim what a seller may have, once; pay it, or fail and try the same one again."""
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from marketplace.errors import NothingToPay, PayoutOpen
+from marketplace.models import LedgerEntry, Payout, PayoutItem
+from marketplace.services import ledger
+from marketplace.services.announcements import announce_payout
+from marketplace.services.ledger import Code, Leg
+from marketplace.services.transitions import move
+from marketplace.transitions import PAYOUT
+from systemadmin import audit
+from systemadmin.foundation.concurrency import lock_row
+from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.sockets import setting
+from systemadmin.models import User
+
+
+@transaction.atomic
+def create_payout(*, actor: User, seller: User, currency: str) -> Payout:
+    """Claim every entry payable to the seller that no payout has claimed."""
+    ledger.lock_seller(seller.pk, currency)
+    if Payout.objects.filter(
+        seller=seller, currency=currency, status__in=["pending", "failed"]
+    ).exists():
+        raise PayoutOpen
+    unclaimed = LedgerEntry.objects.unclaimed(seller.pk, currency)
+    entries = list(unclaimed.order_by("pk").values_list("pk", "amount"))
+    amount = -sum(value for _pk, value in entries)
+    minimum = setting("marketplace.minimum_payout")
+    if amount < minimum:
+        raise NothingToPay(extra={"available": max(0, amount), "minimum": minimum})
+    payout = Payout(seller=seller, currency=currency, amount=amount, created_by=actor)
+    payout.full_clean()
+    payout.save()
+    posted = ledger.post(
+        key=f"payout:{payout.pk}:created",
+        kind="payout",
+        currency=currency,
+        legs=[Leg(Code.SELLER_PAYABLE, amount, seller.pk), Leg(Code.IN_TRANSIT, -amount)],
+        actor=actor,
+        payout=payout,
+        is_demo=seller.is_demo,
+    )
+    # Its own debit is claimed too, so that the claims of a payout add up to zero.
+    own = LedgerEntry.objects.get(transaction=posted, account__code=Code.SELLER_PAYABLE)
+    claimed = [pk for pk, _value in entries] + [own.pk]
+    PayoutItem.objects.bulk_create(
+        [PayoutItem(payout=payout, entry_id=pk) for pk in claimed], batch_size=1000
+    )
+    _note(actor, payout, "created", "")
+    return payout
+
+
+@transaction.atomic
+def pay_payout(
+    *, actor: User, payout: Payout, reference: str = "", expected_version: int | None = None
+) -> Payout:
+    """Record that the money arrived."""
+    payout = lock_row(Payout.objects, pk=payout.pk, expected_version=expected_version)
+    before, _after = move(payout, PAYOUT, "mark_paid")
+    payout.paid_at = timezone.now()
+    payout.reference = reference
+    payout.failure_reason = ""
+    ledger.post(
+        key=f"payout:{payout.pk}:paid",
+        kind="payout_paid",
+        currency=payout.currency,
+        legs=[Leg(Code.IN_TRANSIT, payout.amount), Leg(Code.CASH, -payout.amount)],
+        actor=actor,
+        payout=payout,
+        is_demo=payout.seller.is_demo,
+    )
+    return _step(actor, payout, "paid", before)
+
+
+@transaction.atomic
+def fail_payout(
+    *, actor: User, payout: Payout, reason: str, expected_version: int | None = None
+) -> Payout:
+    """Record that it did not arrive; its entries stay claimed."""
+    if not reason.strip():
+        raise InvalidInput("reason", _("Say what went wrong."), code="required")
+    payout = lock_row(Payout.objects, pk=payout.pk, expected_version=expected_version)
+    before, _after = move(payout, PAYOUT, "mark_failed")
+    payout.failure_reason = reason
+    return _step(actor, payout, "failed", before, reason)
+
+
+@transaction.atomic
+def retry_payout(
+    *, actor: User, payout: Payout, expected_version: int | None = None
+) -> Payout:
+    """Try a failed payout again: the same payout, so that nothing can be paid twice."""
+    payout = lock_row(Payout.objects, pk=payout.pk, expected_version=expected_version)
+    before, _after = move(payout, PAYOUT, "retry")
+    payout.attempts += 1
+    return _step(actor, payout, "retried", before)
+
+
+def _step(actor: User, payout: Payout, what: str, before: str, reason: str = "") -> Payout:
+    payout.bump()
+    payout.full_clean()
+    payout.save()
+    _note(actor, payout, what, before, reason)
+    return payout
+
+
+def _note(actor: User, payout: Payout, what: str, before: str, reason: str = "") -> None:
+    audit.record(
+        f"marketplace.payout.{what}",
+        actor=actor,
+        target=payout,
+        before={"status": before},
+        after={"status": payout.status, "amount": payout.amount},
+        reason=reason,
+    )
+    if what != "retried":
+        announce_payout(payout, what)

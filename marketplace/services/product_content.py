@@ -1,0 +1,76 @@
+"""The content of a product: reading it as values, checking it, writing it with its words."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.utils.translation import gettext_lazy as _
+
+from marketplace import search
+from marketplace.materiality import CONTENT_FIELDS
+from marketplace.models import Category, Product, ProductWord
+from systemadmin.foundation.errors import InvalidInput
+
+MAX_IMAGES, MAX_ATTRIBUTES = 12, 50
+
+
+def content_of(product: Product) -> dict[str, Any]:
+    """Return the reviewable content as plain values (the category by its id)."""
+    return {
+        field: product.category_id if field == "category" else getattr(product, field)
+        for field in CONTENT_FIELDS
+    }
+
+
+def plain(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return changes with the category as its id."""
+    return {
+        field: value.pk if isinstance(value, Category) else value
+        for field, value in changes.items()
+    }
+
+
+def assign(product: Product, values: Mapping[str, Any]) -> None:
+    """Set values on the instance; the caller saves."""
+    for field, value in values.items():
+        if field == "category":
+            product.category_id = value.pk if isinstance(value, Category) else value
+        else:
+            setattr(product, field, value)
+
+
+def save_checked(product: Product) -> None:
+    """Validate and save a product and renew the words it is found by."""
+    _check_images(product.images)
+    _check_attributes(product.attributes)
+    product.full_clean()
+    product.save()
+    wanted = set(search.product_words(product.title, product.attributes))
+    present = set(product.words.values_list("word", flat=True))
+    if present - wanted:
+        product.words.filter(word__in=present - wanted).delete()
+    ProductWord.objects.bulk_create(
+        [ProductWord(product=product, word=word) for word in sorted(wanted - present)]
+    )
+
+
+def _check_images(images: Any) -> None:
+    if not isinstance(images, list) or len(images) > MAX_IMAGES:
+        raise InvalidInput("images", _("At most %(max)d images.") % {"max": MAX_IMAGES})
+    for address in images:
+        parts = urlsplit(address) if isinstance(address, str) and len(address) <= 500 else None
+        if parts is None or parts.scheme != "https" or not parts.hostname:
+            raise InvalidInput("images", _("Images are https addresses."))
+
+
+def _check_attributes(attributes: Any) -> None:
+    if not isinstance(attributes, dict) or len(attributes) > MAX_ATTRIBUTES:
+        raise InvalidInput(
+            "attributes", _("At most %(max)d attributes.") % {"max": MAX_ATTRIBUTES}
+        )
+    for name, value in attributes.items():
+        fits = isinstance(value, bool | int) or (isinstance(value, str) and len(value) <= 500)
+        if not name or len(name) > 60 or not fits:
+            raise InvalidInput(
+                "attributes", _("Attributes are short names with a text, number or yes/no.")
+            )

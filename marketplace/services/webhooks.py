@@ -1,0 +1,250 @@
+"""The outbox: messages written with what happened, delivered later, again and again if need be."""
+
+import json
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from marketplace import webhook_signing, webhook_transport
+from marketplace.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookMessage
+from systemadmin import audit
+from systemadmin.foundation.concurrency import lock_row
+from systemadmin.foundation.crypto import decrypt_secret, encrypt_secret
+from systemadmin.foundation.errors import InvalidInput, RuleViolation
+from systemadmin.foundation.queue import enqueue
+from systemadmin.foundation.sockets import setting
+from systemadmin.services import raise_alert
+
+DELIVER = "marketplace.tasks.deliver_webhook"
+# The table of the Standard Webhooks specification: seconds to wait after each failed attempt.
+RETRY_SECONDS = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
+# While a worker is sending, nobody else takes the delivery; past this it is presumed dead.
+LEASE = timedelta(minutes=3)
+ROTATION = timedelta(hours=24)
+PURPOSE = "webhook"
+FIELDS = ("url", "description", "event_types", "is_active")
+
+
+def publish(event_type: str, *, key: str, data: dict[str, Any]) -> None:
+    """Write a message for every endpoint that wants it, in the transaction of what happened."""
+    endpoints = [one for one in WebhookEndpoint.objects.filter(is_active=True) if wants(one, event_type)]
+    if not endpoints:
+        return
+    now = timezone.now()
+    body = {"type": event_type, "timestamp": now.isoformat(), "data": data}
+    message, created = WebhookMessage.objects.get_or_create(
+        key=key,
+        defaults={
+            "message_id": f"msg_{secrets.token_urlsafe(20)}",
+            "event_type": event_type,
+            "body": json.dumps(body, separators=(",", ":"), ensure_ascii=False),
+        },
+    )
+    if not created:
+        return
+    for endpoint in endpoints:
+        _queue(WebhookDelivery(message=message, endpoint=endpoint, next_attempt_at=now))
+
+
+def wants(endpoint: WebhookEndpoint, event_type: str) -> bool:
+    """Whether an endpoint asked for a kind of event; one that named none wants all."""
+    return not endpoint.event_types or event_type in endpoint.event_types
+
+
+def _queue(delivery: WebhookDelivery) -> None:
+    delivery.save()
+    enqueue(DELIVER, delivery.pk)
+
+
+def deliver(delivery_id: int) -> bool:
+    """Try one delivery that is due; False when there was nothing to do or it failed."""
+    now = timezone.now()
+    # Claimed by a conditional update: two workers cannot both send it.
+    claimed = (
+        WebhookDelivery.objects.filter(pk=delivery_id, status="pending")
+        .filter(next_attempt_at__lte=now, endpoint__is_active=True)
+        .update(next_attempt_at=now + LEASE, attempts_made=F("attempts_made") + 1)
+    )
+    if not claimed:
+        return False
+    delivery = WebhookDelivery.objects.select_related("message", "endpoint").get(pk=delivery_id)
+    message, endpoint = delivery.message, delivery.endpoint
+    body = message.body.encode()
+    headers = webhook_signing.headers(
+        signing_secrets(endpoint), message.message_id, int(now.timestamp()), body
+    )
+    answer = webhook_transport.send(
+        endpoint.url,
+        body,
+        {**headers, "content-type": "application/json", "user-agent": "Atalaya-Webhooks/1.0"},
+        timeout=setting("marketplace.webhook_timeout_seconds"),
+        allow_private=setting("marketplace.webhook_private_addresses"),
+    )
+    return _settle(delivery, answer)
+
+
+@transaction.atomic
+def _settle(delivery: WebhookDelivery, answer: webhook_transport.Answer) -> bool:
+    WebhookAttempt.objects.create(
+        delivery=delivery,
+        number=delivery.attempts_made,
+        status_code=answer.status,
+        error=answer.error,
+        response_excerpt=answer.excerpt,
+        duration_ms=answer.duration_ms,
+    )
+    now = timezone.now()
+    if answer.status is not None and 200 <= answer.status < 300:
+        delivery.status, delivery.delivered_at, delivery.next_attempt_at = "delivered", now, None
+    elif answer.status == 410:
+        _switch_off(delivery.endpoint, _("The receiver answered 410 Gone."))
+        delivery.status, delivery.next_attempt_at = "failed", None
+    elif delivery.attempts_made > len(RETRY_SECONDS):
+        delivery.status, delivery.next_attempt_at = "failed", None
+        _alert(delivery.endpoint)
+    else:
+        wait = RETRY_SECONDS[delivery.attempts_made - 1]
+        # Spread by a tenth, so that a receiver coming back is not met by all at once.
+        wait += secrets.randbelow(wait // 10 + 1)
+        delivery.next_attempt_at = now + timedelta(seconds=wait)
+    delivery.save()
+    return delivery.status == "delivered"
+
+
+def deliver_due(*, limit: int = 200) -> int:
+    """Enqueue the deliveries whose moment has come (the sweep behind the immediate tasks)."""
+    due = WebhookDelivery.objects.filter(
+        status="pending", next_attempt_at__lte=timezone.now(), endpoint__is_active=True
+    ).order_by("next_attempt_at")
+    ids = list(due.values_list("pk", flat=True)[:limit])
+    for pk in ids:
+        enqueue(DELIVER, pk)
+    return len(ids)
+
+
+@transaction.atomic
+def replay_delivery(*, actor: Any, delivery: WebhookDelivery) -> WebhookDelivery:
+    """Send a message again: same id, so the receiver can tell, and a log of its own."""
+    if not delivery.endpoint.is_active:
+        raise RuleViolation(_("The endpoint is switched off."), code="endpoint_off")
+    again = WebhookDelivery(
+        message=delivery.message,
+        endpoint=delivery.endpoint,
+        replay_of=delivery,
+        next_attempt_at=timezone.now(),
+    )
+    _queue(again)
+    audit.record(
+        "marketplace.webhook.replayed",
+        actor=actor,
+        target=delivery.endpoint,
+        metadata={"delivery": delivery.pk, "again": again.pk},
+    )
+    return again
+
+
+# -- endpoints -----------------------------------------------------------------------
+
+
+@transaction.atomic
+def create_endpoint(*, actor: Any, **values: Any) -> tuple[WebhookEndpoint, str]:
+    """Add an endpoint; its secret is returned this once."""
+    secret = webhook_signing.new_secret()
+    endpoint = WebhookEndpoint(secret=encrypt_secret(secret, purpose=PURPOSE))
+    _assign(endpoint, values)
+    audit.record(
+        "marketplace.webhook_endpoint.created", actor=actor, target=endpoint, after=_shown(endpoint)
+    )
+    return endpoint, secret
+
+
+@transaction.atomic
+def update_endpoint(
+    *, actor: Any, endpoint: WebhookEndpoint, expected_version: int | None = None, **values: Any
+) -> WebhookEndpoint:
+    """Change an endpoint; switching it on again forgets why it was off."""
+    endpoint = lock_row(WebhookEndpoint.objects, pk=endpoint.pk, expected_version=expected_version)
+    before = _shown(endpoint)
+    if values.get("is_active"):
+        endpoint.disabled_reason = ""
+    endpoint.bump()
+    _assign(endpoint, values)
+    audit.record(
+        "marketplace.webhook_endpoint.updated",
+        actor=actor,
+        target=endpoint,
+        before=before,
+        after=_shown(endpoint),
+    )
+    return endpoint
+
+
+@transaction.atomic
+def rotate_secret(*, actor: Any, endpoint: WebhookEndpoint) -> tuple[WebhookEndpoint, str]:
+    """Give an endpoint a new secret; the old one signs beside it for a day."""
+    endpoint = lock_row(WebhookEndpoint.objects, pk=endpoint.pk)
+    secret = webhook_signing.new_secret()
+    endpoint.previous_secret = endpoint.secret
+    endpoint.previous_secret_until = timezone.now() + ROTATION
+    endpoint.secret = encrypt_secret(secret, purpose=PURPOSE)
+    endpoint.bump()
+    endpoint.save()
+    audit.record("marketplace.webhook_endpoint.secret_rotated", actor=actor, target=endpoint)
+    return endpoint, secret
+
+
+@transaction.atomic
+def delete_endpoint(*, actor: Any, endpoint: WebhookEndpoint) -> None:
+    """Delete an endpoint with its delivery log."""
+    audit.record(
+        "marketplace.webhook_endpoint.deleted", actor=actor, target=endpoint, before=_shown(endpoint)
+    )
+    endpoint.delete()
+
+
+def signing_secrets(endpoint: WebhookEndpoint) -> list[str]:
+    """Return the secrets in force, the current one first."""
+    stored = [endpoint.secret]
+    until = endpoint.previous_secret_until
+    if endpoint.previous_secret and until and until > timezone.now():
+        stored.append(endpoint.previous_secret)
+    return [decrypt_secret(one, purpose=PURPOSE) for one in stored]
+
+
+def _assign(endpoint: WebhookEndpoint, values: dict[str, Any]) -> None:
+    for field in FIELDS:
+        if field in values:
+            setattr(endpoint, field, values[field])
+    try:
+        webhook_transport.check_url(
+            endpoint.url, allow_private=setting("marketplace.webhook_private_addresses")
+        )
+    except webhook_transport.AddressRefused as refused:
+        raise InvalidInput("url", str(refused)) from refused
+    endpoint.full_clean()
+    endpoint.save()
+
+
+def _switch_off(endpoint: WebhookEndpoint, reason: str) -> None:
+    WebhookEndpoint.objects.filter(Q(pk=endpoint.pk), is_active=True).update(
+        is_active=False, disabled_reason=reason, version=F("version") + 1
+    )
+    _alert(endpoint)
+
+
+def _alert(endpoint: WebhookEndpoint) -> None:
+    raise_alert(
+        rule="marketplace.webhook_failing",
+        severity="warning",
+        summary=_("Webhooks to %(url)s fail.") % {"url": endpoint.url},
+        key=f"marketplace.webhook:{endpoint.pk}",
+    )
+
+
+def _shown(endpoint: WebhookEndpoint) -> dict[str, Any]:
+    return {field: getattr(endpoint, field) for field in FIELDS}

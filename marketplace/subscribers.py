@@ -1,0 +1,1 @@
+"""What the marketplace does when something happens below it: only enqueue."""

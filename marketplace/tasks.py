@@ -1,0 +1,24 @@
+"""What the queue and the schedules run: one service call each."""
+
+from marketplace import services
+from marketplace.services import webhooks
+
+
+def deliver_webhook(delivery_id: int) -> bool:
+    """Try one delivery."""
+    return webhooks.deliver(delivery_id)
+
+
+def deliver_due_webhooks() -> int:
+    """Pick up deliveries whose next attempt is due."""
+    return services.deliver_due()
+
+
+def expire_reservations() -> int:
+    """Free the stock of unpaid orders."""
+    return services.expire_reservations()
+
+
+def complete_due_orders() -> int:
+    """Complete orders that were paid long ago."""
+    return services.complete_due_orders()
