@@ -166,9 +166,7 @@ class CommissionRuleVersion(AppendOnlyModel):
 class CommissionLine(AppendOnlyModel):
     """The commission of one order line, frozen when it was ordered: inputs, trace, amounts."""
 
-    line = models.OneToOneField(
-        "marketplace.OrderLine", models.PROTECT, related_name="commission"
-    )
+    line = models.OneToOneField("marketplace.OrderLine", models.PROTECT, related_name="commission")
     rule = models.ForeignKey(
         CommissionRule, models.PROTECT, null=True, blank=True, related_name="lines"
     )

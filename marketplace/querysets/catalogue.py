@@ -1,19 +1,16 @@
 """Reads of categories and products."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
 from marketplace import search
 
-if TYPE_CHECKING:
-    from marketplace.models import Category, Product
-
 MAX_QUERY_WORDS = 8
 
 
-class CategoryQuerySet(models.QuerySet["Category"]):
+class CategoryQuerySet(models.QuerySet):
     """Categories."""
 
     def within(self, category_id: int) -> "CategoryQuerySet":
@@ -32,7 +29,7 @@ class CategoryQuerySet(models.QuerySet["Category"]):
         return {pk: frozenset(ids) for pk, ids in below.items()}
 
 
-class ProductQuerySet(models.QuerySet["Product"]):
+class ProductQuerySet(models.QuerySet):
     """Products."""
 
     def public(self) -> "ProductQuerySet":

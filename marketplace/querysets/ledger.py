@@ -1,16 +1,13 @@
 """Reads of the ledger: balances, claims, imbalance."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import models
 from django.db.models import Sum
 
-if TYPE_CHECKING:
-    from marketplace.models import LedgerEntry
 
-
-class LedgerEntryQuerySet(models.QuerySet["LedgerEntry"]):
+class LedgerEntryQuerySet(models.QuerySet):
     """Entries."""
 
     def balances(self) -> list[dict[str, Any]]:

@@ -1,14 +1,9 @@
 """Reads of product revisions."""
 
-from typing import TYPE_CHECKING
-
 from django.db import models
 
-if TYPE_CHECKING:
-    from marketplace.models import ProductRevision
 
-
-class ProductRevisionQuerySet(models.QuerySet["ProductRevision"]):
+class ProductRevisionQuerySet(models.QuerySet):
     """Revisions."""
 
     def open(self) -> "ProductRevisionQuerySet":

@@ -1,16 +1,13 @@
 """Reads of orders."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import models
 from django.db.models import Q
 
-if TYPE_CHECKING:
-    from marketplace.models import Order
 
-
-class OrderQuerySet(models.QuerySet["Order"]):
+class OrderQuerySet(models.QuerySet):
     """Orders."""
 
     def of_member(self, user: Any, role: str | None = None) -> "OrderQuerySet":

@@ -27,7 +27,9 @@ def create_category(
     category.save()
     category.path = _path_below(parent, category)
     category.save(update_fields=["path"])
-    audit.record("marketplace.category.created", actor=actor, target=category, after=_shown(category))
+    audit.record(
+        "marketplace.category.created", actor=actor, target=category, after=_shown(category)
+    )
     return category
 
 

@@ -119,9 +119,7 @@ def _move_balances(
         LedgerAccount.objects.filter(pk=pk).update(balance=F("balance") + amount)
 
 
-def _accounts(
-    currency: str, legs: Sequence[Leg]
-) -> dict[tuple[str, int | None], LedgerAccount]:
+def _accounts(currency: str, legs: Sequence[Leg]) -> dict[tuple[str, int | None], LedgerAccount]:
     wanted = {(leg.code, leg.seller_id) for leg in legs}
     found = {
         (account.code, account.seller_id): account
@@ -291,7 +289,9 @@ def _unbalanced() -> list[str]:
     mixed = entries.exclude(currency=F("account__currency")).values_list("pk", flat=True)
     found += [f"entry {pk}: not in its account's currency" for pk in mixed[:100]]
     empty = LedgerTransaction.objects.annotate(n=Count("entries")).filter(n__lt=2)
-    return found + [f"transaction {pk}: has no two sides" for pk in empty.values_list("pk", flat=True)]
+    return found + [
+        f"transaction {pk}: has no two sides" for pk in empty.values_list("pk", flat=True)
+    ]
 
 
 def _wrong_balances() -> list[str]:
@@ -319,7 +319,9 @@ def _wrong_orders() -> list[str]:
         held = -funds.pop(order.pk, 0)
         if held != expected:
             found.append(f"order {order.pk}: {held} in buyers' funds instead of {expected}")
-    found += [f"order {pk}: {value} in buyers' funds unpaid" for pk, value in funds.items() if value]
+    found += [
+        f"order {pk}: {value} in buyers' funds unpaid" for pk, value in funds.items() if value
+    ]
     lines = (
         Order.objects.annotate(s=Sum("lines__total", default=0))
         .exclude(total=F("s"))

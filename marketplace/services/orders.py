@@ -65,9 +65,7 @@ def create_order(
     for product_id, quantity in sorted(wanted.items()):
         _take(product_id, quantity)
     products = list(
-        Product.objects.filter(pk__in=wanted)
-        .select_related("seller", "category")
-        .order_by("pk")
+        Product.objects.filter(pk__in=wanted).select_related("seller", "category").order_by("pk")
     )
     _check_basket(buyer, products)
     order = _build(buyer, products, wanted)

@@ -90,9 +90,7 @@ def fail_payout(
 
 
 @transaction.atomic
-def retry_payout(
-    *, actor: User, payout: Payout, expected_version: int | None = None
-) -> Payout:
+def retry_payout(*, actor: User, payout: Payout, expected_version: int | None = None) -> Payout:
     """Try a failed payout again: the same payout, so that nothing can be paid twice."""
     payout = lock_row(Payout.objects, pk=payout.pk, expected_version=expected_version)
     before, _after = move(payout, PAYOUT, "retry")

@@ -65,9 +65,7 @@ def _check_images(images: Any) -> None:
 
 def _check_attributes(attributes: Any) -> None:
     if not isinstance(attributes, dict) or len(attributes) > MAX_ATTRIBUTES:
-        raise InvalidInput(
-            "attributes", _("At most %(max)d attributes.") % {"max": MAX_ATTRIBUTES}
-        )
+        raise InvalidInput("attributes", _("At most %(max)d attributes.") % {"max": MAX_ATTRIBUTES})
     for name, value in attributes.items():
         fits = isinstance(value, bool | int) or (isinstance(value, str) and len(value) <= 500)
         if not name or len(name) > 60 or not fits:

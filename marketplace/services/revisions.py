@@ -140,9 +140,7 @@ def decide_revision(
 ) -> ProductRevision:
     """Approve, reject or ask for changes; only approval touches the live product."""
     product = lock_row(Product.objects.select_related("category"), pk=revision.product_id)
-    revision = lock_row(
-        ProductRevision.objects, pk=revision.pk, expected_version=expected_version
-    )
+    revision = lock_row(ProductRevision.objects, pk=revision.pk, expected_version=expected_version)
     if action == "approve":
         _finish(actor, revision, action, reason)
         _apply(actor, product, revision)
@@ -177,9 +175,7 @@ def _apply(actor: User, product: Product, revision: ProductRevision) -> None:
     )
 
 
-def _finish(
-    actor: User, revision: ProductRevision, action: str, reason: str
-) -> ProductRevision:
+def _finish(actor: User, revision: ProductRevision, action: str, reason: str) -> ProductRevision:
     before, after = move(revision, REVISION, action)
     revision.status_reason = reason
     revision.decided_at = timezone.now()

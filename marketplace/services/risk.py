@@ -1,9 +1,14 @@
-"""Tells the risk engine what happened; the only place that knows its interface."""
+"""Tells the risk engine what happened; the only place here that knows its interface."""
 
-from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
+
+from riskops.models import RiskScore
+from riskops.models.scores import Level
+from riskops.services import EventInput, record_events
+
+SOURCE = "marketplace"
 
 
 def record(
@@ -14,12 +19,23 @@ def record(
     amount: int | None = None,
     currency: str = "",
     data: dict[str, Any] | None = None,
-    occurred_at: datetime | None = None,
 ) -> None:
-    """Record one account event; a repeated external id changes nothing."""
-    _ = (kind, account_id, external_id, amount, currency, data, occurred_at or timezone.now())
+    """Record one account event in the caller's transaction; a repeated one changes nothing."""
+    event = EventInput(
+        kind=kind,
+        account_id=account_id,
+        occurred_at=timezone.now(),
+        external_id=external_id,
+        amount=amount,
+        currency=currency,
+        data=data,
+    )
+    record_events([event], source=SOURCE)
 
 
 def seller_risk(user_ids: list[int]) -> dict[int, dict[str, Any]]:
     """Return {user: {score, level}} of the sellers that have a score, in one query."""
-    return {}
+    found = RiskScore.objects.filter(account_id__in=user_ids).values_list(
+        "account_id", "score", "level"
+    )
+    return {pk: {"score": score, "level": Level(level).code} for pk, score, level in found}

@@ -32,7 +32,9 @@ FIELDS = ("url", "description", "event_types", "is_active")
 
 def publish(event_type: str, *, key: str, data: dict[str, Any]) -> None:
     """Write a message for every endpoint that wants it, in the transaction of what happened."""
-    endpoints = [one for one in WebhookEndpoint.objects.filter(is_active=True) if wants(one, event_type)]
+    endpoints = [
+        one for one in WebhookEndpoint.objects.filter(is_active=True) if wants(one, event_type)
+    ]
     if not endpoints:
         return
     now = timezone.now()
@@ -202,7 +204,10 @@ def rotate_secret(*, actor: Any, endpoint: WebhookEndpoint) -> tuple[WebhookEndp
 def delete_endpoint(*, actor: Any, endpoint: WebhookEndpoint) -> None:
     """Delete an endpoint with its delivery log."""
     audit.record(
-        "marketplace.webhook_endpoint.deleted", actor=actor, target=endpoint, before=_shown(endpoint)
+        "marketplace.webhook_endpoint.deleted",
+        actor=actor,
+        target=endpoint,
+        before=_shown(endpoint),
     )
     endpoint.delete()
 
