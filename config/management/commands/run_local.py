@@ -90,7 +90,7 @@ class Command(BaseCommand):
 def _commands(host: str, port: int, threads: int) -> dict[str, tuple[list[str], dict[str, str]]]:
     manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
     web = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host]
-    web += ["--port", str(port), "--blocking-threads", str(threads), "--log-level", "warning"]
+    web += ["--port", str(port), "--blocking-threads", str(threads), "--log-level", "error"]
     web += ["--static-path-route", settings.STATIC_URL.rstrip("/")]
     web += ["--static-path-mount", str(settings.STATIC_ROOT), "config.wsgi:application"]
     return {
