@@ -12,6 +12,16 @@ from rest_framework.test import APIClient
 from systemadmin.foundation import sockets
 
 
+def pytest_configure(config):
+    """Give every parallel worker a Redis database of its own: clearing one empties it all."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    if django_settings.REDIS_URL and worker.isdigit():
+        server, _slash, number = django_settings.REDIS_URL.rpartition("/")
+        address = f"{server}/{int(number) + int(worker)}" if number.isdigit() else None
+        if address:
+            django_settings.CACHES["default"]["LOCATION"] = address
+
+
 def pytest_collection_modifyitems(items):
     """Skip what needs a store or a browser that this run does not have."""
     postgres = "postgresql" in django_settings.DATABASES["default"]["ENGINE"]

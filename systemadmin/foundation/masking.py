@@ -101,11 +101,12 @@ _STEPS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]
 
 def mask_text(text: str, literals: Iterable[str] = ()) -> str:
     """The text with every secret in it replaced; `literals` are values known to be secret."""
+    for pattern, replacement in _STEPS:
+        text = pattern.sub(replacement, text)
+    # Last: a password that is also a word of the URL around it must not hide that it is a URL.
     for literal in literals:
         if literal in text:
             text = text.replace(literal, MASK)
-    for pattern, replacement in _STEPS:
-        text = pattern.sub(replacement, text)
     return text
 
 

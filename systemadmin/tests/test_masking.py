@@ -157,6 +157,10 @@ def test_literals_are_masked_wherever_they_stand():
     assert "2026" not in mask_text("it is the/passphrase of 2026!", literals)
 
 
+def test_a_literal_does_not_hide_the_pattern_around_another_secret():
+    assert KEY not in mask_text(f"postgres://u:{KEY}@h/db", ["postgres"])
+
+
 @given(
     before=st.text(max_size=30),
     field=st.sampled_from(["password", "token", "api_key", "otp_code", "passphrase"]),
