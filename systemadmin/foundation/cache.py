@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from random import random
 from typing import Any
 
+from django.core.cache import caches
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.core.cache.backends.db import DatabaseCache
 from django.db import connections, router, transaction
@@ -164,3 +165,9 @@ def make_table_cheap(alias: str, table: str) -> None:
         row = cursor.fetchone()
         if row and row[0] == "p":
             cursor.execute(f"ALTER TABLE {connection.ops.quote_name(table)} SET UNLOGGED")
+
+
+def make_cache_table_cheap() -> None:
+    """Do so for the default cache when it is in the database."""
+    if isinstance(caches["default"], ExactDatabaseCache):
+        make_table_cheap("default", caches["default"]._table)

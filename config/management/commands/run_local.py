@@ -17,6 +17,9 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
+from systemadmin import demo
+from systemadmin.services.demo_2fa import demo_code
+
 STOP_SECONDS = 20
 START_SECONDS = 90
 
@@ -142,4 +145,11 @@ def _refuse_busy_port(host: str, port: int) -> None:
 
 
 def _demo_logins() -> list[str]:
-    return []
+    names = demo.logins() if settings.DEMO_MODE else []
+    if not names:
+        return []
+    lines = [f"Demo sign-ins, all with the password {demo.PASSWORD}:"]
+    lines += [f"  {name:<16} {role.replace('_', ' ')}" for name, role in names]
+    if settings.REQUIRE_STAFF_2FA:
+        lines.append(f"  and the one-time code {demo_code()}")
+    return [*lines, ""]

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand
 from django_q.models import Schedule
 
 from systemadmin.foundation import sockets
+from systemadmin.foundation.cache import make_cache_table_cheap
 
 SHIPPED_ROLES = (
     "support_agent",
@@ -26,6 +27,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Bring everything that follows from the code up to date."""
         call_command("createcachetable", verbosity=0)
+        make_cache_table_cheap()
         set_up_roles()
         set_up_schedules()
         if options["verbosity"] > 1:
