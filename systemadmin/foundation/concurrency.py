@@ -3,7 +3,7 @@
 from typing import Any, TypeVar
 
 from django.db import connection, models
-from django.db.models import QuerySet
+from django.db.models import Manager, QuerySet
 
 from systemadmin.foundation.errors import NotFound, StaleVersion
 
@@ -11,7 +11,10 @@ ModelT = TypeVar("ModelT", bound=models.Model)
 
 
 def lock_row(
-    queryset: QuerySet[ModelT], *, expected_version: int | None = None, **lookup: Any
+    queryset: QuerySet[ModelT] | Manager[ModelT],
+    *,
+    expected_version: int | None = None,
+    **lookup: Any,
 ) -> ModelT:
     """Return the row locked until the transaction ends.
 
@@ -19,10 +22,11 @@ def lock_row(
     the lock. Raises `NotFound`, and `StaleVersion` when `expected_version` is not the
     row's.
     """
+    rows = queryset.filter(**lookup)
     if connection.features.has_select_for_update:
         # Only the row itself: a nullable joined table cannot be locked on PostgreSQL.
-        queryset = queryset.select_for_update(of=("self",))
-    row = queryset.filter(**lookup).first()
+        rows = rows.select_for_update(of=("self",))
+    row = rows.first()
     if row is None:
         raise NotFound
     check_version(row, expected_version)
