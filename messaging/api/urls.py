@@ -5,6 +5,7 @@ from django.urls.converters import StringConverter
 
 from messaging.api.messages import ConversationViewSet, MessageViewSet
 from messaging.api.settings import BlockViewSet, PreferencesViewSet
+from messaging.api.stream import StreamViewSet
 
 
 class KeyConverter(StringConverter):
@@ -21,6 +22,7 @@ urlpatterns = [
     path("messages", MessageViewSet.as_view({"post": "create"})),
     path("messages/conversations", ConversationViewSet.as_view({"get": "list"})),
     path("messages/unread-count", MessageViewSet.as_view({"get": "unread_count"})),
+    path("messages/stream", StreamViewSet.as_view({"get": "stream"})),
     path("messages/export", MessageViewSet.as_view({"get": "export"})),
     path("messages/preferences", PreferencesViewSet.as_view({"get": "retrieve", "put": "update"})),
     path("messages/blocks", BlockViewSet.as_view({"get": "list", "post": "create"})),

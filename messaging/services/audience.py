@@ -7,6 +7,8 @@ from django.utils import timezone
 
 from messaging.models import Broadcast, BroadcastKind
 from messaging.services.team import TEAM_USERNAME
+from riskops.models import RiskScore
+from riskops.models.scores import LEVEL_BY_CODE
 from systemadmin.models import User
 
 
@@ -36,4 +38,5 @@ def members_of(broadcast: Broadcast) -> QuerySet[User]:
 
 def accounts_at(levels: list[str]) -> QuerySet:
     """Accounts at these levels of the risk engine."""
-    return User.objects.none().values("pk")
+    numbers = [LEVEL_BY_CODE[level] for level in levels if level in LEVEL_BY_CODE]
+    return RiskScore.objects.filter(level__in=numbers).values("pk")

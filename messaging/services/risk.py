@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from messaging.models import Message, MessageKind, Watermark
+from riskops.services import EventInput, record_events
 from systemadmin.models import User
 
 SOURCE = "messaging"
@@ -25,6 +26,14 @@ def report_to_risk(
     *, kind: str, account: User, occurred_at: datetime, external_id: str, data: dict[str, Any]
 ) -> None:
     """Tell the risk engine one fact, in the caller's transaction."""
+    fact = EventInput(
+        kind=kind,
+        account_id=account.pk,
+        occurred_at=occurred_at,
+        external_id=external_id,
+        data=data,
+    )
+    record_events([fact], source=SOURCE)
 
 
 @transaction.atomic
@@ -46,4 +55,16 @@ def report_sent_messages(*, limit: int = 1000) -> int:
 
 
 def _record(rows: list[Message]) -> None:
-    """Wired to riskops.services.record_events."""
+    facts = [
+        EventInput(
+            kind="message_sent",
+            account_id=row.sender_id,
+            occurred_at=row.created_at,
+            external_id=f"message-{row.pk}",
+            # The text itself stays here; its fingerprint is enough to see one text sent to many.
+            data={"conversation": row.conversation_id, "content": str(row.fingerprint or "")},
+        )
+        for row in rows
+    ]
+    if facts:
+        record_events(facts, source=SOURCE)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from messaging.quotas import Tier, Window, parse_windows
+from riskops.models import RiskScore
+from riskops.models.scores import Level
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
 
@@ -14,7 +16,8 @@ _DOUBTFUL = {"elevated"}
 
 def risk_level(user_id: int) -> str:
     """The risk engine's level of an account; "" while it has none."""
-    return ""
+    level = RiskScore.objects.filter(pk=user_id).values_list("level", flat=True).first()
+    return Level(level).code if level is not None else ""
 
 
 def tier_of(user: User, now: datetime) -> Tier:

@@ -1,0 +1,1 @@
+"""Event streams: one listener a process, thousands of idle connections."""

@@ -6,6 +6,7 @@ MATRIX = {
     "POST /api/messages": MEMBERS,
     "GET /api/messages/conversations": MEMBERS,
     "GET /api/messages/unread-count": MEMBERS,
+    "GET /api/messages/stream": MEMBERS,
     "GET /api/messages/export": MEMBERS,
     "GET /api/messages/preferences": MEMBERS,
     "PUT /api/messages/preferences": MEMBERS,
