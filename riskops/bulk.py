@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 from django.db import connection
 
 # SQLite refuses more bound values than this in one statement.
@@ -25,6 +26,10 @@ class Column:
     name: str
     type: str
     values: Sequence[Any]
+
+
+# Whole microseconds since 1970 (an array, the smallest number for none) become moments.
+_TYPES = {"micros": "timestamptz"}
 
 
 def _number(value: Any) -> str:
@@ -57,11 +62,20 @@ _WRITERS: dict[str, Callable[[Any], str]] = {
 
 
 def _array(column: Column) -> str:
+    if column.type == "micros":
+        texts = np.datetime_as_string(_moments(column), timezone="UTC")
+        return "{" + ",".join(texts.tolist()).replace("NaT", "NULL") + "}"
     write = _WRITERS.get(column.type, _number)
     return "{" + ",".join(map(write, column.values)) + "}"
 
 
+def _moments(column: Column) -> np.ndarray:
+    return np.asarray(column.values, dtype=np.int64).view("datetime64[us]")
+
+
 def _sqlite_values(column: Column) -> Iterable[Any]:
+    if column.type == "micros":
+        return (None if v is None else str(v) for v in _moments(column).tolist())
     if column.type == "timestamptz":
         return (
             None if v is None else str(v.astimezone(UTC).replace(tzinfo=None))
@@ -79,7 +93,7 @@ def _sources(columns: Sequence[Column]) -> Iterator[tuple[str, list[Any]]]:
     """FROM items holding the rows: one on PostgreSQL, slices on SQLite."""
     names = ", ".join(column.name for column in columns)
     if connection.vendor == "postgresql":
-        arrays = ", ".join(f"%s::{column.type}[]" for column in columns)
+        arrays = ", ".join(f"%s::{_TYPES.get(column.type, column.type)}[]" for column in columns)
         yield f"unnest({arrays}) AS v({names})", [_array(column) for column in columns]
         return
     rows = list(zip(*(_sqlite_values(column) for column in columns), strict=True))
@@ -159,7 +173,9 @@ def update(
     """Updates rows of a table (`t`) from the given ones (`v`)."""
     sql = f"UPDATE {table} AS t SET {', '.join(assign)} FROM {{source}} WHERE {where}"  # noqa: S608
     if returning:
-        sql += f" RETURNING {returning}"
+        # PostgreSQL finds the bare name ambiguous, SQLite knows no alias here.
+        alias = "t." if connection.vendor == "postgresql" else ""
+        sql += f" RETURNING {alias}{returning}"
     return _run(sql, columns, returning=bool(returning))
 
 

@@ -40,8 +40,9 @@ class Identifier(TimestampedModel):
     dealers = models.PositiveIntegerField(
         _("dealers"), default=0, help_text=_("Distinct accounts that dealt with this wallet.")
     )
-    first_seen = models.DateTimeField(_("first seen"))
-    last_seen = models.DateTimeField(_("last seen"))
+    # With an account of its own: a counterparty's wallet may never be.
+    first_seen = models.DateTimeField(_("first seen"), null=True, blank=True)
+    last_seen = models.DateTimeField(_("last seen"), null=True, blank=True)
     listing = models.CharField(_("listing"), max_length=8, choices=Listing, blank=True)
     is_shared = models.BooleanField(
         _("shared"), default=False, help_text=_("A public place: links nobody.")

@@ -12,14 +12,9 @@ from systemadmin.foundation.models import TimestampedModel
 
 
 class RecomputeRun(TimestampedModel):
-    """One recompute: every account is scored with the same rules for the same moment."""
-
-    class Scope(models.TextChoices):
-        TOUCHED = "touched", _("Touched accounts")
-        ALL = "all", _("All accounts")
+    """One recompute of everyone: each account is scored with the same rules for the same moment."""
 
     at = models.DateTimeField(_("scored for"))
-    scope = models.CharField(_("scope"), max_length=8, choices=Scope)
     cause = models.CharField(_("cause"), max_length=8)
     is_rebuild = models.BooleanField(_("facts rebuilt"), default=False)
     ruleset = models.ForeignKey(
@@ -40,7 +35,7 @@ class RecomputeRun(TimestampedModel):
         verbose_name_plural = _("recomputes")
 
     def __str__(self) -> str:
-        return f"{self.get_scope_display()} {self.at:%Y-%m-%d %H:%M}"
+        return f"{self.at:%Y-%m-%d %H:%M}"
 
 
 class RecomputeChunk(models.Model):

@@ -131,6 +131,7 @@ class RiskScore(models.Model):
     calculated_at = models.DateTimeField(_("calculated at"))
     # When time alone can change the score: a window ends, the account gets older.
     changes_at = models.DateTimeField(_("may change at"), null=True, blank=True)
+    review_since = models.DateTimeField(_("to be reviewed since"), null=True, blank=True)
     version = models.PositiveIntegerField(_("version"), default=1)
 
     objects = RiskScoreQuerySet.as_manager()
@@ -144,6 +145,12 @@ class RiskScore(models.Model):
             models.Index(fields=["level", "-score"], name="riskops_score_level"),
             # Incremental recompute: scores that time alone may have changed.
             models.Index(fields=["changes_at"], name="riskops_score_changes_at"),
+            # Work list of accounts flagged for review, longest waiting first.
+            models.Index(
+                fields=["review_since"],
+                condition=Q(review_since__isnull=False),
+                name="riskops_score_review",
+            ),
         ]
         permissions = [
             ("calculate_riskscore", _("Can recalculate a risk score")),

@@ -42,4 +42,4 @@ class Accounts:
         """The same as an ORM condition; it may let through ids between the listed ones."""
         if self.ids is not None and len(self.ids) <= SHORT_LIST:
             return Q(**{f"{field}__in": self.ids})
-        return Q(**{f"{field}__range": (self.low, self.high)})
+        return Q(**{f"{field}__gte": self.low, f"{field}__lte": self.high})

@@ -74,7 +74,8 @@ STATE = (
     Read("fingerprint", "s.fingerprint"),
     moment("changes_at", "s.changes_at"),
     Read("version", "s.version"),
-    Read("override", "s.override_id"),
+    Read("stored_override", "s.override_id"),
+    Read("override", "o.id"),
     Read("override_score", "o.score", missing=-1),
     moment("override_expires_at", "o.expires_at"),
 )
@@ -127,7 +128,7 @@ def _base(accounts: Accounts) -> dict[str, Ints]:
     tail = (
         f"FROM {USERS} AS u LEFT JOIN {FACTS_TABLE} AS f ON f.account_id = u.id "
         f"LEFT JOIN {SCORES} AS s ON s.account_id = u.id "
-        f"LEFT JOIN {OVERRIDES} AS o ON o.id = s.override_id "
+        f"LEFT JOIN {OVERRIDES} AS o ON o.account_id = u.id AND o.ended_at IS NULL "
         f"WHERE {where} ORDER BY u.id"
     )
     return fetch((*BASE, *STATE), tail, params)
@@ -158,7 +159,7 @@ def _base_from_log(accounts: Accounts, at: datetime) -> dict[str, Ints]:
     tail = (
         f"FROM {USERS} AS u LEFT JOIN f ON f.account_id = u.id "
         f"LEFT JOIN {SCORES} AS s ON s.account_id = u.id "
-        f"LEFT JOIN {OVERRIDES} AS o ON o.id = s.override_id "
+        f"LEFT JOIN {OVERRIDES} AS o ON o.account_id = u.id AND o.ended_at IS NULL "
         f"WHERE {where} AND COALESCE(f.account_created_at, u.date_joined) <= %s ORDER BY u.id"
     )
     return fetch(

@@ -8,63 +8,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-
-from django.db import connection
 
 from riskops import bulk
 from riskops.bulk import Column
 from riskops.eventcheck import CheckedEvent, subnet_of
-from riskops.factspec import FACTS, PASSIVE_KINDS, Fact
-from riskops.models import (
-    AccountCountry,
-    AccountEvent,
-    AccountFacts,
-    Dealing,
-    EventKind,
-    Identifier,
-    IdentifierKind,
-    PendingLink,
-    PendingScore,
-    Sighting,
-)
+from riskops.factspec import FACTS, Fact
+from riskops.models import AccountEvent, AccountFacts, PendingLink, PendingScore
+from riskops.services import sightings
+from riskops.services.sightings import ALL, IDENTIFIER_TABLE, Ids, Key
 
 EVENT_TABLE = AccountEvent._meta.db_table
-IDENTIFIER_TABLE = Identifier._meta.db_table
-SIGHTING_TABLE = Sighting._meta.db_table
-DEALING_TABLE = Dealing._meta.db_table
 FACTS_TABLE = AccountFacts._meta.db_table
-COUNTRY_TABLE = AccountCountry._meta.db_table
 PENDING_TABLE = PendingScore._meta.db_table
 PENDING_LINK_TABLE = PendingLink._meta.db_table
-
-Key = tuple[str, str]  # kind and value of an identifier
-Ids = dict[Key, int]
-
-# Attribute of an event, kind of identifier. The first three are the account's own.
-OWN = (
-    ("ip", IdentifierKind.IP.value),
-    ("device", IdentifierKind.DEVICE.value),
-    ("wallet", IdentifierKind.WALLET.value),
-)
-# The wallets it deals with are somebody else's.
-OTHERS = (("counterparty_wallet", IdentifierKind.WALLET.value),)
-ALL = (*OWN, *OTHERS)
-
-
-@dataclass(slots=True)
-class Span:
-    """First, last and number of times."""
-
-    first: datetime
-    last: datetime
-    hits: int = 1
-
-    def add(self, moment: datetime) -> None:
-        self.first = min(self.first, moment)
-        self.last = max(self.last, moment)
-        self.hits += 1
 
 
 def known_external_ids(source: str, external_ids: Sequence[str]) -> set[str]:
@@ -83,37 +40,28 @@ def known_external_ids(source: str, external_ids: Sequence[str]) -> set[str]:
 def record(events: list[CheckedEvent], *, source: str, received_at: datetime) -> set[int]:
     """Writes new events with everything kept about them; returns the indexes written."""
     events = sorted(events, key=lambda event: event.external_id)
-    ids = identifier_ids(events)
+    ids = identifier_ids(events, received_at)
     written = _insert_events(events, ids, source, received_at)
     if len(written) < len(events):  # another batch was faster with the same events
         events = [event for event in events if event.external_id in written]
-    with_news = _upsert_spans(events, ids, OWN, SIGHTING_TABLE, "accounts")
-    with_news |= _upsert_spans(events, ids, OTHERS, DEALING_TABLE, "dealers")
     _upsert_facts(events)
-    _upsert_countries(events)
+    with_news = sightings.note(events, ids)
+    sightings.note_countries(events)
     mark_pending({event.account_id for event in events})
     mark_pending(with_news, PENDING_LINK_TABLE)
     return {event.index for event in events}
 
 
-def identifier_ids(events: Iterable[CheckedEvent]) -> Ids:
+def identifier_ids(events: Sequence[CheckedEvent], now: datetime) -> Ids:
     """Ids of every identifier the events mention; new ones are created without accounts yet."""
-    spans: dict[Key, Span] = {}
-    for event in events:
-        moment = event.occurred_at
-        for attribute, kind in ALL:
-            value = getattr(event, attribute)
-            if value:
-                span = spans.get((kind, value))
-                if span is None:
-                    spans[kind, value] = Span(moment, moment)
-                else:
-                    span.add(moment)
-    keys = sorted(spans)
-    ids = _find(keys)
-    missing = [key for key in keys if key not in ids]
+    keys: set[Key] = set()
+    for attribute, kind in ALL:
+        keys.update((kind, v) for event in events if (v := getattr(event, attribute)))
+    wanted = sorted(keys)
+    ids = _find(wanted)
+    missing = [key for key in wanted if key not in ids]
     if missing:
-        _create(missing, spans)
+        _create(missing, now)
         ids |= _find(missing)
     return ids
 
@@ -134,8 +82,8 @@ def _find(keys: Sequence[Key]) -> Ids:
     return {(kind, value): pk for kind, value, pk in rows}
 
 
-def _create(keys: Sequence[Key], spans: dict[Key, Span]) -> None:
-    moments = [spans[key].first for key in keys]
+def _create(keys: Sequence[Key], now: datetime) -> None:
+    moments = [now] * len(keys)
     empty = [""] * len(keys)
     bulk.insert(
         IDENTIFIER_TABLE,
@@ -143,8 +91,6 @@ def _create(keys: Sequence[Key], spans: dict[Key, Span]) -> None:
             Column("kind", "text", [kind for kind, _ in keys]),
             Column("value", "text", [value for _, value in keys]),
             Column("subnet", "text", [subnet_of(v) if k == "ip" else "" for k, v in keys]),
-            Column("first_seen", "timestamptz", moments),
-            Column("last_seen", "timestamptz", [spans[key].last for key in keys]),
             Column("created_at", "timestamptz", moments),
             Column("updated_at", "timestamptz", moments),
             Column("accounts", "integer", [0] * len(keys)),
@@ -192,99 +138,6 @@ def _insert_events(
     return {row[0] for row in rows}
 
 
-def _upsert_spans(
-    events: list[CheckedEvent],
-    ids: Ids,
-    attributes: tuple[tuple[str, str], ...],
-    table: str,
-    counter: str,
-) -> set[int]:
-    """Notes which account was seen with what, counts the accounts that are new there."""
-    spans = _spans(events, ids, attributes)
-    if not spans:
-        return set()
-    pairs = sorted(spans)
-    rows = bulk.insert(
-        table,
-        [
-            Column("identifier_id", "bigint", [pair[0] for pair in pairs]),
-            Column("account_id", "bigint", [pair[1] for pair in pairs]),
-            Column("first_seen", "timestamptz", [spans[pair].first for pair in pairs]),
-            Column("last_seen", "timestamptz", [spans[pair].last for pair in pairs]),
-            Column("hits", "integer", [spans[pair].hits for pair in pairs]),
-        ],
-        conflict="identifier_id, account_id",
-        update=_span_update(table, "hits"),
-        order_by="identifier_id, account_id",
-        returning="identifier_id, account_id, hits",
-    )
-    # A row that existed has more hits now than this batch brought.
-    new = [row[:2] for row in rows if row[2] == spans[row[0], row[1]].hits]
-    fresh: dict[int, int] = defaultdict(int)
-    for identifier, _ in new:
-        fresh[identifier] += 1
-    _update_identifiers(spans, fresh, counter)
-    return {account for _, account in new}
-
-
-def _spans(
-    events: list[CheckedEvent], ids: Ids, attributes: tuple[tuple[str, str], ...]
-) -> dict[tuple[int, int], Span]:
-    spans: dict[tuple[int, int], Span] = {}
-    for event in events:
-        if event.kind in PASSIVE_KINDS:
-            continue
-        moment = event.occurred_at
-        for attribute, kind in attributes:
-            value = getattr(event, attribute)
-            if value:
-                pair = (ids[kind, value], event.account_id)
-                span = spans.get(pair)
-                if span is None:
-                    spans[pair] = Span(moment, moment)
-                else:
-                    span.add(moment)
-    return spans
-
-
-def _span_update(table: str, counter: str) -> list[str]:
-    return [
-        f"first_seen = {bulk.older(f'{table}.first_seen', 'EXCLUDED.first_seen')}",
-        f"last_seen = {bulk.newer(f'{table}.last_seen', 'EXCLUDED.last_seen')}",
-        f"{counter} = {table}.{counter} + EXCLUDED.{counter}",
-    ]
-
-
-def _update_identifiers(
-    spans: dict[tuple[int, int], Span], fresh: dict[int, int], counter: str
-) -> None:
-    first: dict[int, datetime] = {}
-    last: dict[int, datetime] = {}
-    for (identifier, _), span in spans.items():
-        first[identifier] = min(first.get(identifier, span.first), span.first)
-        last[identifier] = max(last.get(identifier, span.last), span.last)
-    keys = sorted(first)
-    if connection.vendor == "postgresql":
-        # UPDATE … FROM locks in no particular order; the rows are taken in order beforehand.
-        locked = Identifier.objects.filter(pk__in=keys).order_by("pk")
-        list(locked.select_for_update(no_key=True).values_list("pk", flat=True))
-    bulk.update(
-        IDENTIFIER_TABLE,
-        [
-            Column("id", "bigint", keys),
-            Column("first_seen", "timestamptz", [first[key] for key in keys]),
-            Column("last_seen", "timestamptz", [last[key] for key in keys]),
-            Column("fresh", "integer", [fresh[key] for key in keys]),
-        ],
-        assign=[
-            f"first_seen = {bulk.older('t.first_seen', 'v.first_seen')}",
-            f"last_seen = {bulk.newer('t.last_seen', 'v.last_seen')}",
-            f"{counter} = t.{counter} + v.fresh",
-        ],
-        where="t.id = v.id",
-    )
-
-
 def _upsert_facts(events: list[CheckedEvent]) -> None:
     moments: dict[int, dict[int, list[datetime]]] = defaultdict(lambda: defaultdict(list))
     for event in events:
@@ -323,34 +176,6 @@ def _fact_update(fact: Fact) -> str:
         return f"{fact.column} = {stored} + {added}"
     merged = bulk.older(stored, added) if fact.how == "first" else bulk.newer(stored, added)
     return f"{fact.column} = {merged}"
-
-
-def _upsert_countries(events: list[CheckedEvent]) -> None:
-    spans: dict[tuple[int, str], Span] = {}
-    for event in events:
-        if event.kind == EventKind.LOGIN_OK and event.country:
-            pair = (event.account_id, event.country)
-            span = spans.get(pair)
-            if span is None:
-                spans[pair] = Span(event.occurred_at, event.occurred_at)
-            else:
-                span.add(event.occurred_at)
-    if not spans:
-        return
-    pairs = sorted(spans)
-    bulk.insert(
-        COUNTRY_TABLE,
-        [
-            Column("account_id", "bigint", [pair[0] for pair in pairs]),
-            Column("country", "text", [pair[1] for pair in pairs]),
-            Column("first_seen", "timestamptz", [spans[pair].first for pair in pairs]),
-            Column("last_seen", "timestamptz", [spans[pair].last for pair in pairs]),
-            Column("logins", "integer", [spans[pair].hits for pair in pairs]),
-        ],
-        conflict="account_id, country",
-        update=_span_update(COUNTRY_TABLE, "logins"),
-        order_by="account_id, country",
-    )
 
 
 def mark_pending(account_ids: Iterable[int], table: str = PENDING_TABLE) -> None:

@@ -1,0 +1,17 @@
+"""What runs by the clock at the risk desk."""
+
+from systemadmin.foundation.sockets import Schedule
+
+SCHEDULES = [
+    Schedule(
+        name="riskops.recompute_touched",
+        task="riskops.tasks.recompute_touched_accounts",
+        minutes=1,
+    ),
+    Schedule(
+        name="riskops.recompute_everyone",
+        task="riskops.tasks.recompute_everyone",
+        cron="17 2 * * *",
+    ),
+    Schedule(name="riskops.resume_runs", task="riskops.tasks.resume_runs", minutes=10),
+]

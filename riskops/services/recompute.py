@@ -1,0 +1,206 @@
+"""Recomputes many scores: what was touched, or everyone in chunks that workers share."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q, Sum
+from django.utils import timezone
+
+from riskops.models import RecomputeChunk, RecomputeRun, RiskRuleset
+from riskops.models.scores import Cause
+from riskops.querysets.accounts import Accounts
+from riskops.querysets.due import account_ranges, due_accounts
+from riskops.services.rebuild import rebuild_facts, rebuild_identifiers
+from riskops.services.rulesets import current_ruleset
+from riskops.services.scores import Scored, score_accounts
+from systemadmin.models import User
+
+CHUNK = 25_000
+BITE = 5_000
+# A chunk takes seconds; whoever holds one this long has died.
+LEASE = timedelta(minutes=5)
+
+Progress = Callable[[Scored], None]
+
+
+def _quiet(_part: Scored) -> None:
+    return None
+
+
+def recompute_touched(
+    *, at: datetime | None = None, cause: str = Cause.EVENT, progress: Progress = _quiet
+) -> Scored:
+    """Scores the accounts whose facts changed or whose windows moved since they were scored.
+
+    The list of touched accounts is the memory of this: killed at any point, the next run goes on.
+    """
+    moment = at or timezone.now()
+    ruleset = current_ruleset()
+    total, last = Scored(), 0
+    while ids := due_accounts(moment, BITE, after=last):
+        total_part = score_accounts(Accounts.listed(ids), at=moment, ruleset=ruleset, cause=cause)
+        total.add(total_part)
+        progress(total_part)
+        last = ids[-1]
+    return total
+
+
+def recompute_accounts(
+    ids: Iterable[int],
+    *,
+    at: datetime | None = None,
+    cause: str = Cause.MANUAL,
+    actor: User | None = None,
+    rebuild: bool = False,
+    progress: Progress = _quiet,
+) -> Scored:
+    """Scores the given accounts, touched or not."""
+    moment, ruleset, total = at or timezone.now(), current_ruleset(), Scored()
+    wanted = sorted(set(ids))
+    for start in range(0, len(wanted), BITE):
+        accounts = Accounts.listed(wanted[start : start + BITE])
+        with transaction.atomic():
+            if rebuild:
+                rebuild_facts(accounts)
+            part = score_accounts(accounts, at=moment, ruleset=ruleset, cause=cause, actor=actor)
+        total.add(part)
+        progress(part)
+    return total
+
+
+@transaction.atomic
+def start_run(
+    *,
+    cause: str,
+    at: datetime | None = None,
+    actor: User | None = None,
+    rebuild: bool = False,
+    chunk_size: int = CHUNK,
+) -> RecomputeRun:
+    """Plans a recompute of every account, cut into chunks that workers claim."""
+    run = RecomputeRun.objects.create(
+        at=at or timezone.now(),
+        cause=cause,
+        is_rebuild=rebuild,
+        ruleset=current_ruleset(),
+        actor=actor,
+    )
+    RecomputeChunk.objects.bulk_create(
+        [RecomputeChunk(run=run, low=low, high=high) for low, high in account_ranges(chunk_size)],
+        batch_size=1000,
+    )
+    return run
+
+
+def unfinished_run(ruleset: RiskRuleset, *, rebuild: bool = False) -> RecomputeRun | None:
+    """The latest run with the same rules that was begun and not finished."""
+    return (
+        RecomputeRun.objects.filter(finished_at__isnull=True, ruleset=ruleset, is_rebuild=rebuild)
+        .order_by("-pk")
+        .first()
+    )
+
+
+def worker_name() -> str:
+    """This process, so that a chunk of a dead one can be told from a live one's."""
+    return f"{socket.gethostname()}:{os.getpid()}"[:64]
+
+
+def claim_chunk(run: RecomputeRun, *, lease: timedelta = LEASE) -> RecomputeChunk | None:
+    """Takes the next chunk nobody works on; one left by a dead worker is taken again."""
+    while True:
+        now = timezone.now()
+        free = Q(claimed_at__isnull=True) | Q(claimed_at__lt=now - lease)
+        open_chunks = RecomputeChunk.objects.filter(run=run, done_at__isnull=True)
+        chunk = open_chunks.filter(free).order_by("low").first() or _abandoned(open_chunks)
+        if chunk is None:
+            return None
+        claimed = open_chunks.filter(pk=chunk.pk, claimed_at=chunk.claimed_at).update(
+            claimed_at=now, claimed_by=worker_name(), attempts=F("attempts") + 1
+        )
+        if claimed:
+            chunk.refresh_from_db()
+            return chunk
+
+
+def _abandoned(open_chunks: Iterable[RecomputeChunk]) -> RecomputeChunk | None:
+    """A chunk claimed by a process of this machine that is no more."""
+    for chunk in open_chunks:
+        host, _, pid = chunk.claimed_by.rpartition(":")
+        if host == socket.gethostname()[: len(host) or None] and not _alive(int(pid or 0)):
+            return chunk
+    return None
+
+
+def _alive(pid: int) -> bool:
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def work_on(
+    run: RecomputeRun,
+    *,
+    lease: timedelta = LEASE,
+    deadline: datetime | None = None,
+    progress: Progress = _quiet,
+) -> bool:
+    """Works on chunks until none is free or the deadline passes; true when the run is finished."""
+    while deadline is None or timezone.now() < deadline:
+        chunk = claim_chunk(run, lease=lease)
+        if chunk is None:
+            return finish_run(run)
+        progress(work_on_chunk(run, chunk))
+    return False
+
+
+@transaction.atomic
+def work_on_chunk(run: RecomputeRun, chunk: RecomputeChunk) -> Scored:
+    """Scores one chunk and ticks it off in the same transaction: all of it or nothing."""
+    accounts = Accounts(chunk.low, chunk.high)
+    if run.is_rebuild:
+        rebuild_facts(accounts)
+    part = score_accounts(
+        accounts, at=run.at, ruleset=run.ruleset, cause=run.cause, actor=run.actor
+    )
+    RecomputeChunk.objects.filter(pk=chunk.pk, done_at__isnull=True).update(
+        done_at=timezone.now(),
+        scored=part.scored,
+        written=part.written,
+        by_level=part.by_level,
+    )
+    return part
+
+
+def finish_run(run: RecomputeRun) -> bool:
+    """Closes a run whose chunks are all done; false while others still work."""
+    if run.chunks.filter(done_at__isnull=True).exists():
+        return False
+    with transaction.atomic():
+        # Whoever closes it does the last step, once.
+        closed = RecomputeRun.objects.filter(pk=run.pk, finished_at__isnull=True).update(
+            finished_at=timezone.now()
+        )
+        if closed and run.is_rebuild:
+            rebuild_identifiers()
+    return True
+
+
+def total_of(run: RecomputeRun) -> Scored:
+    """What a run came to so far."""
+    sums = run.chunks.aggregate(scored=Sum("scored"), written=Sum("written"))
+    total = Scored(scored=sums["scored"] or 0, written=sums["written"] or 0)
+    for by_level in run.chunks.filter(done_at__isnull=False).values_list("by_level", flat=True):
+        total.add(Scored(by_level=by_level))
+    return total

@@ -1,0 +1,82 @@
+"""What the queue runs for the risk desk: thin, idempotent, safe to kill."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from riskops.models import RecomputeRun
+from riskops.models.scores import Cause
+from riskops.services.events import EventInput, record_events
+from riskops.services.recompute import (
+    recompute_touched,
+    start_run,
+    unfinished_run,
+    work_on,
+)
+from riskops.services.rulesets import current_ruleset
+from systemadmin.foundation.locks import named_lock
+from systemadmin.foundation.queue import enqueue
+
+# Below the queue's time-out of a task, so that a long run is many short tasks.
+WORK_FOR = timedelta(minutes=3)
+WORKERS = 2
+
+
+def recompute_touched_accounts() -> int:
+    """Scores what changed since the last minute; a run still going is left to finish."""
+    with named_lock("riskops.recompute_touched") as held:
+        return recompute_touched(cause=Cause.EVENT).written if held else 0
+
+
+def recompute_everyone(cause: str = Cause.SCHEDULE.value) -> int:
+    """Starts a recompute of all accounts, or goes on with the one under way."""
+    run = unfinished_run(current_ruleset()) or start_run(cause=cause)
+    for _worker in range(WORKERS):
+        enqueue(work_on_run, run.pk)
+    return run.pk
+
+
+def work_on_run(run_id: int) -> bool:
+    """Works on a run for a while and queues itself again when something is left."""
+    run = RecomputeRun.objects.select_related("ruleset", "actor").get(pk=run_id)
+    if run.finished_at is not None:
+        return True
+    if work_on(run, deadline=timezone.now() + WORK_FOR):
+        return True
+    if run.chunks.filter(done_at__isnull=True, claimed_at__isnull=True).exists():
+        enqueue(work_on_run, run_id)
+    return False
+
+
+def resume_runs() -> int:
+    """Takes up runs whose workers died: chunks held too long are claimed again."""
+    run = unfinished_run(current_ruleset())
+    if run is None:
+        return 0
+    work_on_run(run.pk)
+    return run.pk
+
+
+def record_account_event(
+    kind: str,
+    user_id: int,
+    occurred_at: str,
+    external_id: str,
+    source: str,
+    ip: str | None = None,
+    device: str | None = None,
+    country: str = "",
+) -> int:
+    """Records one event that the floor below told of."""
+    event = EventInput(
+        kind=kind,
+        account_id=user_id,
+        occurred_at=datetime.fromisoformat(occurred_at),
+        external_id=external_id,
+        ip=ip,
+        device=device,
+        country=country,
+    )
+    return record_events([event], source=source).accepted
