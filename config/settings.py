@@ -82,6 +82,7 @@ MIDDLEWARE = [
     "systemadmin.foundation.middleware.RequestContextMiddleware",
     "systemadmin.foundation.access_log.AccessLogMiddleware",
     "systemadmin.foundation.headers.SecurityHeadersMiddleware",
+    "systemadmin.maintenance_middleware.HardMaintenanceMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -94,6 +95,7 @@ MIDDLEWARE = [
     "systemadmin.foundation.middleware.UserContextMiddleware",
     "systemadmin.middleware.SessionSeenMiddleware",
     "systemadmin.foundation.page_limits.PageRateLimitMiddleware",
+    "systemadmin.maintenance_middleware.MaintenanceMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -172,6 +174,7 @@ CACHES = {
 Q_CLUSTER = {
     "name": "default",
     "label": "Queue",
+    "broker_class": "systemadmin.foundation.queue.PausableBroker",
     "orm": "default",  # the database loses nothing; Redis loses what a killed worker took
     "workers": env.int("QUEUE_WORKERS", default=2),
     "timeout": 300,

@@ -6,6 +6,22 @@ from systemadmin.foundation.sockets import Setting
 
 SETTINGS = [
     Setting(
+        key="maintenance.longest_hours",
+        type=int,
+        default=12,
+        min=1,
+        max=168,
+        description=_("Hours after which maintenance ends by itself when no end was given."),
+    ),
+    Setting(
+        key="maintenance.banner_hours",
+        type=int,
+        default=24,
+        min=0,
+        max=168,
+        description=_("Hours before a scheduled window that its banner is shown."),
+    ),
+    Setting(
         key="audit.retention_days",
         type=int,
         default=730,

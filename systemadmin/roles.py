@@ -14,6 +14,8 @@ ROLES = {
         "systemadmin.view_systemconfig",
         "systemadmin.change_systemconfig",
         "systemadmin.view_configurationchange",
+        "systemadmin.view_maintenancewindow",
+        "systemadmin.manage_maintenance",
         "systemadmin.view_alert",
         "systemadmin.change_alert",
         "systemadmin.view_notification",

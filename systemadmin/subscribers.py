@@ -6,6 +6,8 @@ from django.contrib.auth import signals
 from django.dispatch import receiver
 from django.http import HttpRequest
 
+from systemadmin import audit
+from systemadmin.foundation.maintenance import write_bypassed
 from systemadmin.models import User
 from systemadmin.services import authentication, sessions
 
@@ -30,3 +32,13 @@ def on_web_sign_out(sender: Any, request: HttpRequest, user: User | None, **kwar
     """A browser signed out; sent before the session is flushed."""
     if user is not None:
         authentication.note_signed_out(user=user, session_key=request.session.session_key)
+
+
+@receiver(write_bypassed, dispatch_uid="systemadmin.write_bypassed")
+def on_write_bypassed(sender: Any, user_id: int, method: str, path: str, **kwargs: Any) -> None:
+    """Staff wrote while the place was closed to others."""
+    audit.record(
+        "systemadmin.maintenance.bypassed",
+        actor=User.objects.get(pk=user_id),
+        metadata={"method": method, "path": path},
+    )

@@ -6,6 +6,7 @@ from systemadmin.api.audit import AuditViewSet
 from systemadmin.api.auth import AuthViewSet, OwnSessionsViewSet, TwoFactorViewSet
 from systemadmin.api.config import ConfigViewSet
 from systemadmin.api.health import HealthViewSet
+from systemadmin.api.maintenance import MaintenanceViewSet
 from systemadmin.api.sessions import DemoViewSet, UserSessionsViewSet
 from systemadmin.foundation.api import Router
 
@@ -15,6 +16,7 @@ router.register("auth/2fa", TwoFactorViewSet, basename="two-factor")
 router.register("auth", AuthViewSet, basename="auth")
 router.register("admin/demo", DemoViewSet, basename="demo")
 
+router.register("admin/maintenance", MaintenanceViewSet, basename="maintenance")
 router.register("admin/audit", AuditViewSet, basename="audit")
 
 _ACCOUNT = "admin/users/<int:user_id>"

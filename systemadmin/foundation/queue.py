@@ -7,19 +7,36 @@ JSON-able: payloads are stored, and a secret in one would be stored too.
 
 import json
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from django.utils.module_loading import import_string
+from django_q.brokers.orm import ORM
+from django_q.conf import Conf
 from django_q.models import OrmQ, Task
 from django_q.signing import SignedPackage
 from django_q.tasks import async_task
 
 from systemadmin.foundation.context import context, current, new_request_id
+from systemadmin.foundation.hard_maintenance import hard_state
+from systemadmin.foundation.maintenance import queue_is_paused
 
 logger = logging.getLogger("atalaya.queue")
+
+
+class PausableBroker(ORM):
+    """django-q2's database broker, which takes nothing while maintenance pauses the queue."""
+
+    def dequeue(self) -> Any:
+        """Return tasks to run, or nothing after a poll's wait."""
+        if hard_state() is not None or queue_is_paused():
+            time.sleep(Conf.POLL)
+            return None
+        return super().dequeue()
+
 
 RUNNER = "systemadmin.foundation.queue.run_task"
 DEFAULT_CLUSTER = "default"

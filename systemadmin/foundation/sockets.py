@@ -140,7 +140,7 @@ def role_permissions() -> dict[str, set[str]]:
 
 # -- reading settings ------------------------------------------------------------
 
-StoredValues = Callable[[], Mapping[str, Any]]
+StoredValues = Callable[[], Mapping[str, Any] | None]
 _read_stored: StoredValues | None = None
 _snapshot: tuple[float, Mapping[str, Any]] | None = None
 _snapshot_lock = threading.Lock()
@@ -164,7 +164,10 @@ def _stored_values() -> Mapping[str, Any]:
     now = time.monotonic()
     if snapshot and (max_age is None or now - snapshot[0] < max_age):
         return snapshot[1]
-    values = _read_stored() if _read_stored else {}
+    values = _read_stored() if _read_stored else None
+    if values is None:
+        # The database does not answer: what was last in force stays in force.
+        values = snapshot[1] if snapshot else {}
     with _snapshot_lock:
         _snapshot = (now, values)
     return values
@@ -177,3 +180,8 @@ def setting(key: str) -> Any:
     """
     declared = declared_settings()[key]
     return _stored_values().get(key, declared.default)
+
+
+def stored_value(key: str, default: Any = None) -> Any:
+    """Return a stored value that no app declares as a setting (state shared by processes)."""
+    return _stored_values().get(key, default)

@@ -10,6 +10,7 @@ from systemadmin.models.identity import (
     RecoveryCode,
     UserSession,
 )
+from systemadmin.models.maintenance import MaintenanceWindow
 from systemadmin.models.notifications import Notification
 from systemadmin.models.tokens import ApiToken
 from systemadmin.models.users import User
@@ -23,6 +24,7 @@ __all__ = [
     "Demo2FASession",
     "EncryptedTotpDevice",
     "IdempotencyKey",
+    "MaintenanceWindow",
     "Notification",
     "RecoveryCode",
     "SystemConfig",

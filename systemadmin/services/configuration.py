@@ -20,12 +20,12 @@ from systemadmin.models import ConfigurationChange, SystemConfig, User
 RATE_PERIODS = "smhd"
 
 
-def stored_values() -> Mapping[str, Any]:
-    """Return all stored values; empty while the table does not exist yet."""
+def stored_values() -> Mapping[str, Any] | None:
+    """Return all stored values; None when the database or the table does not answer."""
     try:
         return dict(SystemConfig.objects.values_list("key", "value"))
     except DatabaseError:
-        return {}
+        return None
 
 
 def check_value(declared: Setting, value: Any) -> str | None:
@@ -62,7 +62,7 @@ def _check_bounds(declared: Setting, size: float) -> str | None:
 
 def settings_in_force() -> list[dict[str, Any]]:
     """Return every setting with value, default, type, bounds and description, by key."""
-    stored = stored_values()
+    stored = stored_values() or {}
     return [
         {
             "key": key,
@@ -122,7 +122,7 @@ def _check_permissions(actor: User | None, wanted: list[Setting]) -> None:
 
 def _check_across(values: Mapping[str, Any]) -> None:
     """Run the rules that tie settings together, over the values as they would stand."""
-    stored = stored_values()
+    stored = stored_values() or {}
     would_be = {
         key: values.get(key, stored.get(key, item.default))
         for key, item in declared_settings().items()

@@ -1,6 +1,9 @@
 """Who may call the routes of running the place."""
 
 MATRIX = {
+    "GET /api/admin/maintenance": {"operator", "auditor"},
+    "POST /api/admin/maintenance/enable": {"operator"},
+    "POST /api/admin/maintenance/disable": {"operator"},
     "GET /api/admin/audit": {"operator", "auditor"},
     "GET /api/admin/audit/{pk}": {"operator", "auditor"},
     "GET /api/admin/audit/export": {"operator", "auditor"},

@@ -1,6 +1,7 @@
 """RFC 9457: every refusal and every failure of the API as `application/problem+json`."""
 
 import logging
+import sys
 from typing import Any
 
 from django.conf import settings
@@ -11,8 +12,9 @@ from django.core.exceptions import (
     ValidationError,
 )
 from django.core.signals import got_request_exception
-from django.db import DataError, IntegrityError, OperationalError
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views import defaults
 from rest_framework import exceptions
@@ -97,9 +99,9 @@ def _translate(exc: Exception) -> DomainError | None:
         return RuleViolation(_("It conflicts with what is already stored."), code="conflict")
     if isinstance(exc, DataError):
         return InvalidInput("", _("A value is out of range."), code="out_of_range")
-    if isinstance(exc, OperationalError):
+    if isinstance(exc, OperationalError | InterfaceError):
         logger.error("database not available", exc_info=exc)
-        return Unavailable(_("The database is not available."), code="database_unavailable")
+        return database_down()
     return None
 
 
@@ -163,6 +165,13 @@ def _from_drf(exc: exceptions.APIException) -> Response:
     return Response(body, status=exc.status_code, headers=headers, content_type=CONTENT_TYPE)
 
 
+def database_down() -> Unavailable:
+    """Return the refusal for a database that does not answer."""
+    return Unavailable(
+        _("The database is not available."), code="database_unavailable", retry_after=10
+    )
+
+
 def _unexpected(exc: Exception, request: HttpRequest | None) -> Response:
     logger.error("unhandled error", exc_info=exc)
     # Django's own signal, so that alerting hears of it as of any other failure.
@@ -212,8 +221,22 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     return defaults.permission_denied(request, exception)
 
 
+def closed_door(request: HttpRequest, refusal: Unavailable) -> HttpResponse:
+    """Answer a closed door: a problem for clients, a page for browsers."""
+    if wants_problem(request):
+        return plain_problem(refusal)
+    context = {"title": refusal.title, "message": refusal.detail, **refusal.extra}
+    response = render(request, "maintenance.html", context, status=503)
+    for name, value in refusal.headers.items():
+        response[name] = value
+    return response
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
-    """handler500."""
+    """handler500: a database that does not answer is a 503 that says so."""
+    cause = sys.exc_info()[1]
+    if isinstance(cause, OperationalError | InterfaceError):
+        return closed_door(request, database_down())
     if wants_problem(request):
         error = DomainError(code="internal_error")
         error.status, error.title = 500, _("Something went wrong on our side.")

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
+from systemadmin.foundation import maintenance
 from systemadmin.foundation.api import idempotency
 from systemadmin.foundation.api.access import MEMBER, PUBLIC, DeclaredAccess, Required
 from systemadmin.foundation.api.filters import StrictFilterBackend, StrictOrdering
@@ -55,6 +56,8 @@ class BaseViewSet(GenericViewSet):
     # Refuse unknown query parameters on actions other than `list` too, and name the
     # parameters that an action reads by itself.
     strict_parameters: bool = False
+    # Health and sign-in answer also while the place is closed.
+    open_in_maintenance: bool = False
     extra_parameters: tuple[str, ...] = ()
 
     # -- the request's way ---------------------------------------------------------
@@ -94,6 +97,22 @@ class BaseViewSet(GenericViewSet):
         note_user(request.user.pk if request.user.is_authenticated else None)
         self.check_throttles(request)
         self.check_permissions(request)
+        self._check_maintenance(request)
+
+    def _check_maintenance(self, request: Request) -> None:
+        # Here and not in middleware: only now it is known whether a token is staff's.
+        refusal = None if self.open_in_maintenance else maintenance.refusal(request.method)
+        if refusal is None:
+            return
+        if not (request.user and request.user.is_staff):
+            raise refusal
+        if request.method not in SAFE:
+            maintenance.write_bypassed.send(
+                sender=type(self),
+                user_id=request.user.pk,
+                method=request.method,
+                path=request.path,
+            )
 
     def _run(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         method = (request.method or "").lower()

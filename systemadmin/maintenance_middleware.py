@@ -1,0 +1,56 @@
+"""Middleware of the base app: maintenance."""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+from systemadmin.foundation import maintenance
+from systemadmin.foundation.api.problems import closed_door
+from systemadmin.foundation.hard_maintenance import hard_state
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+ALWAYS_OPEN = ("/api/health", "/static/")
+# Staff must be able to come in and switch it off; sign-in decides about members later.
+OPEN_TO_STAFF = ("/admin/", "/i18n/", "/api/auth/login")
+
+
+class HardMaintenanceMiddleware:
+    """First in line: while a restore runs, nothing behind this touches the database."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        state = hard_state()
+        if state is None or request.path_info.startswith(ALWAYS_OPEN):
+            return self.get_response(request)
+        refusal = maintenance.UnderMaintenance(state.message or None, retry_after=state.retry_after)
+        return closed_door(request, refusal)
+
+
+class MaintenanceMiddleware:
+    """Members wait outside; staff pass, and what they write meanwhile is audited.
+
+    Token users are known only inside the view, so the API's base viewset asks the same
+    question again for them (`foundation/api/views.py`).
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        path = request.path_info
+        if path.startswith(ALWAYS_OPEN) or path.startswith("/api/"):
+            return self.get_response(request)
+        refusal = maintenance.refusal(request.method)
+        if refusal is None:
+            return self.get_response(request)
+        if not path.startswith(OPEN_TO_STAFF) and not request.user.is_staff:
+            return closed_door(request, refusal)
+        response = self.get_response(request)
+        if request.method not in maintenance.SAFE_METHODS and request.user.is_staff:
+            maintenance.write_bypassed.send(
+                sender=type(self), user_id=request.user.pk, method=request.method, path=path
+            )
+        return response
