@@ -11,6 +11,8 @@ from rest_framework.test import APIClient
 
 from systemadmin.foundation import sockets
 
+pytest_plugins = ["config.tests.browser"]
+
 
 def pytest_configure(config):
     """Give every parallel worker a Redis database of its own: clearing one empties it all."""

@@ -1,9 +1,15 @@
 """The whole tree of addresses, on one screen."""
 
+from csp.decorators import csp_update
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
+
+from systemadmin.foundation.headers import API_DOCS_CSP
+
+docs = csp_update(API_DOCS_CSP)(SpectacularSwaggerSplitView.as_view(url_name="schema"))
 
 handler400 = "systemadmin.foundation.api.problems.bad_request"
 handler403 = "systemadmin.foundation.api.problems.forbidden"
@@ -12,10 +18,11 @@ handler500 = "systemadmin.foundation.api.problems.server_error"
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}favicon.svg")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
     path("api/schema", SpectacularJSONAPIView.as_view(), name="schema"),
-    path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("api/docs", docs, name="docs"),
     path("api/", include("systemadmin.api.urls")),
     path("api/", include("riskops.api.urls")),
     path("api/", include("support.api.urls")),

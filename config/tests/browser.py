@@ -1,0 +1,87 @@
+"""Fixtures for tests in a real browser: `page`, and `sign_in(page, user)`.
+
+    @pytest.mark.browser
+    @pytest.mark.django_db(transaction=True)
+    def test_a_page(page, sign_in, superuser):
+        sign_in(superuser)
+        page.goto("/admin/")
+
+At the end of each test, anything that the Content-Security-Policy blocked and any error in the
+console fails it; `page.complaints` holds them meanwhile.
+"""
+
+import os
+import shutil
+
+import pytest
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    from playwright.sync_api import sync_playwright
+
+    # Playwright's loop runs in this thread, and Django takes that for asynchronous code.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which(os.environ.get("CHROMIUM", "chromium")), args=FLAGS
+        )
+        yield browser
+        browser.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def page(chromium, live_server, settings):
+    """A fresh browser window on a running server."""
+    settings.ALLOWED_HOSTS = ["*"]
+    window = chromium.new_context(base_url=live_server.url, locale="en-GB")
+    window.set_default_timeout(15_000)
+    page = window.new_page()
+    page.complaints = []
+    page.on(
+        "console",
+        lambda message: message.type == "error" and page.complaints.append(message.text),
+    )
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    yield page
+    complaints = list(page.complaints)
+    window.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def sign_in(page, live_server):
+    """`sign_in(user)`: this window belongs to that account, its second factor passed."""
+
+    def sign_in(user):
+        session = SessionStore()
+        session[SESSION_KEY] = str(user.pk)
+        session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[-1]
+        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+        session.save()
+        page.context.add_cookies(
+            [
+                {
+                    "name": settings.SESSION_COOKIE_NAME,
+                    "value": session.session_key,
+                    "url": live_server.url,
+                }
+            ]
+        )
+        return page
+
+    return sign_in
