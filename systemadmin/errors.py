@@ -5,8 +5,7 @@ from typing import Any
 from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
 
-from systemadmin.foundation.api.access import AccountSuspended
-from systemadmin.foundation.errors import DomainError, RuleViolation
+from systemadmin.foundation.errors import DomainError, NotAllowed, RuleViolation
 
 
 class AlreadySuspended(RuleViolation):
@@ -97,8 +96,11 @@ class SignInLocked(DomainError):
     default_detail = _("Too many failed sign-ins. Try again later.")
 
 
-class SignInSuspended(AccountSuspended):
+class SignInSuspended(NotAllowed):
     """The password was right, but the account is suspended."""
+
+    code = "account_suspended"
+    default_detail = _("Your account is suspended.")
 
     @classmethod
     def of(cls, user: Any) -> "SignInSuspended":

@@ -2,11 +2,22 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest
+from django.contrib.admin.forms import AdminPasswordChangeForm
+from django.http import HttpRequest, HttpResponse
+from django.urls import path, reverse
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
+
+from systemadmin import sign_in_pages as pages
 
 DESK_ORDER = ["support", "marketplace", "riskops", "messaging", "systemadmin"]
+
+_guarded = [never_cache, csrf_protect, sensitive_post_parameters()]
 
 
 class AtalayaAdminSite(AdminSite):
@@ -16,6 +27,52 @@ class AtalayaAdminSite(AdminSite):
     site_title = "Atalaya"
     index_title = _("What needs you now")
     enable_nav_sidebar = True
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Active staff whose second factor, where they need one, was passed."""
+        return super().has_permission(request) and not pages.lacks_second_factor(request)
+
+    def get_urls(self) -> list[Any]:
+        """Django's pages and those of our sign-in."""
+        own = [
+            path("login/code/", self.login_code, name="login_code"),
+            path("second-factor/", self.two_factor, name="two_factor"),
+            path("language/", self.language, name="language"),
+        ]
+        return own + super().get_urls()
+
+    @method_decorator(_guarded)
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Name and password."""
+        return pages.sign_in(request, self)
+
+    @method_decorator(_guarded)
+    def login_code(self, request: HttpRequest) -> HttpResponse:
+        """The code."""
+        return pages.enter_code(request, self)
+
+    @method_decorator(_guarded)
+    def two_factor(self, request: HttpRequest) -> HttpResponse:
+        """One's own authenticator app and recovery codes."""
+        return pages.two_factor_page(request, self)
+
+    @method_decorator([never_cache, csrf_protect])
+    def language(self, request: HttpRequest) -> HttpResponse:
+        """Spanish or English."""
+        return pages.switch_language(request)
+
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """One's own password."""
+        return pages.OwnPasswordView.as_view(
+            form_class=AdminPasswordChangeForm,
+            success_url=reverse("admin:password_change_done", current_app=self.name),
+            extra_context={**self.each_context(request), **(extra_context or {})},
+            template_name="registration/password_change_form.html",
+        )(request)
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """What every page shows: the demo banner among it."""
+        return {**super().each_context(request), "demo_mode": settings.DEMO_MODE}
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Return the desks in the order of the day's work, not of the alphabet."""

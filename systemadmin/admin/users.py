@@ -1,16 +1,211 @@
-"""Accounts in the admin."""
+"""Accounts in the admin: looking up, editing, suspending, verifying."""
 
+from typing import Any
+
+from django import forms
 from django.contrib import admin
+from django.contrib.auth.forms import AdminUserCreationForm
+from django.http import HttpRequest, HttpResponse
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
-from systemadmin.foundation.admin import AtalayaModelAdmin
+from systemadmin.admin import sessions
+from systemadmin.foundation.admin import AtalayaModelAdmin, form_action
 from systemadmin.models import User
+from systemadmin.services import reinstate_user, suspend_user, verify_user
+from systemadmin.services.users import save_account, set_roles
+
+_RIGHTS = ("is_active", "is_staff", "is_superuser", "groups")
+
+
+class ReasonForm(forms.Form):
+    """Why."""
+
+    reason = forms.CharField(label=_("Reason"), max_length=500, widget=forms.Textarea)
+
+
+class SuspendForm(ReasonForm):
+    """Why, and until when."""
+
+    until = forms.DateTimeField(
+        label=_("Until"),
+        required=False,
+        help_text=_("UTC; empty: without end."),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+    )
+
+
+class OptionalReasonForm(forms.Form):
+    """Why, if there is more to say."""
+
+    reason = forms.CharField(
+        label=_("Reason"), max_length=500, required=False, widget=forms.Textarea
+    )
+
+
+class StandingFilter(admin.SimpleListFilter):
+    """Suspended now or not: the end of a suspension counts."""
+
+    title = _("standing")
+    parameter_name = "standing"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("suspended", _("Suspended")), ("verified", _("Verified"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() == "suspended":
+            return queryset.suspended()
+        if self.value() == "verified":
+            return queryset.filter(verified_at__isnull=False)
+        return queryset
 
 
 @admin.register(User)
 class UserAdmin(AtalayaModelAdmin):
-    """Look up an account."""
+    """Members and staff; accounts are never deleted here, their history hangs on them."""
 
-    list_display = ["username", "email", "country", "is_staff", "verified_at", "suspended_at"]
-    list_filter = ["is_staff", "is_demo", "country"]
-    search_fields = ["username__istartswith", "email__istartswith", "external_id__istartswith"]
-    ordering = ["-date_joined", "-id"]
+    editable = True
+    add_form = AdminUserCreationForm
+    list_display = (
+        "username",
+        "email",
+        "country",
+        "is_staff",
+        "date_joined",
+        "verified_at",
+        "suspended",
+    )
+    list_filter = (StandingFilter, "is_staff", "is_demo", "groups")
+    search_fields = ("username__istartswith", "email__istartswith", "external_id__istartswith")
+    search_help_text = _("Beginning of name, e-mail or external id.")
+    ordering = ("-date_joined", "-id")
+    actions = ("suspend", "reinstate", "verify")
+    filter_horizontal = ("groups",)
+    readonly_fields = (
+        "open_accesses",
+        "verified_at",
+        "suspended_at",
+        "suspended_until",
+        "suspension_reason",
+        "is_demo",
+        "last_login",
+        "date_joined",
+    )
+    fieldsets = (
+        (None, {"fields": ("username", "first_name", "last_name", "email", "open_accesses")}),
+        (
+            _("Reaching them"),
+            {"fields": ("external_id", "telegram_chat_id", "country", "language")},
+        ),
+        (
+            _("Standing"),
+            {"fields": ("verified_at", "suspended_at", "suspended_until", "suspension_reason")},
+        ),
+        (_("Rights"), {"fields": _RIGHTS}),
+        (_("History"), {"fields": ("date_joined", "last_login", "is_demo")}),
+    )
+    add_fieldsets = (
+        (None, {"fields": ("username", "usable_password", "password1", "password2")}),
+        (_("Rights"), {"fields": ("is_staff",)}),
+    )
+
+    # -- who may ---------------------------------------------------------------------
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        in_reach = obj is None or obj.is_in_reach_of(request.user)
+        return in_reach and super().has_change_permission(request, obj)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Who may edit accounts may not therefore hand out rights: superusers do that."""
+        if request.user.is_superuser:
+            return self.readonly_fields
+        return (*self.readonly_fields, *_RIGHTS)
+
+    # -- forms -----------------------------------------------------------------------
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.add_fieldsets if obj is None else super().get_fieldsets(request, obj)
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        if obj is None:
+            kwargs["form"] = self.add_form
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        save_account(actor=request.user, user=obj)  # type: ignore[arg-type]
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """The only related rows are the roles, and these are worth a line in the audit trail."""
+        if "groups" in form.cleaned_data:
+            set_roles(
+                actor=request.user,  # type: ignore[arg-type]
+                user=form.instance,
+                roles=form.cleaned_data["groups"],
+            )
+
+    # -- shown -----------------------------------------------------------------------
+
+    @admin.display(description=_("suspended"), boolean=True)
+    def suspended(self, obj: User) -> bool:
+        return obj.is_suspended
+
+    @admin.display(description=_("sessions and tokens"))
+    def open_accesses(self, obj: User) -> str:
+        url = reverse("admin:systemadmin_user_access", args=[obj.pk])
+        return format_html('<a href="{}">{}</a>', url, _("Look at them and end them"))
+
+    def get_urls(self) -> list[Any]:
+        site = self.admin_site
+        return [
+            path(
+                "<int:user_id>/access/",
+                site.admin_view(self.access_page),
+                name="systemadmin_user_access",
+            ),
+            path(
+                "end-member-sessions/",
+                site.admin_view(self.end_members_page),
+                name="systemadmin_user_end_members",
+            ),
+            *super().get_urls(),
+        ]
+
+    def access_page(self, request: HttpRequest, user_id: int) -> HttpResponse:
+        """Sessions, tokens, password and second factor of one account."""
+        return sessions.access_page(request, self.admin_site, user_id)
+
+    def end_members_page(self, request: HttpRequest) -> HttpResponse:
+        """Log every member out."""
+        return sessions.end_members_page(request, self.admin_site)
+
+    # -- actions ---------------------------------------------------------------------
+
+    @form_action(
+        description=_("Suspend selected accounts"),
+        perm="systemadmin.suspend_user",
+        form=SuspendForm,
+    )
+    def suspend(self, request: HttpRequest, obj: User, data: dict[str, Any]) -> None:
+        suspend_user(actor=request.user, user=obj, **data)  # type: ignore[arg-type]
+
+    @form_action(
+        description=_("Reinstate selected accounts"),
+        perm="systemadmin.suspend_user",
+        form=OptionalReasonForm,
+    )
+    def reinstate(self, request: HttpRequest, obj: User, data: dict[str, Any]) -> None:
+        reinstate_user(actor=request.user, user=obj, **data)  # type: ignore[arg-type]
+
+    @form_action(
+        description=_("Mark selected accounts as verified"),
+        perm="systemadmin.verify_user",
+        form=OptionalReasonForm,
+    )
+    def verify(self, request: HttpRequest, obj: User, data: dict[str, Any]) -> None:
+        verify_user(actor=request.user, user=obj, **data)  # type: ignore[arg-type]

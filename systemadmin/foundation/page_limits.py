@@ -58,7 +58,8 @@ class PageRateLimitMiddleware:
 
 def _rate_class(request: HttpRequest) -> str:
     match = request.resolver_match
-    if request.method == "POST" and match is not None and match.url_name == "login":
+    signs_in = match is not None and match.url_name in {"login", "login_code"}
+    if request.method == "POST" and signs_in:
         return "login"
     return default_class(request.method)
 

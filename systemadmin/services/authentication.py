@@ -87,7 +87,7 @@ def check_password(*, http: HttpRequest, username: str, password: str) -> User:
     """The account that name and password belong to, if it may sign in at all."""
     user = authenticate(http, username=username, password=password)
     if user is None:
-        raise _locked_out(username) if _is_locked(http) else InvalidCredentials()
+        raise locked_out(username) if _is_locked(http) else InvalidCredentials()
     if user.is_suspended:
         audit.record(
             "systemadmin.login.refused", actor=user, target=user, metadata={"why": "suspended"}
@@ -100,7 +100,8 @@ def _is_locked(http: HttpRequest) -> bool:
     return getattr(http, "axes_locked_out", False)
 
 
-def _locked_out(username: str) -> SignInLocked:
+def locked_out(username: str) -> SignInLocked:
+    """The refusal of a locked name from this address, with the seconds it still lasts."""
     last = AccessAttempt.objects.filter(username=username, ip_address=current().ip).aggregate(
         last=Max("attempt_time")
     )["last"]
@@ -124,7 +125,7 @@ def check_second_factor(*, http: HttpRequest, user: User, code: str) -> Device |
             credentials={"username": user.get_username()},
             request=http,
         )
-        raise _locked_out(user.get_username()) if _is_locked(http) else OtpInvalid() from None
+        raise locked_out(user.get_username()) if _is_locked(http) else OtpInvalid() from None
 
 
 def _issue(user: User, factor: Device | None, device: DeviceInfo) -> SignIn:
@@ -247,9 +248,16 @@ def change_password(*, user: User, current_password: str, new_password: str, kee
         raise InvalidInput("current_password", InvalidCredentials.default_detail, code="wrong")
     _set_password(user, new_password)
     if isinstance(keep, HttpRequest):
-        update_session_auth_hash(keep, user)
+        _renew_session(keep, user)
     sessions.end_all(actor=user, user=user, keep=keep, reason="password changed")
     audit.record("systemadmin.password.changed", actor=user, target=user)
+
+
+def _renew_session(http: HttpRequest, user: User) -> None:
+    """Keep the browser signed in under its new password, and its row under its new key."""
+    old_key = http.session.session_key
+    update_session_auth_hash(http, user)
+    UserSession.objects.filter(session_key=old_key).update(session_key=http.session.session_key)
 
 
 @transaction.atomic

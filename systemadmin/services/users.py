@@ -1,7 +1,9 @@
 """Standing of accounts: suspended, reinstated, verified."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
+from django.contrib.auth.models import Group
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -16,7 +18,7 @@ from systemadmin.errors import (
 )
 from systemadmin.events import user_reinstated, user_suspended, user_verified
 from systemadmin.foundation.concurrency import lock_row
-from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.errors import InvalidInput, NotAllowed
 from systemadmin.models import User
 from systemadmin.services import sessions
 
@@ -100,3 +102,64 @@ def verify_user(*, actor: User | None, user: User, reason: str = "") -> User:
     )
     user_verified.send(sender=User, user_id=locked.pk, actor_id=actor.pk if actor else None)
     return locked
+
+
+# Audited by value; secrets and moments that other services set are not edited here.
+_EDITED = (
+    "username",
+    "first_name",
+    "last_name",
+    "email",
+    "external_id",
+    "telegram_chat_id",
+    "country",
+    "language",
+    "is_active",
+    "is_staff",
+    "is_superuser",
+)
+
+
+@transaction.atomic
+def save_account(*, actor: User, user: User) -> User:
+    """Store a new or edited account with what changed; rights are a superuser's to give.
+
+    Raises `NotAllowed` and Django's `ValidationError`.
+    """
+    known = User.objects.filter(pk=user.pk).values(*_EDITED).first() if user.pk else None
+    before = known or {"is_active": True, "is_staff": False, "is_superuser": False}
+    after = {name: getattr(user, name) for name in _EDITED}
+    changed = [name for name in _EDITED if before.get(name) != after[name]]
+    if not actor.is_superuser and (
+        not user.is_in_reach_of(actor) or {"is_active", "is_staff", "is_superuser"} & set(changed)
+    ):
+        raise NotAllowed
+    user.full_clean()
+    user.save()
+    audit.record(
+        "systemadmin.user.changed" if known else "systemadmin.user.created",
+        actor=actor,
+        target=user,
+        before={name: before[name] for name in changed if name in before} if known else {},
+        after={name: after[name] for name in changed},
+    )
+    return user
+
+
+@transaction.atomic
+def set_roles(*, actor: User, user: User, roles: Iterable[Group]) -> None:
+    """Give the account exactly these roles; superusers only."""
+    before = sorted(user.groups.values_list("name", flat=True))
+    after = sorted(role.name for role in roles)
+    if before == after:
+        return
+    if not actor.is_superuser:
+        raise NotAllowed
+    user.groups.set(roles)
+    audit.record(
+        "systemadmin.user.roles_changed",
+        actor=actor,
+        target=user,
+        before={"roles": before},
+        after={"roles": after},
+    )

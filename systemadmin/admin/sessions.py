@@ -1,0 +1,134 @@
+"""The page of an account's open doors: sessions, tokens, password, second factor."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from systemadmin.foundation.errors import DomainError, InvalidInput
+from systemadmin.models import User
+from systemadmin.services import authentication, sessions, two_factor
+
+
+class PasswordForm(forms.Form):
+    """A new password for somebody else."""
+
+    new_password = forms.CharField(
+        label=gettext_lazy("New password"),
+        max_length=128,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    reason = forms.CharField(label=gettext_lazy("Reason"), max_length=500, required=False)
+
+
+class WhyForm(forms.Form):
+    """Why."""
+
+    reason = forms.CharField(label=gettext_lazy("Reason"), max_length=500)
+
+
+def access_page(request: HttpRequest, site: Any, user_id: int) -> HttpResponse:
+    """Show every open door of the account and do what the buttons say."""
+    actor: Any = request.user
+    if not actor.has_perm("systemadmin.end_sessions"):
+        raise PermissionDenied
+    user = User.objects.filter(pk=user_id).first()
+    if user is None:
+        raise Http404
+    password, reset = PasswordForm(), WhyForm()
+    if request.method == "POST":
+        act = request.POST.get("act", "")
+        password = PasswordForm(request.POST if act == "password" else None)
+        reset = WhyForm(request.POST if act == "reset" else None)
+        if _act(request, user, act, password, reset):
+            return HttpResponseRedirect(request.path)
+    context = {
+        **site.each_context(request),
+        "title": _("Sessions and tokens"),
+        "subtitle": str(user),
+        "account": user,
+        "opts": User._meta,
+        "accesses": sessions.open_accesses(user, current_access=request),
+        "has_two_factor": two_factor.confirmed_device(user) is not None,
+        "may_set_password": actor.has_perm("systemadmin.set_password"),
+        "may_reset": actor.has_perm("systemadmin.reset_two_factor"),
+        "password_form": password,
+        "reset_form": reset,
+    }
+    return TemplateResponse(request, "admin/systemadmin/user/access.html", context)
+
+
+def _act(
+    request: HttpRequest, user: User, act: str, password: PasswordForm, reset: WhyForm
+) -> bool:
+    """Do it and say so; False when a form has to be shown again."""
+    try:
+        text = _do(request, user, act, password, reset)
+    except InvalidInput as refusal:
+        for error in refusal.errors:
+            password.add_error(error["field"] or None, str(error["detail"]))
+        return False
+    except DomainError as refusal:
+        messages.error(request, str(refusal))
+        return True
+    if text is None:
+        return False
+    messages.success(request, text)
+    return True
+
+
+def _do(
+    request: HttpRequest, user: User, act: str, password: PasswordForm, reset: WhyForm
+) -> str | None:
+    actor: Any = request.user
+    if act == "end":
+        sessions.end_one(actor=actor, user=user, access_id=request.POST.get("access", ""))
+        return _("The session has ended.")
+    if act == "end_all":
+        ended = sessions.end_all(actor=actor, user=user, keep=request)
+        return _ended(ended)
+    if act == "password" and password.is_valid():
+        _need(actor, "systemadmin.set_password")
+        authentication.set_password(actor=actor, user=user, **password.cleaned_data)
+        return _("The password is set, and every session and token has ended.")
+    if act == "reset" and reset.is_valid():
+        _need(actor, "systemadmin.reset_two_factor")
+        two_factor.reset(actor=actor, user=user, reason=reset.cleaned_data["reason"])
+        return _("The second factor is off.")
+    return None
+
+
+def _need(actor: Any, permission: str) -> None:
+    if not actor.has_perm(permission):
+        raise PermissionDenied
+
+
+def _ended(count: int) -> str:
+    return ngettext(
+        "%(count)d session or token has ended.", "%(count)d sessions and tokens have ended.", count
+    ) % {"count": count}
+
+
+def end_members_page(request: HttpRequest, site: Any) -> HttpResponse:
+    """Log out everyone but staff, after saying why."""
+    actor: Any = request.user
+    _need(actor, "systemadmin.end_member_sessions")
+    form = WhyForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        ended = sessions.end_all_of_members(actor=actor, reason=form.cleaned_data["reason"])
+        messages.success(request, _ended(ended))
+        return HttpResponseRedirect(reverse("admin:systemadmin_user_changelist"))
+    context = {
+        **site.each_context(request),
+        "title": _("Log every member out"),
+        "opts": User._meta,
+        "form": form,
+    }
+    return TemplateResponse(request, "admin/systemadmin/user/end_members.html", context)

@@ -1,8 +1,0 @@
-"""What the base app does by the clock."""
-
-from systemadmin.foundation.sockets import Schedule
-
-SCHEDULES = [
-    Schedule(name="systemadmin.seal_audit", task="systemadmin.tasks.seal_audit", minutes=1),
-    Schedule(name="systemadmin.prune", task="systemadmin.tasks.prune_expired", cron="20 3 * * *"),
-]
