@@ -6,18 +6,18 @@ from django.utils import timezone
 
 from systemadmin.foundation.api.idempotency import KEEP
 from systemadmin.foundation.queue import prune_finished
-from systemadmin.models import ApiToken, IdempotencyKey
+from systemadmin.models import IdempotencyKey
+from systemadmin.services import sessions
 from systemadmin.services.audit_chain import retire_audit_entries
 
 
 def prune_expired() -> dict[str, int]:
-    """Delete expired idempotency keys, tokens, finished tasks and retired audit rows."""
+    """Delete expired keys, sessions and tokens, finished tasks and retired audit rows."""
     now = timezone.now()
     keys, _tables = IdempotencyKey.objects.filter(created_at__lt=now - KEEP).delete()
-    tokens, _tables = ApiToken.objects.filter(expiry__lt=now).delete()
     return {
         "idempotency_keys": keys,
-        "tokens": tokens,
+        "sessions": sessions.sweep(),
         "tasks": prune_finished(now - timedelta(days=7)),
         "audit_entries": retire_audit_entries(),
     }
