@@ -98,7 +98,10 @@ def link(world: World, rules: LinkRules = RULES) -> linking.Links:
     cap = rules.kinds["counterparty"].crowd_cap
     quiet = dealings.only(known.accounts[dealings.identifier] <= cap)
     rows = PairRows.concatenate(
-        [linking.transfer_pairs(owners, dealings), linking.expand_pairs(quiet)]
+        [
+            linking.transfer_pairs(owners, dealings),
+            linking.expand_pairs(linking.sort_sightings(quiet)),
+        ]
     )
     profile = linking.money_profile(owners, dealings)
     norms = linking.profile_norms(profile, known, world.accounts, world.accounts, rules)

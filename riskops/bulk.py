@@ -54,7 +54,12 @@ def _document(value: Any) -> str:
     return _quoted(value if isinstance(value, str) else json.dumps(value, separators=(",", ":")))
 
 
+def _real(value: float | None) -> str:
+    return "NULL" if value is None else repr(float(value))
+
+
 _WRITERS: dict[str, Callable[[Any], str]] = {
+    "float8": _real,
     "text": _text,
     "timestamptz": _moment,
     "jsonb": _document,
@@ -177,6 +182,12 @@ def update(
         alias = "t." if connection.vendor == "postgresql" else ""
         sql += f" RETURNING {alias}{returning}"
     return _run(sql, columns, returning=bool(returning))
+
+
+def delete(table: str, columns: Sequence[Column], *, where: str) -> None:
+    """Deletes the rows of a table (`t`) that match some given one (`v`)."""
+    sql = f"DELETE FROM {table} AS t WHERE EXISTS (SELECT 1 FROM {{source}} WHERE {where})"  # noqa: S608
+    _run(sql, columns, returning=False)
 
 
 def select(

@@ -203,17 +203,34 @@ def crowded(identifier: Ints, kind: Ints, known: Identifiers, rules: LinkRules) 
 # -- pairs --------------------------------------------------------------------
 
 
-def expand_pairs(sightings: Sightings) -> PairRows:
-    """Every two accounts behind the same identifier, within one kind."""
+def join_sightings(parts: list[Sightings]) -> Sightings:
+    """One table out of several."""
+    names = Sightings.__dataclass_fields__
+    return Sightings(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def sort_sightings(sightings: Sightings) -> Sightings:
+    """In the order that `expand_pairs` wants: kind, identifier, account."""
     order = np.lexsort((sightings.account, sightings.identifier, sightings.kind))
-    seen = sightings.only(order)
+    return sightings.only(order)
+
+
+def expand_pairs(seen: Sightings, lows: Bools | None = None) -> PairRows:
+    """Every two accounts behind the same identifier, within one kind, out of sorted sightings.
+
+    `lows` marks the accounts whose pairs with higher ones are wanted, so that a large world
+    can be paired in slices.
+    """
+    size = len(seen.account)
     changed = (np.diff(seen.identifier) != 0) | (np.diff(seen.kind) != 0)
-    starts = np.flatnonzero(np.concatenate(([True], changed))) if len(order) else order
-    sizes = np.diff(np.append(starts, len(order)))
+    starts = np.flatnonzero(np.concatenate(([True], changed))) if size else np.arange(0)
+    sizes = np.diff(np.append(starts, size))
     # Row i of a group of s is paired with the s-1-i rows after it.
-    position = np.arange(len(order)) - np.repeat(starts, sizes)
+    position = np.arange(size) - np.repeat(starts, sizes)
     partners = np.repeat(sizes, sizes) - 1 - position
-    left = np.repeat(np.arange(len(order)), partners)
+    if lows is not None:
+        partners = np.where(lows[seen.account], partners, 0)
+    left = np.repeat(np.arange(size), partners)
     offset = np.arange(len(left)) - np.repeat(np.cumsum(partners) - partners, partners)
     return pair_up(seen, left, left + 1 + offset)
 
@@ -260,6 +277,11 @@ def transfer_pairs(owners: Sightings, dealings: Sightings) -> PairRows:
 # -- profiles -----------------------------------------------------------------
 
 
+def sums(cell: Ints, weights: Floats | Bools, size: int) -> Floats:
+    """Weights added up by cell; a float even where there is nothing to add."""
+    return np.bincount(cell, weights=weights, minlength=size).astype(np.float64)
+
+
 def profile_norms(
     sightings: Sightings, known: Identifiers, population: int, accounts: int, rules: LinkRules
 ) -> Floats:
@@ -267,7 +289,7 @@ def profile_norms(
     profile_of, number = rules.groups("profile")
     weight = rarity(known.crowd()[sightings.identifier], population) ** 2
     cell = sightings.account * number + profile_of[sightings.kind]
-    squares = np.bincount(cell, weights=weight, minlength=accounts * number)
+    squares = sums(cell, weight, accounts * number)
     return np.sqrt(squares.reshape(accounts, number))
 
 
@@ -310,7 +332,7 @@ def combine(
         bits=total,
         probability=probability,
         strength=np.floor(100 * probability + 0.5).astype(np.int64),
-        identifiers=np.bincount(pair, weights=bits > 0, minlength=len(pairs)).astype(np.int64),
+        identifiers=sums(pair, bits > 0, len(pairs)).astype(np.int64),
         families=(family_bits > 0).sum(axis=1),
         may_merge=_may_merge(rows, pair, len(pairs), bits, known, rules),
         row_pair=pair,
@@ -344,9 +366,8 @@ def _overlaps(
     # A wallet may count as transfer and as counterparty: in the profile it is one wallet.
     once, where = np.unique(cell, return_index=True)
     weight = rarity(known.crowd()[rows.identifier[where]], population) ** 2
-    dots = np.bincount(
-        once // (len(known.accounts) + 1), weights=weight, minlength=len(low) * number
-    ).reshape(len(low), number)
+    dots = sums(once // (len(known.accounts) + 1), weight, len(low) * number)
+    dots = dots.reshape(len(low), number)
     lengths = norms[low] * norms[high]
     cosine = np.divide(dots, lengths, out=np.zeros_like(dots), where=lengths > 0)
     return np.minimum(cosine, 1.0)
@@ -358,7 +379,7 @@ def _families(rows: PairRows, pair: Ints, pairs: int, bits: Floats, rules: LinkR
     cell = pair * number + family_of[rows.kind]
     best = np.zeros(pairs * number)
     np.maximum.at(best, cell, bits)
-    members = np.bincount(cell, weights=bits > 0, minlength=pairs * number)
+    members = sums(cell, bits > 0, pairs * number)
     gained = best + rules.family_gain * np.log2(np.maximum(members, 1.0))
     return np.where(best > 0, gained, 0.0).reshape(pairs, number)
 
@@ -372,7 +393,7 @@ def _may_merge(
     personal = (rows.kind != COUNTERPARTY) & (number <= rules.exclusive)
     closed = closed_wallets(rows, known, rules)
     alone = says & (personal | closed | (rows.kind == TRANSFER))
-    exclusive = np.bincount(pair, weights=alone, minlength=pairs) > 0
+    exclusive = sums(pair, alone, pairs) > 0
     # Within the network two addresses of one subnet are one place: count by family there.
     independent = says & (rows.kind != KIND_CODES["subnet"])
-    return exclusive | (np.bincount(pair, weights=independent, minlength=pairs) >= 2)
+    return exclusive | (sums(pair, independent, pairs) >= 2)

@@ -104,9 +104,9 @@ class RelatedAccount(VersionedModel):
     # One bit a kind of evidence, in the order of riskops.linking.KINDS.
     kinds = models.PositiveSmallIntegerField(_("kinds"), default=0)
     # [[kind, identifier, accounts behind it, bits, days between, hits], …], strongest first
-    evidence = models.JSONField(_("evidence"), default=list)
+    evidence = models.JSONField(_("evidence"), default=list, blank=True)
     # What the pair shared when it was dismissed: only something new brings it back.
-    dismissed_with = models.JSONField(_("shared when dismissed"), default=list)
+    dismissed_with = models.JSONField(_("shared when dismissed"), default=list, blank=True)
     note = models.TextField(_("note"), max_length=1000, blank=True)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -180,7 +180,7 @@ class AccountCluster(VersionedModel):
     )
     decided_at = models.DateTimeField(_("decided at"), null=True, blank=True)
     # [[account here, account elsewhere, strength, why the two groups stay apart], …]
-    bridges = models.JSONField(_("refused merges"), default=list)
+    bridges = models.JSONField(_("refused merges"), default=list, blank=True)
 
     objects = AccountClusterQuerySet.as_manager()
 
