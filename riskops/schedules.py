@@ -14,4 +14,11 @@ SCHEDULES = [
         cron="17 2 * * *",
     ),
     Schedule(name="riskops.resume_runs", task="riskops.tasks.resume_runs", minutes=10),
+    Schedule(name="riskops.link_touched", task="riskops.tasks.link_touched", minutes=2),
+    Schedule(
+        name="riskops.link_everyone",
+        task="riskops.tasks.link_everyone",
+        cron="47 3 * * *",
+        cluster="long",
+    ),
 ]

@@ -8,7 +8,9 @@ from django.utils import timezone
 
 from riskops.models import RecomputeRun
 from riskops.models.scores import Cause
+from riskops.services.clusters import rebuild_clusters
 from riskops.services.events import EventInput, record_events
+from riskops.services.links import detect_all, detect_touched
 from riskops.services.recompute import (
     recompute_touched,
     start_run,
@@ -80,3 +82,18 @@ def record_account_event(
         country=country,
     )
     return record_events([event], source=source).accepted
+
+
+def link_touched() -> int:
+    """Looks at the accounts seen with something new, then at the clusters."""
+    summary = detect_touched()
+    if summary.added or summary.changed or summary.removed or summary.returned:
+        rebuild_clusters()
+    return summary.pairs
+
+
+def link_everyone() -> int:
+    """Looks at every account anew, nightly: crowds grow and evidence fades."""
+    summary = detect_all(wait=True)
+    rebuild_clusters()
+    return summary.pairs

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from riskops import bulk
 from riskops.bulk import Column
 from riskops.clusters import ClusterRules, Clusters, Edges, find_clusters
-from riskops.link_errors import AlreadyJudged, NothingToSuspend
+from riskops.errors import AlreadyJudged, NothingToSuspend
 from riskops.models import AccountCluster, ClusterMember, LinkStatus, RelatedAccount
 from riskops.querysets.columns import Read, fetch
 from riskops.services.verdicts import confirm_related, dismiss_related

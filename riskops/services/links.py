@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from riskops import bulk, linking
 from riskops.bulk import Column
-from riskops.link_errors import DetectionBusy
+from riskops.errors import DetectionBusy
 from riskops.linking import DEFAULT_KINDS, KIND_CODES, KINDS, LinkRules, PairRows
 from riskops.models import LinkStatus, PendingLink, RelatedAccount
 from riskops.querysets.accounts import Accounts

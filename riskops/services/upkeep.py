@@ -15,12 +15,16 @@ from riskops.bulk import Column
 from riskops.eventcheck import CheckedEvent, subnet_of
 from riskops.factspec import FACTS, Fact
 from riskops.models import AccountEvent, AccountFacts, PendingLink, PendingScore
+from riskops.models.events import EventKind
+from riskops.querysets.neighbours import confirmed_neighbours
 from riskops.services import sightings
 from riskops.services.sightings import ALL, IDENTIFIER_TABLE, Ids, Key
 
 EVENT_TABLE = AccountEvent._meta.db_table
 FACTS_TABLE = AccountFacts._meta.db_table
 PENDING_TABLE = PendingScore._meta.db_table
+# Fraud, found or taken back, weighs on those who are confirmed to be the same person.
+VERDICT_KINDS = (EventKind.CONFIRMED_FRAUD.value, EventKind.CONFIRMED_LEGITIMATE.value)
 PENDING_LINK_TABLE = PendingLink._meta.db_table
 
 
@@ -47,7 +51,9 @@ def record(events: list[CheckedEvent], *, source: str, received_at: datetime) ->
     _upsert_facts(events)
     with_news = sightings.note(events, ids)
     sightings.note_countries(events)
-    mark_pending({event.account_id for event in events})
+    judged = {event.account_id for event in events if event.kind in VERDICT_KINDS}
+    touched = {event.account_id for event in events}
+    mark_pending(touched | (confirmed_neighbours(judged) if judged else set()))
     mark_pending(with_news, PENDING_LINK_TABLE)
     return {event.index for event in events}
 

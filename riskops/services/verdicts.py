@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from riskops.link_errors import AlreadyJudged, AlreadyShared, EndsInThePast, NotJudged, NotShared
+from riskops.errors import AlreadyJudged, AlreadyShared, EndsInThePast, NotJudged, NotShared
 from riskops.models import Dealing, Identifier, LinkStatus, PendingLink, RelatedAccount, Sighting
 from riskops.querysets.evidence import MONEY, OWN, ROLES
 from riskops.services.links import reopen_rows

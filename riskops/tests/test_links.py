@@ -8,7 +8,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from riskops.link_errors import AlreadyJudged, AlreadyShared, EndsInThePast, NotJudged, NotShared
+from riskops.errors import AlreadyJudged, AlreadyShared, EndsInThePast, NotJudged, NotShared
 from riskops.models import (
     AccountCluster,
     ClusterMember,
