@@ -1,0 +1,217 @@
+"""Mail as it came and as it goes: nothing is parsed before it is stored, nothing sent twice."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from support.models.replies import Reply
+from support.models.tickets import Category, Ticket
+from support.querysets.mail import InboundQuerySet, OutboundQuerySet
+from systemadmin.foundation.models import TimestampedModel
+
+
+class Mailbox(TimestampedModel):
+    """An address of the desk, and where its mail is fetched."""
+
+    address = models.EmailField(_("address"), unique=True)
+    name = models.CharField(_("name"), max_length=100, blank=True)
+    category = models.ForeignKey(
+        Category,
+        verbose_name=_("category of its tickets"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+    host = models.CharField(
+        _("IMAP host"), max_length=255, blank=True, help_text=_("Empty: mail comes by the pipe.")
+    )
+    port = models.PositiveIntegerField(_("port"), default=993)
+    use_tls = models.BooleanField(_("TLS"), default=True)
+    username = models.CharField(_("user name"), max_length=255, blank=True)
+    # Encrypted under SECRET_KEY; a dump of the table opens no mailbox.
+    sealed_password = models.TextField(_("password"), blank=True, editable=False)
+    folder = models.CharField(_("folder"), max_length=100, default="INBOX")
+    done_folder = models.CharField(
+        _("folder for fetched mail"),
+        max_length=100,
+        blank=True,
+        help_text=_("Empty: fetched mail is marked as seen and stays."),
+    )
+    is_active = models.BooleanField(_("active"), default=True)
+    fetched_at = models.DateTimeField(_("last fetched"), null=True, blank=True, editable=False)
+    last_error = models.TextField(_("last error"), blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("mailbox")
+        verbose_name_plural = _("mailboxes")
+        ordering = ["address"]
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class InboundMessage(TimestampedModel):
+    """A mail as its bytes came, and what became of it."""
+
+    class Status(models.TextChoices):
+        RECEIVED = "received", _("Received")
+        PROCESSED = "processed", _("On a ticket")
+        IGNORED = "ignored", _("No person's mail")
+        DUPLICATE = "duplicate", _("Came before")
+        FAILED = "failed", _("Could not be read")
+
+    mailbox = models.ForeignKey(
+        Mailbox, verbose_name=_("mailbox"), on_delete=models.PROTECT, related_name="inbound"
+    )
+    raw = models.BinaryField(_("raw bytes"))
+    size = models.PositiveBigIntegerField(_("bytes"))
+    message_id = models.CharField(_("Message-ID"), max_length=500, blank=True)
+    # A Message-ID alone is not unique: senders reuse it, and some send none.
+    content_hash = models.CharField(_("content hash"), max_length=64)
+    status = models.CharField(
+        _("status"), max_length=10, choices=Status.choices, default=Status.RECEIVED
+    )
+    kind = models.CharField(_("kind"), max_length=20, blank=True)
+    sender = models.CharField(_("sender"), max_length=254, blank=True)
+    subject = models.CharField(_("subject"), max_length=255, blank=True)
+    reason = models.TextField(_("reason"), blank=True)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    ticket = models.ForeignKey(
+        Ticket,
+        verbose_name=_("ticket"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="inbound",
+    )
+    reply = models.OneToOneField(
+        Reply,
+        verbose_name=_("reply"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="inbound",
+    )
+
+    objects = InboundQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("incoming mail")
+        verbose_name_plural = _("incoming mail")
+        ordering = ["-id"]
+        permissions = [("process_inboundmessage", _("Can process incoming mail again"))]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["mailbox", "message_id", "content_hash"],
+                name="support_inboundmessage_once",
+                violation_error_message=_("This mail is already here."),
+            )
+        ]
+        indexes = [
+            # What waits to be processed, and what failed, for the sweep and the list.
+            models.Index(
+                fields=["status", "id"],
+                name="inbound_waiting",
+                condition=Q(status__in=["received", "failed"]),
+            ),
+            # The same mail in another mailbox.
+            models.Index(fields=["content_hash"], name="inbound_content"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sender}: {self.subject}"
+
+
+class InboundReference(models.Model):
+    """A message id that ties a ticket to its thread, ours or theirs, seen or only mentioned."""
+
+    message_id = models.CharField(_("Message-ID"), max_length=500)
+    ticket = models.ForeignKey(
+        Ticket, verbose_name=_("ticket"), on_delete=models.CASCADE, related_name="references"
+    )
+
+    class Meta:
+        verbose_name = _("thread reference")
+        verbose_name_plural = _("thread references")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["message_id", "ticket"],
+                name="support_inboundreference_once",
+                violation_error_message=_("This reference is already noted."),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.message_id
+
+
+class OutboundMessage(TimestampedModel):
+    """A mail to a customer, written with the reply and sent by the queue."""
+
+    class Kind(models.TextChoices):
+        REPLY = "reply", _("Reply")
+        RECEIVED = "received", _("We have received your message")
+        RESOLVED = "resolved", _("Resolved, please rate")
+
+    class Status(models.TextChoices):
+        PENDING = "pending", _("Waiting")
+        SENDING = "sending", _("Being sent")
+        SENT = "sent", _("Sent")
+        DEAD = "dead", _("Given up")
+        BOUNCED = "bounced", _("Bounced")
+
+    ticket = models.ForeignKey(
+        Ticket, verbose_name=_("ticket"), on_delete=models.CASCADE, related_name="outbound"
+    )
+    reply = models.ForeignKey(
+        Reply,
+        verbose_name=_("reply"),
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="outbound",
+    )
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
+    recipient = models.EmailField(_("recipient"))
+    key = models.CharField(_("key"), max_length=150, unique=True)
+    message_id = models.CharField(_("Message-ID"), max_length=255, unique=True)
+    in_reply_to = models.CharField(_("In-Reply-To"), max_length=500, blank=True)
+    subject = models.CharField(_("subject"), max_length=300)
+    text = models.TextField(_("text"))
+    html = models.TextField(_("HTML"), blank=True)
+    status = models.CharField(
+        _("status"), max_length=10, choices=Status.choices, default=Status.PENDING
+    )
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
+    claimed_at = models.DateTimeField(_("taken at"), null=True, blank=True)
+    last_error = models.TextField(_("last error"), blank=True)
+    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
+
+    objects = OutboundQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("outgoing mail")
+        verbose_name_plural = _("outgoing mail")
+        ordering = ["-id"]
+        permissions = [("retry_outboundmessage", _("Can send failed mail again"))]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["reply", "recipient"],
+                name="support_outboundmessage_once_per_recipient",
+                condition=Q(reply__isnull=False),
+                violation_error_message=_("This reply already goes to this address."),
+            )
+        ]
+        indexes = [
+            # The sweep of what is due, and the dead letters.
+            models.Index(
+                fields=["status", "next_attempt_at"],
+                name="outbound_due",
+                condition=~Q(status="sent"),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.recipient}: {self.subject}"

@@ -1,0 +1,414 @@
+"""The ticket, what it is filed under, and everything that happened to it."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Case, Q, Value, When
+from django.utils.translation import gettext_lazy as _
+
+from support import lifecycle
+from support.querysets.tickets import TicketQuerySet
+from systemadmin.foundation.models import AppendOnlyModel, TimestampedModel, VersionedModel
+
+
+class Status(models.TextChoices):
+    """Where a ticket stands; the set is closed because clocks and rules hang on it."""
+
+    NEW = lifecycle.NEW, _("New")
+    IN_PROGRESS = lifecycle.IN_PROGRESS, _("In progress")
+    WAITING_CUSTOMER = lifecycle.WAITING_CUSTOMER, _("Waiting for the customer")
+    RESOLVED = lifecycle.RESOLVED, _("Resolved")
+    CLOSED = lifecycle.CLOSED, _("Closed")
+
+
+class Priority(models.TextChoices):
+    """How much it hurts."""
+
+    LOW = "low", _("Low")
+    MEDIUM = "medium", _("Medium")
+    HIGH = "high", _("High")
+    URGENT = "urgent", _("Urgent")
+
+
+class Category(TimestampedModel):
+    """What a ticket is about, and who in turn takes such tickets."""
+
+    class Assignment(models.TextChoices):
+        DEFAULT = "", _("As the desk is set")
+        MANUAL = "manual", _("By hand")
+        ROUND_ROBIN = "round_robin", _("In turn")
+        LOAD = "load", _("To whoever has least open")
+
+    code = models.SlugField(_("code"), max_length=50, unique=True)
+    name = models.CharField(_("name"), max_length=100)
+    name_es = models.CharField(_("name in Spanish"), max_length=100, blank=True)
+    position = models.PositiveIntegerField(_("position"), default=0)
+    is_active = models.BooleanField(_("active"), default=True)
+    assignment = models.CharField(
+        _("assignment"), max_length=12, choices=Assignment.choices, blank=True, default=""
+    )
+    agents = models.ManyToManyField(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("agents"),
+        blank=True,
+        related_name="+",
+        help_text=_("Who may be given its tickets; nobody named means every agent."),
+    )
+
+    class Meta:
+        verbose_name = _("category")
+        verbose_name_plural = _("categories")
+        ordering = ["position", "name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def name_in(self, language: str) -> str:
+        """The name as a reader of this language knows it."""
+        return (self.name_es or self.name) if language == "es" else self.name
+
+
+class Tag(models.Model):
+    """A word to file tickets under."""
+
+    name = models.SlugField(_("name"), max_length=50, unique=True, allow_unicode=True)
+
+    class Meta:
+        verbose_name = _("tag")
+        verbose_name_plural = _("tags")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TicketCounter(models.Model):
+    """The last number given out in a year; its row is the lock."""
+
+    year = models.PositiveIntegerField(_("year"), primary_key=True)
+    last = models.PositiveIntegerField(_("last number"), default=0)
+
+    class Meta:
+        verbose_name = _("ticket counter")
+        verbose_name_plural = _("ticket counters")
+
+    def __str__(self) -> str:
+        return f"{self.year}: {self.last}"
+
+
+class Ticket(VersionedModel):
+    """One matter of one person, from the first word to the last."""
+
+    class Channel(models.TextChoices):
+        API = "api", _("App")
+        STAFF = "staff", _("Staff")
+        EMAIL = "email", _("E-mail")
+
+    number = models.CharField(_("number"), max_length=20, unique=True, editable=False)
+    subject = models.CharField(_("subject"), max_length=255)
+    requester = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("requester"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="tickets",
+    )
+    requester_email = models.EmailField(_("requester's e-mail"), blank=True)
+    requester_name = models.CharField(_("requester's name"), max_length=150, blank=True)
+    language = models.CharField(_("language"), max_length=2, default="en")
+    assignee = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("assignee"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="assigned_tickets",
+    )
+    category = models.ForeignKey(
+        Category,
+        verbose_name=_("category"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="tickets",
+    )
+    tags = models.ManyToManyField(Tag, verbose_name=_("tags"), blank=True, related_name="tickets")
+    status = models.CharField(
+        _("status"), max_length=20, choices=Status.choices, default=Status.NEW
+    )
+    priority = models.CharField(
+        _("priority"), max_length=10, choices=Priority.choices, default=Priority.MEDIUM
+    )
+    # Words do not sort by urgency; the database keeps their rank so that an index can.
+    priority_rank = models.GeneratedField(
+        expression=Case(
+            When(priority="urgent", then=Value(4)),
+            When(priority="high", then=Value(3)),
+            When(priority="medium", then=Value(2)),
+            default=Value(1),
+            output_field=models.PositiveSmallIntegerField(),
+        ),
+        output_field=models.PositiveSmallIntegerField(_("rank of priority")),
+        db_persist=True,
+    )
+    channel = models.CharField(
+        _("channel"), max_length=10, choices=Channel.choices, default=Channel.API
+    )
+    merged_into = models.ForeignKey(
+        "self",
+        verbose_name=_("merged into"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="merged_tickets",
+    )
+
+    sla_version = models.ForeignKey(
+        "support.SlaPolicyVersion",
+        verbose_name=_("policy in force"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+    )
+    first_response_due_at = models.DateTimeField(_("first response due"), null=True, blank=True)
+    first_responded_at = models.DateTimeField(_("first response"), null=True, blank=True)
+    next_response_due_at = models.DateTimeField(_("next response due"), null=True, blank=True)
+    resolution_due_at = models.DateTimeField(_("resolution due"), null=True, blank=True)
+    resolved_at = models.DateTimeField(_("resolved"), null=True, blank=True)
+    closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
+    next_due_at = models.DateTimeField(_("next due"), null=True, blank=True)
+    overdue_since = models.DateTimeField(_("overdue since"), null=True, blank=True)
+    first_response_seconds = models.PositiveBigIntegerField(
+        _("working seconds to the first response"), null=True, blank=True
+    )
+    resolution_seconds = models.PositiveBigIntegerField(
+        _("working seconds to the resolution"), null=True, blank=True
+    )
+
+    last_reply = models.ForeignKey(
+        "support.Reply",
+        verbose_name=_("last reply"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+    reply_count = models.PositiveIntegerField(_("replies"), default=0)
+    last_customer_reply_at = models.DateTimeField(_("customer wrote"), null=True, blank=True)
+    last_staff_reply_at = models.DateTimeField(_("staff wrote"), null=True, blank=True)
+
+    objects = TicketQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("ticket")
+        verbose_name_plural = _("tickets")
+        ordering = ["-id"]
+        permissions = [
+            ("view_unassigned_tickets", _("Can see tickets nobody has taken")),
+            ("view_all_tickets", _("Can see tickets of other agents")),
+            ("reply_ticket", _("Can answer tickets and write notes")),
+            ("assign_ticket", _("Can give tickets to other agents")),
+            ("merge_ticket", _("Can merge, split and link tickets")),
+            ("view_reports", _("Can see the reports of the desk")),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=lifecycle.STATUSES),
+                name="support_ticket_status_is_known",
+                violation_error_message=_("This is not a status."),
+            ),
+            models.CheckConstraint(
+                condition=Q(priority__in=Priority.values),
+                name="support_ticket_priority_is_known",
+                violation_error_message=_("This is not a priority."),
+            ),
+            models.CheckConstraint(
+                condition=Q(merged_into__isnull=True) | Q(status=lifecycle.CLOSED),
+                name="support_ticket_merged_is_closed",
+                violation_error_message=_("A merged ticket is closed."),
+            ),
+            models.CheckConstraint(
+                condition=Q(merged_into__isnull=True) | ~Q(merged_into=models.F("id")),
+                name="support_ticket_not_merged_into_itself",
+                violation_error_message=_("A ticket cannot be merged into itself."),
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=lifecycle.DONE_STATUSES, resolved_at__isnull=False)
+                | Q(status__in=lifecycle.OPEN_STATUSES, resolved_at__isnull=True),
+                name="support_ticket_done_has_its_moment",
+                violation_error_message=_("A resolved ticket says since when."),
+            ),
+        ]
+        indexes = [
+            # The staff list by status, newest first, and the count of each queue.
+            models.Index(fields=["status", "-id"], name="ticket_status"),
+            # "Mine" and each agent's list.
+            models.Index(fields=["assignee", "status", "-id"], name="ticket_assignee"),
+            # The unassigned queue: few rows among the many closed ones.
+            models.Index(
+                fields=["-id"],
+                name="ticket_unassigned",
+                condition=Q(assignee__isnull=True, status__in=lifecycle.OPEN_STATUSES),
+            ),
+            # A member's own list and the account page.
+            models.Index(fields=["requester", "-id"], name="ticket_requester"),
+            models.Index(fields=["category", "-id"], name="ticket_category"),
+            # ?ordering=updated_at and ?ordering=created_at, and the date filters.
+            models.Index(fields=["updated_at", "id"], name="ticket_updated"),
+            models.Index(fields=["created_at", "id"], name="ticket_created"),
+            models.Index(fields=["priority_rank", "id"], name="ticket_priority"),
+            # The sweep and ?ordering=next_due_at read only what has a due moment.
+            models.Index(
+                fields=["next_due_at", "id"],
+                name="ticket_next_due",
+                condition=Q(next_due_at__isnull=False),
+            ),
+            # The overdue queue.
+            models.Index(
+                fields=["overdue_since"],
+                name="ticket_overdue",
+                condition=Q(overdue_since__isnull=False),
+            ),
+            # Closing what has been resolved for long.
+            models.Index(
+                fields=["resolved_at"],
+                name="ticket_resolved",
+                condition=Q(status=lifecycle.RESOLVED),
+            ),
+            # Where an answer by mail from an address without account belongs.
+            models.Index(
+                fields=["requester_email", "-id"],
+                name="ticket_guest",
+                condition=~Q(requester_email=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.subject}"
+
+    @property
+    def is_done(self) -> bool:
+        return self.status in lifecycle.DONE_STATUSES
+
+    @property
+    def is_merged(self) -> bool:
+        return self.merged_into_id is not None
+
+    @property
+    def customer_email(self) -> str:
+        """Where an answer goes by mail."""
+        return self.requester.email if self.requester else self.requester_email
+
+    @property
+    def customer_name(self) -> str:
+        """What to call the person who asks."""
+        if self.requester:
+            return self.requester.get_full_name() or self.requester.get_username()
+        return self.requester_name or self.requester_email
+
+
+class TicketEvent(AppendOnlyModel):
+    """One fact of a ticket's history; the clocks are computed from these."""
+
+    class Kind(models.TextChoices):
+        OPENED = "opened", _("opened")
+        CUSTOMER_REPLY = "customer_reply", _("the customer wrote")
+        STAFF_REPLY = "staff_reply", _("staff answered")
+        NOTE = "note", _("internal note")
+        EDITED = "edited", _("reply edited")
+        STATUS = "status", _("status")
+        PRIORITY = "priority", _("priority")
+        CATEGORY = "category", _("category")
+        SUBJECT = "subject", _("subject")
+        ASSIGNEE = "assignee", _("assignee")
+        TAGS = "tags", _("tags")
+        TARGETS = "targets", _("service policy")
+        BREACH = "breach", _("service target missed")
+        MERGED = "merged", _("merged into another ticket")
+        MERGED_IN = "merged_in", _("another ticket merged in")
+        LINKED = "linked", _("linked")
+        UNLINKED = "unlinked", _("link removed")
+        SPLIT = "split", _("split off")
+        RATED = "rated", _("rated")
+        MAIL = "mail", _("mail")
+
+    ticket = models.ForeignKey(
+        Ticket, verbose_name=_("ticket"), on_delete=models.CASCADE, related_name="events"
+    )
+    at = models.DateTimeField(_("at"))
+    kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("actor"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+    # Kept as written then: the history outlives the account.
+    actor_name = models.CharField(_("actor's name"), max_length=150, blank=True)
+    data = models.JSONField(_("data"), default=dict, blank=True)
+    request_id = models.CharField(_("request"), max_length=64, blank=True)
+
+    class Meta:
+        verbose_name = _("ticket event")
+        verbose_name_plural = _("ticket events")
+        ordering = ["id"]
+        # The history of one ticket in order, for its page and its clocks.
+        indexes = [models.Index(fields=["ticket", "id"], name="event_ticket")]
+
+    def __str__(self) -> str:
+        return f"{self.ticket_id} {self.kind}"
+
+
+class TicketLink(models.Model):
+    """Two tickets about the same matter; kept once, lower key first."""
+
+    first = models.ForeignKey(
+        Ticket, verbose_name=_("first"), on_delete=models.CASCADE, related_name="+"
+    )
+    second = models.ForeignKey(
+        Ticket, verbose_name=_("second"), on_delete=models.CASCADE, related_name="+"
+    )
+    note = models.CharField(_("note"), max_length=200, blank=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("link between tickets")
+        verbose_name_plural = _("links between tickets")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["first", "second"],
+                name="support_ticketlink_once",
+                violation_error_message=_("These tickets are already linked."),
+            ),
+            models.CheckConstraint(
+                condition=Q(first__lt=models.F("second")),
+                name="support_ticketlink_ordered",
+                violation_error_message=_("A ticket cannot be linked to itself."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.first_id} - {self.second_id}"
+
+
+class TicketSearch(models.Model):
+    """The words of a ticket and its replies, folded for search (see search.py)."""
+
+    ticket = models.OneToOneField(
+        Ticket,
+        verbose_name=_("ticket"),
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="search",
+    )
+    document = models.TextField(_("words"), blank=True)
+
+    class Meta:
+        verbose_name = _("search document")
+        verbose_name_plural = _("search documents")
+
+    def __str__(self) -> str:
+        return str(self.ticket_id)
