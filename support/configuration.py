@@ -1,0 +1,80 @@
+"""Settings of the desk that staff may change at run time."""
+
+from django.utils.translation import gettext_lazy as _
+
+from systemadmin.foundation.sockets import Setting
+
+SETTINGS = [
+    Setting(
+        key="support.assignment",
+        type="choice",
+        choices=("manual", "round_robin", "load"),
+        default="manual",
+        description=_("Who gets a new ticket: nobody, agents in turn, or the least busy."),
+    ),
+    Setting(
+        key="support.assign_on_reply",
+        type=bool,
+        default=True,
+        description=_("Who first answers a free ticket takes it."),
+    ),
+    Setting(
+        key="support.status_after_reply",
+        type="choice",
+        choices=("waiting_customer", "in_progress"),
+        default="waiting_customer",
+        description=_("Status after a public answer that names none."),
+    ),
+    Setting(
+        key="support.auto_close_days",
+        type=int,
+        default=7,
+        min=0,
+        max=365,
+        description=_("Days after which a resolved ticket is closed; 0 means never."),
+    ),
+    Setting(
+        key="support.reopen_days",
+        type=int,
+        default=14,
+        min=0,
+        max=365,
+        description=_("Days during which the customer's answer reopens a closed ticket."),
+    ),
+    Setting(
+        key="support.acknowledge",
+        type=bool,
+        default=True,
+        description=_("Confirm every new ticket by mail."),
+    ),
+    Setting(
+        key="support.acknowledgements_per_hour",
+        type=int,
+        default=5,
+        min=0,
+        max=100,
+        description=_("Most confirmations one address gets in an hour, against loops."),
+    ),
+    Setting(
+        key="support.max_attachments",
+        type=int,
+        default=10,
+        min=0,
+        max=50,
+        description=_("Most files with one reply."),
+    ),
+    Setting(
+        key="support.max_attachment_mb",
+        type=int,
+        default=10,
+        min=1,
+        max=100,
+        description=_("Largest file of a reply, in megabytes."),
+    ),
+    Setting(
+        key="ratelimit.tickets.open",
+        type="rate",
+        default="20/h",
+        description=_("Tickets one account may open."),
+    ),
+]

@@ -1,0 +1,96 @@
+"""Whose ticket it is: by hand, in turn, or to whoever has least open."""
+
+from datetime import datetime
+
+from django.db.models import Count, F, Q, QuerySet
+from django.utils.translation import gettext as _
+
+from support import lifecycle
+from support.errors import NotAnAgent
+from support.models import AgentState, Category, Ticket
+from systemadmin.foundation.errors import NotAllowed
+from systemadmin.foundation.sockets import setting
+from systemadmin.models import User
+
+MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
+MANUAL, ROUND_ROBIN, LOAD = "manual", "round_robin", "load"
+
+
+def agents() -> QuerySet:
+    """Active staff who may answer tickets by their role."""
+    return User.objects.with_perm(
+        "support.reply_ticket", include_superusers=False, backend=MODEL_BACKEND
+    ).filter(is_staff=True)
+
+
+def check_agent(user: User) -> None:
+    """Refuse an account that could not answer."""
+    if not (user.is_active and user.is_staff and user.has_perm("support.reply_ticket")):
+        raise NotAnAgent
+
+
+def check_may_assign(actor: User | None, ticket: Ticket, assignee: User | None) -> None:
+    """Taking what is free is everyone's; giving and taking away needs a right of its own."""
+    if actor is None or actor.has_perm("support.assign_ticket"):
+        return
+    takes_free = assignee == actor and ticket.assignee_id in (None, actor.pk)
+    lets_go = assignee is None and ticket.assignee_id == actor.pk
+    if not (takes_free or lets_go):
+        raise NotAllowed(_("You may take free tickets, not those of others."))
+
+
+def choose_agent(category: Category | None, *, now: datetime) -> User | None:
+    """The agent whose turn it is under the category's rule, noted as given; None by hand."""
+    strategy = (category.assignment if category else "") or setting("support.assignment")
+    if strategy == MANUAL:
+        return None
+    candidates = agents().exclude(agent_state__is_available=False)
+    if category is not None and category.agents.exists():
+        candidates = candidates.filter(pk__in=category.agents.values("pk"))
+    ids = list(candidates.values_list("pk", flat=True))
+    for pk in ids:
+        AgentState.objects.get_or_create(user_id=pk)
+    # Taking turns is one line: two tickets opened at once must not see the same turn.
+    states = {
+        state.pk: state
+        for state in AgentState.objects.select_for_update().filter(pk__in=ids).order_by("pk")
+    }
+    chosen = _next_in_turn(states, strategy)
+    if chosen is None:
+        return None
+    chosen.last_assigned_at = now
+    chosen.save(update_fields=["last_assigned_at"])
+    return chosen.user
+
+
+def _next_in_turn(states: dict[int, AgentState], strategy: str) -> AgentState | None:
+    load = _open_tickets(list(states))
+    free = [s for s in states.values() if s.capacity is None or load.get(s.pk, 0) < s.capacity]
+
+    def turn(state: AgentState) -> tuple[int, float, int]:
+        waited = state.last_assigned_at.timestamp() if state.last_assigned_at else 0.0
+        return (load.get(state.pk, 0) if strategy == LOAD else 0, waited, state.pk)
+
+    return min(free, key=turn, default=None)
+
+
+def _open_tickets(ids: list[int]) -> dict[int, int]:
+    counted = (
+        Ticket.objects.filter(assignee_id__in=ids, status__in=lifecycle.OPEN_STATUSES)
+        .order_by()
+        .values_list("assignee_id")
+        .annotate(open=Count("pk"))
+    )
+    return dict(counted)
+
+
+def workload() -> QuerySet:
+    """Agents with how many tickets each has open, for the pickers."""
+    return agents().annotate(
+        open_tickets=Count(
+            "assigned_tickets",
+            filter=Q(assigned_tickets__status__in=lifecycle.OPEN_STATUSES),
+            distinct=True,
+        ),
+        takes_tickets=F("agent_state__is_available"),
+    )

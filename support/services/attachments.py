@@ -1,0 +1,65 @@
+"""Files with replies: checked by content, named safely, stored privately."""
+
+import hashlib
+from collections.abc import Sequence
+
+from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext as _
+
+from support.mail_parsing import MailAttachment
+from support.models import Attachment, Reply
+from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.files import EXTENSIONS, safe_name, sniff, validate_upload
+from systemadmin.foundation.sockets import setting
+
+MEGABYTE = 1024 * 1024
+
+
+def attach_uploads(reply: Reply, uploads: Sequence[UploadedFile]) -> list[Attachment]:
+    """Store uploaded files with a reply; refuses what is too many, too large or not allowed."""
+    most = setting("support.max_attachments")
+    if len(uploads) > most:
+        raise InvalidInput(
+            "attachments", _("At most %(most)d files.") % {"most": most}, code="too_many_files"
+        )
+    limit = setting("support.max_attachment_mb") * MEGABYTE
+    checked = [
+        (upload, validate_upload(upload, max_bytes=limit, allowed=EXTENSIONS, field="attachments"))
+        for upload in uploads
+    ]
+    return [_store(reply, u.read(), u.name or "file", kind) for u, kind in checked]
+
+
+def attach_mailed(reply: Reply, files: Sequence[MailAttachment]) -> list[str]:
+    """Store what came with a mail; returns the names of what was left in the raw mail.
+
+    A sender cannot be told to choose another file, so what the rules refuse stays where it
+    is: in the stored bytes, out of reach of a careless click.
+    """
+    most = setting("support.max_attachments")
+    limit = setting("support.max_attachment_mb") * MEGABYTE
+    left: list[str] = []
+    stored = 0
+    for item in files:
+        kind = sniff(ContentFile(item.content, name=item.name))
+        if kind is None or len(item.content) > limit or stored >= most or not item.content:
+            left.append(safe_name(item.name))
+            continue
+        _store(reply, item.content, item.name, kind)
+        stored += 1
+    return left
+
+
+def _store(reply: Reply, content: bytes, name: str, kind: str) -> Attachment:
+    shown = safe_name(name, content_type=kind)
+    attachment = Attachment(
+        reply=reply,
+        name=shown,
+        content_type=kind,
+        size=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+    attachment.file.save(shown, ContentFile(content), save=False)
+    attachment.save()
+    return attachment

@@ -1,0 +1,58 @@
+"""Categories, and removing what is no longer needed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.db.models import ProtectedError
+from django.utils.translation import gettext as _
+
+from support.errors import InUse
+from support.models import BusinessCalendar, Category, Macro
+from systemadmin import audit
+from systemadmin.foundation.concurrency import lock_row
+from systemadmin.models import User
+
+FIELDS = ("code", "name", "name_es", "position", "is_active", "assignment")
+
+
+@transaction.atomic
+def save_category(
+    *, actor: User | None, category: Category | None = None, values: Mapping[str, Any]
+) -> Category:
+    """Create or change a category."""
+    kept = Category() if category is None else lock_row(Category.objects.all(), pk=category.pk)
+    for name in FIELDS:
+        if name in values:
+            setattr(kept, name, values[name])
+    kept.full_clean()
+    kept.save()
+    audit.record("support.category.saved", actor=actor, target=kept, after=dict(values))
+    return kept
+
+
+@transaction.atomic
+def delete_category(*, actor: User, category: Category) -> None:
+    """Remove a category that nothing is filed under."""
+    locked = lock_row(Category.objects.all(), pk=category.pk)
+    if locked.tickets.exists() or locked.faqs.exists() or locked.sla_policies.exists():
+        raise InUse
+    audit.record("support.category.deleted", actor=actor, target=locked)
+    locked.delete()
+
+
+@transaction.atomic
+def delete_macro(*, actor: User, macro: Macro) -> None:
+    """Remove a macro."""
+    audit.record("support.macro.deleted", actor=actor, target=macro)
+    macro.delete()
+
+
+@transaction.atomic
+def delete_calendar(*, actor: User, calendar: BusinessCalendar) -> None:
+    """Remove a calendar that no policy counts by."""
+    audit.record("support.calendar.deleted", actor=actor, target=calendar)
+    try:
+        calendar.delete()
+    except ProtectedError:
+        raise InUse(_("Policies count by this calendar.")) from None

@@ -1,0 +1,253 @@
+"""Two tickets that are one, one that is two, and those that belong together."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from support import lifecycle
+from support.errors import (
+    AlreadyLinked,
+    CannotMerge,
+    CannotSplit,
+    DifferentRequesters,
+    TicketAlreadyClosed,
+    TicketMerged,
+)
+from support.models import InboundReference, Reply, Ticket, TicketEvent, TicketLink, TicketSearch
+from support.services import clocks, escalation, indexing
+from support.services.history import note
+from support.services.tickets import lock_ticket, next_number, one_line, version_for
+from systemadmin import audit
+from systemadmin.foundation.concurrency import check_version
+from systemadmin.foundation.errors import NotFound
+from systemadmin.models import User
+
+
+class _FamilyChanged(Exception):
+    """A ticket was merged into the source between reading and locking."""
+
+
+def merge_tickets(
+    *, actor: User | None, source: Ticket, into: Ticket, expected_version: int | None = None
+) -> Ticket:
+    """Move everything said on one ticket into another and close the first.
+
+    All rows are locked in key order, so that two merges the other way round cannot both
+    win; whoever comes second finds a merged ticket and is refused. Tickets merged into the
+    source earlier point to the target afterwards: no chains.
+    """
+    if source.pk == into.pk:
+        raise CannotMerge
+    while True:
+        try:
+            with transaction.atomic():
+                return _merge(actor, source, into, expected_version)
+        except _FamilyChanged:
+            continue
+
+
+def _merge(
+    actor: User | None, source: Ticket, into: Ticket, expected_version: int | None
+) -> Ticket:
+    family = _family(source)
+    wanted = {source.pk, into.pk, *family}
+    locked = {
+        ticket.pk: ticket
+        for ticket in Ticket.objects.select_for_update(of=("self",))
+        .select_related("requester", "sla_version__policy__escalate_to", "assignee")
+        .filter(pk__in=wanted)
+        .order_by("pk")
+    }
+    if source.pk not in locked or into.pk not in locked:
+        raise NotFound
+    if _family(source) != family:
+        raise _FamilyChanged
+    first, target = locked[source.pk], locked[into.pk]
+    check_version(first, expected_version)
+    _check(first, target)
+    now = timezone.now()
+    _move_everything(first, target)
+    _close_source(first, target, actor, now)
+    Ticket.objects.filter(pk__in=family).update(merged_into=target)
+    _tell_target(first, target, actor, now)
+    audit.record(
+        "support.ticket.merged", actor=actor, target=first, metadata={"into": target.number}
+    )
+    return target
+
+
+def _family(ticket: Ticket) -> set[int]:
+    return set(Ticket.objects.filter(merged_into_id=ticket.pk).values_list("pk", flat=True))
+
+
+def _check(source: Ticket, target: Ticket) -> None:
+    if source.merged_into_id or target.merged_into_id:
+        raise TicketMerged(extra={"merged_into": source.merged_into_id or target.merged_into_id})
+    if target.status == lifecycle.CLOSED:
+        raise TicketAlreadyClosed
+    if (source.requester_id, source.requester_email) != (
+        target.requester_id,
+        target.requester_email,
+    ):
+        raise DifferentRequesters
+
+
+def _move_everything(source: Ticket, target: Ticket) -> None:
+    Reply.objects.filter(ticket=source, origin__isnull=True).update(origin=source)
+    Reply.objects.filter(ticket=source).update(ticket=target)
+    source.inbound.update(ticket=target)
+    source.outbound.update(ticket=target)
+    known = list(
+        InboundReference.objects.filter(ticket=source).values_list("message_id", flat=True)
+    )
+    InboundReference.objects.bulk_create(
+        [InboundReference(message_id=i, ticket=target) for i in known], ignore_conflicts=True
+    )
+    target.tags.add(*source.tags.all())
+    stored = TicketSearch.objects.filter(ticket=source).first()
+    if stored is not None:
+        indexing.index_text(target, stored.document)
+
+
+def _close_source(source: Ticket, target: Ticket, actor: User | None, now: datetime) -> None:
+    before = source.status
+    source.status, source.merged_into = lifecycle.CLOSED, target
+    source.resolved_at, source.closed_at = source.resolved_at or now, source.closed_at or now
+    source.last_reply, source.reply_count = None, 0
+    note(source, TicketEvent.Kind.MERGED, actor=actor, at=now, into=target.number)
+    if before != lifecycle.CLOSED:
+        note(
+            source,
+            TicketEvent.Kind.STATUS,
+            actor=actor,
+            at=now,
+            **{"from": before, "to": lifecycle.CLOSED},
+        )
+    escalation.calm(source)
+    clocks.refresh(source, now=now)
+    source.bump()
+    source.save()
+
+
+def _tell_target(source: Ticket, target: Ticket, actor: User | None, now: datetime) -> None:
+    note(target, TicketEvent.Kind.MERGED_IN, actor=actor, at=now, number=source.number)
+    recount(target)
+    last = target.replies.public().order_by("said_at", "id").last()
+    if (
+        last is not None
+        and last.is_from_customer
+        and last.origin_id == source.pk
+        and target.status in lifecycle.OPEN_STATUSES
+    ):
+        # The question came along, and someone waits for its answer from here on.
+        note(target, TicketEvent.Kind.CUSTOMER_REPLY, actor=None, at=now, reply=last.pk)
+    clocks.refresh(target, now=now)
+    target.bump()
+    target.save()
+
+
+def recount(ticket: Ticket) -> None:
+    """Bring what a ticket row says about its replies up to date; no save."""
+    replies = ticket.replies.order_by("said_at", "id")
+    ticket.last_reply, ticket.reply_count = replies.last(), replies.count()
+    customer = replies.filter(is_from_customer=True).last()
+    staff = replies.filter(is_from_customer=False, kind=Reply.Kind.PUBLIC).last()
+    ticket.last_customer_reply_at = customer.said_at if customer else None
+    ticket.last_staff_reply_at = staff.said_at if staff else None
+
+
+def join_threads(tickets: Sequence[Ticket]) -> Ticket:
+    """One ticket of several that a mail shows to be one thread, as far as the rules allow.
+
+    Mail may arrive in any order; whichever comes first, the same tickets must result.
+    """
+    first, *others = sorted(tickets, key=lambda ticket: ticket.pk)
+    for other in others:
+        if first.channel != Ticket.Channel.EMAIL or other.channel != Ticket.Channel.EMAIL:
+            continue
+        try:
+            first = merge_tickets(actor=None, source=other, into=first)
+        except (CannotMerge, TicketMerged, TicketAlreadyClosed):
+            continue
+    return first
+
+
+@transaction.atomic
+def split_ticket(*, actor: User, ticket: Ticket, replies: Sequence[int], subject: str) -> Ticket:
+    """Move some replies into a ticket of their own, linked to this one."""
+    source = lock_ticket(ticket)
+    chosen = source.replies.filter(pk__in=list(replies)).order_by("said_at", "id")
+    found = list(chosen)
+    public_left = source.replies.public().exclude(pk__in=list(replies)).exists()
+    if not found or len(found) != len(set(replies)) or not public_left:
+        raise CannotSplit
+    now = timezone.now()
+    split = _new_from(source, one_line(subject), now)
+    for reply in found:
+        reply.origin = reply.origin or source
+        reply.ticket = split
+        reply.save(update_fields=["ticket", "origin", "updated_at"])
+    note(split, TicketEvent.Kind.OPENED, actor=actor, at=now, version=split.sla_version_id)
+    note(split, TicketEvent.Kind.SPLIT, actor=actor, at=now, number=source.number)
+    note(source, TicketEvent.Kind.SPLIT, actor=actor, at=now, number=split.number)
+    for each in (split, source):
+        recount(each)
+        clocks.refresh(each, now=now)
+        each.bump()
+        each.save()
+        indexing.reindex(each)
+    link_tickets(actor=actor, ticket=source, other=split)
+    audit.record("support.ticket.split", actor=actor, target=source, after={"new": split.number})
+    return split
+
+
+def _new_from(source: Ticket, subject: str, now: datetime) -> Ticket:
+    split = Ticket(
+        subject=subject,
+        requester=source.requester,
+        requester_email=source.requester_email,
+        requester_name=source.requester_name,
+        language=source.language,
+        assignee=source.assignee,
+        category=source.category,
+        priority=source.priority,
+        channel=source.channel,
+        number=next_number(now.year),
+    )
+    split.sla_version = version_for(split)
+    split.save()
+    split.tags.set(source.tags.all())
+    return split
+
+
+@transaction.atomic
+def link_tickets(*, actor: User, ticket: Ticket, other: Ticket, note_text: str = "") -> TicketLink:
+    """Note that two tickets are about the same matter."""
+    if ticket.pk == other.pk:
+        raise AlreadyLinked
+    first, second = sorted((ticket, other), key=lambda t: t.pk)
+    link, created = TicketLink.objects.get_or_create(
+        first=first, second=second, defaults={"note": note_text[:200]}
+    )
+    if not created:
+        raise AlreadyLinked
+    now = timezone.now()
+    note(ticket, TicketEvent.Kind.LINKED, actor=actor, at=now, number=other.number)
+    note(other, TicketEvent.Kind.LINKED, actor=actor, at=now, number=ticket.number)
+    audit.record("support.ticket.linked", actor=actor, target=ticket, after={"to": other.number})
+    return link
+
+
+@transaction.atomic
+def unlink_tickets(*, actor: User, ticket: Ticket, other: Ticket) -> None:
+    """Take the link away again."""
+    first, second = sorted((ticket, other), key=lambda t: t.pk)
+    gone, _rows = TicketLink.objects.filter(first=first, second=second).delete()
+    if not gone:
+        raise NotFound
+    now = timezone.now()
+    note(ticket, TicketEvent.Kind.UNLINKED, actor=actor, at=now, number=other.number)
+    note(other, TicketEvent.Kind.UNLINKED, actor=actor, at=now, number=ticket.number)
+    audit.record("support.ticket.unlinked", actor=actor, target=ticket, after={"to": other.number})
