@@ -71,22 +71,3 @@ def check_backup_dir(**kwargs: Any) -> list[Any]:
             id="atalaya.E003",
         )
     ]
-
-
-@register(Tags.caches)
-def check_counting(**kwargs: Any) -> list[Any]:
-    """Rate limits are only as exact as the store that counts."""
-    exact = {
-        "systemadmin.foundation.cache.ExactDatabaseCache",
-        "django.core.cache.backends.redis.RedisCache",
-    }
-    backend = settings.CACHES[settings.RATELIMIT_USE_CACHE]["BACKEND"]
-    if backend in exact:
-        return []
-    return [
-        Error(
-            f"Rate limits would let too much through: {backend} does not count exactly between "
-            "processes. Set REDIS_URL, or leave it unset to count in the database.",
-            id="atalaya.E010",
-        )
-    ]

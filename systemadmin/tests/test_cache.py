@@ -9,7 +9,6 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from systemadmin.checks import check_counting
 from systemadmin.foundation.cache import ExactDatabaseCache, make_table_cheap
 
 TABLE = "cache_under_test"
@@ -161,19 +160,3 @@ def test_the_table_stays_out_of_the_log_of_postgresql(cache):
         assert cursor.fetchone() == ("u",)
     cache.set("key", 1)
     assert cache.incr("key") == 2
-
-
-@pytest.mark.parametrize(
-    "backend",
-    [
-        "django.core.cache.backends.locmem.LocMemCache",
-        "django.core.cache.backends.db.DatabaseCache",
-        "django.core.cache.backends.filebased.FileBasedCache",
-    ],
-)
-def test_a_store_that_does_not_count_exactly_is_refused(settings, backend):
-    assert check_counting() == []
-    settings.CACHES = {"default": {"BACKEND": backend}}
-    [error] = check_counting()
-    assert error.id == "atalaya.E010"
-    assert "REDIS_URL" in error.msg

@@ -1,0 +1,131 @@
+"""What lists can be narrowed by."""
+
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+
+from support.models import (
+    Category,
+    Faq,
+    InboundMessage,
+    OutboundMessage,
+    Priority,
+    ReplyTemplate,
+    Status,
+    Ticket,
+)
+from systemadmin.foundation.api import StrictFilterSet
+
+
+class TicketFilter(StrictFilterSet):
+    """The staff list."""
+
+    status = django_filters.MultipleChoiceFilter(choices=Status.choices)
+    priority = django_filters.MultipleChoiceFilter(choices=Priority.choices)
+    assignee = django_filters.CharFilter(
+        method="by_assignee", label="An account's id, `me`, or `none`."
+    )
+    user = django_filters.NumberFilter(field_name="requester_id", min_value=0, max_value=2**63 - 1)
+    category = django_filters.NumberFilter(
+        field_name="category_id", min_value=0, max_value=2**63 - 1
+    )
+    tag = django_filters.CharFilter(field_name="tags__name")
+    overdue = django_filters.BooleanFilter(method="by_overdue")
+    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    search = django_filters.CharFilter(method="by_search", label="Words; each begins a word.")
+
+    class Meta:
+        model = Ticket
+        fields: list[str] = []
+
+    def by_assignee(self, queryset: Any, name: str, value: str) -> QuerySet:
+        if value == "none":
+            return queryset.filter(assignee__isnull=True)
+        if value == "me":
+            return queryset.filter(assignee=self.request.user)
+        if value.isascii() and value.isdigit() and len(value) < 19:
+            return queryset.filter(assignee_id=int(value))
+        return queryset.none()
+
+    def by_overdue(self, queryset: Any, name: str, value: bool) -> QuerySet:
+        return queryset.overdue() if value else queryset.on_time()
+
+    def by_search(self, queryset: Any, name: str, value: str) -> QuerySet:
+        return queryset.found_by(value)
+
+
+class MemberTicketFilter(StrictFilterSet):
+    """A member's own list."""
+
+    status = django_filters.MultipleChoiceFilter(choices=Status.choices)
+
+    class Meta:
+        model = Ticket
+        fields: list[str] = []
+
+
+class CategoryByCode(django_filters.CharFilter):
+    """A category by its id or its code."""
+
+    def filter(self, qs: QuerySet, value: str) -> QuerySet:
+        if not value:
+            return qs
+        if value.isascii() and value.isdigit() and len(value) < 19:
+            return qs.filter(category_id=int(value))
+        return qs.filter(category__in=Category.objects.filter(code=value))
+
+
+class FaqFilter(StrictFilterSet):
+    """Questions and answers."""
+
+    category = CategoryByCode()
+    search = django_filters.CharFilter(method="by_search")
+
+    class Meta:
+        model = Faq
+        fields = ["language"]
+
+    def by_search(self, queryset: Any, name: str, value: str) -> QuerySet:
+        return queryset.found_by(value)
+
+
+class StaffFaqFilter(FaqFilter):
+    """Also those not published."""
+
+    class Meta:
+        model = Faq
+        fields = ["language", "is_published"]
+
+
+class TemplateFilter(StrictFilterSet):
+    """Prepared answers."""
+
+    category = CategoryByCode()
+
+    class Meta:
+        model = ReplyTemplate
+        fields = ["language", "is_active", "code"]
+
+
+class InboundFilter(StrictFilterSet):
+    """Incoming mail."""
+
+    status = django_filters.MultipleChoiceFilter(choices=InboundMessage.Status.choices)
+    ticket = django_filters.NumberFilter(field_name="ticket_id", min_value=0, max_value=2**63 - 1)
+
+    class Meta:
+        model = InboundMessage
+        fields: list[str] = []
+
+
+class OutboundFilter(StrictFilterSet):
+    """Outgoing mail."""
+
+    status = django_filters.MultipleChoiceFilter(choices=OutboundMessage.Status.choices)
+    ticket = django_filters.NumberFilter(field_name="ticket_id", min_value=0, max_value=2**63 - 1)
+
+    class Meta:
+        model = OutboundMessage
+        fields: list[str] = []

@@ -1,0 +1,49 @@
+"""Reply templates: variables replaced from a fixed list, nothing evaluated."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+# {{ticket.number}}, {{ user.first_name|friend }}: a name and, after a bar, words for "not known".
+VARIABLE = re.compile(r"\{\{\s*([a-z][a-z_.]{0,60})\s*(?:\|([^{}]{0,100}))?\}\}")
+BRACES = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+# A value must not become a heading, a link or emphasis of the answer it is put into.
+MARKUP = re.compile(r"([\\`*_\[\]<>#!|~&])")
+
+VARIABLES = (
+    "ticket.number",
+    "ticket.subject",
+    "ticket.status",
+    "ticket.priority",
+    "ticket.category",
+    "user.name",
+    "user.first_name",
+    "user.username",
+    "agent.name",
+    "agent.first_name",
+    "site.name",
+)
+
+
+def render_template(text: str, values: Mapping[str, str]) -> str:
+    """The text with its variables replaced; the unknown become their fallback or nothing."""
+
+    def replace(match: re.Match[str]) -> str:
+        value = values.get(match[1]) or (match[2] or "").strip()
+        return escape_value(value)
+
+    return VARIABLE.sub(replace, text)
+
+
+def escape_value(value: str) -> str:
+    """One line of plain words, whatever markup a member put into a name or a subject."""
+    return MARKUP.sub(r"\\\1", re.sub(r"\s+", " ", value).strip())
+
+
+def unknown_variables(text: str, known: Iterable[str] = VARIABLES) -> list[str]:
+    """What looks like a variable and is none, as written, for the author to correct."""
+    names, wrong = set(known), []
+    for found in BRACES.findall(text):
+        match = VARIABLE.fullmatch(found)
+        if (match is None or match[1] not in names) and found not in wrong:
+            wrong.append(found)
+    return wrong
