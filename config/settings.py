@@ -51,6 +51,16 @@ GEOIP_PATH = env.str("GEOIP_PATH", default="")
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
 BACKUP_DIR = Path(env.str("BACKUP_DIR", default=str(VAR_DIR / "backups"))).resolve()
 BACKUP_PASSPHRASE = env.str("BACKUP_PASSPHRASE", default="")
+BACKUP_S3_BUCKET = env.str("BACKUP_S3_BUCKET", default="")
+BACKUP_S3_PREFIX = env.str("BACKUP_S3_PREFIX", default="")
+BACKUP_S3_ENDPOINT_URL = env.str("BACKUP_S3_ENDPOINT_URL", default="")
+# Storages whose files go into a backup, by their names in STORAGES.
+BACKUP_MEDIA = ["default", "private"]
+# A database tool that runs, or stays silent, for longer than this is ended.
+BACKUP_TOOL_SECONDS = env.float("BACKUP_TOOL_SECONDS", default=5400)
+BACKUP_SILENCE_SECONDS = env.float("BACKUP_SILENCE_SECONDS", default=900)
+# Critical acts (demo purge, erasures, migrate_safely) start only after a backup.
+BACKUP_BEFORE_CRITICAL = env.bool("BACKUP_BEFORE_CRITICAL", default=not TESTING)
 LOG_DIR = env.str("LOG_DIR", default="" if TESTING else str(VAR_DIR / "logs"))
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 
@@ -72,9 +82,10 @@ INSTALLED_APPS = [
     "django_otp",
     "axes",
     "csp",
-    "dbbackup",
     "django_q",
     *ATALAYA_APPS,
+    # After ours: of two commands of one name, Django takes the earlier application's.
+    "dbbackup",
     "config.apps.ProjectConfig",
 ]
 
@@ -148,6 +159,8 @@ def database_settings(url: str) -> dict[str, Any]:
             database["CONN_MAX_AGE"] = 0 if TESTING else 600
             database["CONN_HEALTH_CHECKS"] = True
         else:
+            # A restore or a server's restart ends pooled sessions; hand out living ones only.
+            database["CONN_HEALTH_CHECKS"] = True
             options["pool"] = {"min_size": 1, "max_size": env.int("DATABASE_POOL", default=10)}
     return database
 
@@ -314,14 +327,36 @@ STORAGES = {
         "BACKEND": "systemadmin.foundation.files.PrivateFileSystemStorage",
         "OPTIONS": {"location": VAR_DIR / "private"},
     },
-    "backups": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": BACKUP_DIR},
-    },
-    "dbbackup": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": BACKUP_DIR},
-    },
+}
+
+
+def backup_storage() -> dict[str, Any]:
+    """Return where backups are kept: a bucket when one is named, else a folder.
+
+    Credentials come from the AWS variables that every S3 tool reads.
+    """
+    if not BACKUP_S3_BUCKET:
+        return {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": BACKUP_DIR, "file_permissions_mode": 0o600},
+        }
+    options = {
+        "bucket_name": BACKUP_S3_BUCKET,
+        "location": BACKUP_S3_PREFIX,
+        "endpoint_url": BACKUP_S3_ENDPOINT_URL or None,
+        "file_overwrite": False,
+        "default_acl": None,
+        "querystring_auth": True,
+    }
+    return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+
+
+STORAGES["backups"] = STORAGES["dbbackup"] = backup_storage()
+# django-dbbackup's own commands are replaced by ours, and so are its connectors: the stock
+# ones dump without a manifest and restore over the live database.
+DBBACKUP_CONNECTOR_MAPPING = {
+    "django.db.backends.postgresql": "systemadmin.backups.postgres.SnapshotConnector",
+    "django.db.backends.sqlite3": "systemadmin.backups.sqlite.SafeSqliteConnector",
 }
 
 # -- channels ------------------------------------------------------------------

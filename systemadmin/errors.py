@@ -5,7 +5,13 @@ from typing import Any
 from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
 
-from systemadmin.foundation.errors import DomainError, NotAllowed, RuleViolation
+from systemadmin.foundation.errors import (
+    DomainError,
+    InvalidInput,
+    NotAllowed,
+    RuleViolation,
+    Unavailable,
+)
 
 
 class AlreadySuspended(RuleViolation):
@@ -158,3 +164,51 @@ class DemoModeOff(RuleViolation):
 
     code = "demo_mode_off"
     default_detail = _("DEMO_MODE is off.")
+
+
+# -- backups -----------------------------------------------------------------------------
+
+
+class BackupInProgress(RuleViolation):
+    """One backup at a time; the running one is named in the answer."""
+
+    code = "backup_in_progress"
+    default_detail = _("A backup is already queued or running.")
+
+
+class BackupWorkInProgress(RuleViolation):
+    """Backup, verification, restore and retention exclude one another."""
+
+    code = "backup_work_in_progress"
+    default_detail = _("Another backup, verification or restore is running.")
+
+
+class RestoreInProgress(RuleViolation):
+    """One restore at a time."""
+
+    code = "restore_in_progress"
+    default_detail = _("A restore is already queued or running.")
+
+
+class BackupNotRestorable(RuleViolation):
+    """Only a complete backup whose manifest holds may be restored, verified or downloaded."""
+
+    code = "backup_not_restorable"
+    default_detail = _("This backup is not complete.")
+
+
+class RestoreNotConfirmed(InvalidInput):
+    """The typed name is not the database's."""
+
+    code = "restore_not_confirmed"
+
+    def __init__(self) -> None:
+        text = _("Type the exact name of the database that will be replaced.")
+        super().__init__("confirm", text, code="restore_not_confirmed")
+
+
+class BackupFailed(Unavailable):
+    """The backup that had to come first failed, so nothing else was done."""
+
+    code = "backup_failed"
+    default_detail = _("The backup failed; nothing else was done.")

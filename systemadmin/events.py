@@ -9,3 +9,5 @@ user_verified = Signal()  # user_id, actor_id
 user_logged_in = Signal()
 user_login_failed = Signal()  # user_id, ip, device, occurred_at, event_key
 two_factor_changed = Signal()  # user_id, enabled, occurred_at, event_key
+# Sent in a restored copy before it goes live: drop what must not be done a second time.
+database_restored = Signal()

@@ -1,6 +1,7 @@
 """Queue tasks of the base app: thin."""
 
 from systemadmin.models import Notification
+from systemadmin.services import backups
 from systemadmin.services.audit_chain import seal_audit_trail
 from systemadmin.services.notifications import send_by_email
 from systemadmin.services.pruning import prune_expired as prune
@@ -25,3 +26,23 @@ def seal_audit() -> int:
 def prune_expired() -> dict[str, int]:
     """Remove what has expired."""
     return prune()
+
+
+def run_backup(backup_id: int) -> None:
+    """Make a queued backup."""
+    backups.run_backup(backup_id)
+
+
+def run_verification(verification_id: int) -> None:
+    """Prove a queued backup by a trial restore."""
+    backups.run_verification(verification_id)
+
+
+def run_restore(restore_id: int) -> None:
+    """Replace the live database as asked."""
+    backups.run_restore(restore_id)
+
+
+def tend_backups() -> None:
+    """One round of upkeep: tidy, start what is due, say what is late."""
+    backups.tend_backups()

@@ -76,6 +76,10 @@ class Engine(Protocol):
         """A plain driver connection (autocommit) to a scratch, or to the live database."""
         ...
 
+    def drain(self, seconds: float) -> None:
+        """Wait at most this long for statements and transactions of others to end."""
+        ...
+
     def swap(self, scratch: Scratch) -> Swap: ...
 
     def sweep(self, *, keep_days: float) -> list[str]:

@@ -196,6 +196,9 @@ class PostgresEngine:
         with self.connect(scratch) as connection:
             return fingerprint.of_postgres(connection)
 
+    def drain(self, seconds: float) -> None:
+        postgres_swap.drain(self, seconds)
+
     def swap(self, scratch: Scratch) -> Swap:
         return postgres_swap.swap(self, scratch)
 

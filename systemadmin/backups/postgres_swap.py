@@ -22,6 +22,10 @@ TERMINATE = """
     WHERE datname = ANY(%s) AND pid <> pg_backend_pid() AND backend_type = 'client backend'
       AND (pg_has_role(usename, 'MEMBER') OR pg_has_role('pg_signal_backend', 'MEMBER'))
 """
+BUSY = """
+    SELECT FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()
+      AND backend_type = 'client backend' AND state NOT IN ('idle', 'disabled') LIMIT 1
+"""
 HOLDERS = """
     SELECT pid, usename, application_name FROM pg_stat_activity
     WHERE datname = ANY(%s) AND pid <> pg_backend_pid() AND backend_type = 'client backend'
@@ -41,6 +45,16 @@ def may_swap(engine: PostgresEngine) -> bool:
     except DatabaseBusy:
         return False
     return bool(row and row[0])
+
+
+def drain(engine: PostgresEngine, seconds: float) -> None:
+    """Wait until no other session is in a statement or a transaction, or time is over."""
+    deadline = time.monotonic() + seconds
+    with engine.admin() as admin:
+        while admin.execute(BUSY, [engine.database]).fetchone() is not None:
+            if time.monotonic() >= deadline:
+                return
+            time.sleep(0.1)
 
 
 def swap(engine: PostgresEngine, scratch: Scratch) -> Swap:

@@ -123,6 +123,9 @@ class SqliteEngine:
         with self.connect(scratch) as connection:
             return fingerprint.of_sqlite(connection)
 
+    def drain(self, seconds: float) -> None:
+        """Nothing to wait for: the swap takes its turn among the writers of the file."""
+
     def swap(self, scratch: Scratch) -> Swap:
         """Write the scratch into the live file as one transaction: whole, or as it was."""
         started = time.monotonic()

@@ -45,7 +45,7 @@ class Store:
         """A sink whose bytes get their name only when the block ends well."""
         partial = self.partial_dir / name
         try:
-            with partial.open("xb", opener=_private) as file:
+            with open(partial, "xb", opener=_private) as file:
                 sink = FileSink(file)
                 yield sink
                 sink.close()

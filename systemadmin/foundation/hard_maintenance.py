@@ -18,6 +18,8 @@ from django.core.cache import cache
 
 FILE_NAME: Final = "hard_maintenance.json"
 CACHE_KEY: Final = "atalaya:hard-maintenance"
+REPLACED_NAME: Final = "database_replaced_at"
+REPLACED_KEY: Final = "atalaya:database-replaced-at"
 # How long a process may answer from what it last saw in Redis.
 SHARED_SECONDS: Final = 1.0
 
@@ -63,15 +65,23 @@ def enable_hard(owner: str, seconds: float, message: str = "") -> bool:
     return True
 
 
-def disable_hard(owner: str) -> bool:
-    """Open the house again; False when `owner` is not who closed it."""
+def disable_hard(owner: str, *, replaced_database: bool = False) -> bool:
+    """Open the house again; False when `owner` is not who closed it.
+
+    `replaced_database` tells workers that what they took from the queue meanwhile belongs to
+    a database that is no longer the live one.
+    """
     held = hard_state()
     if held and held.owner != owner:
         return False
+    if replaced_database:
+        _replaced_path().write_text(str(time.time()))
     _path().unlink(missing_ok=True)
     if settings.REDIS_URL:
         with suppress(Exception):
             cache.delete(CACHE_KEY)
+            if replaced_database:
+                cache.set(REPLACED_KEY, time.time(), timeout=None)
         _shared.update(seen_at=0.0, state=None)
     return held is not None
 
@@ -79,6 +89,21 @@ def disable_hard(owner: str) -> bool:
 def hard_state() -> HardMaintenance | None:
     """The state in force; None when the house is open or the closing has run out."""
     return _in_force(_read_file()) or _in_force(_read_shared())
+
+
+def database_replaced_at() -> float:
+    """When the live database was last replaced (seconds since the epoch), 0 for never."""
+    moments = [0.0]
+    with suppress(FileNotFoundError, ValueError):
+        moments.append(float(_replaced_path().read_text()))
+    if settings.REDIS_URL:
+        with suppress(Exception):
+            moments.append(float(cache.get(REPLACED_KEY, 0.0)))
+    return max(moments)
+
+
+def _replaced_path() -> Path:
+    return Path(settings.VAR_DIR) / REPLACED_NAME
 
 
 def _path() -> Path:

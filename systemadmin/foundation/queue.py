@@ -21,7 +21,7 @@ from django_q.signing import SignedPackage
 from django_q.tasks import async_task
 
 from systemadmin.foundation.context import context, current, new_request_id
-from systemadmin.foundation.hard_maintenance import hard_state
+from systemadmin.foundation.hard_maintenance import database_replaced_at, hard_state
 from systemadmin.foundation.maintenance import queue_is_paused
 
 logger = logging.getLogger("atalaya.queue")
@@ -39,6 +39,7 @@ class PausableBroker(ORM):
 
 
 RUNNER = "systemadmin.foundation.queue.run_task"
+CLOSED_POLL_SECONDS = 0.5
 DEFAULT_CLUSTER = "default"
 LONG_CLUSTER = "long"
 
@@ -65,10 +66,24 @@ def enqueue(task: Callable[..., Any] | str, *args: Any, cluster: str = DEFAULT_C
 def run_task(path: str, request_id: str, *args: Any) -> Any:
     """Run one queued task with its caller's request id in force (called by workers)."""
     with context(source="task", path=path, request_id=request_id):
+        if not _may_run():
+            logger.warning("task dropped: its database was replaced", extra={"task": path})
+            return None
         logger.info("task started", extra={"task": path})
         result = import_string(path)(*args)
         logger.info("task finished", extra={"task": path})
         return result
+
+
+def _may_run() -> bool:
+    """Wait while the house is closed; False when the database the task came from is gone.
+
+    The worker took the task before the closing; its row may be in no database any more.
+    """
+    taken = time.time()
+    while hard_state() is not None:
+        time.sleep(CLOSED_POLL_SECONDS)
+    return database_replaced_at() < taken
 
 
 def drain(limit: int = 1000) -> int:
@@ -87,6 +102,12 @@ def drain(limit: int = 1000) -> int:
         import_string(payload["func"])(*payload["args"], **payload.get("kwargs", {}))
         ran += 1
     return ran
+
+
+def forget_all() -> int:
+    """Drop every waiting task (of a restored database) and return how many there were."""
+    count, _by_model = OrmQ.objects.all().delete()
+    return count
 
 
 def depth() -> int:

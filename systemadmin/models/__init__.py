@@ -2,6 +2,7 @@
 
 from systemadmin.models.alerts import Alert
 from systemadmin.models.audit import AuditEntry, AuditSeal
+from systemadmin.models.backups import Backup, BackupVerification, Restore
 from systemadmin.models.configuration import ConfigurationChange, SystemConfig
 from systemadmin.models.idempotency import IdempotencyKey
 from systemadmin.models.identity import (
@@ -20,6 +21,8 @@ __all__ = [
     "ApiToken",
     "AuditEntry",
     "AuditSeal",
+    "Backup",
+    "BackupVerification",
     "ConfigurationChange",
     "Demo2FASession",
     "EncryptedTotpDevice",
@@ -27,6 +30,7 @@ __all__ = [
     "MaintenanceWindow",
     "Notification",
     "RecoveryCode",
+    "Restore",
     "SystemConfig",
     "User",
     "UserSession",

@@ -1,0 +1,36 @@
+"""What must hold of the base app's data as a whole."""
+
+from django.db import connection, utils
+from django.db.migrations.executor import MigrationExecutor
+
+from systemadmin.foundation.integrity import IntegrityCheck
+from systemadmin.models import User
+
+
+def check_foreign_keys() -> list[str]:
+    """Every reference leads somewhere (PostgreSQL sees to it while rows are written)."""
+    try:
+        connection.check_constraints()
+    except utils.IntegrityError as error:
+        return [str(error)]
+    return []
+
+
+def check_migrations() -> list[str]:
+    """The tables are those of this code."""
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{migration} is not applied" for migration, _backwards in plan]
+
+
+def check_suspensions() -> list[str]:
+    """A reason or an end without a suspension would be read as one."""
+    odd = User.objects.filter(suspended_at__isnull=True, suspended_until__isnull=False)
+    return [f"account {pk} has an end of a suspension but no suspension" for pk in odd.values("pk")]
+
+
+CHECKS = [
+    IntegrityCheck(name="foreign keys", run=check_foreign_keys),
+    IntegrityCheck(name="migrations", run=check_migrations),
+    IntegrityCheck(name="suspensions", run=check_suspensions),
+]

@@ -1,0 +1,26 @@
+"""`manage.py import_backups`: rows for stored backups that have none."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from systemadmin.services.backups import import_backups
+
+
+class Command(BaseCommand):
+    """For a fresh machine, and after files were moved by hand."""
+
+    help = "Compare the list of backups with what the storage really holds."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Import, and say what was found."""
+        found = import_backups()
+        for backup in found.imported:
+            self.stdout.write(f"imported {backup.name}")
+        for backup in found.missing:
+            self.stdout.write(f"missing {backup.name}")
+        for name, reason in found.refused.items():
+            self.stdout.write(f"refused {name}: {reason}")
+        for name in found.incomplete:
+            self.stdout.write(f"incomplete {name}: no manifest goes with it")
+        self.stdout.write(f"{len(found.imported)} imported, {len(found.missing)} missing.")

@@ -1,0 +1,83 @@
+"""`manage.py restore_backup`: replace the live database by a backup, safely."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
+
+from systemadmin.backups.errors import BackupError
+from systemadmin.backups.vault import open_vault
+from systemadmin.foundation.errors import DomainError
+from systemadmin.models import Backup
+from systemadmin.services.backups import import_backups, restore_backup
+from systemadmin.services.backups.rescuing import rescue
+
+
+class Command(BaseCommand):
+    """The same path as the API's, and one more for a database that is gone."""
+
+    help = "Restore the live database from a backup (the newest complete one by default)."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
+        parser.add_argument(
+            "backup", nargs="?", help="Name or id; without it the newest one that no restore made."
+        )
+        parser.add_argument(
+            "--confirm", metavar="DATABASE", help="The database's name, typed, instead of asking."
+        )
+        parser.add_argument(
+            "--rescue",
+            action="store_true",
+            help="The database is gone or unreadable: no safety backup, no records kept.",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Restore, and say how it went."""
+        database = open_vault().engine.database
+        confirm = options["confirm"] or input(f"Type {database} to replace that database: ")
+        try:
+            if options["rescue"]:
+                self.rescue(options["backup"], confirm)
+            else:
+                self.restore(options["backup"], confirm)
+        except (BackupError, DomainError) as error:
+            raise CommandError(str(error)) from error
+
+    def restore(self, wanted: str | None, confirm: str) -> None:
+        """The usual way."""
+        try:
+            backup = find(wanted)
+        except DatabaseError as error:
+            raise CommandError(
+                "The database cannot be read. If it is gone, run this with --rescue."
+            ) from error
+        done = restore_backup(backup=backup, confirm=confirm)
+        self.stdout.write(
+            f"Restored {backup.name} ({done.method}); closed for {done.closed_seconds:.1f} s; "
+            f"safety backup {done.safety_backup}."
+        )
+        for warning in done.warnings:
+            self.stdout.write(f"Warning: {warning}")
+
+    def rescue(self, wanted: str | None, confirm: str) -> None:
+        """Without a database to ask, the storage itself is the list."""
+        name, warnings = rescue(wanted, confirm)
+        self.stdout.write(f"Restored {name}.")
+        for warning in warnings:
+            self.stdout.write(f"Warning: {warning}")
+
+
+def find(wanted: str | None) -> Backup:
+    """The backup of that name or id, or the newest complete one, known by a row or not."""
+    for _attempt in range(2):
+        if wanted is None:
+            found = Backup.objects.exclude(trigger=Backup.Trigger.SAFETY).last_complete()
+        elif wanted.isdigit():
+            found = Backup.objects.filter(pk=wanted).first()
+        else:
+            found = Backup.objects.filter(name=wanted).first()
+        if found is not None:
+            return found
+        import_backups()
+    raise CommandError("There is no such backup.")

@@ -1,0 +1,43 @@
+"""Reads of backups and restores."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+from django.db.models.functions import Coalesce
+
+
+class BackupQuerySet(models.QuerySet):
+    """Backups by what they are good for."""
+
+    def complete(self) -> "BackupQuerySet":
+        """Those whose files are believed whole."""
+        return self.filter(status="complete")
+
+    def unfinished_ones(self) -> "BackupQuerySet":
+        """Queued or running: one at most."""
+        return self.filter(unfinished=True)
+
+    def newest_first(self) -> "BackupQuerySet":
+        """By the moment they show; those without one by when they were asked for."""
+        return self.order_by(Coalesce("taken_at", "created_at").desc(), "-id")
+
+    def taken_since(self, moment: datetime) -> "BackupQuerySet":
+        """Complete ones that show a moment after this one."""
+        return self.complete().filter(taken_at__gte=moment)
+
+    def in_use(self) -> "BackupQuerySet":
+        """Those that a restore waits for or works with, or that are its way back."""
+        return self.filter(restores__unfinished=True).distinct()
+
+    def last_complete(self) -> Any:
+        """The newest complete one, or None."""
+        return self.complete().order_by("-taken_at", "-id").first()
+
+
+class RestoreQuerySet(models.QuerySet):
+    """Restores by how far they are."""
+
+    def unfinished_ones(self) -> "RestoreQuerySet":
+        """Queued or running: one at most."""
+        return self.filter(unfinished=True)

@@ -1,0 +1,13 @@
+"""What the base app does by the clock."""
+
+from systemadmin.foundation.sockets import Schedule
+
+SCHEDULES = [
+    Schedule(name="systemadmin.seal_audit", task="systemadmin.tasks.seal_audit", minutes=1),
+    Schedule(name="systemadmin.prune", task="systemadmin.tasks.prune_expired", cron="20 3 * * *"),
+    Schedule(
+        name="systemadmin.tend_backups",
+        task="systemadmin.tasks.tend_backups",
+        minutes=5,
+    ),
+]

@@ -1,0 +1,182 @@
+"""Making backups: asked for, by the clock, by command, and before critical acts."""
+
+import logging
+from contextlib import suppress
+
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from systemadmin import audit
+from systemadmin.backups.create import Wish, create
+from systemadmin.backups.vault import Vault, new_name, open_vault
+from systemadmin.errors import BackupFailed, BackupInProgress
+from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
+from systemadmin.foundation.sockets import setting
+from systemadmin.models import Backup, User
+from systemadmin.services.backups.reaping import reap_interrupted
+from systemadmin.services.backups.records import (
+    app_version,
+    begin,
+    describe,
+    end,
+    exclusive,
+    fill,
+    name_of,
+    refuse_inside_transaction,
+    tell_failure,
+    tell_success,
+)
+from systemadmin.services.backups.retiring import prune_after_schedule
+
+logger = logging.getLogger("atalaya.backups")
+
+RUN_TASK = "systemadmin.tasks.run_backup"
+
+
+@transaction.atomic
+def request_backup(
+    *, actor: User | None, note: str = "", trigger: str = Backup.Trigger.API
+) -> Backup:
+    """Queue a backup; raises `BackupInProgress` when one is queued or running."""
+    backup = _new_row(actor, note, trigger, Backup.Status.QUEUED)
+    audit.record("systemadmin.backup.requested", actor=actor, target=backup, reason=note)
+    enqueue(RUN_TASK, backup.pk, cluster=LONG_CLUSTER)
+    return backup
+
+
+def run_backup(backup_id: int) -> None:
+    """Make a queued backup; a second call for the same row does nothing."""
+    claimed = Backup.objects.filter(pk=backup_id, status=Backup.Status.QUEUED).update(
+        status=Backup.Status.RUNNING, started_at=timezone.now()
+    )
+    if not claimed:
+        return
+    backup = Backup.objects.get(pk=backup_id)
+    with suppress(BackupFailed):
+        _make(open_vault(), backup)
+    if backup.status == Backup.Status.COMPLETE and backup.trigger == Backup.Trigger.SCHEDULE:
+        prune_after_schedule()
+
+
+def create_backup(
+    *, actor: User | None = None, note: str = "", trigger: str = Backup.Trigger.COMMAND
+) -> Backup:
+    """Make a backup now, in this process; raises `BackupFailed`."""
+    refuse_inside_transaction()
+    vault = open_vault()
+    reap_interrupted(vault)
+    backup = _new_row(actor, note, trigger, Backup.Status.RUNNING)
+    _make(vault, backup)
+    return backup
+
+
+def backup_before(reason: str, *, actor: User | None = None) -> Backup | None:
+    """Make a backup before a critical act; raises `BackupFailed`, and the act must not start.
+
+    Call it from a task or a command, outside any transaction. None when the installation has
+    switched this off (BACKUP_BEFORE_CRITICAL).
+    """
+    if not settings.BACKUP_BEFORE_CRITICAL:
+        return None
+    return create_backup(actor=actor, note=reason, trigger=Backup.Trigger.SAFETY)
+
+
+def make_safety_backup(vault: Vault, *, actor: User | None, note: str) -> Backup:
+    """The same for a caller that holds the lock (a restore)."""
+    backup = _new_row(actor, note, Backup.Trigger.SAFETY, Backup.Status.RUNNING)
+    _make(vault, backup, locked=True)
+    return backup
+
+
+def _new_row(actor: User | None, note: str, trigger: str, status: str) -> Backup:
+    running = Backup.objects.unfinished_ones().first()
+    if running is not None and trigger != Backup.Trigger.SAFETY:
+        raise BackupInProgress(extra={"backup": running.pk})
+    backup = Backup(
+        name=new_name(),
+        status=status,
+        trigger=trigger,
+        note=note.strip(),
+        actor=actor,
+        actor_name=name_of(actor),
+        started_at=timezone.now() if status == Backup.Status.RUNNING else None,
+    )
+    backup.full_clean(exclude=["actor"], validate_constraints=False)
+    try:
+        with transaction.atomic():
+            backup.save()
+    except IntegrityError as error:  # a rival was faster
+        raise BackupInProgress from error
+    return backup
+
+
+def _make(vault: Vault, backup: Backup, *, locked: bool = False) -> None:
+    begin(backup, Backup.Status.RUNNING)
+    try:
+        if locked:
+            _create(vault, backup)
+        else:
+            with exclusive(vault):
+                vault.store.sweep_partials()
+                _create(vault, backup)
+    except Exception as error:
+        logger.exception("backup failed", extra={"backup": backup.name})
+        _fail(backup, error)
+        raise BackupFailed(_("The backup failed: %s") % describe(error)) from error
+    _succeed(backup)
+
+
+def _create(vault: Vault, backup: Backup) -> None:
+    wish = Wish(
+        name=backup.name,
+        trigger=backup.trigger,
+        note=backup.note,
+        actor=backup.actor_name,
+        app_version=app_version(),
+        with_media=setting("backups.with_media"),
+    )
+    fill(backup, create(vault, wish, lambda size: _show_progress(backup, size)))
+
+
+def _show_progress(backup: Backup, size: int) -> None:
+    """A busy database must not fail the backup for the sake of a progress bar."""
+    try:
+        Backup.objects.filter(pk=backup.pk).update(progress_bytes=size)
+    except Exception:
+        logger.warning("progress could not be stored", exc_info=True)
+        connection.close_if_unusable_or_obsolete()
+
+
+def _fail(backup: Backup, error: Exception) -> None:
+    with transaction.atomic():
+        end(backup, Backup.Status.FAILED, error)
+        audit.record(
+            "systemadmin.backup.failed",
+            actor=backup.actor,
+            target=backup,
+            metadata={"error": describe(error)},
+        )
+        tell_failure("backup.failed", _("The backup %s failed.") % backup.name, error)
+
+
+def _succeed(backup: Backup) -> None:
+    with transaction.atomic():
+        backup.progress_bytes = max(backup.progress_bytes, backup.size)
+        end(backup, Backup.Status.COMPLETE)
+        audit.record(
+            "systemadmin.backup.created",
+            actor=backup.actor,
+            target=backup,
+            reason=backup.note,
+            metadata={"size": backup.size, "rows": backup.rows, "trigger": backup.trigger},
+        )
+        tell_success(
+            "backup.succeeded",
+            "backup.failed",
+            _("Backup %(name)s is complete: %(rows)d rows, %(size)d bytes.")
+            % {"name": backup.name, "rows": backup.rows, "size": backup.size},
+            backup.name,
+        )
+    logger.info("backup complete", extra={"backup": backup.name, "size": backup.size})

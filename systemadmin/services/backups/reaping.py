@@ -1,0 +1,60 @@
+"""Telling the truth about work whose process died."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from systemadmin.backups.errors import BackupError
+from systemadmin.backups.vault import Vault
+from systemadmin.foundation.hard_maintenance import disable_hard, hard_state
+from systemadmin.foundation.sockets import setting
+from systemadmin.models import Backup, BackupVerification, Restore
+from systemadmin.services.backups.records import tell_failure
+
+# A queued row whose task got lost (a restore empties the queue) is given up after this.
+QUEUED_HOURS = 3
+
+
+class Interrupted(BackupError):
+    """The process that did the work died; whatever it had begun has been cleaned up."""
+
+    code = "interrupted"
+
+    def __init__(self) -> None:
+        super().__init__(_("The process died before it was done."))
+
+
+def reap_interrupted(vault: Vault) -> int:
+    """Tidy up after processes that died; gives back how many rows told an untruth.
+
+    Who gets the lock knows that no living process does backup work.
+    """
+    with vault.engine.lock(timeout=0) as got:
+        if not got:
+            return 0
+        vault.store.sweep_partials()
+        vault.engine.sweep(keep_days=setting("backups.keep_replaced_days"))
+        closed = hard_state()
+        if closed and closed.owner.startswith("restore-"):
+            disable_hard(closed.owner)
+        return _reap(Backup) + _reap(BackupVerification) + _reap(Restore)
+
+
+def _reap(model: type[Backup] | type[BackupVerification] | type[Restore]) -> int:
+    error, now = Interrupted(), timezone.now()
+    forgotten = now - timedelta(hours=QUEUED_HOURS)
+    dead = model._default_manager.filter(status="running") | model._default_manager.filter(
+        status="queued", created_at__lt=forgotten
+    )
+    # Claimed a moment ago, on its way to the lock: not dead.
+    dead = dead.exclude(started_at__gt=now - timedelta(seconds=30))
+    for row in dead:
+        with transaction.atomic():
+            row.status, row.finished_at = "failed", now
+            row.error, row.error_code = str(error), error.code
+            row.save()
+            rule = "restore.failed" if model is Restore else "backup.failed"
+            tell_failure(rule, _("Interrupted: %s") % row, error)
+    return len(dead)

@@ -1,0 +1,34 @@
+"""What a restored database must not go on with: old tasks, old sessions, old notices."""
+
+from django.contrib.sessions.models import Session
+from django.db import transaction
+from django.utils import timezone
+
+from systemadmin.events import database_restored
+from systemadmin.foundation.queue import forget_all
+from systemadmin.models import ApiToken, IdempotencyKey, Notification
+
+
+@transaction.atomic
+def forget_unfinished_business() -> list[str]:
+    """Empty the queue, end every session and token, skip unsent notices; gives back warnings.
+
+    What was unfinished in the snapshot has long since been done (or undone) outside.
+    """
+    tasks = forget_all()
+    Session.objects.all().delete()
+    ApiToken.objects.all().delete()
+    IdempotencyKey.objects.all().delete()
+    pending = Notification.objects.filter(status=Notification.Status.PENDING)
+    notices = pending.update(
+        status=Notification.Status.SKIPPED,
+        last_error="restored from a backup",
+        updated_at=timezone.now(),
+    )
+    database_restored.send(sender=None)
+    said = []
+    if tasks:
+        said.append(f"{tasks} queued tasks of the backup were dropped")
+    if notices:
+        said.append(f"{notices} unsent notices of the backup were skipped")
+    return said
