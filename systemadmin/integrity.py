@@ -1,10 +1,13 @@
 """What must hold of the base app's data as a whole."""
 
+from collections import Counter
+
 from django.db import connection, utils
 from django.db.migrations.executor import MigrationExecutor
 
 from systemadmin.foundation.integrity import IntegrityCheck
 from systemadmin.models import User
+from systemadmin.services.audit_chain import verify_audit_trail
 
 
 def check_foreign_keys() -> list[str]:
@@ -26,10 +29,20 @@ def check_migrations() -> list[str]:
 def check_suspensions() -> list[str]:
     """A reason or an end without a suspension would be read as one."""
     odd = User.objects.filter(suspended_at__isnull=True, suspended_until__isnull=False)
-    return [f"account {pk} has an end of a suspension but no suspension" for pk in odd.values("pk")]
+    return [
+        f"account {pk} has an end of a suspension but no suspension"
+        for pk in odd.values_list("pk", flat=True)
+    ]
+
+
+def check_audit_trail() -> list[str]:
+    """Nothing was changed, removed or slipped in."""
+    faults = Counter(kind for kind, _entry in verify_audit_trail().faults)
+    return [f"{kind}: {count} entries" for kind, count in sorted(faults.items())]
 
 
 CHECKS = [
+    IntegrityCheck(name="audit trail", run=check_audit_trail),
     IntegrityCheck(name="foreign keys", run=check_foreign_keys),
     IntegrityCheck(name="migrations", run=check_migrations),
     IntegrityCheck(name="suspensions", run=check_suspensions),

@@ -4,6 +4,7 @@ from django.urls import path
 
 from systemadmin.api.audit import AuditViewSet
 from systemadmin.api.auth import AuthViewSet, OwnSessionsViewSet, TwoFactorViewSet
+from systemadmin.api.backups import BackupViewSet, RestoreViewSet
 from systemadmin.api.config import ConfigViewSet
 from systemadmin.api.health import HealthViewSet
 from systemadmin.api.maintenance import MaintenanceViewSet
@@ -17,6 +18,8 @@ router.register("auth", AuthViewSet, basename="auth")
 router.register("admin/demo", DemoViewSet, basename="demo")
 
 router.register("admin/maintenance", MaintenanceViewSet, basename="maintenance")
+router.register("admin/backups", BackupViewSet, basename="backups")
+router.register("admin/restores", RestoreViewSet, basename="restores")
 router.register("admin/audit", AuditViewSet, basename="audit")
 
 _ACCOUNT = "admin/users/<int:user_id>"
@@ -31,6 +34,12 @@ urlpatterns = [
     path(f"{_ACCOUNT}/sessions/<slug:access_id>", _theirs({"delete": "destroy"}), name="session"),
     path(f"{_ACCOUNT}/password", _theirs({"post": "set_password"}), name="set-password"),
     path(f"{_ACCOUNT}/2fa/reset", _theirs({"post": "reset_two_factor"}), name="reset-2fa"),
+    path("admin/backup", BackupViewSet.as_view({"post": "request_backup"}), name="backup-now"),
+    path(
+        "admin/restore/<int:backup_id>",
+        RestoreViewSet.as_view({"post": "request_restore"}),
+        name="restore-backup",
+    ),
     *router.urls,
     path("admin/config", ConfigViewSet.as_view({"get": "list", "put": "replace"})),
     path("admin/config/history", ConfigViewSet.as_view({"get": "history"})),

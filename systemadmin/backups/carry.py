@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 BATCH = 500
+# A transaction may commit a lower key after one with a higher key, and just miss the snapshot.
+LOOK_BACK = 10_000
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Carried:
     """
 
     table: str
+    key: str = "id"
     references: tuple[tuple[str, str], ...] = ()
     replace: bool = False
     proof: tuple[str, ...] = ()
@@ -62,18 +65,23 @@ class Side:
         cursor = self.connection.cursor()
         cursor.executemany(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', rows)  # noqa: S608
 
-    def newest(self, table: str) -> int:
-        return int(self.rows(f'SELECT coalesce(max(id), 0) FROM "{table}"')[0][0])  # noqa: S608
+    def newest(self, item: Carried) -> int:
+        query = f'SELECT coalesce(max("{item.key}"), 0) FROM "{item.table}"'  # noqa: S608
+        return int(self.rows(query)[0][0])
 
-    def advance_sequence(self, table: str) -> None:
+    def keys_after(self, item: Carried, key: int) -> list[int]:
+        query = f'SELECT "{item.key}" FROM "{item.table}" WHERE "{item.key}" > {self.mark}'  # noqa: S608
+        return sorted(int(row[0]) for row in self.rows(query, [key]))
+
+    def advance_sequence(self, item: Carried) -> None:
         """Rows came with their ids: the next one must not meet them (SQLite sees to it alone)."""
         if not self.is_postgres:
             return
-        name = f'public."{table}"'
+        name = f'public."{item.table}"'
         self.rows(
-            "SELECT setval(pg_get_serial_sequence(%s, 'id'), greatest(%s, 1))"
-            " WHERE pg_get_serial_sequence(%s, 'id') IS NOT NULL",
-            [name, self.newest(table), name],
+            "SELECT setval(pg_get_serial_sequence(%s, %s), greatest(%s, 1))"
+            " WHERE pg_get_serial_sequence(%s, %s) IS NOT NULL",
+            [name, item.key, self.newest(item), name, item.key],
         )
 
 
@@ -94,41 +102,45 @@ def carry(source: Any, target: Any, tables: Sequence[Carried]) -> list[str]:
 
 def _carry_table(live: Side, restored: Side, item: Carried) -> list[str]:
     there, here = restored.columns(item.table), live.columns(item.table)
-    if "id" not in there or "id" not in here:
+    if item.key not in there or item.key not in here:
         return [f"{item.table} was not carried over: one side does not have it"]
     if item.replace:
         restored.connection.execute(f'DELETE FROM "{item.table}"')  # noqa: S608 - our own name
     elif not _same_history(live, restored, item):
         return [f"{item.table} was not carried over: the backup is of another history"]
-    types = {name: there[name] for name in ["id", *sorted(there.keys() & here.keys() - {"id"})]}
-    _copy_rows(live, restored, item.table, types)
+    shared = sorted(there.keys() & here.keys() - {item.key})
+    _copy_rows(live, restored, item, {name: there[name] for name in [item.key, *shared]})
     for column, target in item.references:
-        if column in types:
+        if column in shared:
             restored.connection.execute(
                 f'UPDATE "{item.table}" SET "{column}" = NULL WHERE "{column}" IS NOT NULL'  # noqa: S608
                 f' AND "{column}" NOT IN (SELECT id FROM "{target}")'
             )
-    restored.advance_sequence(item.table)
+    restored.advance_sequence(item)
     return []
 
 
 def _same_history(live: Side, restored: Side, item: Carried) -> bool:
-    newest = restored.newest(item.table)
+    newest = restored.newest(item)
     if not newest or not item.proof:
         return True
-    query = f'SELECT {live.select(item.proof)} FROM "{item.table}" WHERE id = {newest}'  # noqa: S608
+    query = (
+        f'SELECT {live.select(item.proof)} FROM "{item.table}"'  # noqa: S608
+        f' WHERE "{item.key}" = {newest}'
+    )
     return live.rows(query) == restored.rows(query)
 
 
-def _copy_rows(live: Side, restored: Side, table: str, types: dict[str, str]) -> None:
-    last = restored.newest(table)
-    while True:
+def _copy_rows(live: Side, restored: Side, item: Carried, types: dict[str, str]) -> None:
+    floor = 0 if item.replace else max(0, restored.newest(item) - LOOK_BACK)
+    present = set(restored.keys_after(item, floor))
+    wanted = [key for key in live.keys_after(item, floor) if key not in present]
+    for start in range(0, len(wanted), BATCH):
+        keys = wanted[start : start + BATCH]
+        marks = ", ".join([live.mark] * len(keys))
         rows = live.rows(
-            f'SELECT {live.select(list(types))} FROM "{table}" WHERE id > {live.mark}'  # noqa: S608
-            f" ORDER BY id LIMIT {BATCH}",
-            [last],
+            f'SELECT {live.select(list(types))} FROM "{item.table}"'  # noqa: S608
+            f' WHERE "{item.key}" IN ({marks}) ORDER BY "{item.key}"',
+            keys,
         )
-        if not rows:
-            return
-        restored.insert(table, types, rows)
-        last = int(rows[-1][0])
+        restored.insert(item.table, types, rows)

@@ -89,15 +89,18 @@ class Store:
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
+        with self.open_for_download(name) as file:
+            yield file
+
+    def open_for_download(self, name: str) -> Any:
+        """The stored file; whoever asks closes it."""
         if not NAME.fullmatch(name):
             raise StoreFailed(f"{name!r} cannot be the name of a stored file.")
         try:
-            file: Any = self.storage.open(name, "rb")
+            return self.storage.open(name, "rb")
         except Exception as error:
             # Each storage has its own exceptions; all mean that the file cannot be had.
             raise StoreFailed(f"{name} cannot be read: {error}") from error
-        with file:
-            yield file
 
     def check(self, part: Part) -> None:
         """Read the whole stored file and compare it with what the manifest says."""

@@ -1,5 +1,6 @@
 """Every write about backups: making, proving, restoring, retiring, importing, tending."""
 
+from systemadmin.services.backups.handing import download, get_backup
 from systemadmin.services.backups.importing import import_backups
 from systemadmin.services.backups.making import (
     backup_before,
@@ -20,6 +21,8 @@ from systemadmin.services.backups.tending import outlook, tend_backups
 __all__ = [
     "backup_before",
     "create_backup",
+    "download",
+    "get_backup",
     "import_backups",
     "outlook",
     "plan_retention",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -32,6 +33,7 @@ from systemadmin.errors import (
     RestoreInProgress,
     RestoreNotConfirmed,
 )
+from systemadmin.foundation.api.access import TwoFactorRequired
 from systemadmin.foundation.hard_maintenance import disable_hard, enable_hard
 from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
 from systemadmin.foundation.sockets import forget_stored_values, setting
@@ -61,15 +63,21 @@ CARRIED = (
     Carried("systemadmin_backup", references=(("actor_id", USERS),), replace=True),
     Carried("systemadmin_backupverification", references=(("actor_id", USERS),), replace=True),
     Carried("systemadmin_restore", references=(("actor_id", USERS),), replace=True),
-    Carried("systemadmin_auditentry", proof=("action", "target_id", "request_id")),
+    Carried("systemadmin_auditentry", proof=("action", "target_id", "request_id", "mac")),
+    Carried("systemadmin_auditseal", key="position", proof=("entry_id", "chain_hash")),
 )
 
 
-def request_restore(*, actor: User | None, backup: Backup, confirm: str) -> Restore:
+def request_restore(
+    *, actor: User | None, backup: Backup, confirm: str, passed_second_factor: bool
+) -> Restore:
     """Queue a restore of the live database.
 
-    Raises `RestoreNotConfirmed`, `BackupNotRestorable` and `RestoreInProgress`.
+    Raises `TwoFactorRequired`, `RestoreNotConfirmed`, `BackupNotRestorable` and
+    `RestoreInProgress`. The second factor is asked for even where staff may do without it.
     """
+    if not passed_second_factor and not (settings.DEBUG or settings.DEMO_MODE):
+        raise TwoFactorRequired
     vault = open_vault()
     _check_wish(vault, backup, confirm)
     with transaction.atomic():

@@ -6,7 +6,13 @@ from django.utils import timezone
 
 from systemadmin.events import database_restored
 from systemadmin.foundation.queue import forget_all
-from systemadmin.models import ApiToken, IdempotencyKey, Notification
+from systemadmin.models import (
+    ApiToken,
+    Demo2FASession,
+    IdempotencyKey,
+    Notification,
+    UserSession,
+)
 
 
 @transaction.atomic
@@ -16,8 +22,8 @@ def forget_unfinished_business() -> list[str]:
     What was unfinished in the snapshot has long since been done (or undone) outside.
     """
     tasks = forget_all()
-    Session.objects.all().delete()
-    ApiToken.objects.all().delete()
+    for sessions in (Session, UserSession, Demo2FASession, ApiToken):
+        sessions._default_manager.all().delete()
     IdempotencyKey.objects.all().delete()
     pending = Notification.objects.filter(status=Notification.Status.PENDING)
     notices = pending.update(
