@@ -177,7 +177,7 @@ class BackupViewSet(ListAction, RetrieveAction, StaffViewSet):
     def request_backup(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Queue a backup; 409 while another one is queued or running."""
         note = self.parse(BackupInput)["note"]
-        backup = backups.request_backup(actor=request.user, note=note)
+        backup = backups.request_backup(actor=self.caller, note=note)
         return self.answer(backup, status=202, serializer_class=BackupSerializer)
 
     @extend_schema(
@@ -187,13 +187,13 @@ class BackupViewSet(ListAction, RetrieveAction, StaffViewSet):
     @action(detail=True, methods=["get"])
     def download(self, request: Request, *args: Any, **kwargs: Any) -> FileResponse:
         """The stored database file as it is: encrypted when a passphrase is set."""
-        return backups.download(actor=request.user, backup=self.get_object())
+        return backups.download(actor=self.caller, backup=self.get_object())
 
     @extend_schema(request=None, responses={202: VerificationSerializer}, summary="Verify a backup")
     @action(detail=True, methods=["post"])
     def verify(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Queue a trial restore into a scratch database."""
-        proof = backups.request_verification(actor=request.user, backup=self.get_object())
+        proof = backups.request_verification(actor=self.caller, backup=self.get_object())
         return self.answer(proof, status=202, serializer_class=VerificationSerializer)
 
     @extend_schema(request=None, responses=BackupSerializer, summary="Keep a backup for good")
@@ -209,7 +209,7 @@ class BackupViewSet(ListAction, RetrieveAction, StaffViewSet):
         return self._set_pinned(request, False)
 
     def _set_pinned(self, request: Request, pinned: bool) -> Response:
-        backup = backups.set_pinned(actor=request.user, backup=self.get_object(), pinned=pinned)
+        backup = backups.set_pinned(actor=self.caller, backup=self.get_object(), pinned=pinned)
         return self.answer(backup, serializer_class=BackupSerializer)
 
 
@@ -231,10 +231,10 @@ class RestoreViewSet(ListAction, RetrieveAction, StaffViewSet):
     def request_restore(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Queue the replacement of the live database; needs the second factor."""
         restore = backups.request_restore(
-            actor=request.user,
+            actor=self.caller,
             backup=self._backup(),
             confirm=self.parse(RestoreInput)["confirm"],
-            passed_second_factor=request.user.is_verified(),
+            passed_second_factor=self.caller.is_verified(),
         )
         return self.answer(restore, status=202)
 

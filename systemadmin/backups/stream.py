@@ -16,7 +16,7 @@ import struct
 import sys
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO, Protocol
+from typing import IO, Protocol
 
 from cryptography.exceptions import InvalidTag
 
@@ -43,7 +43,7 @@ class Sink(Protocol):
 class FileSink:
     """Writes to a file, counting and hashing on the way; closing makes the bytes durable."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self.file = file
         self.size = 0
         self._hash = hashlib.sha256()
@@ -120,7 +120,7 @@ def _key_check(root: bytes, file_salt: bytes) -> bytes:
     return keys.subkey(root, "key check", file_salt)[:KEY_CHECK_BYTES]
 
 
-def unseal(source: BinaryIO, passphrase: str) -> Iterator[bytes]:
+def unseal(source: IO[bytes], passphrase: str) -> Iterator[bytes]:
     """The plain chunks of a sealed stream; every byte given out has been authenticated."""
     header = _read_exactly(source, HEADER.size + KEY_CHECK_BYTES)
     if len(header) < HEADER.size + KEY_CHECK_BYTES or not header.startswith(MAGIC):
@@ -137,7 +137,7 @@ def unseal(source: BinaryIO, passphrase: str) -> Iterator[bytes]:
     return _unseal_chunks(source, keys.subkey(root, "stream", file_salt), header, chunk)
 
 
-def _unseal_chunks(source: BinaryIO, key: bytes, header: bytes, chunk: int) -> Iterator[bytes]:
+def _unseal_chunks(source: IO[bytes], key: bytes, header: bytes, chunk: int) -> Iterator[bytes]:
     cipher = keys.cipher(key)
     number = 0
     sealed = _read_exactly(source, chunk + TAG_BYTES)
@@ -183,19 +183,19 @@ def writer(
 
 
 def reader(
-    source: BinaryIO, *, passphrase: str = "", sealed: bool, compressed: bool
+    source: IO[bytes], *, passphrase: str = "", sealed: bool, compressed: bool
 ) -> Iterator[bytes]:
     """The way back: open, decompress."""
     chunks = unseal(source, passphrase) if sealed else read_chunks(source)
     return decompress(chunks) if compressed else chunks
 
 
-def read_chunks(source: BinaryIO) -> Iterator[bytes]:
+def read_chunks(source: IO[bytes]) -> Iterator[bytes]:
     while data := source.read(CHUNK):
         yield data
 
 
-def sha256_of(source: BinaryIO) -> tuple[str, int]:
+def sha256_of(source: IO[bytes]) -> tuple[str, int]:
     """Digest and size of a stored file."""
     digest, size = hashlib.sha256(), 0
     for data in read_chunks(source):
@@ -204,7 +204,7 @@ def sha256_of(source: BinaryIO) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-def _read_exactly(source: BinaryIO, size: int) -> bytes:
+def _read_exactly(source: IO[bytes], size: int) -> bytes:
     parts, missing = [], size
     while missing and (data := source.read(missing)):
         parts.append(data)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -11,6 +12,7 @@ from systemadmin.backups.vault import Vault
 from systemadmin.foundation.hard_maintenance import disable_hard, hard_state
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import Backup, BackupVerification, Restore
+from systemadmin.models.backups import RecordedWork
 from systemadmin.services.backups.records import tell_failure
 
 # A queued row whose task got lost (a restore empties the queue) is given up after this.
@@ -42,14 +44,15 @@ def reap_interrupted(vault: Vault) -> int:
         return _reap(Backup) + _reap(BackupVerification) + _reap(Restore)
 
 
-def _reap(model: type[Backup] | type[BackupVerification] | type[Restore]) -> int:
+def _reap(model: type[RecordedWork]) -> int:
     error, now = Interrupted(), timezone.now()
     forgotten = now - timedelta(hours=QUEUED_HOURS)
-    dead = model._default_manager.filter(status="running") | model._default_manager.filter(
-        status="queued", created_at__lt=forgotten
-    )
     # Claimed a moment ago, on its way to the lock: not dead.
-    dead = dead.exclude(started_at__gt=now - timedelta(seconds=30))
+    claimed = now - timedelta(seconds=30)
+    dead = model._default_manager.filter(
+        Q(status="running") & ~Q(started_at__gt=claimed)
+        | Q(status="queued", created_at__lt=forgotten)
+    )
     for row in dead:
         with transaction.atomic():
             row.status, row.finished_at = "failed", now

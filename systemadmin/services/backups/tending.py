@@ -62,7 +62,8 @@ def _tell_lateness(vault: Vault) -> None:
     if not state.is_late:
         resolve_alert(rule="backup.late")
         return
-    since = state.last.taken_at.isoformat() if state.last else _("never")
+    taken_at = state.last.taken_at if state.last else None
+    since = taken_at.isoformat() if taken_at else _("never")
     raise_alert(
         rule="backup.late",
         severity="critical",
