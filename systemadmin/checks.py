@@ -4,6 +4,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import Error, Tags, Warning, register
+from django.db import DatabaseError
+
+from systemadmin.services.demo import has_demo_rows
 
 
 @register(Tags.security, deploy=True)
@@ -29,6 +32,26 @@ def check_demo_mode(**kwargs: Any) -> list[Any]:
             "DEMO_MODE is on: anyone can sign in with the published demo passwords. "
             "Unset DEMO_MODE and run `manage.py purge_demo`.",
             id="atalaya.E001",
+        )
+    ]
+
+
+@register(Tags.database)
+def check_demo_rows(*, databases: Any = None, **kwargs: Any) -> list[Any]:
+    """Demo accounts cannot sign in any more, but their data still colours every figure."""
+    if settings.DEMO_MODE or "default" not in (databases or ()):
+        return []
+    try:
+        found = has_demo_rows()
+    except DatabaseError:  # before the first migrate
+        return []
+    if not found:
+        return []
+    return [
+        Warning(
+            "DEMO_MODE is off, but there is still demo data. "
+            "Look at it with `manage.py purge_demo --dry-run`, then run `manage.py purge_demo`.",
+            id="atalaya.W003",
         )
     ]
 

@@ -210,6 +210,15 @@ def _chunks(keys: Iterable[Any]) -> Iterator[list[Any]]:
 def _remove(found: DemoRows) -> None:
     """Delete the rows of all tables; foreign keys are checked at the end, in any order."""
     _forget_files(found)
+    try:
+        _delete(found)
+        connection.check_constraints()
+    except IntegrityError as error:
+        # A row that came meanwhile, or a table that guards its rows (the ledger).
+        raise DemoRowsInUse(str(error).splitlines()[0]) from error
+
+
+def _delete(found: DemoRows) -> None:
     sessions = UserSession.objects.filter(user__is_demo=True).values("session_key")
     Session.objects.filter(session_key__in=sessions).delete()
     for foreign_key, mentioning in found.mentions:
@@ -221,10 +230,6 @@ def _remove(found: DemoRows) -> None:
         for some in _chunks(keys):
             # Raw: models of record refuse to be deleted, and cascades were followed above.
             model._base_manager.filter(pk__in=some)._raw_delete(using=connection.alias)
-    try:
-        connection.check_constraints()
-    except IntegrityError as error:
-        raise DemoRowsInUse(str(error).splitlines()[0]) from error
 
 
 def _forget_files(found: DemoRows) -> None:
