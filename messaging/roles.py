@@ -17,5 +17,7 @@ ROLES = {
         "messaging.change_broadcast",
         "messaging.send_broadcast",
         "messaging.view_mailbox",
+        "messaging.view_conversation",
+        "messaging.erase_messages",
     ],
 }

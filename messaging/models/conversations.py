@@ -132,6 +132,7 @@ class Mailbox(models.Model):
     class Meta:
         verbose_name = _("mailbox")
         verbose_name_plural = _("mailboxes")
+        permissions = [("erase_messages", _("Can erase everything a member wrote"))]
         indexes = [
             # The sweep for unread notices reads only what is due.
             models.Index(

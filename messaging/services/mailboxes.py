@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from django.db.models import Sum
+from django.db.models import Count, Subquery, Sum, Value
 
 from messaging.models import Mailbox, Message, Participant, StreamEvent, StreamKind
 from messaging.services.wake import wake
@@ -14,19 +14,24 @@ from messaging.services.wake import wake
 def lock_mailboxes(user_ids: Iterable[int]) -> dict[int, Mailbox]:
     """Lock these members' mailboxes, lower id first, making those that do not exist yet."""
     wanted = sorted(set(user_ids))
-    boxes = _lock(wanted)
+    boxes = _lock_all_or_none(wanted)
     if len(boxes) < len(wanted):
         Mailbox.objects.bulk_create(
-            [Mailbox(user_id=user_id) for user_id in wanted if user_id not in boxes],
-            ignore_conflicts=True,
+            [Mailbox(user_id=user_id) for user_id in wanted], ignore_conflicts=True
         )
-        boxes = _lock(wanted)
+        boxes = _lock_all_or_none(wanted)
     return boxes
 
 
-def _lock(user_ids: list[int]) -> dict[int, Mailbox]:
-    rows = Mailbox.objects.select_for_update().filter(pk__in=user_ids).order_by("pk")
-    return {box.user_id: box for box in rows}
+def _lock_all_or_none(user_ids: list[int]) -> dict[int, Mailbox]:
+    """Nothing is locked while one is missing: whoever makes a row must not hold another yet,
+    or two writers could wait for each other.
+    """
+    rows = Mailbox.objects.filter(pk__in=user_ids)
+    present = rows.order_by().values(every=Value(1)).annotate(count=Count("pk")).values("count")
+    whole = rows.alias(present=Subquery(present)).filter(present=len(user_ids))
+    locked = whole.select_for_update(of=("self",)).order_by("pk")
+    return {box.user_id: box for box in locked}
 
 
 class Journal:

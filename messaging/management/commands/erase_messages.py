@@ -1,0 +1,28 @@
+"""`manage.py erase_messages USERNAME --reason …`: erase everything a member wrote."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from messaging import services
+from systemadmin.foundation.context import context
+from systemadmin.models import User
+
+
+class Command(BaseCommand):
+    """Erase a member's messages; safe to run again."""
+
+    help = "Erase everything a member wrote: texts, earlier wordings and files."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("username")
+        parser.add_argument("--reason", required=True)
+
+    def handle(self, *args: Any, username: str, reason: str, **options: Any) -> None:
+        user = User.objects.filter(username=username).first()
+        if user is None:
+            raise CommandError(f"There is no account called {username}.")
+        with context(source="command"):
+            erased = services.erase_member(actor=None, user=user, reason=reason)
+        self.stdout.write(f"{erased} messages erased.")

@@ -1,0 +1,69 @@
+"""Figures of the messaging desk."""
+
+from datetime import datetime, tzinfo
+from typing import Any
+
+from django.db.models import Count
+from django.db.models.functions import Trunc
+from django.utils.translation import gettext_lazy as _
+
+from messaging.models import Message, MessageKind, MessageReport
+from systemadmin.foundation.sockets import Stat
+
+
+def _sent(start: datetime, end: datetime) -> Any:
+    return Message.objects.filter(
+        created_at__gte=start, created_at__lt=end, kind=MessageKind.MEMBER
+    )
+
+
+def messages_sent(start: datetime, end: datetime) -> int:
+    """Messages that members sent."""
+    return _sent(start, end).count()
+
+
+def messages_sent_series(
+    start: datetime, end: datetime, granularity: str, tz: tzinfo
+) -> list[tuple[datetime, int]]:
+    """Messages that members sent, per bucket."""
+    buckets = (
+        _sent(start, end)
+        .annotate(bucket=Trunc("created_at", granularity, tzinfo=tz))
+        .values_list("bucket")
+        .annotate(count=Count("pk"))
+        .order_by("bucket")
+    )
+    return list(buckets)
+
+
+def active_writers(start: datetime, end: datetime) -> int:
+    """Members who sent at least one message."""
+    return _sent(start, end).aggregate(count=Count("sender", distinct=True))["count"]
+
+
+def messages_reported(start: datetime, end: datetime) -> int:
+    """Reports that members made."""
+    return MessageReport.objects.filter(created_at__gte=start, created_at__lt=end).count()
+
+
+STATS = [
+    Stat(
+        code="messages_sent",
+        title=_("Messages sent"),
+        section="overview",
+        compute=messages_sent,
+        series=messages_sent_series,
+    ),
+    Stat(
+        code="message_writers",
+        title=_("Members who wrote messages"),
+        section="users",
+        compute=active_writers,
+    ),
+    Stat(
+        code="messages_reported",
+        title=_("Messages reported"),
+        section="overview",
+        compute=messages_reported,
+    ),
+]

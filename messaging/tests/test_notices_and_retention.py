@@ -1,0 +1,192 @@
+"""Notices of what stays unread; expiry, export and erasure."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
+from django.utils import timezone
+
+from messaging import services
+from messaging.models import (
+    Attachment,
+    Conversation,
+    Mailbox,
+    Message,
+    MessageReport,
+    MessageRevision,
+    Participant,
+    StreamEvent,
+)
+from messaging.tests.factories import send, true_unread
+from riskops.models import AccountEvent
+from systemadmin.models import AuditEntry, Notification
+from systemadmin.services import change_settings
+from systemadmin.tests.factories import UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def make_due(*users):
+    Mailbox.objects.filter(pk__in=[u.pk for u in users], notice_due_at__isnull=False).update(
+        notice_due_at=timezone.now() - timedelta(seconds=1)
+    )
+
+
+# -- notices -------------------------------------------------------------------------
+
+
+def test_a_notice_comes_after_the_delay_once_for_everything_unread(member, other_member):
+    send(other_member, member)
+    send(UserFactory(first_name="Nuria"), member)
+    send(other_member, member)
+    assert services.send_due_notices() == 0, "not before the delay"
+    make_due(member)
+    assert services.send_due_notices() == 1
+    assert services.send_due_notices() == 0
+    notice = Notification.objects.get()
+    assert notice.user == member
+    assert "3" in notice.subject
+    assert "Oscar" in notice.body
+    assert "Nuria" in notice.body
+    assert "Hola" not in notice.body, "no words of a message leave the house"
+
+
+def test_nothing_unread_no_notice(member, other_member):
+    message = send(other_member, member)
+    services.read_up_to(actor=member, message=message)
+    assert Mailbox.objects.get(pk=member.pk).notice_due_at is None
+    make_due(member)
+    assert services.send_due_notices() == 0
+
+
+def test_notices_keep_their_distance(member, other_member):
+    send(other_member, member)
+    make_due(member)
+    services.send_due_notices()
+    send(other_member, member)
+    due = Mailbox.objects.get(pk=member.pk).notice_due_at
+    assert due - timezone.now() > timedelta(minutes=50)
+
+
+def test_members_choose_channels_and_delay(member, other_member):
+    services.change_preferences(
+        actor=member, changes={"email_notices": False, "notice_delay_minutes": 120}
+    )
+    recipient = services.recipient_of(member.pk)
+    send(other_member, recipient)
+    due = Mailbox.objects.get(pk=member.pk).notice_due_at
+    assert due - timezone.now() > timedelta(minutes=110)
+    make_due(member)
+    assert services.send_due_notices() == 0, "no channel is left"
+    assert not Notification.objects.exists()
+
+
+def test_linked_members_hear_by_telegram_too(other_member):
+    linked = UserFactory(telegram_chat_id="7")
+    send(other_member, linked)
+    make_due(linked)
+    services.send_due_notices()
+    channels = Notification.objects.values_list("channel", flat=True)
+    assert set(channels) == {"email", "telegram"}
+
+
+# -- retention -----------------------------------------------------------------------
+
+
+def age(message, days):
+    Message.objects.filter(pk=message.pk).update(created_at=timezone.now() - timedelta(days=days))
+
+
+def test_nothing_expires_by_default(letter):
+    age(letter, 4000)
+    assert services.expire_messages() == 0
+
+
+def test_expiry_keeps_every_counter_exact(member, other_member):
+    change_settings(actor=None, values={"messaging.retention_days": 30})
+    old = [send(other_member, member, f"old {n}") for n in range(3)]
+    for message in old:
+        age(message, 31)
+    kept = send(other_member, member, "kept")
+    gone = send(UserFactory(), member, "gone")
+    age(gone, 40)
+    assert services.expire_messages() == 4
+    assert list(Message.objects.all()) == [kept]
+    assert true_unread(member) == services.unread_total(member.pk) == 1
+    assert send(other_member, member, "next").seq == 5, "numbers are never given twice"
+    listed = Participant.objects.listed_for(member.pk)
+    assert [row.peer_id for row in listed] == [other_member.pk]
+    assert Conversation.objects.count() == 2
+
+
+def test_the_journal_is_pruned(letter):
+    StreamEvent.objects.update(created_at=timezone.now() - timedelta(days=8))
+    assert services.prune_stream() == 2
+    assert not StreamEvent.objects.exists()
+
+
+def test_excerpts_of_old_closed_reports_are_emptied(letter, member, superuser):
+    report = services.report_message(actor=member, message=letter, reason="spam", note="x")
+    assert services.expire_reports() == 0
+    services.dismiss_report(actor=superuser, report=report, resolution="fine")
+    MessageReport.objects.update(handled_at=timezone.now() - timedelta(days=400))
+    assert services.expire_reports() == 1
+    report.refresh_from_db()
+    assert report.excerpt == []
+
+
+# -- erasure and export --------------------------------------------------------------
+
+
+def test_erasing_a_member_leaves_no_word_of_theirs(member, other_member, tmp_path, capsys):
+    upload = SimpleUploadedFile("nota.txt", b"secreto")
+    sent = send(other_member, member, "secreto", attachment=upload)
+    services.edit_message(actor=other_member, message=sent, body="otro secreto")
+    kept = send(member, other_member, "mío")
+    stored = Attachment.objects.get().file
+    call_command("erase_messages", other_member.username, reason="asked for it")
+    sent.refresh_from_db()
+    assert sent.body == ""
+    assert sent.erased_at
+    assert not MessageRevision.objects.exists()
+    assert not Attachment.objects.exists()
+    kept.refresh_from_db()
+    assert kept.body == "mío"
+    assert true_unread(member) == 1, "counters stay as they were"
+    assert AuditEntry.objects.filter(action="messaging.member.erased").exists()
+    assert stored.name
+
+
+def test_files_are_deleted_with_their_message(
+    member, other_member, django_capture_on_commit_callbacks
+):
+    sent = send(other_member, member, attachment=SimpleUploadedFile("n.txt", b"hola"))
+    stored = Attachment.objects.get().file
+    assert stored.storage.exists(stored.name)
+    with django_capture_on_commit_callbacks(execute=True):
+        services.erase_message(actor=None, message=sent, reason="law")
+    assert not stored.storage.exists(stored.name)
+
+
+def test_the_export_command_is_audited(letter, member, capsys):
+    call_command("export_messages", member.username, reason="asked for it")
+    assert "lámpara" in capsys.readouterr().out
+    assert AuditEntry.objects.filter(action="messaging.messages.exported").exists()
+
+
+# -- the risk engine hears of it --------------------------------------------------------
+
+
+def test_sent_messages_reach_the_risk_engine_once(letter, member, other_member):
+    assert services.report_sent_messages() == 0, "what may still be committing waits"
+    Message.objects.update(created_at=timezone.now() - timedelta(minutes=2))
+    assert services.report_sent_messages() == 1
+    assert services.report_sent_messages() == 0
+    event = AccountEvent.objects.get()
+    assert event.account_id == other_member.pk
+
+
+def test_a_report_reaches_the_risk_engine(letter, member, other_member):
+    services.report_message(actor=member, message=letter, reason="fraud")
+    assert AccountEvent.objects.get().account_id == other_member.pk

@@ -1,0 +1,104 @@
+"""What the desk plugs into the rest of the house."""
+
+import random
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from messaging import account, configuration, demo, schedules, stats, status, tasks, worklists
+from messaging.models import Broadcast, Conversation, Mailbox, Message, MessageReport
+from messaging.quotas import parse_windows
+from messaging.services.mailboxes import recount
+from messaging.tests.factories import send, true_unread
+from systemadmin.foundation import sockets
+from systemadmin.models import User
+from systemadmin.services import change_settings
+from systemadmin.services.configuration import check_value
+from systemadmin.tests.factories import UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def test_every_default_is_a_value_that_would_be_accepted():
+    for declared in configuration.SETTINGS:
+        assert check_value(declared, declared.default) is None, declared.key
+
+
+def test_a_mistyped_quota_row_is_left_out_and_the_rest_holds(member, other_member, quotas):
+    change_settings(actor=None, values={"messaging.quota_new": ["1/3600", "nonsense"]})
+    from messaging.services.trust import windows_of
+
+    assert windows_of("new") == parse_windows(["1/3600"])
+
+
+def test_schedules_name_tasks_that_exist():
+    for schedule in schedules.SCHEDULES:
+        assert callable(getattr(tasks, schedule.task.rsplit(".", 1)[1]))
+
+
+def test_tasks_run_on_an_empty_installation():
+    for schedule in schedules.SCHEDULES:
+        getattr(tasks, schedule.task.rsplit(".", 1)[1])()
+
+
+def test_figures_are_those_of_the_period(member, other_member, letter):
+    send(member, other_member, "respuesta")
+    now = timezone.now()
+    start, end = now - timedelta(days=1), now + timedelta(minutes=1)
+    by_code = {stat.code: stat for stat in stats.STATS}
+    assert by_code["messages_sent"].compute(start, end) == 2
+    assert by_code["message_writers"].compute(start, end) == 2
+    assert by_code["messages_reported"].compute(start, end) == 0
+    assert by_code["messages_sent"].compute(start, start) == 0
+    series = by_code["messages_sent"].series(start, end, "day", timezone.get_default_timezone())
+    assert sum(count for _bucket, count in series) == 2
+
+
+def test_the_status_warns_when_nobody_works(letter):
+    assert status.check()["status"] == "ok"
+    Mailbox.objects.update(notice_due_at=timezone.now() - timedelta(hours=1))
+    found = status.check()
+    assert found["status"] == "warning"
+    assert found["late_notices"] == 2
+    assert all(isinstance(metric.read(), float) for metric in status.METRICS)
+
+
+def test_the_account_panel_counts(letter, other_member):
+    (panel,) = account.PANELS
+    rows = {str(label): value for label, value, _url in panel.summary(other_member)}
+    assert rows["Messages sent, 30 days"] == 1
+    assert rows["Sending quota"] == "new"
+
+
+def test_the_worklist_counts_open_reports(superuser):
+    (worklist,) = worklists.WORKLISTS
+    assert worklist.count(superuser) == 0
+    assert "status__exact=open" in worklist.url()
+
+
+def demo_world():
+    now = timezone.now().replace(microsecond=0)
+    members = [UserFactory(is_demo=True, date_joined=now - timedelta(days=60)) for _ in range(20)]
+    operator = UserFactory(is_demo=True, is_staff=True)
+    return sockets.DemoWorld(
+        rng=random.Random(1), now=now, members=members, staff={"operator": operator}
+    )
+
+
+def test_demo_data_adds_up_and_goes_away_whole(letter):
+    world = demo_world()
+    demo.seed(world)
+    assert Conversation.objects.count() > 50
+    assert MessageReport.objects.exists()
+    for person in world.members:
+        assert (
+            true_unread(person)
+            == recount(person.pk)
+            == Mailbox.objects.get(pk=person.pk).unread_count
+        )
+    for _label, rows in demo.purge_queryset_list():
+        rows.delete()
+    User.objects.filter(is_demo=True).delete()
+    assert list(Message.objects.all()) == [letter]
+    assert not Broadcast.objects.exists()
