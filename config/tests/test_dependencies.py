@@ -1,6 +1,8 @@
 """Each package that is pinned has its reason written down, and no other."""
 
+import ast
 import re
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 from django.conf import settings
@@ -36,3 +38,26 @@ def test_nothing_is_pinned_twice():
         if "==" in line and not line.startswith("#")
     ]
     assert len(lines) == len(set(lines))
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module.partition(".")[0]
+
+
+def test_everything_imported_is_pinned():
+    distributions = packages_distributions()
+    normal = {name.lower().replace("_", "-") for name in direct_pins("requirements.txt")}
+    with_dev = normal | {n.lower().replace("_", "-") for n in direct_pins("requirements-dev.txt")}
+    missing = set()
+    for package in ["config", "bench", *settings.ATALAYA_APPS]:
+        for path in (ROOT / package).rglob("*.py"):
+            is_dev = "tests" in path.parts or package == "bench"
+            for module in imported(path):
+                owners = {n.lower().replace("_", "-") for n in distributions.get(module, [])}
+                if owners and not owners & (with_dev if is_dev else normal | {"asgiref"}):
+                    missing.add((str(path.relative_to(ROOT)), module, *sorted(owners)))
+    assert missing == set()

@@ -47,7 +47,11 @@ class UserSessionsViewSet(StaffViewSet):
         found = sessions.open_accesses(self.account(), current_access=access_of(request))
         return Response(bodies.AccessSerializer(found, many=True).data)
 
-    @extend_schema(responses=bodies.EndedAnswer, summary="End all of an account's sessions")
+    @extend_schema(
+        operation_id="admin_users_sessions_destroy_all",
+        responses=bodies.EndedAnswer,
+        summary="End all of an account's sessions",
+    )
     def end_all(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """End every session and token of the account."""
         ended = sessions.end_all(actor=caller(request), user=self.account())
