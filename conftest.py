@@ -39,6 +39,14 @@ def pytest_collection_modifyitems(items):
                     item.add_marker(pytest.mark.skip(reason=reason))
 
 
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix):
+    """Begin with a migrated template instead of running every migration."""
+    from config.tests.migrated import start_from_templates
+
+    start_from_templates()
+
+
 @pytest.fixture(autouse=True)
 def fresh_process_state(request, settings, tmp_path):
     """No copy of stored settings and no private file leaks from one test to the next."""

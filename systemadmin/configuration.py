@@ -113,6 +113,38 @@ BACKUP_SETTINGS = [
 
 SETTINGS = [
     Setting(
+        key="alerts.group_wait_seconds",
+        type=int,
+        default=10,
+        min=0,
+        max=600,
+        description=_("Seconds that a new alert waits for others to be told with it."),
+    ),
+    Setting(
+        key="alerts.repeat_minutes",
+        type=int,
+        default=240,
+        min=5,
+        max=10080,
+        description=_("Minutes after which an alert nobody acknowledged is told again."),
+    ),
+    Setting(
+        key="alerts.quiet_from",
+        type=int,
+        default=0,
+        min=0,
+        max=23,
+        description=_("Hour (UTC) from which only critical alerts are told."),
+    ),
+    Setting(
+        key="alerts.quiet_until",
+        type=int,
+        default=0,
+        min=0,
+        max=23,
+        description=_("Hour (UTC) at which quiet hours end; equal hours mean none."),
+    ),
+    Setting(
         key="maintenance.longest_hours",
         type=int,
         default=12,

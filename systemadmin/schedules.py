@@ -10,4 +10,5 @@ SCHEDULES = [
         task="systemadmin.tasks.tend_backups",
         minutes=5,
     ),
+    Schedule(name="systemadmin.alerts", task="systemadmin.tasks.tell_and_retry", minutes=1),
 ]

@@ -1,15 +1,44 @@
 """What this app does on signals from below: sign-ins through Django leave our traces."""
 
+import logging
+import sys
 from typing import Any
 
 from django.contrib.auth import signals
+from django.core.signals import got_request_exception
+from django.db import DatabaseError, transaction
 from django.dispatch import receiver
 from django.http import HttpRequest
 
 from systemadmin import audit
+from systemadmin.foundation.context import current
 from systemadmin.foundation.maintenance import write_bypassed
 from systemadmin.models import User
-from systemadmin.services import authentication, sessions
+from systemadmin.services import authentication, raise_alert, sessions
+
+logger = logging.getLogger("atalaya.errors")
+
+
+@receiver(got_request_exception, dispatch_uid="systemadmin.unhandled_error")
+def on_unhandled_error(sender: Any, **kwargs: Any) -> None:
+    """A request failed in a way nobody foresaw: staff should hear of it first.
+
+    Only the kind of error, the path and the request id are told; the text of an
+    exception may hold anything.
+    """
+    kind = getattr(sys.exc_info()[0], "__name__", "Error")
+    call = current()
+    try:
+        with transaction.atomic():
+            raise_alert(
+                rule="error.unhandled",
+                key=f"{kind} {call.path}"[:200],
+                severity="warning",
+                summary=f"Unhandled {kind} at {call.path}",
+                detail=f"request {call.request_id}",
+            )
+    except DatabaseError:
+        logger.exception("the alert for an unhandled error could not be raised")
 
 
 @receiver(signals.user_logged_in, dispatch_uid="systemadmin.web_sign_in")

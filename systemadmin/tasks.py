@@ -1,21 +1,27 @@
 """Queue tasks of the base app: thin."""
 
-from systemadmin.models import Notification
-from systemadmin.services import backups
+from systemadmin.services import alert_delivery, alert_rules, backups, notifications
 from systemadmin.services.audit_chain import seal_audit_trail
-from systemadmin.services.notifications import send_by_email
 from systemadmin.services.pruning import prune_expired as prune
 
 
 def deliver_notification(notification_id: int) -> None:
-    """Send one queued notice, once."""
-    notice = (
-        Notification.objects.filter(pk=notification_id, status=Notification.Status.PENDING)
-        .select_related("user")
-        .first()
-    )
-    if notice is not None and notice.channel == Notification.Channel.EMAIL:
-        send_by_email(notice)
+    """Send one queued notice to an account."""
+    notifications.deliver(notification_id)
+
+
+def send_alert_notice(notice_id: int) -> None:
+    """Send one queued notice to an alert channel."""
+    alert_delivery.send_notice(notice_id)
+
+
+def tell_and_retry() -> dict[str, int]:
+    """Compare rules with metrics, tell what is new, try again what failed."""
+    return {
+        "firing": alert_rules.evaluate_rules(),
+        "notices": alert_delivery.send_due_notices(),
+        "notifications": notifications.deliver_due(),
+    }
 
 
 def seal_audit() -> int:

@@ -1,9 +1,35 @@
-"""Alerts in the admin."""
+"""Alerts, their rules, silences and delivery log in the admin."""
 
+from typing import Any
+
+from django import forms
 from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
-from systemadmin.foundation.admin import AtalayaModelAdmin
-from systemadmin.models import Alert
+from systemadmin import audit
+from systemadmin.foundation.admin import AtalayaModelAdmin, form_action, service_action
+from systemadmin.models import Alert, AlertNotice, AlertRule, AlertSilence
+from systemadmin.services.alert_delivery import resend_notice
+from systemadmin.services.alerts import (
+    acknowledge_alert,
+    raise_alert,
+    resolve_alert,
+    silence_alert,
+)
+
+
+class NoteForm(forms.Form):
+    """An optional note."""
+
+    note = forms.CharField(label=_("Note"), required=False, max_length=1000)
+
+
+class SilenceForm(forms.Form):
+    """Until when and why."""
+
+    until = forms.DateTimeField(label=_("Until (UTC)"))
+    reason = forms.CharField(label=_("Reason"), max_length=300)
 
 
 @admin.register(Alert)
@@ -12,3 +38,83 @@ class AlertAdmin(AtalayaModelAdmin):
 
     list_display = ["summary", "severity", "status", "rule", "count", "last_seen_at"]
     list_filter = ["status", "severity", "rule"]
+    search_fields = ["summary__icontains", "rule__startswith"]
+    actions = ["acknowledge", "silence", "resolve"]
+
+    @form_action(description=_("Acknowledge"), perm="systemadmin.change_alert", form=NoteForm)
+    def acknowledge(self, request: HttpRequest, obj: Alert, data: dict[str, Any]) -> None:
+        """Take it."""
+        acknowledge_alert(actor=request.user, alert=obj, note=data["note"])  # type: ignore[arg-type]
+
+    @form_action(description=_("Silence"), perm="systemadmin.change_alert", form=SilenceForm)
+    def silence(self, request: HttpRequest, obj: Alert, data: dict[str, Any]) -> None:
+        """Tell nobody for a while."""
+        silence_alert(actor=request.user, alert=obj, **data)  # type: ignore[arg-type]
+
+    @service_action(description=_("Mark as resolved"), perm="systemadmin.change_alert")
+    def resolve(self, request: HttpRequest, obj: Alert) -> None:
+        """It is over."""
+        resolve_alert(rule=obj.rule, key=obj.key)
+
+
+@admin.register(AlertRule)
+class AlertRuleAdmin(AtalayaModelAdmin):
+    """Thresholds that staff may change; every change is audited."""
+
+    editable = True
+    list_display = [
+        "title",
+        "metric",
+        "comparison",
+        "threshold",
+        "for_seconds",
+        "severity",
+        "is_enabled",
+        "last_value",
+    ]
+    list_filter = ["is_enabled", "severity"]
+    readonly_fields = ["breached_since", "last_value"]
+    actions = ["send_test"]
+
+    def save_model(self, request: HttpRequest, obj: AlertRule, form: Any, change: bool) -> None:
+        """Save and audit."""
+        before = {name: form.initial.get(name) for name in form.changed_data} if change else {}
+        super().save_model(request, obj, form, change)
+        audit.record(
+            "systemadmin.alert_rule.changed" if change else "systemadmin.alert_rule.added",
+            actor=request.user,
+            target=obj,
+            before=before,
+            after={name: form.cleaned_data[name] for name in form.changed_data},
+        )
+
+    def delete_model(self, request: HttpRequest, obj: AlertRule) -> None:
+        """Delete and audit."""
+        audit.record("systemadmin.alert_rule.deleted", actor=request.user, target=obj)
+        super().delete_model(request, obj)
+
+    @service_action(description=_("Send a test alert"), perm="systemadmin.change_alertrule")
+    def send_test(self, request: HttpRequest, obj: AlertRule) -> None:
+        """Raise an alert as this rule would."""
+        raise_alert(rule="test", key=obj.code, severity=obj.severity, summary=f"Test: {obj.title}")
+
+
+@admin.register(AlertSilence)
+class AlertSilenceAdmin(AtalayaModelAdmin):
+    """Who silenced what until when."""
+
+    list_display = ["rule", "key", "until", "reason", "created_by"]
+
+
+@admin.register(AlertNotice)
+class AlertNoticeAdmin(AtalayaModelAdmin):
+    """The delivery log."""
+
+    list_display = ["created_at", "channel", "status", "attempts", "sent_at", "last_error"]
+    list_filter = ["status", "channel"]
+    actions = ["resend"]
+
+    @service_action(description=_("Send again"), perm="systemadmin.change_alert")
+    def resend(self, request: HttpRequest, obj: AlertNotice) -> None:
+        """Put a failed notice back into the outbox."""
+        resend_notice(notice=obj)

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from systemadmin.api.alerts import AlertViewSet
 from systemadmin.api.audit import AuditViewSet
 from systemadmin.api.auth import AuthViewSet, OwnSessionsViewSet, TwoFactorViewSet
 from systemadmin.api.backups import BackupViewSet, RestoreViewSet
@@ -20,6 +21,7 @@ router.register("admin/demo", DemoViewSet, basename="demo")
 router.register("admin/maintenance", MaintenanceViewSet, basename="maintenance")
 router.register("admin/backups", BackupViewSet, basename="backups")
 router.register("admin/restores", RestoreViewSet, basename="restores")
+router.register("admin/alerts", AlertViewSet, basename="alert")
 router.register("admin/audit", AuditViewSet, basename="audit")
 
 _ACCOUNT = "admin/users/<int:user_id>"

@@ -1,6 +1,6 @@
 """Tables of the base app, one file per aggregate."""
 
-from systemadmin.models.alerts import Alert
+from systemadmin.models.alerts import Alert, AlertNotice, AlertRule, AlertSilence
 from systemadmin.models.audit import AuditEntry, AuditSeal
 from systemadmin.models.backups import Backup, BackupVerification, Restore
 from systemadmin.models.configuration import ConfigurationChange, SystemConfig
@@ -18,6 +18,9 @@ from systemadmin.models.users import User
 
 __all__ = [
     "Alert",
+    "AlertNotice",
+    "AlertRule",
+    "AlertSilence",
     "ApiToken",
     "AuditEntry",
     "AuditSeal",

@@ -1,5 +1,6 @@
 """Alerts: something needs a human, told once while it lasts."""
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -31,6 +32,19 @@ class Alert(TimestampedModel):
     count = models.PositiveIntegerField(_("times"), default=1)
     last_seen_at = models.DateTimeField(_("last seen at"))
     resolved_at = models.DateTimeField(_("resolved at"), null=True, blank=True)
+    acknowledged_at = models.DateTimeField(_("acknowledged at"), null=True, blank=True)
+    acknowledged_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("acknowledged by"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+    note = models.TextField(_("note"), blank=True)
+    # What the channels were last told; empty until the first notice is composed.
+    told_status = models.CharField(_("told status"), max_length=15, blank=True)
+    told_at = models.DateTimeField(_("told at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("alert")
@@ -46,7 +60,102 @@ class Alert(TimestampedModel):
             )
         ]
         # Open alerts, newest first: the admin home and the list's default.
-        indexes = [models.Index(fields=["status", "-id"], name="alert_status")]
+        indexes = [
+            models.Index(fields=["status", "-id"], name="alert_status"),
+            # What the channels have not been told: read by the composer every few seconds.
+            models.Index(fields=["told_status", "status"], name="alert_untold"),
+        ]
 
     def __str__(self) -> str:
         return self.summary
+
+
+class AlertRule(TimestampedModel):
+    """A threshold on a metric: fires after it held for `for_seconds`."""
+
+    class Comparison(models.TextChoices):
+        ABOVE = "above", _("above")
+        BELOW = "below", _("below")
+
+    code = models.CharField(_("code"), max_length=100, unique=True)
+    title = models.CharField(_("title"), max_length=200)
+    metric = models.CharField(_("metric"), max_length=100)
+    comparison = models.CharField(
+        _("comparison"), max_length=5, choices=Comparison.choices, default=Comparison.ABOVE
+    )
+    threshold = models.FloatField(_("threshold"))
+    # Recovery needs to pass this one, so that a value at the edge does not flap.
+    recovery_threshold = models.FloatField(_("recovery threshold"), null=True, blank=True)
+    for_seconds = models.PositiveIntegerField(_("for seconds"), default=60)
+    severity = models.CharField(
+        _("severity"),
+        max_length=10,
+        choices=Alert.Severity.choices,
+        default=Alert.Severity.WARNING,
+    )
+    is_enabled = models.BooleanField(_("enabled"), default=True)
+    breached_since = models.DateTimeField(_("breached since"), null=True, blank=True)
+    last_value = models.FloatField(_("last value"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("alert rule")
+        verbose_name_plural = _("alert rules")
+        ordering = ["code"]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class AlertSilence(models.Model):
+    """Nobody is told of these alerts until then; they are still recorded."""
+
+    rule = models.CharField(_("rule"), max_length=100, blank=True, help_text=_("Empty: all."))
+    key = models.CharField(_("subject"), max_length=200, blank=True, help_text=_("Empty: all."))
+    until = models.DateTimeField(_("until"))
+    reason = models.CharField(_("reason"), max_length=300)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("created by"),
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("alert silence")
+        verbose_name_plural = _("alert silences")
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["until"], name="alert_silence_until")]
+
+    def __str__(self) -> str:
+        return f"{self.rule or '*'} {self.key or '*'}"
+
+
+class AlertNotice(TimestampedModel):
+    """Outbox: one message to one channel, about one or several alerts."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending", _("Pending")
+        SENT = "sent", _("Sent")
+        FAILED = "failed", _("Failed")
+
+    channel = models.CharField(_("channel"), max_length=50)
+    text = models.TextField(_("text"))
+    alerts = models.ManyToManyField(Alert, verbose_name=_("alerts"), related_name="notices")
+    status = models.CharField(
+        _("status"), max_length=10, choices=Status.choices, default=Status.PENDING
+    )
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
+    last_error = models.CharField(_("last error"), max_length=300, blank=True)
+    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("alert notice")
+        verbose_name_plural = _("alert delivery log")
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["status", "next_attempt_at"], name="alert_notice_due")]
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.status}"

@@ -1,16 +1,39 @@
-"""Raising and resolving alerts."""
+"""Alerts: raised, acknowledged, silenced, resolved."""
+
+from datetime import datetime
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from systemadmin.models import Alert
+from systemadmin import audit
+from systemadmin.foundation.concurrency import lock_row
+from systemadmin.foundation.errors import InvalidInput, RuleViolation
+from systemadmin.models import Alert, AlertSilence, User
+
+
+class AlertAlreadyResolved(RuleViolation):
+    """It is over."""
+
+    code = "alert_already_resolved"
+    default_detail = _("The alert is already resolved.")
+
+
+class AlertAlreadyAcknowledged(RuleViolation):
+    """Someone took it before."""
+
+    code = "alert_already_acknowledged"
+    default_detail = _("The alert is already acknowledged.")
 
 
 def raise_alert(
     *, rule: str, severity: str, summary: str, detail: str = "", key: str = ""
 ) -> Alert:
-    """Raise an alert, or count up the open one of the same rule and key."""
+    """Raise an alert, or count up the open one of the same rule and key.
+
+    The channels are told by the composer (`alert_delivery`), outside this transaction.
+    """
     open_alerts = Alert.objects.filter(rule=rule, key=key).exclude(status=Alert.Status.RESOLVED)
     seen = {"count": F("count") + 1, "last_seen_at": timezone.now(), "detail": detail}
     if not open_alerts.update(**seen):
@@ -36,3 +59,42 @@ def resolve_alert(*, rule: str, key: str = "") -> int:
         .exclude(status=Alert.Status.RESOLVED)
         .update(status=Alert.Status.RESOLVED, resolved_at=timezone.now())
     )
+
+
+@transaction.atomic
+def acknowledge_alert(*, actor: User, alert: Alert, note: str = "") -> Alert:
+    """Take an alert: repeats stop, recovery is still told.
+
+    Raises `AlertAlreadyResolved` and `AlertAlreadyAcknowledged`.
+    """
+    locked = lock_row(Alert.objects.all(), pk=alert.pk)
+    if locked.status == Alert.Status.RESOLVED:
+        raise AlertAlreadyResolved
+    if locked.status == Alert.Status.ACKNOWLEDGED:
+        raise AlertAlreadyAcknowledged
+    locked.status = Alert.Status.ACKNOWLEDGED
+    locked.acknowledged_at, locked.acknowledged_by = timezone.now(), actor
+    locked.note = note
+    locked.save(
+        update_fields=["status", "acknowledged_at", "acknowledged_by", "note", "updated_at"]
+    )
+    audit.record("systemadmin.alert.acknowledged", actor=actor, target=locked, reason=note)
+    return locked
+
+
+@transaction.atomic
+def silence_alert(*, actor: User, alert: Alert, until: datetime, reason: str) -> AlertSilence:
+    """Tell nobody of this rule and subject until then; raises `InvalidInput`."""
+    if until <= timezone.now():
+        raise InvalidInput("until", _("The end must lie in the future."))
+    silence = AlertSilence.objects.create(
+        rule=alert.rule, key=alert.key, until=until, reason=reason, created_by=actor
+    )
+    audit.record(
+        "systemadmin.alert.silenced",
+        actor=actor,
+        target=alert,
+        after={"until": until},
+        reason=reason,
+    )
+    return silence

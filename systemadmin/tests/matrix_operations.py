@@ -1,6 +1,10 @@
 """Who may call the routes of running the place."""
 
 MATRIX = {
+    "GET /api/admin/alerts": {"operator", "auditor"},
+    "GET /api/admin/alerts/{pk}": {"operator", "auditor"},
+    "POST /api/admin/alerts/{pk}/acknowledge": {"operator"},
+    "POST /api/admin/alerts/{pk}/silence": {"operator"},
     "GET /api/admin/maintenance": {"operator", "auditor"},
     "POST /api/admin/maintenance/enable": {"operator"},
     "POST /api/admin/maintenance/disable": {"operator"},

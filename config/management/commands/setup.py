@@ -9,6 +9,7 @@ from django_q.models import Schedule
 
 from systemadmin.foundation import sockets
 from systemadmin.foundation.cache import make_cache_table_cheap
+from systemadmin.services.alert_rules import ship_default_rules
 
 SHIPPED_ROLES = (
     "support_agent",
@@ -30,6 +31,7 @@ class Command(BaseCommand):
         make_cache_table_cheap()
         set_up_roles()
         set_up_schedules()
+        ship_default_rules()
         if options["verbosity"] > 1:
             self.stdout.write("Roles and schedules are up to date.")
 

@@ -1,0 +1,173 @@
+"""Telling the channels: composed in groups into an outbox, sent by the queue.
+
+Composing marks alerts as told in the transaction that writes the notices, so a process
+killed anywhere neither loses nor doubles one. Sending claims a notice first; only a
+crash between the channel's answer and our note of it could send one twice.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import apprise
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from systemadmin import telegram
+from systemadmin.foundation.locks import named_lock
+from systemadmin.foundation.masking import mask_text
+from systemadmin.foundation.queue import enqueue
+from systemadmin.foundation.sockets import setting
+from systemadmin.models import Alert, AlertNotice, AlertSilence
+
+SEND = "systemadmin.tasks.send_alert_notice"
+MAX_ATTEMPTS = 10
+MOST_IN_ONE = 20
+MARKS = {"firing": "🔥", "acknowledged": "👀", "resolved": "✅"}
+CLAIM = timedelta(seconds=60)
+
+
+def channels() -> list[str]:
+    """Return the configured channels: `telegram`, `apprise:0`, …"""
+    found = []
+    if settings.TELEGRAM_BOT_TOKEN and settings.TELEGRAM_CHAT_ID:
+        found.append("telegram")
+    return found + [f"apprise:{index}" for index in range(len(settings.ALERT_URLS))]
+
+
+def untold_alerts(now: datetime) -> QuerySet[Alert]:
+    """Alerts whose state the channels do not know, or that are due for a repeat."""
+    wait = timedelta(seconds=setting("alerts.group_wait_seconds"))
+    repeat = timedelta(minutes=setting("alerts.repeat_minutes"))
+    news = Q(told_status="", created_at__lte=now - wait) & ~Q(status=Alert.Status.RESOLVED)
+    recovered = Q(status=Alert.Status.RESOLVED, told_status__in=["firing", "acknowledged"])
+    repeats = Q(status=Alert.Status.FIRING, told_status="firing", told_at__lte=now - repeat)
+    return Alert.objects.filter(news | recovered | repeats).order_by("id")
+
+
+def compose_notices(now: datetime | None = None) -> int:
+    """Write the notices that are due to the outbox; return how many alerts they tell of."""
+    moment = now or timezone.now()
+    with named_lock("systemadmin:alert-composer") as held:
+        if not held:
+            return 0
+        with transaction.atomic():
+            alerts = _speakable(list(untold_alerts(moment)[:200]), moment)
+            for start in range(0, len(alerts), MOST_IN_ONE):
+                _write(alerts[start : start + MOST_IN_ONE])
+            for alert in alerts:
+                Alert.objects.filter(pk=alert.pk).update(told_status=alert.status, told_at=moment)
+            return len(alerts)
+
+
+def _speakable(alerts: list[Alert], now: datetime) -> list[Alert]:
+    silences = list(AlertSilence.objects.filter(until__gt=now))
+    quiet = in_quiet_hours(now)
+    return [
+        alert
+        for alert in alerts
+        if not any(_covers(silence, alert) for silence in silences)
+        and not (quiet and alert.severity != Alert.Severity.CRITICAL)
+    ]
+
+
+def _covers(silence: AlertSilence, alert: Alert) -> bool:
+    return silence.rule in ("", alert.rule) and silence.key in ("", alert.key)
+
+
+def in_quiet_hours(now: datetime) -> bool:
+    """True between the configured hours (UTC), when only critical alerts are told."""
+    start, end = setting("alerts.quiet_from"), setting("alerts.quiet_until")
+    if start == end:
+        return False
+    if start < end:
+        return bool(start <= now.hour < end)
+    return bool(now.hour >= start or now.hour < end)
+
+
+def _write(alerts: list[Alert]) -> None:
+    text = "\n\n".join(describe(alert) for alert in alerts)
+    for channel in channels():
+        notice = AlertNotice.objects.create(channel=channel, text=text)
+        notice.alerts.set(alerts)
+        enqueue(SEND, notice.pk)
+
+
+def describe(alert: Alert) -> str:
+    """Return the text of one alert, secrets masked."""
+    times = f" (x{alert.count})" if alert.count > 1 else ""
+    head = f"{MARKS[alert.status]} [{alert.severity}] {alert.summary}{times}"
+    detail = "" if alert.status == Alert.Status.RESOLVED else alert.detail[:500]
+    state = _("Recovered.") if alert.status == Alert.Status.RESOLVED else ""
+    return mask_text("\n".join(part for part in (head, detail, state) if part))
+
+
+def send_notice(notice_id: int) -> None:
+    """Send one notice if it is due; on failure say when to try again."""
+    now = timezone.now()
+    claimed = AlertNotice.objects.filter(
+        Q(next_attempt_at__isnull=True) | Q(next_attempt_at__lte=now),
+        pk=notice_id,
+        status=AlertNotice.Status.PENDING,
+    ).update(attempts=F("attempts") + 1, next_attempt_at=now + CLAIM)
+    if not claimed:
+        return
+    notice = AlertNotice.objects.get(pk=notice_id)
+    try:
+        _send(notice)
+    except telegram.TelegramError as error:
+        _postpone(notice, str(error), error.retry_after, error.is_permanent)
+    else:
+        AlertNotice.objects.filter(pk=notice.pk).update(
+            status=AlertNotice.Status.SENT, sent_at=timezone.now(), last_error=""
+        )
+
+
+def _send(notice: AlertNotice) -> None:
+    if notice.channel == "telegram":
+        telegram.send_message(settings.TELEGRAM_CHAT_ID, notice.text)
+        return
+    _kind, _colon, index = notice.channel.partition(":")
+    urls = settings.ALERT_URLS
+    if int(index) >= len(urls):
+        raise telegram.TelegramError("channel is no longer configured", is_permanent=True)
+    sender = apprise.Apprise()
+    # Apprise's own log would hold the address, which is the credential: only yes or no.
+    if not sender.add(urls[int(index)]) or not sender.notify(body=notice.text, title="Atalaya"):
+        raise telegram.TelegramError("the channel refused the message")
+
+
+def _postpone(
+    notice: AlertNotice, reason: str, retry_after: int | None, is_permanent: bool
+) -> None:
+    wait = retry_after or min(3600, 5 * 2**notice.attempts)
+    gone = is_permanent or notice.attempts >= MAX_ATTEMPTS
+    AlertNotice.objects.filter(pk=notice.pk).update(
+        status=AlertNotice.Status.FAILED if gone else AlertNotice.Status.PENDING,
+        next_attempt_at=timezone.now() + timedelta(seconds=wait),
+        last_error=mask_text(reason)[:300],
+    )
+
+
+def send_due_notices() -> int:
+    """Compose what is new and send what is due again; return how many were tried."""
+    compose_notices()
+    due = AlertNotice.objects.filter(
+        status=AlertNotice.Status.PENDING, next_attempt_at__lte=timezone.now()
+    ).values_list("pk", flat=True)
+    tried = list(due[:100])
+    for notice_id in tried:
+        send_notice(notice_id)
+    return len(tried)
+
+
+def resend_notice(*, notice: AlertNotice) -> Any:
+    """Put a failed notice back into the outbox."""
+    changed = AlertNotice.objects.filter(pk=notice.pk, status=AlertNotice.Status.FAILED).update(
+        status=AlertNotice.Status.PENDING, attempts=0, next_attempt_at=None
+    )
+    if changed:
+        enqueue(SEND, notice.pk)
+    return changed

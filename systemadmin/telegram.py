@@ -1,0 +1,75 @@
+"""A small client for Telegram's Bot API: obeys `retry_after`, never leaks the token."""
+
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+
+from django.conf import settings
+
+TIMEOUT = 10
+LONGEST_TEXT = 4096
+
+
+@dataclass(slots=True)
+class TelegramError(Exception):
+    """The message was not taken; `retry_after` seconds when the API said so.
+
+    `is_permanent`: trying again cannot help (wrong token, unknown chat). The text never
+    holds the address that was called, for the token is part of it.
+    """
+
+    reason: str
+    retry_after: int | None = None
+    is_permanent: bool = False
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+def is_configured() -> bool:
+    """True when a bot token is set."""
+    return bool(settings.TELEGRAM_BOT_TOKEN)
+
+
+def send_message(chat_id: str, text: str) -> int:
+    """Send one message and return its id; raises `TelegramError`."""
+    answer = _call("sendMessage", {"chat_id": chat_id, "text": text[:LONGEST_TEXT]})
+    return int(answer.get("result", {}).get("message_id", 0))
+
+
+def check() -> str:
+    """Return the bot's name; raises `TelegramError` when the API cannot be reached."""
+    return str(_call("getMe", {}).get("result", {}).get("username", ""))
+
+
+def _call(method: str, body: dict[str, str]) -> dict:
+    base = settings.TELEGRAM_API_URL.rstrip("/")
+    request = urllib.request.Request(  # noqa: S310 - the scheme is the operator's setting
+        f"{base}/bot{settings.TELEGRAM_BOT_TOKEN}/{method}",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
+            return json.load(response)
+    except urllib.error.HTTPError as error:
+        failure = _failure(error)
+    except (OSError, ValueError) as error:
+        failure = TelegramError(type(error).__name__)
+    # Raised outside of the handler, or the chained exception would carry the address.
+    raise failure
+
+
+def _failure(error: urllib.error.HTTPError) -> TelegramError:
+    try:
+        answer = json.load(error)
+    except (OSError, ValueError):
+        answer = {}
+    wait = answer.get("parameters", {}).get("retry_after") if isinstance(answer, dict) else None
+    reason = f"HTTP {error.code}: {str(answer.get('description', ''))[:200]}"
+    return TelegramError(
+        reason,
+        retry_after=int(wait) if wait else None,
+        is_permanent=error.code in (400, 401, 403, 404),
+    )
