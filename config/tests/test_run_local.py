@@ -1,0 +1,111 @@
+"""What `make run` ends in: all processes start together, and none outlives the others."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import psutil
+import pytest
+from django.conf import settings
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """A migrated database of its own."""
+    env = {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
+    env |= {
+        "DJANGO_DEBUG": "1",
+        "DEMO_MODE": "1",
+        "VAR_DIR": str(tmp_path_factory.mktemp("var")),
+        "DATABASE_URL": f"sqlite:///{tmp_path_factory.mktemp('db')}/local.sqlite3",
+        "PYTHONUNBUFFERED": "1",
+    }
+    manage(env, "migrate", "--verbosity", "0", wait=True)
+    return env
+
+
+def manage(env, *args, wait=False):
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", *args],
+        cwd=settings.BASE_DIR,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if wait:
+        output = process.communicate(timeout=240)[0]
+        assert process.returncode == 0, output
+    return process
+
+
+@pytest.fixture
+def port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def local(environment, port):
+    process = manage(environment, "run_local", "--port", str(port))
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if "Ctrl-C stops" in line:
+            break
+    family = psutil.Process(process.pid).children(recursive=True)
+    yield process, lines, family
+    if process.poll() is None:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def nobody_left(family):
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        left = [one for one in family if one.is_running() and one.status() != "zombie"]
+        if not left:
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def test_it_serves_pages_and_stops_on_ctrl_c(local, port):
+    process, lines, family = local
+    assert f"http://localhost:{port}/admin/" in "".join(lines)
+    for path in ("/api/health", "/admin/login/", "/static/admin/css/base.css"):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
+            assert answer.status == 200
+    assert sum("qcluster" in " ".join(one.cmdline()) for one in family) >= 2
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert nobody_left(family)
+
+
+def test_when_a_child_dies_the_others_stop_and_the_exit_code_says_so(local):
+    process, _lines, family = local
+    web = next(one for one in family if "granian" in " ".join(one.cmdline()))
+    web.kill()
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 1
+    assert "web server ended by itself" in output
+    assert nobody_left(family)
+
+
+def test_a_busy_port_is_named_before_anything_starts(environment):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        number = taken.getsockname()[1]
+        process = manage(environment, "run_local", "--port", str(number))
+        output = process.communicate(timeout=60)[0]
+    assert process.returncode == 1
+    assert f"Port {number} of 127.0.0.1 is not free" in output
