@@ -1,6 +1,7 @@
 """The app's place in the project."""
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -9,3 +10,9 @@ class RiskConfig(AppConfig):
 
     name = "riskops"
     verbose_name = _("Risk")
+
+    def ready(self) -> None:
+        """Ships the anomaly rules with an empty table."""
+        from riskops.services.anomalies import ship_default_rules  # noqa: PLC0415 - needs models
+
+        post_migrate.connect(ship_default_rules, sender=self)

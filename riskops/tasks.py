@@ -9,6 +9,7 @@ from django.utils import timezone
 from riskops.models import RecomputeRun
 from riskops.models.scores import Cause
 from riskops.services.clusters import rebuild_clusters
+from riskops.services.detection import detect_new
 from riskops.services.events import EventInput, record_events
 from riskops.services.links import detect_all, detect_touched
 from riskops.services.recompute import (
@@ -97,3 +98,9 @@ def link_everyone() -> int:
     summary = detect_all(wait=True)
     rebuild_clusters()
     return summary.pairs
+
+
+def detect_anomalies() -> int:
+    """Runs the anomaly rules over what came in since the last run."""
+    with named_lock("riskops.anomalies") as held:
+        return detect_new().hits if held else 0

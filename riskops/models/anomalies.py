@@ -91,7 +91,7 @@ class Anomaly(VersionedModel):
     last_hit_at = models.DateTimeField(_("last hit"))
     detected_at = models.DateTimeField(_("detected at"), default=timezone.now)
     # What was seen at the latest hit.
-    evidence = models.JSONField(_("evidence"), default=dict)
+    evidence = models.JSONField(_("evidence"), default=dict, blank=True)
     outcome = models.CharField(_("outcome"), max_length=16, choices=Outcome, blank=True)
     note = models.TextField(_("note"), max_length=1000, blank=True)
     resolved_by = models.ForeignKey(
@@ -163,7 +163,7 @@ class AnomalyHit(models.Model):
     )
     key = models.CharField(_("key"), max_length=64)
     at = models.DateTimeField(_("at"))
-    evidence = models.JSONField(_("evidence"), default=dict)
+    evidence = models.JSONField(_("evidence"), default=dict, blank=True)
 
     class Meta:
         verbose_name = _("hit of a rule")
