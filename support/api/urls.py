@@ -11,6 +11,7 @@ from support.api.knowledge import (
     SlaPolicyViewSet,
 )
 from support.api.member import MemberTicketViewSet, PublicFaqViewSet, TicketCategoryViewSet
+from support.api.reports import ReportViewSet
 from support.api.tickets import TicketViewSet
 from systemadmin.foundation.api import Router
 
@@ -24,6 +25,7 @@ router.register("admin/sla-policies", SlaPolicyViewSet, basename="admin-sla-poli
 router.register("admin/business-calendars", BusinessCalendarViewSet, basename="admin-calendar")
 router.register("admin/inbound-mail", InboundMailViewSet, basename="admin-inbound-mail")
 router.register("admin/outbound-mail", OutboundMailViewSet, basename="admin-outbound-mail")
+router.register("admin/support/reports", ReportViewSet, basename="admin-support-report")
 router.register("tickets", MemberTicketViewSet, basename="ticket")
 router.register("ticket-categories", TicketCategoryViewSet, basename="ticket-category")
 router.register("faqs", PublicFaqViewSet, basename="faq")

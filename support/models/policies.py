@@ -87,7 +87,7 @@ class SlaPolicy(VersionedModel):
         null=True,
         blank=True,
         editable=False,
-        on_delete=models.PROTECT,
+        on_delete=models.SET_NULL,
         related_name="+",
     )
 

@@ -130,8 +130,6 @@ def delete_policy(*, actor: User, policy: SlaPolicy) -> None:
     ):
         raise InUse(_("Tickets were promised something by this policy. Deactivate it instead."))
     audit.record("support.policy.deleted", actor=actor, target=locked)
-    locked.current = None
-    locked.save(update_fields=["current"])
     locked.delete()
 
 

@@ -48,6 +48,8 @@ MATRIX = {
     "GET /api/admin/outbound-mail": ALL,
     "GET /api/admin/outbound-mail/{pk}": ALL,
     "POST /api/admin/outbound-mail/{pk}/retry": {"support_agent", "operator"},
+    "GET /api/admin/support/reports": ALL,
+    "GET /api/admin/support/reports/csv": ALL,
     "GET /api/tickets": MEMBERS,
     "POST /api/tickets": MEMBERS,
     "GET /api/tickets/{pk}": MEMBERS,

@@ -1,0 +1,172 @@
+"""Forms of the ticket pages."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from support.models import Category, Macro, Priority, ReplyTemplate, Status, Ticket
+from support.numbering import find_number
+from support.services import agents
+from systemadmin.models import User
+
+
+class ManyFilesInput(forms.ClearableFileInput):
+    """A file input that takes several."""
+
+    allow_multiple_selected = True
+
+
+class ManyFiles(forms.FileField):
+    """Several files, or none."""
+
+    widget = ManyFilesInput
+
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        files = data if isinstance(data, list | tuple) else [data]
+        return [super(ManyFiles, self).clean(file, initial) for file in files if file]
+
+
+class TicketChoice(forms.Field):
+    """Another ticket by its number or key."""
+
+    def to_python(self, value: Any) -> Ticket | None:
+        text = str(value or "").strip()[:40]
+        if not text:
+            return None
+        number = find_number(text)
+        found = Ticket.objects.filter(number=number).first() if number else None
+        if found is None and text.isascii() and text.isdigit() and len(text) < 19:
+            found = Ticket.objects.filter(pk=int(text)).first()
+        if found is None:
+            raise forms.ValidationError(_("There is no such ticket."))
+        return found
+
+    def prepare_value(self, value: Any) -> Any:
+        return value.number if isinstance(value, Ticket) else value
+
+
+class ReplyForm(forms.Form):
+    """The reply box."""
+
+    template = forms.ModelChoiceField(
+        label=_("Template"),
+        queryset=ReplyTemplate.objects.filter(is_active=True),
+        required=False,
+        empty_label=_("No template"),
+    )
+    body = forms.CharField(
+        label=_("Reply"), required=False, widget=forms.Textarea(attrs={"rows": 8}), strip=False
+    )
+    internal = forms.BooleanField(label=_("Internal note"), required=False)
+    status = forms.ChoiceField(label=_("Then set"), required=False)
+    attachments = ManyFiles(label=_("Files"), required=False)
+    expected_last_reply = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        usual = [("", _("The usual status"))]
+        self.fields["status"].choices = usual + [
+            choice for choice in Status.choices if choice[0] != Status.NEW
+        ]
+
+
+class PropertiesForm(forms.Form):
+    """Where a ticket stands and what it is filed under."""
+
+    status = forms.ChoiceField(label=_("Status"), choices=Status.choices)
+    priority = forms.ChoiceField(label=_("Priority"), choices=Priority.choices)
+    assignee = forms.ModelChoiceField(
+        label=_("Assignee"),
+        queryset=User.objects.none(),
+        required=False,
+        empty_label=_("Nobody"),
+    )
+    category = forms.ModelChoiceField(
+        label=_("Category"), queryset=Category.objects.all(), required=False
+    )
+    tags = forms.CharField(label=_("Tags"), required=False, help_text=_("Separated by commas."))
+    version = forms.IntegerField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = agents() | User.objects.filter(is_superuser=True, is_active=True)
+        self.fields["assignee"].queryset = choices.distinct()
+
+    def clean_tags(self) -> list[str]:
+        return [tag for tag in (t.strip() for t in self.cleaned_data["tags"].split(",")) if tag]
+
+
+class MacroForm(forms.Form):
+    """One macro to apply."""
+
+    macro = forms.ModelChoiceField(
+        label=_("Macro"), queryset=Macro.objects.filter(is_active=True), empty_label=None
+    )
+
+
+class OtherTicketForm(forms.Form):
+    """Another ticket."""
+
+    ticket = TicketChoice(label=_("Ticket"), help_text=_("Its number."))
+
+
+class TemplateReplyForm(forms.Form):
+    """One answer to many tickets."""
+
+    template = forms.ModelChoiceField(
+        label=_("Template"), queryset=ReplyTemplate.objects.filter(is_active=True)
+    )
+    status = forms.ChoiceField(label=_("Then set"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        usual = [("", _("The usual status"))]
+        self.fields["status"].choices = usual + [
+            choice for choice in Status.choices if choice[0] != Status.NEW
+        ]
+
+
+class PriorityForm(forms.Form):
+    """A priority for many tickets."""
+
+    priority = forms.ChoiceField(label=_("Priority"), choices=Priority.choices)
+
+
+class SplitForm(forms.Form):
+    """Which replies become a ticket of their own."""
+
+    subject = forms.CharField(label=_("Subject of the new ticket"), max_length=255)
+    replies = forms.MultipleChoiceField(choices=())
+
+    def __init__(self, *args: Any, ticket: Ticket, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        pks = ticket.replies.values_list("pk", flat=True)
+        self.fields["replies"].choices = [(pk, pk) for pk in pks]
+
+    def clean_replies(self) -> list[int]:
+        return [int(pk) for pk in self.cleaned_data["replies"]]
+
+
+class NewTicketForm(forms.Form):
+    """A ticket opened for a member."""
+
+    user = forms.CharField(
+        label=_("User"), max_length=254, help_text=_("User name, e-mail or external id.")
+    )
+    subject = forms.CharField(label=_("Subject"), max_length=255)
+    body = forms.CharField(label=_("What they said"), widget=forms.Textarea(attrs={"rows": 8}))
+    priority = forms.ChoiceField(
+        label=_("Priority"), choices=Priority.choices, initial=Priority.MEDIUM
+    )
+    category = forms.ModelChoiceField(
+        label=_("Category"), queryset=Category.objects.filter(is_active=True), required=False
+    )
+
+    def clean_user(self) -> User:
+        asked = self.cleaned_data["user"].strip()
+        for field in ("username", "email__iexact", "external_id"):
+            found = list(User.objects.filter(**{field: asked}, is_active=True)[:2])
+            if len(found) == 1:
+                return found[0]
+        raise forms.ValidationError(_("There is no such account, or more than one."))

@@ -1,0 +1,136 @@
+"""Mailboxes, mail that came and mail that goes."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from support.admin.people import agent_of
+from support.models import InboundMessage, Mailbox, OutboundMessage
+from support.services import process_again, retry
+from support.services.fetching import set_password
+from systemadmin import audit
+from systemadmin.foundation.admin import AtalayaModelAdmin, service_action
+
+
+class MailboxForm(forms.ModelForm):
+    """The password goes in and never comes out."""
+
+    password = forms.CharField(
+        label=_("Password"),
+        required=False,
+        widget=forms.PasswordInput(render_value=False),
+        help_text=_("Leave empty to keep the present one."),
+    )
+
+    class Meta:
+        model = Mailbox
+        fields = [
+            "address",
+            "name",
+            "category",
+            "host",
+            "port",
+            "use_tls",
+            "username",
+            "folder",
+            "done_folder",
+            "is_active",
+        ]
+
+
+@admin.register(Mailbox)
+class MailboxAdmin(AtalayaModelAdmin):
+    """Addresses of the desk."""
+
+    editable = True
+    form = MailboxForm
+    list_display = ("address", "host", "is_active", "fetched_at", "last_error")
+    readonly_fields = ("fetched_at", "last_error")
+
+    def save_model(self, request: HttpRequest, obj: Mailbox, form: Any, change: bool) -> None:
+        """Seal the password, if a new one was given."""
+        if form.cleaned_data.get("password"):
+            set_password(obj, form.cleaned_data["password"])
+        super().save_model(request, obj, form, change)
+        audit.record(
+            "support.mailbox.saved",
+            actor=agent_of(request),
+            target=obj,
+            metadata={"changed": [name for name in form.changed_data if name != "password"]},
+        )
+
+
+@admin.register(InboundMessage)
+class InboundMessageAdmin(AtalayaModelAdmin):
+    """Mail as it came; what could not be read waits here."""
+
+    list_display = ("id", "sender", "subject", "kind", "status", "ticket", "size", "created_at")
+    list_filter = ("status", "kind", "mailbox")
+    list_select_related = ("ticket",)
+    fields = (
+        "mailbox",
+        "sender",
+        "subject",
+        "kind",
+        "status",
+        "reason",
+        "attempts",
+        "ticket",
+        "size",
+        "created_at",
+        "raw_link",
+    )
+    readonly_fields = fields
+    actions = ("process_again",)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """Without the bytes."""
+        return InboundMessage.objects.light()
+
+    def get_urls(self) -> list[Any]:
+        """And the bytes, as a file."""
+        view = self.admin_site.admin_view(self.raw_view)
+        own = path("<int:pk>/raw/", view, name="support_inboundmessage_raw")
+        return [own, *super().get_urls()]
+
+    def raw_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The mail as it came, as a download."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        found = InboundMessage.objects.filter(pk=pk).first()
+        if found is None:
+            raise Http404
+        response = HttpResponse(bytes(found.raw), content_type="application/octet-stream")
+        response["Content-Disposition"] = f'attachment; filename="mail-{found.pk}.eml"'
+        return response
+
+    @admin.display(description=_("raw mail"))
+    def raw_link(self, obj: InboundMessage) -> str:
+        """Where to get it."""
+        url = reverse("admin:support_inboundmessage_raw", args=[obj.pk])
+        return format_html('<a href="{}">{}</a>', url, _("Download"))
+
+    @service_action(description=_("Process again"), perm="support.process_inboundmessage")
+    def process_again(self, request: HttpRequest, obj: InboundMessage) -> None:
+        """Make a ticket of each."""
+        process_again(actor=agent_of(request), message=obj)
+
+
+@admin.register(OutboundMessage)
+class OutboundMessageAdmin(AtalayaModelAdmin):
+    """Mail that goes, and the dead letters."""
+
+    list_display = ("id", "recipient", "subject", "kind", "status", "attempts", "sent_at")
+    list_filter = ("status", "kind")
+    actions = ("send_again",)
+
+    @service_action(description=_("Send again"), perm="support.retry_outboundmessage")
+    def send_again(self, request: HttpRequest, obj: OutboundMessage) -> None:
+        """Another round of attempts for each."""
+        retry(actor=agent_of(request), message=obj)

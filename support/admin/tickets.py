@@ -1,0 +1,227 @@
+"""The queues, and what is done to several tickets at once."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import path
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from support.admin.forms import OtherTicketForm, PriorityForm, TemplateReplyForm
+from support.admin.pages import TicketPages
+from support.admin.people import agent_of
+from support.admin.reports import report_csv, report_page
+from support.lifecycle import CLOSED, RESOLVED
+from support.models import (
+    AgentState,
+    Reply,
+    SlaBreach,
+    Tag,
+    Ticket,
+    TicketRating,
+)
+from support.services import merge_tickets, reply_as_staff, update_ticket
+from systemadmin.foundation.admin import AtalayaModelAdmin, form_action, service_action
+from systemadmin.foundation.errors import NotFound
+
+
+class QueueFilter(admin.SimpleListFilter):
+    """The desk's queues."""
+
+    title = _("queue")
+    parameter_name = "queue"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("mine", _("Mine")),
+            ("unassigned", _("Unassigned")),
+            ("overdue", _("Overdue")),
+            ("open", _("All open")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        chosen = {
+            "mine": lambda: queryset.mine(request.user),
+            "unassigned": queryset.unassigned,
+            "overdue": queryset.overdue,
+            "open": queryset.open,
+        }
+        pick = chosen.get(self.value() or "")
+        return pick() if pick else queryset
+
+
+@admin.register(Ticket)
+class TicketAdmin(TicketPages, AtalayaModelAdmin):
+    """Queues to choose from, a page to work in, and actions on the selected."""
+
+    change_list_template = "admin/support/ticket/change_list.html"
+    list_display = (
+        "number",
+        "subject",
+        "status_shown",
+        "priority_shown",
+        "requester",
+        "assignee",
+        "category",
+        "due_shown",
+        "updated_at",
+    )
+    list_display_links = ("number", "subject")
+    list_filter = (QueueFilter, "status", "priority", "category", "channel")
+    list_select_related = ("requester", "assignee", "category")
+    search_fields = ("number",)
+    search_help_text = _("Number, or words of the subject, the customer and the replies.")
+    ordering = ("-id",)
+    actions = (
+        "reply_with_template",
+        "assign_to_me",
+        "set_priority",
+        "resolve",
+        "close",
+        "merge",
+    )
+
+    class Media:
+        css = {"all": ["support/ticket.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """What this agent may see."""
+        return Ticket.objects.visible_to(request.user)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        """The words of tickets, as in the API."""
+        return (queryset.found_by(search_term) if search_term.strip() else queryset), False
+
+    def get_urls(self) -> list[Any]:
+        """The desk's own pages before Django's."""
+        wrap = self.admin_site.admin_view
+        own = [
+            path("reports/", wrap(lambda r: report_page(self, r)), name="support_ticket_reports"),
+            path("reports.csv", wrap(lambda r: report_csv(self, r)), name="support_ticket_csv"),
+            *self.page_urls(),
+        ]
+        return own + super().get_urls()
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """The list with the number of tickets in each queue."""
+        seen = Ticket.objects.visible_to(request.user)
+        queues = [
+            ("mine", _("Mine"), seen.mine(request.user).count()),
+            ("unassigned", _("Unassigned"), seen.unassigned().count()),
+            ("overdue", _("Overdue"), seen.overdue().count()),
+            ("open", _("All open"), seen.open().count()),
+        ]
+        context = {"queues": queues, "queue": request.GET.get("queue", ""), **(extra_context or {})}
+        return super().changelist_view(request, context)
+
+    @admin.display(description=_("status"), ordering="status")
+    def status_shown(self, ticket: Ticket) -> str:
+        """The status as a coloured word."""
+        return format_html(
+            '<span class="support-badge support-status-{}">{}</span>',
+            ticket.status,
+            ticket.get_status_display(),
+        )
+
+    @admin.display(description=_("priority"), ordering="priority_rank")
+    def priority_shown(self, ticket: Ticket) -> str:
+        """The priority as a coloured word."""
+        return format_html(
+            '<span class="support-badge support-priority-{}">{}</span>',
+            ticket.priority,
+            ticket.get_priority_display(),
+        )
+
+    @admin.display(description=_("due"), ordering="next_due_at")
+    def due_shown(self, ticket: Ticket) -> str:
+        """When the next promise is due, marked when it has passed."""
+        due = ticket.overdue_since or ticket.next_due_at
+        if due is None:
+            return "-"
+        late = "support-late" if due < timezone.now() else ""
+        return format_html('<span class="{}">{}</span>', late, f"{due:%Y-%m-%d %H:%M}")
+
+    @form_action(
+        description=_("Reply with template"), perm="support.reply_ticket", form=TemplateReplyForm
+    )
+    def reply_with_template(self, request: HttpRequest, obj: Ticket, data: dict) -> None:
+        """The same answer, filled in for each."""
+        reply_as_staff(
+            actor=agent_of(request),
+            ticket=obj,
+            template=data["template"],
+            status=data["status"] or None,
+            source=Reply.Source.ADMIN,
+        )
+
+    @service_action(description=_("Assign to me"), perm="support.change_ticket")
+    def assign_to_me(self, request: HttpRequest, obj: Ticket) -> None:
+        """Take them."""
+        update_ticket(actor=agent_of(request), ticket=obj, changes={"assignee": agent_of(request)})
+
+    @form_action(description=_("Set priority"), perm="support.change_ticket", form=PriorityForm)
+    def set_priority(self, request: HttpRequest, obj: Ticket, data: dict) -> None:
+        """One priority for all."""
+        update_ticket(actor=agent_of(request), ticket=obj, changes={"priority": data["priority"]})
+
+    @service_action(description=_("Resolve"), perm="support.change_ticket")
+    def resolve(self, request: HttpRequest, obj: Ticket) -> None:
+        """Mark them resolved."""
+        update_ticket(actor=agent_of(request), ticket=obj, changes={"status": RESOLVED})
+
+    @service_action(description=_("Close"), perm="support.change_ticket")
+    def close(self, request: HttpRequest, obj: Ticket) -> None:
+        """Close them."""
+        update_ticket(actor=agent_of(request), ticket=obj, changes={"status": CLOSED})
+
+    @form_action(description=_("Merge"), perm="support.merge_ticket", form=OtherTicketForm)
+    def merge(self, request: HttpRequest, obj: Ticket, data: dict) -> None:
+        """Merge the selected into one ticket, which may be among them."""
+        target = data["ticket"]
+        if not self.get_queryset(request).filter(pk=target.pk).exists():
+            raise NotFound
+        if obj.pk != target.pk:
+            merge_tickets(actor=agent_of(request), source=obj, into=target)
+
+
+@admin.register(Tag)
+class TagAdmin(AtalayaModelAdmin):
+    """Words in use."""
+
+    list_display = ("name",)
+    search_fields = ("name",)
+
+
+@admin.register(SlaBreach)
+class SlaBreachAdmin(AtalayaModelAdmin):
+    """Promises broken."""
+
+    list_display = ("ticket", "clock", "cycle", "due_at", "detected_at", "assignee", "version")
+    list_filter = ("clock",)
+    list_select_related = ("ticket", "assignee", "version")
+    raw_id_fields = ("ticket",)
+
+
+@admin.register(TicketRating)
+class TicketRatingAdmin(AtalayaModelAdmin):
+    """What customers thought."""
+
+    list_display = ("ticket", "score", "comment", "assignee", "rated_at")
+    list_filter = ("score",)
+    list_select_related = ("ticket", "assignee")
+
+
+@admin.register(AgentState)
+class AgentStateAdmin(AtalayaModelAdmin):
+    """Who takes tickets."""
+
+    editable = True
+    list_display = ("user", "is_available", "capacity", "last_assigned_at")
+    list_select_related = ("user",)
+    readonly_fields = ("last_assigned_at",)
+    raw_id_fields = ("user",)
