@@ -6,6 +6,12 @@ from systemadmin.foundation.sockets import Setting
 
 SETTINGS = [
     Setting(
+        key="ratelimit.orders.create",
+        type="rate",
+        default="30/m",
+        description=_("Orders a member may place."),
+    ),
+    Setting(
         key="marketplace.reservation_minutes",
         type=int,
         default=15,

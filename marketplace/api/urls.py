@@ -1,7 +1,36 @@
-"""Routes of this desk, below `/api/`."""
+"""Routes of the marketplace, below `/api/`."""
 
+from marketplace.api.commissions import CommissionRuleViewSet, CommissionViewSet, SalesViewSet
+from marketplace.api.finance import LedgerViewSet, PayoutViewSet, SellerViewSet
+from marketplace.api.moderation import (
+    ReasonTemplateViewSet,
+    RevisionViewSet,
+    StaffCategoryViewSet,
+    StaffProductViewSet,
+)
+from marketplace.api.orders import OrderViewSet
+from marketplace.api.products import CategoryViewSet, ProductViewSet
+from marketplace.api.staff_orders import DisputeViewSet, StaffOrderViewSet
+from marketplace.api.webhooks import WebhookDeliveryViewSet, WebhookEndpointViewSet
 from systemadmin.foundation.api import Router
 
 router = Router()
+router.register("products", ProductViewSet, basename="product")
+router.register("categories", CategoryViewSet, basename="category")
+router.register("orders", OrderViewSet, basename="order")
+router.register("admin/products", StaffProductViewSet, basename="admin-product")
+router.register("admin/product-revisions", RevisionViewSet, basename="admin-revision")
+router.register("admin/categories", StaffCategoryViewSet, basename="admin-category")
+router.register("admin/reason-templates", ReasonTemplateViewSet, basename="admin-reason")
+router.register("admin/commission-rules", CommissionRuleViewSet, basename="admin-rule")
+router.register("admin/commissions", CommissionViewSet, basename="admin-commission")
+router.register("admin/sales", SalesViewSet, basename="admin-sales")
+router.register("admin/orders", StaffOrderViewSet, basename="admin-order")
+router.register("admin/disputes", DisputeViewSet, basename="admin-dispute")
+router.register("admin/sellers", SellerViewSet, basename="admin-seller")
+router.register("admin/payouts", PayoutViewSet, basename="admin-payout")
+router.register("admin/ledger", LedgerViewSet, basename="admin-ledger")
+router.register("admin/webhook-endpoints", WebhookEndpointViewSet, basename="admin-webhook")
+router.register("admin/webhook-deliveries", WebhookDeliveryViewSet, basename="admin-delivery")
 
 urlpatterns = router.urls

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.models.fields import MAX_AMOUNT, Kind, validate_currency
@@ -98,6 +99,9 @@ class Product(VersionedModel):
     is_paused_by_staff = models.BooleanField(_("paused by staff"), default=False)
     submitted_at = models.DateTimeField(_("submitted at"), null=True, blank=True)
     approved_at = models.DateTimeField(_("approved at"), null=True, blank=True)
+    # The place in the public list: the first approval, and never empty, so that an index serves
+    # the order.
+    listed_at = models.DateTimeField(_("listed at"), default=timezone.now, editable=False)
     # What a moderator last saw and approved: materiality is measured against it, so that many
     # small edits cannot add up to a large one without a review.
     reviewed_content = models.JSONField(default=dict, blank=True, editable=False)
@@ -115,13 +119,13 @@ class Product(VersionedModel):
         indexes = [
             # the public list, newest first
             models.Index(
-                fields=["-approved_at", "-id"],
+                fields=["-listed_at", "-id"],
                 name="mp_product_public",
                 condition=Q(status="approved"),
             ),
             # the public list of a category and its descendants
             models.Index(
-                fields=["category", "-approved_at", "-id"],
+                fields=["category", "-listed_at", "-id"],
                 name="mp_product_category",
                 condition=Q(status="approved"),
             ),

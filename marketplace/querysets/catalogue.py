@@ -52,7 +52,7 @@ class ProductQuerySet(models.QuerySet):
 
     def in_category(self, category_id: int) -> "ProductQuerySet":
         """Products of a category and its descendants."""
-        categories = self.model._meta.get_field("category").remote_field.model
+        categories: Any = self.model._meta.get_field("category").related_model
         ids = list(categories.objects.within(category_id).values_list("pk", flat=True))
         return self.filter(category_id__in=ids)
 
@@ -63,7 +63,7 @@ class ProductQuerySet(models.QuerySet):
     def matching(self, text: str) -> "ProductQuerySet":
         """Products that hold every word of the text, each as the beginning of a word."""
         queryset = self
-        word_model = self.model._meta.get_field("words").related_model
+        word_model: Any = self.model._meta.get_field("words").related_model
         asked = search.words(text)[:MAX_QUERY_WORDS]
         if not asked:
             return self.none()

@@ -40,7 +40,7 @@ def update_category(
     """Change a category; a new parent moves it with everything below."""
     # The whole tree is locked: two moves at once could otherwise make a circle.
     list(Category.objects.select_for_update().values_list("pk", flat=True))
-    category = lock_row(Category.objects, pk=category.pk, expected_version=expected_version)
+    category = lock_row(Category.objects.all(), pk=category.pk, expected_version=expected_version)
     before = _shown(category)
     moved = "parent" in changes and changes["parent"] != category.parent
     if moved:
@@ -64,7 +64,7 @@ def update_category(
 @transaction.atomic
 def delete_category(*, actor: Any, category: Category) -> None:
     """Delete a category that holds nothing."""
-    category = lock_row(Category.objects, pk=category.pk)
+    category = lock_row(Category.objects.all(), pk=category.pk)
     in_use = (
         category.children.exists()
         or category.products.exists()

@@ -96,7 +96,7 @@ def update_rule(
 ) -> CommissionRule:
     """Change a rule; sales already made keep what they were charged."""
     _lock_list()
-    rule = lock_row(CommissionRule.objects, pk=rule.pk, expected_version=expected_version)
+    rule = lock_row(CommissionRule.objects.all(), pk=rule.pk, expected_version=expected_version)
     before = content(rule)
     rule.bump()
     _assign(rule, values)
@@ -117,7 +117,7 @@ def update_rule(
 def delete_rule(*, actor: Any, rule: CommissionRule) -> None:
     """Delete a rule that never charged a sale."""
     _lock_list()
-    rule = lock_row(CommissionRule.objects, pk=rule.pk)
+    rule = lock_row(CommissionRule.objects.all(), pk=rule.pk)
     if CommissionLine.objects.filter(rule=rule).exists():
         raise RuleInUse
     audit.record(

@@ -32,10 +32,10 @@ def open_dispute(
     *, actor: User, order: Order, reason: str, body: str, expected_version: int | None = None
 ) -> Dispute:
     """Open a dispute: the order stops, and what the seller has of it is held."""
-    order = lock_row(Order.objects, pk=order.pk, expected_version=expected_version)
+    order = lock_row(Order.objects.all(), pk=order.pk, expected_version=expected_version)
     before, _after = move(order, ORDER, "dispute")
-    last = order.paid_at + timedelta(days=setting("marketplace.dispute_days"))
-    if timezone.now() > last:
+    days = timedelta(days=setting("marketplace.dispute_days"))
+    if order.paid_at is None or timezone.now() > order.paid_at + days:
         raise DisputeTooLate
     dispute = Dispute(order=order, opened_by=actor, reason=reason)
     dispute.full_clean()
@@ -60,7 +60,7 @@ def add_dispute_message(
     *, actor: User, dispute: Dispute, body: str, evidence: Any = None, is_internal: bool = False
 ) -> DisputeMessage:
     """Add a message, with a file as evidence if there is one."""
-    dispute = lock_row(Dispute.objects, pk=dispute.pk)
+    dispute = lock_row(Dispute.objects.all(), pk=dispute.pk)
     if dispute.status != Dispute.Status.OPEN and not is_internal:
         raise RuleViolation(_("The dispute is resolved."), code="dispute_resolved")
     if dispute.messages.count() >= MAX_MESSAGES:
@@ -97,8 +97,8 @@ def resolve_dispute(
     expected_version: int | None = None,
 ) -> Dispute:
     """Decide: for the buyer with a refund (all that is left by default), or for the seller."""
-    order = lock_row(Order.objects, pk=dispute.order_id)
-    dispute = lock_row(Dispute.objects, pk=dispute.pk, expected_version=expected_version)
+    order = lock_row(Order.objects.all(), pk=dispute.order_id)
+    dispute = lock_row(Dispute.objects.all(), pk=dispute.pk, expected_version=expected_version)
     if in_favour_of == "seller" and refund_amount is not None:
         raise InvalidInput("refund_amount", _("Only a decision for the buyer refunds."))
     before, after = move(dispute, DISPUTE, f"resolve_{in_favour_of}")

@@ -202,7 +202,7 @@ def pay_order(
     expected_version: int | None = None,
 ) -> Order:
     """Record that the buyer paid; told twice with the same reference, it happened once."""
-    order = lock_row(Order.objects, pk=order.pk, expected_version=expected_version)
+    order = lock_row(Order.objects.all(), pk=order.pk, expected_version=expected_version)
     if order.paid_at and reference and order.payment_reference == reference:
         return order
     if amount is not None and amount != order.total:
@@ -252,7 +252,7 @@ def complete_order(
     *, actor: User | None, order: Order, expected_version: int | None = None
 ) -> Order:
     """The buyer has it: the money leaves the buyers' funds for seller, platform and tax."""
-    order = lock_row(Order.objects, pk=order.pk, expected_version=expected_version)
+    order = lock_row(Order.objects.all(), pk=order.pk, expected_version=expected_version)
     if order.status == Order.Status.DISPUTED:
         raise DisputeOpen
     before, _after = move(order, ORDER, "complete")
@@ -304,7 +304,7 @@ def cancel_order(
     *, actor: User, order: Order, reason: str = "", expected_version: int | None = None
 ) -> Order:
     """Give a reservation up; its stock is free again at once."""
-    order = lock_row(Order.objects, pk=order.pk, expected_version=expected_version)
+    order = lock_row(Order.objects.all(), pk=order.pk, expected_version=expected_version)
     before, _after = move(order, ORDER, "cancel")
     give_back(order)
     order.cancel_reason = reason
@@ -317,7 +317,7 @@ def cancel_order(
 def expire_order(*, order_id: int) -> bool:
     """Expire one reservation whose time is over; False when it is not (any more)."""
     try:
-        order = lock_row(Order.objects, pk=order_id)
+        order = lock_row(Order.objects.all(), pk=order_id)
         if order.reserved_until > timezone.now():
             return False
         before, _after = move(order, ORDER, "expire")

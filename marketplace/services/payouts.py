@@ -59,7 +59,7 @@ def pay_payout(
     *, actor: User, payout: Payout, reference: str = "", expected_version: int | None = None
 ) -> Payout:
     """Record that the money arrived."""
-    payout = lock_row(Payout.objects, pk=payout.pk, expected_version=expected_version)
+    payout = lock_row(Payout.objects.all(), pk=payout.pk, expected_version=expected_version)
     before, _after = move(payout, PAYOUT, "mark_paid")
     payout.paid_at = timezone.now()
     payout.reference = reference
@@ -83,7 +83,7 @@ def fail_payout(
     """Record that it did not arrive; its entries stay claimed."""
     if not reason.strip():
         raise InvalidInput("reason", _("Say what went wrong."), code="required")
-    payout = lock_row(Payout.objects, pk=payout.pk, expected_version=expected_version)
+    payout = lock_row(Payout.objects.all(), pk=payout.pk, expected_version=expected_version)
     before, _after = move(payout, PAYOUT, "mark_failed")
     payout.failure_reason = reason
     return _step(actor, payout, "failed", before, reason)
@@ -92,7 +92,7 @@ def fail_payout(
 @transaction.atomic
 def retry_payout(*, actor: User, payout: Payout, expected_version: int | None = None) -> Payout:
     """Try a failed payout again: the same payout, so that nothing can be paid twice."""
-    payout = lock_row(Payout.objects, pk=payout.pk, expected_version=expected_version)
+    payout = lock_row(Payout.objects.all(), pk=payout.pk, expected_version=expected_version)
     before, _after = move(payout, PAYOUT, "retry")
     payout.attempts += 1
     return _step(actor, payout, "retried", before)

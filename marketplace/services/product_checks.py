@@ -57,7 +57,7 @@ def _price_outlier(product: Product, content: dict[str, Any]) -> Finding | None:
         Product.objects.public()
         .filter(category_id=content["category"], currency=content["currency"])
         .exclude(pk=product.pk)
-        .order_by("-approved_at", "-id")
+        .order_by("-listed_at", "-id")
         .values_list("price", flat=True)[:MEDIAN_SAMPLE]
     )
     if len(prices) < MEDIAN_MINIMUM:

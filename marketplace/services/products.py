@@ -45,7 +45,7 @@ def update_product(
 
     A moderator's own edit needs no second review: it is live and counts as reviewed.
     """
-    product = lock_row(Product.objects, pk=product.pk, expected_version=expected_version)
+    product = lock_row(Product.objects.all(), pk=product.pk, expected_version=expected_version)
     if product.status == Product.Status.REMOVED:
         raise TransitionNotAllowed
     before = {**content_of(product), "stock": product.stock}
@@ -78,7 +78,7 @@ def submit_product(
     *, actor: User, product: Product, expected_version: int | None = None
 ) -> Product:
     """Send a product to the approval queue, after the automatic checks."""
-    product = lock_row(Product.objects, pk=product.pk, expected_version=expected_version)
+    product = lock_row(Product.objects.all(), pk=product.pk, expected_version=expected_version)
     check_seller(product.seller)
     states = move(product, PRODUCT, "submit")
     _enter_queue(product)
@@ -95,7 +95,7 @@ def submit_product(
 @transaction.atomic
 def withdraw_product(*, actor: User, product: Product) -> Product:
     """Take a product back from the queue."""
-    product = lock_row(Product.objects, pk=product.pk)
+    product = lock_row(Product.objects.all(), pk=product.pk)
     states = move(product, PRODUCT, "withdraw")
     return _save_step(actor, product, "withdraw", states)
 
@@ -103,7 +103,7 @@ def withdraw_product(*, actor: User, product: Product) -> Product:
 @transaction.atomic
 def pause_product(*, actor: User, product: Product, reason: str = "") -> Product:
     """Take a live product off sale for a while."""
-    product = lock_row(Product.objects, pk=product.pk)
+    product = lock_row(Product.objects.all(), pk=product.pk)
     states = move(product, PRODUCT, "pause")
     product.is_paused_by_staff = actor.pk != product.seller_id
     product.status_reason = reason
@@ -113,7 +113,7 @@ def pause_product(*, actor: User, product: Product, reason: str = "") -> Product
 @transaction.atomic
 def resume_product(*, actor: User, product: Product) -> Product:
     """Put a paused product on sale again; a pause by staff is lifted by staff only."""
-    product = lock_row(Product.objects, pk=product.pk)
+    product = lock_row(Product.objects.all(), pk=product.pk)
     if product.is_paused_by_staff and actor.pk == product.seller_id:
         raise PausedByStaff
     check_seller(product.seller)
@@ -128,7 +128,7 @@ def remove_product(
     *, actor: User, product: Product, reason: str = "", expected_version: int | None = None
 ) -> Product:
     """Remove a product for good; orders keep what they say about it."""
-    product = lock_row(Product.objects, pk=product.pk, expected_version=expected_version)
+    product = lock_row(Product.objects.all(), pk=product.pk, expected_version=expected_version)
     states = move(product, PRODUCT, "remove")
     product.status_reason = reason
     revisions.withdraw_open(actor=actor, product=product)
@@ -144,10 +144,11 @@ def decide(
     expected_version: int | None = None,
 ) -> Product:
     """Approve, reject or ask for changes; `actor` is None when the checks decide."""
-    product = lock_row(Product.objects, pk=product.pk, expected_version=expected_version)
+    product = lock_row(Product.objects.all(), pk=product.pk, expected_version=expected_version)
     states = move(product, PRODUCT, action)
     product.status_reason = reason
     if action == "approve":
+        product.listed_at = product.approved_at or timezone.now()
         product.approved_at = timezone.now()
         product.reviewed_content = content_of(product)
     what = {"approve": "approved", "reject": "rejected"}.get(action, "changes_requested")

@@ -37,7 +37,7 @@ def refund_order(
     expected_version: int | None = None,
 ) -> Refund:
     """Give money back: an amount, or all that is left; of the order or of one line."""
-    order = lock_row(Order.objects, pk=order.pk, expected_version=expected_version)
+    order = lock_row(Order.objects.all(), pk=order.pk, expected_version=expected_version)
     if order.status == Order.Status.DISPUTED:
         raise DisputeOpen(_("Resolve the dispute instead."))
     return refund_locked(order, actor, amount=amount, line_id=line_id, reason=reason)

@@ -106,8 +106,8 @@ def _submit(actor: User, revision: ProductRevision) -> None:
 @transaction.atomic
 def submit_revision(*, actor: User, revision: ProductRevision) -> ProductRevision:
     """Send a revision to the queue again."""
-    product = lock_row(Product.objects, pk=revision.product_id)
-    revision = lock_row(ProductRevision.objects, pk=revision.pk)
+    product = lock_row(Product.objects.all(), pk=revision.product_id)
+    revision = lock_row(ProductRevision.objects.all(), pk=revision.pk)
     revision.product = product
     revision.bump()
     _submit(actor, revision)
@@ -117,8 +117,8 @@ def submit_revision(*, actor: User, revision: ProductRevision) -> ProductRevisio
 @transaction.atomic
 def withdraw_revision(*, actor: User, revision: ProductRevision) -> ProductRevision:
     """Give up an edit."""
-    lock_row(Product.objects, pk=revision.product_id)
-    revision = lock_row(ProductRevision.objects, pk=revision.pk)
+    lock_row(Product.objects.all(), pk=revision.product_id)
+    revision = lock_row(ProductRevision.objects.all(), pk=revision.pk)
     return _finish(actor, revision, "withdraw", "")
 
 
@@ -140,7 +140,9 @@ def decide_revision(
 ) -> ProductRevision:
     """Approve, reject or ask for changes; only approval touches the live product."""
     product = lock_row(Product.objects.select_related("category"), pk=revision.product_id)
-    revision = lock_row(ProductRevision.objects, pk=revision.pk, expected_version=expected_version)
+    revision = lock_row(
+        ProductRevision.objects.all(), pk=revision.pk, expected_version=expected_version
+    )
     if action == "approve":
         _finish(actor, revision, action, reason)
         _apply(actor, product, revision)

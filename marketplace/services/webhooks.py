@@ -170,7 +170,9 @@ def update_endpoint(
     *, actor: Any, endpoint: WebhookEndpoint, expected_version: int | None = None, **values: Any
 ) -> WebhookEndpoint:
     """Change an endpoint; switching it on again forgets why it was off."""
-    endpoint = lock_row(WebhookEndpoint.objects, pk=endpoint.pk, expected_version=expected_version)
+    endpoint = lock_row(
+        WebhookEndpoint.objects.all(), pk=endpoint.pk, expected_version=expected_version
+    )
     before = _shown(endpoint)
     if values.get("is_active"):
         endpoint.disabled_reason = ""
@@ -189,7 +191,7 @@ def update_endpoint(
 @transaction.atomic
 def rotate_secret(*, actor: Any, endpoint: WebhookEndpoint) -> tuple[WebhookEndpoint, str]:
     """Give an endpoint a new secret; the old one signs beside it for a day."""
-    endpoint = lock_row(WebhookEndpoint.objects, pk=endpoint.pk)
+    endpoint = lock_row(WebhookEndpoint.objects.all(), pk=endpoint.pk)
     secret = webhook_signing.new_secret()
     endpoint.previous_secret = endpoint.secret
     endpoint.previous_secret_until = timezone.now() + ROTATION

@@ -1,0 +1,185 @@
+"""What lists may be filtered by."""
+
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+
+from marketplace.models import (
+    Category,
+    Dispute,
+    LedgerAccount,
+    LedgerEntry,
+    LedgerTransaction,
+    Order,
+    Payout,
+    Product,
+    ProductRevision,
+    WebhookDelivery,
+)
+from marketplace.models.fields import Kind
+from systemadmin.foundation.api import StrictFilterSet
+
+
+class ProductFilter(StrictFilterSet):
+    """The public list."""
+
+    category = django_filters.NumberFilter(method="in_category", label="Category, with descendants")
+    kind = django_filters.ChoiceFilter(choices=Kind.choices)
+    seller = django_filters.NumberFilter(field_name="seller_id")
+    currency = django_filters.CharFilter()
+    price_min = django_filters.NumberFilter(field_name="price", lookup_expr="gte")
+    price_max = django_filters.NumberFilter(field_name="price", lookup_expr="lte")
+    in_stock = django_filters.BooleanFilter(method="stocked")
+    search = django_filters.CharFilter(method="matching", max_length=200)
+
+    class Meta:
+        model = Product
+        fields: list[str] = []
+
+    def in_category(self, queryset: Any, _name: str, value: Any) -> QuerySet:
+        """Of a category or below it."""
+        return queryset.in_category(int(value))
+
+    def stocked(self, queryset: Any, _name: str, value: bool) -> QuerySet:
+        """What can, or cannot, be bought now."""
+        return queryset.in_stock() if value else queryset.filter(stock=0)
+
+    def matching(self, queryset: Any, _name: str, value: str) -> QuerySet:
+        """By the words of title and attributes."""
+        return queryset.matching(value)
+
+
+class OwnProductFilter(ProductFilter):
+    """The seller's own list."""
+
+    status = django_filters.ChoiceFilter(choices=Product.Status.choices)
+
+
+class StaffProductFilter(OwnProductFilter):
+    """The staff's list."""
+
+    submitted_before = django_filters.IsoDateTimeFilter(field_name="submitted_at", lookup_expr="lt")
+    submitted_after = django_filters.IsoDateTimeFilter(field_name="submitted_at", lookup_expr="gte")
+
+
+class RevisionFilter(StrictFilterSet):
+    """Edits."""
+
+    status = django_filters.ChoiceFilter(choices=ProductRevision.Status.choices)
+    product = django_filters.NumberFilter(field_name="product_id")
+    seller = django_filters.NumberFilter(field_name="product__seller_id")
+
+    class Meta:
+        model = ProductRevision
+        fields: list[str] = []
+
+
+class CategoryFilter(StrictFilterSet):
+    """Categories."""
+
+    parent = django_filters.NumberFilter(field_name="parent_id")
+    is_active = django_filters.BooleanFilter()
+
+    class Meta:
+        model = Category
+        fields: list[str] = []
+
+
+class OrderFilter(StrictFilterSet):
+    """A member's orders."""
+
+    role = django_filters.ChoiceFilter(
+        choices=[("buyer", "buyer"), ("seller", "seller")], method="as_role"
+    )
+    status = django_filters.ChoiceFilter(choices=Order.Status.choices)
+
+    class Meta:
+        model = Order
+        fields: list[str] = []
+
+    def as_role(self, queryset: Any, _name: str, value: str) -> QuerySet:
+        """As buyer or as seller."""
+        return queryset.filter(**{value: self.request.user})
+
+
+class StaffOrderFilter(StrictFilterSet):
+    """All orders."""
+
+    status = django_filters.ChoiceFilter(choices=Order.Status.choices)
+    buyer = django_filters.NumberFilter(field_name="buyer_id")
+    seller = django_filters.NumberFilter(field_name="seller_id")
+    currency = django_filters.CharFilter()
+    payment_reference = django_filters.CharFilter()
+    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    paid_after = django_filters.IsoDateTimeFilter(field_name="paid_at", lookup_expr="gte")
+    paid_before = django_filters.IsoDateTimeFilter(field_name="paid_at", lookup_expr="lt")
+
+    class Meta:
+        model = Order
+        fields: list[str] = []
+
+
+class DisputeFilter(StrictFilterSet):
+    """Disputes."""
+
+    status = django_filters.ChoiceFilter(choices=Dispute.Status.choices)
+    reason = django_filters.ChoiceFilter(choices=Dispute.Reason.choices)
+    order = django_filters.NumberFilter(field_name="order_id")
+    seller = django_filters.NumberFilter(field_name="order__seller_id")
+    buyer = django_filters.NumberFilter(field_name="order__buyer_id")
+
+    class Meta:
+        model = Dispute
+        fields: list[str] = []
+
+
+class PayoutFilter(StrictFilterSet):
+    """Payouts."""
+
+    status = django_filters.ChoiceFilter(choices=Payout.Status.choices)
+    seller = django_filters.NumberFilter(field_name="seller_id")
+    currency = django_filters.CharFilter()
+
+    class Meta:
+        model = Payout
+        fields: list[str] = []
+
+
+class LedgerFilter(StrictFilterSet):
+    """Ledger entries."""
+
+    account = django_filters.ChoiceFilter(
+        field_name="account__code", choices=LedgerAccount.Code.choices
+    )
+    seller = django_filters.NumberFilter(field_name="account__seller_id")
+    currency = django_filters.CharFilter()
+    order = django_filters.NumberFilter(field_name="transaction__order_id")
+    payout = django_filters.NumberFilter(field_name="transaction__payout_id")
+    kind = django_filters.ChoiceFilter(
+        field_name="transaction__kind", choices=LedgerTransaction.Kind.choices
+    )
+    key = django_filters.CharFilter(field_name="transaction__key")
+    posted_after = django_filters.IsoDateTimeFilter(
+        field_name="transaction__posted_at", lookup_expr="gte"
+    )
+    posted_before = django_filters.IsoDateTimeFilter(
+        field_name="transaction__posted_at", lookup_expr="lt"
+    )
+
+    class Meta:
+        model = LedgerEntry
+        fields: list[str] = []
+
+
+class DeliveryFilter(StrictFilterSet):
+    """Webhook deliveries."""
+
+    status = django_filters.ChoiceFilter(choices=WebhookDelivery.Status.choices)
+    endpoint = django_filters.NumberFilter(field_name="endpoint_id")
+    event_type = django_filters.CharFilter(field_name="message__event_type")
+
+    class Meta:
+        model = WebhookDelivery
+        fields: list[str] = []

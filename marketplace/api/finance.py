@@ -1,0 +1,118 @@
+"""Sellers' balances, payouts and the ledger for staff."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from marketplace import services
+from marketplace.api.caller import caller
+from marketplace.api.filters import LedgerFilter, PayoutFilter
+from marketplace.api.serializers.finance import (
+    FailedInput,
+    LedgerEntrySerializer,
+    PaidInput,
+    PayoutInput,
+    PayoutSerializer,
+    SellerBalanceSerializer,
+)
+from marketplace.models import LedgerEntry, Payout
+from systemadmin.foundation.api import (
+    CursorList,
+    ListAction,
+    RetrieveAction,
+    StaffViewSet,
+    expected_version,
+)
+from systemadmin.models import User
+
+
+class SellerViewSet(StaffViewSet):
+    """`/api/admin/sellers`: what a seller has and owes."""
+
+    access = {"balance": "marketplace.view_ledgerentry"}
+    serializer_class = SellerBalanceSerializer
+    queryset = User.objects.all()
+    filter_backends: Any = ()
+
+    @extend_schema(responses=SellerBalanceSerializer)
+    @action(detail=True)
+    def balance(self, request: Request, pk: str) -> Response:
+        """Balances per currency: available, held, owed, pending and on their way."""
+        seller = self.get_object()
+        balances = services.seller_balances(seller.pk)
+        return self.answer({"seller": seller, "balances": balances})
+
+
+class PayoutViewSet(ListAction, RetrieveAction, StaffViewSet):
+    """`/api/admin/payouts`: what sellers are paid."""
+
+    access = {
+        "list": "marketplace.view_payout",
+        "retrieve": "marketplace.view_payout",
+        "create": "marketplace.add_payout",
+        "mark_paid": "marketplace.change_payout",
+        "mark_failed": "marketplace.change_payout",
+        "retry": "marketplace.change_payout",
+    }
+    serializer_class = PayoutSerializer
+    pagination_class = CursorList
+    filterset_class = PayoutFilter
+    ordering = ("-id",)
+    ordering_fields = ["id"]
+    versioned = True
+
+    def get_queryset(self) -> QuerySet:
+        """All of them."""
+        return Payout.objects.select_related("seller")
+
+    @extend_schema(request=PayoutInput, responses={201: PayoutSerializer})
+    def create(self, request: Request) -> Response:
+        """Claim everything payable to a seller in one currency."""
+        payout = services.create_payout(actor=caller(request), **self.parse(PayoutInput))
+        return self.answer(payout, 201)
+
+    @extend_schema(request=PaidInput, responses=PayoutSerializer)
+    @action(detail=True, methods=["post"], url_path="mark-paid")
+    def mark_paid(self, request: Request, pk: str) -> Response:
+        """The money arrived."""
+        return self._step(services.pay_payout, **self.parse(PaidInput))
+
+    @extend_schema(request=FailedInput, responses=PayoutSerializer)
+    @action(detail=True, methods=["post"], url_path="mark-failed")
+    def mark_failed(self, request: Request, pk: str) -> Response:
+        """It did not; its entries stay claimed by this payout."""
+        return self._step(services.fail_payout, **self.parse(FailedInput))
+
+    @extend_schema(request=None, responses=PayoutSerializer)
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: str) -> Response:
+        """Try the same payout again."""
+        return self._step(services.retry_payout)
+
+    def _step(self, service: Any, **values: Any) -> Response:
+        payout = service(
+            actor=caller(self.request),
+            payout=self.get_object(),
+            expected_version=expected_version(self.request),
+            **values,
+        )
+        return self.answer(payout)
+
+
+class LedgerViewSet(ListAction, StaffViewSet):
+    """`/api/admin/ledger`: every entry, newest first."""
+
+    access = {"list": "marketplace.view_ledgerentry"}
+    serializer_class = LedgerEntrySerializer
+    pagination_class = CursorList
+    filterset_class = LedgerFilter
+    ordering = ("-id",)
+    ordering_fields = ["id"]
+
+    def get_queryset(self) -> QuerySet:
+        """All of them."""
+        return LedgerEntry.objects.for_staff()

@@ -1,0 +1,105 @@
+"""Balances, payouts and the ledger over HTTP."""
+
+from rest_framework import serializers
+
+from marketplace.api.serializers.shared import CurrencyField, PartySerializer
+from marketplace.models import LedgerEntry, Payout
+from systemadmin.foundation.api import StrictSerializer
+from systemadmin.models import User
+
+
+class BalanceSerializer(serializers.Serializer):
+    """What a seller has in one currency; `balance` may be negative."""
+
+    currency = serializers.CharField()
+    available = serializers.IntegerField()
+    held = serializers.IntegerField()
+    owed = serializers.IntegerField()
+    balance = serializers.IntegerField()
+    pending = serializers.IntegerField()
+    in_transit = serializers.IntegerField()
+
+
+class SellerBalanceSerializer(serializers.Serializer):
+    """A seller's balances."""
+
+    seller = PartySerializer()
+    balances = BalanceSerializer(many=True)
+
+
+class PayoutSerializer(serializers.ModelSerializer):
+    """A payout."""
+
+    seller = PartySerializer(read_only=True)
+
+    class Meta:
+        model = Payout
+        fields = [
+            "id",
+            "seller",
+            "currency",
+            "amount",
+            "status",
+            "attempts",
+            "reference",
+            "failure_reason",
+            "paid_at",
+            "created_at",
+            "version",
+        ]
+        read_only_fields = fields
+
+
+class PayoutInput(StrictSerializer):
+    """Whom to pay, in which currency."""
+
+    seller = serializers.PrimaryKeyRelatedField(queryset=User.objects.all())
+    currency = CurrencyField()
+
+
+class PaidInput(StrictSerializer):
+    """The bank's reference."""
+
+    reference = serializers.CharField(max_length=120, required=False, allow_blank=True, default="")
+
+
+class FailedInput(StrictSerializer):
+    """What went wrong."""
+
+    reason = serializers.CharField(max_length=500)
+
+
+class LedgerEntrySerializer(serializers.ModelSerializer):
+    """An entry with its account and transaction."""
+
+    account = serializers.CharField(source="account.code", read_only=True)
+    seller = serializers.IntegerField(source="account.seller_id", read_only=True, allow_null=True)
+    key = serializers.CharField(source="transaction.key", read_only=True)
+    kind = serializers.CharField(source="transaction.kind", read_only=True)
+    order = serializers.IntegerField(source="transaction.order_id", read_only=True, allow_null=True)
+    payout = serializers.IntegerField(
+        source="transaction.payout_id", read_only=True, allow_null=True
+    )
+    reverses = serializers.IntegerField(
+        source="transaction.reverses_id", read_only=True, allow_null=True
+    )
+    posted_at = serializers.DateTimeField(source="transaction.posted_at", read_only=True)
+
+    class Meta:
+        model = LedgerEntry
+        fields = [
+            "id",
+            "transaction",
+            "key",
+            "kind",
+            "account",
+            "seller",
+            "currency",
+            "amount",
+            "order",
+            "line",
+            "payout",
+            "reverses",
+            "posted_at",
+        ]
+        read_only_fields = fields

@@ -1,0 +1,59 @@
+"""Inputs that several endpoints share."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from marketplace.models.fields import MAX_AMOUNT
+from systemadmin.foundation.api import StrictSerializer
+from systemadmin.foundation.money import is_currency
+from systemadmin.models import User
+
+
+class AmountField(serializers.IntegerField):
+    """An amount in minor units."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("min_value", 0)
+        kwargs.setdefault("max_value", MAX_AMOUNT)
+        super().__init__(**kwargs)
+
+
+class CurrencyField(serializers.CharField):
+    """An ISO 4217 code."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_length=3, max_length=3, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        """Accept active currencies only."""
+        code = super().to_internal_value(data)
+        if not is_currency(code):
+            raise serializers.ValidationError(
+                "Not an ISO 4217 currency code.", code="unknown_currency"
+            )
+        return code
+
+
+class PartySerializer(serializers.ModelSerializer):
+    """A member as others see them."""
+
+    class Meta:
+        model = User
+        fields = ["id", "username"]
+        read_only_fields = fields
+
+
+class ModerationReasonInput(StrictSerializer):
+    """A reason, written or taken from a template."""
+
+    reason = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
+    template = serializers.SlugField(
+        required=False, help_text="Code of a reason template to start from."
+    )
+
+
+class OptionalReasonInput(StrictSerializer):
+    """A reason that may be left out."""
+
+    reason = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
