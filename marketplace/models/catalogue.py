@@ -41,7 +41,14 @@ class Category(VersionedModel):
                 fields=["parent", "name"],
                 name="mp_category_name_once",
                 violation_error_message=_("A category of this name exists here already."),
-            )
+            ),
+            # Null parents count as different to the constraint above.
+            models.UniqueConstraint(
+                fields=["name"],
+                condition=Q(parent__isnull=True),
+                name="mp_category_root_name_once",
+                violation_error_message=_("A category of this name exists here already."),
+            ),
         ]
 
     def __str__(self) -> str:

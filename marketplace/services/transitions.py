@@ -16,6 +16,6 @@ def move(instance: models.Model, table: Table, action: str) -> tuple[str, str]:
         raise TransitionNotAllowed(
             _("This cannot be done while the status is “%(status)s”.")
             % {"status": instance.get_status_display()},
-            extra={"status": before},
+            extra={"state": before},
         ) from error
     return before, instance.status
