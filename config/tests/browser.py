@@ -17,6 +17,9 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
+from django_otp import DEVICE_ID_SESSION_KEY
+
+from systemadmin.tests.factories import totp_device_for
 
 FLAGS = [
     "--no-sandbox",
@@ -72,6 +75,7 @@ def sign_in(page, live_server):
         session[SESSION_KEY] = str(user.pk)
         session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[-1]
         session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+        session[DEVICE_ID_SESSION_KEY] = totp_device_for(user).persistent_id
         session.save()
         page.context.add_cookies(
             [

@@ -10,13 +10,14 @@ request may reuse its key.
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
@@ -82,7 +83,10 @@ def run_once(request: Request, key: str, call: Callable[[], Response]) -> Respon
     """Run `call` under the key, or give its first answer again."""
     user_id, asked = request.user.pk, fingerprint(request)
     lock = hashlib.sha256(f"{user_id}:{key}".encode()).hexdigest()[:32]
-    with named_lock(f"idempotency:{lock}") as held:
+    # PostgreSQL: as a lock of the transaction it needs no connection of its own. SQLite: taken
+    # before the transaction, or a rival would wait for the writer instead of being told.
+    outer = transaction.atomic() if connection.vendor == "postgresql" else nullcontext()
+    with outer, named_lock(f"idempotency:{lock}") as held:
         if not held:
             raise KeyInFlight(headers={"Retry-After": "1"})
         with transaction.atomic():
