@@ -26,6 +26,7 @@ class AtalayaAdminSite(AdminSite):
     site_header = "Atalaya"
     site_title = "Atalaya"
     index_title = _("What needs you now")
+    site_url = None  # members have other front ends: there is no "site" to view
     enable_nav_sidebar = True
 
     def has_permission(self, request: HttpRequest) -> bool:
@@ -72,7 +73,11 @@ class AtalayaAdminSite(AdminSite):
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """What every page shows: the demo banner among it."""
-        return {**super().each_context(request), "demo_mode": settings.DEMO_MODE}
+        context = {**super().each_context(request), "demo_mode": settings.DEMO_MODE}
+        if not self.has_permission(request):
+            # A sign-in half done needs no menu of what it cannot open.
+            context |= {"is_nav_sidebar_enabled": False, "available_apps": []}
+        return context
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Return the desks in the order of the day's work, not of the alphabet."""
