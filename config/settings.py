@@ -12,6 +12,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from systemadmin.foundation.enum_names import EnumNames
 from systemadmin.foundation.headers import CONTENT_SECURITY_POLICY as POLICY
 from systemadmin.foundation.logs import logging_config
 
@@ -263,6 +264,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Trust-and-operations back office of a community marketplace.",
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",
+    "ENUM_NAME_OVERRIDES": EnumNames(),
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "COMPONENT_SPLIT_REQUEST": True,
