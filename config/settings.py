@@ -269,17 +269,6 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api",
-    "ENUM_NAME_OVERRIDES": {
-        "ProductKindEnum": "marketplace.models.fields.Kind",
-        "ProductStatusEnum": "marketplace.models.catalogue.Product.Status",
-        "ProductRevisionStatusEnum": "marketplace.models.moderation.ProductRevision.Status",
-        "OrderStatusEnum": "marketplace.models.orders.Order.Status",
-        "DisputeStatusEnum": "marketplace.models.disputes.Dispute.Status",
-        "DisputeReasonEnum": "marketplace.models.disputes.Dispute.Reason",
-        "PayoutStatusEnum": "marketplace.models.payouts.Payout.Status",
-        "WebhookDeliveryStatusEnum": "marketplace.models.webhooks.WebhookDelivery.Status",
-        "LedgerKindEnum": "marketplace.models.ledger.LedgerTransaction.Kind",
-    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "POSTPROCESSING_HOOKS": [
