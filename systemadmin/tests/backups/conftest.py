@@ -1,7 +1,23 @@
 """A place for backups of each test's own, and databases that nobody else uses."""
 
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import uuid
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
 import pytest
+from django.conf import settings as django_settings
 from django.core.files.storage import storages
+from django.core.management import call_command
+from django.db import connections
+from psycopg import sql
+
+from systemadmin.backups.vault import open_vault
 
 SECRET = "correct horse battery staple"
 
@@ -33,3 +49,158 @@ def stored(own_place):
         return sorted(storages["backups"].listdir("")[1])
 
     return names
+
+
+class OwnDatabase:
+    """A migrated database of one test: for this process, and for child processes by its URL."""
+
+    def __init__(self, wrapper, folder):
+        self.wrapper = wrapper
+        self.folder = folder
+        self.is_postgres = wrapper.vendor == "postgresql"
+        self.name = str(wrapper.settings_dict["NAME"])
+        if self.is_postgres:
+            self.url = django_settings.DATABASE_URL.rsplit("/", 1)[0] + "/" + self.name
+        else:
+            self.url = f"sqlite:///{self.name}"
+
+    @property
+    def typed(self):
+        """What a restore wants typed."""
+        return self.name if self.is_postgres else Path(self.name).name
+
+    def raw(self):
+        """A driver connection that Django knows nothing of."""
+        if self.is_postgres:
+            return psycopg.connect(self.url, autocommit=True)
+        connection = sqlite3.connect(self.name, timeout=60, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        return connection
+
+    def run(self, query, *parameters):
+        with closing(self.raw()) as connection:
+            cursor = connection.execute(
+                query if self.is_postgres else query.replace("%s", "?"), parameters
+            )
+            return cursor.fetchall() if cursor.description else None
+
+    def tables(self):
+        """Counts and checksums of every table, by the machinery's own reckoning."""
+        return open_vault().engine.tables()
+
+    def environment(self, **more):
+        variables = {
+            **os.environ,
+            "DATABASE_URL": self.url,
+            "VAR_DIR": str(self.folder),
+            "BACKUP_DIR": str(self.folder / "backups"),
+            "BACKUP_PASSPHRASE": SECRET,
+            "BACKUP_BEFORE_CRITICAL": "1",
+            "DJANGO_SECRET_KEY": django_settings.SECRET_KEY,
+            "DJANGO_DEBUG": "1",
+            "LOG_DIR": "",
+            "REDIS_URL": "",
+        }
+        return {**variables, **{name: str(value) for name, value in more.items()}}
+
+    def command(self, *arguments, **environment):
+        """Start `manage.py …` in a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, str(Path(django_settings.BASE_DIR) / "manage.py"), *arguments],
+            env=self.environment(**environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def manage(self, *arguments, expect=0, **environment):
+        """Run `manage.py …` to its end and give back what it said."""
+        child = self.command(*arguments, **environment)
+        output, errors = child.communicate(timeout=180)
+        assert child.returncode == expect, output + errors
+        return output + errors
+
+
+def _use(shared, name):
+    """Make a database of that name Django's default one; gives back the wrapper in force."""
+    own = shared.copy()
+    own.settings_dict["NAME"] = str(name)
+    connections["default"] = own
+    return own
+
+
+def _new_database(name, template="template1"):
+    with _server() as server:
+        server.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+
+
+@pytest.fixture(scope="session")
+def template(django_db_blocker, tmp_path_factory):
+    """A migrated database to copy from: a migration for each test would take minutes."""
+    name = f"backup_template_{uuid.uuid4().hex[:10]}"
+    with django_db_blocker.unblock():
+        shared = connections["default"]
+        if shared.vendor == "postgresql":
+            _new_database(name)
+        else:
+            name = str(tmp_path_factory.mktemp("template") / "template.sqlite3")
+            if not shared.in_atomic_block and shared.introspection.table_names():
+                # The suite's own database is migrated already.
+                with closing(sqlite3.connect(name)) as copy:
+                    shared.connection.backup(copy)
+        own = _use(shared, name)
+        call_command("migrate", verbosity=0)
+        own.close()
+        connections["default"] = shared
+    yield name
+    if shared.vendor == "postgresql":
+        _drop_all(name)
+
+
+@pytest.fixture
+def own_database(template, django_db_blocker, own_place, settings):
+    """Django's default database is, for this test, one that no other test can see."""
+    # No transaction around the test, and no flush after it: nobody else sees this database.
+    with django_db_blocker.unblock():
+        shared = connections["default"]
+        if shared.vendor == "postgresql":
+            name = f"backup_test_{uuid.uuid4().hex[:10]}"
+            _new_database(name, template)
+        else:
+            name = str(own_place / "own.sqlite3")
+            shutil.copyfile(template, name)
+        database = OwnDatabase(_use(shared, name), own_place)
+        settings.DATABASE_URL = database.url
+        yield database
+        connections["default"].close()
+        connections["default"] = shared
+        if database.is_postgres:
+            _drop_all(name)
+
+
+def _server():
+    return psycopg.connect(
+        django_settings.DATABASE_URL.rsplit("/", 1)[0] + "/postgres", autocommit=True
+    )
+
+
+def _drop_all(stem):
+    with _server() as server:
+        rows = server.execute("SELECT datname FROM pg_database").fetchall()
+        for (name,) in rows:
+            if name.startswith(stem):
+                server.execute(
+                    sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+                )
+
+
+@pytest.fixture
+def people(own_database):
+    """A few accounts, so that there is something to lose."""
+    from systemadmin.tests.factories import UserFactory
+
+    return UserFactory.create_batch(5)
