@@ -1,5 +1,5 @@
 """Admin pages of the base app, one file per aggregate."""
 
-from systemadmin.admin import alerts, audit, maintenance, users
+from systemadmin.admin import alerts, audit, backups, maintenance, users
 
-__all__ = ["alerts", "audit", "maintenance", "users"]
+__all__ = ["alerts", "audit", "backups", "maintenance", "users"]
