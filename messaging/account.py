@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from messaging.models import Block, Message, MessageReport, Participant
-from messaging.services.trust import tier_of
+from messaging.services.trust import risk_level, tier_of
 from systemadmin.foundation.sockets import AccountPanel
 from systemadmin.models import User
 
@@ -27,7 +27,7 @@ def summary(user: User) -> list[tuple[Any, Any, str | None]]:
             None,
         ),
         (_("Conversations"), Participant.objects.filter(user=user).count(), None),
-        (_("Sending quota"), str(tier_of(user, now)), None),
+        (_("Sending quota"), str(tier_of(user, now, risk_level(user.pk))), None),
         (
             _("Reports against: open / upheld"),
             f"{against.filter(status='open').count()} / {against.filter(status='upheld').count()}",

@@ -11,6 +11,33 @@ from django.db.models import F, Q
 _CONTEXT = 25
 
 
+# A line of the conversation list; building whole accounts from rows costs more than the query.
+_LISTED = (
+    "user_id",
+    "peer_id",
+    "conversation_id",
+    "last_read_seq",
+    "unread_count",
+    "last_activity_at",
+    "peer__username",
+    "peer__first_name",
+    "peer__last_name",
+    "peer__verified_at",
+    "last_message__seq",
+    "last_message__sender_id",
+    "last_message__kind",
+    "last_message__body",
+    "last_message__client_id",
+    "last_message__created_at",
+    "last_message__edited_at",
+    "last_message__erased_at",
+    "last_message__attachment__name",
+    "last_message__attachment__content_type",
+    "last_message__attachment__size",
+    "last_message__attachment__sha256",
+)
+
+
 class ConversationQuerySet(models.QuerySet):
     """Threads of two members."""
 
@@ -27,6 +54,7 @@ class ParticipantQuerySet(models.QuerySet):
         return (
             self.filter(user_id=user_id, last_message__isnull=False)
             .select_related("peer", "last_message", "last_message__attachment")
+            .only(*_LISTED)
             .order_by("-last_activity_at", "-id")
         )
 

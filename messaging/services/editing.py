@@ -11,9 +11,11 @@ from messaging import content_checks
 from messaging.errors import EditWindowOver, MessageErased, NotYourMessage
 from messaging.models import Message, MessageKind, MessageRevision, StreamKind
 from messaging.services import rules
+from messaging.services.facts import read_facts
 from messaging.services.mailboxes import Journal, lock_mailboxes
 from messaging.services.reading import other_party
 from messaging.services.sending import recipient_of
+from messaging.services.trust import tier_of
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
@@ -36,11 +38,19 @@ def edit_message(*, actor: User, message: Message, body: str) -> Message:
     if text == message.body:
         return message
     recipient = recipient_of(peer_id)
-    rules.check_parties(actor, recipient)
-    rules.check_content(actor, recipient, text, now)
+    fingerprint = content_checks.fingerprint(text)
+    facts = read_facts(
+        sender_id=actor.pk,
+        recipient_id=peer_id,
+        client_id=None,
+        fingerprint=fingerprint,
+        now=now,
+    )
+    rules.check_parties(actor, recipient, facts)
+    rules.check_content(actor, recipient, text, tier_of(actor, now, facts.level))
     MessageRevision.objects.create(message=message, body=message.body, replaced_at=now)
     message.body, message.edited_at = text, now
-    message.fingerprint = content_checks.fingerprint(text)
+    message.fingerprint = fingerprint
     message.save(update_fields=["body", "edited_at", "fingerprint"])
     journal = Journal(boxes, now)
     journal.tell(actor.pk, StreamKind.EDITED, peer_id=peer_id, message=message)

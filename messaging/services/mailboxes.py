@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
+from django.db import connection
 from django.db.models import Count, Subquery, Sum, Value
 
 from messaging.models import Mailbox, Message, Participant, StreamEvent, StreamKind
+from messaging.services import statements
 from messaging.services.wake import wake
 
 
@@ -27,11 +30,29 @@ def _lock_all_or_none(user_ids: list[int]) -> dict[int, Mailbox]:
     """Nothing is locked while one is missing: whoever makes a row must not hold another yet,
     or two writers could wait for each other.
     """
+    if len(user_ids) == 2:
+        return _lock_pair(*user_ids)
     rows = Mailbox.objects.filter(pk__in=user_ids)
     present = rows.order_by().values(every=Value(1)).annotate(count=Count("pk")).values("count")
     whole = rows.alias(present=Subquery(present)).filter(present=len(user_ids))
     locked = whole.select_for_update(of=("self",)).order_by("pk")
     return {box.user_id: box for box in locked}
+
+
+def _lock_pair(lower: int, higher: int) -> dict[int, Mailbox]:
+    rows = statements.run(statements.lock_pair_sql(), {"lower": lower, "higher": higher})
+    boxes = [Mailbox.from_db(connection.alias, _COLUMNS, [_moment(v) for v in row]) for row in rows]
+    return {box.user_id: box for box in boxes}
+
+
+_COLUMNS = ["user_id", "unread_count", "position", "notice_due_at", "notified_at"]
+
+
+def _moment(value: Any) -> Any:
+    """SQLite gives moments back without their zone; they are stored in UTC."""
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return value.replace(tzinfo=UTC)
+    return value
 
 
 class Journal:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db.models import Count, Q
 from django.utils.translation import gettext as _
 
 from messaging import content_checks, quotas
@@ -22,24 +20,16 @@ from messaging.errors import (
     TooManyLinks,
     TooManyMessages,
 )
-from messaging.models import Block, Message, Participant, Preferences
+from messaging.models import Message, Participant, Preferences
 from messaging.quotas import Tier, Window
+from messaging.services.facts import Facts
 from messaging.services.team import is_team
-from messaging.services.trust import tier_of, windows_of
+from messaging.services.trust import windows_of
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
 
 _CAUTIOUS = {Tier.RISKY, Tier.NEW}
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What the checks found out on the way, for whoever stores the message."""
-
-    tier: Tier
-    fingerprint: int | None
-    link_count: int
 
 
 def check_body(body: str, *, has_attachment: bool = False) -> str:
@@ -57,7 +47,7 @@ def check_body(body: str, *, has_attachment: bool = False) -> str:
     return text
 
 
-def check_parties(sender: User, recipient: User) -> None:
+def check_parties(sender: User, recipient: User, facts: Facts) -> None:
     """Refuse where either side cannot, or does not want to, take part."""
     if sender.is_suspended or not sender.is_active:
         raise SenderSuspended
@@ -67,13 +57,9 @@ def check_parties(sender: User, recipient: User) -> None:
         raise TeamDoesNotRead
     if not recipient.is_active:
         raise RecipientUnavailable
-    blockers = Block.objects.filter(
-        Q(blocker=sender, blocked=recipient) | Q(blocker=recipient, blocked=sender)
-    ).values_list("blocker_id", flat=True)
-    blocked_by = set(blockers)
-    if sender.pk in blocked_by:
+    if facts.has_blocked:
         raise RecipientBlockedByYou
-    if recipient.pk in blocked_by or not _accepts(recipient, sender):
+    if facts.is_blocked or not _accepts(recipient, sender):
         raise MessagesNotAccepted
 
 
@@ -95,9 +81,8 @@ def has_written(user_id: int, *, to_id: int) -> bool:
     return Message.objects.filter(conversation__in=conversation, sender_id=user_id).exists()
 
 
-def check_content(sender: User, recipient: User, body: str, now: datetime) -> Checked:
+def check_content(sender: User, recipient: User, body: str, tier: Tier) -> None:
     """Refuse links that are not wanted from this sender."""
-    tier = tier_of(sender, now)
     hosts = content_checks.link_hosts(body)
     most = setting("messaging.max_links")
     if len(hosts) > most:
@@ -110,7 +95,6 @@ def check_content(sender: User, recipient: User, body: str, now: datetime) -> Ch
         raise LinkNotAllowed(
             _("New accounts can send links only to members who have written to them.")
         )
-    return Checked(tier, content_checks.fingerprint(body), len(hosts))
 
 
 def _may_link(sender: User, recipient: User) -> bool:
@@ -120,37 +104,21 @@ def _may_link(sender: User, recipient: User) -> bool:
     return rule == "allowed"
 
 
-def check_volume(sender: User, recipient: User, checked: Checked, now: datetime) -> None:
+def check_volume(sender: User, tier: Tier, facts: Facts, now: datetime) -> None:
     """Refuse what exceeds the sender's quota or repeats one text to many.
 
     Exact under concurrency because the sender's mailbox is locked.
     """
-    windows = windows_of(checked.tier)
-    sent = Message.objects.sent_by_member(sender.pk, now - timedelta(days=1))
-    counts = sent.order_by().aggregate(**_counters(windows, checked, recipient, now))
-    if any(counts[f"w{i}"] >= window.limit for i, window in enumerate(windows)):
-        _refuse_volume(sent, windows, now)
-    if counts.get("same", 0) >= _repeat_limit(checked.tier):
+    windows = windows_of(tier)
+    if any(facts.is_full(window) for window in windows):
+        _refuse_volume(sender, windows, now)
+    if facts.same_text >= _repeat_limit(tier):
         raise RepeatedContent
 
 
-def _counters(
-    windows: tuple[Window, ...], checked: Checked, recipient: User, now: datetime
-) -> dict[str, Count]:
-    counters = {
-        f"w{i}": Count("pk", filter=Q(created_at__gt=now - timedelta(seconds=window.seconds)))
-        for i, window in enumerate(windows)
-    }
-    if checked.fingerprint is not None:
-        same = Q(fingerprint=checked.fingerprint) & ~Q(
-            Q(conversation__lower=recipient) | Q(conversation__higher=recipient)
-        )
-        counters["same"] = Count("conversation", filter=same, distinct=True)
-    return counters
-
-
-def _refuse_volume(sent: object, windows: tuple[Window, ...], now: datetime) -> None:
+def _refuse_volume(sender: User, windows: tuple[Window, ...], now: datetime) -> None:
     depth = quotas.largest_limit(windows)
+    sent = Message.objects.sent_by_member(sender.pk, now - timedelta(days=1))
     newest = list(sent.values_list("created_at", flat=True)[:depth])
     refused = quotas.refusal(windows, newest, now)
     if refused is None:

@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Case, F, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from messaging import content_checks
 from messaging.errors import ClientIdReused
 from messaging.models import (
     Attachment,
@@ -23,9 +24,12 @@ from messaging.models import (
     Participant,
     StreamKind,
 )
-from messaging.services import rules
+from messaging.services import rules, statements
+from messaging.services.facts import read_facts
 from messaging.services.mailboxes import Journal, lock_mailboxes
 from messaging.services.team import team_user
+from messaging.services.trust import tier_of
+from messaging.services.wake import CHANNEL, wake, wake_method
 from systemadmin import audit
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.files import safe_name, validate_upload
@@ -71,25 +75,33 @@ def send_message(
     """Send a member's message; the same client id and content again is the first message."""
     text = rules.check_body(body, has_attachment=attachment is not None)
     file = _checked_file(attachment)
+    if actor.pk == recipient.pk:
+        raise InvalidInput("recipient", _("You cannot write to yourself."), code="yourself")
     boxes = lock_mailboxes([actor.pk, recipient.pk])
-    first = _already_sent(actor, recipient, text, client_id, file)
-    if first is not None:
-        return Sent(first, is_new=False)
     now = timezone.now()
-    rules.check_parties(actor, recipient)
-    checked = rules.check_content(actor, recipient, text, now)
-    rules.check_volume(actor, recipient, checked, now)
-    message = append_message(
-        boxes=boxes,
-        recipient=recipient,
-        message=Message(
-            sender=actor,
-            body=text,
-            client_id=client_id or None,
-            fingerprint=checked.fingerprint,
-            created_at=now,
-        ),
+    fingerprint = content_checks.fingerprint(text)
+    facts = read_facts(
+        sender_id=actor.pk,
+        recipient_id=recipient.pk,
+        client_id=client_id,
+        fingerprint=fingerprint,
+        now=now,
     )
+    if facts.first_id is not None:
+        return Sent(_already_sent(facts.first_id, recipient, text, file), is_new=False)
+    tier = tier_of(actor, now, facts.level)
+    rules.check_parties(actor, recipient, facts)
+    rules.check_content(actor, recipient, text, tier)
+    rules.check_volume(actor, tier, facts, now)
+    message = Message(
+        sender=actor,
+        body=text,
+        client_id=client_id or None,
+        fingerprint=fingerprint,
+        created_at=now,
+    )
+    append = append_at_once if facts.conversation_id and has_one_statement() else append_message
+    append(boxes=boxes, recipient=recipient, message=message, known=facts.conversation_id)
     if file is not None:
         _store_attachment(message, file)
     return Sent(message, is_new=True)
@@ -100,13 +112,10 @@ def send_system_message(*, actor: User | None, recipient: User, body: str) -> Me
     """Write to a member in the team's name."""
     text = rules.check_body(body)
     boxes = lock_mailboxes([recipient.pk])
-    message = append_message(
-        boxes=boxes,
-        recipient=recipient,
-        message=Message(
-            sender=team_user(), kind=MessageKind.SYSTEM, body=text, created_at=timezone.now()
-        ),
+    message = Message(
+        sender=team_user(), kind=MessageKind.SYSTEM, body=text, created_at=timezone.now()
     )
+    append_message(boxes=boxes, recipient=recipient, message=message)
     audit.record(
         "messaging.system_message.sent",
         actor=actor,
@@ -116,7 +125,40 @@ def send_system_message(*, actor: User | None, recipient: User, body: str) -> Me
     return message
 
 
-def append_message(*, boxes: dict[int, Mailbox], recipient: User, message: Message) -> Message:
+def has_one_statement() -> bool:
+    """True where the database can write a whole sending in one statement."""
+    return connection.vendor == "postgresql"
+
+
+def append_at_once(
+    *, boxes: dict[int, Mailbox], recipient: User, message: Message, known: int | None = None
+) -> None:
+    """What `append_message` does, in one statement of PostgreSQL, for a known conversation."""
+    box = boxes[recipient.pk]
+    values = {
+        "conversation": known,
+        "sender": message.sender_id,
+        "recipient": recipient.pk,
+        "body": message.body,
+        "client_id": message.client_id,
+        "mark": message.fingerprint,
+        "now": message.created_at,
+        "due": box.notice_due_at or _notice_moment(box, recipient, message.created_at),
+    }
+    is_notified = wake_method() == "postgresql"
+    if is_notified:
+        values |= {"channel": CHANNEL, "woken": f"{message.sender_id},{recipient.pk}"}
+    sql = statements.APPEND_AND_NOTIFY if is_notified else statements.APPEND
+    ((message.pk, message.seq, *_told),) = statements.run(sql, values)
+    message.conversation_id = known  # type: ignore[assignment]
+    message._state.adding = False
+    if not is_notified:
+        wake([message.sender_id, recipient.pk])
+
+
+def append_message(
+    *, boxes: dict[int, Mailbox], recipient: User, message: Message, known: int | None = None
+) -> None:
     """Store the message at the end of the conversation; the mailboxes are locked already."""
     recipient_id = recipient.pk
     conversation = _lock_conversation(message.sender_id, recipient_id, message.created_at)
@@ -140,18 +182,18 @@ def append_message(*, boxes: dict[int, Mailbox], recipient: User, message: Messa
     journal.tell(message.sender_id, StreamKind.MESSAGE, peer_id=recipient_id, message=message)
     journal.change_unread(recipient_id, 1)
     if boxes[recipient_id].notice_due_at is None:
-        journal.expect_notice(recipient_id, _notice_moment(boxes[recipient_id], recipient, journal))
+        due = _notice_moment(boxes[recipient_id], recipient, message.created_at)
+        journal.expect_notice(recipient_id, due)
     journal.write()
-    return message
 
 
-def _notice_moment(box: Mailbox, recipient: User, journal: Journal) -> datetime:
+def _notice_moment(box: Mailbox, recipient: User, now: datetime) -> datetime:
     """When a member is to hear of what stays unread: after the delay, and not too often."""
     preferences = getattr(recipient, "messaging_preferences", None)
     delay = preferences.notice_delay_minutes if preferences else None
     if delay is None:
         delay = setting("messaging.notice_delay_minutes")
-    due = journal.now + timedelta(minutes=delay)
+    due = now + timedelta(minutes=delay)
     if box.notified_at is None:
         return due
     return max(due, box.notified_at + timedelta(minutes=setting("messaging.notice_gap_minutes")))
@@ -218,17 +260,9 @@ def _store_attachment(message: Message, file: _File) -> None:
     attachment.save(force_insert=True)
 
 
-def _already_sent(
-    sender: User, recipient: User, body: str, client_id: str | None, file: _File | None
-) -> Message | None:
-    if not client_id:
-        return None
-    first = (
-        Message.objects.select_related("conversation", "attachment")
-        .filter(sender=sender, client_id=client_id)
-        .first()
-    )
-    if first is None or first.erased_at is not None:
+def _already_sent(first_id: int, recipient: User, body: str, file: _File | None) -> Message:
+    first = Message.objects.select_related("conversation", "attachment").get(pk=first_id)
+    if first.erased_at is not None:
         return first
     attachment = getattr(first, "attachment", None)
     same_pair = recipient.pk in (first.conversation.lower_id, first.conversation.higher_id)

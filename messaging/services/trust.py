@@ -16,13 +16,16 @@ _DOUBTFUL = {"elevated"}
 
 def risk_level(user_id: int) -> str:
     """The risk engine's level of an account; "" while it has none."""
-    level = RiskScore.objects.filter(pk=user_id).values_list("level", flat=True).first()
+    return level_code(RiskScore.objects.filter(pk=user_id).values_list("level", flat=True).first())
+
+
+def level_code(level: int | None) -> str:
+    """The name of a stored level."""
     return Level(level).code if level is not None else ""
 
 
-def tier_of(user: User, now: datetime) -> Tier:
+def tier_of(user: User, now: datetime, level: str) -> Tier:
     """The trust tier of a sender: risk first, then age, then verification."""
-    level = risk_level(user.pk)
     if level in _RISKY:
         return Tier.RISKY
     age = now - user.date_joined

@@ -6,6 +6,8 @@ from django.utils import timezone
 
 from messaging import services
 from messaging.models import Message, Participant
+from riskops.models import RiskRuleset, RiskScore
+from riskops.models.scores import LEVEL_BY_CODE
 from systemadmin.tests.factories import UserFactory
 
 
@@ -37,3 +39,20 @@ def true_unread(user):
         assert row.unread_count == count
         total += count
     return total
+
+
+def at_risk(user, level):
+    """Give an account a level of the risk engine."""
+    score = {"low": 10, "elevated": 50, "high": 70, "critical": 90}[level]
+    RiskScore.objects.create(
+        account=user,
+        raw=score,
+        computed=score,
+        standing=score,
+        score=score,
+        level=LEVEL_BY_CODE[level],
+        ruleset=RiskRuleset.objects.create(note="for this test"),
+        fingerprint=1,
+        calculated_at=timezone.now(),
+    )
+    return user

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from messaging.models import Block, Message, MessageReport
-from messaging.tests.factories import old_member, send
+from messaging.tests.factories import at_risk, old_member, send
 from systemadmin.foundation.testing import problem
 from systemadmin.models import AuditEntry
 from systemadmin.services import suspend_user
@@ -151,9 +151,8 @@ def test_quotas_follow_trust(as_user, other_member, quotas, days, verified, minu
     assert accepted == sent
 
 
-def test_risky_accounts_get_the_smallest_quota(monkeypatch, as_user, other_member, quotas):
-    monkeypatch.setattr("messaging.services.trust.risk_level", lambda user_id: "critical")
-    client = as_user(old_member())
+def test_risky_accounts_get_the_smallest_quota(as_user, other_member, quotas):
+    client = as_user(at_risk(old_member(), "critical"))
     assert [write(client, other_member, f"{n}").status_code for n in range(2)] == [201, 429]
 
 

@@ -14,8 +14,7 @@ from messaging.errors import (
 )
 from messaging.models import Broadcast, Message, Preferences, StreamEvent
 from messaging.services.mailboxes import recount
-from messaging.tests.factories import old_member, send, true_unread
-from riskops.models import RiskRuleset, RiskScore
+from messaging.tests.factories import at_risk, old_member, send, true_unread
 from systemadmin.foundation.errors import InvalidInput, StaleVersion
 from systemadmin.foundation.queue import drain
 from systemadmin.models import AuditEntry, Notification, User
@@ -97,18 +96,7 @@ def test_filters_name_the_audience(operator, draft, staff):
     UserFactory(username="unverified", country="ES")
     UserFactory(username="gone", is_active=False)
     UserFactory(username="bad", suspended_at=timezone.now())
-    ruleset = RiskRuleset.objects.create(note="for this test")
-    RiskScore.objects.create(
-        account=spain,
-        raw=70,
-        computed=70,
-        standing=70,
-        score=70,
-        level=3,
-        ruleset=ruleset,
-        fingerprint=1,
-        calculated_at=timezone.now(),
-    )
+    at_risk(spain, "high")
 
     def audience(**fields):
         preview = services.preview_broadcast(draft(**fields))

@@ -189,3 +189,58 @@ def test_reading_is_monotone_and_idempotent_in_any_order(member, other_member):
         state = services.read_up_to(actor=member, message=message)
         assert state.last_read_seq == furthest
         assert state.unread_count == 6 - furthest == true_unread(member)
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="compares PostgreSQL's statement")
+def test_the_one_statement_writes_the_same_rows_as_the_orm(monkeypatch):
+    def rows_after(one_statement):
+        monkeypatch.setattr("messaging.services.sending.has_one_statement", lambda: one_statement)
+        a, b = old_member(), old_member()
+        base = min(a.pk, b.pk)
+        send(a, b, "Hola")
+        for body, client_id in (("¿Sigue disponible la bicicleta azul?", "x1"), ("sí", None)):
+            send(b, a, body, client_id=client_id)
+            send(a, b, body, client_id=client_id)
+        return [
+            list(rows_of(model, where, base, first_message(a)))
+            for model, where in (
+                (Conversation, {"lower__in": [a, b]}),
+                (Participant, {"user__in": [a, b]}),
+                (Mailbox, {"user__in": [a, b]}),
+                (Message, {"sender__in": [a, b]}),
+                (StreamEvent, {"user__in": [a, b]}),
+            )
+        ]
+
+    assert rows_after(True) == rows_after(False)
+
+
+def first_message(user):
+    return Message.objects.filter(sender=user).order_by("pk").first()
+
+
+def rows_of(model, where, base, first):
+    """Rows with keys as distances and moments as whether they are there."""
+    people = {"lower_id", "higher_id", "user_id", "peer_id", "sender_id"}
+    messages = {"last_message_id", "message_id"}
+    order = "position" if model is StreamEvent else "pk"
+    for row in model.objects.filter(**where).order_by(order, *sorted({"user_id"} & fields(model))):
+        shown = {}
+        for name in fields(model):
+            value = getattr(row, name)
+            if name in people:
+                value -= base
+            elif name in messages or (model is Message and name == "id"):
+                value -= first.pk
+            elif name in {"id", "conversation_id"} or name == "pk":
+                continue
+            elif hasattr(value, "tzinfo"):
+                value = "a moment"
+            shown[name] = value
+        yield shown
+
+
+def fields(model):
+    return {field.attname for field in model._meta.concrete_fields if field.attname != "pk"}
