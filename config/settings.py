@@ -93,6 +93,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "systemadmin.foundation.middleware.RequestContextMiddleware",
     "systemadmin.foundation.access_log.AccessLogMiddleware",
+    "systemadmin.foundation.middleware.TrafficMiddleware",
     "systemadmin.foundation.headers.SecurityHeadersMiddleware",
     "systemadmin.maintenance_middleware.HardMaintenanceMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -379,7 +380,10 @@ LOGGING = logging_config(log_dir=LOG_DIR, debug=DEBUG or TESTING)
 
 # -- our own hooks: the foundation knows no app, settings name what it calls ----
 
+TRAFFIC = "systemadmin.services.telemetry"
+TASK_GUARD = "systemadmin.services.task_guard"
 IDEMPOTENCY_MODEL = "systemadmin.IdempotencyKey"
 # How long one process may answer from its copy of the stored configuration (seconds);
 # None keeps it until this process writes (tests).
+COUNT_REQUESTS = not TESTING
 CONFIGURATION_MAX_AGE = None if TESTING else 1.0

@@ -1,15 +1,18 @@
 """What the shipped roles may do in the base app."""
 
 ROLES = {
-    "support_agent": ["systemadmin.view_user"],
-    "marketplace_moderator": ["systemadmin.view_user"],
+    "support_agent": ["systemadmin.view_statistics", "systemadmin.view_user"],
+    "marketplace_moderator": ["systemadmin.view_statistics", "systemadmin.view_user"],
     "risk_analyst": [
+        "systemadmin.view_statistics",
         "systemadmin.view_user",
         "systemadmin.suspend_user",
         "systemadmin.verify_user",
         "systemadmin.view_personal_data",
     ],
     "operator": [
+        "systemadmin.view_statistics",
+        "systemadmin.view_systemstatus",
         "systemadmin.view_user",
         "systemadmin.view_systemconfig",
         "systemadmin.change_systemconfig",
@@ -39,5 +42,5 @@ ROLES = {
         "systemadmin.view_backupverification",
         "systemadmin.view_restore",
     ],
-    "auditor": ["systemadmin.view_personal_data"],
+    "auditor": ["systemadmin.view_statistics", "systemadmin.view_personal_data"],
 }

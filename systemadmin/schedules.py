@@ -3,6 +3,7 @@
 from systemadmin.foundation.sockets import Schedule
 
 SCHEDULES = [
+    Schedule(name="systemadmin.heartbeat", task="systemadmin.tasks.heartbeat", minutes=1),
     Schedule(name="systemadmin.seal_audit", task="systemadmin.tasks.seal_audit", minutes=1),
     Schedule(name="systemadmin.prune", task="systemadmin.tasks.prune_expired", cron="20 3 * * *"),
     Schedule(

@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 
+from systemadmin import home_pages as home
 from systemadmin import sign_in_pages as pages
 
 DESK_ORDER = ["support", "marketplace", "riskops", "messaging", "systemadmin"]
@@ -39,6 +40,8 @@ class AtalayaAdminSite(AdminSite):
             path("login/code/", self.login_code, name="login_code"),
             path("second-factor/", self.two_factor, name="two_factor"),
             path("language/", self.language, name="language"),
+            path("status/", self.admin_view(self.status), name="status"),
+            path("settings/", self.admin_view(self.settings), name="settings"),
         ]
         return own + super().get_urls()
 
@@ -73,11 +76,27 @@ class AtalayaAdminSite(AdminSite):
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """What every page shows: the demo banner among it."""
-        context = {**super().each_context(request), "demo_mode": settings.DEMO_MODE}
+        context = {
+            **super().each_context(request),
+            "demo_mode": settings.DEMO_MODE,
+            "maintenance_banner": home.maintenance_banner(),
+        }
         if not self.has_permission(request):
             # A sign-in half done needs no menu of what it cannot open.
             context |= {"is_nav_sidebar_enabled": False, "available_apps": []}
         return context
+
+    def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """What needs a human now, before anything else."""
+        return super().index(request, {**(extra_context or {}), **home.home_context(request)})
+
+    def status(self, request: HttpRequest) -> HttpResponse:
+        """The state of the machine and its parts."""
+        return home.status_page(request, self)
+
+    def settings(self, request: HttpRequest) -> HttpResponse:
+        """What staff may change."""
+        return home.settings_page(request, self)
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Return the desks in the order of the day's work, not of the alphabet."""

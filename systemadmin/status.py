@@ -4,7 +4,11 @@ from typing import Any
 
 from django.conf import settings
 
-from systemadmin.foundation.sockets import StatusCheck
+from systemadmin.foundation import queue
+from systemadmin.foundation.ratelimit import store_failure_count
+from systemadmin.foundation.sockets import Metric, StatusCheck
+from systemadmin.models import Heartbeat
+from systemadmin.services import system_status, telemetry
 from systemadmin.services.demo import has_demo_rows
 
 
@@ -20,3 +24,62 @@ def demo() -> dict[str, Any]:
 
 
 CHECKS = [StatusCheck(name="demo", run=demo)]
+
+
+def _traffic(minutes: int, figure: str) -> Any:
+    return lambda: getattr(telemetry.traffic(minutes), figure)
+
+
+METRICS = [
+    Metric(
+        name="http_response_ms_mean_5m",
+        help="Mean response time over 5 minutes, all processes (ms).",
+        read=_traffic(5, "mean_ms"),
+    ),
+    Metric(
+        name="http_response_ms_p95_5m",
+        help="95th percentile of the response time over 5 minutes (ms).",
+        read=_traffic(5, "p95_ms"),
+    ),
+    Metric(
+        name="http_error_percent_5m",
+        help="Share of answers that were server errors over 5 minutes (percent).",
+        read=_traffic(5, "error_percent"),
+    ),
+    Metric(
+        name="http_requests_per_second_5m",
+        help="Requests per second over 5 minutes.",
+        read=_traffic(5, "per_second"),
+    ),
+    Metric(
+        name="disk_free_percent",
+        help="Free share of the disk that holds our data (percent).",
+        read=lambda: system_status.machine_block()["disk_free_percent"],
+    ),
+    Metric(
+        name="memory_used_percent",
+        help="Used share of the memory (percent).",
+        read=lambda: system_status.machine_block()["memory_used_percent"],
+    ),
+    Metric(name="queue_depth", help="Tasks that wait.", read=lambda: float(queue.depth())),
+    Metric(
+        name="queue_oldest_seconds",
+        help="Age of the oldest task that waits (seconds).",
+        read=system_status.queue_oldest_seconds,
+    ),
+    Metric(
+        name="workers_alive",
+        help="Workers that gave a sign of life lately.",
+        read=lambda: float(telemetry.alive(Heartbeat.Kind.WORKER)),
+    ),
+    Metric(
+        name="notices_failed",
+        help="Alert notices that were given up.",
+        read=system_status.notices_failed,
+    ),
+    Metric(
+        name="ratelimit_store_failures",
+        help="Requests of this process that could not be counted.",
+        read=store_failure_count,
+    ),
+]

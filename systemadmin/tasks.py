@@ -1,6 +1,6 @@
 """Queue tasks of the base app: thin."""
 
-from systemadmin.services import alert_delivery, alert_rules, backups, notifications
+from systemadmin.services import alert_delivery, alert_rules, backups, notifications, telemetry
 from systemadmin.services.audit_chain import seal_audit_trail
 from systemadmin.services.pruning import prune_expired as prune
 
@@ -22,6 +22,11 @@ def tell_and_retry() -> dict[str, int]:
         "notices": alert_delivery.send_due_notices(),
         "notifications": notifications.deliver_due(),
     }
+
+
+def heartbeat() -> None:
+    """Leave the worker's sign of life."""
+    telemetry.heartbeat_of_worker()
 
 
 def seal_audit() -> int:

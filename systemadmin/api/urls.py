@@ -10,6 +10,7 @@ from systemadmin.api.config import ConfigViewSet
 from systemadmin.api.health import HealthViewSet
 from systemadmin.api.maintenance import MaintenanceViewSet
 from systemadmin.api.sessions import DemoViewSet, UserSessionsViewSet
+from systemadmin.api.stats import StatsViewSet, SystemViewSet
 from systemadmin.foundation.api import Router
 
 router = Router()
@@ -21,6 +22,8 @@ router.register("admin/demo", DemoViewSet, basename="demo")
 router.register("admin/maintenance", MaintenanceViewSet, basename="maintenance")
 router.register("admin/backups", BackupViewSet, basename="backups")
 router.register("admin/restores", RestoreViewSet, basename="restores")
+router.register("admin/stats", StatsViewSet, basename="stats")
+router.register("admin/system", SystemViewSet, basename="system")
 router.register("admin/alerts", AlertViewSet, basename="alert")
 router.register("admin/audit", AuditViewSet, basename="audit")
 

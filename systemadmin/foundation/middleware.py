@@ -1,8 +1,11 @@
 """Middleware that gives each request its identity and the API its paths."""
 
+import time
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.module_loading import import_string
 
 from systemadmin.foundation.client_ip import client_ip
 from systemadmin.foundation.context import context, note_user, sane_request_id
@@ -28,6 +31,23 @@ class RequestContextMiddleware:
         ):
             response = self.get_response(request)
         response["X-Request-ID"] = request_id
+        return response
+
+
+class TrafficMiddleware:
+    """Count every answer for the status page (`settings.TRAFFIC` names who counts)."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.counter = import_string(settings.TRAFFIC) if settings.COUNT_REQUESTS else None
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if self.counter is None or request.path_info.startswith("/api/health"):
+            return self.get_response(request)
+        started = time.perf_counter()
+        response = self.get_response(request)
+        self.counter.count_request((time.perf_counter() - started) * 1000, response.status_code)
+        self.counter.flush_if_due()
         return response
 
 

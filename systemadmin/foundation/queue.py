@@ -8,11 +8,14 @@ JSON-able: payloads are stored, and a secret in one would be stored too.
 import json
 import logging
 import time
+import uuid
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 from django.utils.module_loading import import_string
 from django_q.brokers.orm import ORM
 from django_q.conf import Conf
@@ -51,6 +54,20 @@ def path_of(task: Callable[..., Any] | str) -> str:
     return f"{task.__module__}.{task.__qualname__}"
 
 
+def failures_since(moment: datetime) -> int:
+    """Return how many tasks failed since the moment."""
+    return Task.objects.filter(success=False, stopped__gte=moment).count()
+
+
+def oldest_waiting() -> datetime | None:
+    """Return since when the oldest task waits, or None.
+
+    A waiting row's lock is the moment it was queued; one in the future is being worked on.
+    """
+    waiting = OrmQ.objects.filter(lock__lte=timezone.now()).order_by("lock").first()
+    return waiting.lock if waiting else None
+
+
 def enqueue(task: Callable[..., Any] | str, *args: Any, cluster: str = DEFAULT_CLUSTER) -> str:
     """Queue `task(*args)` and return the task's id; commits with the transaction.
 
@@ -60,19 +77,31 @@ def enqueue(task: Callable[..., Any] | str, *args: Any, cluster: str = DEFAULT_C
     options: dict[str, Any] = {} if cluster == DEFAULT_CLUSTER else {"cluster": cluster}
     path = path_of(task)
     request_id = current().request_id or new_request_id()
-    return async_task(RUNNER, path, request_id, *args, q_options={"task_name": path, **options})
+    return async_task(
+        RUNNER, path, request_id, uuid.uuid4().hex, *args, q_options={"task_name": path, **options}
+    )
 
 
-def run_task(path: str, request_id: str, *args: Any) -> Any:
-    """Run one queued task with its caller's request id in force (called by workers)."""
+def run_task(path: str, request_id: str, key: str, *args: Any) -> Any:
+    """Run one queued task with its caller's request id in force (called by workers).
+
+    `key` names this task over its attempts; empty for work that the clock starts anew.
+    """
     with context(source="task", path=path, request_id=request_id):
         if not _may_run():
             logger.warning("task dropped: its database was replaced", extra={"task": path})
             return None
+        guard = import_string(settings.TASK_GUARD)
+        if key and not guard.begin(key, path):
+            logger.error("task is quarantined", extra={"task": path})
+            return None
         logger.info("task started", extra={"task": path})
-        result = import_string(path)(*args)
-        logger.info("task finished", extra={"task": path})
-        return result
+        try:
+            return import_string(path)(*args)
+        finally:
+            if key:
+                guard.end(key)
+            logger.info("task ended", extra={"task": path})
 
 
 def _may_run() -> bool:

@@ -13,6 +13,7 @@ from systemadmin.models.identity import (
 )
 from systemadmin.models.maintenance import MaintenanceWindow
 from systemadmin.models.notifications import Notification
+from systemadmin.models.telemetry import Heartbeat, RequestMinute, TaskAttempt
 from systemadmin.models.tokens import ApiToken
 from systemadmin.models.users import User
 
@@ -29,12 +30,15 @@ __all__ = [
     "ConfigurationChange",
     "Demo2FASession",
     "EncryptedTotpDevice",
+    "Heartbeat",
     "IdempotencyKey",
     "MaintenanceWindow",
     "Notification",
     "RecoveryCode",
+    "RequestMinute",
     "Restore",
     "SystemConfig",
+    "TaskAttempt",
     "User",
     "UserSession",
 ]

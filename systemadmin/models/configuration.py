@@ -17,6 +17,10 @@ class SystemConfig(models.Model):
     class Meta:
         verbose_name = _("setting")
         verbose_name_plural = _("settings")
+        permissions = [
+            ("view_statistics", _("Can see the figures")),
+            ("view_systemstatus", _("Can see the state of the system")),
+        ]
 
     def __str__(self) -> str:
         return self.key

@@ -1,6 +1,13 @@
 """Who may call the routes of running the place."""
 
+STAFF = {"support_agent", "marketplace_moderator", "risk_analyst", "operator", "auditor"}
+
 MATRIX = {
+    "GET /api/admin/stats/overview": STAFF,
+    "GET /api/admin/stats/users": STAFF,
+    "GET /api/admin/stats/transactions": STAFF,
+    "GET /api/admin/system/status": {"operator", "auditor"},
+    "GET /api/admin/system/metrics": {"operator", "auditor"},
     "GET /api/admin/alerts": {"operator", "auditor"},
     "GET /api/admin/alerts/{pk}": {"operator", "auditor"},
     "POST /api/admin/alerts/{pk}/acknowledge": {"operator"},

@@ -9,6 +9,7 @@ from django_q.models import Schedule
 
 from systemadmin.foundation import sockets
 from systemadmin.foundation.cache import make_cache_table_cheap
+from systemadmin.foundation.queue import RUNNER
 from systemadmin.services.alert_rules import ship_default_rules
 
 SHIPPED_ROLES = (
@@ -75,7 +76,9 @@ def set_up_schedules() -> None:
         Schedule.objects.update_or_create(
             name=item.name,
             defaults={
-                "func": item.task,
+                # Through the runner, so that what the clock starts carries an id too.
+                "func": RUNNER,
+                "args": repr((item.task, "", "")),
                 "cluster": None if item.cluster == "default" else item.cluster,
                 "repeats": -1,
                 **timing,

@@ -1,0 +1,174 @@
+"""The admin's own pages: the home with what needs a human, the state, the settings."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin import AdminSite
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from systemadmin.foundation import maintenance
+from systemadmin.foundation.errors import InvalidInput, NotAllowed
+from systemadmin.foundation.sockets import Setting, Worklist, collect, declared_settings
+from systemadmin.foundation.sockets import setting as value_of
+from systemadmin.models import Alert
+from systemadmin.services.configuration import change_settings
+from systemadmin.services.statistics import default_span, statistics
+from systemadmin.services.system_status import system_status
+
+CHART_WIDTH, CHART_HEIGHT = 240, 48
+
+
+def home_context(request: HttpRequest) -> dict[str, Any]:
+    """Return what the home shows this person: work first, then alerts, then figures."""
+    user: Any = request.user
+    context: dict[str, Any] = {"worklists": _worklists(user), "alerts": [], "figures": []}
+    if user.has_perm("systemadmin.view_alert"):
+        context["alerts"] = Alert.objects.exclude(status=Alert.Status.RESOLVED)[:5]
+    if user.has_perm("systemadmin.view_statistics"):
+        sections = [statistics(name, default_span()) for name in ("overview", "transactions")]
+        context["figures"] = [
+            _card(figure)
+            for section in sections
+            for figure in section["figures"]
+            if "error" not in figure and figure["unit"] != "breakdown"
+        ]
+    return context
+
+
+def _worklists(user: Any) -> list[dict[str, Any]]:
+    lists: list[Worklist] = sorted(collect("worklists", "WORKLISTS"), key=lambda w: w.order)
+    return [
+        {"title": item.title, "count": item.count(user), "url": item.url()}
+        for item in lists
+        if user.has_perm(item.permission)
+    ]
+
+
+def _card(figure: dict[str, Any]) -> dict[str, Any]:
+    values = [point["value"] or 0 for point in figure.get("series", [])]
+    return {**figure, "points": sparkline(values), "width": CHART_WIDTH, "height": CHART_HEIGHT}
+
+
+def sparkline(values: list[Any]) -> str:
+    """Return the points of an SVG polyline over the values ("" for fewer than two)."""
+    if len(values) < 2:
+        return ""
+    numbers = [float(value) for value in values if not isinstance(value, dict)]
+    top = max(numbers, default=0) or 1
+    step = CHART_WIDTH / max(1, len(numbers) - 1)
+    return " ".join(
+        f"{index * step:.1f},{CHART_HEIGHT - 2 - (CHART_HEIGHT - 4) * number / top:.1f}"
+        for index, number in enumerate(numbers)
+    )
+
+
+def maintenance_banner() -> dict[str, Any] | None:
+    """Return the window in force or the next one within the banner's hours."""
+    window = maintenance.window_in_force()
+    if window is not None:
+        return {"window": window, "is_on": True}
+    for waiting in maintenance.windows():
+        hours = (waiting.starts_at - maintenance.timezone.now()).total_seconds() / 3600
+        if hours <= value_of("maintenance.banner_hours"):
+            return {"window": waiting, "is_on": False}
+    return None
+
+
+def status_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
+    """The state of the machine and its parts."""
+    if not request.user.has_perm("systemadmin.view_systemstatus"):
+        raise PermissionDenied
+    status = system_status()
+    blocks = {
+        name: sorted(block.items()) for name, block in status.items() if isinstance(block, dict)
+    }
+    context = {
+        **site.each_context(request),
+        "title": _("System status"),
+        "status": status,
+        "blocks": blocks,
+    }
+    return TemplateResponse(request, "admin/systemadmin/status.html", context)
+
+
+def field_for(setting: Setting) -> forms.Field:
+    """Return the form field that fits a setting's type."""
+    options: dict[str, Any] = {
+        "label": setting.key,
+        "help_text": setting.description,
+        "required": False,
+    }
+    bounds = {"min_value": setting.min, "max_value": setting.max}
+    if setting.type is bool:
+        return forms.BooleanField(**options)
+    if setting.type is int:
+        return forms.IntegerField(**{**options, "required": True}, **bounds)  # type: ignore[arg-type]
+    if setting.type is float:
+        return forms.FloatField(**{**options, "required": True}, **bounds)  # type: ignore[arg-type]
+    if setting.type is list:
+        return forms.JSONField(**options)
+    if setting.choices:
+        return forms.ChoiceField(choices=[(c, c) for c in setting.choices], **options)
+    return forms.CharField(**options)
+
+
+def settings_form(app: str, data: Any = None) -> forms.Form:
+    """Return the form over one app's settings."""
+    fields: dict[str, forms.Field] = {
+        key: field_for(setting)
+        for key, setting in sorted(declared_settings().items())
+        if key.partition(".")[0] == app
+    }
+    fields["reason"] = forms.CharField(label=_("Reason"), required=False, max_length=300)
+    kind = type("SettingsForm", (forms.Form,), dict(fields))
+    initial = {key: value_of(key) for key in fields if key != "reason"}
+    return kind(data, initial=initial)
+
+
+def settings_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
+    """Settings grouped by app; one group is saved at a time, all or nothing."""
+    user: Any = request.user
+    if not user.has_perm("systemadmin.view_systemconfig"):
+        raise PermissionDenied
+    apps = sorted({key.partition(".")[0] for key in declared_settings()})
+    app = request.GET.get("app") or apps[0]
+    if app not in apps:
+        app = apps[0]
+    form = settings_form(app, request.POST or None)
+    if request.method == "POST" and form.is_valid() and _save(request, form):
+        return HttpResponseRedirect(f"{reverse('admin:settings')}?app={app}")
+    context = {
+        **site.each_context(request),
+        "title": _("Settings"),
+        "apps": apps,
+        "app": app,
+        "form": form,
+        "may_change": user.has_perm("systemadmin.change_systemconfig"),
+    }
+    return TemplateResponse(request, "admin/systemadmin/settings.html", context)
+
+
+def _save(request: HttpRequest, form: forms.Form) -> bool:
+    values = dict(form.cleaned_data)
+    reason = values.pop("reason", "")
+    changed = {key: value for key, value in values.items() if key in form.changed_data}
+    user: Any = request.user
+    try:
+        if not user.has_perm("systemadmin.change_systemconfig"):
+            raise NotAllowed
+        change_settings(actor=user, values=changed, reason=reason)
+    except InvalidInput as refusal:
+        for error in refusal.errors:
+            name = error["field"] if error["field"] in form.fields else None
+            form.add_error(name, str(error["detail"]))
+        return False
+    except NotAllowed as refusal:
+        form.add_error(None, str(refusal))
+        return False
+    messages.success(request, _("Saved."))
+    return True

@@ -1,0 +1,129 @@
+"""State of the system: every block, no secret, heartbeats, traffic, quarantine."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from systemadmin.foundation import queue
+from systemadmin.models import Alert, Heartbeat, RequestMinute, TaskAttempt
+from systemadmin.services import system_status, telemetry
+from systemadmin.services.task_guard import begin
+
+pytestmark = pytest.mark.django_db
+URL = "/api/admin/system"
+CALLS = []
+
+
+@pytest.fixture(autouse=True)
+def fresh_status():
+    system_status.forget_status()
+    CALLS.clear()
+    yield
+    system_status.forget_status()
+
+
+@pytest.fixture
+def operator(as_user, staff):
+    return as_user(staff("operator"))
+
+
+def test_every_block_answers_and_no_secret_is_in_it(operator, settings):
+    settings.TELEGRAM_BOT_TOKEN = "123456:very-secret-token"
+    answer = operator.get(f"{URL}/status").json()
+    assert set(system_status.BLOCKS) <= set(answer)
+    failed = {k: v for k, v in answer.items() if isinstance(v, dict) and "error" in v}
+    assert failed == {}
+    assert answer["secrets"]["TELEGRAM_BOT_TOKEN"] == "present"
+    assert "very-secret" not in json.dumps(answer)
+    assert settings.SECRET_KEY not in json.dumps(answer)
+    assert answer["database"]["unapplied_migrations"] == 0
+
+
+def test_a_block_that_fails_hides_no_other(operator, monkeypatch):
+    def broken():
+        raise RuntimeError("postgres://user:password@host")
+
+    monkeypatch.setitem(system_status.BLOCKS, "cache", broken)
+    answer = operator.get(f"{URL}/status").json()
+    assert answer["cache"] == {"status": "error", "error": "RuntimeError"}
+    assert answer["status"] == "error"
+    assert answer["machine"]["cpu_count"]
+
+
+def test_metrics_in_prometheus_format(operator):
+    response = operator.get(f"{URL}/metrics")
+    assert response["Content-Type"].startswith("text/plain")
+    lines = response.content.decode().splitlines()
+    assert any(line.startswith("atalaya_queue_depth ") for line in lines)
+    assert all(line.startswith("#") or len(line.split()) == 2 for line in lines)
+
+
+def test_traffic_adds_up_over_processes(monkeypatch):
+    for _ in range(95):
+        telemetry.count_request(8, 200)
+    for _ in range(5):
+        telemetry.count_request(900, 500)
+    telemetry.flush()
+    monkeypatch.setattr(telemetry, "process_name", lambda: "other:1")
+    telemetry.count_request(8, 200)
+    telemetry.flush()
+    seen = telemetry.traffic(5)
+    assert (seen.requests, seen.error_percent) == (101, 4.95)
+    assert seen.p95_ms == 10
+    assert telemetry.percentile([{"9": 1}], 0.95) == 1000
+    assert RequestMinute.objects.count() == 2
+
+
+def test_the_web_side_notices_a_dead_worker():
+    Heartbeat.objects.create(
+        kind="worker", name="w:1", started_at=timezone.now(), last_seen_at=timezone.now()
+    )
+    telemetry.watch_workers()
+    assert Alert.objects.count() == 0
+    Heartbeat.objects.update(last_seen_at=timezone.now() - timedelta(minutes=10))
+    telemetry.watch_workers()
+    assert Alert.objects.get().rule == "queue.workers_dead"
+    telemetry.beat("worker")
+    telemetry.watch_workers()
+    assert Alert.objects.get().status == "resolved"
+
+
+def remember(value):
+    CALLS.append(value)
+
+
+def test_a_task_that_never_ends_is_set_aside(monkeypatch):
+    for _ in range(3):
+        assert begin("k1", "app.tasks.killer")
+    assert not begin("k1", "app.tasks.killer")
+    assert Alert.objects.get().rule == "queue.task_quarantined"
+    assert TaskAttempt.objects.get().quarantined_at is not None
+    queue.run_task(f"{__name__}.remember", "", "k1", 1)
+    assert CALLS == []
+
+
+def test_a_task_that_ends_leaves_no_trace():
+    queue.enqueue(remember, 7)
+    queue.drain()
+    assert CALLS == [7]
+    assert TaskAttempt.objects.count() == 0
+
+
+def test_home_status_and_settings_pages(admin_client_for, superuser, staff):
+    browser = admin_client_for(superuser)
+    home = browser.get("/admin/")
+    assert home.status_code == 200
+    assert "What needs you now" in home.content.decode()
+    assert browser.get("/admin/status/").status_code == 200
+    page = browser.get("/admin/settings/?app=ratelimit")
+    assert "ratelimit.read" in page.content.decode()
+    data = {key: "50/m" for key in page.context["form"].fields if key.startswith("ratelimit.")}
+    browser.post("/admin/settings/?app=ratelimit", {**data, "reason": "calm"})
+    from systemadmin.foundation.sockets import setting
+
+    assert setting("ratelimit.read") == "50/m"
+    wrong = browser.post("/admin/settings/?app=ratelimit", {**data, "ratelimit.read": "many"})
+    assert wrong.context["form"].errors["ratelimit.read"]
+    assert admin_client_for(staff("support_agent")).get("/admin/settings/").status_code == 403
