@@ -27,6 +27,7 @@ from systemadmin.foundation.errors import InvalidInput, NotAllowed
 from systemadmin.models import ApiToken, Demo2FASession, User, UserSession
 from systemadmin.services import sessions, two_factor
 from systemadmin.services.demo_2fa import is_offered
+from systemadmin.services.security_notices import tell_owner
 
 # Whoever signs in more often than this without signing out loses the oldest token.
 MAX_TOKENS: Final = 50
@@ -250,7 +251,8 @@ def change_password(*, user: User, current_password: str, new_password: str, kee
     if isinstance(keep, HttpRequest):
         _renew_session(keep, user)
     sessions.end_all(actor=user, user=user, keep=keep, reason="password changed")
-    audit.record("systemadmin.password.changed", actor=user, target=user)
+    entry = audit.record("systemadmin.password.changed", actor=user, target=user)
+    tell_owner(user=user, kind="password_changed", entry=entry)
 
 
 def _renew_session(http: HttpRequest, user: User) -> None:
@@ -267,7 +269,8 @@ def set_password(*, actor: User, user: User, new_password: str, reason: str = ""
         raise NotAllowed
     _set_password(user, new_password)
     sessions.end_all(actor=actor, user=user, reason="password set by staff")
-    audit.record("systemadmin.password.set", actor=actor, target=user, reason=reason)
+    entry = audit.record("systemadmin.password.set", actor=actor, target=user, reason=reason)
+    tell_owner(user=user, kind="password_set", entry=entry)
 
 
 def _set_password(user: User, new_password: str) -> None:

@@ -22,9 +22,10 @@ from systemadmin.errors import (
 from systemadmin.events import two_factor_changed
 from systemadmin.foundation.crypto import encrypt_secret, keyed_hash, keyed_hashes
 from systemadmin.foundation.errors import InvalidInput, NotAllowed
-from systemadmin.models import ApiToken, EncryptedTotpDevice, RecoveryCode, User
+from systemadmin.models import ApiToken, AuditEntry, EncryptedTotpDevice, RecoveryCode, User
 from systemadmin.models.identity import TOTP_PURPOSE
 from systemadmin.services import demo_2fa
+from systemadmin.services.security_notices import tell_owner
 
 RECOVERY_CODE_COUNT: Final = 10
 # Without letters and digits that look alike on paper.
@@ -136,7 +137,7 @@ def _enable(device: EncryptedTotpDevice, user: User) -> list[str]:
     device.confirmed = True
     device.save(update_fields=["confirmed"])
     entry = audit.record("systemadmin.two_factor.enabled", actor=user, target=user)
-    _announce(user, enabled=True, entry=entry)
+    _announce(user, "enabled", entry)
     return _new_recovery_codes(user)
 
 
@@ -150,7 +151,7 @@ def disable(*, user: User, code: str) -> None:
     with transaction.atomic():
         _remove(user)
         entry = audit.record("systemadmin.two_factor.disabled", actor=user, target=user)
-        _announce(user, enabled=False, entry=entry)
+        _announce(user, "disabled", entry)
 
 
 @transaction.atomic
@@ -166,7 +167,7 @@ def reset(*, actor: User | None, user: User, reason: str) -> None:
     entry = audit.record(
         "systemadmin.two_factor.reset", actor=actor, target=user, reason=reason.strip()
     )
-    _announce(user, enabled=False, entry=entry)
+    _announce(user, "reset", entry)
 
 
 def _remove(user: User) -> None:
@@ -176,11 +177,12 @@ def _remove(user: User) -> None:
     ApiToken.objects.filter(user=user).update(two_factor_at=None)
 
 
-def _announce(user: User, *, enabled: bool, entry: audit.AuditEntry) -> None:
+def _announce(user: User, change: str, entry: AuditEntry) -> None:
+    tell_owner(user=user, kind=f"two_factor_{change}", entry=entry)
     two_factor_changed.send(
         sender=User,
         user_id=user.pk,
-        enabled=enabled,
+        enabled=change == "enabled",
         occurred_at=entry.occurred_at,
         event_key=f"two-factor-{entry.pk}",
     )
@@ -195,7 +197,10 @@ def regenerate_recovery_codes(*, user: User, code: str) -> list[str]:
         raise TwoFactorNotEnabled
     verify(user=user, code=code)
     with transaction.atomic():
-        audit.record("systemadmin.two_factor.recovery_codes_issued", actor=user, target=user)
+        entry = audit.record(
+            "systemadmin.two_factor.recovery_codes_issued", actor=user, target=user
+        )
+        tell_owner(user=user, kind="recovery_codes_issued", entry=entry)
         return _new_recovery_codes(user)
 
 
@@ -233,10 +238,11 @@ def _use_recovery_code(user: User, code: str) -> bool:
         used_at=timezone.now()
     )
     if used:
-        audit.record(
+        entry = audit.record(
             "systemadmin.two_factor.recovery_code_used",
             actor=user,
             target=user,
             metadata={"left": recovery_codes_left(user)},
         )
+        tell_owner(user=user, kind="recovery_code_used", entry=entry)
     return bool(used)

@@ -8,7 +8,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from systemadmin.foundation.testing import assert_constant_queries, problem
-from systemadmin.models import ApiToken, AuditEntry, UserSession
+from systemadmin.models import ApiToken, AuditEntry, Notification, UserSession
 from systemadmin.services import sessions
 from systemadmin.tests.factories import PASSWORD, UserFactory, totp_device_for
 
@@ -180,3 +180,64 @@ def test_the_sweep_removes_what_is_over_and_nothing_else(as_user, member, admin_
     with time_machine.travel(timezone.now() + timedelta(days=2)):
         assert sessions.sweep() > 0
     assert (ApiToken.objects.count(), UserSession.objects.count()) == (0, 0)
+
+
+class TestBrowserSessionsAtTheApi:
+    """The docs page calls the API with the admin's session."""
+
+    def test_a_verified_session_opens_the_staff_side(self, admin_client_for, operator, settings):
+        settings.REQUIRE_STAFF_2FA = True
+        assert admin_client_for(operator).get(url_of(operator)).status_code == 200
+        half = admin_client_for(operator, two_factor=False)
+        problem(half.get(url_of(operator)), 403, "two_factor_required")
+
+    def test_writing_takes_the_csrf_token(self, admin_client_for, operator, member):
+        browser = admin_client_for(operator)
+        browser.handler.enforce_csrf_checks = True
+        problem(browser.delete(url_of(member)), 403)
+        browser.get("/admin/")
+        token = browser.cookies["csrftoken"].value
+        assert browser.delete(url_of(member), headers={"X-CSRFToken": token}).status_code == 200
+
+    def test_signing_out_ends_the_session(self, admin_client_for, operator):
+        browser = admin_client_for(operator)
+        assert browser.post("/api/auth/logout").status_code == 204
+        assert browser.get("/admin/").status_code == 302
+        assert not UserSession.objects.exists()
+
+
+class TestNoticesToTheOwner:
+    def kinds(self):
+        return sorted(Notification.objects.values_list("kind", flat=True))
+
+    def test_a_password_set_by_staff_is_told_in_the_owners_language(
+        self, as_user, operator, member
+    ):
+        body = {"new_password": "A-quite-different-1-phrase"}
+        as_user(operator).post(f"/api/admin/users/{member.pk}/password", body)
+        notice = Notification.objects.get(user=member)
+        assert notice.kind == "security.password_set"
+        assert "127.0.0.1" in notice.body
+        assert body["new_password"] not in notice.body
+
+    def test_a_reset_second_factor_is_told(self, as_user, operator, member):
+        totp_device_for(member)
+        url = f"/api/admin/users/{member.pk}/2fa/reset"
+        as_user(operator).post(url, {"reason": "lost the phone"})
+        assert self.kinds() == ["security.two_factor_reset"]
+
+    def test_the_demo_writes_to_nobody(self, as_user, operator):
+        body = {"new_password": "A-quite-different-1-phrase"}
+        demo = UserFactory(is_demo=True)
+        as_user(operator).post(f"/api/admin/users/{demo.pk}/password", body)
+        assert self.kinds() == []
+
+
+def test_the_account_panel_tells_how_the_account_is_protected(api, as_user, member):
+    from systemadmin.account import signing_in
+
+    totp_device_for(member)
+    as_user(member)
+    api.post("/api/auth/login", {"username": "marta", "password": "nope"})
+    values = [value for _label, value, _url in signing_in(member)]
+    assert values == ["on", 1, None, 1]

@@ -1,0 +1,45 @@
+"""Notices to the owner of an account when what protects it changes, whoever changed it."""
+
+from typing import Any, Final
+
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop
+
+from systemadmin.models import AuditEntry, User
+from systemadmin.services.notifications import notify_user
+
+_WHAT: Final[dict[str, Any]] = {
+    "two_factor_enabled": gettext_lazy("Your second factor was turned on."),
+    "two_factor_disabled": gettext_lazy("Your second factor was turned off."),
+    "two_factor_reset": gettext_lazy("Your second factor was taken off by our staff."),
+    "recovery_codes_issued": gettext_lazy("You have new recovery codes; the old ones are void."),
+    "recovery_code_used": gettext_lazy("A recovery code opened your account."),
+    "password_changed": gettext_lazy("Your password was changed."),
+    "password_set": gettext_lazy("Our staff set a new password for your account."),
+}
+_SUBJECT: Final = gettext_noop("The security of your account")
+
+
+def tell_owner(*, user: User, kind: str, entry: AuditEntry) -> None:
+    """Queue the notice of one audited change, in the owner's language."""
+    if user.is_demo:
+        return
+    with translation.override(user.language):
+        when = timezone.localtime(entry.occurred_at).strftime("%Y-%m-%d %H:%M UTC")
+        body = _(
+            "Hello %(name)s,\n\n%(what)s\nTime: %(when)s. Address: %(ip)s.\n\n"
+            "If this was not you, answer this message at once."
+        ) % {
+            "name": user.get_short_name() or user.get_username(),
+            "what": _WHAT[kind],
+            "when": when,
+            "ip": entry.ip or "–",
+        }
+        notify_user(
+            user=user,
+            kind=f"security.{kind}",
+            subject=_(_SUBJECT),
+            body=body,
+            key=f"security-{entry.pk}",
+        )
