@@ -15,6 +15,7 @@ SCHEDULES = [
     ),
     Schedule(name="riskops.resume_runs", task="riskops.tasks.resume_runs", minutes=10),
     Schedule(name="riskops.detect_anomalies", task="riskops.tasks.detect_anomalies", minutes=1),
+    Schedule(name="riskops.label_addresses", task="riskops.tasks.label_addresses", minutes=15),
     Schedule(name="riskops.link_touched", task="riskops.tasks.link_touched", minutes=2),
     Schedule(
         name="riskops.link_everyone",

@@ -11,6 +11,7 @@ from riskops.models.scores import Cause
 from riskops.services.clusters import rebuild_clusters
 from riskops.services.detection import detect_new
 from riskops.services.events import EventInput, record_events
+from riskops.services.iplists import label_new_addresses
 from riskops.services.links import detect_all, detect_touched
 from riskops.services.recompute import (
     recompute_touched,
@@ -91,6 +92,11 @@ def link_touched() -> int:
     if summary.added or summary.changed or summary.removed or summary.returned:
         rebuild_clusters()
     return summary.pairs
+
+
+def label_addresses() -> int:
+    """Forgets listed addresses whose time is over and labels those seen since the last time."""
+    return label_new_addresses()
 
 
 def link_everyone() -> int:

@@ -292,6 +292,7 @@ class AccountNote(models.Model):
             # The notes of one account, newest first.
             models.Index(fields=["account", "-id"], name="riskops_note_account"),
         ]
+        permissions = [("view_account360", _("Can see the page of an account"))]
 
     def __str__(self) -> str:
         return self.body[:60]

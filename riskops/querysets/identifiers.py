@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+
+from systemadmin.foundation import sockets
 
 
 class IdentifierQuerySet(QuerySet):
@@ -11,6 +13,11 @@ class IdentifierQuerySet(QuerySet):
     def of_account(self, account_id: int) -> IdentifierQuerySet:
         """Identifiers an account was seen with."""
         return self.filter(sightings__account_id=account_id)
+
+    def loud(self) -> IdentifierQuerySet:
+        """Identifiers that link nobody: crowded, marked as shared, or on a list."""
+        cap = int(sockets.setting("riskops.links_crowd_cap"))
+        return self.filter(Q(accounts__gt=cap) | Q(is_shared=True) | ~Q(listing=""))
 
 
 class SightingQuerySet(QuerySet):

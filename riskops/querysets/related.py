@@ -1,0 +1,115 @@
+"""Related accounts as they are shown: evidence with identifiers, notes and crowds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from riskops.masking import shown
+from riskops.models import Identifier, RelatedAccount, Sighting
+
+# Crowded identifiers shown with a pair; they say nothing, so a few are enough.
+CROWDED_SHOWN = 5
+NETWORK_KINDS = ("ip", "subnet")
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceLine:
+    """One thing two accounts share, and what it is worth."""
+
+    kind: str
+    identifier: int
+    value: str
+    accounts: int
+    bits: float
+    note: str
+
+
+@dataclass(slots=True)
+class ShownPair:
+    """A pair with its evidence, seen from one of its accounts."""
+
+    pair: RelatedAccount
+    other: Any
+    evidence: list[EvidenceLine] = field(default_factory=list)
+
+
+def show_pairs(
+    pairs: Sequence[RelatedAccount], *, account_id: int | None, unmasked: bool
+) -> list[ShownPair]:
+    """Evidence of a page of pairs, in a fixed number of queries.
+
+    The same evidence is shown to everyone; without the right to personal data only the
+    identifiers' values are masked.
+    """
+    known = Identifier.objects.in_bulk({row[1] for pair in pairs for row in pair.evidence})
+    crowds = _crowds(pairs, account_id)
+    result = []
+    for pair in pairs:
+        other = pair.low if pair.high_id == account_id else pair.high
+        lines = [_line(row, known, unmasked) for row in pair.evidence if row[1] in known]
+        told = {line.identifier for line in lines}
+        lines += [
+            _crowded(identifier, unmasked)
+            for identifier in crowds[other.pk][:CROWDED_SHOWN]
+            if identifier.pk not in told
+        ]
+        result.append(ShownPair(pair, other, lines))
+    return result
+
+
+def _line(row: list[Any], known: dict[int, Identifier], unmasked: bool) -> EvidenceLine:
+    kind, pk, accounts, bits, gap, hits = row
+    identifier = known[pk]
+    value = shown(identifier.kind, identifier.value, pk, unmasked=unmasked)
+    if kind == "subnet":
+        value = identifier.subnet if unmasked else value
+    return EvidenceLine(kind, pk, value, accounts, bits, _note(kind, accounts, gap, hits))
+
+
+def _note(kind: str, accounts: int, gap: float, hits: int) -> str:
+    if kind == "transfer":
+        return _("moved money %(hits)s times, a wallet of %(accounts)s dealers") % {
+            "hits": hits,
+            "accounts": accounts,
+        }
+    text = _("behind %(accounts)s accounts, seen %(hits)s times") % {
+        "accounts": accounts,
+        "hits": hits,
+    }
+    if gap > 0:
+        text += _(", %(days)s days apart") % {"days": gap}
+    return text
+
+
+def _crowds(pairs: Sequence[RelatedAccount], account_id: int | None) -> dict[int, list[Identifier]]:
+    """What the account and its partners share without its meaning anything, by partner."""
+    found: dict[int, list[Identifier]] = defaultdict(list)
+    if account_id is None or not pairs:
+        return found
+    loud = {
+        identifier.pk: identifier
+        for identifier in Identifier.objects.of_account(account_id).loud().order_by("accounts")[:50]
+    }
+    partners = {pair.low_id for pair in pairs} | {pair.high_id for pair in pairs}
+    rows = Sighting.objects.filter(
+        identifier_id__in=loud, account_id__in=partners - {account_id}
+    ).order_by("identifier__accounts", "identifier_id")
+    for account, identifier in rows.values_list("account_id", "identifier_id"):
+        found[account].append(loud[identifier])
+    return found
+
+
+def _crowded(identifier: Identifier, unmasked: bool) -> EvidenceLine:
+    if identifier.is_shared:
+        note = _("public place: %(reason)s") % {"reason": identifier.shared_reason}
+    elif identifier.listing:
+        note = _("on a list: %(listing)s") % {"listing": identifier.get_listing_display()}
+    else:
+        note = _("crowded, behind %(accounts)s accounts") % {"accounts": identifier.accounts}
+    value = shown(identifier.kind, identifier.value, identifier.pk, unmasked=unmasked)
+    return EvidenceLine(identifier.kind, identifier.pk, value, identifier.accounts, 0.0, note)
