@@ -69,7 +69,7 @@ class AnomalySerializer(serializers.ModelSerializer):
         )
 
 
-class ResolveInput(StrictSerializer):
+class AnomalyResolveInput(StrictSerializer):
     """What it turned out to be."""
 
     outcome = serializers.ChoiceField(choices=Outcome.choices)
@@ -163,11 +163,11 @@ class AnomalyViewSet(ListAction, RetrieveAction, StaffViewSet):
     ordering_fields = ("detected_at", "last_hit_at", "hits", "id")
     versioned = True
 
-    @extend_schema(request=ResolveInput, summary="Resolve an anomaly")
+    @extend_schema(request=AnomalyResolveInput, summary="Resolve an anomaly")
     @action(detail=True, methods=["post"])
     def resolve(self, request: Request, pk: str) -> Response:
         """Close it with an outcome; 409 when someone was faster."""
-        data = self.parse(ResolveInput)
+        data = self.parse(AnomalyResolveInput)
         return self.answer(
             resolve_anomaly(
                 actor=self.caller,

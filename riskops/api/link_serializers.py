@@ -46,10 +46,10 @@ class RelatedAccountSerializer(serializers.Serializer):
     strength = serializers.IntegerField(source="pair.strength")
     probability = serializers.FloatField(source="pair.probability")
     bits = serializers.FloatField(source="pair.bits")
-    status = serializers.ChoiceField(choices=LinkStatus.values, source="pair.status")
+    status = serializers.ChoiceField(choices=LinkStatus.choices, source="pair.status")
     note = serializers.CharField(source="pair.note")
-    decided_by = serializers.SlugRelatedField(
-        "username", read_only=True, allow_null=True, source="pair.decided_by"
+    decided_by = serializers.CharField(
+        source="pair.decided_by.username", default=None, allow_null=True
     )
     decided_at = serializers.DateTimeField(source="pair.decided_at", allow_null=True)
     expires_at = serializers.DateTimeField(source="pair.expires_at", allow_null=True)
@@ -82,20 +82,20 @@ class JudgedPairSerializer(serializers.ModelSerializer):
         return [pair.low_id, pair.high_id]
 
 
-class VerdictInput(StrictSerializer):
+class PairVerdictInput(StrictSerializer):
     """Why, and until when."""
 
     note = serializers.CharField(max_length=1000, required=False, allow_blank=True)
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
 
 
-class NoteInput(StrictSerializer):
+class DecisionNoteInput(StrictSerializer):
     """Why."""
 
     note = serializers.CharField(max_length=1000, required=False, allow_blank=True)
 
 
-class ReasonInput(StrictSerializer):
+class DecisionReasonInput(StrictSerializer):
     """Why; it must be said."""
 
     reason = serializers.CharField(max_length=200)
@@ -119,8 +119,8 @@ class GraphEdgeSerializer(serializers.Serializer):
     source: Any = serializers.IntegerField()
     target = serializers.IntegerField()
     strength = serializers.IntegerField()
-    status = serializers.ChoiceField(choices=LinkStatus.values)
-    kinds = serializers.ListField(child=serializers.ChoiceField(choices=KINDS))
+    status = serializers.ChoiceField(choices=LinkStatus.choices)
+    kinds = serializers.ListField(child=serializers.CharField())
 
 
 class GraphSerializer(serializers.Serializer):
@@ -144,7 +144,7 @@ class IdentifierSerializer(serializers.Serializer):
     """An identifier and the accounts last seen with it."""
 
     id = serializers.IntegerField()
-    kind = serializers.ChoiceField(choices=IdentifierKind.values)
+    kind = serializers.ChoiceField(choices=IdentifierKind.choices)
     value = serializers.CharField(source="shown_value")
     accounts = serializers.IntegerField()
     dealers = serializers.IntegerField()
@@ -214,6 +214,6 @@ class RangeSerializer(serializers.Serializer):
 
     id = serializers.IntegerField()
     cidr = serializers.CharField()
-    category = serializers.ChoiceField(choices=IpCategory.values)
+    category = serializers.ChoiceField(choices=IpCategory.choices)
     source: Any = serializers.CharField()
     expires_at = serializers.DateTimeField(allow_null=True)

@@ -16,15 +16,15 @@ from riskops.api.link_filters import ClusterFilter, RangeFilter, RelatedFilter
 from riskops.api.link_serializers import (
     ClusterDetailSerializer,
     ClusterSerializer,
+    DecisionNoteInput,
+    DecisionReasonInput,
     GraphSerializer,
     IdentifierSerializer,
     JudgedPairSerializer,
-    NoteInput,
+    PairVerdictInput,
     RangeSerializer,
-    ReasonInput,
     RelatedAccountSerializer,
     SuspendedSerializer,
-    VerdictInput,
 )
 from riskops.masking import shown
 from riskops.models import AccountCluster, Identifier, IpRange, RelatedAccount
@@ -143,23 +143,23 @@ class RelatedAccountViewSet(StaffViewSet):
     filterset_class: Any = None
     versioned = True
 
-    @extend_schema(request=VerdictInput, summary="Confirm that two accounts have one owner")
+    @extend_schema(request=PairVerdictInput, summary="Confirm that two accounts have one owner")
     @action(detail=True, methods=["post"])
     def confirm(self, request: Request, pk: str) -> Response:
         """The verdict outlives every recompute, until it ends or is taken back."""
-        return self._judge(confirm_related, VerdictInput)
+        return self._judge(confirm_related, PairVerdictInput)
 
-    @extend_schema(request=VerdictInput, summary="Dismiss a pair of accounts")
+    @extend_schema(request=PairVerdictInput, summary="Dismiss a pair of accounts")
     @action(detail=True, methods=["post"])
     def dismiss(self, request: Request, pk: str) -> Response:
         """The pair comes back only when the two share something new, or the verdict ends."""
-        return self._judge(dismiss_related, VerdictInput)
+        return self._judge(dismiss_related, PairVerdictInput)
 
-    @extend_schema(request=NoteInput, summary="Take a verdict on a pair back")
+    @extend_schema(request=DecisionNoteInput, summary="Take a verdict on a pair back")
     @action(detail=True, methods=["post"])
     def reopen(self, request: Request, pk: str) -> Response:
         """The pair is a mere suspicion again."""
-        return self._judge(reopen_related, NoteInput)
+        return self._judge(reopen_related, DecisionNoteInput)
 
     def _judge(self, service: Any, body: Any) -> Response:
         pair = self.get_object()
@@ -185,21 +185,21 @@ class IdentifierViewSet(RetrieveAction, StaffViewSet):
         """An IP address, device or wallet and the accounts last seen with it."""
         return self._answer(self.get_object())
 
-    @extend_schema(request=ReasonInput, summary="Mark an identifier as a public place")
+    @extend_schema(request=DecisionReasonInput, summary="Mark an identifier as a public place")
     @action(detail=True, methods=["post"])
     def share(self, request: Request, pk: str) -> Response:
         """From now on it links nobody; 409 when it is marked already."""
-        reason = self.parse(ReasonInput)["reason"]
+        reason = self.parse(DecisionReasonInput)["reason"]
         identifier = self.get_object()
         return self._answer(
             share_identifier(actor=self.caller, identifier=identifier, reason=reason)
         )
 
-    @extend_schema(request=NoteInput, summary="Unmark a public place")
+    @extend_schema(request=DecisionNoteInput, summary="Unmark a public place")
     @action(detail=True, methods=["post"])
     def unshare(self, request: Request, pk: str) -> Response:
         """It may link accounts again."""
-        note = self.parse(NoteInput).get("note", "")
+        note = self.parse(DecisionNoteInput).get("note", "")
         identifier = self.get_object()
         return self._answer(
             unshare_identifier(actor=self.caller, identifier=identifier, reason=note)
@@ -241,7 +241,7 @@ class ClusterViewSet(ListAction, RetrieveAction, StaffViewSet):
         return ClusterSerializer if self.action == "list" else ClusterDetailSerializer
 
     @extend_schema(
-        request=NoteInput, responses=ClusterDetailSerializer, summary="Confirm a cluster"
+        request=DecisionNoteInput, responses=ClusterDetailSerializer, summary="Confirm a cluster"
     )
     @action(detail=True, methods=["post"])
     def confirm(self, request: Request, pk: str) -> Response:
@@ -249,18 +249,20 @@ class ClusterViewSet(ListAction, RetrieveAction, StaffViewSet):
         return self._judge(confirm_cluster)
 
     @extend_schema(
-        request=NoteInput, responses=ClusterDetailSerializer, summary="Dismiss a cluster"
+        request=DecisionNoteInput, responses=ClusterDetailSerializer, summary="Dismiss a cluster"
     )
     @action(detail=True, methods=["post"])
     def dismiss(self, request: Request, pk: str) -> Response:
         """Dismiss every link inside it as one act."""
         return self._judge(dismiss_cluster)
 
-    @extend_schema(request=ReasonInput, responses=SuspendedSerializer, summary="Suspend a cluster")
+    @extend_schema(
+        request=DecisionReasonInput, responses=SuspendedSerializer, summary="Suspend a cluster"
+    )
     @action(detail=True, methods=["post"])
     def suspend(self, request: Request, pk: str) -> Response:
         """Suspend every account of it as one act, all or none."""
-        reason = self.parse(ReasonInput)["reason"]
+        reason = self.parse(DecisionReasonInput)["reason"]
         suspended = suspend_cluster(
             actor=self.caller,
             cluster=self.get_object(),
@@ -271,7 +273,7 @@ class ClusterViewSet(ListAction, RetrieveAction, StaffViewSet):
 
     def _judge(self, service: Any) -> Response:
         cluster = self.get_object()
-        note = self.parse(NoteInput).get("note", "")
+        note = self.parse(DecisionNoteInput).get("note", "")
         version = expected_version(self.request)
         judged = service(actor=self.caller, cluster=cluster, note=note, expected_version=version)
         return self.answer(judged, serializer_class=ClusterDetailSerializer)

@@ -14,7 +14,7 @@ from riskops.services.preview import Preview, preview_ruleset
 from systemadmin.foundation.api import StaffViewSet, StrictSerializer
 
 
-class PreviewInput(StrictSerializer):
+class RulesetPreviewInput(StrictSerializer):
     """The rules to try; what the definition leaves out keeps its default."""
 
     definition = serializers.DictField()
@@ -36,13 +36,13 @@ class CrossingSerializer(serializers.Serializer):
     account = serializers.IntegerField()
     score_before = serializers.IntegerField()
     score_after = serializers.IntegerField()
-    level_before = serializers.ChoiceField(choices=list(LEVELS))
-    level_after = serializers.ChoiceField(choices=list(LEVELS))
+    level_before = serializers.CharField()
+    level_after = serializers.CharField()
     alert_before = serializers.BooleanField()
     alert_after = serializers.BooleanField()
 
 
-class PreviewSerializer(serializers.Serializer):
+class RulesetPreviewSerializer(serializers.Serializer):
     """Both rulesets side by side; histograms have bins of five points."""
 
     accounts = serializers.IntegerField()
@@ -69,12 +69,14 @@ class PreviewViewSet(StaffViewSet):
 
     access = {"create": "riskops.add_riskruleset"}
     not_idempotent = {"create"}
-    serializer_class = PreviewSerializer
+    serializer_class = RulesetPreviewSerializer
     pagination_class = None
     filter_backends: Any = ()
 
-    @extend_schema(request=PreviewInput, responses=PreviewSerializer, summary="Try a ruleset")
+    @extend_schema(
+        request=RulesetPreviewInput, responses=RulesetPreviewSerializer, summary="Try a ruleset"
+    )
     def create(self, request: Request) -> Response:
         """Score everyone by the rules in force and by these, and write nothing."""
-        definition = self.parse(PreviewInput)["definition"]
+        definition = self.parse(RulesetPreviewInput)["definition"]
         return self.answer(preview_ruleset(definition))

@@ -158,7 +158,7 @@ def exempt_account(
     exemption = AnomalyExemption(
         rule=rule, account=account, reason=reason.strip(), expires_at=expires_at, created_by=actor
     )
-    exemption.full_clean(exclude=["rule", "account", "created_by"])
+    exemption.full_clean(exclude=["created_by"])
     exemption.save()
     audit.record(
         "riskops.anomaly.exempted",
