@@ -1,0 +1,13 @@
+"""The marketplace in the admin."""
+
+from marketplace.admin import books, catalogue, commissions, orders, products, revisions, webhooks
+
+__all__ = [
+    "books",
+    "catalogue",
+    "commissions",
+    "orders",
+    "products",
+    "revisions",
+    "webhooks",
+]

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import commission
@@ -22,6 +21,7 @@ from marketplace.models import (
     Product,
 )
 from marketplace.models.fields import MAX_AMOUNT, PPM, Kind
+from marketplace.services import clock
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
@@ -215,7 +215,7 @@ def quote_sale(
     sale = commission.Sale(
         currency=currency,
         item=item,
-        at=at or timezone.now(),
+        at=at or clock.now(),
         quantity=quantity,
         shipping=shipping,
         discount=discount,
@@ -242,7 +242,7 @@ def lint_rules(rules: Sequence[commission.Rule] | None = None) -> list[Finding]:
     }
     return unreachable(
         rules,
-        now=timezone.now(),
+        now=clock.now(),
         descendants=Category.objects.descendants_by_id(),
         products=facts,
     )

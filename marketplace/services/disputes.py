@@ -4,12 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.errors import DisputeTooLate
 from marketplace.models import Dispute, DisputeMessage, LedgerTransaction, Order
-from marketplace.services import ledger, risk
+from marketplace.services import clock, ledger, risk
 from marketplace.services.ledger import Code, Leg
 from marketplace.services.orders import recognise, record_sale, save_step
 from marketplace.services.refunds import refund_locked
@@ -35,7 +34,7 @@ def open_dispute(
     order = lock_row(Order.objects.all(), pk=order.pk, expected_version=expected_version)
     before, _after = move(order, ORDER, "dispute")
     days = timedelta(days=setting("marketplace.dispute_days"))
-    if order.paid_at is None or timezone.now() > order.paid_at + days:
+    if order.paid_at is None or clock.now() > order.paid_at + days:
         raise DisputeTooLate
     dispute = Dispute(order=order, opened_by=actor, reason=reason)
     dispute.full_clean()
@@ -108,7 +107,7 @@ def resolve_dispute(
         dispute.refund_amount = refund.amount
     _settle(order, actor, note, dispute)
     dispute.resolution_note = note
-    dispute.resolved_at = timezone.now()
+    dispute.resolved_at = clock.now()
     dispute.resolved_by = actor
     dispute.bump()
     dispute.full_clean()

@@ -8,7 +8,6 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Count, F, Sum
-from django.utils import timezone
 
 from marketplace.errors import LedgerConflict
 from marketplace.models import (
@@ -19,6 +18,7 @@ from marketplace.models import (
     OrderLine,
     Payout,
 )
+from marketplace.services import clock
 
 Code = LedgerAccount.Code
 
@@ -102,7 +102,7 @@ def _write(
         digest=digest,
         actor=actor,
         is_demo=is_demo,
-        posted_at=timezone.now(),
+        posted_at=clock.now(),
         **about,
     )
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.commission import Commission
@@ -27,7 +26,7 @@ from marketplace.errors import (
 )
 from marketplace.models import CommissionLine, Order, OrderLine, Product
 from marketplace.models.fields import MAX_AMOUNT
-from marketplace.services import ledger, risk
+from marketplace.services import clock, ledger, risk
 from marketplace.services.announcements import announce_order
 from marketplace.services.commission import engine_rules, quote_sale
 from marketplace.services.ledger import Code, Leg
@@ -125,7 +124,7 @@ def _build(buyer: User, products: list[Product], wanted: dict[int, int]) -> Orde
     total = sum(line.total for line in lines)
     if total > MAX_AMOUNT:
         raise InvalidInput("quantity", _("The order is too large."))
-    rules, now = engine_rules(), timezone.now()
+    rules, now = engine_rules(), clock.now()
     charged = [
         quote_sale(
             currency=first.currency,
@@ -214,7 +213,7 @@ def pay_order(
     before, _after = move(order, ORDER, "pay")
     if before == Order.Status.EXPIRED:
         _take_again(order)
-    order.paid_at = timezone.now()
+    order.paid_at = clock.now()
     order.payment_reference = reference
     order.processing_fee = processing_fee
     order.closed_at = None
@@ -283,7 +282,7 @@ def recognise(order: Order, actor: User | None) -> None:
         order=order,
         is_demo=order.buyer.is_demo,
     )
-    order.completed_at = timezone.now()
+    order.completed_at = clock.now()
     order.closed_at = order.completed_at
 
 
@@ -308,7 +307,7 @@ def cancel_order(
     before, _after = move(order, ORDER, "cancel")
     give_back(order)
     order.cancel_reason = reason
-    order.closed_at = timezone.now()
+    order.closed_at = clock.now()
     save_step(actor, order, "cancelled", before, reason)
     return order
 
@@ -318,20 +317,20 @@ def expire_order(*, order_id: int) -> bool:
     """Expire one reservation whose time is over; False when it is not (any more)."""
     try:
         order = lock_row(Order.objects.all(), pk=order_id)
-        if order.reserved_until > timezone.now():
+        if order.reserved_until > clock.now():
             return False
         before, _after = move(order, ORDER, "expire")
     except (NotFound, TransitionNotAllowed):
         return False
     give_back(order)
-    order.closed_at = timezone.now()
+    order.closed_at = clock.now()
     save_step(None, order, "expired", before)
     return True
 
 
 def expire_reservations(*, limit: int = 1000) -> int:
     """Expire what is overdue, one short transaction an order."""
-    overdue = Order.objects.overdue(timezone.now()).order_by("reserved_until")
+    overdue = Order.objects.overdue(clock.now()).order_by("reserved_until")
     ids = list(overdue.values_list("pk", flat=True)[:limit])
     return sum(expire_order(order_id=pk) for pk in ids)
 
@@ -342,7 +341,7 @@ def complete_due_orders(*, limit: int = 1000) -> int:
     if not days:
         return 0
     due = Order.objects.filter(
-        status=Order.Status.PAID, paid_at__lt=timezone.now() - timedelta(days=days)
+        status=Order.Status.PAID, paid_at__lt=clock.now() - timedelta(days=days)
     )
     done = 0
     for order in due.order_by("paid_at")[:limit]:

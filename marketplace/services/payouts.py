@@ -1,12 +1,11 @@
 """Payouts: claim what a seller may have, once; pay it, or fail and try the same one again."""
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.errors import NothingToPay, PayoutOpen
 from marketplace.models import LedgerEntry, Payout, PayoutItem
-from marketplace.services import ledger
+from marketplace.services import clock, ledger
 from marketplace.services.announcements import announce_payout
 from marketplace.services.ledger import Code, Leg
 from marketplace.services.transitions import move
@@ -61,7 +60,7 @@ def pay_payout(
     """Record that the money arrived."""
     payout = lock_row(Payout.objects.all(), pk=payout.pk, expected_version=expected_version)
     before, _after = move(payout, PAYOUT, "mark_paid")
-    payout.paid_at = timezone.now()
+    payout.paid_at = clock.now()
     payout.reference = reference
     payout.failure_reason = ""
     ledger.post(

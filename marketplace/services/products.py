@@ -3,11 +3,10 @@
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
 from marketplace.errors import PausedByStaff, SellerNotActive, TransitionNotAllowed
 from marketplace.models import Product, ProductReview
-from marketplace.services import product_checks, revisions
+from marketplace.services import clock, product_checks, revisions
 from marketplace.services.announcements import announce_product
 from marketplace.services.product_content import assign, content_of, plain, save_checked
 from marketplace.services.transitions import move
@@ -148,8 +147,8 @@ def decide(
     states = move(product, PRODUCT, action)
     product.status_reason = reason
     if action == "approve":
-        product.listed_at = product.approved_at or timezone.now()
-        product.approved_at = timezone.now()
+        product.listed_at = product.approved_at or clock.now()
+        product.approved_at = clock.now()
         product.reviewed_content = content_of(product)
     what = {"approve": "approved", "reject": "rejected"}.get(action, "changes_requested")
     return _save_step(actor, product, action, states, what, reason)
@@ -162,7 +161,7 @@ def check_seller(seller: User) -> None:
 
 
 def _enter_queue(product: Product) -> None:
-    product.submitted_at = timezone.now()
+    product.submitted_at = clock.now()
     product.checks = product_checks.run_checks(product, content_of(product))
 
 

@@ -3,13 +3,12 @@
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
 from marketplace import events
 from marketplace.errors import RevisionStale
 from marketplace.materiality import material_fields
 from marketplace.models import Product, ProductReview, ProductRevision
-from marketplace.services import product_checks
+from marketplace.services import clock, product_checks
 from marketplace.services.product_content import assign, content_of, save_checked
 from marketplace.services.transitions import move
 from marketplace.transitions import REVISION
@@ -83,7 +82,7 @@ def _check_patch(product: Product, patch: dict[str, Any]) -> None:
 
 def _submit(actor: User, revision: ProductRevision) -> None:
     before, after = move(revision, REVISION, "submit")
-    revision.submitted_at = timezone.now()
+    revision.submitted_at = clock.now()
     revision.status_reason = ""
     content = {**content_of(revision.product), **revision.patch}
     revision.checks = product_checks.run_checks(revision.product, content)
@@ -180,7 +179,7 @@ def _apply(actor: User, product: Product, revision: ProductRevision) -> None:
 def _finish(actor: User, revision: ProductRevision, action: str, reason: str) -> ProductRevision:
     before, after = move(revision, REVISION, action)
     revision.status_reason = reason
-    revision.decided_at = timezone.now()
+    revision.decided_at = clock.now()
     revision.decided_by = actor if action != "withdraw" else None
     revision.bump()
     revision.full_clean()

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from django.utils import timezone
-
+from marketplace.services import clock
 from riskops.models import RiskScore
 from riskops.models.scores import Level
 from riskops.services import EventInput, record_events
@@ -24,7 +23,7 @@ def record(
     event = EventInput(
         kind=kind,
         account_id=account_id,
-        occurred_at=timezone.now(),
+        occurred_at=clock.now(),
         external_id=external_id,
         amount=amount,
         currency=currency,

@@ -1,0 +1,263 @@
+"""Commission rules in the admin: the list in its order, what is wrong with it, what-if."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, time
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+
+from marketplace import services
+from marketplace.admin.forms import PeriodForm
+from marketplace.admin.service_saved import ServiceSavedAdmin
+from marketplace.commission import percent
+from marketplace.models import CommissionLine, CommissionRule, CommissionRuleVersion
+from marketplace.services.commission import MANY, SIMPLE, engine_rule
+from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline
+from systemadmin.foundation.errors import DomainError
+from systemadmin.foundation.money import format_money
+
+CHANGE = "marketplace.change_commissionrule"
+
+
+class VersionInline(ReadOnlyInline):
+    """What the rule said before."""
+
+    model = CommissionRuleVersion
+    fields = ["number", "created_at", "changed_by", "content"]
+    readonly_fields = fields
+    show_change_link = False
+
+
+@admin.register(CommissionRule)
+class CommissionRuleAdmin(ServiceSavedAdmin):
+    """First match wins, so the order is what matters."""
+
+    change_list_template = "admin/marketplace/commissionrule/change_list.html"
+    list_display = ["position", "name", "conditions_shown", "charge_shown", "is_active", "version"]
+    list_display_links = ["name"]
+    ordering = ["position", "id"]
+    list_filter = ["is_active"]
+    filter_horizontal = ["categories"]
+    raw_id_fields = ["sellers", "products"]
+    inlines = [VersionInline]
+    fieldsets = [
+        (None, {"fields": ["name", "is_active", "applies_to_all"]}),
+        (
+            _("Conditions"),
+            {
+                "fields": [
+                    "categories",
+                    "sellers",
+                    "products",
+                    "kinds",
+                    "currency",
+                    ("value_from", "value_below"),
+                    ("valid_from", "valid_to"),
+                ]
+            },
+        ),
+        (
+            _("Charge"),
+            {
+                "fields": [
+                    "ppm",
+                    "tiers",
+                    ("fixed", "fixed_per"),
+                    ("minimum", "maximum"),
+                    "tax_ppm",
+                    ("include_shipping", "include_tax"),
+                ]
+            },
+        ),
+        (
+            _("On refund"),
+            {"fields": ["fixed_refundable", "refund_fee_ppm", "refund_fee_maximum"]},
+        ),
+    ]
+
+    class Media:
+        css = {"all": ["marketplace/marketplace.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """With what the rules are limited to."""
+        return super().get_queryset(request).prefetch_related(*MANY)
+
+    def get_urls(self) -> list[Any]:
+        """The pages for order and what-if before Django's."""
+        wrap = self.admin_site.admin_view
+        own = [
+            path("order/", wrap(self.order_view), name="marketplace_commissionrule_order"),
+            path("what-if/", wrap(self.what_if_view), name="marketplace_commissionrule_whatif"),
+        ]
+        return own + super().get_urls()
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list under the rules that can never match."""
+        names = dict(CommissionRule.objects.values_list("pk", "name"))
+        findings = [
+            {"name": names[finding.rule], "detail": _t(finding.detail), "code": finding.code}
+            for finding in services.lint_rules()
+        ]
+        return super().changelist_view(request, {"findings": findings, **(extra_context or {})})
+
+    def order_view(self, request: HttpRequest) -> HttpResponse:
+        """Number the whole list anew."""
+        if not request.user.has_perm(CHANGE):
+            raise PermissionDenied
+        rules = list(CommissionRule.objects.order_by("position", "id"))
+        if request.method == "POST":
+            numbered = [
+                (_number(request.POST.get(f"position-{rule.pk}"), rule.position), place, rule.pk)
+                for place, rule in enumerate(rules)
+            ]
+            try:
+                services.reorder_rules(
+                    actor=request.user, ids=[pk for _n, _p, pk in sorted(numbered)]
+                )
+                messages.success(request, _t("The rules are in their new order."))
+            except DomainError as refusal:
+                messages.error(request, str(refusal))
+            return HttpResponseRedirect(reverse("admin:marketplace_commissionrule_changelist"))
+        context = self._page(request, _("Order of the rules"), rules=rules)
+        return TemplateResponse(request, "admin/marketplace/commissionrule/order.html", context)
+
+    def what_if_view(self, request: HttpRequest) -> HttpResponse:
+        """Try the ticked rules, switched on, on past orders."""
+        if not request.user.has_perm("marketplace.view_commissionrule"):
+            raise PermissionDenied
+        rules = list(CommissionRule.objects.in_order())
+        form = PeriodForm.for_query(request.GET, days=90)
+        asked = "start" in request.GET
+        ticked = (
+            {int(pk) for pk in request.GET.getlist("rule") if pk.isdigit()}
+            if asked
+            else {rule.pk for rule in rules if rule.is_active}
+        )
+        result = None
+        if asked and form.is_valid() and form.cleaned_data["start"] < form.cleaned_data["end"]:
+            chosen = [replace(engine_rule(r), is_active=True) for r in rules if r.pk in ticked]
+            result = _shown_preview(
+                services.preview_rules(
+                    chosen,
+                    start=datetime.combine(form.cleaned_data["start"], time(), UTC),
+                    end=datetime.combine(form.cleaned_data["end"], time(), UTC),
+                )
+            )
+        context = self._page(
+            request, _("What if"), rules=rules, form=form, ticked=ticked, result=result
+        )
+        return TemplateResponse(request, "admin/marketplace/commissionrule/what_if.html", context)
+
+    @admin.display(description=_("conditions"))
+    def conditions_shown(self, rule: CommissionRule) -> str:
+        """What a sale must be, in a line."""
+        parts = [", ".join(str(one) for one in getattr(rule, field).all()) for field in MANY]
+        parts += [", ".join(rule.kinds), rule.currency]
+        if rule.value_from is not None:
+            parts.append(f"≥ {format_money(rule.value_from, rule.currency)}")
+        if rule.value_below is not None:
+            parts.append(f"< {format_money(rule.value_below, rule.currency)}")
+        shown = " · ".join(part for part in parts if part)
+        return shown or (_t("everything") if rule.applies_to_all else _t("nothing"))
+
+    @admin.display(description=_("charge"))
+    def charge_shown(self, rule: CommissionRule) -> str:
+        """What it costs, in a line."""
+        parts = [percent(rule.ppm)] if rule.ppm else []
+        parts += [
+            f"{percent(ppm)} ≥ {format_money(lower, rule.currency)}" for lower, ppm in rule.tiers
+        ]
+        if rule.fixed:
+            parts.append(f"+ {format_money(rule.fixed, rule.currency)}")
+        if rule.minimum is not None:
+            parts.append(f"min. {format_money(rule.minimum, rule.currency)}")
+        if rule.maximum is not None:
+            parts.append(f"max. {format_money(rule.maximum, rule.currency)}")
+        if rule.tax_ppm:
+            parts.append(_t("tax %(rate)s") % {"rate": percent(rule.tax_ppm)})
+        return ", ".join(parts) or "0"
+
+    def save_by_service(self, actor: Any, obj: Any, values: dict[str, Any], change: bool) -> Any:
+        """Create or change."""
+        known = {name: value for name, value in values.items() if name in (*SIMPLE, *MANY)}
+        if change:
+            return services.update_rule(actor=actor, rule=obj, **known)
+        return services.create_rule(actor=actor, **known)
+
+    def delete_by_service(self, actor: Any, obj: Any) -> None:
+        """Delete what never charged."""
+        services.delete_rule(actor=actor, rule=obj)
+
+    def _page(self, request: HttpRequest, title: Any, **context: Any) -> dict[str, Any]:
+        return {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "opts": self.model._meta,
+            "media": self.media,
+            **context,
+        }
+
+
+@admin.register(CommissionLine)
+class CommissionLineAdmin(AtalayaModelAdmin):
+    """What sales were charged, and why; frozen."""
+
+    list_display = ["line", "order_number", "rule", "rule_version", "amount_shown", "tax"]
+    list_filter = ["currency", "rule"]
+    list_select_related = ["line__order", "rule"]
+    ordering = ["-id"]
+    fields = [
+        "line",
+        "rule",
+        "rule_version",
+        "currency",
+        "base",
+        "captured",
+        "amount",
+        "tax",
+        "seller_net",
+        "refundable",
+        "trace_shown",
+    ]
+    readonly_fields = ["trace_shown"]
+
+    class Media:
+        css = {"all": ["marketplace/marketplace.css"]}
+
+    @admin.display(description=_("order"))
+    def order_number(self, line: CommissionLine) -> str:
+        """Which order."""
+        return f"#{line.line.order_id}"
+
+    @admin.display(description=_("commission"), ordering="amount")
+    def amount_shown(self, line: CommissionLine) -> str:
+        """In the currency's own decimals."""
+        return format_money(line.amount, line.currency)
+
+    @admin.display(description=_("why"))
+    def trace_shown(self, line: CommissionLine) -> Any:
+        """Each step of the calculation."""
+        steps = format_html_join("", "<li>{}</li>", ((step["detail"],) for step in line.trace))
+        return format_html('<ol class="mp-trace">{}</ol>', steps)
+
+
+def _number(raw: str | None, default: int) -> int:
+    return int(raw) if raw and raw.isascii() and raw.isdigit() and len(raw) < 10 else default
+
+
+def _shown_preview(result: dict[str, Any]) -> dict[str, Any]:
+    for row in result["currencies"]:
+        code = row["currency"]
+        row["difference"] = format_money(row["after"] - row["before"], code)
+        row["before"], row["after"] = (format_money(row[n], code) for n in ("before", "after"))
+    return result

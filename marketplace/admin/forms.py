@@ -1,0 +1,128 @@
+"""The forms behind the marketplace's admin actions and pages."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from marketplace.models import ReasonTemplate
+
+
+class ReasonForm(forms.Form):
+    """A ready-made reason, an own one, or both."""
+
+    template = forms.ModelChoiceField(
+        ReasonTemplate.objects.filter(is_active=True), required=False, label=_("Template")
+    )
+    reason = forms.CharField(
+        max_length=2000,
+        required=False,
+        label=_("Reason"),
+        widget=forms.Textarea(attrs={"rows": 4, "cols": 70}),
+        help_text=_("The seller reads it."),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Put both together."""
+        data: dict[str, Any] = super().clean() or {}
+        template = data.get("template")
+        parts = [template.body if template else "", data.get("reason", "")]
+        data["reason"] = "\n\n".join(part for part in parts if part).strip()
+        return data
+
+
+class NeededReasonForm(ReasonForm):
+    """A reason must be given."""
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse to go on without one."""
+        data = super().clean()
+        if not data["reason"]:
+            raise forms.ValidationError(_("Say why: the seller reads it."))
+        return data
+
+
+class NoteForm(forms.Form):
+    """A note."""
+
+    note = forms.CharField(
+        max_length=2000,
+        required=False,
+        label=_("Note"),
+        widget=forms.Textarea(attrs={"rows": 3, "cols": 70}),
+    )
+
+
+class RefundForm(forms.Form):
+    """How much, and why."""
+
+    amount = forms.IntegerField(
+        min_value=1,
+        required=False,
+        label=_("Amount (minor units)"),
+        help_text=_("Empty: all that is left."),
+    )
+    reason = forms.CharField(max_length=500, required=False, label=_("Reason"))
+
+
+class ForBuyerForm(NoteForm):
+    """A decision for the buyer."""
+
+    refund_amount = forms.IntegerField(
+        min_value=1,
+        required=False,
+        label=_("Refund (minor units)"),
+        help_text=_("Empty: all that is left."),
+    )
+
+
+class ReplyForm(forms.Form):
+    """A message in a dispute."""
+
+    body = forms.CharField(
+        max_length=10_000,
+        label=_("Message"),
+        widget=forms.Textarea(attrs={"rows": 5, "cols": 70}),
+    )
+    is_internal = forms.BooleanField(required=False, label=_("Note for staff only"))
+
+
+class PaymentForm(forms.Form):
+    """What the payment service says."""
+
+    reference = forms.CharField(max_length=120, required=False, label=_("Payment reference"))
+    processing_fee = forms.IntegerField(
+        min_value=0, initial=0, required=False, label=_("Processor's fee (minor units)")
+    )
+
+
+class PaidForm(forms.Form):
+    """The bank's reference."""
+
+    reference = forms.CharField(max_length=120, required=False, label=_("Reference"))
+
+
+class FailedForm(forms.Form):
+    """What went wrong."""
+
+    reason = forms.CharField(max_length=500, label=_("Reason"))
+
+
+class PeriodForm(forms.Form):
+    """From when to when."""
+
+    start = forms.DateField(label=_("From"), widget=forms.DateInput(attrs={"type": "date"}))
+    end = forms.DateField(label=_("To"), widget=forms.DateInput(attrs={"type": "date"}))
+
+    @classmethod
+    def for_query(cls, query: Any, days: int = 365) -> "PeriodForm":
+        """The form of a request, with a default period."""
+        today = timezone.now().date()
+        return cls(
+            {
+                "start": query.get("start") or today - timedelta(days=days),
+                "end": query.get("end") or today + timedelta(days=1),
+            }
+        )

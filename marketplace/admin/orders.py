@@ -1,0 +1,257 @@
+"""Orders, refunds and disputes in the admin, and the reports."""
+
+from datetime import UTC, datetime, time
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+
+from marketplace import services
+from marketplace.admin.forms import (
+    ForBuyerForm,
+    NoteForm,
+    PaymentForm,
+    PeriodForm,
+    RefundForm,
+    ReplyForm,
+)
+from marketplace.charts import bar_chart
+from marketplace.csv_export import to_csv
+from marketplace.models import Dispute, DisputeMessage, Order, OrderLine, Refund
+from marketplace.querysets import reports
+from systemadmin.foundation.admin import (
+    AtalayaModelAdmin,
+    ReadOnlyInline,
+    form_action,
+    service_action,
+)
+from systemadmin.foundation.money import format_money
+
+VIEW_REPORTS = "marketplace.view_reports"
+REFUND, RESOLVE = "marketplace.refund_order", "marketplace.resolve_dispute"
+
+
+class LineInline(ReadOnlyInline):
+    """What was bought."""
+
+    model = OrderLine
+    fields = ["product", "quantity", "unit_price", "shipping", "total", "refunded"]
+    readonly_fields = fields
+    show_change_link = False
+
+
+class RefundInline(ReadOnlyInline):
+    """What was given back."""
+
+    model = Refund
+    fields = ["number", "amount", "commission", "tax", "reason", "actor", "created_at"]
+    readonly_fields = fields
+    show_change_link = False
+
+
+@admin.register(Order)
+class OrderAdmin(AtalayaModelAdmin):
+    """Orders and the steps staff may take."""
+
+    change_list_template = "admin/marketplace/order/change_list.html"
+    list_display = ["number", "buyer", "seller", "total_shown", "status", "created_at", "paid_at"]
+    list_filter = ["status", "currency"]
+    list_select_related = ["buyer", "seller"]
+    search_fields = ["=id", "payment_reference__exact"]
+    ordering = ["-id"]
+    inlines = [LineInline, RefundInline]
+    actions = ["pay", "complete", "refund", "cancel"]
+
+    class Media:
+        css = {"all": ["marketplace/marketplace.css"]}
+
+    def get_urls(self) -> list[Any]:
+        """The reports before Django's pages."""
+        wrap = self.admin_site.admin_view
+        own = [
+            path("reports/", wrap(self.reports_view), name="marketplace_reports"),
+            path("reports.csv", wrap(self.reports_csv), name="marketplace_reports_csv"),
+        ]
+        return own + super().get_urls()
+
+    @admin.display(description=_("order"), ordering="id")
+    def number(self, order: Order) -> str:
+        """Its number."""
+        return str(order)
+
+    @admin.display(description=_("total"), ordering="total")
+    def total_shown(self, order: Order) -> str:
+        """In the currency's own decimals."""
+        return format_money(order.total, order.currency)
+
+    @form_action(description=_("Record a payment"), form=PaymentForm, perm="marketplace.pay_order")
+    def pay(self, request: HttpRequest, obj: Order, data: dict[str, Any]) -> None:
+        """The buyer paid."""
+        services.pay_order(
+            actor=request.user,
+            order=obj,
+            reference=data["reference"],
+            processing_fee=data["processing_fee"] or 0,
+        )
+
+    @service_action(description=_("Complete"), perm="marketplace.complete_order")
+    def complete(self, request: HttpRequest, obj: Order) -> None:
+        """The buyer has it."""
+        services.complete_order(actor=request.user, order=obj)
+
+    @form_action(description=_("Refund"), form=RefundForm, perm=REFUND)
+    def refund(self, request: HttpRequest, obj: Order, data: dict[str, Any]) -> None:
+        """Give money back."""
+        services.refund_order(
+            actor=request.user, order=obj, amount=data["amount"], reason=data["reason"]
+        )
+
+    @form_action(description=_("Cancel unpaid"), form=NoteForm, perm=REFUND)
+    def cancel(self, request: HttpRequest, obj: Order, data: dict[str, Any]) -> None:
+        """Give the reservation up."""
+        services.cancel_order(actor=request.user, order=obj, reason=data["note"][:500])
+
+    def reports_view(self, request: HttpRequest) -> HttpResponse:
+        """Commissions and sales with charts."""
+        form = PeriodForm.for_query(request.GET)
+        rows = _report_rows(request, form)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Commissions and sales"),
+            "opts": self.model._meta,
+            "media": self.media,
+            "form": form,
+            "charts": _charts(rows["months"], rows["sales"]),
+            "by_seller": _with_money(rows["sellers"]),
+            "by_category": _with_money(rows["categories"]),
+            "csv_url": f"{reverse('admin:marketplace_reports_csv')}?{request.GET.urlencode()}",
+        }
+        return TemplateResponse(request, "admin/marketplace/order/reports.html", context)
+
+    def reports_csv(self, request: HttpRequest) -> HttpResponse:
+        """Commissions per month, seller and category as CSV."""
+        form = PeriodForm.for_query(request.GET)
+        rows = reports.commissions(
+            **_period(request, form), group_by=["period", "seller", "category"]
+        )
+        columns = ["period", "seller_name", "category_name", "currency"]
+        text = to_csv(rows, [*columns, "commission", "reversed", "net", "tax"])
+        response = HttpResponse(text, content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = 'attachment; filename="commissions.csv"'
+        return response
+
+
+def _period(request: HttpRequest, form: PeriodForm) -> dict[str, datetime]:
+    if not request.user.has_perm(VIEW_REPORTS):
+        raise PermissionDenied
+    if not form.is_valid():
+        form = PeriodForm.for_query({})
+        form.is_valid()
+    data = form.cleaned_data
+    return {
+        "start": datetime.combine(data["start"], time(), UTC),
+        "end": datetime.combine(data["end"], time(), UTC),
+    }
+
+
+def _report_rows(request: HttpRequest, form: PeriodForm) -> dict[str, list[dict[str, Any]]]:
+    period = _period(request, form)
+    return {
+        "months": reports.commissions(**period, group_by=["period"]),
+        "sales": reports.sales(**period, group_by=["period"]),
+        "sellers": reports.commissions(**period, group_by=["seller"]),
+        "categories": reports.commissions(**period, group_by=["category"]),
+    }
+
+
+def _charts(commissions: list[dict[str, Any]], sales: list[dict[str, Any]]) -> list[Any]:
+    """One pair of charts a currency: amounts of different currencies do not compare."""
+    charts = []
+    for code in sorted({row["currency"] for row in [*commissions, *sales]}):
+        for title, rows in (
+            (_t("Commissions by month, %(currency)s"), commissions),
+            (_t("Sales by month, %(currency)s"), sales),
+        ):
+            own = [row for row in rows if row["currency"] == code]
+            title = title % {"currency": code}
+            svg = bar_chart(
+                title,
+                [date_format(row["period"], "YEAR_MONTH_FORMAT") for row in own],
+                [row["net"] for row in own],
+                [format_money(row["net"], code) for row in own],
+            )
+            charts.append((title, svg))
+    return charts
+
+
+def _with_money(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The largest first, amounts in their currency."""
+    ordered = sorted(rows, key=lambda row: (row["currency"], -row["net"]))[:50]
+    for row in ordered:
+        for name in ("commission", "reversed", "net", "tax"):
+            row[name] = format_money(row[name], row["currency"])
+    return ordered
+
+
+class MessageInline(ReadOnlyInline):
+    """The conversation."""
+
+    model = DisputeMessage
+    fields = ["created_at", "author", "is_internal", "body", "evidence_link"]
+    readonly_fields = fields
+    show_change_link = False
+
+    @admin.display(description=_("evidence"))
+    def evidence_link(self, message: DisputeMessage) -> Any:
+        """The file as a download."""
+        if not message.evidence:
+            return "-"
+        url = f"/api/admin/disputes/{message.dispute_id}/messages/{message.pk}/evidence"
+        return format_html('<a href="{}">{}</a>', url, message.evidence_name)
+
+
+@admin.register(Dispute)
+class DisputeAdmin(AtalayaModelAdmin):
+    """What buyers and sellers disagree about."""
+
+    list_display = ["number", "order", "opened_by", "reason", "status", "held_amount", "created_at"]
+    list_filter = ["status", "reason"]
+    list_select_related = ["order", "opened_by"]
+    ordering = ["-id"]
+    inlines = [MessageInline]
+    actions = ["reply", "resolve_for_buyer", "resolve_for_seller"]
+
+    @admin.display(description=_("dispute"), ordering="id")
+    def number(self, dispute: Dispute) -> str:
+        """Its number."""
+        return str(dispute)
+
+    @form_action(description=_("Write a message"), form=ReplyForm, perm=RESOLVE)
+    def reply(self, request: HttpRequest, obj: Dispute, data: dict[str, Any]) -> None:
+        """To both parties, or a note."""
+        services.add_dispute_message(actor=request.user, dispute=obj, **data)
+
+    @form_action(description=_("Resolve for the buyer"), form=ForBuyerForm, perm=RESOLVE)
+    def resolve_for_buyer(self, request: HttpRequest, obj: Dispute, data: dict[str, Any]) -> None:
+        """With a refund."""
+        services.resolve_dispute(
+            actor=request.user,
+            dispute=obj,
+            in_favour_of="buyer",
+            refund_amount=data["refund_amount"],
+            note=data["note"],
+        )
+
+    @form_action(description=_("Resolve for the seller"), form=NoteForm, perm=RESOLVE)
+    def resolve_for_seller(self, request: HttpRequest, obj: Dispute, data: dict[str, Any]) -> None:
+        """The hold is released."""
+        services.resolve_dispute(
+            actor=request.user, dispute=obj, in_favour_of="seller", note=data["note"]
+        )

@@ -1,0 +1,203 @@
+"""Products and the approval queue in the admin."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.timesince import timesince
+from django.utils.translation import gettext_lazy as _
+
+from marketplace import services
+from marketplace.admin.forms import NeededReasonForm, ReasonForm
+from marketplace.models import Product, ProductReview
+from riskops.models import RiskScore
+from riskops.models.scores import Level
+from systemadmin.foundation.admin import (
+    AtalayaModelAdmin,
+    ReadOnlyInline,
+    form_action,
+    service_action,
+)
+from systemadmin.foundation.money import format_money
+
+LATE_HOURS = 24
+MODERATE, REMOVE = "marketplace.moderate_product", "marketplace.remove_product"
+
+
+class ReviewInline(ReadOnlyInline):
+    """What was decided, newest first."""
+
+    model = ProductReview
+    fields = ["created_at", "action", "from_status", "to_status", "actor", "reason"]
+    readonly_fields = fields
+    show_change_link = False
+
+
+def risk_badge(score: int | None, level: int | None) -> Any:
+    """A seller's risk as a coloured word."""
+    if score is None or level is None:
+        return "-"
+    known = Level(level)
+    return format_html('<span class="mp-badge {}">{} {}</span>', known.code, known.label, score)
+
+
+def findings_list(checks: list[dict[str, Any]]) -> Any:
+    """What the automatic checks found."""
+    if not checks:
+        return "-"
+    return format_html_join(
+        " ",
+        '<span class="mp-badge {}" title="{}">{}</span>',
+        (
+            (one["severity"], one["detail"], CHECK_NAMES.get(one["code"], one["code"]))
+            for one in checks
+        ),
+    )
+
+
+CHECK_NAMES = {
+    "forbidden_words": _("forbidden words"),
+    "price_outlier": _("unusual price"),
+    "duplicate_listing": _("duplicate"),
+    "seller_risk": _("seller at high risk"),
+}
+
+
+@admin.register(Product)
+class ProductAdmin(AtalayaModelAdmin):
+    """The queue with age and risk; decisions are actions with a reason page."""
+
+    list_display = [
+        "title",
+        "seller",
+        "category",
+        "price_shown",
+        "status",
+        "waiting",
+        "seller_risk",
+        "checks_shown",
+    ]
+    list_filter = ["status", "kind", "is_paused_by_staff", "category"]
+    list_select_related = ["seller", "category"]
+    search_fields = ["title"]
+    search_help_text = _("Words of title and attributes.")
+    ordering = ["-id"]
+    inlines = [ReviewInline]
+    actions = ["approve", "reject", "request_changes", "pause", "resume", "remove"]
+    fieldsets = [
+        (None, {"fields": ["title", "seller", "category", "kind", "status", "status_reason"]}),
+        (_("Review"), {"fields": ["waiting", "seller_risk", "checks_shown", "edit_link"]}),
+        (
+            _("Content"),
+            {"fields": ["description", "price_shown", "stock", "images", "attributes"]},
+        ),
+        (
+            _("Moments"),
+            {"fields": ["created_at", "submitted_at", "approved_at", "listed_at", "version"]},
+        ),
+    ]
+    readonly_fields = [
+        "price_shown",
+        "waiting",
+        "seller_risk",
+        "checks_shown",
+        "edit_link",
+        "created_at",
+        "listed_at",
+        "version",
+    ]
+
+    class Media:
+        css = {"all": ["marketplace/marketplace.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """With the seller's risk by subquery: one query however many rows."""
+        risk = RiskScore.objects.filter(account_id=OuterRef("seller_id"))
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                risk_score=Subquery(risk.values("score")[:1]),
+                risk_level=Subquery(risk.values("level")[:1]),
+            )
+        )
+
+    def get_ordering(self, request: HttpRequest) -> list[str]:
+        """The queue is worked off from its oldest."""
+        if request.GET.get("status__exact") == "pending":
+            return ["submitted_at", "id"]
+        return ["-id"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        """The same search as the API's."""
+        return (queryset.matching(search_term) if search_term.strip() else queryset), False
+
+    @admin.display(description=_("price"), ordering="price")
+    def price_shown(self, product: Product) -> str:
+        """In the currency's own decimals."""
+        return format_money(product.price, product.currency)
+
+    @admin.display(description=_("waiting"), ordering="submitted_at")
+    def waiting(self, product: Product) -> Any:
+        """How long it has been in the queue."""
+        if product.status != Product.Status.PENDING or product.submitted_at is None:
+            return "-"
+        hours = (timezone.now() - product.submitted_at).total_seconds() / 3600
+        late = "late" if hours > LATE_HOURS else ""
+        text = timesince(product.submitted_at)
+        return format_html('<span class="mp-badge {}">{}</span>', late, text)
+
+    @admin.display(description=_("seller's risk"), ordering="risk_score")
+    def seller_risk(self, product: Any) -> Any:
+        """The seller's score and level."""
+        return risk_badge(product.risk_score, product.risk_level)
+
+    @admin.display(description=_("automatic checks"))
+    def checks_shown(self, product: Product) -> Any:
+        """What the checks found."""
+        return findings_list(product.checks)
+
+    @admin.display(description=_("edit under review"))
+    def edit_link(self, product: Product) -> Any:
+        """The way to the diff."""
+        revision = product.revisions.open().first()
+        if revision is None:
+            return "-"
+        url = reverse("admin:marketplace_productrevision_change", args=[revision.pk])
+        return format_html('<a href="{}">{}</a>', url, revision.get_status_display())
+
+    @form_action(description=_("Approve"), form=ReasonForm, perm=MODERATE)
+    def approve(self, request: HttpRequest, obj: Product, data: dict[str, Any]) -> None:
+        """Put on sale."""
+        services.approve_product(actor=request.user, product=obj, reason=data["reason"])
+
+    @form_action(description=_("Reject"), form=NeededReasonForm, perm=MODERATE)
+    def reject(self, request: HttpRequest, obj: Product, data: dict[str, Any]) -> None:
+        """Refuse."""
+        services.reject_product(actor=request.user, product=obj, reason=data["reason"])
+
+    @form_action(description=_("Request changes"), form=NeededReasonForm, perm=MODERATE)
+    def request_changes(self, request: HttpRequest, obj: Product, data: dict[str, Any]) -> None:
+        """Ask the seller."""
+        services.request_product_changes(actor=request.user, product=obj, reason=data["reason"])
+
+    @form_action(description=_("Pause"), form=NeededReasonForm, perm=REMOVE)
+    def pause(self, request: HttpRequest, obj: Product, data: dict[str, Any]) -> None:
+        """Off sale for a while."""
+        services.pause_product(actor=request.user, product=obj, reason=data["reason"])
+
+    @service_action(description=_("Resume"), perm=REMOVE)
+    def resume(self, request: HttpRequest, obj: Product) -> None:
+        """On sale again."""
+        services.resume_product(actor=request.user, product=obj)
+
+    @form_action(description=_("Remove"), form=NeededReasonForm, perm=REMOVE)
+    def remove(self, request: HttpRequest, obj: Product, data: dict[str, Any]) -> None:
+        """For good."""
+        services.remove_product(actor=request.user, product=obj, reason=data["reason"])

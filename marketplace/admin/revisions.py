@@ -1,0 +1,145 @@
+"""Edits of live products in the admin: the diff and the decision."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.utils.timesince import timesince
+from django.utils.translation import gettext_lazy as _
+
+from marketplace import services
+from marketplace.admin.forms import NeededReasonForm
+from marketplace.admin.products import MODERATE, findings_list, risk_badge
+from marketplace.models import Category, Product, ProductRevision
+from marketplace.services.revisions import stale_fields
+from marketplace.text_diff import diff_html
+from riskops.models import RiskScore
+from systemadmin.foundation.admin import AtalayaModelAdmin, form_action, service_action
+from systemadmin.foundation.money import format_money
+
+
+@admin.register(ProductRevision)
+class RevisionAdmin(AtalayaModelAdmin):
+    """What sellers want to change."""
+
+    change_form_template = "admin/marketplace/productrevision/change_form.html"
+    list_display = [
+        "product",
+        "seller",
+        "fields_shown",
+        "status",
+        "waiting",
+        "seller_risk",
+        "checks_shown",
+    ]
+    list_filter = ["status"]
+    list_select_related = ["product__seller"]
+    search_fields = ["product__title__istartswith"]
+    ordering = ["submitted_at", "id"]
+    actions = ["approve", "reject", "request_changes"]
+    fields = ["product", "status", "status_reason", "submitted_at", "decided_at", "decided_by"]
+
+    class Media:
+        css = {"all": ["marketplace/marketplace.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """With the seller's risk by subquery."""
+        risk = RiskScore.objects.filter(account_id=OuterRef("product__seller_id"))
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                risk_score=Subquery(risk.values("score")[:1]),
+                risk_level=Subquery(risk.values("level")[:1]),
+            )
+        )
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The page with the diff."""
+        revision = self.get_object(request, object_id)
+        context = dict(extra_context or {})
+        if isinstance(revision, ProductRevision):
+            context |= {
+                "changes": changes_of(revision),
+                "stale": [field_name(name) for name in stale_fields(revision.product, revision)],
+                "checks": revision.checks,
+            }
+        return super().change_view(request, object_id, form_url, context)
+
+    @admin.display(description=_("seller"))
+    def seller(self, revision: ProductRevision) -> str:
+        """Whose product it is."""
+        return str(revision.product.seller)
+
+    @admin.display(description=_("changes"))
+    def fields_shown(self, revision: ProductRevision) -> str:
+        """Which fields change."""
+        return ", ".join(field_name(name) for name in sorted(revision.patch))
+
+    @admin.display(description=_("waiting"), ordering="submitted_at")
+    def waiting(self, revision: ProductRevision) -> str:
+        """How long it has been in the queue."""
+        if revision.status != "pending" or revision.submitted_at is None:
+            return "-"
+        return timesince(revision.submitted_at)
+
+    @admin.display(description=_("seller's risk"), ordering="risk_score")
+    def seller_risk(self, revision: Any) -> Any:
+        """The seller's score and level."""
+        return risk_badge(revision.risk_score, revision.risk_level)
+
+    @admin.display(description=_("automatic checks"))
+    def checks_shown(self, revision: ProductRevision) -> Any:
+        """What the checks found."""
+        return findings_list(revision.checks)
+
+    @service_action(description=_("Approve"), perm=MODERATE)
+    def approve(self, request: HttpRequest, obj: ProductRevision) -> None:
+        """Make it live."""
+        services.approve_revision(actor=request.user, revision=obj)
+
+    @form_action(description=_("Reject"), form=NeededReasonForm, perm=MODERATE)
+    def reject(self, request: HttpRequest, obj: ProductRevision, data: dict[str, Any]) -> None:
+        """Refuse; what is live stays."""
+        services.reject_revision(actor=request.user, revision=obj, reason=data["reason"])
+
+    @form_action(description=_("Request changes"), form=NeededReasonForm, perm=MODERATE)
+    def request_changes(
+        self, request: HttpRequest, obj: ProductRevision, data: dict[str, Any]
+    ) -> None:
+        """Ask the seller."""
+        services.request_revision_changes(actor=request.user, revision=obj, reason=data["reason"])
+
+
+def field_name(name: str) -> str:
+    """A field as staff call it."""
+    return str(Product._meta.get_field(name).verbose_name)  # type: ignore[union-attr]
+
+
+def changes_of(revision: ProductRevision) -> list[dict[str, Any]]:
+    """Each changed field with its diff, as a reader wants it."""
+    return [
+        {
+            "name": field_name(name),
+            "diff": diff_html(
+                _shown(revision, name, revision.base.get(name)),
+                _shown(revision, name, value),
+            ),
+        }
+        for name, value in sorted(revision.patch.items())
+    ]
+
+
+def _shown(revision: ProductRevision, name: str, value: Any) -> Any:
+    if name == "category":
+        return str(Category.objects.filter(pk=value).first() or value)
+    if name in ("price", "shipping_amount") and isinstance(value, int):
+        return format_money(value, revision.patch.get("currency", revision.product.currency))
+    return value

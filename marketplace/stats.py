@@ -1,0 +1,106 @@
+"""Figures of the marketplace for the overview and the transactions page."""
+
+from datetime import datetime, tzinfo
+from typing import Any
+
+from django.db.models import Count, Sum
+from django.db.models.functions import Trunc
+from django.utils.translation import gettext_lazy as _
+
+from marketplace.models import Dispute, LedgerEntry, Order, Product, Refund
+from systemadmin.foundation.sockets import Stat
+
+Series = list[tuple[datetime, Any]]
+
+
+def _paid(start: datetime, end: datetime) -> Any:
+    return Order.objects.filter(paid_at__gte=start, paid_at__lt=end)
+
+
+def _by_currency(queryset: Any, field: str) -> dict[str, int]:
+    rows = queryset.order_by().values("currency").annotate(sum=Sum(field))
+    return {row["currency"]: row["sum"] for row in rows.order_by("currency")}
+
+
+def orders_paid(start: datetime, end: datetime) -> int:
+    """Orders paid."""
+    return _paid(start, end).count()
+
+
+def orders_paid_series(start: datetime, end: datetime, granularity: str, tz: tzinfo) -> Series:
+    """Orders paid, per bucket."""
+    return list(
+        _paid(start, end)
+        .order_by()
+        .annotate(bucket=Trunc("paid_at", granularity, tzinfo=tz))
+        .values_list("bucket")
+        .annotate(count=Count("pk"))
+        .order_by("bucket")
+    )
+
+
+def turnover(start: datetime, end: datetime) -> dict[str, int]:
+    """What buyers paid, per currency."""
+    return _by_currency(_paid(start, end), "total")
+
+
+def commission(start: datetime, end: datetime) -> dict[str, int]:
+    """What the platform earned, per currency, as the books say."""
+    earned = LedgerEntry.objects.between(start, end).filter(account__code="revenue")
+    return {code: -value for code, value in _by_currency(earned, "amount").items()}
+
+
+def refunds(start: datetime, end: datetime) -> int:
+    """Refunds made."""
+    return Refund.objects.filter(created_at__gte=start, created_at__lt=end).count()
+
+
+def disputes(start: datetime, end: datetime) -> int:
+    """Disputes opened."""
+    return Dispute.objects.filter(created_at__gte=start, created_at__lt=end).count()
+
+
+def products_listed(start: datetime, end: datetime) -> int:
+    """Products that went on sale."""
+    return Product.objects.filter(
+        status__in=["approved", "paused"], listed_at__gte=start, listed_at__lt=end
+    ).count()
+
+
+def buyers(start: datetime, end: datetime) -> int:
+    """Members who bought."""
+    return _paid(start, end).aggregate(count=Count("buyer", distinct=True))["count"]
+
+
+STATS = [
+    Stat(
+        code="orders_paid",
+        title=_("Orders paid"),
+        section="transactions",
+        compute=orders_paid,
+        series=orders_paid_series,
+    ),
+    Stat(
+        code="turnover",
+        title=_("Turnover"),
+        section="transactions",
+        compute=turnover,
+        unit="money",
+    ),
+    Stat(
+        code="commission",
+        title=_("Commissions earned"),
+        section="transactions",
+        compute=commission,
+        unit="money",
+    ),
+    Stat(code="refunds", title=_("Refunds"), section="transactions", compute=refunds),
+    Stat(code="disputes", title=_("Disputes opened"), section="transactions", compute=disputes),
+    Stat(
+        code="products_listed",
+        title=_("Products that went on sale"),
+        section="overview",
+        compute=products_listed,
+    ),
+    Stat(code="buyers", title=_("Members who bought"), section="users", compute=buyers),
+]

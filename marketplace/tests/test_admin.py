@@ -1,0 +1,340 @@
+"""The admin: every page opens, every action calls its service, refusals are told per row."""
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from marketplace import services
+from marketplace.models import (
+    Category,
+    CommissionRule,
+    LedgerAccount,
+    Order,
+    Payout,
+    Product,
+    ProductRevision,
+    ReasonTemplate,
+    WebhookEndpoint,
+)
+from marketplace.tests import factories
+from systemadmin.foundation.testing import assert_constant_queries
+from systemadmin.tests.factories import UserFactory
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
+
+
+@pytest.fixture
+def browser(admin_client_for, superuser):
+    return admin_client_for(superuser)
+
+
+@pytest.fixture
+def moderator(admin_client_for, staff):
+    return admin_client_for(staff("marketplace_moderator"))
+
+
+def page(model, name="changelist", *args):
+    return reverse(f"admin:marketplace_{model}_{name}", args=args)
+
+
+def act(client, model, action, *objects, **data):
+    """Choose rows, choose the action, fill the page that follows."""
+    body = {"action": action, "_selected_action": [one.pk for one in objects], **data}
+    if data:
+        body["apply"] = "1"
+    return client.post(page(model), body, follow=True)
+
+
+def told(response):
+    return [str(message) for message in response.context["messages"]]
+
+
+@pytest.fixture
+def shop(db):
+    """One of everything."""
+    factories.rule(name="All", ppm=100_000, tax_ppm=210_000)
+    seller = UserFactory()
+    product = factories.approved(seller, price=20_00, stock=None)
+    services.update_product(
+        actor=seller, product=product, price=60_00, description="Something else, quite new."
+    )
+    order = factories.completed(product)
+    dispute = services.open_dispute(
+        actor=order.buyer, order=order, reason="damaged", body="Broken."
+    )
+    services.refund_order(actor=None, order=factories.completed(product), amount=1_00)
+    payout = services.create_payout(actor=factories.root(), seller=seller, currency="EUR")
+    endpoint, _secret = services.create_endpoint(
+        actor=factories.root(), url="https://hooks.example.test/in"
+    )
+    factories.paid(product)
+    ReasonTemplate.objects.create(code="t", action="reject", title="T", body="Because.")
+    return {
+        "product": product,
+        "order": order,
+        "dispute": dispute,
+        "payout": payout,
+        "webhookendpoint": endpoint,
+        "webhookdelivery": endpoint.deliveries.first(),
+        "productrevision": ProductRevision.objects.get(),
+        "category": Category.objects.first(),
+        "commissionrule": CommissionRule.objects.first(),
+        "commissionline": order.lines.get().commission,
+        "ledgertransaction": order.ledger_transactions.first(),
+        "ledgeraccount": LedgerAccount.objects.first(),
+        "reasontemplate": ReasonTemplate.objects.get(),
+    }
+
+
+def test_every_list_and_page_opens(browser, shop):
+    for model, obj in shop.items():
+        assert browser.get(page(model)).status_code == 200, model
+        assert browser.get(page(model, "change", obj.pk)).status_code == 200, model
+    for model in ("category", "commissionrule", "webhookendpoint", "reasontemplate"):
+        assert browser.get(page(model, "add")).status_code == 200, model
+    for name in ("reports", "commissionrule_order", "commissionrule_whatif"):
+        assert browser.get(reverse(f"admin:marketplace_{name}")).status_code == 200, name
+
+
+def test_pages_hold_no_inline_style_or_script(browser, shop):
+    for url in (
+        page("product", "change", shop["product"].pk),
+        page("productrevision", "change", shop["productrevision"].pk),
+        reverse("admin:marketplace_reports"),
+        reverse("admin:marketplace_commissionrule_whatif"),
+    ):
+        text = browser.get(url).content.decode().split("<body", 1)[1]
+        assert " style=" not in text
+        assert " onclick=" not in text
+        assert "<script>" not in text
+
+
+def test_queue_shows_age_risk_and_findings(moderator, settings):
+    from systemadmin.services import change_settings
+
+    change_settings(actor=factories.root(), values={"marketplace.forbidden_words": ["replica"]})
+    product = factories.draft(title="Replica of a watch")
+    services.submit_product(actor=product.seller, product=product)
+    Product.objects.filter(pk=product.pk).update(
+        submitted_at=timezone.now() - timezone.timedelta(hours=30)
+    )
+    text = moderator.get(page("product"), {"status__exact": "pending"}).content.decode()
+    assert "1\xa0day, 6\xa0hours" in text
+    assert "forbidden words" in text
+
+
+def test_approve_with_page_and_refusal_per_row(moderator):
+    waiting = factories.draft()
+    services.submit_product(actor=waiting.seller, product=waiting)
+    draft = factories.draft()
+    asked = act(moderator, "product", "approve", waiting, draft)
+    assert b"This will be done to" in asked.content
+    waiting.refresh_from_db()
+    assert waiting.status == "pending"
+    done = act(moderator, "product", "approve", waiting, draft, reason="")
+    waiting.refresh_from_db()
+    assert waiting.status == "approved"
+    assert any(str(draft) in text for text in told(done))
+
+
+@pytest.mark.parametrize(
+    ("action", "status"),
+    [("reject", "rejected"), ("request_changes", "changes_requested"), ("remove", "removed")],
+)
+def test_decisions_need_a_reason(moderator, action, status):
+    product = factories.draft()
+    services.submit_product(actor=product.seller, product=product)
+    asked = act(moderator, "product", action, product, reason=" ")
+    assert b"Say why" in asked.content
+    template = ReasonTemplate.objects.create(code="x", action="reject", title="X", body="Because.")
+    act(moderator, "product", action, product, template=template.pk)
+    product.refresh_from_db()
+    assert (product.status, product.status_reason) == (status, "Because.")
+
+
+def test_pause_and_resume(moderator):
+    product = factories.approved()
+    act(moderator, "product", "pause", product, reason="Recall")
+    product.refresh_from_db()
+    assert (product.status, product.is_paused_by_staff) == ("paused", True)
+    act(moderator, "product", "resume", product)
+    product.refresh_from_db()
+    assert product.status == "approved"
+
+
+def test_diff_and_decision_about_an_edit(moderator, shop):
+    revision = shop["productrevision"]
+    text = moderator.get(page("productrevision", "change", revision.pk)).content.decode()
+    assert "<del>20.00 EUR</del>" in text or "<del>20.00</del>" in text
+    assert "<ins>" in text
+    act(moderator, "productrevision", "approve", revision)
+    shop["product"].refresh_from_db()
+    assert shop["product"].price == 60_00
+
+
+def test_diff_escapes_what_sellers_write(moderator):
+    product = factories.approved(price=20_00)
+    services.update_product(
+        actor=product.seller, product=product, description="<script>alert(1)</script> new text"
+    )
+    revision = ProductRevision.objects.get()
+    text = moderator.get(page("productrevision", "change", revision.pk)).content.decode()
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert" in text
+
+
+def test_agents_without_permission_have_no_actions(admin_client_for, staff):
+    product = factories.draft()
+    services.submit_product(actor=product.seller, product=product)
+    agent = admin_client_for(staff("support_agent"))
+    assert b'value="approve"' not in agent.get(page("product")).content
+    act(agent, "product", "approve", product, reason="")
+    product.refresh_from_db()
+    assert product.status == "pending"
+
+
+def test_order_actions(browser):
+    order = factories.order()
+    act(browser, "order", "pay", order, reference="p1", processing_fee="10")
+    act(browser, "order", "complete", order)
+    act(browser, "order", "refund", order, amount="500", reason="Scratch")
+    order.refresh_from_db()
+    assert (order.status, order.refunded, order.processing_fee) == ("completed", 5_00, 10)
+    unpaid = factories.order()
+    act(browser, "order", "cancel", unpaid, note="Never mind")
+    unpaid.refresh_from_db()
+    assert (unpaid.status, unpaid.cancel_reason) == ("cancelled", "Never mind")
+
+
+def test_dispute_actions(moderator, shop):
+    dispute = shop["dispute"]
+    act(moderator, "dispute", "reply", dispute, body="Please send a photo.")
+    assert dispute.messages.last().body == "Please send a photo."
+    act(moderator, "dispute", "resolve_for_buyer", dispute, refund_amount="300", note="Partly")
+    dispute.refresh_from_db()
+    assert (dispute.status, dispute.refund_amount) == ("resolved_buyer", 3_00)
+
+
+def test_payout_actions(browser):
+    seller = factories.completed().seller
+    account = LedgerAccount.objects.get(seller=seller, code="seller_payable")
+    act(browser, "ledgeraccount", "pay_out", account)
+    payout = Payout.objects.get()
+    act(browser, "payout", "mark_failed", payout, reason="IBAN")
+    act(browser, "payout", "retry", payout)
+    act(browser, "payout", "mark_paid", payout, reference="SEPA-1")
+    payout.refresh_from_db()
+    assert (payout.status, payout.attempts, payout.reference) == ("paid", 2, "SEPA-1")
+
+
+def test_categories_are_saved_by_the_service(browser):
+    browser.post(page("category", "add"), {"name": "Garden", "slug": "garden", "position": 1})
+    garden = Category.objects.get()
+    assert garden.path == f"/{garden.pk}/"
+    answer = browser.post(
+        page("category", "change", garden.pk),
+        {"name": "Garden", "slug": "garden", "position": 1, "parent": garden.pk},
+        follow=True,
+    )
+    assert any("below itself" in text for text in told(answer))
+    browser.post(page("category", "delete", garden.pk), {"post": "yes"})
+    assert not Category.objects.exists()
+
+
+def rule_form(**values):
+    return {
+        "name": "Rule",
+        "is_active": "on",
+        "kinds": "[]",
+        "tiers": "[]",
+        "ppm": 0,
+        "fixed": 0,
+        "fixed_per": "unit",
+        "tax_ppm": 0,
+        "refund_fee_ppm": 0,
+        "versions-TOTAL_FORMS": 0,
+        "versions-INITIAL_FORMS": 0,
+        **values,
+    }
+
+
+def test_rules_are_saved_by_the_service(browser):
+    answer = browser.post(
+        page("commissionrule", "add"),
+        rule_form(applies_to_all="on", ppm=50_000, currency="EUR", tiers="[]"),
+        follow=True,
+    )
+    rule = CommissionRule.objects.get()
+    assert (rule.ppm, rule.position, rule.versions.count()) == (50_000, 1, 1), told(answer)
+    browser.post(
+        page("commissionrule", "change", rule.pk),
+        rule_form(applies_to_all="on", ppm=60_000, currency="EUR"),
+    )
+    rule.refresh_from_db()
+    assert (rule.ppm, rule.version) == (60_000, 2)
+    wrong = browser.post(
+        page("commissionrule", "add"), rule_form(tiers="[[5, 1]]", currency="EUR"), follow=True
+    )
+    assert any("start at 0" in text or "not valid" in text for text in told(wrong))
+
+
+def test_rules_are_reordered_and_shadows_reported(browser):
+    everything = factories.rule(name="All")
+    own = factories.rule(name="Own", currency="EUR", ppm=1)
+    text = browser.get(page("commissionrule")).content.decode()
+    assert "can never match" in text
+    browser.post(
+        reverse("admin:marketplace_commissionrule_order"),
+        {f"position-{everything.pk}": 2, f"position-{own.pk}": 1},
+    )
+    names = list(CommissionRule.objects.in_order().values_list("name", flat=True))
+    assert names == ["Own", "All"]
+    assert "can never match" not in browser.get(page("commissionrule")).content.decode()
+
+
+def test_what_if(browser, shop):
+    rule = factories.rule(name="Twenty", ppm=200_000, is_active=False)
+    today = timezone.now().date()
+    answer = browser.get(
+        reverse("admin:marketplace_commissionrule_whatif"),
+        {"start": today, "end": today + timezone.timedelta(days=1), "rule": rule.pk},
+    )
+    row = answer.context["result"]["currencies"][0]
+    assert (row["lines"], row["changed"]) == (3, 3)
+    assert row["difference"].startswith("6.00")
+
+
+def test_reports_need_their_permission(admin_client_for, staff, shop):
+    agent = admin_client_for(staff("support_agent"))
+    assert agent.get(reverse("admin:marketplace_reports")).status_code == 403
+    operator = admin_client_for(staff("operator"))
+    assert b"<svg" in operator.get(reverse("admin:marketplace_reports")).content
+    text = operator.get(reverse("admin:marketplace_reports_csv")).content.decode()
+    assert text.splitlines()[0].startswith("period,seller_name,category_name,currency")
+
+
+def test_webhook_secret_is_shown_once(browser):
+    answer = browser.post(
+        page("webhookendpoint", "add"),
+        {"url": "https://hooks.example.test/x", "is_active": "on"},
+        follow=True,
+    )
+    assert any("whsec_" in text for text in told(answer))
+    endpoint = WebhookEndpoint.objects.get()
+    assert "whsec_" not in endpoint.secret
+    assert b"whsec_" not in browser.get(page("webhookendpoint", "change", endpoint.pk)).content
+    assert any("whsec_" in t for t in told(act(browser, "webhookendpoint", "rotate", endpoint)))
+
+
+def test_lists_do_not_grow_in_queries(browser):
+    factories.completed()
+
+    def grow():
+        for _ in range(8):
+            factories.completed(factories.approved(UserFactory()))
+            product = factories.draft(UserFactory())
+            services.submit_product(actor=product.seller, product=product)
+
+    for model in ("product", "order", "ledgertransaction", "ledgeraccount", "commissionline"):
+        assert_constant_queries(lambda name=model: browser.get(page(name)), grow)
+    assert Order.objects.count() > 30
