@@ -186,5 +186,11 @@ SETTINGS = [
         default="5/m",
         description=_("Sign-in attempts from one address."),
     ),
+    Setting(
+        key="ratelimit.second_factor",
+        type="rate",
+        default="10/m",
+        description=_("Codes of the second factor from one account or address."),
+    ),
     *BACKUP_SETTINGS,
 ]

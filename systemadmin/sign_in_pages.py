@@ -211,12 +211,20 @@ def two_factor_page(request: HttpRequest, site: Any) -> HttpResponse:
             codes = _act(request, request.POST.get("act", ""), form.cleaned_data["otp_code"])
         except DomainError as error:
             form.add_error("otp_code", str(error))
-    pending = two_factor.pending_enrolment(user)
     context = {
         **site.each_context(request),
+        **_standing(user),
         "title": _("Second factor"),
         "form": form,
         "codes": codes,
+    }
+    return TemplateResponse(request, "admin/atalaya/two_factor.html", context)
+
+
+def _standing(user: User) -> dict[str, Any]:
+    """What the page tells about the account's second factor."""
+    pending = two_factor.pending_enrolment(user)
+    return {
         "enabled": two_factor.confirmed_device(user) is not None,
         "mandatory": two_factor.is_needed(user),
         "codes_left": two_factor.recovery_codes_left(user),
@@ -224,7 +232,6 @@ def two_factor_page(request: HttpRequest, site: Any) -> HttpResponse:
         # Our own rendering of our own text: markup without styles or scripts.
         "qr": mark_safe(qr_svg(pending.otpauth_url)) if pending else "",  # noqa: S308
     }
-    return TemplateResponse(request, "admin/atalaya/two_factor.html", context)
 
 
 def _act(request: HttpRequest, act: str, code: str) -> list[str]:

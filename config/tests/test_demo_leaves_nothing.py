@@ -4,9 +4,13 @@ import pytest
 from django.apps import apps
 from django.core.management import call_command
 
+from messaging.services import send_message
+from support.models import Ticket
+from support.tests.factories import make_ticket
+from systemadmin.errors import DemoRowsInUse
 from systemadmin.models import Notification, User
 from systemadmin.services.demo import purge_demo
-from systemadmin.tests.factories import UserFactory
+from systemadmin.tests.factories import StaffFactory, UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
@@ -47,3 +51,25 @@ def test_after_the_purge_every_table_is_as_before(settings):
     left = {label: (before[label], count) for label, count in census().items()}
     assert {label: pair for label, pair in left.items() if pair[0] != pair[1]} == {}
     assert User.objects.get() == real
+
+
+class TestRealRowsAmongTheDemo:
+    @pytest.fixture
+    def demo_member(self):
+        return UserFactory(is_demo=True)
+
+    def test_a_real_members_message_to_a_demo_member_stands_in_the_way(self, demo_member):
+        send_message(actor=UserFactory(username="marta"), recipient=demo_member, body="hello")
+        before = census()
+        with pytest.raises(DemoRowsInUse, match="participant"):
+            purge_demo(actor=None)
+        assert census() == before
+
+    def test_a_real_ticket_loses_its_demo_agent_and_stays(self, superuser):
+        agent = StaffFactory(is_demo=True, role="support_agent")
+        ticket = make_ticket(requester=UserFactory())
+        Ticket.objects.filter(pk=ticket.pk).update(assignee=agent)
+        report = purge_demo(actor=superuser)
+        assert report.detached["support.Ticket.assignee"] == 1
+        ticket.refresh_from_db()
+        assert ticket.assignee is None

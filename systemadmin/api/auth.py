@@ -105,7 +105,7 @@ class TwoFactorViewSet(BaseViewSet):
     """`/api/auth/2fa/…`."""
 
     access = {"default": MEMBER}
-    rate_classes = {"default": "login"}
+    rate_classes = {"default": "second_factor"}
     not_idempotent = {"setup_", "confirm", "disable", "recovery_codes"}
     open_before_two_factor = {"setup_", "confirm"}
     serializer_class = bodies.OtpInput

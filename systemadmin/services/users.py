@@ -120,28 +120,30 @@ _EDITED = (
 )
 
 
+_RIGHTS = frozenset({"is_active", "is_staff", "is_superuser"})
+
+
 @transaction.atomic
 def save_account(*, actor: User, user: User) -> User:
     """Store a new or edited account with what changed; rights are a superuser's to give.
 
     Raises `NotAllowed` and Django's `ValidationError`.
     """
-    known = User.objects.filter(pk=user.pk).values(*_EDITED).first() if user.pk else None
-    before = known or {"is_active": True, "is_staff": False, "is_superuser": False}
-    after = {name: getattr(user, name) for name in _EDITED}
-    changed = [name for name in _EDITED if before.get(name) != after[name]]
-    if not actor.is_superuser and (
-        not user.is_in_reach_of(actor) or {"is_active", "is_staff", "is_superuser"} & set(changed)
-    ):
+    is_new = user.pk is None
+    stored = User() if is_new else lock_row(User.objects.all(), pk=user.pk)
+    changed = [name for name in _EDITED if getattr(stored, name) != getattr(user, name)]
+    if not (user.is_in_reach_of(actor) and stored.is_in_reach_of(actor)):
+        raise NotAllowed
+    if not actor.is_superuser and not _RIGHTS.isdisjoint(changed):
         raise NotAllowed
     user.full_clean()
     user.save()
     audit.record(
-        "systemadmin.user.changed" if known else "systemadmin.user.created",
+        "systemadmin.user.created" if is_new else "systemadmin.user.changed",
         actor=actor,
         target=user,
-        before={name: before[name] for name in changed if name in before} if known else {},
-        after={name: after[name] for name in changed},
+        before={} if is_new else {name: getattr(stored, name) for name in changed},
+        after={name: getattr(user, name) for name in changed},
     )
     return user
 

@@ -29,6 +29,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.ratelimited]
 def fresh(monkeypatch, clear_cache):
     rates = {"ratelimit.read": "3/m", "ratelimit.write": "2/m", "ratelimit.login": "1/m"}
     rates["ratelimit.backup"] = rates["ratelimit.restore"] = "5/h"
+    rates["ratelimit.second_factor"] = "2/m"
     monkeypatch.setattr(ratelimit, "setting", rates.__getitem__)
     store_failures.forget()
     yield rates
@@ -179,7 +180,7 @@ class TestDeadStore:
         assert ClassThrottle().allow_request(Request(request_from()), View(name))
         assert ratelimit.store_failure_count() == 1
 
-    @pytest.mark.parametrize("name", ["login", "backup", "restore"])
+    @pytest.mark.parametrize("name", ["login", "second_factor", "backup", "restore"])
     def test_login_backup_and_restore_are_refused(self, name):
         with pytest.raises(RateLimitUnavailable) as refusal:
             ClassThrottle().allow_request(Request(request_from()), View(name))
