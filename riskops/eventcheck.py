@@ -33,6 +33,7 @@ REASONS = {
     "currency_missing": _("An amount needs its currency."),
     "not_a_currency": _("Must be a currency code of three capital letters."),
     "not_a_country": _("Must be a country code of two capital letters."),
+    "unknown_field": _("Is no field of an event."),
     "not_an_object": _("Must be an object of at most 8 kB."),
 }
 

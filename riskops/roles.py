@@ -52,6 +52,7 @@ ROLES = {
         "riskops.add_anomalyexemption",
     ],
     "operator": [
+        "riskops.view_riskscore",
         "riskops.view_recomputerun",
         "riskops.view_recomputechunk",
         "riskops.view_ingestcheckpoint",

@@ -59,13 +59,51 @@ def draft_ruleset(
     return ruleset
 
 
+def _locked_draft(ruleset: RiskRuleset) -> RiskRuleset:
+    locked = lock_row(RiskRuleset.objects.all(), pk=ruleset.pk)
+    if locked.is_published:
+        raise RulesetAlreadyPublished
+    return locked
+
+
+@transaction.atomic
+def change_draft(
+    *,
+    actor: User | None,
+    ruleset: RiskRuleset,
+    definition: Mapping[str, Any],
+    note: str = "",
+) -> RiskRuleset:
+    """Replaces the rules of a draft."""
+    locked = _locked_draft(ruleset)
+    before = {"definition": locked.definition, "note": locked.note}
+    locked.definition = parse_definition(definition).to_dict()
+    locked.note = note
+    locked.full_clean()
+    locked.save()
+    after = {"definition": locked.definition, "note": note}
+    audit.record("riskops.ruleset.changed", actor=actor, target=locked, before=before, after=after)
+    return locked
+
+
+@transaction.atomic
+def discard_draft(*, actor: User | None, ruleset: RiskRuleset) -> None:
+    """Deletes a draft."""
+    locked = _locked_draft(ruleset)
+    audit.record(
+        "riskops.ruleset.discarded",
+        actor=actor,
+        target=locked,
+        before={"definition": locked.definition, "note": locked.note},
+    )
+    locked.delete()
+
+
 @transaction.atomic
 def publish_ruleset(*, actor: User | None, ruleset: RiskRuleset, note: str = "") -> RiskRuleset:
     """Puts a draft in force under the next number and has every account scored with it."""
     before = current_ruleset()
-    locked = lock_row(RiskRuleset.objects.all(), pk=ruleset.pk)
-    if locked.is_published:
-        raise RulesetAlreadyPublished
+    locked = _locked_draft(ruleset)
     numbers = RiskRuleset.objects.aggregate(highest=Max("number"))
     locked.number = (numbers["highest"] or 0) + 1
     locked.published_at = timezone.now()

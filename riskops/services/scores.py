@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -78,6 +79,24 @@ def calculate_score(
             metadata={"changed": bool(result.written)},
         )
     return RiskScore.objects.with_details().get(pk=account.pk)
+
+
+def provisional_score(account: User) -> RiskScore:
+    """The score of an account that was not scored yet, without writing it."""
+    ruleset, at = current_ruleset(), timezone.now()
+    dossier = read_dossier(Accounts.listed([account.pk]), ruleset.rules, at=at)
+    found = evaluate(dossier, ruleset.rules, at=to_micros(at), ruleset_id=ruleset.pk)
+    return RiskScore(
+        account=account,
+        raw=int(found.points.raw[0]),
+        computed=int(found.points.score[0]),
+        standing=int(found.standing[0]),
+        score=int(found.score[0]),
+        level=int(found.level[0]),
+        ruleset=ruleset,
+        breakdown=json.loads(found.breakdowns(np.array([0]))[0]),
+        calculated_at=at,
+    )
 
 
 @transaction.atomic
