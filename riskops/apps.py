@@ -1,5 +1,7 @@
 """The app's place in the project."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
@@ -12,7 +14,8 @@ class RiskConfig(AppConfig):
     verbose_name = _("Risk")
 
     def ready(self) -> None:
-        """Ships the anomaly rules with an empty table."""
+        """Listens to the floor below and ships the anomaly rules with an empty table."""
         from riskops.services.anomalies import ship_default_rules  # noqa: PLC0415 - needs models
 
+        import_module("riskops.subscribers")
         post_migrate.connect(ship_default_rules, sender=self)

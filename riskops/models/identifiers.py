@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -92,7 +94,22 @@ class Identifier(TimestampedModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.value}"
+        return f"{self.get_kind_display()} {self.masked}"
+
+    @property
+    def masked(self) -> str:
+        """Enough to talk about it, not enough to find a person."""
+        if self.kind != IdentifierKind.IP:
+            return f"#{self.pk}"
+        if ":" in self.value:
+            return ":".join(self.value.split(":")[:2]) + ":x:x"
+        return ".".join(self.value.split(".")[:2]) + ".x.x"
+
+    def shown_to(self, user: Any) -> str:
+        """The value for those who may see personal data, masked for others."""
+        if user is not None and user.has_perm("riskops.view_personal_identifier"):
+            return self.value
+        return self.masked
 
 
 class Sighting(models.Model):

@@ -1,0 +1,119 @@
+"""Risk rulesets in the admin: read, draft from a copy, publish."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+
+from riskops.explanation import duration
+from riskops.models import RiskRuleset
+from riskops.rules import LEVEL_TITLES, LEVELS, Ruleset
+from riskops.services.rulesets import discard_draft, draft_ruleset, publish_ruleset
+from systemadmin.foundation.admin import AtalayaModelAdmin, form_action
+
+
+class PublishForm(forms.Form):
+    """Why the rules change."""
+
+    note = forms.CharField(label=_("note"), max_length=400)
+
+
+class ChangesForm(forms.Form):
+    """What the copy does differently, as JSON: only what changes need be given."""
+
+    note = forms.CharField(label=_("note"), max_length=400, required=False)
+    changes = forms.JSONField(
+        label=_("changes"),
+        help_text=_('For example {"factors": [{"code": "many_ips", "points": 20}]}'),
+        widget=forms.Textarea(attrs={"rows": 12, "cols": 80}),
+    )
+
+
+def with_changes(definition: dict[str, Any], changes: Any) -> dict[str, Any]:
+    """A definition with changes laid over it; factors are matched by their code."""
+    if not isinstance(changes, dict):
+        return {"definition": changes}
+    merged = {**definition, **changes}
+    given = changes.get("factors")
+    if isinstance(given, list) and all(isinstance(row, dict) for row in given):
+        new = {row.get("code"): row for row in given}
+        known = {row["code"] for row in definition.get("factors", [])}
+        merged["factors"] = [
+            {**row, **new.get(row["code"], {})} for row in definition.get("factors", [])
+        ] + [row for code, row in new.items() if code not in known]
+    for key in ("family_caps", "actions"):
+        if isinstance(changes.get(key), dict):
+            merged[key] = {**definition.get(key, {}), **changes[key]}
+    return merged
+
+
+@admin.register(RiskRuleset)
+class RiskRulesetAdmin(AtalayaModelAdmin):
+    """Versions of the rules, the one in force on top."""
+
+    list_display = ["__str__", "note", "published_at", "published_by", "created_by"]
+    list_select_related = ["published_by", "created_by"]
+    list_filter = [("published_at", admin.EmptyFieldListFilter)]
+    ordering = ["-id"]
+    actions = ["copy", "publish", "discard"]
+    change_form_template = "admin/riskops/riskruleset/change_form.html"
+    fields = ["number", "note", "created_by", "published_by", "published_at"]
+
+    class Media:
+        css = {"all": ["riskops/risk.css"]}
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        ruleset = self.get_object(request, object_id)
+        context = dict(extra_context or {})
+        if ruleset is not None:
+            context |= table(ruleset.rules)
+            context["definition"] = json.dumps(ruleset.definition, indent=1)
+        return super().change_view(request, object_id, form_url, context)
+
+    @form_action(
+        description=_("Draft a copy with changes…"),
+        perm="riskops.add_riskruleset",
+        form=ChangesForm,
+    )
+    def copy(self, request: HttpRequest, obj: RiskRuleset, data: dict[str, Any]) -> None:
+        draft_ruleset(
+            actor=request.user,
+            definition=with_changes(obj.definition, data["changes"]),
+            note=data["note"],
+        )
+
+    @form_action(description=_("Publish…"), perm="riskops.publish_riskruleset", form=PublishForm)
+    def publish(self, request: HttpRequest, obj: RiskRuleset, data: dict[str, Any]) -> None:
+        publish_ruleset(actor=request.user, ruleset=obj, note=data["note"])
+
+    @form_action(description=_("Discard drafts…"), perm="riskops.add_riskruleset", form=forms.Form)
+    def discard(self, request: HttpRequest, obj: RiskRuleset, data: dict[str, Any]) -> None:
+        discard_draft(actor=request.user, ruleset=obj)
+
+
+def table(rules: Ruleset) -> dict[str, Any]:
+    """The rules as rows to read."""
+    bounds = [-1, *rules.level_bounds, 100]
+    return {
+        "factors": [
+            (factor, duration(factor.window) if factor.window else "") for factor in rules.factors
+        ],
+        "levels": [
+            (level, LEVEL_TITLES[level], low + 1, high, ", ".join(rules.actions.get(level, ())))
+            for level, low, high in zip(LEVELS, bounds, bounds[1:], strict=False)
+        ],
+        "caps": sorted(rules.family_caps.items()),
+        "rules": rules,
+        "cool_down": duration(rules.cool_down),
+    }
