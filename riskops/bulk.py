@@ -25,7 +25,7 @@ class Column:
 
     name: str
     type: str
-    values: Sequence[Any]
+    values: Sequence[Any] | np.ndarray
 
 
 # Whole microseconds since 1970 (an array, the smallest number for none) become moments.

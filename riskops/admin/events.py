@@ -29,7 +29,7 @@ class Masked:
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         # One admin object serves a thread's requests one after the other.
         self.request = request
-        return super().get_queryset(request)  # type: ignore[misc]
+        return super().get_queryset(request)
 
     def shown(self, identifier: Identifier | None) -> str:
         if identifier is None:
@@ -98,7 +98,7 @@ class SightingInline(ReadOnlyInline):
 
     model = Sighting
     fields = ["account", "first_seen", "last_seen", "hits"]
-    readonly_fields = fields
+    readonly_fields = ["account", "first_seen", "last_seen", "hits"]
     ordering = ["-last_seen"]
     max_shown = 100
 
@@ -154,8 +154,8 @@ class ChunkInline(ReadOnlyInline):
     """The parts of a run."""
 
     model = RecomputeChunk
-    fields = ["low", "high", "claimed_by", "attempts", "done_at", "scored", "written"]
-    readonly_fields = fields
+    readonly_fields = ["low", "high", "claimed_by", "attempts", "done_at", "scored", "written"]
+    fields = [*readonly_fields]
     ordering = ["low"]
 
 

@@ -86,7 +86,7 @@ class RiskRulesetAdmin(AtalayaModelAdmin):
         perm="riskops.add_riskruleset",
         form=ChangesForm,
     )
-    def copy(self, request: HttpRequest, obj: RiskRuleset, data: dict[str, Any]) -> None:
+    def copy(self, request: Any, obj: RiskRuleset, data: dict[str, Any]) -> None:
         draft_ruleset(
             actor=request.user,
             definition=with_changes(obj.definition, data["changes"]),
@@ -94,11 +94,11 @@ class RiskRulesetAdmin(AtalayaModelAdmin):
         )
 
     @form_action(description=_("Publish…"), perm="riskops.publish_riskruleset", form=PublishForm)
-    def publish(self, request: HttpRequest, obj: RiskRuleset, data: dict[str, Any]) -> None:
+    def publish(self, request: Any, obj: RiskRuleset, data: dict[str, Any]) -> None:
         publish_ruleset(actor=request.user, ruleset=obj, note=data["note"])
 
     @form_action(description=_("Discard drafts…"), perm="riskops.add_riskruleset", form=forms.Form)
-    def discard(self, request: HttpRequest, obj: RiskRuleset, data: dict[str, Any]) -> None:
+    def discard(self, request: Any, obj: RiskRuleset, data: dict[str, Any]) -> None:
         discard_draft(actor=request.user, ruleset=obj)
 
 

@@ -117,13 +117,13 @@ class RiskScoreAdmin(AtalayaModelAdmin):
         return super().change_view(request, object_id, form_url, context)
 
     @service_action(description=_("Recalculate"), perm="riskops.calculate_riskscore")
-    def recalculate(self, request: HttpRequest, obj: RiskScore) -> None:
+    def recalculate(self, request: Any, obj: RiskScore) -> None:
         calculate_score(account=obj.account, actor=request.user)
 
     @form_action(
         description=_("Override the score…"), perm="riskops.override_riskscore", form=OverrideForm
     )
-    def override(self, request: HttpRequest, obj: RiskScore, data: dict[str, Any]) -> None:
+    def override(self, request: Any, obj: RiskScore, data: dict[str, Any]) -> None:
         override_score(
             actor=request.user,
             account=obj.account,
@@ -135,13 +135,13 @@ class RiskScoreAdmin(AtalayaModelAdmin):
     @form_action(
         description=_("Remove the override…"), perm="riskops.override_riskscore", form=WhyForm
     )
-    def lift_override(self, request: HttpRequest, obj: RiskScore, data: dict[str, Any]) -> None:
+    def lift_override(self, request: Any, obj: RiskScore, data: dict[str, Any]) -> None:
         remove_override(actor=request.user, account=obj.account, reason=data["reason"])
 
     @form_action(
         description=_("Record an outcome…"), perm="riskops.record_riskoutcome", form=OutcomeForm
     )
-    def give_outcome(self, request: HttpRequest, obj: RiskScore, data: dict[str, Any]) -> None:
+    def give_outcome(self, request: Any, obj: RiskScore, data: dict[str, Any]) -> None:
         record_outcome(
             actor=request.user,
             account=obj.account,
@@ -150,12 +150,12 @@ class RiskScoreAdmin(AtalayaModelAdmin):
         )
 
 
-def picture(score: RiskScore, request: HttpRequest) -> dict[str, Any]:
+def picture(score: RiskScore, request: Any) -> dict[str, Any]:
     """What the template draws: breakdown, history, override."""
     rules = score.ruleset.rules
     reasons = explain(score.breakdown, rules)
     rows: list[Any] = []
-    if request.user.has_perm("riskops.view_riskscorehistory"):  # type: ignore[union-attr]
+    if request.user.has_perm("riskops.view_riskscorehistory"):
         newest = RiskScoreHistory.objects.of_account(score.pk)[:HISTORY_ROWS]
         rows = list(newest)[::-1]
     return {

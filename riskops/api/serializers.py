@@ -33,13 +33,13 @@ class EventRow(serializers.Serializer):
     amount = serializers.IntegerField(required=False, allow_null=True)
     currency = serializers.CharField(required=False, max_length=3)
     country = serializers.CharField(required=False, max_length=2)
-    data = serializers.DictField(required=False)
+    data: Any = serializers.DictField(required=False)
 
 
 class EventBatchInput(StrictSerializer):
     """A batch of events of one source. Rows are judged one by one."""
 
-    source = serializers.CharField(max_length=32, required=False)
+    source: Any = serializers.CharField(max_length=32, required=False)
     events = serializers.ListField(
         child=serializers.JSONField(), min_length=1, max_length=MAX_BATCH
     )
@@ -48,7 +48,7 @@ class EventBatchInput(StrictSerializer):
 class EventBatchBody(serializers.Serializer):
     """As `EventBatchInput`, with its rows described."""
 
-    source = serializers.CharField(max_length=32, required=False)
+    source: Any = serializers.CharField(max_length=32, required=False)
     events = EventRow(many=True)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
@@ -56,7 +58,7 @@ ACTION_KINDS = (
 )
 
 
-def identifier_key(name: str) -> models.ForeignKey:
+def identifier_key(name: Any) -> models.ForeignKey:
     """A reference without constraint and index: identifiers are never renumbered or reused."""
     return models.ForeignKey(
         Identifier,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
-def counter(label: str) -> models.PositiveIntegerField:
+def counter(label: Any) -> models.PositiveIntegerField:
     return models.PositiveIntegerField(label, default=0)
 
 
-def moment(label: str) -> models.DateTimeField:
+def moment(label: Any) -> models.DateTimeField:
     return models.DateTimeField(label, null=True, blank=True)
 
 
