@@ -117,9 +117,9 @@ def _moment(value: Any) -> datetime:
     try:
         if text.isdecimal() and text.isascii() and len(text) < 12:
             return datetime.fromtimestamp(int(text), UTC)
+        if len(text) == 10:  # a day begins at midnight UTC
+            return datetime.fromisoformat(text).replace(tzinfo=UTC)
         parsed = parse_datetime(text)
-        if parsed is None and len(text) == 10:
-            parsed = datetime.fromisoformat(text).replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         parsed = None
     if parsed is None:

@@ -8,8 +8,9 @@ from datetime import datetime
 
 import numpy as np
 
-from riskops.evaluation import Evaluation, evaluate
-from riskops.models import RiskOutcome, RiskRuleset
+from riskops import scoring
+from riskops.evaluation import Evaluation, Mask, evaluate
+from riskops.models import RiskOutcome, RiskRuleset, RiskScore
 from riskops.models.scores import Verdict
 from riskops.querysets.accounts import Accounts
 from riskops.querysets.facts import read_dossier, to_micros
@@ -62,6 +63,7 @@ class Comparison:
     by_level_after: list[int] = field(default_factory=lambda: [0] * len(LEVELS))
     judgement_before: Judgement = field(default_factory=Judgement)
     judgement_after: Judgement = field(default_factory=Judgement)
+    crossed: int = 0
     crossings: list[Crossing] = field(default_factory=list)
 
 
@@ -71,45 +73,70 @@ def compare_rulesets(
     after: Ruleset,
     *,
     at: datetime,
-    at_before: datetime | None = None,
     from_log: bool = False,
 ) -> Comparison:
-    """Scores accounts with both rules on the same facts and tells who crosses what.
-
-    `at_before` compares two moments instead; the facts of both then come from the event log.
-    """
-    old = fresh_scores(accounts, before, at=at_before or at, from_log=from_log)
+    """Scores accounts with both rules on the same facts and tells who crosses what."""
+    old = fresh_scores(accounts, before, at=at, from_log=from_log)
     new = fresh_scores(accounts, after, at=at, from_log=from_log)
-    _, in_old, in_new = np.intersect1d(
-        old.account, new.account, assume_unique=True, return_indices=True
+    was = _Standing(old.account, old.score, old.level, old.score >= before.alert_threshold)
+    now = _Standing(new.account, new.score, new.level, new.score >= after.alert_threshold)
+    return _compare(was, now, verdicts(accounts))
+
+
+def compare_with_stored(
+    accounts: Accounts, rules: Ruleset, *, at: datetime, from_log: bool = False
+) -> Comparison:
+    """Tells who would cross what if the accounts were scored for that moment now."""
+    stored = RiskScore.objects.filter(accounts.q("account_id")).order_by("pk")
+    rows = np.array(list(stored.values_list("pk", "computed")), dtype=np.int64).reshape(-1, 2)
+    new = fresh_scores(accounts, rules, at=at, from_log=from_log)
+    score = rows[:, 1]
+    was = _Standing(rows[:, 0], score, scoring.levels(score, rules), score >= rules.alert_threshold)
+    now = _Standing(new.account, new.score, new.level, new.score >= rules.alert_threshold)
+    return _compare(was, now, verdicts(accounts))
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    account: scoring.Ints
+    score: scoring.Ints
+    level: scoring.Ints
+    alarm: Mask
+
+
+def _compare(was: _Standing, now: _Standing, known: dict[int, bool]) -> Comparison:
+    """Compares accounts that stand in both; one without a score before crosses nothing."""
+    accounts, old, new = np.intersect1d(
+        was.account, now.account, assume_unique=True, return_indices=True
     )
     comparison = Comparison(
-        scored=len(new),
-        by_level_before=np.bincount(old.level, minlength=len(LEVELS)).tolist(),
-        by_level_after=np.bincount(new.level, minlength=len(LEVELS)).tolist(),
+        scored=len(now.account),
+        by_level_before=np.bincount(was.level, minlength=len(LEVELS)).tolist(),
+        by_level_after=np.bincount(now.level, minlength=len(LEVELS)).tolist(),
     )
-    alarm_old = old.score[in_old] >= before.alert_threshold
-    alarm_new = new.score[in_new] >= after.alert_threshold
-    crossed = (old.level[in_old] != new.level[in_new]) | (alarm_old != alarm_new)
-    for row in np.flatnonzero(crossed).tolist():
-        comparison.crossings.append(
-            Crossing(
-                account=int(new.account[in_new[row]]),
-                score_before=int(old.score[in_old[row]]),
-                score_after=int(new.score[in_new[row]]),
-                level_before=LEVELS[old.level[in_old[row]]],
-                level_after=LEVELS[new.level[in_new[row]]],
-                alert_before=bool(alarm_old[row]),
-                alert_after=bool(alarm_new[row]),
-            )
-        )
-    known = verdicts(accounts)
-    for account, was, now in zip(
-        new.account[in_new].tolist(), alarm_old.tolist(), alarm_new.tolist(), strict=True
+    crossed = (was.level[old] != now.level[new]) | (was.alarm[old] != now.alarm[new])
+    rows = np.flatnonzero(crossed)
+    columns = (
+        accounts,
+        was.score[old],
+        now.score[new],
+        was.level[old],
+        now.level[new],
+        was.alarm[old],
+        now.alarm[new],
+    )
+    for account, before, after, low, high, alarm, alarmed in zip(
+        *(column[rows].tolist() for column in columns), strict=True
     ):
+        comparison.crossings.append(
+            Crossing(account, before, after, LEVELS[low], LEVELS[high], alarm, alarmed)
+        )
+    comparison.crossed = len(rows)
+    alarms = zip(accounts.tolist(), was.alarm[old].tolist(), now.alarm[new].tolist(), strict=True)
+    for account, alarm, alarmed in alarms if known else ():
         if account in known:
-            comparison.judgement_before.add(was, known[account])
-            comparison.judgement_after.add(now, known[account])
+            comparison.judgement_before.add(alarm, known[account])
+            comparison.judgement_after.add(alarmed, known[account])
     return comparison
 
 
@@ -147,6 +174,7 @@ def replay(
 def add_up(total: Comparison, part: Comparison, *, keep: int | None = None) -> None:
     """Adds one range to the sum; `keep` bounds how many crossings are remembered."""
     total.scored += part.scored
+    total.crossed += part.crossed
     total.by_level_before = _sum(total.by_level_before, part.by_level_before)
     total.by_level_after = _sum(total.by_level_after, part.by_level_after)
     for mine, other in (
