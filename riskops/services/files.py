@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from django.db import transaction
+from django.db import reset_queries, transaction
 from django.utils import timezone
 
 from riskops.eventcheck import Refusal
@@ -68,6 +68,7 @@ def load_file(
     with _refused_file(refused_path, checkpoint) as refused:
         while batch := list(islice(rows, options.batch)):
             _load_batch(batch, options, checkpoint, refused)
+            reset_queries()  # in debug mode Django would keep the text of every statement
             progress(len(batch))
     _finish(checkpoint)
     return checkpoint

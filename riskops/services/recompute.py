@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import reset_queries, transaction
 from django.db.models import F, Q, Sum
 from django.utils import timezone
 
@@ -162,6 +162,7 @@ def work_on(
         if chunk is None:
             return finish_run(run)
         progress(work_on_chunk(run, chunk))
+        reset_queries()  # in debug mode Django would keep the text of every statement
     return False
 
 

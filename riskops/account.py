@@ -1,0 +1,38 @@
+"""The risk desk's corner on the account page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from riskops.explanation import explain
+from riskops.models import RiskScore
+from riskops.models.scores import Level
+from systemadmin.foundation.sockets import AccountPanel
+
+SHOWN_REASONS = 3
+
+
+def risk_summary(user: Any) -> list[tuple[Any, Any, str | None]]:
+    """Score, level and the weightiest reasons."""
+    score = RiskScore.objects.with_details().filter(pk=user.pk).first()
+    if score is None:
+        return [(_("Score"), _("not scored yet"), None)]
+    url = reverse("admin:riskops_riskscore_change", args=[user.pk])
+    lines: list[tuple[Any, Any, str | None]] = [
+        (_("Score"), f"{score.score} · {Level(score.level).label}", url)
+    ]
+    if score.override is not None:
+        lines.append((_("Override"), score.override.reason, url))
+    for reason in explain(score.breakdown, score.ruleset.rules)[:SHOWN_REASONS]:
+        lines.append((reason.title, f"{reason.points:+d}: {reason.text}", None))
+    return lines
+
+
+PANELS = [
+    AccountPanel(
+        title=_("Risk"), order=5, permission="riskops.view_riskscore", summary=risk_summary
+    )
+]
