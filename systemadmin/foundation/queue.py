@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import datetime
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
@@ -91,7 +92,7 @@ def run_task(path: str, request_id: str, key: str, *args: Any) -> Any:
         if not _may_run():
             logger.warning("task dropped: its database was replaced", extra={"task": path})
             return None
-        guard = import_string(settings.TASK_GUARD)
+        guard = import_module(settings.TASK_GUARD)
         if key and not guard.begin(key, path):
             logger.error("task is quarantined", extra={"task": path})
             return None
