@@ -39,7 +39,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from messaging import services
-from messaging.models import Mailbox, Message, Participant
+from messaging.models import Broadcast, Mailbox, Message, Participant
 from systemadmin.models import ApiToken, User
 from systemadmin.services import change_settings
 
@@ -49,7 +49,7 @@ logging.disable(logging.ERROR)
 HEAVY_CONVERSATIONS = 3600
 HEAVY_EACH = 100
 USUAL_EACH = 10
-MEMBERS = 50_000
+MEMBERS = 100_000
 PAGE = 25
 
 
@@ -60,7 +60,7 @@ def fill(messages):
     """One heaviest member with 3,600 conversations of 100 messages; the rest have ten each."""
     heavy = min(HEAVY_CONVERSATIONS, max(messages // (HEAVY_EACH * 10), 20))
     usual = (messages - heavy * HEAVY_EACH) // USUAL_EACH
-    members = min(MEMBERS, max(usual // 8, heavy + 100))
+    members = min(MEMBERS, max(usual // 4, heavy + 100))
     began = time.perf_counter()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
@@ -206,6 +206,18 @@ def timed(call, times):
     return figures
 
 
+def turn_about(calls, times):
+    """The same, for several things in turn, so that all of them see the same machine."""
+    figures = {title: [] for title in calls}
+    for number in range(times + 5):
+        for title, call in calls.items():
+            began = time.perf_counter()
+            call()
+            if number >= 5:
+                figures[title].append((time.perf_counter() - began) * 1000)
+    return figures
+
+
 def spread(figures):
     figures = sorted(figures)
     return statistics.median(figures), figures[min(len(figures) - 1, int(len(figures) * 0.99))]
@@ -240,14 +252,13 @@ def measure_reads(times):
     usual = [row[0] for row in everyone]
     rng = random.Random(1)
     print(f"conversation list, first page of {PAGE}")
-    lists = {
-        title: show(title, timed(lambda _n, pick=pick: page_of(pick()), times))
-        for title, pick in (
-            (f"heaviest member ({many} conversations), query", lambda: heavy),
-            (f"member with {few} conversations, query", lambda: ten),
-            ("any member, query", lambda: rng.choice(usual)),
-        )
+    picks = {
+        f"heaviest member ({many} conversations), query": lambda: heavy,
+        f"member with {few} conversations, query": lambda: ten,
+        "any member, query": lambda: rng.choice(usual),
     }
+    figures = turn_about({t: lambda p=p: page_of(p()) for t, p in picks.items()}, times)
+    p99s = [show(title, found)[1] for title, found in figures.items()]
     _, base = show(
         "heaviest, DISTINCT ON over the messages",
         timed(lambda _n: raw(RAW_LIST, user=heavy), max(times // 10, 20)),
@@ -258,7 +269,6 @@ def measure_reads(times):
             f"GET /api/messages/conversations, {title}",
             timed(lambda _n, c=client: c.get("/api/messages/conversations"), times),
         )
-    p99s = [p99 for _p50, p99 in lists.values()]
     print(f"  => {base / p99s[0]:.0f} x faster than DISTINCT ON for the heaviest member at p99")
     print(f"  => {many} conversations cost {p99s[0] / p99s[1]:.2f} x what {few} cost at p99")
     print("unread count")
@@ -436,12 +446,60 @@ def measure_streams(count, sends):
         asyncio.run(hold_streams(count, port, process, people, sends))
 
 
+# -- a broadcast whose workers are killed ------------------------------------------------------
+
+
+def measure_broadcast():
+    """Two workers at a time, each killed after a second or two, until everybody has it."""
+    operator = User.objects.get_or_create(username="bench-operator", is_staff=True)[0]
+    broadcast = services.create_broadcast(
+        actor=operator, kind="information", title="Novedades", body="Hemos mejorado la búsqueda."
+    )
+    unread_before = raw("SELECT sum(unread_count) FROM messaging_mailbox")[0][0] or 0
+    services.send_broadcast(actor=operator, broadcast=broadcast)
+    broadcast.refresh_from_db()
+    print(f"a broadcast to {broadcast.recipient_count:,} members, workers killed in between")
+    rng, killed, began = random.Random(5), 0, time.perf_counter()
+    workers = [worker(broadcast.pk) for _ in range(2)]
+    while Broadcast.objects.get(pk=broadcast.pk).status == "sending":
+        time.sleep(rng.uniform(2.0, 5.0))
+        victim = rng.randrange(2)
+        killed += workers[victim].poll() is None
+        workers[victim].kill()
+        workers[victim].wait()
+        workers[victim] = worker(broadcast.pk)
+    for process in workers:
+        process.wait()
+    took = time.perf_counter() - began
+    each = raw(
+        "SELECT count(*), count(DISTINCT conversation_id) FROM messaging_message"
+        " WHERE broadcast_id = %(pk)s",
+        pk=broadcast.pk,
+    )[0]
+    gained = raw("SELECT sum(unread_count) FROM messaging_mailbox")[0][0] - unread_before
+    print(f"  {killed} workers killed; {each[0]:,} messages to {each[1]:,} members in {took:.0f} s")
+    print(f"  unread totals grew by {gained:,}")
+    assert each == (broadcast.recipient_count,) * 2, "each member exactly once"
+    assert gained == broadcast.recipient_count
+    began = time.perf_counter()
+    numbers = services.read_statistics(broadcast)
+    print(f"  read statistics {numbers} in {(time.perf_counter() - began) * 1000:.0f} ms")
+
+
+def worker(pk):
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "manage.py"), "deliver_broadcast", str(pk)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--streams", type=int, default=1000)
     parser.add_argument("--times", type=int, default=300)
-    parser.add_argument("--only", choices=["reads", "sends", "streams"])
+    parser.add_argument("--only", choices=["reads", "sends", "streams", "broadcast"])
     options = parser.parse_args()
     if connection.vendor != "postgresql":
         sys.exit("Set DATABASE_URL to an empty PostgreSQL database.")
@@ -465,6 +523,8 @@ def main():
         measure_sends(options.times)
     if options.only in (None, "streams"):
         measure_streams(options.streams, sends=200)
+    if options.only in (None, "broadcast"):
+        measure_broadcast()
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from messaging import content_checks
 from messaging.errors import EditWindowOver, MessageErased, NotYourMessage
 from messaging.models import Message, MessageKind, MessageRevision, StreamKind
 from messaging.services import rules
-from messaging.services.facts import read_facts
-from messaging.services.mailboxes import Journal, lock_mailboxes
+from messaging.services.facts import lock_and_read
+from messaging.services.mailboxes import Journal
 from messaging.services.reading import other_party
 from messaging.services.sending import recipient_of
 from messaging.services.trust import tier_of
@@ -25,7 +25,11 @@ from systemadmin.models import User
 def edit_message(*, actor: User, message: Message, body: str) -> Message:
     """Change the wording of one's own message; both sides can see what it said before."""
     peer_id = other_party(message.conversation, actor.pk)
-    boxes = lock_mailboxes([actor.pk, peer_id])
+    text = rules.check_body(body, has_attachment=hasattr(message, "attachment"))
+    fingerprint = content_checks.fingerprint(text)
+    boxes, facts = lock_and_read(
+        sender_id=actor.pk, recipient_id=peer_id, client_id=None, fingerprint=fingerprint
+    )
     message = lock_row(Message.objects.select_related("conversation"), pk=message.pk)
     now = timezone.now()
     if message.sender_id != actor.pk or message.kind != MessageKind.MEMBER:
@@ -34,18 +38,9 @@ def edit_message(*, actor: User, message: Message, body: str) -> Message:
         raise MessageErased
     if now - message.created_at > timedelta(minutes=setting("messaging.edit_minutes")):
         raise EditWindowOver
-    text = rules.check_body(body, has_attachment=hasattr(message, "attachment"))
     if text == message.body:
         return message
     recipient = recipient_of(peer_id)
-    fingerprint = content_checks.fingerprint(text)
-    facts = read_facts(
-        sender_id=actor.pk,
-        recipient_id=peer_id,
-        client_id=None,
-        fingerprint=fingerprint,
-        now=now,
-    )
     rules.check_parties(actor, recipient, facts)
     rules.check_content(actor, recipient, text, tier_of(actor, now, facts.level))
     MessageRevision.objects.create(message=message, body=message.body, replaced_at=now)

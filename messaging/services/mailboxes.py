@@ -40,7 +40,13 @@ def _lock_all_or_none(user_ids: list[int]) -> dict[int, Mailbox]:
 
 
 def _lock_pair(lower: int, higher: int) -> dict[int, Mailbox]:
-    rows = statements.run(statements.lock_pair_sql(), {"lower": lower, "higher": higher})
+    return mailboxes_of(
+        statements.run(statements.lock_pair_sql(), {"lower": lower, "higher": higher})
+    )
+
+
+def mailboxes_of(rows: list[tuple[Any, ...]]) -> dict[int, Mailbox]:
+    """The mailboxes that `lock_pair_sql` found, by member."""
     boxes = [Mailbox.from_db(connection.alias, _COLUMNS, [_moment(v) for v in row]) for row in rows]
     return {box.user_id: box for box in boxes}
 

@@ -25,7 +25,7 @@ from messaging.models import (
     StreamKind,
 )
 from messaging.services import rules, statements
-from messaging.services.facts import read_facts
+from messaging.services.facts import lock_and_read
 from messaging.services.mailboxes import Journal, lock_mailboxes
 from messaging.services.team import team_user
 from messaging.services.trust import tier_of
@@ -77,16 +77,15 @@ def send_message(
     file = _checked_file(attachment)
     if actor.pk == recipient.pk:
         raise InvalidInput("recipient", _("You cannot write to yourself."), code="yourself")
-    boxes = lock_mailboxes([actor.pk, recipient.pk])
-    now = timezone.now()
     fingerprint = content_checks.fingerprint(text)
-    facts = read_facts(
+    boxes, facts = lock_and_read(
         sender_id=actor.pk,
         recipient_id=recipient.pk,
         client_id=client_id,
         fingerprint=fingerprint,
-        now=now,
     )
+    # After the lock, so that the order of moments is the order of numbers.
+    now = timezone.now()
     if facts.first_id is not None:
         return Sent(_already_sent(facts.first_id, recipient, text, file), is_new=False)
     tier = tier_of(actor, now, facts.level)

@@ -28,6 +28,24 @@ def run(sql: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         return prepared.fetchall()
 
 
+def run_together(*asked: tuple[str, Mapping[str, Any]]) -> list[list[tuple[Any, ...]]]:
+    """Run statements one after the other, but send them, and BEGIN, in one go.
+
+    Each still sees what was committed when its own turn comes, so one that reads after one that
+    locks reads under the lock.
+    """
+    if connection.vendor != "postgresql":
+        return [run(sql, values) for sql, values in asked]
+    connection.ensure_connection()
+    line = connection.connection
+    with connection.wrap_database_errors, line.pipeline():
+        cursors = [
+            psycopg.Cursor(line).execute(sql.encode(), values, prepare=True)
+            for sql, values in asked
+        ]
+        return [cursor.fetchall() for cursor in cursors]
+
+
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     adapt = connection.ops.adapt_datetimefield_value
     return {

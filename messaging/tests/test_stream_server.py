@@ -12,11 +12,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from django.conf import settings
 from django.db import connection
 
+from messaging.tests.processes import ROOT, environment_of
+
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
-ROOT = Path(settings.BASE_DIR)
 WORLD = Path(__file__).parent / "stream_world.py"
 
 
@@ -28,22 +28,8 @@ def free_port():
 
 @pytest.fixture
 def environment(tmp_path):
-    """The test's PostgreSQL database, or a fresh SQLite file; no other state is shared."""
-    env = {
-        **os.environ,
-        "DJANGO_DEBUG": "1",
-        "VAR_DIR": str(tmp_path),
-        "DATABASE_URL": f"sqlite:///{tmp_path}/stream.sqlite3",
-        "REDIS_URL": "",
-        "PYTHONUNBUFFERED": "1",
-    }
-    if connection.vendor == "postgresql":
-        db = connection.settings_dict
-        port = db["PORT"] or 5432
-        env["DATABASE_URL"] = (
-            f"postgres://{db['USER']}:{db['PASSWORD']}@{db['HOST']}:{port}/{db['NAME']}"
-        )
-    else:
+    env = environment_of(tmp_path)
+    if connection.vendor != "postgresql":
         manage(env, "migrate", "-v0")
     return env
 

@@ -148,6 +148,10 @@ class CursorList(BasePagination):
             if step is not None:
                 beyond |= same & step
             same &= Q(**{f"{name}__isnull": True}) if value is None else Q(**{name: value})
+        name, descending = self.fields[0]
+        if position[0] is not None and not self.nullable[0]:
+            # Says nothing new, but says where to start: an index range is not read out of ORs.
+            beyond &= Q(**{f"{name}__{'lte' if descending != backwards else 'gte'}": position[0]})
         return beyond
 
     def _step(self, name: str, value: Any, down: bool, index: int, backwards: bool) -> Q | None:
