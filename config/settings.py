@@ -95,6 +95,7 @@ MIDDLEWARE = [
     "systemadmin.foundation.access_log.AccessLogMiddleware",
     "systemadmin.foundation.middleware.TrafficMiddleware",
     "systemadmin.foundation.headers.SecurityHeadersMiddleware",
+    "systemadmin.foundation.blocklist.BlocklistMiddleware",
     "systemadmin.maintenance_middleware.HardMaintenanceMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -267,7 +268,13 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "ENUM_NAME_OVERRIDES": EnumNames(),
     "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    # Only health, sign-in, the FAQ and approved products are public; on one's own machine
+    # the schema may be looked at without signing in.
+    "SERVE_PERMISSIONS": [
+        "rest_framework.permissions.AllowAny"
+        if DEBUG or TESTING
+        else "rest_framework.permissions.IsAuthenticated"
+    ],
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api",
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -1,10 +1,35 @@
 """Settings of the base app that staff may change at run time."""
 
+import ipaddress
+from typing import Any
+
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin.foundation.sockets import Setting
 
 BACKUP_SETTINGS = [
+    Setting(
+        key="blocking.flood_per_minute",
+        type=int,
+        default=1000,
+        min=100,
+        max=1000000,
+        description=_("Requests a minute above which an address is blocked by itself."),
+    ),
+    Setting(
+        key="blocking.flood_minutes",
+        type=int,
+        default=60,
+        min=1,
+        max=10080,
+        description=_("Minutes that such a block lasts."),
+    ),
+    Setting(
+        key="blocking.exempt",
+        type=list,
+        default=["127.0.0.0/8", "::1/128"],
+        description=_("Networks that are never blocked."),
+    ),
     Setting(
         key="ratelimit.backup",
         type="rate",
@@ -194,3 +219,16 @@ SETTINGS = [
     ),
     *BACKUP_SETTINGS,
 ]
+
+
+def check_exempt_networks(values: dict[str, Any]) -> dict[str, Any]:
+    """Every exempt network must be one, or nothing could be blocked any more."""
+    try:
+        for text in values["blocking.exempt"]:
+            ipaddress.ip_network(text, strict=False)
+    except (ValueError, TypeError):
+        return {"blocking.exempt": _("A list of addresses or CIDR blocks.")}
+    return {}
+
+
+RULES = [check_exempt_networks]

@@ -11,6 +11,9 @@ ROLES = {
         "systemadmin.view_personal_data",
     ],
     "operator": [
+        "systemadmin.view_blockednetwork",
+        "systemadmin.add_blockednetwork",
+        "systemadmin.delete_blockednetwork",
         "systemadmin.view_statistics",
         "systemadmin.view_systemstatus",
         "systemadmin.view_user",

@@ -13,8 +13,10 @@ from django.http import HttpRequest
 from systemadmin import audit
 from systemadmin.foundation.context import current
 from systemadmin.foundation.maintenance import write_bypassed
+from systemadmin.foundation.ratelimit import flooded
 from systemadmin.models import User
 from systemadmin.services import authentication, raise_alert, sessions
+from systemadmin.services.blocked_networks import block_flood
 
 logger = logging.getLogger("atalaya.errors")
 
@@ -71,3 +73,9 @@ def on_write_bypassed(sender: Any, user_id: int, method: str, path: str, **kwarg
         actor=User.objects.get(pk=user_id),
         metadata={"method": method, "path": path},
     )
+
+
+@receiver(flooded, dispatch_uid="systemadmin.flooded")
+def on_flooded(sender: Any, ip: str, count: int, **kwargs: Any) -> None:
+    """An address sends far more than any client does."""
+    block_flood(ip, count)

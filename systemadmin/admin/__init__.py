@@ -1,5 +1,5 @@
 """Admin pages of the base app, one file per aggregate."""
 
-from systemadmin.admin import alerts, audit, backups, maintenance, users
+from systemadmin.admin import alerts, audit, backups, blocked_networks, maintenance, users
 
-__all__ = ["alerts", "audit", "backups", "maintenance", "users"]
+__all__ = ["alerts", "audit", "backups", "blocked_networks", "maintenance", "users"]

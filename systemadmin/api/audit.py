@@ -102,7 +102,10 @@ class AuditViewSet(ListAction, RetrieveAction, StaffViewSet):
 
     @extend_schema(
         parameters=[OpenApiParameter("file", str, enum=["csv", "jsonl"])],
-        responses={(200, "text/csv"): OpenApiTypes.STR},
+        responses={
+            (200, "text/csv"): OpenApiTypes.STR,
+            (200, "application/jsonl"): OpenApiTypes.STR,
+        },
         summary="Export as CSV or JSON lines",
     )
     @action(detail=False, strict_parameters=True, pagination_class=None)

@@ -6,6 +6,7 @@ from systemadmin.api.alerts import AlertViewSet
 from systemadmin.api.audit import AuditViewSet
 from systemadmin.api.auth import AuthViewSet, OwnSessionsViewSet, TwoFactorViewSet
 from systemadmin.api.backups import BackupViewSet, RestoreViewSet
+from systemadmin.api.blocked_ips import BlockedIpViewSet
 from systemadmin.api.config import ConfigViewSet
 from systemadmin.api.health import HealthViewSet
 from systemadmin.api.maintenance import MaintenanceViewSet
@@ -22,6 +23,7 @@ router.register("admin/demo", DemoViewSet, basename="demo")
 router.register("admin/maintenance", MaintenanceViewSet, basename="maintenance")
 router.register("admin/backups", BackupViewSet, basename="backups")
 router.register("admin/restores", RestoreViewSet, basename="restores")
+router.register("admin/blocked-ips", BlockedIpViewSet, basename="blocked-ip")
 router.register("admin/stats", StatsViewSet, basename="stats")
 router.register("admin/system", SystemViewSet, basename="system")
 router.register("admin/alerts", AlertViewSet, basename="alert")

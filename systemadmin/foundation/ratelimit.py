@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import DatabaseError
+from django.dispatch import Signal
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django_ratelimit.core import get_usage
@@ -41,6 +42,9 @@ class RateLimitUnavailable(Unavailable):
 
     code = "rate_limit_unavailable"
     default_detail = _("Requests cannot be counted now. Try again in a moment.")
+
+
+flooded = Signal()  # ip, count: an address sent far more than any client does
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,8 @@ def hit(request: HttpRequest, rate_class: str, *, user_id: int | None) -> Usage 
         if rate_class in FAIL_CLOSED:
             raise RateLimitUnavailable(retry_after=5) from error
         return None
+    if usage["count"] == setting("blocking.flood_per_minute") + 1 and window <= 60:
+        flooded.send(sender=Usage, ip=client_ip(request), count=usage["count"])
     return Usage(
         name=rate_class,
         quota=quota,

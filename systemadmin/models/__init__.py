@@ -3,6 +3,7 @@
 from systemadmin.models.alerts import Alert, AlertNotice, AlertRule, AlertSilence
 from systemadmin.models.audit import AuditEntry, AuditSeal
 from systemadmin.models.backups import Backup, BackupVerification, Restore
+from systemadmin.models.blocked_networks import BlockedNetwork
 from systemadmin.models.configuration import ConfigurationChange, SystemConfig
 from systemadmin.models.idempotency import IdempotencyKey
 from systemadmin.models.identity import (
@@ -27,6 +28,7 @@ __all__ = [
     "AuditSeal",
     "Backup",
     "BackupVerification",
+    "BlockedNetwork",
     "ConfigurationChange",
     "Demo2FASession",
     "EncryptedTotpDevice",

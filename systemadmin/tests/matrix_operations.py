@@ -3,6 +3,10 @@
 STAFF = {"support_agent", "marketplace_moderator", "risk_analyst", "operator", "auditor"}
 
 MATRIX = {
+    "GET /api/admin/blocked-ips": {"operator", "auditor"},
+    "GET /api/admin/blocked-ips/{pk}": {"operator", "auditor"},
+    "POST /api/admin/blocked-ips": {"operator"},
+    "DELETE /api/admin/blocked-ips/{pk}": {"operator"},
     "GET /api/admin/stats/overview": STAFF,
     "GET /api/admin/stats/users": STAFF,
     "GET /api/admin/stats/transactions": STAFF,

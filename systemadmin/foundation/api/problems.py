@@ -221,12 +221,12 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     return defaults.permission_denied(request, exception)
 
 
-def closed_door(request: HttpRequest, refusal: Unavailable) -> HttpResponse:
+def closed_door(request: HttpRequest, refusal: DomainError) -> HttpResponse:
     """Answer a closed door: a problem for clients, a page for browsers."""
     if wants_problem(request):
         return plain_problem(refusal)
     context = {"title": refusal.title, "message": refusal.detail, **refusal.extra}
-    response = render(request, "maintenance.html", context, status=503)
+    response = render(request, "maintenance.html", context, status=refusal.status)
     for name, value in refusal.headers.items():
         response[name] = value
     return response

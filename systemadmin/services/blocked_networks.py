@@ -1,0 +1,153 @@
+"""Keeping networks out: by hand, and by themselves when they flood us."""
+
+import ipaddress
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from systemadmin import audit
+from systemadmin.foundation.blocklist import BLOCKED_KEY, Network
+from systemadmin.foundation.concurrency import lock_row
+from systemadmin.foundation.errors import InvalidInput, RuleViolation
+from systemadmin.foundation.sockets import forget_stored_values, setting
+from systemadmin.models import BlockedNetwork, SystemConfig, User
+
+# Nobody means to block half of the internet; a slip of the finger would.
+WIDEST = {4: 8, 6: 19}
+
+
+class AlreadyBlocked(RuleViolation):
+    """The network is blocked already."""
+
+    code = "already_blocked"
+    default_detail = _("This network is already blocked.")
+
+
+class WouldLockYouOut(RuleViolation):
+    """The caller's own address lies in the network."""
+
+    code = "would_lock_you_out"
+    default_detail = _("Your own address lies in this network.")
+
+
+class NetworkIsExempt(RuleViolation):
+    """The network overlaps one that is never blocked."""
+
+    code = "network_is_exempt"
+    default_detail = _("This network overlaps one that is exempt from blocking.")
+
+
+def parse_network(text: str) -> Network:
+    """Return the network; raises `InvalidInput`."""
+    try:
+        network = ipaddress.ip_network(text.strip(), strict=False)
+    except ValueError as error:
+        raise InvalidInput("network", _("An IP address or a CIDR block.")) from error
+    if network.prefixlen < WIDEST[network.version]:
+        raise InvalidInput("network", _("This block is too wide."))
+    return network
+
+
+def exempt_networks() -> list[Network]:
+    """Return the networks that are never blocked."""
+    return [ipaddress.ip_network(text, strict=False) for text in setting("blocking.exempt")]
+
+
+@transaction.atomic
+def block_network(
+    *,
+    actor: User | None,
+    network: str,
+    reason: str,
+    expires_at: datetime | None = None,
+    own_ip: str = "",
+    is_automatic: bool = False,
+) -> BlockedNetwork:
+    """Keep a network out.
+
+    Raises `InvalidInput`, `AlreadyBlocked`, `WouldLockYouOut` and `NetworkIsExempt`.
+    """
+    parsed = parse_network(network)
+    if expires_at is not None and expires_at <= timezone.now():
+        raise InvalidInput("expires_at", _("The end must lie in the future."))
+    if own_ip and ipaddress.ip_address(own_ip) in parsed:
+        raise WouldLockYouOut
+    if any(_overlap(parsed, exempt) for exempt in exempt_networks()):
+        raise NetworkIsExempt
+    lift_expired()
+    try:
+        with transaction.atomic():
+            row = BlockedNetwork.objects.create(
+                network=str(parsed),
+                reason=reason[:300],
+                expires_at=expires_at,
+                is_automatic=is_automatic,
+                created_by=actor,
+            )
+    except IntegrityError as error:
+        raise AlreadyBlocked from error
+    _publish()
+    audit.record(
+        "systemadmin.network.blocked",
+        actor=actor,
+        target=row,
+        after={"network": row.network, "expires_at": expires_at, "automatic": is_automatic},
+        reason=reason,
+    )
+    return row
+
+
+def _overlap(one: Network, other: Network) -> bool:
+    return one.version == other.version and one.overlaps(other)
+
+
+@transaction.atomic
+def lift_block(*, actor: User | None, block: BlockedNetwork) -> BlockedNetwork:
+    """Let a network in again; raises `RuleViolation` when it was lifted before."""
+    row = lock_row(BlockedNetwork.objects.all(), pk=block.pk)
+    if row.lifted_at is not None:
+        raise RuleViolation(_("This block was lifted before."), code="already_lifted")
+    row.lifted_at = timezone.now()
+    row.save(update_fields=["lifted_at", "updated_at"])
+    _publish()
+    audit.record("systemadmin.network.lifted", actor=actor, target=row)
+    return row
+
+
+def lift_expired() -> int:
+    """Mark expired blocks as lifted; return how many (they are not enforced anyway)."""
+    now = timezone.now()
+    lifted = BlockedNetwork.objects.filter(lifted_at__isnull=True, expires_at__lte=now).update(
+        lifted_at=now
+    )
+    if lifted:
+        _publish()
+    return lifted
+
+
+def block_flood(ip: str, count: int) -> None:
+    """Block an address that sent far more than any client does, for the configured time."""
+    minutes = setting("blocking.flood_minutes")
+    try:
+        block_network(
+            actor=None,
+            network=ip,
+            reason=f"{count} requests in a minute",
+            expires_at=timezone.now() + timedelta(minutes=minutes),
+            is_automatic=True,
+        )
+    except (RuleViolation, InvalidInput):
+        return
+
+
+def _publish() -> None:
+    rows = BlockedNetwork.objects.filter(lifted_at__isnull=True).filter(
+        Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now())
+    )
+    state = [[row.network, row.expires_at.isoformat() if row.expires_at else None] for row in rows]
+    SystemConfig.objects.update_or_create(key=BLOCKED_KEY, defaults={"value": state})
+    forget_stored_values()
+    transaction.on_commit(forget_stored_values)
