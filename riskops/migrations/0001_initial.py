@@ -96,6 +96,7 @@ class Migration(migrations.Migration):
                 ('accepted', models.PositiveBigIntegerField(default=0, verbose_name='accepted')),
                 ('duplicates', models.PositiveBigIntegerField(default=0, verbose_name='duplicates')),
                 ('refused', models.PositiveBigIntegerField(default=0, verbose_name='refused')),
+                ('strangers', models.PositiveBigIntegerField(default=0, help_text='Transfers neither end of which is ours.', verbose_name='between strangers')),
                 ('refused_bytes', models.PositiveBigIntegerField(default=0, verbose_name='bytes of refused rows')),
                 ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished at')),
             ],

@@ -135,6 +135,9 @@ class IngestCheckpoint(TimestampedModel):
     accepted = models.PositiveBigIntegerField(_("accepted"), default=0)
     duplicates = models.PositiveBigIntegerField(_("duplicates"), default=0)
     refused = models.PositiveBigIntegerField(_("refused"), default=0)
+    strangers = models.PositiveBigIntegerField(
+        _("between strangers"), default=0, help_text=_("Transfers neither end of which is ours.")
+    )
     refused_bytes = models.PositiveBigIntegerField(_("bytes of refused rows"), default=0)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
 

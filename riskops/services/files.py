@@ -19,6 +19,7 @@ from riskops.models import IngestCheckpoint
 from riskops.services.rows import record_rows
 from systemadmin import audit
 
+STRANGERS = "unknown_account"
 REFUSED_COLUMNS = ("row", "field", "code", "detail", "external_id", "content")
 
 Numbered = tuple[int, Any]
@@ -43,6 +44,7 @@ class LoadOptions:
             mapping.id_prefix,
             mapping.both_ends,
             self.source,
+            self.skip_strangers,
         ]
         return fingerprint(path, meaning)
 
@@ -99,6 +101,10 @@ def _load_batch(
     with transaction.atomic():
         result = record_rows(events, source=options.source, create_accounts=options.create_accounts)
         lines = list(_told(result.refused, origin, options))
+        if options.skip_strangers:
+            known = [line for line in lines if line[2] != STRANGERS]
+            checkpoint.strangers += len(lines) - len(known)
+            lines = known
         refused.write(lines)
         checkpoint.rows_done += len(batch)
         checkpoint.accepted += result.accepted
@@ -117,7 +123,7 @@ def _told(
     strangers: dict[int, int] = {}
     for refusal in refusals:
         number, source = origin[refusal.index]
-        if options.mapping.both_ends and refusal.code == "unknown_account":
+        if options.mapping.both_ends and refusal.code == STRANGERS:
             strangers[number] = strangers.get(number, 0) + 1
             if strangers[number] < 2:
                 continue
@@ -177,5 +183,6 @@ def _finish(checkpoint: IngestCheckpoint) -> None:
             "accepted": checkpoint.accepted,
             "duplicates": checkpoint.duplicates,
             "refused": checkpoint.refused,
+            "strangers": checkpoint.strangers,
         },
     )

@@ -123,6 +123,21 @@ def test_a_transfer_counts_at_both_ends(load, people):
     assert sorted(pairs) == [("u0", "u0", "u1"), ("u1", "u1", "u0"), ("u2", "u2", "stranger")]
 
 
+def test_transfers_between_strangers_are_counted_if_asked(load, people):
+    text = "from_wallet,to_wallet\nu0,u1\nu2,stranger\nstranger,nobody\n"
+    options = (
+        "--kind=transfer",
+        "--map=wallet=from_wallet,counterparty_wallet=to_wallet",
+        "--set=occurred_at=2022-05-02",
+        "--both-ends",
+        "--skip-strangers",
+    )
+    out, refused, code = load(text, *options, name="transfers.csv")
+    assert "3 recorded, 0 known already, 0 refused" in out
+    assert "1 transfers between strangers" in out
+    assert (refused, code) == ([], 0)
+
+
 def test_bad_rows_go_to_a_file_with_reasons(load, people):
     text = CSV + "dance,u0,2026-02-01T10:00:00Z,9,,,\nlogin_ok,u9,2026-02-01,10,,,\nlogin_ok,u0\n"
     out, refused, code = load(text)

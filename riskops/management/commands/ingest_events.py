@@ -24,7 +24,7 @@ examples:
   manage.py ingest_events events.csv
   manage.py ingest_events accounts.csv.gz --kind account_created --create-accounts \\
       --map account_external_id=address,wallet=address --set occurred_at=2022-05-01
-  manage.py ingest_events transfers.csv.gz --kind transfer --both-ends \\
+  manage.py ingest_events transfers.csv.gz --kind transfer --both-ends --skip-strangers \\
       --map wallet=from_wallet,counterparty_wallet=to_wallet --set occurred_at=2022-05-01
 
 Exit code 0: everything was taken in or known already; 1: some rows were refused (see the file
@@ -51,6 +51,11 @@ class Command(BaseCommand):
             action="store_true",
             help="a transfer counts for the account of either wallet; an account's external id "
             "is its wallet",
+        )
+        parser.add_argument(
+            "--skip-strangers",
+            action="store_true",
+            help="with --both-ends: count transfers between two strangers instead of refusing them",
         )
         parser.add_argument(
             "--create-accounts",
@@ -107,6 +112,7 @@ class Command(BaseCommand):
             source=source,
             create_accounts=options["create_accounts"],
             batch=options["batch"],
+            skip_strangers=options["both_ends"] and options["skip_strangers"],
         )
 
     def _bar(self, path: Path) -> Any:
@@ -122,6 +128,8 @@ class Command(BaseCommand):
             f"{done.refused} refused ({seconds:.1f} s, {done.accepted / max(seconds, 0.001):,.0f} "
             "events/s)"
         )
+        if done.strangers:
+            self.stdout.write(f"{done.strangers} transfers between strangers passed over")
         if done.refused:
             self.stdout.write(f"Refused rows with their reasons: {refused}")
 
