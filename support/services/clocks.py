@@ -66,7 +66,7 @@ def deadlines(timeline: Timeline, reported: Collection[tuple[str, int]]) -> dict
     """What a ticket row keeps of its clocks: a cache that can be checked at any time."""
     first = timeline.latest(sla.FIRST_RESPONSE)
     resolution = timeline.latest(sla.RESOLUTION)
-    late = [c.due_at for c in timeline.clocks if c.is_running and c.breached_at and c.due_at]
+    late = [c.due_at for c in timeline.clocks if c.is_running and c.due_at and c.key in reported]
     return {
         "first_response_due_at": first.due_at if first else None,
         "first_responded_at": first.stopped_at if first else None,

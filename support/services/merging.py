@@ -68,10 +68,11 @@ def _merge(
     check_version(first, expected_version)
     _check(first, target)
     now = timezone.now()
+    asked = _awaits_answer(first)
     _move_everything(first, target)
     _close_source(first, target, actor, now)
     Ticket.objects.filter(pk__in=family).update(merged_into=target)
-    _tell_target(first, target, actor, now)
+    _tell_target(first, target, actor, now, asked=asked)
     audit.record(
         "support.ticket.merged", actor=actor, target=first, metadata={"into": target.number}
     )
@@ -131,18 +132,20 @@ def _close_source(source: Ticket, target: Ticket, actor: User | None, now: datet
     source.save()
 
 
-def _tell_target(source: Ticket, target: Ticket, actor: User | None, now: datetime) -> None:
+def _awaits_answer(ticket: Ticket) -> bool:
+    """Whether the customer spoke last and nobody has declared the matter settled."""
+    last = ticket.replies.public().order_by("said_at", "id").last()
+    return last is not None and last.is_from_customer and not ticket.is_done
+
+
+def _tell_target(
+    source: Ticket, target: Ticket, actor: User | None, now: datetime, *, asked: bool
+) -> None:
     note(target, TicketEvent.Kind.MERGED_IN, actor=actor, at=now, number=source.number)
     recount(target)
-    last = target.replies.public().order_by("said_at", "id").last()
-    if (
-        last is not None
-        and last.is_from_customer
-        and last.origin_id == source.pk
-        and target.status in lifecycle.OPEN_STATUSES
-    ):
+    if asked and not target.is_done:
         # The question came along, and someone waits for its answer from here on.
-        note(target, TicketEvent.Kind.CUSTOMER_REPLY, actor=None, at=now, reply=last.pk)
+        note(target, TicketEvent.Kind.CUSTOMER_REPLY, actor=None, at=now, merged=source.number)
     clocks.refresh(target, now=now)
     target.bump()
     target.save()

@@ -1,7 +1,6 @@
 """Keeping calendars and policies: every change makes a version, no version ever changes."""
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
 from django.db import transaction
@@ -55,6 +54,7 @@ def save_calendar(
     for name in CALENDAR_FIELDS:
         if name in values:
             setattr(kept, name, values[name])
+    kept.holidays = sorted(str(day) for day in kept.holidays)
     _check_calendar(kept)
     kept.full_clean()
     kept.save()
@@ -72,8 +72,11 @@ def _check_calendar(calendar: BusinessCalendar) -> None:
 
 
 def _terms_of(calendar: BusinessCalendar) -> dict[str, Any]:
-    days = [day.isoformat() if isinstance(day, date) else day for day in calendar.holidays]
-    return {"timezone": calendar.timezone, "windows": calendar.windows, "holidays": sorted(days)}
+    return {
+        "timezone": calendar.timezone,
+        "windows": calendar.windows,
+        "holidays": list(calendar.holidays),
+    }
 
 
 @transaction.atomic
