@@ -1,8 +1,7 @@
 """Whose ticket it is: by hand, in turn, or to whoever has least open."""
 
-from datetime import datetime
-
 from django.db.models import Count, F, Q, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from support import lifecycle
@@ -39,7 +38,7 @@ def check_may_assign(actor: User | None, ticket: Ticket, assignee: User | None) 
         raise NotAllowed(_("You may take free tickets, not those of others."))
 
 
-def choose_agent(category: Category | None, *, now: datetime) -> User | None:
+def choose_agent(category: Category | None) -> User | None:
     """The agent whose turn it is under the category's rule, noted as given; None by hand."""
     strategy = (category.assignment if category else "") or setting("support.assignment")
     if strategy == MANUAL:
@@ -58,7 +57,7 @@ def choose_agent(category: Category | None, *, now: datetime) -> User | None:
     chosen = _next_in_turn(states, strategy)
     if chosen is None:
         return None
-    chosen.last_assigned_at = now
+    chosen.last_assigned_at = timezone.now()  # read under the lock, or turns would mix up
     chosen.save(update_fields=["last_assigned_at"])
     return chosen.user
 

@@ -41,7 +41,11 @@ def fetch(mailbox: Mailbox) -> int:
             return 0
         try:
             with _session(mailbox) as server:
-                new = sum(_take(server, mailbox, uid) for uid in _waiting(server, mailbox))
+                # Marked by a keyword of our own where the server keeps such, so that a
+                # colleague reading the mailbox does not make a mail look fetched.
+                mark = FETCHED if _keeps_keywords(server) else ""
+                uids = _waiting(server, mailbox, mark)
+                new = sum(_take(server, mailbox, uid, mark) for uid in uids)
         except Failure as error:
             _note(mailbox, f"{type(error).__name__}: {error}")
             return -1
@@ -66,44 +70,41 @@ def _session(mailbox: Mailbox) -> Iterator[imaplib.IMAP4]:
         server.shutdown()
 
 
-def _waiting(server: imaplib.IMAP4, mailbox: Mailbox) -> list[bytes]:
-    # Marked by our own keyword where the server keeps such, so that a colleague reading
-    # the mailbox does not make a mail look fetched; otherwise by "seen".
-    criterion = "ALL" if mailbox.done_folder else f"UNKEYWORD {FETCHED}"
-    if not mailbox.done_folder and not _keeps_keywords(server):
-        criterion = "UNSEEN"
-    data = _ok(server.uid("SEARCH", criterion))
-    return data[0].split() if data and data[0] else []
-
-
 FETCHED = "AtalayaFetched"
 
 
 def _keeps_keywords(server: imaplib.IMAP4) -> bool:
+    """Whether the server lets us mark mail as ours; asked once, the answer is used up."""
     _kind, data = server.response("PERMANENTFLAGS")
     flags = b" ".join(item for item in data if isinstance(item, bytes)) if data else b""
     return rb"\*" in flags or FETCHED.encode() in flags
 
 
-def _take(server: imaplib.IMAP4, mailbox: Mailbox, uid: bytes) -> int:
-    data = _ok(server.uid("FETCH", uid.decode(), "(BODY.PEEK[])"))
+def _waiting(server: imaplib.IMAP4, mailbox: Mailbox, mark: str) -> list[str]:
+    criterion = "ALL" if mailbox.done_folder else f"UNKEYWORD {FETCHED}" if mark else "UNSEEN"
+    data = _ok(server.uid("SEARCH", criterion))
+    return data[0].decode().split() if data and data[0] else []
+
+
+def _take(server: imaplib.IMAP4, mailbox: Mailbox, uid: str, mark: str) -> int:
+    data = _ok(server.uid("FETCH", uid, "(BODY.PEEK[])"))
     raw = next((part[1] for part in data if isinstance(part, tuple)), None)
     if raw is None:  # gone meanwhile
         return 0
     _message, is_new = store_mail(mailbox=mailbox, raw=raw)
     if connection.in_atomic_block:
         raise ValueError("fetching inside a transaction would acknowledge what may be undone")
-    _acknowledge(server, mailbox, uid.decode())
+    _acknowledge(server, mailbox, uid, mark)
     return int(is_new)
 
 
-def _acknowledge(server: imaplib.IMAP4, mailbox: Mailbox, uid: str) -> None:
+def _acknowledge(server: imaplib.IMAP4, mailbox: Mailbox, uid: str, mark: str) -> None:
     if mailbox.done_folder:
         _ok(server.uid("COPY", uid, _quoted(mailbox.done_folder)))
         _ok(server.uid("STORE", uid, "+FLAGS.SILENT", r"(\Deleted \Seen)"))
         server.expunge()
         return
-    flags = rf"(\Seen {FETCHED})" if _keeps_keywords(server) else r"(\Seen)"
+    flags = rf"(\Seen {mark})" if mark else r"(\Seen)"
     _ok(server.uid("STORE", uid, "+FLAGS.SILENT", flags))
 
 

@@ -64,7 +64,7 @@ def open_ticket(
     if assignee is not None:
         assignment.check_agent(assignee)
         assignment.check_may_assign(actor, ticket, assignee)
-    ticket.assignee = assignee or assignment.choose_agent(category, now=now)
+    ticket.assignee = assignee or assignment.choose_agent(category)
     ticket.number = next_number(now.year)
     check_fields(ticket)
     ticket.save()
