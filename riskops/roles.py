@@ -4,7 +4,7 @@ ROLES = {
     "support_agent": [
         "riskops.view_riskscore",
         "riskops.view_riskscorehistory",
-        "riskops.view_account360",
+        "riskops.view_account",
     ],
     "marketplace_moderator": [
         "riskops.view_riskscore",
@@ -40,7 +40,8 @@ ROLES = {
         "riskops.import_iprange",
         "riskops.view_accountnote",
         "riskops.add_accountnote",
-        "riskops.view_account360",
+        "riskops.view_account",
+        "riskops.view_rulesettrial",
         "riskops.view_anomaly",
         "riskops.resolve_anomaly",
         "riskops.view_anomalyhit",

@@ -1,5 +1,5 @@
 """The risk desk in the admin; one file per aggregate, registered by being imported."""
 
-from riskops.admin import events, rulesets, scores
+from riskops.admin import account360, anomalies, events, links, preview, rulesets, scores
 
-__all__ = ["events", "rulesets", "scores"]
+__all__ = ["account360", "anomalies", "events", "links", "preview", "rulesets", "scores"]

@@ -15,6 +15,7 @@ from riskops.models.events import AccountEvent, EventKind, IngestCheckpoint
 from riskops.models.facts import AccountCountry, AccountFacts, PendingScore
 from riskops.models.identifiers import Identifier, IdentifierKind, Sighting
 from riskops.models.links import (
+    Account,
     AccountCluster,
     AccountNote,
     ClusterMember,
@@ -25,11 +26,12 @@ from riskops.models.links import (
     PendingLink,
     RelatedAccount,
 )
-from riskops.models.rulesets import RiskRuleset
+from riskops.models.rulesets import RiskRuleset, RulesetTrial
 from riskops.models.runs import RecomputeChunk, RecomputeRun
 from riskops.models.scores import RiskOutcome, RiskOverride, RiskScore, RiskScoreHistory
 
 __all__ = [
+    "Account",
     "AccountCluster",
     "AccountCountry",
     "AccountEvent",
@@ -62,6 +64,7 @@ __all__ = [
     "RiskRuleset",
     "RiskScore",
     "RiskScoreHistory",
+    "RulesetTrial",
     "Severity",
     "Sighting",
 ]

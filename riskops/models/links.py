@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from riskops.models.identifiers import Identifier
 from riskops.querysets.links import AccountClusterQuerySet, IpRangeQuerySet, RelatedAccountQuerySet
 from systemadmin.foundation.models import TimestampedModel, VersionedModel
+from systemadmin.models import User
 
 
 class LinkStatus(models.TextChoices):
@@ -292,7 +293,16 @@ class AccountNote(models.Model):
             # The notes of one account, newest first.
             models.Index(fields=["account", "-id"], name="riskops_note_account"),
         ]
-        permissions = [("view_account360", _("Can see the page of an account"))]
 
     def __str__(self) -> str:
         return self.body[:60]
+
+
+class Account(User):
+    """A member or staff as the risk desk looks at them: its page gathers everything known."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ("view",)
+        verbose_name = _("account")
+        verbose_name_plural = _("accounts")

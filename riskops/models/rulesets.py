@@ -69,3 +69,13 @@ class RiskRuleset(TimestampedModel):
     def rules(self) -> Ruleset:
         """The rules themselves."""
         return Ruleset.from_dict(self.definition)
+
+
+class RulesetTrial(RiskRuleset):
+    """A ruleset as something to try: the what-if and calibration pages."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ("view",)
+        verbose_name = _("what-if")
+        verbose_name_plural = _("what-if")

@@ -1,0 +1,271 @@
+"""Account 360: everything known about one account on one page, and its graph."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    JsonResponse,
+    StreamingHttpResponse,
+)
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext_lazy as _
+
+from riskops.explanation import explain
+from riskops.models import Account, EventKind
+from riskops.models.scores import Level
+from riskops.querysets import account as reads
+from riskops.querysets.graph import MAX_DEPTH, neighbourhood_graph
+from riskops.services.notes import add_note
+from systemadmin import audit
+from systemadmin.foundation import sockets
+from systemadmin.foundation.admin import AtalayaModelAdmin
+from systemadmin.foundation.errors import DomainError
+
+PERSONAL = "systemadmin.view_personal_data"
+CSV_COLUMNS = (
+    "occurred_at",
+    "kind",
+    "source",
+    "ip",
+    "device",
+    "wallet",
+    "counterparty",
+    "amount",
+    "currency",
+    "country",
+    "data",
+)
+
+
+class _Echo:
+    """A file that hands back what is written to it."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def safe_cell(value: Any) -> str:
+    """A value that no spreadsheet takes for a formula."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") and text[1:2] else text
+
+
+@admin.register(Account)
+class AccountAdmin(AtalayaModelAdmin):
+    """Accounts as the risk desk looks at them."""
+
+    list_display = ["username", "external_id", "score", "level", "verified_at", "suspended_at"]
+    list_filter = ["risk_score__level", "is_staff", "is_demo"]
+    list_select_related = ["risk_score"]
+    search_fields = ["username__istartswith", "external_id__exact", "email__istartswith"]
+    ordering = ["-id"]
+    actions = None
+
+    @admin.display(description=_("score"), ordering="risk_score__score")
+    def score(self, obj: Any) -> Any:
+        """The risk score."""
+        found = getattr(obj, "risk_score", None)
+        return found.score if found else "–"
+
+    @admin.display(description=_("level"))
+    def level(self, obj: Any) -> Any:
+        """Its level."""
+        found = getattr(obj, "risk_score", None)
+        return Level(found.level).label if found else "–"
+
+    def get_urls(self) -> list[Any]:
+        """The page's parts: graph, timeline as a file, a new note."""
+        guard = self.admin_site.admin_view
+        own = [
+            path("<int:pk>/graph/", guard(self.graph), name="riskops_account_graph"),
+            path("<int:pk>/graph.json", guard(self.graph_data), name="riskops_account_graph_data"),
+            path("<int:pk>/events.csv", guard(self.events_csv), name="riskops_account_events"),
+            path("<int:pk>/notes/", guard(self.note), name="riskops_account_note"),
+        ]
+        return own + super().get_urls()
+
+    def _account(self, request: HttpRequest, pk: Any) -> Account:
+        account = get_object_or_404(Account, pk=pk)
+        if not self.has_view_permission(request, account):
+            raise PermissionDenied
+        return account
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """The page."""
+        if not object_id.isdigit():
+            raise Http404
+        account = self._account(request, object_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": account.get_username(),
+            "opts": self.model._meta,
+            "account": account,
+            "unmasked": request.user.has_perm(PERSONAL),
+            "panels": panels_for(request.user, account),
+            **self._score(request, account),
+            **self._links(request, account),
+            **self._timeline(request, account),
+        }
+        if request.user.has_perm("riskops.view_accountnote"):
+            context["notes"] = reads.notes_of(account)
+        return TemplateResponse(request, "admin/riskops/account/page.html", context)
+
+    def _score(self, request: HttpRequest, account: Account) -> dict[str, Any]:
+        if not request.user.has_perm("riskops.view_riskscore"):
+            return {}
+        score = reads.score_of(account)
+        if score is None:
+            return {"score": None, "history": []}
+        reasons = explain(score.breakdown, score.ruleset.rules)
+        return {
+            "score": score,
+            "level": Level(score.level),
+            "reasons": reasons,
+            "history": reads.history_of(account),
+        }
+
+    def _links(self, request: HttpRequest, account: Account) -> dict[str, Any]:
+        unmasked = request.user.has_perm(PERSONAL)
+        found: dict[str, Any] = {}
+        if request.user.has_perm("riskops.view_relatedaccount"):
+            found["links"] = reads.links_of(account, unmasked=unmasked)
+            found["cluster"] = reads.cluster_of(account)
+        if request.user.has_perm("riskops.view_anomaly"):
+            found["anomalies"] = reads.anomalies_of(account)
+        if request.user.has_perm("riskops.view_identifier"):
+            found["identifiers"] = reads.identifiers_of(account, unmasked=unmasked)
+        return found
+
+    def _timeline(self, request: HttpRequest, account: Account) -> dict[str, Any]:
+        if not request.user.has_perm("riskops.view_accountevent"):
+            return {}
+        unmasked = request.user.has_perm(PERSONAL)
+        kind = request.GET.get("kind", "")
+        events = reads.events_of(account, kind=kind, before=_cursor(request.GET.get("before", "")))
+        rows = list(events[: reads.EVENTS_SHOWN + 1])
+        more = len(rows) > reads.EVENTS_SHOWN
+        rows = rows[: reads.EVENTS_SHOWN]
+        last = rows[-1] if more else None
+        return {
+            "events": [reads.show_event(event, unmasked=unmasked) for event in rows],
+            "older": f"{last.occurred_at.isoformat()}~{last.pk}" if last else "",
+            "kinds": [(one.code, one.label, one.code == kind) for one in EventKind],
+            "kind": kind,
+        }
+
+    # -- parts -------------------------------------------------------------------
+
+    def graph(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The neighbourhood as a picture and, for everyone else, as a table."""
+        account = self._account(request, pk)
+        graph = neighbourhood_graph(account, **self._limits(request))
+        names = {node["id"]: node["label"] for node in graph.nodes}
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Graph of %(name)s") % {"name": account.get_username()},
+            "opts": self.model._meta,
+            "account": account,
+            "graph": graph,
+            "rows": [
+                {**edge, "from": names[edge["source"]], "to": names[edge["target"]]}
+                for edge in graph.edges
+                if edge["source"] in names and edge["target"] in names
+            ],
+            "depth": self._limits(request)["depth"],
+            "depths": range(1, MAX_DEPTH + 1),
+            "data_url": reverse("admin:riskops_account_graph_data", args=[pk]),
+        }
+        return TemplateResponse(request, "admin/riskops/account/graph.html", context)
+
+    def graph_data(self, request: HttpRequest, pk: int) -> JsonResponse:
+        """The same as data for the picture."""
+        account = self._account(request, pk)
+        graph = neighbourhood_graph(account, **self._limits(request))
+        for node in graph.nodes:
+            node["url"] = reverse("admin:riskops_account_change", args=[node["id"]])
+        return JsonResponse(
+            {"nodes": graph.nodes, "edges": graph.edges, "truncated": graph.truncated}
+        )
+
+    def _limits(self, request: HttpRequest) -> dict[str, int]:
+        if not request.user.has_perm("riskops.view_relatedaccount"):
+            raise PermissionDenied
+        depth = request.GET.get("depth", "2")
+        return {"depth": int(depth) if depth in ("1", "2", "3") else 2}
+
+    def events_csv(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
+        """The timeline as a file, masked as on the page; who took it is on record."""
+        account = self._account(request, pk)
+        if not request.user.has_perm("riskops.view_accountevent"):
+            raise PermissionDenied
+        kind = request.GET.get("kind", "")
+        unmasked = request.user.has_perm(PERSONAL)
+        audit.record(
+            "riskops.account.events_exported",
+            actor=request.user,
+            target=account,
+            metadata={"kind": kind, "unmasked": unmasked},
+        )
+        events = reads.events_of(account, kind=kind)
+        response = StreamingHttpResponse(_csv(events, unmasked), content_type="text/csv")
+        name = f"account-{account.pk}-events-{timezone.now():%Y%m%d}.csv"
+        response["Content-Disposition"] = f'attachment; filename="{name}"'
+        return response
+
+    def note(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """A new note."""
+        account = self._account(request, pk)
+        if request.method != "POST" or not request.user.has_perm("riskops.add_accountnote"):
+            raise PermissionDenied
+        try:
+            add_note(actor=request.user, account=account, body=request.POST.get("body", ""))  # type: ignore[arg-type]
+        except DomainError as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+        return HttpResponseRedirect(reverse("admin:riskops_account_change", args=[pk]) + "#notes")
+
+
+def panels_for(user: Any, account: Account) -> list[dict[str, Any]]:
+    """What other desks show on the page, as far as this user may see it."""
+    found = sorted(sockets.collect("account", "PANELS"), key=lambda panel: panel.order)
+    return [
+        {"title": panel.title, "rows": panel.summary(account)}
+        for panel in found
+        if user.has_perm(panel.permission)
+    ]
+
+
+def _cursor(text: str) -> tuple[datetime, int] | None:
+    moment, _sep, pk = text.partition("~")
+    try:
+        at = parse_datetime(moment)
+    except ValueError:
+        return None
+    if at is None or at.tzinfo is None or not pk.isdigit() or len(pk) > 18:
+        return None
+    return at, int(pk)
+
+
+def _csv(events: QuerySet, unmasked: bool) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield writer.writerow(CSV_COLUMNS)  # type: ignore[misc]
+    for event in events.iterator(chunk_size=2000):
+        row = reads.show_event(event, unmasked=unmasked)
+        cells = [safe_cell(getattr(row, name)) for name in CSV_COLUMNS[1:]]
+        yield writer.writerow([row.occurred_at.isoformat(), *cells])  # type: ignore[misc]

@@ -1,0 +1,204 @@
+"""Anomalies, their rules and exemptions in the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext_lazy as _
+
+from riskops.admin.links import account_link
+from riskops.anomaly_rules import BY_CODE
+from riskops.models import Anomaly, AnomalyExemption, AnomalyHit, AnomalyRule, Outcome
+from riskops.services.anomalies import (
+    change_rule,
+    create_rule,
+    delete_rule,
+    end_exemption,
+    exempt_account,
+    resolve_anomaly,
+)
+from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, form_action
+from systemadmin.foundation.errors import DomainError
+
+
+class ResolveForm(forms.Form):
+    """What it turned out to be."""
+
+    outcome = forms.ChoiceField(label=_("outcome"), choices=Outcome.choices)
+    note = forms.CharField(label=_("note"), max_length=1000, required=False, widget=forms.Textarea)
+
+
+class HitInline(ReadOnlyInline):
+    """Each time the rule struck."""
+
+    model = AnomalyHit
+    fields = ["at", "key", "evidence"]
+    ordering = ["-at", "-id"]
+    show_change_link = False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whoever may see the anomaly."""
+        return bool(request.user.has_perm("riskops.view_anomaly"))
+
+
+@admin.register(Anomaly)
+class AnomalyAdmin(AtalayaModelAdmin):
+    """What the rules found."""
+
+    list_display = ["rule", "who", "severity", "status", "hits", "last_hit_at", "outcome"]
+    list_filter = ["status", "severity", "rule", "outcome"]
+    list_select_related = ["rule", "account"]
+    search_fields = ["account__username__istartswith"]
+    ordering = ["-detected_at", "-id"]
+    readonly_fields = ["who", "seen"]
+    fields = [
+        "rule",
+        "who",
+        "severity",
+        "status",
+        "hits",
+        "first_hit_at",
+        "last_hit_at",
+        "detected_at",
+        "seen",
+        "outcome",
+        "note",
+        "resolved_by",
+        "resolved_at",
+    ]
+    inlines = [HitInline]
+    actions = ["resolve"]
+
+    @admin.display(description=_("account"))
+    def who(self, obj: Anomaly) -> str:
+        """A link to the account's page."""
+        return account_link(obj.account_id, obj.account)
+
+    @admin.display(description=_("evidence"))
+    def seen(self, obj: Anomaly) -> str:
+        """What was seen at the latest hit."""
+        lines = format_html_join("", "<li>{}: {}</li>", obj.evidence.items())
+        return format_html("<ul>{}</ul>", lines)
+
+    @form_action(
+        description=_("Resolve with an outcome"),
+        perm="riskops.resolve_anomaly",
+        form=ResolveForm,
+    )
+    def resolve(self, request: HttpRequest, obj: Anomaly, data: dict[str, Any]) -> None:
+        """One service call an anomaly."""
+        resolve_anomaly(actor=request.user, anomaly=obj, **data)  # type: ignore[arg-type]
+
+
+class ServiceSaveMixin:
+    """A change form whose saving is a service call; what the service refuses is a message."""
+
+    def call(self, request: HttpRequest, service: Any, **kwargs: Any) -> Any:
+        """Call the service; a refusal becomes a message and changes nothing."""
+        try:
+            return service(actor=request.user, **kwargs)
+        except DomainError as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)  # type: ignore[attr-defined]
+            return None
+
+
+class AnomalyRuleForm(forms.ModelForm):
+    """A rule, its parameters checked against the detector's bounds."""
+
+    class Meta:
+        model = AnomalyRule
+        fields = ["code", "detector", "parameters", "severity", "action", "is_enabled"]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        detector = BY_CODE.get(data.get("detector", ""))
+        parameters = data.get("parameters")
+        if detector is not None and isinstance(parameters, dict):
+            for name, text in detector.faults(parameters).items():
+                self.add_error("parameters", f"{name}: {text}")
+        return data
+
+
+@admin.register(AnomalyRule)
+class AnomalyRuleAdmin(ServiceSaveMixin, AtalayaModelAdmin):
+    """The rules, with how often each was right."""
+
+    editable = True
+    form = AnomalyRuleForm
+    list_display = ["code", "detector", "severity", "action", "is_enabled", "waiting", "precision"]
+    list_filter = ["is_enabled", "severity"]
+    ordering = ["code"]
+    actions = None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """With precision."""
+        return AnomalyRule.objects.with_precision().order_by("code")
+
+    @admin.display(description=_("open"))
+    def waiting(self, obj: Any) -> int:
+        """Open anomalies."""
+        return int(obj.open_count)
+
+    @admin.display(description=_("precision"))
+    def precision(self, obj: Any) -> str:
+        """Share of resolved anomalies that were confirmed or valuable."""
+        if not obj.resolved_count:
+            return "–"
+        return f"{100 * obj.right_count / obj.resolved_count:.0f} % / {obj.resolved_count}"
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Create or change through the service."""
+        values = form.cleaned_data
+        if change:
+            self.call(request, change_rule, rule=obj, values=values)
+        else:
+            made = self.call(request, create_rule, values=values)
+            obj.pk = made.pk if made else None
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Delete through the service."""
+        self.call(request, delete_rule, rule=obj)
+
+
+class ExemptionForm(forms.ModelForm):
+    """Which account, which rule, why, until when."""
+
+    class Meta:
+        model = AnomalyExemption
+        fields = ["rule", "account", "reason", "expires_at"]
+
+
+@admin.register(AnomalyExemption)
+class AnomalyExemptionAdmin(ServiceSaveMixin, AtalayaModelAdmin):
+    """Accounts that a rule leaves alone."""
+
+    editable = True
+    form = ExemptionForm
+    list_display = ["rule", "account", "reason", "expires_at", "created_by"]
+    list_filter = ["rule"]
+    list_select_related = ["rule", "account", "created_by"]
+    raw_id_fields = ["account"]
+    ordering = ["-id"]
+    actions = None
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """An exemption is ended and given anew, never changed."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whoever may exempt may end it."""
+        return bool(request.user.has_perm("riskops.add_anomalyexemption"))
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Exempt through the service."""
+        made = self.call(request, exempt_account, **form.cleaned_data)
+        obj.pk = made.pk if made else None
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """End through the service."""
+        self.call(request, end_exemption, rule=obj.rule, account=obj.account)

@@ -1,0 +1,231 @@
+"""Related accounts, clusters and lists of addresses in the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext_lazy as _
+
+from riskops.models import AccountCluster, AccountNote, ClusterMember, IpRange, RelatedAccount
+from riskops.querysets.related import show_pairs
+from riskops.services.clusters import confirm_cluster, dismiss_cluster, suspend_cluster
+from riskops.services.verdicts import confirm_related, dismiss_related, reopen_related
+from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, form_action
+
+PERSONAL = "systemadmin.view_personal_data"
+
+
+class VerdictForm(forms.Form):
+    """Why, and until when."""
+
+    note = forms.CharField(label=_("note"), max_length=1000, required=False, widget=forms.Textarea)
+    expires_at = forms.DateTimeField(
+        label=_("verdict ends"),
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+    )
+
+
+class NoteForm(forms.Form):
+    """Why."""
+
+    note = forms.CharField(label=_("note"), max_length=1000, required=False, widget=forms.Textarea)
+
+
+class SuspensionForm(forms.Form):
+    """Why the accounts are suspended."""
+
+    reason = forms.CharField(label=_("reason"), max_length=400, widget=forms.Textarea)
+
+
+def account_link(pk: int, name: Any) -> str:
+    """A link to the page of an account."""
+    return format_html(
+        '<a href="{}">{}</a>', reverse("admin:riskops_account_change", args=[pk]), name
+    )
+
+
+@admin.register(RelatedAccount)
+class RelatedAccountAdmin(AtalayaModelAdmin):
+    """Pairs that may have one owner."""
+
+    list_display = ["pair", "strength", "status", "bits", "decided_by", "calculated_at"]
+    list_filter = ["status", "may_merge"]
+    list_select_related = ["low", "high", "decided_by"]
+    search_fields = ["low__username__istartswith", "high__username__istartswith"]
+    ordering = ["-strength", "-id"]
+    fields = ["pair", "status", "strength", "probability", "bits", "shown_evidence", "note"]
+    readonly_fields = ["pair", "shown_evidence"]
+    actions = ["confirm", "dismiss", "reopen"]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """Remember who asks: the evidence is masked for some."""
+        self._unmasked = request.user.has_perm(PERSONAL)
+        return super().get_form(request, obj, **kwargs)
+
+    @admin.display(description=_("accounts"))
+    def pair(self, obj: RelatedAccount) -> str:
+        """Both, each with a link to its page."""
+        return format_html(
+            "{} – {}", account_link(obj.low_id, obj.low), account_link(obj.high_id, obj.high)
+        )
+
+    @admin.display(description=_("evidence"))
+    def shown_evidence(self, obj: RelatedAccount) -> str:
+        """What they share and what it is worth."""
+        found = show_pairs([obj], account_id=obj.low_id, unmasked=self._unmasked)[0]
+        lines = format_html_join(
+            "",
+            "<li>{} {}: {} bits ({})</li>",
+            ((line.kind, line.value, line.bits, line.note) for line in found.evidence),
+        )
+        return format_html("<ul>{}</ul>", lines)
+
+    @form_action(
+        description=_("Confirm: one owner"),
+        perm="riskops.judge_relatedaccount",
+        form=VerdictForm,
+    )
+    def confirm(self, request: HttpRequest, obj: RelatedAccount, data: dict[str, Any]) -> None:
+        """One service call a pair."""
+        confirm_related(actor=request.user, pair=obj, **data)  # type: ignore[arg-type]
+
+    @form_action(
+        description=_("Dismiss: two owners"),
+        perm="riskops.judge_relatedaccount",
+        form=VerdictForm,
+    )
+    def dismiss(self, request: HttpRequest, obj: RelatedAccount, data: dict[str, Any]) -> None:
+        """One service call a pair."""
+        dismiss_related(actor=request.user, pair=obj, **data)  # type: ignore[arg-type]
+
+    @form_action(
+        description=_("Take the verdict back"),
+        perm="riskops.judge_relatedaccount",
+        form=NoteForm,
+    )
+    def reopen(self, request: HttpRequest, obj: RelatedAccount, data: dict[str, Any]) -> None:
+        """One service call a pair."""
+        reopen_related(actor=request.user, pair=obj, **data)  # type: ignore[arg-type]
+
+
+class MemberInline(ReadOnlyInline):
+    """The accounts of a cluster."""
+
+    model = ClusterMember
+    fields = ["page", "score", "suspended"]
+    readonly_fields = ["page", "score", "suspended"]
+    show_change_link = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """With account and score."""
+        found = super().get_queryset(request)
+        return found.select_related("account__risk_score").order_by("account_id")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whoever may see the cluster."""
+        return bool(request.user.has_perm("riskops.view_accountcluster"))
+
+    @admin.display(description=_("account"))
+    def page(self, obj: ClusterMember) -> str:
+        """A link to its page."""
+        return account_link(obj.account_id, obj.account)
+
+    @admin.display(description=_("score"))
+    def score(self, obj: ClusterMember) -> Any:
+        """Its risk score."""
+        found = getattr(obj.account, "risk_score", None)
+        return found.score if found else "–"
+
+    @admin.display(description=_("suspended"), boolean=True)
+    def suspended(self, obj: ClusterMember) -> bool:
+        """Whether it is suspended."""
+        return obj.account.is_suspended
+
+
+@admin.register(AccountCluster)
+class AccountClusterAdmin(AtalayaModelAdmin):
+    """Groups of accounts that probably have one owner."""
+
+    list_display = ["__str__", "size", "strength", "status", "decided_by", "updated_at"]
+    list_filter = ["status"]
+    list_select_related = ["decided_by"]
+    ordering = ["-size", "-id"]
+    fields = ["status", "size", "strength", "shown_bridges", "note", "decided_by", "decided_at"]
+    readonly_fields = ["shown_bridges"]
+    inlines = [MemberInline]
+    actions = ["confirm", "dismiss", "suspend"]
+    page_template = "admin/riskops/cluster_action.html"
+
+    @admin.display(description=_("refused merges"))
+    def shown_bridges(self, obj: AccountCluster) -> str:
+        """The links that were not allowed to join this cluster with another."""
+        reasons = {
+            "weak": _("one shared identifier that others share too"),
+            "size": _("the cluster would grow past the guard"),
+            "dismissed": _("staff dismissed a pair between the two"),
+        }
+        rows = format_html_join(
+            "",
+            "<li>{} – {}: {} ({})</li>",
+            (
+                (account_link(a, f"#{a}"), account_link(b, f"#{b}"), strength, reasons[reason])
+                for a, b, strength, reason in obj.bridges
+            ),
+        )
+        return format_html("<ul>{}</ul>", rows) if obj.bridges else "–"
+
+    @form_action(
+        description=_("Confirm the whole cluster"),
+        perm="riskops.judge_accountcluster",
+        form=NoteForm,
+        template="admin/riskops/cluster_action.html",
+    )
+    def confirm(self, request: HttpRequest, obj: AccountCluster, data: dict[str, Any]) -> None:
+        """One audited act a cluster."""
+        confirm_cluster(actor=request.user, cluster=obj, **data)  # type: ignore[arg-type]
+
+    @form_action(
+        description=_("Dismiss the whole cluster"),
+        perm="riskops.judge_accountcluster",
+        form=NoteForm,
+        template="admin/riskops/cluster_action.html",
+    )
+    def dismiss(self, request: HttpRequest, obj: AccountCluster, data: dict[str, Any]) -> None:
+        """One audited act a cluster."""
+        dismiss_cluster(actor=request.user, cluster=obj, **data)  # type: ignore[arg-type]
+
+    @form_action(
+        description=_("Suspend every account of the cluster"),
+        perm="riskops.suspend_accountcluster",
+        form=SuspensionForm,
+        template="admin/riskops/cluster_action.html",
+    )
+    def suspend(self, request: HttpRequest, obj: AccountCluster, data: dict[str, Any]) -> None:
+        """One audited act a cluster, all or nothing."""
+        suspend_cluster(actor=request.user, cluster=obj, **data)  # type: ignore[arg-type]
+
+
+@admin.register(IpRange)
+class IpRangeAdmin(AtalayaModelAdmin):
+    """Listed addresses; they come in by `import_ip_list`."""
+
+    list_display = ["cidr", "category", "source", "expires_at"]
+    list_filter = ["category", "source"]
+    search_fields = ["cidr__istartswith"]
+    ordering = ["first", "id"]
+
+
+@admin.register(AccountNote)
+class AccountNoteAdmin(AtalayaModelAdmin):
+    """What staff wrote about accounts; written on the account's page."""
+
+    list_display = ["account", "author", "created_at"]
+    list_select_related = ["account", "author"]
+    ordering = ["-id"]

@@ -1,0 +1,185 @@
+"""What-if and calibration: rules tried before they are published, and judged by outcomes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.translation import gettext as _
+
+from riskops.calibration import ENOUGH, Judged, factor_figures, score_bins
+from riskops.models import RiskOutcome, RulesetTrial
+from riskops.models.scores import Verdict
+from riskops.rules import CODES, LEVELS, Ruleset
+from riskops.services.preview import BINS, Preview, preview_ruleset
+from riskops.services.rulesets import current_ruleset, draft_ruleset, publish_ruleset
+from systemadmin.foundation.admin import AtalayaModelAdmin
+from systemadmin.foundation.errors import DomainError
+
+HOUR = 3600
+WIDTH, HEIGHT, FOOT = 640, 160, 18
+
+
+@admin.register(RulesetTrial)
+class RulesetTrialAdmin(AtalayaModelAdmin):
+    """The what-if page in place of a list."""
+
+    def get_urls(self) -> list[Any]:
+        """The second page beside it."""
+        guard = self.admin_site.admin_view
+        own = [path("calibration/", guard(self.calibration), name="riskops_calibration")]
+        return own + super().get_urls()
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Edit the rules in force, see what would change, publish."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        rules = current_ruleset().rules
+        context: dict[str, Any] = {"may_publish": self._may_publish(request)}
+        definition = rules.to_dict()
+        if request.method == "POST":
+            definition = read_form(request.POST, rules)
+            try:
+                if "publish" in request.POST:
+                    return self._publish(request, definition)
+                context["preview"] = preview_ruleset(definition)
+                context["pictures"] = histogram(context["preview"])
+                context["levels"] = levels(context["preview"])
+            except DomainError as refusal:
+                self.message_user(request, str(refusal), messages.ERROR)
+        context["factors"] = factor_rows(definition, rules)
+        context["definition"] = definition
+        return self._page(request, "admin/riskops/rulesettrial/what_if.html", _("What-if"), context)
+
+    def _may_publish(self, request: HttpRequest) -> bool:
+        return request.user.has_perms(["riskops.add_riskruleset", "riskops.publish_riskruleset"])
+
+    def _publish(self, request: HttpRequest, definition: dict[str, Any]) -> HttpResponse:
+        if not self._may_publish(request):
+            raise PermissionDenied
+        note = request.POST.get("note", "")[:400]
+        draft = draft_ruleset(actor=request.user, definition=definition, note=note)  # type: ignore[arg-type]
+        published = publish_ruleset(actor=request.user, ruleset=draft, note=note)  # type: ignore[arg-type]
+        text = _("%(ruleset)s is in force; every account is scored with it.")
+        self.message_user(request, text % {"ruleset": published}, messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:riskops_rulesettrial_changelist"))
+
+    def calibration(self, request: HttpRequest) -> HttpResponse:
+        """How scores and factors agree with what staff found."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        rules = current_ruleset().rules
+        judged = judged_accounts()
+        context = {
+            "bins": score_bins(judged),
+            "figures": [
+                {"title": rules.factor(one.code).title, "figure": one}
+                for one in factor_figures(judged, {f.code: f.points for f in rules.factors})
+            ],
+            "fraud": sum(one.fraud for one in judged),
+            "judged": len(judged),
+            "enough": ENOUGH,
+        }
+        page = "admin/riskops/rulesettrial/calibration.html"
+        return self._page(request, page, _("Calibration"), context)
+
+    def _page(
+        self, request: HttpRequest, template: str, title: str, context: dict[str, Any]
+    ) -> HttpResponse:
+        base = {**self.admin_site.each_context(request), "title": title, "opts": self.opts}
+        return TemplateResponse(request, template, {**base, **context})
+
+
+def judged_accounts() -> list[Judged]:
+    """The latest outcome of each account, with the score it had then."""
+    rows = RiskOutcome.objects.filter(score__isnull=False).order_by("created_at", "pk")
+    latest = {
+        account: Judged(
+            score=score,
+            points={line[0]: line[1] for line in breakdown},
+            fraud=verdict == Verdict.CONFIRMED_FRAUD,
+        )
+        for account, verdict, score, breakdown in rows.values_list(
+            "account_id", "verdict", "score", "breakdown"
+        )
+    }
+    return list(latest.values())
+
+
+def _number(text: str | None, default: int | None) -> int | None:
+    """A whole number out of a form; an empty field is none, nonsense is refused later."""
+    if text is None:
+        return default
+    text = text.strip()
+    if not text:
+        return None
+    digits = text.removeprefix("-")
+    return int(text) if digits.isdigit() and len(digits) < 10 else -(10**9)
+
+
+def read_form(post: Any, rules: Ruleset) -> dict[str, Any]:
+    """The rules in force with what the form says."""
+    definition = rules.to_dict()
+    for row in definition["factors"]:
+        code = row["code"]
+        for name in ("points", "cap", "over"):
+            row[name] = _number(post.get(f"{code}-{name}"), row[name])
+        if row["window"] is not None:
+            hours = _number(post.get(f"{code}-hours"), row["window"] // HOUR)
+            row["window"] = None if hours is None else hours * HOUR
+        row["enabled"] = f"{code}-enabled" in post
+    definition["alert_threshold"] = _number(
+        post.get("alert_threshold"), definition["alert_threshold"]
+    )
+    return definition
+
+
+def factor_rows(definition: dict[str, Any], rules: Ruleset) -> list[dict[str, Any]]:
+    """The factors as the form shows them."""
+    return [
+        {
+            **row,
+            "title": rules.factor(row["code"]).title,
+            "hours": None if row["window"] is None else row["window"] // HOUR,
+        }
+        for row in definition["factors"]
+        if row["code"] in CODES
+    ]
+
+
+def histogram(preview: Preview) -> dict[str, Any]:
+    """Two bars a bin, before and after, as numbers for an SVG; heights by square root.
+
+    Most accounts have low scores: on a plain scale the risky ones would be invisible.
+    """
+    top = max([*preview.histogram_before, *preview.histogram_after, 1]) ** 0.5
+    step = WIDTH / BINS
+    bars = []
+    for position in range(BINS):
+        for kind, counts, shift in (
+            ("before", preview.histogram_before, 0.08),
+            ("after", preview.histogram_after, 0.5),
+        ):
+            height = HEIGHT * counts[position] ** 0.5 / top
+            bars.append(
+                {
+                    "kind": kind,
+                    "x": round((position + shift) * step, 1),
+                    "y": round(HEIGHT - height, 1),
+                    "width": round(step * 0.42, 1),
+                    "height": round(height, 1),
+                    "count": counts[position],
+                    "low": position * 100 // BINS,
+                }
+            )
+    ticks = [{"x": round(score * WIDTH / 100, 1), "score": score} for score in range(0, 101, 20)]
+    return {"bars": bars, "ticks": ticks, "width": WIDTH, "height": HEIGHT, "full": HEIGHT + FOOT}
+
+
+def levels(preview: Preview) -> list[tuple[str, int, int]]:
+    """Accounts at each level before and after."""
+    return list(zip(LEVELS, preview.levels_before, preview.levels_after, strict=True))

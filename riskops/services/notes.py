@@ -1,0 +1,23 @@
+"""Notes that staff write about accounts."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from riskops.models import AccountNote
+from systemadmin import audit
+from systemadmin.foundation.errors import InvalidInput
+from systemadmin.models import User
+
+
+@transaction.atomic
+def add_note(*, actor: User, account: User, body: str) -> AccountNote:
+    """Writes a note about an account; notes are never changed."""
+    if not body.strip():
+        raise InvalidInput("body", _("Write something."), code="required")
+    note = AccountNote(account=account, author=actor, body=body.strip())
+    note.full_clean(exclude=["account", "author"])
+    note.save()
+    audit.record("riskops.account.noted", actor=actor, target=account, metadata={"note": note.pk})
+    return note
