@@ -1,0 +1,89 @@
+"""Distances, countries and the surprise of a login."""
+
+import numpy as np
+import pytest
+
+from riskops.countries import CENTRES, RADII, code_of
+from riskops.login_risk import Feature, surprise
+from riskops.services.geo import places_of
+from riskops.travel import country_places, distance_km
+
+
+def test_distance_of_two_cities():
+    km = distance_km(*(np.array([x]) for x in (40.4, -3.7, 48.9, 2.4)))
+    assert km[0] == pytest.approx(1055, abs=15)
+
+
+def test_every_country_has_a_place():
+    assert len(CENTRES) > 180
+    assert set(CENTRES) == set(RADII)
+    assert all(-90 <= lat <= 90 and -180 <= lon <= 180 for lat, lon in CENTRES.values())
+
+
+def test_an_unknown_country_has_none():
+    lat, _, _ = country_places(np.array([0, code_of("ES")]))
+    assert np.isnan(lat[0])
+    assert lat[1] == pytest.approx(40.2)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [("ES", "PT"), ("ES", "FR"), ("DE", "PL"), ("US", "CA"), ("AR", "CL")]
+)
+def test_neighbours_touch(a, b):
+    """From border to border there is no distance to travel."""
+    (lat1, lon1), (lat2, lon2) = CENTRES[code_of(a)], CENTRES[code_of(b)]
+    km = distance_km(*(np.array([x]) for x in (lat1, lon1, lat2, lon2)))[0]
+    assert km <= RADII[code_of(a)] + RADII[code_of(b)]
+
+
+def test_a_geoip_database_that_is_missing_blinds_nobody(settings):
+    from riskops.anomaly_windows import EventTable
+
+    settings.GEOIP_PATH = "/nowhere/city.mmdb"
+    one = np.array([1], dtype=np.int64)
+    table = EventTable(one, one, one, one, one, one, np.array([code_of("ES")]), one, one)
+    lat, _, _ = places_of(table)
+    assert lat[0] == pytest.approx(40.2)
+
+
+def feature(own, share=0.001, known=True):
+    return Feature(np.array([own]), np.array([share]), np.array([known]))
+
+
+def bits(*, address, device, country, logins=50, subnet=False, listed=False):
+    return float(
+        surprise(
+            address,
+            device,
+            country,
+            logins=np.array([logins]),
+            subnet_known=np.array([subnet]),
+            listed=np.array([listed]),
+        )[0]
+    )
+
+
+def test_a_familiar_login_is_no_surprise():
+    assert bits(address=feature(40), device=feature(50), country=feature(50, 0.4)) < 0
+
+
+def test_everything_new_is_one():
+    new = feature(0)
+    assert bits(address=new, device=new, country=new) > 12
+
+
+def test_a_new_address_of_a_familiar_line_is_little():
+    usual = {"device": feature(50), "country": feature(50, 0.4)}
+    strange = bits(address=feature(0), **usual)
+    assert bits(address=feature(0), subnet=True, **usual) < strange
+
+
+def test_a_listed_address_is_stranger():
+    new = feature(0)
+    plain = bits(address=new, device=new, country=new)
+    assert bits(address=new, device=new, country=new, listed=True) == plain + 2
+
+
+def test_what_a_login_does_not_tell_counts_for_nothing():
+    unknown = feature(0, known=False)
+    assert bits(address=unknown, device=unknown, country=unknown) == 0
