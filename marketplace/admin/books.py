@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
 from marketplace.admin.forms import FailedForm, PaidForm
+from marketplace.caller import caller
 from marketplace.models import LedgerAccount, LedgerEntry, LedgerTransaction, Payout
 from systemadmin.foundation.admin import (
     AtalayaModelAdmin,
@@ -26,7 +27,7 @@ class EntryInline(ReadOnlyInline):
 
     model = LedgerEntry
     fields = ["account", "amount", "currency", "line"]
-    readonly_fields = fields
+    readonly_fields: Any = fields
     show_change_link = False
 
 
@@ -63,7 +64,7 @@ class LedgerAccountAdmin(AtalayaModelAdmin):
         """Everything payable to the seller."""
         if obj.seller is None or obj.code != LedgerAccount.Code.SELLER_PAYABLE:
             raise RuleViolation(_("Choose an account payable to a seller."))
-        services.create_payout(actor=request.user, seller=obj.seller, currency=obj.currency)
+        services.create_payout(actor=caller(request), seller=obj.seller, currency=obj.currency)
 
 
 @admin.register(Payout)
@@ -98,14 +99,14 @@ class PayoutAdmin(AtalayaModelAdmin):
     @form_action(description=_("Mark as paid"), form=PaidForm, perm=PAY_OUT)
     def mark_paid(self, request: HttpRequest, obj: Payout, data: dict[str, Any]) -> None:
         """The money arrived."""
-        services.pay_payout(actor=request.user, payout=obj, reference=data["reference"])
+        services.pay_payout(actor=caller(request), payout=obj, reference=data["reference"])
 
     @form_action(description=_("Mark as failed"), form=FailedForm, perm=PAY_OUT)
     def mark_failed(self, request: HttpRequest, obj: Payout, data: dict[str, Any]) -> None:
         """It did not."""
-        services.fail_payout(actor=request.user, payout=obj, reason=data["reason"])
+        services.fail_payout(actor=caller(request), payout=obj, reason=data["reason"])
 
     @service_action(description=_("Try again"), perm=PAY_OUT)
     def retry(self, request: HttpRequest, obj: Payout) -> None:
         """The same payout."""
-        services.retry_payout(actor=request.user, payout=obj)
+        services.retry_payout(actor=caller(request), payout=obj)

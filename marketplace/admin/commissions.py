@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from marketplace import services
 from marketplace.admin.forms import PeriodForm
 from marketplace.admin.service_saved import ServiceSavedAdmin
+from marketplace.caller import caller
 from marketplace.commission import percent
 from marketplace.models import CommissionLine, CommissionRule, CommissionRuleVersion
 from marketplace.services.commission import MANY, SIMPLE, engine_rule
@@ -32,7 +33,7 @@ class VersionInline(ReadOnlyInline):
 
     model = CommissionRuleVersion
     fields = ["number", "created_at", "changed_by", "content"]
-    readonly_fields = fields
+    readonly_fields: Any = fields
     show_change_link = False
 
 
@@ -122,7 +123,7 @@ class CommissionRuleAdmin(ServiceSavedAdmin):
             ]
             try:
                 services.reorder_rules(
-                    actor=request.user, ids=[pk for _n, _p, pk in sorted(numbered)]
+                    actor=caller(request), ids=[pk for _n, _p, pk in sorted(numbered)]
                 )
                 messages.success(request, _t("The rules are in their new order."))
             except DomainError as refusal:

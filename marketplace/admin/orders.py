@@ -22,6 +22,7 @@ from marketplace.admin.forms import (
     RefundForm,
     ReplyForm,
 )
+from marketplace.caller import caller
 from marketplace.charts import bar_chart
 from marketplace.csv_export import to_csv
 from marketplace.models import Dispute, DisputeMessage, Order, OrderLine, Refund
@@ -43,7 +44,7 @@ class LineInline(ReadOnlyInline):
 
     model = OrderLine
     fields = ["product", "quantity", "unit_price", "shipping", "total", "refunded"]
-    readonly_fields = fields
+    readonly_fields: Any = fields
     show_change_link = False
 
 
@@ -52,7 +53,7 @@ class RefundInline(ReadOnlyInline):
 
     model = Refund
     fields = ["number", "amount", "commission", "tax", "reason", "actor", "created_at"]
-    readonly_fields = fields
+    readonly_fields: Any = fields
     show_change_link = False
 
 
@@ -95,7 +96,7 @@ class OrderAdmin(AtalayaModelAdmin):
     def pay(self, request: HttpRequest, obj: Order, data: dict[str, Any]) -> None:
         """The buyer paid."""
         services.pay_order(
-            actor=request.user,
+            actor=caller(request),
             order=obj,
             reference=data["reference"],
             processing_fee=data["processing_fee"] or 0,
@@ -104,19 +105,19 @@ class OrderAdmin(AtalayaModelAdmin):
     @service_action(description=_("Complete"), perm="marketplace.complete_order")
     def complete(self, request: HttpRequest, obj: Order) -> None:
         """The buyer has it."""
-        services.complete_order(actor=request.user, order=obj)
+        services.complete_order(actor=caller(request), order=obj)
 
     @form_action(description=_("Refund"), form=RefundForm, perm=REFUND)
     def refund(self, request: HttpRequest, obj: Order, data: dict[str, Any]) -> None:
         """Give money back."""
         services.refund_order(
-            actor=request.user, order=obj, amount=data["amount"], reason=data["reason"]
+            actor=caller(request), order=obj, amount=data["amount"], reason=data["reason"]
         )
 
     @form_action(description=_("Cancel unpaid"), form=NoteForm, perm=REFUND)
     def cancel(self, request: HttpRequest, obj: Order, data: dict[str, Any]) -> None:
         """Give the reservation up."""
-        services.cancel_order(actor=request.user, order=obj, reason=data["note"][:500])
+        services.cancel_order(actor=caller(request), order=obj, reason=data["note"][:500])
 
     def reports_view(self, request: HttpRequest) -> HttpResponse:
         """Commissions and sales with charts."""
@@ -148,7 +149,7 @@ class OrderAdmin(AtalayaModelAdmin):
         return response
 
 
-def _period(request: HttpRequest, form: PeriodForm) -> dict[str, datetime]:
+def _period(request: HttpRequest, form: PeriodForm) -> dict[str, Any]:
     if not request.user.has_perm(VIEW_REPORTS):
         raise PermissionDenied
     if not form.is_valid():
@@ -205,7 +206,7 @@ class MessageInline(ReadOnlyInline):
 
     model = DisputeMessage
     fields = ["created_at", "author", "is_internal", "body", "evidence_link"]
-    readonly_fields = fields
+    readonly_fields: Any = fields
     show_change_link = False
 
     @admin.display(description=_("evidence"))
@@ -236,13 +237,13 @@ class DisputeAdmin(AtalayaModelAdmin):
     @form_action(description=_("Write a message"), form=ReplyForm, perm=RESOLVE)
     def reply(self, request: HttpRequest, obj: Dispute, data: dict[str, Any]) -> None:
         """To both parties, or a note."""
-        services.add_dispute_message(actor=request.user, dispute=obj, **data)
+        services.add_dispute_message(actor=caller(request), dispute=obj, **data)
 
     @form_action(description=_("Resolve for the buyer"), form=ForBuyerForm, perm=RESOLVE)
     def resolve_for_buyer(self, request: HttpRequest, obj: Dispute, data: dict[str, Any]) -> None:
         """With a refund."""
         services.resolve_dispute(
-            actor=request.user,
+            actor=caller(request),
             dispute=obj,
             in_favour_of="buyer",
             refund_amount=data["refund_amount"],
@@ -253,5 +254,5 @@ class DisputeAdmin(AtalayaModelAdmin):
     def resolve_for_seller(self, request: HttpRequest, obj: Dispute, data: dict[str, Any]) -> None:
         """The hold is released."""
         services.resolve_dispute(
-            actor=request.user, dispute=obj, in_favour_of="seller", note=data["note"]
+            actor=caller(request), dispute=obj, in_favour_of="seller", note=data["note"]
         )

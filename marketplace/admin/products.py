@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
 from marketplace.admin.forms import NeededReasonForm, ReasonForm
+from marketplace.caller import caller
 from marketplace.models import Product, ProductReview
 from riskops.models import RiskScore
 from riskops.models.scores import Level
@@ -33,7 +34,7 @@ class ReviewInline(ReadOnlyInline):
 
     model = ProductReview
     fields = ["created_at", "action", "from_status", "to_status", "actor", "reason"]
-    readonly_fields = fields
+    readonly_fields: Any = fields
     show_change_link = False
 
 
@@ -175,29 +176,29 @@ class ProductAdmin(AtalayaModelAdmin):
     @form_action(description=_("Approve"), form=ReasonForm, perm=MODERATE)
     def approve(self, request: HttpRequest, obj: Product, data: dict[str, Any]) -> None:
         """Put on sale."""
-        services.approve_product(actor=request.user, product=obj, reason=data["reason"])
+        services.approve_product(actor=caller(request), product=obj, reason=data["reason"])
 
     @form_action(description=_("Reject"), form=NeededReasonForm, perm=MODERATE)
     def reject(self, request: HttpRequest, obj: Product, data: dict[str, Any]) -> None:
         """Refuse."""
-        services.reject_product(actor=request.user, product=obj, reason=data["reason"])
+        services.reject_product(actor=caller(request), product=obj, reason=data["reason"])
 
     @form_action(description=_("Request changes"), form=NeededReasonForm, perm=MODERATE)
     def request_changes(self, request: HttpRequest, obj: Product, data: dict[str, Any]) -> None:
         """Ask the seller."""
-        services.request_product_changes(actor=request.user, product=obj, reason=data["reason"])
+        services.request_product_changes(actor=caller(request), product=obj, reason=data["reason"])
 
     @form_action(description=_("Pause"), form=NeededReasonForm, perm=REMOVE)
     def pause(self, request: HttpRequest, obj: Product, data: dict[str, Any]) -> None:
         """Off sale for a while."""
-        services.pause_product(actor=request.user, product=obj, reason=data["reason"])
+        services.pause_product(actor=caller(request), product=obj, reason=data["reason"])
 
     @service_action(description=_("Resume"), perm=REMOVE)
     def resume(self, request: HttpRequest, obj: Product) -> None:
         """On sale again."""
-        services.resume_product(actor=request.user, product=obj)
+        services.resume_product(actor=caller(request), product=obj)
 
     @form_action(description=_("Remove"), form=NeededReasonForm, perm=REMOVE)
     def remove(self, request: HttpRequest, obj: Product, data: dict[str, Any]) -> None:
         """For good."""
-        services.remove_product(actor=request.user, product=obj, reason=data["reason"])
+        services.remove_product(actor=caller(request), product=obj, reason=data["reason"])

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from marketplace import services
 from marketplace.admin.forms import NeededReasonForm
 from marketplace.admin.products import MODERATE, findings_list, risk_badge
+from marketplace.caller import caller
 from marketplace.models import Category, Product, ProductRevision
 from marketplace.services.revisions import stale_fields
 from marketplace.text_diff import diff_html
@@ -103,19 +104,21 @@ class RevisionAdmin(AtalayaModelAdmin):
     @service_action(description=_("Approve"), perm=MODERATE)
     def approve(self, request: HttpRequest, obj: ProductRevision) -> None:
         """Make it live."""
-        services.approve_revision(actor=request.user, revision=obj)
+        services.approve_revision(actor=caller(request), revision=obj)
 
     @form_action(description=_("Reject"), form=NeededReasonForm, perm=MODERATE)
     def reject(self, request: HttpRequest, obj: ProductRevision, data: dict[str, Any]) -> None:
         """Refuse; what is live stays."""
-        services.reject_revision(actor=request.user, revision=obj, reason=data["reason"])
+        services.reject_revision(actor=caller(request), revision=obj, reason=data["reason"])
 
     @form_action(description=_("Request changes"), form=NeededReasonForm, perm=MODERATE)
     def request_changes(
         self, request: HttpRequest, obj: ProductRevision, data: dict[str, Any]
     ) -> None:
         """Ask the seller."""
-        services.request_revision_changes(actor=request.user, revision=obj, reason=data["reason"])
+        services.request_revision_changes(
+            actor=caller(request), revision=obj, reason=data["reason"]
+        )
 
 
 def field_name(name: str) -> str:

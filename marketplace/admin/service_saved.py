@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
+from marketplace.caller import caller
 from systemadmin.foundation.admin import AtalayaModelAdmin
 from systemadmin.foundation.errors import DomainError
 
@@ -15,7 +16,7 @@ class ServiceSavedAdmin(AtalayaModelAdmin):
     """Subclasses say which service creates, changes and deletes."""
 
     editable = True
-    actions = ()
+    actions: Any = ()
 
     def save_by_service(self, actor: Any, obj: Any, values: dict[str, Any], change: bool) -> Any:
         """Call the service and return the saved object."""
@@ -38,7 +39,7 @@ class ServiceSavedAdmin(AtalayaModelAdmin):
         fresh = type(obj)._base_manager.get(pk=obj.pk) if change else obj
         names = form.changed_data if change else list(form.cleaned_data)
         values = {name: form.cleaned_data[name] for name in names if name in form.cleaned_data}
-        saved = self.save_by_service(request.user, fresh, values, change)
+        saved = self.save_by_service(caller(request), fresh, values, change)
         obj.__dict__.update(saved.__dict__)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
@@ -48,7 +49,7 @@ class ServiceSavedAdmin(AtalayaModelAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """By the service."""
-        self.delete_by_service(request.user, obj)
+        self.delete_by_service(caller(request), obj)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """The service decides what may go; nothing else goes with it."""

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
 from marketplace.admin.service_saved import ServiceSavedAdmin
+from marketplace.caller import caller
 from marketplace.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from marketplace.services.announcements import EVENT_TYPES
 from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, service_action
@@ -18,6 +19,7 @@ from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, serv
 class EndpointForm(forms.ModelForm):
     """Where to send, and what."""
 
+    url = forms.URLField(max_length=500, label=_("Address"), assume_scheme="https")
     event_types = forms.MultipleChoiceField(
         choices=[(name, name) for name in EVENT_TYPES],
         required=False,
@@ -62,7 +64,7 @@ class WebhookEndpointAdmin(ServiceSavedAdmin):
     @service_action(description=_("Give a new secret"), perm="marketplace.change_webhookendpoint")
     def rotate(self, request: HttpRequest, obj: WebhookEndpoint) -> None:
         """The old one signs beside it for a day."""
-        _endpoint, secret = services.rotate_secret(actor=request.user, endpoint=obj)
+        _endpoint, secret = services.rotate_secret(actor=caller(request), endpoint=obj)
         messages.warning(request, _secret_text(secret))
 
 
@@ -75,7 +77,7 @@ class AttemptInline(ReadOnlyInline):
 
     model = WebhookAttempt
     fields = ["number", "created_at", "status_code", "error", "duration_ms", "response_excerpt"]
-    readonly_fields = fields
+    readonly_fields: Any = fields
     show_change_link = False
 
 
@@ -108,4 +110,4 @@ class WebhookDeliveryAdmin(AtalayaModelAdmin):
     @service_action(description=_("Send again"), perm="marketplace.replay_webhookdelivery")
     def replay(self, request: HttpRequest, obj: WebhookDelivery) -> None:
         """The same message, with a log of its own."""
-        services.replay_delivery(actor=request.user, delivery=obj)
+        services.replay_delivery(actor=caller(request), delivery=obj)

@@ -16,7 +16,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketplace import services
-from marketplace.api.caller import caller
 from marketplace.api.serializers.commission import (
     CommissionReportSerializer,
     CommissionRuleInput,
@@ -30,6 +29,7 @@ from marketplace.api.serializers.commission import (
     ReorderInput,
     SalesReportSerializer,
 )
+from marketplace.caller import caller
 from marketplace.csv_export import to_csv
 from marketplace.models import Category, CommissionRule
 from marketplace.querysets import reports

@@ -9,7 +9,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketplace import services
-from marketplace.api.caller import caller
 from marketplace.api.filters import LedgerFilter, PayoutFilter
 from marketplace.api.serializers.finance import (
     FailedInput,
@@ -19,6 +18,7 @@ from marketplace.api.serializers.finance import (
     PayoutSerializer,
     SellerBalanceSerializer,
 )
+from marketplace.caller import caller
 from marketplace.models import LedgerEntry, Payout
 from systemadmin.foundation.api import (
     CursorList,

@@ -9,7 +9,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketplace import services
-from marketplace.api.caller import caller
 from marketplace.api.filters import CategoryFilter, RevisionFilter, StaffProductFilter
 from marketplace.api.serializers.catalogue import (
     CategoryInput,
@@ -23,6 +22,7 @@ from marketplace.api.serializers.catalogue import (
     StaffRevisionSerializer,
 )
 from marketplace.api.serializers.shared import ModerationReasonInput
+from marketplace.caller import caller
 from marketplace.models import Category, Product, ProductRevision, ReasonTemplate
 from marketplace.services import risk
 from systemadmin.foundation.api import (

@@ -10,7 +10,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketplace import services
-from marketplace.api.caller import caller
 from marketplace.api.filters import OrderFilter
 from marketplace.api.serializers.orders import (
     DisputeInput,
@@ -22,6 +21,7 @@ from marketplace.api.serializers.orders import (
     SellerOrderSerializer,
 )
 from marketplace.api.serializers.shared import OptionalReasonInput
+from marketplace.caller import caller
 from marketplace.models import Dispute, DisputeMessage, Order
 from marketplace.services.orders import Item
 from systemadmin.foundation.api import CursorList, MemberViewSet, expected_version

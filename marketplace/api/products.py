@@ -9,7 +9,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketplace import services
-from marketplace.api.caller import caller
 from marketplace.api.filters import CategoryFilter, OwnProductFilter, ProductFilter
 from marketplace.api.serializers.catalogue import (
     CategorySerializer,
@@ -18,6 +17,7 @@ from marketplace.api.serializers.catalogue import (
     ProductListSerializer,
     ProductSerializer,
 )
+from marketplace.caller import caller
 from marketplace.models import Category, Product
 from systemadmin.foundation.api import (
     MEMBER,

@@ -10,7 +10,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketplace import services
-from marketplace.api.caller import caller
 from marketplace.api.filters import DisputeFilter, StaffOrderFilter
 from marketplace.api.orders import evidence_of
 from marketplace.api.serializers.orders import (
@@ -26,6 +25,7 @@ from marketplace.api.serializers.orders import (
     StaffOrderSerializer,
 )
 from marketplace.api.serializers.shared import OptionalReasonInput
+from marketplace.caller import caller
 from marketplace.models import Dispute, Order
 from systemadmin.foundation.api import CursorList, ListAction, StaffViewSet, expected_version
 

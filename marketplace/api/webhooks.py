@@ -9,7 +9,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketplace import services
-from marketplace.api.caller import caller
 from marketplace.api.filters import DeliveryFilter
 from marketplace.api.serializers.webhooks import (
     WebhookDeliveryDetailSerializer,
@@ -18,6 +17,7 @@ from marketplace.api.serializers.webhooks import (
     WebhookEndpointSerializer,
     WebhookSecretSerializer,
 )
+from marketplace.caller import caller
 from marketplace.models import WebhookDelivery, WebhookEndpoint
 from systemadmin.foundation.api import (
     CursorList,

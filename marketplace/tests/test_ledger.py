@@ -59,6 +59,7 @@ def test_append_only_by_trigger(statement):
 @pytest.mark.postgres
 def test_truncate_is_refused():
     post()
+    connection.check_constraints()
     with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("TRUNCATE marketplace_ledgerentry CASCADE")
 

@@ -1,0 +1,263 @@
+"""The outbox: written with what happened, delivered, retried, replayed, and never to the inside."""
+
+import json
+import threading
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+from standardwebhooks import Webhook
+
+from marketplace import services, webhook_transport
+from marketplace.models import WebhookDelivery, WebhookEndpoint, WebhookMessage
+from marketplace.services import webhooks
+from marketplace.tests import factories
+from marketplace.webhook_transport import AddressRefused, Answer, check_url, is_public, resolve
+from systemadmin.foundation.queue import drain
+from systemadmin.foundation.testing import problem
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def wire(monkeypatch):
+    """Collects what would be sent and answers as told."""
+
+    class Wire:
+        sent, status, error = [], 200, ""
+
+        def send(self, url, body, headers, **_options):
+            self.sent.append((url, body, headers))
+            return Answer(self.status, self.error, "ok", 5)
+
+    made = Wire()
+    made.sent = []
+    monkeypatch.setattr(webhook_transport, "send", made.send)
+    return made
+
+
+@pytest.fixture
+def endpoint():
+    made, secret = services.create_endpoint(
+        actor=factories.root(), url="https://hooks.example.test/in"
+    )
+    made.plain = secret
+    return made
+
+
+def test_orders_products_and_payouts_are_told_and_verify(endpoint, wire):
+    order = factories.completed()
+    payout = services.create_payout(actor=factories.root(), seller=order.seller, currency="EUR")
+    services.pay_payout(actor=factories.root(), payout=payout)
+    drain()
+    kinds = [json.loads(body)["type"] for _url, body, _headers in wire.sent]
+    assert kinds == [
+        "product.submitted",
+        "product.approved",
+        "order.created",
+        "order.paid",
+        "order.completed",
+        "payout.created",
+        "payout.paid",
+    ]
+    for _url, body, headers in wire.sent:
+        told = Webhook(endpoint.plain).verify(body, headers)
+        assert set(told) == {"type", "timestamp", "data"}
+        assert len(body) < 20_000
+    assert set(WebhookDelivery.objects.values_list("status", flat=True)) == {"delivered"}
+
+
+def test_nothing_is_told_of_what_was_rolled_back(endpoint):
+    with transaction.atomic():
+        factories.order()
+        transaction.set_rollback(True)
+    assert not WebhookMessage.objects.exists()
+
+
+def test_only_what_was_asked_for(wire):
+    services.create_endpoint(
+        actor=factories.root(), url="https://a.example.test/", event_types=["order.paid"]
+    )
+    factories.completed()
+    drain()
+    assert [json.loads(body)["type"] for _url, body, _h in wire.sent] == ["order.paid"]
+
+
+def due_now(delivery):
+    WebhookDelivery.objects.filter(pk=delivery.pk).update(next_attempt_at=timezone.now())
+
+
+def test_failures_are_retried_by_the_table_and_then_given_up(endpoint, wire):
+    wire.status = 500
+    services.submit_product(actor=factories.root(), product=factories.draft())
+    delivery = WebhookDelivery.objects.get()
+    waits = []
+    for _ in range(len(webhooks.RETRY_SECONDS) + 1):
+        due_now(delivery)
+        webhooks.deliver(delivery.pk)
+        delivery.refresh_from_db()
+        if delivery.next_attempt_at:
+            waits.append((delivery.next_attempt_at - timezone.now()).total_seconds())
+    assert delivery.status == "failed"
+    for waited, wanted in zip(waits, webhooks.RETRY_SECONDS, strict=True):
+        assert wanted - 5 <= waited <= wanted * 1.1 + 1
+    assert delivery.attempts.count() == 10
+    assert not webhooks.deliver(delivery.pk)
+
+
+def test_gone_switches_the_endpoint_off(endpoint, wire):
+    wire.status = 410
+    services.submit_product(actor=factories.root(), product=factories.draft())
+    drain()
+    endpoint.refresh_from_db()
+    assert (endpoint.is_active, WebhookDelivery.objects.get().status) == (False, "failed")
+    assert endpoint.disabled_reason
+
+
+def test_two_workers_send_once(endpoint, wire):
+    services.submit_product(actor=factories.root(), product=factories.draft())
+    delivery = WebhookDelivery.objects.get()
+    webhooks.deliver(delivery.pk)
+    webhooks.deliver(delivery.pk)
+    assert len(wire.sent) == 1
+
+
+def test_a_worker_that_died_is_followed_by_another(endpoint, wire):
+    services.submit_product(actor=factories.root(), product=factories.draft())
+    delivery = WebhookDelivery.objects.get()
+    # Claimed, and never heard of again.
+    WebhookDelivery.objects.filter(pk=delivery.pk).update(
+        attempts_made=1, next_attempt_at=timezone.now() - timedelta(seconds=1)
+    )
+    assert services.deliver_due() == 1
+    drain()
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.attempts_made) == ("delivered", 2)
+
+
+def test_replay_keeps_the_message_id(endpoint, wire, as_user, staff):
+    services.submit_product(actor=factories.root(), product=factories.draft())
+    drain()
+    operator = as_user(staff("operator"))
+    first = operator.get("/api/admin/webhook-deliveries").json()["results"][0]
+    detail = operator.get(f"/api/admin/webhook-deliveries/{first['id']}").json()
+    assert detail["attempts"][0]["status_code"] == 200
+    again = operator.post(f"/api/admin/webhook-deliveries/{first['id']}/replay")
+    assert (again.status_code, again.json()["replay_of"]) == (201, first["id"])
+    drain()
+    ids = {headers["webhook-id"] for _url, _body, headers in wire.sent}
+    assert (len(wire.sent), len(ids)) == (2, 1)
+
+
+def test_rotation_signs_with_both(endpoint, wire, as_user, staff):
+    operator = as_user(staff("operator"))
+    url = f"/api/admin/webhook-endpoints/{endpoint.pk}"
+    secret = operator.post(f"{url}/rotate-secret").json()["secret"]
+    services.submit_product(actor=factories.root(), product=factories.draft())
+    drain()
+    _url, body, headers = wire.sent[0]
+    Webhook(secret).verify(body, headers)
+    Webhook(endpoint.plain).verify(body, headers)
+    WebhookEndpoint.objects.update(previous_secret_until=timezone.now())
+    endpoint.refresh_from_db()
+    assert webhooks.signing_secrets(endpoint) == [secret]
+
+
+def test_endpoints_over_http(as_user, staff):
+    operator = as_user(staff("operator"))
+    made = operator.post("/api/admin/webhook-endpoints", {"url": "https://x.example.test/h"})
+    assert made.json()["secret"].startswith("whsec_")
+    url = f"/api/admin/webhook-endpoints/{made.json()['endpoint']['id']}"
+    assert "secret" not in operator.get(url).json()
+    assert operator.patch(url, {"is_active": False}).json()["is_active"] is False
+    problem(operator.patch(url, {"event_types": ["nothing"]}), 400)
+    for bad in ("http://x.example.test/", "https://u:p@x.example.test/", "ftp://x"):
+        problem(operator.post("/api/admin/webhook-endpoints", {"url": bad}), 400, field="url")
+    assert operator.delete(url).status_code == 204
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "10.0.0.1",
+        "172.16.9.9",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "0.0.0.0",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::1",
+        "::",
+        "fe80::1",
+        "fd00::1",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "64:ff9b::a00:1",
+        "2002:7f00:1::",
+    ],
+)
+def test_private_addresses_are_not_public(address):
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"])
+def test_public_addresses_are(address):
+    assert is_public(address)
+
+
+def test_names_of_private_hosts_are_refused():
+    with pytest.raises(AddressRefused):
+        resolve("localhost", 443, allow_private=False)
+    with pytest.raises(AddressRefused):
+        resolve("no-such-host.invalid", 443, allow_private=False)
+    with pytest.raises(AddressRefused):
+        check_url("https://exa mple:99999/", allow_private=False)
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """A receiver that keeps what it gets and answers by path."""
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.got.append((self.path, body, dict(self.headers)))
+        status = 302 if self.path == "/moved" else 200
+        self.send_response(status)
+        if status == 302:
+            self.send_header("Location", "http://127.0.0.1:1/inside")
+        self.end_headers()
+        self.wfile.write(b"thanks\x00")
+
+    def log_message(self, *args):
+        """Keep quiet."""
+
+
+@pytest.fixture
+def receiver():
+    server = HTTPServer(("127.0.0.1", 0), Receiver)
+    server.got = []
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_real_transport(receiver):
+    base = f"http://127.0.0.1:{receiver.server_port}"
+    options = {"timeout": 5, "allow_private": True}
+    answer = webhook_transport.send(f"{base}/in?x=1", b"{}", {"webhook-id": "1"}, **options)
+    assert (answer.status, answer.error, answer.excerpt) == (200, "", "thanks")
+    path, body, headers = receiver.got[0]
+    assert (path, body, headers["webhook-id"]) == ("/in?x=1", b"{}", "1")
+    moved = webhook_transport.send(f"{base}/moved", b"{}", {}, **options)
+    assert (moved.status, len(receiver.got)) == (302, 2)
+    refused = webhook_transport.send(f"{base}/in", b"{}", {}, timeout=5, allow_private=False)
+    assert refused.status is None
+    assert len(receiver.got) == 2
+    nobody = webhook_transport.send("http://127.0.0.1:9/", b"{}", {}, **options)
+    assert nobody.status is None
+    assert nobody.error
