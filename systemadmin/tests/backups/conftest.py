@@ -116,7 +116,7 @@ class OwnDatabase:
     def manage(self, *arguments, expect=0, **environment):
         """Run `manage.py …` to its end and give back what it said."""
         child = self.command(*arguments, **environment)
-        output, errors = child.communicate(timeout=180)
+        output, errors = child.communicate(timeout=600)
         assert child.returncode == expect, output + errors
         return output + errors
 
