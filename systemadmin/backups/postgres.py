@@ -176,6 +176,11 @@ class PostgresEngine:
     @contextmanager
     def scratch(self, purpose: str, *, keep: bool = False) -> Iterator[Scratch]:
         """An empty database with the live one's encoding and collation."""
+        if not postgres_swap.may_swap(self):
+            raise DatabaseBusy(
+                "The database's role may not make a database beside the live one: "
+                f"ALTER ROLE … CREATEDB, and make it the owner of {self.database}."
+            )
         name = scratch_name(self.database, purpose, datetime.now(UTC))
         with self.admin() as admin:
             postgres_load.create_database(admin, name, like=self.database)
