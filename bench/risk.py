@@ -87,7 +87,7 @@ def say(label, seconds, note=""):
     print(f"{label:<58}{seconds:>10.2f} s   {note}", flush=True)
 
 
-def execute(sql, params=()):
+def execute(sql, params=None):
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return cursor.fetchall() if cursor.description else None
@@ -124,7 +124,7 @@ def make_people(accounts):
     own = {
         "username": "'bench' || n",
         "external_id": "'bench' || n",
-        "date_joined": ago("86400 * (1 + n % 900)"),
+        "date_joined": ago("86400 * (1 + n %% 900)"),  # doubled: the statement has parameters
     }
     values, params = [], []
     for column in columns:
