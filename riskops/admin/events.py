@@ -1,7 +1,10 @@
-"""Events, identifiers and facts in the admin: to look at, never to change."""
+"""Events, identifiers and facts in the admin: to look at; only public places are marked."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -16,7 +19,13 @@ from riskops.models import (
     RecomputeRun,
     Sighting,
 )
-from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline
+from riskops.services.verdicts import share_identifier, unshare_identifier
+from systemadmin.foundation.admin import (
+    AtalayaModelAdmin,
+    ReadOnlyInline,
+    form_action,
+    service_action,
+)
 
 PERSONAL = "riskops.view_personal_identifier"
 
@@ -111,6 +120,12 @@ class SightingInline(ReadOnlyInline):
         return rows.filter(pk__in=list(latest.values_list("pk", flat=True)))
 
 
+class PlaceForm(forms.Form):
+    """What place it is."""
+
+    reason = forms.CharField(label=_("reason"), max_length=200)
+
+
 @admin.register(Identifier)
 class IdentifierAdmin(Masked, AtalayaModelAdmin):
     """IP addresses, devices and wallets, most crowded first."""
@@ -134,10 +149,25 @@ class IdentifierAdmin(Masked, AtalayaModelAdmin):
         "shared_by",
     ]
     readonly_fields = ["shown_value"]
+    actions = ["share", "unshare"]
 
     @admin.display(description=_("value"))
     def shown_value(self, identifier: Identifier) -> str:
         return self.shown(identifier)
+
+    @form_action(
+        description=_("Mark as a public place"),
+        perm="riskops.share_identifier",
+        form=PlaceForm,
+    )
+    def share(self, request: HttpRequest, obj: Identifier, data: dict[str, Any]) -> None:
+        """It links nobody from now on."""
+        share_identifier(actor=request.user, identifier=obj, **data)  # type: ignore[arg-type]
+
+    @service_action(description=_("Unmark a public place"), perm="riskops.share_identifier")
+    def unshare(self, request: HttpRequest, obj: Identifier) -> None:
+        """It may link accounts again."""
+        unshare_identifier(actor=request.user, identifier=obj)  # type: ignore[arg-type]
 
 
 @admin.register(AccountFacts)

@@ -267,3 +267,15 @@ def test_calibration(browser, ring):
     answer = browser.get(reverse("admin:riskops_calibration"))
     assert answer.status_code == 200
     assert (answer.context["judged"], answer.context["fraud"]) == (2, 1)
+
+
+def test_an_identifier_is_marked_as_a_public_place(browser, ring):
+    identifier = User.objects.get(pk=ring[0]).sightings.first().identifier
+    url = reverse("admin:riskops_identifier_changelist")
+    form = {"_selected_action": [identifier.pk]}
+    browser.post(url, {**form, "action": "share", "apply": "1", "reason": "library"})
+    identifier.refresh_from_db()
+    assert (identifier.is_shared, identifier.shared_reason) == (True, "library")
+    browser.post(url, {**form, "action": "unshare"})
+    identifier.refresh_from_db()
+    assert not identifier.is_shared
