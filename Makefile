@@ -39,6 +39,8 @@ $(VENV)/.dev: requirements-dev.txt requirements.txt | $(VENV)/.made
 
 run: export DJANGO_DEBUG ?= 1
 run: export DEMO_MODE ?= 1
+# Mail of the demo lands in files, not on the console and not in anybody's box.
+run: export EMAIL_URL ?= filemail:///var/mail
 run: $(VENV)/.runtime
 	$(PY) manage.py migrate --verbosity 0
 	$(PY) manage.py setup

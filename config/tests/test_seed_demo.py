@@ -1,11 +1,14 @@
 """Demo seeding: all or nothing, once, the same town for the same seed, and marked as demo."""
 
 import pytest
+from django.core import mail
 from django.core.management import CommandError, call_command
 
 from systemadmin import demo
 from systemadmin.foundation import sockets
-from systemadmin.models import User
+from systemadmin.foundation.queue import drain
+from systemadmin.models import Notification, User
+from systemadmin.services import notify_user
 from systemadmin.services.demo import has_demo_rows
 
 pytestmark = [pytest.mark.django_db]
@@ -32,6 +35,19 @@ def town():
 def test_every_desk_adds_its_part():
     call_command("seed_demo")
     assert User.objects.demo().filter(is_staff=False).count() == demo.MEMBERS
+
+
+def test_nobody_is_told_of_a_past_that_never_was(monkeypatch):
+    def tell(world):
+        member = world.members[0]
+        notify_user(user=member, kind="demo", subject="Sold", body="Yesterday", key="demo-1")
+
+    desk = type("desk", (), {"seed": staticmethod(tell), "__name__": "desk.demo"})
+    monkeypatch.setattr(sockets, "modules", lambda name: iter([demo, desk]))
+    call_command("seed_demo")
+    drain()
+    assert [notice.status for notice in Notification.objects.all()] == ["sent"]
+    assert mail.outbox == []
 
 
 @pytest.mark.usefixtures("people_only")

@@ -165,6 +165,7 @@ def logging_config(
             "django.server": {"handlers": [], "level": level, "propagate": True},
             # A line for each process and task: useful in a file, noise on a laptop's console.
             "django-q": {"level": "WARNING" if debug else level},
+            "atalaya.queue": {"level": "WARNING" if debug else level},
             # It logs every query with its parameters at DEBUG.
             "django.db.backends": {"level": "INFO"},
             # These write credentials of their channels to the debug log.

@@ -111,3 +111,10 @@ def deliver_due() -> int:
     for notice_id in tried:
         deliver(notice_id)
     return len(tried)
+
+
+def hold_back_demo_notices() -> int:
+    """Mark what seeding told demo accounts as sent: that past never was, and nobody reads it."""
+    return Notification.objects.filter(
+        user__is_demo=True, status=Notification.Status.PENDING
+    ).update(status=Notification.Status.SENT, sent_at=timezone.now())

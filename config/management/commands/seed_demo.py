@@ -14,6 +14,7 @@ from systemadmin import audit
 from systemadmin.foundation import sockets
 from systemadmin.foundation.context import context
 from systemadmin.services.demo import has_demo_rows
+from systemadmin.services.notifications import hold_back_demo_notices
 
 
 class Command(BaseCommand):
@@ -41,4 +42,5 @@ class Command(BaseCommand):
                 desk.seed(world)
                 name = desk.__name__.split(".")[0]
                 self.stdout.write(f"  {name:<12} {time.perf_counter() - began:5.1f} s")
+            hold_back_demo_notices()
             audit.record("systemadmin.demo.seeded", actor=None, metadata={"seed": seed})
