@@ -264,8 +264,8 @@ def _cursor(text: str) -> tuple[datetime, int] | None:
 
 def _csv(events: QuerySet, unmasked: bool) -> Iterator[str]:
     writer = csv.writer(_Echo())
-    yield writer.writerow(CSV_COLUMNS)  # type: ignore[misc]
+    yield writer.writerow(CSV_COLUMNS)
     for event in events.iterator(chunk_size=2000):
         row = reads.show_event(event, unmasked=unmasked)
         cells = [safe_cell(getattr(row, name)) for name in CSV_COLUMNS[1:]]
-        yield writer.writerow([row.occurred_at.isoformat(), *cells])  # type: ignore[misc]
+        yield writer.writerow([row.occurred_at.isoformat(), *cells])

@@ -103,7 +103,7 @@ class ServiceSaveMixin:
         try:
             return service(actor=request.user, **kwargs)
         except DomainError as refusal:
-            self.message_user(request, str(refusal), messages.ERROR)  # type: ignore[attr-defined]
+            self.message_user(request, str(refusal), messages.ERROR)
             return None
 
 

@@ -99,7 +99,7 @@ def judged_accounts() -> list[Judged]:
     rows = RiskOutcome.objects.filter(score__isnull=False).order_by("created_at", "pk")
     latest = {
         account: Judged(
-            score=score,
+            score=score or 0,
             points={line[0]: line[1] for line in breakdown},
             fraud=verdict == Verdict.CONFIRMED_FRAUD,
         )

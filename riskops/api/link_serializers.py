@@ -196,7 +196,7 @@ class ClusterDetailSerializer(ClusterSerializer):
     members = serializers.SerializerMethodField()
 
     class Meta(ClusterSerializer.Meta):
-        fields = (*ClusterSerializer.Meta.fields, "members")
+        fields: Any = (*ClusterSerializer.Meta.fields, "members")
 
     def get_members(self, cluster: AccountCluster) -> list[dict[str, Any]]:
         people = User.objects.filter(cluster_membership__cluster=cluster).order_by("pk")

@@ -89,7 +89,7 @@ class AccountLinksViewSet(StaffViewSet):
         account_id = int(pk)
         if not User.objects.filter(pk=account_id).exists():
             raise NotFound
-        pairs = self.get_queryset().of_account(account_id)  # type: ignore[attr-defined]
+        pairs = self.get_queryset().of_account(account_id)
         page = self.paginate_queryset(self.filter_queryset(pairs))
         found = show_pairs(
             page or [], account_id=account_id, unmasked=self.caller.has_perm(PERSONAL)

@@ -101,7 +101,7 @@ def detect_new(*, progress: Progress | None = None) -> DetectionSummary:
 
 
 def _accounts_of(fresh: object) -> Accounts | None:
-    ids = fresh.order_by().values_list("account_id", flat=True).distinct()  # type: ignore[attr-defined]
+    ids = fresh.order_by().values_list("account_id", flat=True).distinct()
     some = list(ids[: MANY_ACCOUNTS + 1])
     return Accounts.listed(some) if len(some) <= MANY_ACCOUNTS else None
 

@@ -80,8 +80,8 @@ class VerificationInline(ReadOnlyInline):
     """Proofs of one backup."""
 
     model = BackupVerification
-    fields = ["created_at", "status", "restore_seconds", "actor_name", "error"]
-    readonly_fields = fields
+    readonly_fields = ["created_at", "status", "restore_seconds", "actor_name", "error"]
+    fields = readonly_fields
 
 
 @admin.register(Backup)
