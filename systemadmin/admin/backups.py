@@ -80,8 +80,8 @@ class VerificationInline(ReadOnlyInline):
     """Proofs of one backup."""
 
     model = BackupVerification
-    readonly_fields = ["created_at", "status", "restore_seconds", "actor_name", "error"]
-    fields = readonly_fields
+    readonly_fields: Any = ["created_at", "status", "restore_seconds", "actor_name", "error"]
+    fields: Any = readonly_fields
 
 
 @admin.register(Backup)
