@@ -46,7 +46,11 @@ def asgi_server():
         time.sleep(2)
         yield port, process
     finally:
+        # Its own child serves the streams and would outlive a killed parent.
+        family = psutil.Process(process.pid).children(recursive=True)
         process.kill()
+        for child in family:
+            child.kill()
         process.wait(20)
 
 
