@@ -47,7 +47,7 @@ from riskops.querysets.accounts import Accounts
 from riskops.querysets.due import account_ranges
 from riskops.services import EventInput, record_events
 from riskops.services.rebuild import rebuild_facts, rebuild_identifiers
-from riskops.services.recompute import recompute_touched, start_run, total_of, work_on
+from riskops.services.recompute import CHUNK, recompute_touched, start_run, total_of, work_on
 from riskops.services.rulesets import current_ruleset, draft_ruleset, publish_ruleset
 from riskops.services.scores import calculate_score
 from systemadmin.models import User
@@ -212,8 +212,8 @@ class Memory:
         return f"{early:.0f} MB after a quarter of the chunks, {max(self.seen):.0f} MB at the end"
 
 
-def recompute(memory=None):
-    run = start_run(cause=Cause.SCHEDULE)
+def recompute(memory=None, chunk=CHUNK):
+    run = start_run(cause=Cause.SCHEDULE, chunk_size=chunk)
     work_on(run, progress=memory.note if memory else lambda part: None)
     return total_of(run)
 
@@ -298,6 +298,7 @@ def main():
     parser.add_argument("--accounts", type=int, default=20_000)
     parser.add_argument("--events", type=int, default=400_000)
     parser.add_argument("--full", action="store_true", help="1 M accounts, 20 M events")
+    parser.add_argument("--chunk", type=int, default=CHUNK, help="accounts a chunk")
     parser.add_argument("--batches", type=int, default=20)
     parser.add_argument("--keep", action="store_true", help="keep the database")
     parser.add_argument("--use-kept", action="store_true", help="use the one kept before")
@@ -334,19 +335,19 @@ def bench(options):
     current_ruleset()
     count, _ = timed(lambda: execute("SELECT COUNT(*) FROM riskops_accountevent"), 3)
     say("yardstick: SELECT count(*) over the events", count)
-    bench_recompute(accounts, count)
+    bench_recompute(options.chunk, count)
     bench_loop(accounts)
     bench_incremental(accounts)
     measure_ingest(accounts, options.batches, 1000)
 
 
-def bench_recompute(accounts, count):
+def bench_recompute(chunk, count):
     memory = Memory()
-    first, total = timed(lambda: recompute(memory))
+    first, total = timed(lambda: recompute(memory, chunk))
     say("first recompute of all", first, f"{first / count:.1f} x count(*), {total.written} written")
     print(f"  memory: {memory.report()}")
     analyze()
-    again, total = timed(lambda: recompute(), 2)
+    again, total = timed(lambda: recompute(chunk=chunk), 2)
     say("recompute of all", again, f"{again / count:.1f} x count(*), {total.written} written")
     bench_recompute.seconds = again
     draft = draft_ruleset(
@@ -354,7 +355,7 @@ def bench_recompute(accounts, count):
     )
     with transaction.atomic():
         publish_ruleset(actor=None, ruleset=draft)
-    rules, total = timed(lambda: recompute())
+    rules, total = timed(lambda: recompute(chunk=chunk))
     say(
         "recompute of all under new rules",
         rules,
