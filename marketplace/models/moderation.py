@@ -64,7 +64,7 @@ class ProductRevision(VersionedModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.product_id} · {self.pk}"
+        return f"{self.product} · {self.pk}"
 
 
 class ProductReview(AppendOnlyModel):
