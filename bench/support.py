@@ -85,7 +85,7 @@ def fill(tickets):
                 CASE WHEN i %% 100 < 90 THEN 'closed' WHEN i %% 100 < 94 THEN 'resolved'
                      WHEN i %% 100 < 96 THEN 'waiting_customer'
                      WHEN i %% 100 < 99 THEN 'in_progress' ELSE 'new' END AS state
-              FROM generate_series(1, %(n)s::bigint) AS i) AS made
+              FROM generate_series(1, %(n)s) AS i) AS made
         """,
         {
             "n": tickets,

@@ -39,6 +39,7 @@ settings.configure(
         "django.contrib.sites",
         "django.contrib.humanize",
         "django.contrib.messages",
+        "bootstrap4form",
         "rest_framework",
         "helpdesk",
     ],
@@ -122,7 +123,7 @@ def fill(tickets):
     sql("SET synchronous_commit = off")
     insert(
         "helpdesk_ticket",
-        f"FROM generate_series(1, {tickets}::bigint) AS i",
+        f"FROM generate_series(1, {tickets}) AS i",
         title="'Matter number ' || i",
         created=f"now() - ({tickets} - i) * interval '2 minutes'",
         modified=f"now() - ({tickets} - i) * interval '2 minutes'",
