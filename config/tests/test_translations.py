@@ -1,0 +1,68 @@
+"""Spanish and English are complete: every marked text has its translation, placeholders agree."""
+
+import gettext
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.utils import translation
+
+ROOT = Path(settings.BASE_DIR)
+PLACEHOLDER = re.compile(r"%\(\w+\)s|%s|%d|\{\w*\}")
+ENTRY = re.compile(r'^(msgid_plural|msgid|msgstr(?:\[\d\])?) (".*(?:\n".*")*)', re.M)
+
+
+def entries(path):
+    """Yield (msgid, [translations], flags) of a .po file."""
+    for block in path.read_text(encoding="utf-8").split("\n\n")[1:]:
+        fields = {name: "".join(re.findall(r'"(.*)"', text)) for name, text in ENTRY.findall(block)}
+        if fields.get("msgid") and not block.startswith("#~"):
+            texts = [text for name, text in fields.items() if name.startswith("msgstr")]
+            yield fields["msgid"], texts, "fuzzy" in block.split("msgid")[0]
+
+
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_every_text_is_translated_with_the_same_placeholders(language):
+    path = ROOT / "locale" / language / "LC_MESSAGES" / "django.po"
+    wrong = []
+    for source, texts, is_fuzzy in entries(path):
+        if is_fuzzy or not all(texts):
+            wrong.append(source)
+        elif len(texts) == 1 and sorted(PLACEHOLDER.findall(source)) != sorted(
+            PLACEHOLDER.findall(texts[0])
+        ):
+            wrong.append(f"placeholders: {source}")
+    assert wrong == []
+
+
+@pytest.mark.slow
+def test_no_marked_text_is_missing_from_the_files(tmp_path):
+    """What makemessages finds in the code is what the Spanish file holds."""
+    before = {
+        source for source, _texts, _fuzzy in entries(ROOT / "locale/es/LC_MESSAGES/django.po")
+    }
+    marked = re.compile(r'\b(?:_|gettext|gettext_lazy)\(\s*"((?:[^"\\]|\\.)+)"\s*[,)]')
+    missing = set()
+    for app in [*settings.ATALAYA_APPS, "config"]:
+        for path in (ROOT / app).rglob("*.py"):
+            if "tests" in path.parts or "migrations" in path.parts:
+                continue
+            missing |= set(marked.findall(path.read_text(encoding="utf-8"))) - before
+    assert missing == set()
+
+
+def test_compiled_files_are_current():
+    for language in ("es", "en"):
+        folder = ROOT / "locale" / language / "LC_MESSAGES"
+        with open(folder / "django.mo", "rb") as handle:
+            catalog = gettext.GNUTranslations(handle)
+        for source, texts, _fuzzy in list(entries(folder / "django.po"))[:50]:
+            if len(texts) == 1 and "\\" not in source:
+                assert catalog.gettext(source) == texts[0]
+
+
+def test_a_problem_speaks_the_callers_language(db, api):
+    answer = api.get("/api/auth/me", HTTP_ACCEPT_LANGUAGE="es").json()
+    with translation.override("es"):
+        assert answer["title"] != "Authentication credentials were not provided."
