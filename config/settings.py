@@ -3,6 +3,7 @@
 Every variable is described in `docs/configuration.md`; a test holds that list complete.
 """
 
+import os
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -50,6 +51,9 @@ REQUIRE_STAFF_2FA = env.bool("REQUIRE_STAFF_2FA", default=not (DEBUG or DEMO_MOD
 GEOIP_PATH = env.str("GEOIP_PATH", default="")
 
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
+if TESTING:
+    # Parallel test processes keep their locks and files apart, as machines would.
+    VAR_DIR = VAR_DIR / "tests" / os.environ.get("PYTEST_XDIST_WORKER", "main")
 BACKUP_DIR = Path(env.str("BACKUP_DIR", default=str(VAR_DIR / "backups"))).resolve()
 BACKUP_PASSPHRASE = env.str("BACKUP_PASSPHRASE", default="")
 BACKUP_S3_BUCKET = env.str("BACKUP_S3_BUCKET", default="")
@@ -95,8 +99,8 @@ MIDDLEWARE = [
     "systemadmin.foundation.access_log.AccessLogMiddleware",
     "systemadmin.foundation.middleware.TrafficMiddleware",
     "systemadmin.foundation.headers.SecurityHeadersMiddleware",
-    "systemadmin.foundation.blocklist.BlocklistMiddleware",
     "systemadmin.maintenance_middleware.HardMaintenanceMiddleware",
+    "systemadmin.foundation.blocklist.BlocklistMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

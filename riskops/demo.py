@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from riskops.models import Dealing, EventKind, Identifier, Sighting
+from riskops.models import AccountEvent, Dealing, EventKind, Identifier, Sighting
 from riskops.models.scores import Cause
 from riskops.services import EventInput, record_events
 from riskops.services.outcomes import record_outcome
@@ -113,6 +113,12 @@ def purge_queryset_list() -> list[tuple[str, QuerySet[Any]]]:
     real = Exists(seen.filter(account__is_demo=False)) | Exists(
         dealt.filter(account__is_demo=False)
     )
+    # A failed sign-in or a stranger's wallet is named by events alone.
+    named = AccountEvent.objects.filter(
+        Q(ip=OuterRef("pk")) | Q(counterparty_wallet=OuterRef("pk")) | Q(device=OuterRef("pk"))
+    )
+    demo |= Exists(named.filter(account__is_demo=True))
+    real |= Exists(named.filter(account__is_demo=False))
     return [("identifiers", Identifier.objects.filter(demo).exclude(real))]
 
 

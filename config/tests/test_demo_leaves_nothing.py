@@ -16,6 +16,14 @@ pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 # What tells of the demo after it is gone, what no account owns, and numbers never given twice.
 OUTLIVES = {
+    # Seeding scores everyone, the real account too, under the first ruleset.
+    "riskops.RiskRuleset",
+    "riskops.RecomputeRun",
+    "riskops.RecomputeChunk",
+    "riskops.RiskScore",
+    "riskops.RiskScoreHistory",
+    # The platform's own accounts, opened with the first entry in a currency.
+    "marketplace.LedgerAccount",
     "systemadmin.AuditEntry",
     "systemadmin.AuditSeal",
     "systemadmin.Alert",

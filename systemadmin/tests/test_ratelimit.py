@@ -30,6 +30,7 @@ def fresh(monkeypatch, clear_cache):
     rates = {"ratelimit.read": "3/m", "ratelimit.write": "2/m", "ratelimit.login": "1/m"}
     rates["ratelimit.backup"] = rates["ratelimit.restore"] = "5/h"
     rates["ratelimit.second_factor"] = "2/m"
+    rates["blocking.flood_per_minute"] = 1000
     monkeypatch.setattr(ratelimit, "setting", rates.__getitem__)
     store_failures.forget()
     yield rates
