@@ -65,7 +65,7 @@ INSERT INTO systemadmin_user (username, password, first_name, last_name, email, 
     is_active, is_superuser, date_joined, telegram_chat_id, country, language, suspension_reason,
     is_demo)
 SELECT 'bench-' || n, '!', '', '', '', false, true, false, now(), '', 'ES', 'en', '', false
-FROM generate_series(1, %(members)s) n
+FROM generate_series(1, %(members)s::bigint) n
 """
 PRODUCTS = """
 INSERT INTO marketplace_product (seller_id, category_id, kind, title, description, price,
@@ -79,7 +79,7 @@ SELECT %(user)s + (n * 7919) %% %(sellers)s, %(category)s + (n * 31) %% %(catego
     '[]', '{}', CASE WHEN n %% 50 = 0 THEN 'pending' ELSE 'approved' END, '', false, moment,
     moment, moment, '{}', '[]', 1, moment, moment
 FROM (SELECT n, now() - n * interval '20 seconds' AS moment
-      FROM generate_series(1, %(products)s) n) numbered
+      FROM generate_series(1, %(products)s::bigint) n) numbered
 """
 WORDS = """
 INSERT INTO marketplace_productword (product_id, word)
@@ -94,7 +94,7 @@ SELECT %(user)s + %(sellers)s + (n * 104729) %% (%(members)s - %(sellers)s),
     %(user)s + (n * 7919) %% %(sellers)s, 'EUR', 2000, 200, 42, 30, 0, 0, 0, 'completed', moment,
     '', moment, moment, moment, '', 1, moment, moment
 FROM (SELECT n, now() - (%(orders)s - n) * interval '10 seconds' AS moment
-      FROM generate_series(1, %(orders)s) n) numbered
+      FROM generate_series(1, %(orders)s::bigint) n) numbered
 """
 LINES = """
 INSERT INTO marketplace_orderline (order_id, product_id, category_id, kind, title, quantity,

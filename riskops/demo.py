@@ -109,8 +109,10 @@ def purge_queryset_list() -> list[tuple[str, QuerySet[Any]]]:
     """Identifiers that only demo accounts were seen with; all else hangs on the accounts."""
     seen = Sighting.objects.filter(identifier=OuterRef("pk"))
     dealt = Dealing.objects.filter(identifier=OuterRef("pk"))
-    demo = Exists(seen.filter(account__is_demo=True)) | Exists(dealt.filter(account__is_demo=True))
-    real = Exists(seen.filter(account__is_demo=False)) | Exists(
+    demo: Any = Exists(seen.filter(account__is_demo=True)) | Exists(
+        dealt.filter(account__is_demo=True)
+    )
+    real: Any = Exists(seen.filter(account__is_demo=False)) | Exists(
         dealt.filter(account__is_demo=False)
     )
     # A failed sign-in or a stranger's wallet is named by events alone.

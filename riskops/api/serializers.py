@@ -99,7 +99,9 @@ class OverrideSerializer(serializers.Serializer):
     reason = serializers.CharField()
     expires_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
-    created_by = serializers.SlugRelatedField("username", read_only=True, allow_null=True)
+    created_by = serializers.CharField(
+        source="created_by.username", read_only=True, allow_null=True
+    )
 
 
 class LevelField(serializers.ChoiceField):
@@ -261,7 +263,7 @@ class AccountSerializer(serializers.ModelSerializer):
         score = getattr(user, "risk_score", None)
         return score.score if score else None
 
-    @extend_schema_field(serializers.ChoiceField(choices=list(LEVELS), allow_null=True))
+    @extend_schema_field(serializers.CharField(allow_null=True))
     def get_risk_level(self, user: User) -> str | None:
         score = getattr(user, "risk_score", None)
         return Level(score.level).code if score else None
@@ -274,7 +276,7 @@ class SuspendInput(StrictSerializer):
     until = serializers.DateTimeField(required=False, allow_null=True)
 
 
-class ReasonInput(StrictSerializer):
+class StandingReasonInput(StrictSerializer):
     """Why."""
 
     reason = serializers.CharField(max_length=1000, required=False, allow_blank=True)

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from riskops.api.filters import AccountFilter
-from riskops.api.serializers import AccountSerializer, ReasonInput, SuspendInput
+from riskops.api.serializers import AccountSerializer, StandingReasonInput, SuspendInput
 from riskops.models import RiskScore
 from systemadmin.foundation.api import CursorList, RetrieveAction, StaffViewSet
 from systemadmin.models import User
@@ -77,19 +77,19 @@ class AccountViewSet(RetrieveAction, StaffViewSet):
         )
         return self.answer(self.get_object())
 
-    @extend_schema(request=ReasonInput, summary="Reinstate an account")
+    @extend_schema(request=StandingReasonInput, summary="Reinstate an account")
     @action(detail=True, methods=["post"])
     def reinstate(self, request: Request, pk: str) -> Response:
         """Lift the suspension."""
-        reason = self.parse(ReasonInput).get("reason", "")
+        reason = self.parse(StandingReasonInput).get("reason", "")
         reinstate_user(actor=self.caller, user=self.get_object(), reason=reason)
         return self.answer(self.get_object())
 
-    @extend_schema(request=ReasonInput, summary="Verify an account")
+    @extend_schema(request=StandingReasonInput, summary="Verify an account")
     @action(detail=True, methods=["post"])
     def verify(self, request: Request, pk: str) -> Response:
         """Note that the person behind the account was verified."""
-        reason = self.parse(ReasonInput).get("reason", "")
+        reason = self.parse(StandingReasonInput).get("reason", "")
         verify_user(actor=self.caller, user=self.get_object(), reason=reason)
         return self.answer(self.get_object())
 

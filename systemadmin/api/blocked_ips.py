@@ -20,7 +20,7 @@ from systemadmin.models import BlockedNetwork
 from systemadmin.services.blocked_networks import block_network, lift_block
 
 
-class BlockSerializer(serializers.ModelSerializer):
+class BlockedNetworkSerializer(serializers.ModelSerializer):
     """One block."""
 
     class Meta:
@@ -38,7 +38,7 @@ class BlockSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class BlockInput(StrictSerializer):
+class BlockNetworkInput(StrictSerializer):
     """What to keep out, why and until when."""
 
     network = serializers.CharField(max_length=50)
@@ -64,14 +64,16 @@ class BlockedIpViewSet(ListAction, RetrieveAction, StaffViewSet):
         "destroy": "systemadmin.delete_blockednetwork",
     }
     queryset = BlockedNetwork.objects.all()
-    serializer_class = BlockSerializer
+    serializer_class = BlockedNetworkSerializer
     filterset_class = BlockFilter
     pagination_class = CursorList
 
-    @extend_schema(request=BlockInput, responses={201: BlockSerializer}, summary="Block")
+    @extend_schema(
+        request=BlockNetworkInput, responses={201: BlockedNetworkSerializer}, summary="Block"
+    )
     def create(self, request: Request) -> Response:
         """Keep a network out; your own is refused."""
-        data = self.parse(BlockInput)
+        data = self.parse(BlockNetworkInput)
         block = block_network(actor=self.caller, own_ip=current().ip or "", **data)
         return self.answer(block, 201)
 
