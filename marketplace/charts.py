@@ -11,27 +11,9 @@ WIDTH, HEIGHT, BASE, LEFT, TOP = 720, 220, 180, 70, 14
 def bar_chart(
     title: str, labels: Sequence[str], values: Sequence[int], shown: Sequence[str]
 ) -> SafeString:
-    """One bar a label, with the exact value as its tooltip; negative bars hang below."""
-    highest = max([1, *values])
+    """One bar a label, with the exact value as its tooltip."""
     step = (WIDTH - LEFT) / max(1, len(labels))
-    rows = []
-    for place, value in enumerate(values):
-        height = (BASE - TOP) * max(value, 0) / highest
-        rows.append(
-            (
-                f"{LEFT + place * step + step * 0.1:.1f}",
-                f"{BASE - height:.1f}",
-                f"{step * 0.8:.1f}",
-                f"{height:.1f}",
-                labels[place],
-                shown[place],
-            )
-        )
-    bars = format_html_join(
-        "\n",
-        '<rect class="mp-bar" x="{}" y="{}" width="{}" height="{}"><title>{}: {}</title></rect>',
-        rows,
-    )
+    bars = _bars(step, labels, values, shown)
     every = max(1, len(labels) // 9 + 1)
     names = format_html_join(
         "\n",
@@ -58,4 +40,22 @@ def bar_chart(
         top,
         bars,
         names,
+    )
+
+
+def _bars(
+    step: float, labels: Sequence[str], values: Sequence[int], shown: Sequence[str]
+) -> SafeString:
+    highest = max([1, *values])
+    rows = []
+    for place, value in enumerate(values):
+        # What was given back may exceed what was earned: such a month has no bar, but a tooltip.
+        height = (BASE - TOP) * max(value, 0) / highest
+        left = LEFT + place * step + step * 0.1
+        size = (f"{left:.1f}", f"{BASE - height:.1f}", f"{step * 0.8:.1f}", f"{height:.1f}")
+        rows.append((*size, labels[place], shown[place]))
+    return format_html_join(
+        "\n",
+        '<rect class="mp-bar" x="{}" y="{}" width="{}" height="{}"><title>{}: {}</title></rect>',
+        rows,
     )

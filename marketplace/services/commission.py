@@ -336,24 +336,30 @@ def _assign_simple(rule: CommissionRule, values: dict[str, Any]) -> None:
 
 
 def _check_tiers(rule: CommissionRule) -> None:
-    tiers = rule.tiers
-    well_formed = (
-        isinstance(tiers, list)
-        and len(tiers) <= MAX_TIERS
-        and all(isinstance(tier, list | tuple) and len(tier) == 2 for tier in tiers)
-        and all(type(part) is int for tier in tiers for part in tier)
-        and all(0 <= lower <= MAX_AMOUNT and 0 <= ppm <= PPM for lower, ppm in tiers)
-    )
-    if not well_formed:
+    if not _are_tiers(rule.tiers):
         raise InvalidInput("tiers", _("Tiers are pairs of a lower bound and a rate."))
-    bounds = [lower for lower, _ppm in tiers]
-    if tiers and (bounds[0] != 0 or bounds != sorted(set(bounds))):
+    if not rule.tiers:
+        return
+    bounds = [lower for lower, _ppm in rule.tiers]
+    if bounds[0] != 0 or bounds != sorted(set(bounds)):
         raise InvalidInput("tiers", _("Tiers start at 0 and rise."))
-    if tiers and not rule.currency:
+    if not rule.currency:
         raise InvalidInput("currency", _("A rule that names an amount must name its currency."))
-    if tiers and rule.ppm:
+    if rule.ppm:
         raise InvalidInput("ppm", _("Give either a rate or tiers."))
-    rule.tiers = [list(tier) for tier in tiers]
+    rule.tiers = [list(tier) for tier in rule.tiers]
+
+
+def _are_tiers(value: Any) -> bool:
+    """Whether a value is a list of [lower bound, rate] in their ranges."""
+    return isinstance(value, list) and len(value) <= MAX_TIERS and all(map(_is_tier, value))
+
+
+def _is_tier(value: Any) -> bool:
+    if not isinstance(value, list | tuple) or [type(part) for part in value] != [int, int]:
+        return False
+    lower, ppm = value
+    return 0 <= lower <= MAX_AMOUNT and 0 <= ppm <= PPM
 
 
 def _keep_version(actor: Any, rule: CommissionRule) -> None:
