@@ -21,6 +21,9 @@ from config.wsgi import application
 from systemadmin.models import ApiToken
 from systemadmin.tests.factories import StaffFactory, UserFactory
 
+if "FUZZ_EXAMPLES" not in os.environ:
+    pytest.skip("set FUZZ_EXAMPLES to run it", allow_module_level=True)
+
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -65,7 +68,6 @@ def token_of(db):
     return make
 
 
-@pytest.mark.skipif("FUZZ_EXAMPLES" not in os.environ, reason="set FUZZ_EXAMPLES to run it")
 @schema.parametrize()
 @settings(
     max_examples=int(os.environ.get("FUZZ_EXAMPLES", "1")),
