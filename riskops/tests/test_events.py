@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from riskops.models import (
@@ -168,7 +169,8 @@ def test_a_batch_takes_a_fixed_number_of_queries(
         ]
 
     record(*batch(2))
-    with django_assert_max_num_queries(14):
+    # PostgreSQL takes its locks by a statement of its own; SQLite's transaction is the lock.
+    with django_assert_max_num_queries(15 if connection.vendor == "postgresql" else 14):
         record(*batch(400))
 
 
