@@ -46,6 +46,19 @@ def risk_badge(score: int | None, level: int | None) -> Any:
     return format_html('<span class="mp-badge {}">{} {}</span>', known.code, known.label, score)
 
 
+def thumbnails(images: list[str]) -> Any:
+    """Uploads as small pictures; foreign addresses as links, for our pages load nothing foreign."""
+    if not images:
+        return "-"
+    rows = []
+    for address in images:
+        shown: Any = address
+        if address.startswith("/"):
+            shown = format_html('<img class="mp-thumbnail" src="{}" alt="">', address)
+        rows.append((address, shown))
+    return format_html_join(" ", '<a href="{}" rel="noreferrer">{}</a>', rows)
+
+
 def findings_list(checks: list[dict[str, Any]]) -> Any:
     """What the automatic checks found."""
     if not checks:
@@ -94,7 +107,7 @@ class ProductAdmin(AtalayaModelAdmin):
         (_("Review"), {"fields": ["waiting", "seller_risk", "checks_shown", "edit_link"]}),
         (
             _("Content"),
-            {"fields": ["description", "price_shown", "stock", "images", "attributes"]},
+            {"fields": ["description", "price_shown", "stock", "images_shown", "attributes"]},
         ),
         (
             _("Moments"),
@@ -107,6 +120,7 @@ class ProductAdmin(AtalayaModelAdmin):
         "seller_risk",
         "checks_shown",
         "edit_link",
+        "images_shown",
         "created_at",
         "listed_at",
         "version",
@@ -163,6 +177,11 @@ class ProductAdmin(AtalayaModelAdmin):
     def checks_shown(self, product: Product) -> Any:
         """What the checks found."""
         return findings_list(product.checks)
+
+    @admin.display(description=_("images"))
+    def images_shown(self, product: Product) -> Any:
+        """The pictures."""
+        return thumbnails(product.images)
 
     @admin.display(description=_("edit under review"))
     def edit_link(self, product: Product) -> Any:

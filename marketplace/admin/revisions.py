@@ -5,12 +5,13 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
 from marketplace.admin.forms import NeededReasonForm
-from marketplace.admin.products import MODERATE, findings_list, risk_badge
+from marketplace.admin.products import MODERATE, findings_list, risk_badge, thumbnails
 from marketplace.caller import caller
 from marketplace.models import Category, Product, ProductRevision
 from marketplace.services.revisions import stale_fields
@@ -131,13 +132,20 @@ def changes_of(revision: ProductRevision) -> list[dict[str, Any]]:
     return [
         {
             "name": field_name(name),
-            "diff": diff_html(
-                _shown(revision, name, revision.base.get(name)),
-                _shown(revision, name, value),
-            ),
+            "diff": _diff(revision, name, revision.base.get(name), value),
         }
         for name, value in sorted(revision.patch.items())
     ]
+
+
+def _diff(revision: ProductRevision, name: str, before: Any, after: Any) -> Any:
+    if name == "images":
+        # A moderator judges the pictures, not their addresses.
+        gone = thumbnails([one for one in before or [] if one not in after])
+        kept = thumbnails([one for one in after if one in (before or [])])
+        new = thumbnails([one for one in after if one not in (before or [])])
+        return format_html("{} <del>{}</del> <ins>{}</ins>", kept, gone, new)
+    return diff_html(_shown(revision, name, before), _shown(revision, name, after))
 
 
 def _shown(revision: ProductRevision, name: str, value: Any) -> Any:

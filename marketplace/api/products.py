@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,6 +14,7 @@ from marketplace.api.filters import CategoryFilter, OwnProductFilter, ProductFil
 from marketplace.api.serializers.catalogue import (
     CategorySerializer,
     OwnProductSerializer,
+    ProductImageInput,
     ProductInput,
     ProductListSerializer,
     ProductSerializer,
@@ -29,14 +31,16 @@ from systemadmin.foundation.api import (
     PublicViewSet,
     RetrieveAction,
     expected_version,
+    lacks_second_factor,
 )
 from systemadmin.foundation.errors import InvalidInput, NotFound
+from systemadmin.foundation.files import inline_image_response
 
 
 class ProductViewSet(ListAction, PublicViewSet):
     """`/api/products`: approved products for everyone, one's own for sellers."""
 
-    access = {"list": PUBLIC, "retrieve": PUBLIC, "default": MEMBER}
+    access = {"list": PUBLIC, "retrieve": PUBLIC, "image": PUBLIC, "default": MEMBER}
     serializer_class = ProductListSerializer
     pagination_class = CursorList
     filterset_class = ProductFilter
@@ -140,6 +144,30 @@ class ProductViewSet(ListAction, PublicViewSet):
     def resume(self, request: Request, pk: str) -> Response:
         """Put a paused product on sale again."""
         return self._own(services.resume_product(actor=caller(request), product=self.get_object()))
+
+    @extend_schema(request=ProductImageInput, responses={201: OwnProductSerializer})
+    @action(detail=True, methods=["post"])
+    def images(self, request: Request, pk: str) -> Response:
+        """Upload a picture to the end of `images`; of a live product it goes through review."""
+        product = services.add_image(
+            actor=caller(request),
+            product=self.get_object(),
+            expected_version=expected_version(request),
+            **self.parse(ProductImageInput),
+        )
+        return self._own(product, 201)
+
+    @extend_schema(responses=OpenApiResponse(OpenApiTypes.BINARY), filters=False)
+    @action(detail=True, url_path=r"images/(?P<key>[0-9a-f]{1,32})")
+    def image(self, request: Request, pk: str, key: str) -> Any:
+        """Show a picture of a product on sale; of others to its seller and to staff."""
+        image = services.image_for(
+            user=request.user,
+            product_id=pk,
+            key=key,
+            is_trusted_staff=request.user.is_staff and not lacks_second_factor(request.user),
+        )
+        return inline_image_response(image.file.open("rb"), content_type=image.content_type)
 
     def get_object(self) -> Product:
         """The product; what was removed is not found."""

@@ -1,6 +1,6 @@
 """The tables of the marketplace, one module per aggregate."""
 
-from marketplace.models.catalogue import Category, Product, ProductWord
+from marketplace.models.catalogue import Category, Product, ProductImage, ProductWord
 from marketplace.models.commission import CommissionLine, CommissionRule, CommissionRuleVersion
 from marketplace.models.disputes import Dispute, DisputeMessage
 from marketplace.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
@@ -29,6 +29,7 @@ __all__ = [
     "Payout",
     "PayoutItem",
     "Product",
+    "ProductImage",
     "ProductReview",
     "ProductRevision",
     "ProductWord",

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.models.fields import MAX_AMOUNT, Kind, validate_currency
 from marketplace.querysets.catalogue import CategoryQuerySet, ProductQuerySet
+from systemadmin.foundation.files import PrivateStorage
 from systemadmin.foundation.models import VersionedModel
 
 
@@ -182,6 +183,32 @@ class Product(VersionedModel):
     def is_unlimited(self) -> bool:
         """Whether there is no count of what can be sold."""
         return self.stock is None
+
+
+class ProductImage(models.Model):
+    """An uploaded picture; the products and revisions that show it name it by its address."""
+
+    product = models.ForeignKey(Product, models.CASCADE, related_name="uploads")
+    # Unguessable, so that an address tells nothing about how many pictures there are.
+    key = models.CharField(max_length=32, unique=True, editable=False)
+    # Private: a picture of a draft must not leave by a web server that asks no questions.
+    file = models.FileField(storage=PrivateStorage, upload_to="products/%Y/%m", max_length=200)
+    name = models.CharField(_("name"), max_length=140)
+    content_type = models.CharField(max_length=40)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("product image")
+        verbose_name_plural = _("product images")
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def address(self) -> str:
+        """What stands in `Product.images`."""
+        return f"/api/products/{self.product_id}/images/{self.key}"
 
 
 class ProductWord(models.Model):

@@ -11,6 +11,7 @@ from marketplace.services.commission import (
     update_rule,
 )
 from marketplace.services.disputes import add_dispute_message, open_dispute, resolve_dispute
+from marketplace.services.images import add_image, image_for
 from marketplace.services.ledger import check_ledger, seller_balances
 from marketplace.services.moderation import (
     approve_product,
@@ -52,6 +53,7 @@ from marketplace.services.webhooks import (
 
 __all__ = [
     "add_dispute_message",
+    "add_image",
     "approve_product",
     "approve_revision",
     "cancel_order",
@@ -71,6 +73,7 @@ __all__ = [
     "deliver_due",
     "expire_reservations",
     "fail_payout",
+    "image_for",
     "lint_rules",
     "open_dispute",
     "pause_product",

@@ -1,14 +1,16 @@
 """The content of a product: reading it as values, checking it, writing it with its words."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import search
 from marketplace.materiality import CONTENT_FIELDS
-from marketplace.models import Category, Product, ProductWord
+from marketplace.models import Category, Product, ProductImage, ProductWord
 from systemadmin.foundation.errors import InvalidInput
 
 MAX_IMAGES, MAX_ATTRIBUTES = 12, 50
@@ -41,10 +43,9 @@ def assign(product: Product, values: Mapping[str, Any]) -> None:
 
 def save_checked(product: Product) -> None:
     """Validate and save a product and renew the words it is found by."""
-    _check_images(product.images)
-    _check_attributes(product.attributes)
-    product.full_clean()
+    check(product)
     product.save()
+    drop_unused_images(product)
     wanted = set(search.product_words(product.title, product.attributes))
     present = set(product.words.values_list("word", flat=True))
     if present - wanted:
@@ -54,13 +55,40 @@ def save_checked(product: Product) -> None:
     )
 
 
-def _check_images(images: Any) -> None:
+def check(product: Product) -> None:
+    """Refuse content that may not be stored, as it is now or as an edit would make it."""
+    _check_images(product, product.images)
+    _check_attributes(product.attributes)
+    product.full_clean()
+
+
+def drop_unused_images(product: Product) -> None:
+    """Forget uploads that neither the product nor its open edit shows; files go after commit."""
+    if not product.pk:
+        return
+    shown = set(product.images)
+    for patch in product.revisions.open().values_list("patch", flat=True):
+        shown.update(patch.get("images", ()))
+    for image in ProductImage.objects.filter(product=product):
+        if image.address not in shown:
+            # Before the commit a rollback would bring the row back without its file.
+            transaction.on_commit(partial(image.file.storage.delete, image.file.name))
+            image.delete()
+
+
+def _check_images(product: Product, images: Any) -> None:
     if not isinstance(images, list) or len(images) > MAX_IMAGES:
         raise InvalidInput("images", _("At most %(max)d images.") % {"max": MAX_IMAGES})
+    uploads = ProductImage.objects.filter(product_id=product.pk) if product.pk and images else ()
+    own = {image.address for image in uploads}
     for address in images:
+        if address in own:
+            continue
         parts = urlsplit(address) if isinstance(address, str) and len(address) <= 500 else None
         if parts is None or parts.scheme != "https" or not parts.hostname:
-            raise InvalidInput("images", _("Images are https addresses."))
+            raise InvalidInput(
+                "images", _("Images are https addresses or uploads of this product.")
+            )
 
 
 def _check_attributes(attributes: Any) -> None:

@@ -9,7 +9,13 @@ from marketplace.errors import RevisionStale
 from marketplace.materiality import material_fields
 from marketplace.models import Product, ProductReview, ProductRevision
 from marketplace.services import clock, product_checks
-from marketplace.services.product_content import assign, content_of, save_checked
+from marketplace.services.product_content import (
+    assign,
+    check,
+    content_of,
+    drop_unused_images,
+    save_checked,
+)
 from marketplace.services.transitions import move
 from marketplace.transitions import REVISION
 from systemadmin import audit
@@ -71,13 +77,15 @@ def _store(
     revision.patch = patch
     _check_patch(product, patch)
     _submit(actor, revision)
+    # This edit may have let go of a picture that the one before it brought.
+    drop_unused_images(product)
 
 
 def _check_patch(product: Product, patch: dict[str, Any]) -> None:
     """Validate the product as it would be, without changing it."""
     trial = Product.objects.get(pk=product.pk)
     assign(trial, patch)
-    trial.full_clean()
+    check(trial)
 
 
 def _submit(actor: User, revision: ProductRevision) -> None:
@@ -184,6 +192,9 @@ def _finish(actor: User, revision: ProductRevision, action: str, reason: str) ->
     revision.bump()
     revision.full_clean()
     revision.save()
+    if action != "approve":
+        # An approved edit's pictures are taken into the product next, which cleans up by itself.
+        drop_unused_images(Product.objects.get(pk=revision.product_id))
     _note(actor, revision, action, before, after, reason)
     audit.record(
         f"marketplace.revision.{after}",

@@ -22,6 +22,8 @@ MATRIX = {
     "POST /api/products/{id}/withdraw": MEMBERS,
     "POST /api/products/{id}/pause": MEMBERS,
     "POST /api/products/{id}/resume": MEMBERS,
+    "POST /api/products/{id}/images": MEMBERS,
+    "GET /api/products/{id}/images/{key}": EVERYONE,
     "GET /api/categories": MEMBERS,
     "GET /api/categories/{id}": MEMBERS,
     "GET /api/orders": MEMBERS,

@@ -191,9 +191,17 @@ class ProductInput(StrictSerializer):
         help_text="Null means unlimited.",
     )
     images = serializers.ListField(
-        child=serializers.URLField(max_length=500), required=False, max_length=12
+        child=serializers.CharField(max_length=500), required=False, max_length=12
     )
     attributes = serializers.DictField(required=False)
+
+
+class ProductImageInput(StrictSerializer):
+    """A picture to add, as multipart/form-data."""
+
+    file = serializers.FileField(
+        allow_empty_file=True, help_text="PNG, JPEG or WebP, at most 5 MB."
+    )
 
 
 class StaffProductInput(ProductInput):

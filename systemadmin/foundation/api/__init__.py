@@ -1,6 +1,6 @@
 """The base of every endpoint: access, problems, paging, idempotency, concurrency."""
 
-from systemadmin.foundation.api.access import MEMBER, PUBLIC, DeclaredAccess
+from systemadmin.foundation.api.access import MEMBER, PUBLIC, DeclaredAccess, lacks_second_factor
 from systemadmin.foundation.api.filters import (
     StrictFilterBackend,
     StrictFilterSet,
@@ -42,6 +42,7 @@ __all__ = [
     "StrictOrdering",
     "StrictSerializer",
     "expected_version",
+    "lacks_second_factor",
     "problem_response",
     "problem_responses",
 ]

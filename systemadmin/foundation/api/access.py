@@ -68,7 +68,7 @@ class DeclaredAccess(BasePermission):
 
     def _member_may(self, request: Request, view: Any) -> bool:
         # A half-finished sign-in of staff opens what finishes it, and nothing of the rest.
-        if _lacks_second_factor(request.user) and view.action not in getattr(
+        if lacks_second_factor(request.user) and view.action not in getattr(
             view, "open_before_two_factor", set()
         ):
             raise TwoFactorRequired
@@ -87,10 +87,11 @@ class DeclaredAccess(BasePermission):
         # permission decides; suspended staff decide nothing.
         if getattr(user, "is_suspended", False) or not user.has_perms(names):
             raise NotAllowed
-        if _lacks_second_factor(user):
+        if lacks_second_factor(user):
             raise TwoFactorRequired
         return True
 
 
-def _lacks_second_factor(user: Any) -> bool:
+def lacks_second_factor(user: Any) -> bool:
+    """Whether this is staff who must show a second factor and did not."""
     return settings.REQUIRE_STAFF_2FA and user.is_staff and not user.is_verified()
