@@ -3,7 +3,8 @@
     DATABASE_URL=postgres://… python bench/marketplace.py [--products 1000000] [--orders 3000000]
 
 The database should be an empty one of its own: it is filled once and used again on the next run.
-`bench/marketplace_oscar.py` measures django-oscar's catalogue at the same size.
+With --oscar /path/to/python (one that has django-oscar 4.2.1) its catalogue is measured at the
+same size right after, in a database of the same name with "_oscar" behind it.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import multiprocessing
 import os
 import random
 import statistics
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -35,7 +37,7 @@ from django.db import connection, transaction
 from rest_framework.test import APIClient
 
 from marketplace import services
-from marketplace.models import Category, CommissionRule, Order, Product
+from marketplace.models import Category, CommissionRule, LedgerAccount, Order, Product
 from marketplace.services.orders import Item
 from systemadmin.models import ApiToken, User
 
@@ -109,6 +111,32 @@ INSERT INTO marketplace_commissionline (line_id, rule_id, rule_version, currency
 SELECT id, NULL, NULL, 'EUR', 2000, 2000, 200, 42, 1758, 200, 0, '[]', now()
 FROM marketplace_orderline
 """
+OPENING = """
+INSERT INTO marketplace_ledgeraccount (code, seller_id, currency, balance)
+SELECT 'seller_payable', seller_id, 'EUR', -sum(total - commission - tax - processing_fee)
+FROM marketplace_order GROUP BY seller_id
+"""
+# One balanced transaction a seller stands for all of the seller's past orders.
+BOOKED = """
+WITH opening AS (
+    INSERT INTO marketplace_ledgertransaction (key, kind, digest, is_demo, posted_at)
+    SELECT 'bench:opening:' || seller_id, 'completion', '', false, now()
+    FROM marketplace_ledgeraccount WHERE code = 'seller_payable'
+    RETURNING id, split_part(key, ':', 3)::bigint AS seller_id
+), sums AS (
+    SELECT seller_id, sum(total) AS total, sum(commission) AS commission, sum(tax) AS tax,
+        sum(processing_fee) AS fee
+    FROM marketplace_order GROUP BY seller_id
+)
+INSERT INTO marketplace_ledgerentry (transaction_id, account_id, currency, amount, is_demo)
+SELECT opening.id, account.id, 'EUR', CASE account.code
+        WHEN 'cash' THEN total WHEN 'revenue' THEN -commission WHEN 'tax' THEN -tax
+        WHEN 'processing' THEN -fee ELSE account.balance END, false
+FROM opening JOIN sums USING (seller_id) JOIN marketplace_ledgeraccount account
+    ON account.currency = 'EUR' AND (account.code IN ('cash', 'revenue', 'tax', 'processing')
+        AND account.seller_id IS NULL OR account.code = 'seller_payable'
+        AND account.seller_id = opening.seller_id)
+"""
 
 
 def fill(products, orders):
@@ -149,8 +177,17 @@ def fill(products, orders):
         names["product"] = cursor.fetchone()[0]
         for label, statement in (("lines", LINES), ("commission lines", COMMISSIONS)):
             timed(label, cursor, statement, names)
+        book(cursor, names)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
+
+
+def book(cursor, names):
+    """Open the books, so that `check_ledger` finds the generated past in balance."""
+    for code in ("cash", "revenue", "tax", "processing"):
+        LedgerAccount.objects.get_or_create(code=code, seller=None, currency="EUR")
+    timed("accounts", cursor, OPENING, names)
+    timed("ledger", cursor, BOOKED, names)
 
 
 def timed(label, cursor, statement, names):
@@ -314,6 +351,7 @@ def main():
     parser.add_argument("--products", type=int, default=1_000_000)
     parser.add_argument("--orders", type=int, default=3_000_000)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--oscar", type=Path, help="an interpreter that has django-oscar")
     options = parser.parse_args()
     if connection.vendor != "postgresql":
         sys.exit("Set DATABASE_URL to an empty PostgreSQL database of its own.")
@@ -326,6 +364,21 @@ def main():
     reads(results, products)
     writes(results, products)
     throughput(results, products)
+    began = time.perf_counter()
+    wrong = services.check_ledger()
+    results["check_ledger"] = round(time.perf_counter() - began, 1)
+    print(f"check_ledger: {len(wrong)} faults, {results['check_ledger']} s {wrong[:3]}")
+    if options.oscar:
+        # Its own interpreter: the peer's packages never enter ours.
+        database = os.environ["DATABASE_URL"] + "_oscar"
+        script = str(ROOT / "bench" / "marketplace_oscar.py")
+        subprocess.run(
+            [str(options.oscar), script, "--products", str(options.products)],
+            env={**os.environ, "DATABASE_URL": database},
+            check=True,
+        )
+    else:
+        print("django-oscar: skipped, name its interpreter with --oscar")
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + "\n")
 
