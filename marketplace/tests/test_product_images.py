@@ -74,7 +74,8 @@ def test_a_picture_of_a_live_product_waits_for_review(api, shop, member):
     first, second = upload(shop, product), upload(shop, product)
     assert second.json()["images"] == []
     waiting = second.json()["open_revision"]["patch"]["images"]
-    assert len(waiting) == 2 and waiting[:1] == first.json()["open_revision"]["patch"]["images"]
+    assert len(waiting) == 2
+    assert waiting[:1] == first.json()["open_revision"]["patch"]["images"]
     for address in waiting:
         problem(api.get(address), 404)
     services.approve_revision(actor=factories.root(), revision=product.revisions.get())
