@@ -33,12 +33,13 @@ def add_image(
         content_type=kind,
     )
     image.file.save(image.name, file, save=False)
+    stored = str(image.file.name)
     try:
         image.save()
         return update_product(actor=actor, product=product, images=[*shown, image.address])
     except BaseException:
         # The rows roll back by themselves; the file would stay behind for ever.
-        image.file.storage.delete(image.file.name)
+        image.file.storage.delete(stored)
         raise
 
 

@@ -72,7 +72,7 @@ def drop_unused_images(product: Product) -> None:
     for image in ProductImage.objects.filter(product=product):
         if image.address not in shown:
             # Before the commit a rollback would bring the row back without its file.
-            transaction.on_commit(partial(image.file.storage.delete, image.file.name))
+            transaction.on_commit(partial(image.file.storage.delete, str(image.file.name)))
             image.delete()
 
 
