@@ -6,12 +6,12 @@ from marketplace.services import webhooks
 
 def deliver_webhook(delivery_id: int) -> bool:
     """Try one delivery."""
-    return webhooks.deliver(delivery_id)
+    return webhooks.OUTBOX.deliver(delivery_id)
 
 
 def deliver_due_webhooks() -> int:
     """Pick up deliveries whose next attempt is due."""
-    return services.deliver_due()
+    return len(webhooks.OUTBOX.deliver_due())
 
 
 def expire_reservations() -> int:

@@ -9,7 +9,7 @@ from support.services import clocks, fetching, mail_in, mail_out, policies, pres
 
 def deliver_mail(pk: int) -> None:
     """Send one outgoing mail."""
-    mail_out.deliver(pk)
+    mail_out.OUTBOX.deliver(pk)
 
 
 def process_mail(pk: int) -> None:
@@ -29,7 +29,7 @@ def sweep_sla() -> None:
 
 def sweep_mail() -> None:
     """Retry outgoing mail, and read stored mail that no task took up."""
-    mail_out.sweep_outbox()
+    mail_out.OUTBOX.deliver_due()
     mail_in.sweep_inbox(older_than=timezone.now() - timedelta(minutes=5))
 
 

@@ -50,7 +50,7 @@ WORKLISTS = [
         title=_("Mail that could not be sent"),
         permission="support.view_outboundmessage",
         count=lambda user: OutboundMessage.objects.dead().count(),
-        url=lambda: f"{reverse('admin:support_outboundmessage_changelist')}?status__exact=dead",
+        url=lambda: f"{reverse('admin:support_outboundmessage_changelist')}?status__exact=failed",
         order=14,
     ),
 ]

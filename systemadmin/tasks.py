@@ -7,12 +7,12 @@ from systemadmin.services.pruning import prune_expired as prune
 
 def deliver_notification(notification_id: int) -> None:
     """Send one queued notice to an account."""
-    notifications.deliver(notification_id)
+    notifications.OUTBOX.deliver(notification_id)
 
 
 def send_alert_notice(notice_id: int) -> None:
     """Send one queued notice to an alert channel."""
-    alert_delivery.send_notice(notice_id)
+    alert_delivery.OUTBOX.deliver(notice_id)
 
 
 def tell_and_retry() -> dict[str, int]:
@@ -20,7 +20,7 @@ def tell_and_retry() -> dict[str, int]:
     return {
         "firing": alert_rules.evaluate_rules(),
         "notices": alert_delivery.send_due_notices(),
-        "notifications": notifications.deliver_due(),
+        "notifications": len(notifications.OUTBOX.deliver_due()),
     }
 
 

@@ -3,28 +3,20 @@
 import json
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
 
 from django.conf import settings
+
+from systemadmin.foundation.outbox import DeliveryFailed
 
 TIMEOUT = 10
 LONGEST_TEXT = 4096
 
 
-@dataclass(slots=True)
-class TelegramError(Exception):
-    """The message was not taken; `retry_after` seconds when the API said so.
+class TelegramError(DeliveryFailed):
+    """The message was not taken (wrong token, unknown chat, too many, not reachable).
 
-    `is_permanent`: trying again cannot help (wrong token, unknown chat). The text never
-    holds the address that was called, for the token is part of it.
+    The text never holds the address that was called, for the token is part of it.
     """
-
-    reason: str
-    retry_after: int | None = None
-    is_permanent: bool = False
-
-    def __str__(self) -> str:
-        return self.reason
 
 
 def is_configured() -> bool:

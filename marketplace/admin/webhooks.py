@@ -89,16 +89,16 @@ class WebhookDeliveryAdmin(AtalayaModelAdmin):
         "message",
         "endpoint",
         "status",
-        "attempts_made",
+        "attempts",
         "next_attempt_at",
-        "delivered_at",
+        "sent_at",
     ]
     list_filter = ["status", "endpoint"]
     list_select_related = ["message", "endpoint"]
     search_fields = ["message__message_id__exact"]
     ordering = ["-id"]
     inlines = [AttemptInline]
-    fields = ["message", "endpoint", "status", "attempts_made", "next_attempt_at", "body"]
+    fields = ["message", "endpoint", "status", "attempts", "next_attempt_at", "last_error", "body"]
     readonly_fields = ["body"]
     actions = ["replay"]
 

@@ -4,7 +4,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from systemadmin.foundation.models import TimestampedModel, VersionedModel
+from systemadmin.foundation.models import VersionedModel
+from systemadmin.foundation.outbox import OutboxModel
 
 
 class WebhookEndpoint(VersionedModel):
@@ -48,22 +49,11 @@ class WebhookMessage(models.Model):
         return f"{self.event_type} {self.message_id}"
 
 
-class WebhookDelivery(TimestampedModel):
+class WebhookDelivery(OutboxModel):
     """A message on its way to one endpoint."""
-
-    class Status(models.TextChoices):
-        PENDING = "pending", _("Pending")
-        DELIVERED = "delivered", _("Delivered")
-        FAILED = "failed", _("Failed")
 
     message = models.ForeignKey(WebhookMessage, models.CASCADE, related_name="deliveries")
     endpoint = models.ForeignKey(WebhookEndpoint, models.CASCADE, related_name="deliveries")
-    status = models.CharField(
-        _("status"), max_length=10, choices=Status.choices, default=Status.PENDING
-    )
-    attempts_made = models.PositiveIntegerField(_("attempts"), default=0)
-    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
-    delivered_at = models.DateTimeField(_("delivered at"), null=True, blank=True)
     replay_of = models.ForeignKey(
         "self", models.SET_NULL, null=True, blank=True, related_name="replays"
     )
@@ -95,7 +85,7 @@ class WebhookDelivery(TimestampedModel):
 class WebhookAttempt(models.Model):
     """One try: what was answered, or why there was no answer."""
 
-    delivery = models.ForeignKey(WebhookDelivery, models.CASCADE, related_name="attempts")
+    delivery = models.ForeignKey(WebhookDelivery, models.CASCADE, related_name="log")
     number = models.PositiveIntegerField()
     status_code = models.PositiveIntegerField(null=True, blank=True)
     error = models.CharField(max_length=300, blank=True)

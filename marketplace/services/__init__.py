@@ -45,7 +45,6 @@ from marketplace.services.revisions import submit_revision, withdraw_revision
 from marketplace.services.webhooks import (
     create_endpoint,
     delete_endpoint,
-    deliver_due,
     replay_delivery,
     rotate_secret,
     update_endpoint,
@@ -70,7 +69,6 @@ __all__ = [
     "delete_endpoint",
     "delete_reason_template",
     "delete_rule",
-    "deliver_due",
     "expire_reservations",
     "fail_payout",
     "image_for",

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -16,15 +16,13 @@ from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.crypto import decrypt_secret, encrypt_secret
 from systemadmin.foundation.errors import InvalidInput, RuleViolation
-from systemadmin.foundation.queue import enqueue
+from systemadmin.foundation.outbox import DeliveryFailed, Outbox
 from systemadmin.foundation.sockets import setting
 from systemadmin.services import raise_alert
 
 DELIVER = "marketplace.tasks.deliver_webhook"
 # The table of the Standard Webhooks specification: seconds to wait after each failed attempt.
 RETRY_SECONDS = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
-# While a worker is sending, nobody else takes the delivery; past this it is presumed dead.
-LEASE = timedelta(minutes=3)
 ROTATION = timedelta(hours=24)
 PURPOSE = "webhook"
 FIELDS = ("url", "description", "event_types", "is_active")
@@ -50,7 +48,7 @@ def publish(event_type: str, *, key: str, data: dict[str, Any]) -> None:
     if not created:
         return
     for endpoint in endpoints:
-        _queue(WebhookDelivery(message=message, endpoint=endpoint, next_attempt_at=now))
+        OUTBOX.post(WebhookDelivery.objects.create(message=message, endpoint=endpoint))
 
 
 def wants(endpoint: WebhookEndpoint, event_type: str) -> bool:
@@ -58,27 +56,11 @@ def wants(endpoint: WebhookEndpoint, event_type: str) -> bool:
     return not endpoint.event_types or event_type in endpoint.event_types
 
 
-def _queue(delivery: WebhookDelivery) -> None:
-    delivery.save()
-    enqueue(DELIVER, delivery.pk)
-
-
-def deliver(delivery_id: int) -> bool:
-    """Try one delivery that is due; False when there was nothing to do or it failed."""
-    now = timezone.now()
-    # Claimed by a conditional update: two workers cannot both send it.
-    claimed = (
-        WebhookDelivery.objects.filter(pk=delivery_id, status="pending")
-        .filter(next_attempt_at__lte=now, endpoint__is_active=True)
-        .update(next_attempt_at=now + LEASE, attempts_made=F("attempts_made") + 1)
-    )
-    if not claimed:
-        return False
-    delivery = WebhookDelivery.objects.select_related("message", "endpoint").get(pk=delivery_id)
+def _send(delivery: WebhookDelivery) -> None:
     message, endpoint = delivery.message, delivery.endpoint
     body = message.body.encode()
     headers = webhook_signing.headers(
-        signing_secrets(endpoint), message.message_id, int(now.timestamp()), body
+        signing_secrets(endpoint), message.message_id, int(timezone.now().timestamp()), body
     )
     answer = webhook_transport.send(
         endpoint.url,
@@ -87,46 +69,29 @@ def deliver(delivery_id: int) -> bool:
         timeout=setting("marketplace.webhook_timeout_seconds"),
         allow_private=setting("marketplace.webhook_private_addresses"),
     )
-    return _settle(delivery, answer)
+    _log(delivery, answer)
+    if answer.status == 410:
+        _switch_off(endpoint, _("The receiver answered 410 Gone."))
+        raise DeliveryFailed("410 Gone", is_permanent=True)
+    if answer.status is None or not 200 <= answer.status < 300:
+        raise DeliveryFailed(answer.error or f"HTTP {answer.status}")
 
 
-@transaction.atomic
-def _settle(delivery: WebhookDelivery, answer: webhook_transport.Answer) -> bool:
+def _log(delivery: WebhookDelivery, answer: webhook_transport.Answer) -> None:
     WebhookAttempt.objects.create(
         delivery=delivery,
-        number=delivery.attempts_made,
+        number=delivery.attempts,
         status_code=answer.status,
         error=answer.error,
         response_excerpt=answer.excerpt,
         duration_ms=answer.duration_ms,
     )
-    now = timezone.now()
-    if answer.status is not None and 200 <= answer.status < 300:
-        delivery.status, delivery.delivered_at, delivery.next_attempt_at = "delivered", now, None
-    elif answer.status == 410:
-        _switch_off(delivery.endpoint, _("The receiver answered 410 Gone."))
-        delivery.status, delivery.next_attempt_at = "failed", None
-    elif delivery.attempts_made > len(RETRY_SECONDS):
-        delivery.status, delivery.next_attempt_at = "failed", None
-        _alert(delivery.endpoint)
-    else:
-        wait = RETRY_SECONDS[delivery.attempts_made - 1]
-        # Spread by a tenth, so that a receiver coming back is not met by all at once.
-        wait += secrets.randbelow(wait // 10 + 1)
-        delivery.next_attempt_at = now + timedelta(seconds=wait)
-    delivery.save()
-    return delivery.status == "delivered"
 
 
-def deliver_due(*, limit: int = 200) -> int:
-    """Enqueue the deliveries whose moment has come (the sweep behind the immediate tasks)."""
-    due = WebhookDelivery.objects.filter(
-        status="pending", next_attempt_at__lte=timezone.now(), endpoint__is_active=True
-    ).order_by("next_attempt_at")
-    ids = list(due.values_list("pk", flat=True)[:limit])
-    for pk in ids:
-        enqueue(DELIVER, pk)
-    return len(ids)
+def _wait(attempts: int) -> int:
+    seconds = RETRY_SECONDS[attempts - 1]
+    # Spread by a tenth, so that a receiver coming back is not met by all at once.
+    return seconds + secrets.randbelow(seconds // 10 + 1)
 
 
 @transaction.atomic
@@ -134,13 +99,10 @@ def replay_delivery(*, actor: Any, delivery: WebhookDelivery) -> WebhookDelivery
     """Send a message again: same id, so the receiver can tell, and a log of its own."""
     if not delivery.endpoint.is_active:
         raise RuleViolation(_("The endpoint is switched off."), code="endpoint_off")
-    again = WebhookDelivery(
-        message=delivery.message,
-        endpoint=delivery.endpoint,
-        replay_of=delivery,
-        next_attempt_at=timezone.now(),
+    again = WebhookDelivery.objects.create(
+        message=delivery.message, endpoint=delivery.endpoint, replay_of=delivery
     )
-    _queue(again)
+    OUTBOX.post(again)
     audit.record(
         "marketplace.webhook.replayed",
         actor=actor,
@@ -148,6 +110,32 @@ def replay_delivery(*, actor: Any, delivery: WebhookDelivery) -> WebhookDelivery
         metadata={"delivery": delivery.pk, "again": again.pk},
     )
     return again
+
+
+def _alert(delivery: WebhookDelivery) -> None:
+    endpoint = delivery.endpoint
+    raise_alert(
+        rule="marketplace.webhook_failing",
+        severity="warning",
+        summary=_("Webhooks to %(url)s fail.") % {"url": endpoint.url},
+        key=f"marketplace.webhook:{endpoint.pk}",
+    )
+
+
+def _deliverable() -> QuerySet[WebhookDelivery]:
+    rows = WebhookDelivery.objects.select_related("message", "endpoint")
+    return rows.filter(endpoint__is_active=True)
+
+
+OUTBOX = Outbox(
+    task=DELIVER,
+    rows=_deliverable,
+    send=_send,
+    wait=_wait,
+    most_attempts=len(RETRY_SECONDS) + 1,
+    lease=timedelta(minutes=3),
+    on_given_up=_alert,
+)
 
 
 # -- endpoints -----------------------------------------------------------------------
@@ -240,16 +228,6 @@ def _assign(endpoint: WebhookEndpoint, values: dict[str, Any]) -> None:
 def _switch_off(endpoint: WebhookEndpoint, reason: str) -> None:
     WebhookEndpoint.objects.filter(Q(pk=endpoint.pk), is_active=True).update(
         is_active=False, disabled_reason=reason, version=F("version") + 1
-    )
-    _alert(endpoint)
-
-
-def _alert(endpoint: WebhookEndpoint) -> None:
-    raise_alert(
-        rule="marketplace.webhook_failing",
-        severity="warning",
-        summary=_("Webhooks to %(url)s fail.") % {"url": endpoint.url},
-        key=f"marketplace.webhook:{endpoint.pk}",
     )
 
 

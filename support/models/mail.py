@@ -8,6 +8,7 @@ from support.models.replies import Reply
 from support.models.tickets import Category, Ticket
 from support.querysets.mail import InboundQuerySet, OutboundQuerySet
 from systemadmin.foundation.models import TimestampedModel
+from systemadmin.foundation.outbox import OutboxModel, OutboxStatus
 
 
 class Mailbox(TimestampedModel):
@@ -146,7 +147,7 @@ class InboundReference(models.Model):
         return self.message_id
 
 
-class OutboundMessage(TimestampedModel):
+class OutboundMessage(OutboxModel):
     """A mail to a customer, written with the reply and sent by the queue."""
 
     class Kind(models.TextChoices):
@@ -155,10 +156,11 @@ class OutboundMessage(TimestampedModel):
         RESOLVED = "resolved", _("Resolved, please rate")
 
     class Status(models.TextChoices):
-        PENDING = "pending", _("Waiting")
-        SENDING = "sending", _("Being sent")
-        SENT = "sent", _("Sent")
-        DEAD = "dead", _("Given up")
+        PENDING = OutboxStatus.PENDING.value, OutboxStatus.PENDING.label
+        SENT = OutboxStatus.SENT.value, OutboxStatus.SENT.label
+        FAILED = OutboxStatus.FAILED.value, OutboxStatus.FAILED.label
+        SKIPPED = OutboxStatus.SKIPPED.value, OutboxStatus.SKIPPED.label
+        # It went out and came back.
         BOUNCED = "bounced", _("Bounced")
 
     ticket = models.ForeignKey(
@@ -183,11 +185,6 @@ class OutboundMessage(TimestampedModel):
     status = models.CharField(
         _("status"), max_length=10, choices=Status.choices, default=Status.PENDING
     )
-    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
-    claimed_at = models.DateTimeField(_("taken at"), null=True, blank=True)
-    last_error = models.TextField(_("last error"), blank=True)
-    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
 
     objects = OutboundQuerySet.as_manager()
 

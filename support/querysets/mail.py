@@ -1,8 +1,6 @@
 """Reads of mail in and out."""
 
-from datetime import datetime
-
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 
 class InboundQuerySet(QuerySet):
@@ -24,13 +22,6 @@ class InboundQuerySet(QuerySet):
 class OutboundQuerySet(QuerySet):
     """Named filters over outgoing mail."""
 
-    def due(self, now: datetime, stale: datetime) -> "OutboundQuerySet":
-        """To be sent now, or taken by a worker that died before it could say so."""
-        return self.filter(
-            Q(status="pending", next_attempt_at__lte=now)
-            | Q(status="sending", claimed_at__lt=stale)
-        ).order_by("next_attempt_at", "id")
-
     def dead(self) -> "OutboundQuerySet":
         """Given up after every attempt."""
-        return self.filter(status="dead")
+        return self.filter(status="failed")

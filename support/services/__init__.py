@@ -5,7 +5,7 @@ from support.services.clocks import sweep
 from support.services.faqs import delete_faq, save_faq, vote
 from support.services.macros import apply_macro, save_macro
 from support.services.mail_in import process_again, process_mail, store_mail
-from support.services.mail_out import deliver, retry, sweep_outbox
+from support.services.mail_out import retry
 from support.services.merging import link_tickets, merge_tickets, split_ticket, unlink_tickets
 from support.services.policies import (
     apply_to_open,
@@ -27,7 +27,6 @@ __all__ = [
     "delete_faq",
     "delete_policy",
     "delete_template",
-    "deliver",
     "edit_reply",
     "link_tickets",
     "merge_tickets",
@@ -48,7 +47,6 @@ __all__ = [
     "split_ticket",
     "store_mail",
     "sweep",
-    "sweep_outbox",
     "unlink_tickets",
     "update_ticket",
     "vote",

@@ -10,7 +10,6 @@ from email.utils import formataddr, parseaddr
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
@@ -20,17 +19,13 @@ from support.mail_bodies import REPLY_MARK, html_to_text
 from support.markdown import render_markdown
 from support.models import InboundReference, Mailbox, OutboundMessage, Reply, Ticket
 from systemadmin import audit
-from systemadmin.foundation.concurrency import lock_row
-from systemadmin.foundation.queue import enqueue
+from systemadmin.foundation.outbox import DeliveryFailed, Outbox
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
 from systemadmin.services import notify_user, raise_alert, resolve_alert
 
 DELIVER = "support.tasks.deliver_mail"
 BACKOFF = (1, 5, 30, 120, 600)  # minutes after the first, second, … failure
-# A worker that died holding a message is presumed dead after this; the message goes out again
-# under the same Message-ID, which mail systems recognise.
-STALE = timedelta(minutes=15)
 MAX_ATTACHED = 10 * 1024 * 1024
 DEAD_RULE = "support.mail_dead"
 
@@ -121,12 +116,11 @@ def _queue(
             "subject": f"[{ticket.number}] {ticket.subject}"[:300],
             "text": html_to_text(html),
             "html": html,
-            "next_attempt_at": timezone.now(),
         },
     )
     if created:
         InboundReference.objects.create(message_id=message.message_id, ticket=ticket)
-        enqueue(DELIVER, message.pk)
+        OUTBOX.post(message)
     return message
 
 
@@ -147,25 +141,12 @@ def _from_address(mailbox: Mailbox | None) -> str:
     return mailbox.address if mailbox else parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
 
 
-def deliver(pk: int) -> bool:
-    """Send one message if it waits; returns whether it went out now."""
-    now = timezone.now()
-    claimed = (
-        OutboundMessage.objects.due(now, now - STALE)
-        .filter(pk=pk)
-        .order_by()
-        .update(status="sending", claimed_at=now, attempts=F("attempts") + 1)
-    )
-    if not claimed:
-        return False
-    message = OutboundMessage.objects.select_related("ticket__requester", "reply").get(pk=pk)
+def _send(message: OutboundMessage) -> None:
     try:
         _compose(message).send()
     except Exception as error:  # whatever the mail server does, the message stays ours
-        _failed(message, error)
-        return False
-    _settle(message, status="sent", sent_at=timezone.now(), last_error="")
-    return True
+        reason = f"{type(error).__name__}: {error}"
+        raise DeliveryFailed(reason, is_permanent=_is_refusal(error)) from error
 
 
 def _compose(message: OutboundMessage) -> EmailMultiAlternatives:
@@ -214,21 +195,14 @@ def _attach(mail: EmailMultiAlternatives, reply: Reply | None) -> None:
                 mail.attach(attachment.name, stream.read(), attachment.content_type)
 
 
-def _failed(message: OutboundMessage, error: Exception) -> None:
-    text = f"{type(error).__name__}: {error}"[:1000]
-    final = message.attempts > len(BACKOFF) or _is_refusal(error)
-    if final:
-        _settle(message, status="dead", last_error=text)
-        raise_alert(
-            rule=DEAD_RULE,
-            severity="warning",
-            summary=f"{message.ticket.number}: mail to the customer could not be sent",
-            detail=text,
-            key=str(message.pk),
-        )
-        return
-    wait = timedelta(minutes=BACKOFF[max(0, message.attempts - 1)])
-    _settle(message, status="pending", last_error=text, next_attempt_at=timezone.now() + wait)
+def _given_up(message: OutboundMessage) -> None:
+    raise_alert(
+        rule=DEAD_RULE,
+        severity="warning",
+        summary=f"{message.ticket.number}: mail to the customer could not be sent",
+        detail=message.last_error,
+        key=str(message.pk),
+    )
 
 
 def _is_refusal(error: Exception) -> bool:
@@ -240,29 +214,25 @@ def _is_refusal(error: Exception) -> bool:
     return False
 
 
-def _settle(message: OutboundMessage, **values: object) -> None:
-    OutboundMessage.objects.filter(pk=message.pk, status="sending").update(
-        claimed_at=None, updated_at=timezone.now(), **values
-    )
-
-
-def sweep_outbox(*, batch: int = 200) -> int:
-    """Send what is due: retries, and what a dead worker left behind."""
-    now = timezone.now()
-    due = list(OutboundMessage.objects.due(now, now - STALE).values_list("pk", flat=True)[:batch])
-    return sum(deliver(pk) for pk in due)
+OUTBOX = Outbox(
+    task=DELIVER,
+    rows=lambda: OutboundMessage.objects.select_related("ticket__requester", "reply"),
+    send=_send,
+    wait=lambda attempts: 60 * BACKOFF[attempts - 1],
+    most_attempts=len(BACKOFF) + 1,
+    # What a dead worker held goes out again under the same Message-ID, which mail systems
+    # recognise.
+    lease=timedelta(minutes=15),
+    on_given_up=_given_up,
+)
 
 
 @transaction.atomic
 def retry(*, actor: User, message: OutboundMessage) -> OutboundMessage:
-    """Give a dead letter another round of attempts."""
-    locked = lock_row(OutboundMessage.objects.select_related("ticket"), pk=message.pk)
-    if locked.status not in (OutboundMessage.Status.DEAD, OutboundMessage.Status.BOUNCED):
-        return locked
-    locked.status, locked.attempts = OutboundMessage.Status.PENDING, 0
-    locked.next_attempt_at = timezone.now()
-    locked.save(update_fields=["status", "attempts", "next_attempt_at", "updated_at"])
-    enqueue(DELIVER, locked.pk)
-    resolve_alert(rule=DEAD_RULE, key=str(locked.pk))
-    audit.record("support.mail.retried", actor=actor, target=locked)
-    return locked
+    """Give a mail that was given up, or came back, another round of attempts."""
+    again = (OutboundMessage.Status.FAILED, OutboundMessage.Status.BOUNCED)
+    if OUTBOX.revive(message.pk, of=again):
+        resolve_alert(rule=DEAD_RULE, key=str(message.pk))
+        audit.record("support.mail.retried", actor=actor, target=message)
+    message.refresh_from_db()
+    return message

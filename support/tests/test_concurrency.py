@@ -17,7 +17,6 @@ from support.models import (
     TicketSearch,
 )
 from support.services import (
-    deliver,
     merge_tickets,
     open_ticket,
     rate_ticket,
@@ -27,6 +26,7 @@ from support.services import (
     update_ticket,
 )
 from support.services.clocks import deadlines, timeline_of
+from support.services.mail_out import OUTBOX
 from support.tests.factories import make_agent, make_policy, make_ticket
 from systemadmin.foundation.errors import DomainError, StaleVersion
 from systemadmin.foundation.sockets import forget_stored_values
@@ -228,7 +228,7 @@ def test_one_worker_sends_a_mail(cast, monkeypatch):
     reply_as_staff(actor=agent, ticket=ticket, body="Hello.")
     pk = OutboundMessage.objects.get(kind="reply").pk
     mail.outbox.clear()
-    outcomes = run_threads(lambda _i: deliver(pk), MANY)
+    outcomes = run_threads(lambda _i: OUTBOX.deliver(pk), MANY)
     assert unexpected(outcomes) == []
     assert outcomes.count(True) == 1
     assert len(mail.outbox) == 1

@@ -1,7 +1,6 @@
 """Mail to customers: written once, sent once, retried, given up in plain sight."""
 
 import email
-from datetime import timedelta
 
 import pytest
 from django.core import mail
@@ -11,8 +10,8 @@ from django.utils import timezone
 from support.mail_bodies import REPLY_MARK
 from support.mail_threading import number_of_address
 from support.models import OutboundMessage
-from support.services import deliver, reply_as_staff, retry, sweep_outbox, update_ticket
-from support.services.mail_out import address_keys
+from support.services import reply_as_staff, retry, update_ticket
+from support.services.mail_out import OUTBOX, address_keys
 from support.tests.factories import make_mailbox, make_ticket
 from support.tests.mail_servers import SmtpServer
 from systemadmin.foundation.queue import drain
@@ -36,7 +35,7 @@ def test_an_answer_goes_to_the_customer_once(ticket, agent, member):
     message = sent_reply(ticket, agent)
     assert message.recipient == member.email
     drain()
-    assert deliver(message.pk) is False
+    assert OUTBOX.deliver(message.pk) is False
     assert len(mail.outbox) == 1
     sent = mail.outbox[0]
     assert sent.subject == f"[{ticket.number}] Where is my order?"
@@ -57,7 +56,7 @@ def test_a_note_goes_nowhere(ticket, agent):
 def test_files_go_along(ticket, agent):
     file = SimpleUploadedFile("bill.txt", b"12 EUR")
     message = sent_reply(ticket, agent, attachments=[file])
-    deliver(message.pk)
+    OUTBOX.deliver(message.pk)
     assert mail.outbox[0].attachments[0].filename == "bill.txt"
 
 
@@ -112,8 +111,8 @@ class TestWithARealServer:
 
     def test_arrives_as_it_should(self, ticket, agent, smtp):
         first, second = sent_reply(ticket, agent), sent_reply(ticket, agent, body="And here.")
-        assert deliver(first.pk)
-        assert deliver(second.pk)
+        assert OUTBOX.deliver(first.pk)
+        assert OUTBOX.deliver(second.pk)
         got = [email.message_from_bytes(e.content) for e in smtp.inbox.mails]
         assert got[0]["Message-ID"] == f"<{first.message_id}>"
         assert got[1]["In-Reply-To"] == f"<{first.message_id}>"
@@ -123,14 +122,14 @@ class TestWithARealServer:
     def test_is_tried_again_until_it_works(self, ticket, agent, smtp):
         message = sent_reply(ticket, agent)
         smtp.inbox.answers = ["451 try later", "451 try later"]
-        assert not deliver(message.pk)
+        assert not OUTBOX.deliver(message.pk)
         message.refresh_from_db()
         assert (message.status, message.attempts) == ("pending", 1)
         assert "451" in message.last_error
-        assert sweep_outbox() == 0  # not due yet
+        assert OUTBOX.deliver_due() == []  # not due yet
         for _ in range(2):
             OutboundMessage.objects.update(next_attempt_at=timezone.now())
-            sweep_outbox()
+            OUTBOX.deliver_due()
         message.refresh_from_db()
         assert message.status == "sent"
         assert len(smtp.inbox.mails) == 1
@@ -138,12 +137,12 @@ class TestWithARealServer:
     def test_a_final_no_is_a_dead_letter(self, ticket, agent, smtp):
         message = sent_reply(ticket, agent)
         smtp.inbox.answers = ["554 never"]
-        deliver(message.pk)
+        OUTBOX.deliver(message.pk)
         message.refresh_from_db()
-        assert message.status == "dead"
+        assert message.status == "failed"
         assert Alert.objects.get(rule="support.mail_dead").key == str(message.pk)
         retry(actor=agent, message=message)
-        assert deliver(message.pk)
+        assert OUTBOX.deliver(message.pk)
         assert Alert.objects.get(rule="support.mail_dead").status == Alert.Status.RESOLVED
 
     def test_after_every_attempt_it_is_given_up(self, ticket, agent, smtp):
@@ -151,31 +150,31 @@ class TestWithARealServer:
         smtp.inbox.answers = ["451 no"] * 10
         for _ in range(8):
             OutboundMessage.objects.filter(status="pending").update(next_attempt_at=timezone.now())
-            deliver(message.pk)
+            OUTBOX.deliver(message.pk)
         message.refresh_from_db()
-        assert (message.status, message.attempts) == ("dead", 6)
+        assert (message.status, message.attempts) == ("failed", 6)
 
     def test_nobody_there_is_tried_later(self, ticket, agent, settings, smtp):
         settings.EMAIL_PORT = 1
         message = sent_reply(ticket, agent)
-        assert not deliver(message.pk)
+        assert not OUTBOX.deliver(message.pk)
         message.refresh_from_db()
         assert message.status == "pending"
 
 
 def test_what_a_dead_worker_held_goes_out_under_the_same_id(ticket, agent):
     message = sent_reply(ticket, agent)
-    OutboundMessage.objects.update(status="sending", claimed_at=timezone.now())
-    assert not deliver(message.pk)
-    OutboundMessage.objects.update(claimed_at=timezone.now() - timedelta(hours=1))
-    assert sweep_outbox() == 1
+    OutboundMessage.objects.update(attempts=1, next_attempt_at=timezone.now() + OUTBOX.lease)
+    assert not OUTBOX.deliver(message.pk)
+    OutboundMessage.objects.update(next_attempt_at=timezone.now())
+    assert OUTBOX.deliver_due() == [True]
     assert mail.outbox[0].extra_headers["Message-ID"] == f"<{message.message_id}>"
 
 
 def test_over_the_api(desk, ticket, agent):
     message = sent_reply(ticket, agent)
-    OutboundMessage.objects.update(status="dead")
-    rows = desk.get("/api/admin/outbound-mail", {"status": "dead"}).json()["results"]
+    OutboundMessage.objects.update(status="failed")
+    rows = desk.get("/api/admin/outbound-mail", {"status": "failed"}).json()["results"]
     assert [row["id"] for row in rows] == [message.pk]
     again = desk.post(f"/api/admin/outbound-mail/{message.pk}/retry")
     assert again.json()["status"] == "pending"

@@ -116,5 +116,5 @@ class AlertNoticeAdmin(AtalayaModelAdmin):
 
     @service_action(description=_("Send again"), perm="systemadmin.change_alert")
     def resend(self, request: HttpRequest, obj: AlertNotice) -> None:
-        """Put a failed notice back into the outbox."""
-        resend_notice(notice=obj)
+        """Another round of attempts for each."""
+        resend_notice(actor=request.user, notice=obj)

@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin.foundation.models import TimestampedModel
+from systemadmin.foundation.outbox import OutboxModel
 
 
 class Alert(TimestampedModel):
@@ -132,24 +133,12 @@ class AlertSilence(models.Model):
         return f"{self.rule or '*'} {self.key or '*'}"
 
 
-class AlertNotice(TimestampedModel):
+class AlertNotice(OutboxModel):
     """Outbox: one message to one channel, about one or several alerts."""
-
-    class Status(models.TextChoices):
-        PENDING = "pending", _("Pending")
-        SENT = "sent", _("Sent")
-        FAILED = "failed", _("Failed")
 
     channel = models.CharField(_("channel"), max_length=50)
     text = models.TextField(_("text"))
     alerts = models.ManyToManyField(Alert, verbose_name=_("alerts"), related_name="notices")
-    status = models.CharField(
-        _("status"), max_length=10, choices=Status.choices, default=Status.PENDING
-    )
-    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
-    last_error = models.CharField(_("last error"), max_length=300, blank=True)
-    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("alert notice")

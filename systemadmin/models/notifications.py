@@ -4,21 +4,15 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from systemadmin.foundation.models import TimestampedModel
+from systemadmin.foundation.outbox import OutboxModel
 
 
-class Notification(TimestampedModel):
+class Notification(OutboxModel):
     """One notice to one account through one channel, sent once."""
 
     class Channel(models.TextChoices):
         EMAIL = "email", _("E-mail")
         TELEGRAM = "telegram", _("Telegram")
-
-    class Status(models.TextChoices):
-        PENDING = "pending", _("Pending")
-        SENT = "sent", _("Sent")
-        FAILED = "failed", _("Failed")
-        SKIPPED = "skipped", _("Skipped")
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -31,13 +25,6 @@ class Notification(TimestampedModel):
     key = models.CharField(_("key"), max_length=200)
     subject = models.CharField(_("subject"), max_length=300)
     body = models.TextField(_("body"))
-    status = models.CharField(
-        _("status"), max_length=10, choices=Status.choices, default=Status.PENDING
-    )
-    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
-    last_error = models.TextField(_("last error"), blank=True)
-    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("notification")

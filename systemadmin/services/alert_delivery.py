@@ -1,8 +1,7 @@
 """Telling the channels: composed in groups into an outbox, sent by the queue.
 
 Composing marks alerts as told in the transaction that writes the notices, so a process
-killed anywhere neither loses nor doubles one. Sending claims a notice first; only a
-crash between the channel's answer and our note of it could send one twice.
+killed anywhere neither loses nor doubles one.
 """
 
 from datetime import datetime, timedelta
@@ -11,22 +10,20 @@ from typing import Any
 import apprise
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from systemadmin import telegram
+from systemadmin import audit, telegram
 from systemadmin.foundation.locks import named_lock
 from systemadmin.foundation.masking import mask_text
-from systemadmin.foundation.queue import enqueue
+from systemadmin.foundation.outbox import DeliveryFailed, Outbox, doubling
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import Alert, AlertNotice, AlertSilence
 
 SEND = "systemadmin.tasks.send_alert_notice"
-MAX_ATTEMPTS = 10
 MOST_IN_ONE = 20
 MARKS = {"firing": "🔥", "acknowledged": "👀", "resolved": "✅"}
-CLAIM = timedelta(seconds=60)
 
 
 def channels() -> list[str]:
@@ -92,7 +89,7 @@ def _write(alerts: list[Alert]) -> None:
     for channel in channels():
         notice = AlertNotice.objects.create(channel=channel, text=text)
         notice.alerts.set(alerts)
-        enqueue(SEND, notice.pk)
+        OUTBOX.post(notice)
 
 
 def describe(alert: Alert) -> str:
@@ -104,27 +101,6 @@ def describe(alert: Alert) -> str:
     return mask_text("\n".join(part for part in (head, detail, state) if part))
 
 
-def send_notice(notice_id: int) -> None:
-    """Send one notice if it is due; on failure say when to try again."""
-    now = timezone.now()
-    claimed = AlertNotice.objects.filter(
-        Q(next_attempt_at__isnull=True) | Q(next_attempt_at__lte=now),
-        pk=notice_id,
-        status=AlertNotice.Status.PENDING,
-    ).update(attempts=F("attempts") + 1, next_attempt_at=now + CLAIM)
-    if not claimed:
-        return
-    notice = AlertNotice.objects.get(pk=notice_id)
-    try:
-        _send(notice)
-    except telegram.TelegramError as error:
-        _postpone(notice, str(error), error.retry_after, error.is_permanent)
-    else:
-        AlertNotice.objects.filter(pk=notice.pk).update(
-            status=AlertNotice.Status.SENT, sent_at=timezone.now(), last_error=""
-        )
-
-
 def _send(notice: AlertNotice) -> None:
     if notice.channel == "telegram":
         telegram.send_message(settings.TELEGRAM_CHAT_ID, notice.text)
@@ -132,42 +108,33 @@ def _send(notice: AlertNotice) -> None:
     _kind, _colon, index = notice.channel.partition(":")
     urls = settings.ALERT_URLS
     if int(index) >= len(urls):
-        raise telegram.TelegramError("channel is no longer configured", is_permanent=True)
+        raise DeliveryFailed("channel is no longer configured", is_permanent=True)
     sender = apprise.Apprise()
     # Apprise's own log would hold the address, which is the credential: only yes or no.
     if not sender.add(urls[int(index)]) or not sender.notify(body=notice.text, title="Atalaya"):
-        raise telegram.TelegramError("the channel refused the message")
+        raise DeliveryFailed("the channel refused the message")
 
 
-def _postpone(
-    notice: AlertNotice, reason: str, retry_after: int | None, is_permanent: bool
-) -> None:
-    wait = retry_after or min(3600, 5 * 2**notice.attempts)
-    gone = is_permanent or notice.attempts >= MAX_ATTEMPTS
-    AlertNotice.objects.filter(pk=notice.pk).update(
-        status=AlertNotice.Status.FAILED if gone else AlertNotice.Status.PENDING,
-        next_attempt_at=timezone.now() + timedelta(seconds=wait),
-        last_error=mask_text(reason)[:300],
-    )
+OUTBOX = Outbox(
+    task=SEND,
+    rows=AlertNotice.objects.all,
+    send=_send,
+    wait=doubling(10, 3600),
+    most_attempts=10,
+    lease=timedelta(seconds=60),
+)
 
 
 def send_due_notices() -> int:
     """Compose what is new and send what is due again; return how many were tried."""
     compose_notices()
-    due = AlertNotice.objects.filter(
-        status=AlertNotice.Status.PENDING, next_attempt_at__lte=timezone.now()
-    ).values_list("pk", flat=True)
-    tried = list(due[:100])
-    for notice_id in tried:
-        send_notice(notice_id)
-    return len(tried)
+    return len(OUTBOX.deliver_due(100))
 
 
-def resend_notice(*, notice: AlertNotice) -> Any:
-    """Put a failed notice back into the outbox."""
-    changed = AlertNotice.objects.filter(pk=notice.pk, status=AlertNotice.Status.FAILED).update(
-        status=AlertNotice.Status.PENDING, attempts=0, next_attempt_at=None
-    )
-    if changed:
-        enqueue(SEND, notice.pk)
-    return changed
+@transaction.atomic
+def resend_notice(*, actor: Any, notice: AlertNotice) -> bool:
+    """Put a notice that was given up back into the outbox; False if it was not."""
+    revived = OUTBOX.revive(notice.pk)
+    if revived:
+        audit.record("systemadmin.alert_notice.resent", actor=actor, target=notice)
+    return revived

@@ -15,10 +15,10 @@ from systemadmin.foundation.api import PUBLIC, BaseViewSet
 from systemadmin.foundation.testing import assert_constant_queries, problem
 from systemadmin.models import Alert, AlertNotice, AlertRule, AlertSilence, Notification
 from systemadmin.services import change_settings, notify_user, raise_alert, resolve_alert
-from systemadmin.services.alert_delivery import compose_notices, send_due_notices, send_notice
+from systemadmin.services.alert_delivery import OUTBOX, compose_notices, send_due_notices
 from systemadmin.services.alert_rules import evaluate_rules
 from systemadmin.services.alerts import acknowledge_alert
-from systemadmin.services.notifications import deliver_due
+from systemadmin.services.notifications import OUTBOX as NOTIFICATIONS
 from systemadmin.tests.telegram_server import telegram_server
 
 pytestmark = pytest.mark.django_db
@@ -93,7 +93,7 @@ def test_429_and_500_delay_and_never_double(bot):
     notice = AlertNotice.objects.get()
     wait = (notice.next_attempt_at - timezone.now()).total_seconds()
     assert 5 < wait <= 7
-    send_notice(notice.pk)
+    OUTBOX.deliver(notice.pk)
     assert len(bot.calls) == 1, "sent before retry_after had passed"
     hurry()
     send_due_notices()
@@ -300,9 +300,9 @@ class TestNotifications:
         notice = Notification.objects.get()
         assert (notice.status, notice.attempts) == ("pending", 1)
         Notification.objects.update(next_attempt_at=timezone.now())
-        assert deliver_due() == 1
+        assert NOTIFICATIONS.deliver_due() == [True]
         assert len(mail.outbox) == 1
-        assert deliver_due() == 0
+        assert NOTIFICATIONS.deliver_due() == []
 
 
 def test_admin_pages(admin_client_for, superuser):

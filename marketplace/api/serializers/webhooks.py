@@ -60,6 +60,7 @@ class WebhookDeliverySerializer(serializers.ModelSerializer):
 
     message_id = serializers.CharField(source="message.message_id", read_only=True)
     event_type = serializers.CharField(source="message.event_type", read_only=True)
+    attempts_made = serializers.IntegerField(source="attempts", read_only=True)
 
     class Meta:
         model = WebhookDelivery
@@ -71,7 +72,8 @@ class WebhookDeliverySerializer(serializers.ModelSerializer):
             "status",
             "attempts_made",
             "next_attempt_at",
-            "delivered_at",
+            "last_error",
+            "sent_at",
             "replay_of",
             "created_at",
         ]
@@ -82,7 +84,7 @@ class WebhookDeliveryDetailSerializer(WebhookDeliverySerializer):
     """A message with its body and every try."""
 
     body = serializers.CharField(source="message.body", read_only=True)
-    attempts = WebhookAttemptSerializer(many=True, read_only=True)
+    attempts = WebhookAttemptSerializer(source="log", many=True, read_only=True)
 
     class Meta(WebhookDeliverySerializer.Meta):
         fields = [*WebhookDeliverySerializer.Meta.fields, "body", "attempts"]

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from systemadmin.models import AlertNotice
-from systemadmin.services.alert_delivery import channels, compose_notices, send_notice
+from systemadmin.services.alert_delivery import OUTBOX, channels, compose_notices
 from systemadmin.services.alerts import raise_alert, resolve_alert
 
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         compose_notices(timezone.now() + timedelta(hours=1))
         failed = []
         for notice in AlertNotice.objects.filter(alerts=alert):
-            send_notice(notice.pk)
+            OUTBOX.deliver(notice.pk)
             notice.refresh_from_db()
             self.stdout.write(f"{notice.channel}: {notice.status} {notice.last_error}".strip())
             if notice.status != AlertNotice.Status.SENT:

@@ -2,15 +2,14 @@
 
 from django.contrib.sessions.models import Session
 from django.db import transaction
-from django.utils import timezone
 
 from systemadmin.events import database_restored
+from systemadmin.foundation.outbox import skip_pending
 from systemadmin.foundation.queue import forget_all
 from systemadmin.models import (
     ApiToken,
     Demo2FASession,
     IdempotencyKey,
-    Notification,
     UserSession,
 )
 
@@ -25,12 +24,7 @@ def forget_unfinished_business() -> list[str]:
     for sessions in (Session, UserSession, Demo2FASession, ApiToken):
         sessions._default_manager.all().delete()
     IdempotencyKey.objects.all().delete()
-    pending = Notification.objects.filter(status=Notification.Status.PENDING)
-    notices = pending.update(
-        status=Notification.Status.SKIPPED,
-        last_error="restored from a backup",
-        updated_at=timezone.now(),
-    )
+    notices = skip_pending("restored from a backup")
     database_restored.send(sender=None)
     said = []
     if tasks:
