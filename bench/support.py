@@ -69,7 +69,8 @@ def fill(tickets):
             first_response_seconds, resolution_seconds, last_customer_reply_at)
         SELECT born, born + interval '2 hours', 1,
             'T-' || (2020 + i * 6 / %(n)s) || '-' || lpad(i::text, 7, '0'),
-            'Matter number ' || i, %(members)s + (i * 7919) %% %(member_count)s, '', '', 'en',
+            'Matter number ' || i, %(members)s + (i::bigint * 7919) %% %(member_count)s,
+            '', '', 'en',
             CASE WHEN state = 'new' THEN NULL ELSE %(agents)s + (i * 31) %% %(agent_count)s END,
             %(categories)s + i %% %(category_count)s, state,
             (ARRAY['low', 'medium', 'medium', 'high', 'urgent'])[1 + i %% 5], 'api',

@@ -128,7 +128,7 @@ def fill(tickets):
         created=f"now() - ({tickets} - i) * interval '2 minutes'",
         modified=f"now() - ({tickets} - i) * interval '2 minutes'",
         queue_id=str(queue.pk),
-        submitter_email="'member' || (i * 7919) % 100000 || '@example.test'",
+        submitter_email="'member' || (i::bigint * 7919) % 100000 || '@example.test'",
         status="CASE WHEN i % 100 < 94 THEN 4 WHEN i % 100 < 99 THEN 1 ELSE 2 END",
         priority="1 + i % 5",
         description="'w' || (power(random(), 3) * 5000)::int || ' it has not arrived'",

@@ -1,5 +1,6 @@
 """What `make run` ends in: all processes start together, and none outlives the others."""
 
+import json
 import os
 import signal
 import socket
@@ -7,12 +8,16 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from django.conf import settings
 
 pytestmark = pytest.mark.slow
+# Two members with tokens, made inside `manage.py shell`.
+WORLD = Path(settings.BASE_DIR) / "messaging" / "tests" / "stream_world.py"
 
 
 @pytest.fixture(scope="module")
@@ -30,18 +35,20 @@ def environment(tmp_path_factory):
     return env
 
 
-def manage(env, *args, wait=False):
+def manage(env, *args, wait=False, text=None):
     process = subprocess.Popen(
         [sys.executable, "manage.py", *args],
         cwd=settings.BASE_DIR,
         env=env,
+        stdin=None if text is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     if wait:
-        output = process.communicate(timeout=240)[0]
+        output = process.communicate(text, timeout=240)[0]
         assert process.returncode == 0, output
+        return output
     return process
 
 
@@ -87,6 +94,29 @@ def test_it_serves_pages_and_stops_on_ctrl_c(local, port):
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == 0
+    assert nobody_left(family)
+
+
+def test_a_message_reaches_an_open_stream_which_does_not_hold_up_the_end(environment, local, port):
+    process, _lines, family = local
+    output = manage(environment, "shell", "-v0", wait=True, text=WORLD.read_text())
+    line = next(line for line in output.splitlines() if line.startswith("WORLD "))
+    people = json.loads(line.removeprefix("WORLD "))
+    url = f"http://127.0.0.1:{port}/api/messages"
+    bearer = {name: {"Authorization": f"Bearer {one['token']}"} for name, one in people.items()}
+    message = {"recipient": people["ana"]["id"], "body": "hola"}
+    with httpx.stream("GET", f"{url}/stream", headers=bearer["ana"], timeout=30) as stream:
+        lines = stream.iter_lines()
+        assert any(line == "event: ready" for line in lines)
+        answer = httpx.post(url, json=message, headers=bearer["bea"], timeout=30)
+        assert answer.status_code == 201, answer.text
+        # Answered by polling, the stream would have ended after `ready`.
+        assert any('"body":"hola"' in line for line in lines)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert time.monotonic() - began < 15
     assert nobody_left(family)
 
 

@@ -21,6 +21,7 @@ from systemadmin import demo
 from systemadmin.services.demo_2fa import demo_code
 
 STOP_SECONDS = 20
+KILL_SECONDS = 3
 START_SECONDS = 90
 
 
@@ -33,9 +34,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8000)
-        parser.add_argument("--threads", type=int, default=8, help="threads of the web server")
 
-    def handle(self, *args: Any, host: str, port: int, threads: int, **options: Any) -> None:
+    def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
         self.stopping = False
         _refuse_busy_port(host, port)
         call_command("collectstatic", interactive=False, verbosity=0)
@@ -43,7 +43,7 @@ class Command(BaseCommand):
             signal.signal(number, self._stop)
         children: dict[str, subprocess.Popen[bytes]] = {}
         try:
-            for name, (command, environment) in _commands(host, port, threads).items():
+            for name, (command, environment) in _commands(host, port).items():
                 children[name] = _start(command, environment)
             address = f"http://{'localhost' if host == '127.0.0.1' else host}:{port}"
             self._wait_until_it_answers(address, children)
@@ -90,12 +90,15 @@ class Command(BaseCommand):
         self.stdout.write("\n".join(lines))
 
 
-def _commands(host: str, port: int, threads: int) -> dict[str, tuple[list[str], dict[str, str]]]:
+def _commands(host: str, port: int) -> dict[str, tuple[list[str], dict[str, str]]]:
     manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
-    web = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host]
-    web += ["--port", str(port), "--blocking-threads", str(threads), "--log-level", "error"]
+    # One process for pages and for live event streams, which WSGI could only answer by polling.
+    web = [sys.executable, "-m", "granian", "--interface", "asgi", "--host", host]
+    web += ["--port", str(port), "--no-ws", "--log-level", "error"]
+    # An open stream never ends by itself and must not hold up Ctrl-C.
+    web += ["--workers-kill-timeout", str(KILL_SECONDS)]
     web += ["--static-path-route", settings.STATIC_URL.rstrip("/")]
-    web += ["--static-path-mount", str(settings.STATIC_ROOT), "config.wsgi:application"]
+    web += ["--static-path-mount", str(settings.STATIC_ROOT), "config.asgi:application"]
     return {
         "web server": (web, {}),
         "worker": ([*manage, "qcluster"], {}),
