@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from systemadmin.foundation import sockets
 
-pytest_plugins = ["config.tests.browser"]
+pytest_plugins = ["config.tests.browser", "config.tests.schema_watch"]
 
 
 def pytest_configure(config):

@@ -219,6 +219,7 @@ class CommissionViewSet(StaffViewSet):
         "export": "marketplace.view_reports",
         "quote": "marketplace.view_commissionrule",
     }
+    singular = {"list"}
     serializer_class = CommissionReportSerializer
     pagination_class = None
     filter_backends: Any = ()
@@ -284,6 +285,7 @@ class SalesViewSet(StaffViewSet):
     """`/api/admin/sales`: the sales history."""
 
     access = {"list": "marketplace.view_reports", "export": "marketplace.view_reports"}
+    singular = {"list"}
     serializer_class = SalesReportSerializer
     pagination_class = None
     filter_backends: Any = ()

@@ -64,7 +64,8 @@ class ProductViewSet(ListAction, PublicViewSet):
             raise InvalidInput("currency", "Name the currency to order by price.")
         return super().list(request, *args, **kwargs)
 
-    @extend_schema(responses=OwnProductSerializer)
+    # What everyone gets; the seller's answer has all of an own product.
+    @extend_schema(responses=ProductSerializer)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Return one product; its seller also sees drafts and the edit under review."""
         product = self.get_object()

@@ -81,7 +81,9 @@ class MessageViewSet(OwnViewSet):
         return self.list_page(self.get_queryset())
 
     @extend_schema(
-        operation_id="messages_send", request=SendInput, responses={201: MessageSerializer}
+        operation_id="messages_send",
+        request=SendInput,
+        responses={200: MessageSerializer, 201: MessageSerializer},
     )
     def create(self, request: Request) -> Response:
         """Send a message; the same `client_id` and content again answers 200 with the first."""

@@ -31,7 +31,7 @@ urlpatterns = [
     path(f"{_KEY}/read", MessageViewSet.as_view({"post": "read"})),
     path(f"{_KEY}/hide", MessageViewSet.as_view({"post": "hide"})),
     path(f"{_KEY}/edit", MessageViewSet.as_view({"post": "edit"})),
-    path(f"{_KEY}/revisions", MessageViewSet.as_view({"get": "revisions"})),
+    path(f"{_KEY}/revisions", MessageViewSet.as_view({"get": "revisions"}, pagination_class=None)),
     path(f"{_KEY}/report", MessageViewSet.as_view({"post": "report"})),
     path(f"{_KEY}/attachment", MessageViewSet.as_view({"get": "attachment"})),
 ]

@@ -40,7 +40,7 @@ class EventViewSet(StaffViewSet):
 
     @extend_schema(
         request=EventBatchBody,
-        responses=EventBatchResult,
+        responses={200: EventBatchResult, 201: EventBatchResult},
         summary="Send account events",
         examples=[OpenApiExample("A login", EXAMPLE, request_only=True)],
     )

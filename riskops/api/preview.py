@@ -74,7 +74,9 @@ class PreviewViewSet(StaffViewSet):
     filter_backends: Any = ()
 
     @extend_schema(
-        request=RulesetPreviewInput, responses=RulesetPreviewSerializer, summary="Try a ruleset"
+        request=RulesetPreviewInput,
+        responses={200: RulesetPreviewSerializer},
+        summary="Try a ruleset",
     )
     def create(self, request: Request) -> Response:
         """Score everyone by the rules in force and by these, and write nothing."""

@@ -59,7 +59,9 @@ class RiskScoreViewSet(StaffViewSet):
         """Recalculate now and return the score."""
         return self.answer(calculate_score(account=self.get_object(), actor=self.caller))
 
-    @extend_schema(summary="History of a risk score", responses=RiskScoreHistorySerializer)
+    @extend_schema(
+        summary="History of a risk score", responses=RiskScoreHistorySerializer(many=True)
+    )
     @action(
         detail=True,
         url_path="risk-score/history",
@@ -87,7 +89,9 @@ class RiskScoreViewSet(StaffViewSet):
         )
         return self.answer(score)
 
-    @extend_schema(request=None, summary="Remove the override", responses=RiskScoreSerializer)
+    @extend_schema(
+        request=None, summary="Remove the override", responses={200: RiskScoreSerializer}
+    )
     @override.mapping.delete
     def remove_override(self, request: Request, pk: str) -> Response:
         """End the override in force; 409 when there is none."""

@@ -75,6 +75,7 @@ class ReportViewSet(StaffViewSet):
     """The desk's figures over a period."""
 
     filterset_class = None
+    singular = {"list"}
     access = {"list": "support.view_reports", "csv": "support.view_reports"}
 
     def _report(self) -> Report:

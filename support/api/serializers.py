@@ -64,8 +64,8 @@ class TicketReplySerializer(serializers.ModelSerializer):
     internal = serializers.BooleanField(source="is_internal")
     body_html = serializers.SerializerMethodField()
     attachments = TicketAttachmentSerializer(many=True)
-    template = serializers.PrimaryKeyRelatedField(read_only=True)
-    originally_on = serializers.CharField(source="origin.number", default=None)
+    template = serializers.PrimaryKeyRelatedField(read_only=True, allow_null=True)
+    originally_on = serializers.CharField(source="origin.number", default=None, allow_null=True)
 
     class Meta:
         model = Reply
@@ -137,8 +137,8 @@ class TicketSerializer(serializers.ModelSerializer):
     requester = RequesterSerializer(allow_null=True)
     assignee = TicketPersonSerializer(allow_null=True)
     is_overdue = serializers.SerializerMethodField()
-    merged_into = serializers.PrimaryKeyRelatedField(read_only=True)
-    last_reply = serializers.PrimaryKeyRelatedField(read_only=True)
+    merged_into = serializers.PrimaryKeyRelatedField(read_only=True, allow_null=True)
+    last_reply = serializers.PrimaryKeyRelatedField(read_only=True, allow_null=True)
 
     class Meta:
         model = Ticket
@@ -402,7 +402,7 @@ class MemberTicketSerializer(serializers.ModelSerializer):
     """A ticket as its requester sees it: nothing that tells of internal notes."""
 
     category = TicketCategorySerializer(allow_null=True)
-    merged_into = serializers.PrimaryKeyRelatedField(read_only=True)
+    merged_into = serializers.PrimaryKeyRelatedField(read_only=True, allow_null=True)
     last_activity_at = serializers.SerializerMethodField()
 
     class Meta:

@@ -17,6 +17,7 @@ from systemadmin.foundation.api import (
     StaffViewSet,
     StrictFilterSet,
     StrictSerializer,
+    problem_responses,
 )
 from systemadmin.models import Backup, BackupVerification, Restore
 from systemadmin.services import backups
@@ -181,7 +182,10 @@ class BackupViewSet(ListAction, RetrieveAction, StaffViewSet):
         return self.answer(backup, status=202, serializer_class=BackupSerializer)
 
     @extend_schema(
-        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
+        responses={
+            (200, "application/octet-stream"): OpenApiTypes.BINARY,
+            **problem_responses(409),
+        },
         summary="Download a backup's database",
     )
     @action(detail=True, methods=["get"])

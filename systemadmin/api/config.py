@@ -64,6 +64,7 @@ class ConfigViewSet(StaffViewSet):
         "revert": "systemadmin.change_systemconfig",
     }
     queryset = ConfigurationChange.objects.order_by("-id")
+    singular = {"list"}
     serializer_class = ConfigurationChangeSerializer
     filterset_class = ChangeFilter
     pagination_class = CursorList

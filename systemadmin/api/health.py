@@ -77,6 +77,7 @@ def run_checks() -> dict[str, str]:
 class HealthViewSet(PublicViewSet):
     """Open to anyone and never limited: a probe must not be refused."""
 
+    singular = {"list"}
     open_in_maintenance = True
     authentication_classes: list[Any] = []
     throttle_classes: list[Any] = []

@@ -67,6 +67,7 @@ class MaintenanceViewSet(StaffViewSet):
         "enable": "systemadmin.manage_maintenance",
         "disable": "systemadmin.manage_maintenance",
     }
+    singular = {"list"}
     serializer_class = MaintenanceSerializer
     pagination_class = None
     filter_backends = ()

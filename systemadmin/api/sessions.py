@@ -49,7 +49,7 @@ class UserSessionsViewSet(StaffViewSet):
 
     @extend_schema(
         operation_id="admin_users_sessions_destroy_all",
-        responses=bodies.EndedAnswer,
+        responses={200: bodies.EndedAnswer},
         summary="End all of an account's sessions",
     )
     def end_all(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -20,6 +20,7 @@ from systemadmin.foundation.errors import InvalidInput
 
 MAX_PAGE_SIZE = 100
 DEFAULT_PAGE_SIZE = 25
+LINK = {"type": ["string", "null"], "format": "uri"}
 
 
 def page_size_of(request: Request, default: int = DEFAULT_PAGE_SIZE) -> int:
@@ -47,6 +48,19 @@ class PagedList(PageNumberPagination):
         if not (raw.isascii() and raw.isdigit() and len(raw) < 10 and int(raw) > 0):
             raise InvalidInput("page", _("A whole number from 1 up."))
         return super().paginate_queryset(queryset, request, view)
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Describe the envelope for OpenAPI 3.1, which has no `nullable`."""
+        return {
+            "type": "object",
+            "required": ["count", "next", "previous", "results"],
+            "properties": {
+                "count": {"type": "integer"},
+                "next": LINK,
+                "previous": LINK,
+                "results": schema,
+            },
+        }
 
 
 def _encode(value: Any) -> Any:
@@ -207,11 +221,10 @@ class CursorList(BasePagination):
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         """Describe the envelope for OpenAPI."""
-        link = {"type": ["string", "null"], "format": "uri"}
         return {
             "type": "object",
             "required": ["next", "previous", "results"],
-            "properties": {"next": link, "previous": link, "results": schema},
+            "properties": {"next": LINK, "previous": LINK, "results": schema},
         }
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:

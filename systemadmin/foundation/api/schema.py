@@ -86,6 +86,19 @@ class ProblemAutoSchema(AutoSchema):
         action = getattr(self.view, "action", None)
         return action not in getattr(self.view, "not_idempotent", set())
 
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        if getattr(self.view, "action", None) in getattr(self.view, "singular", set()):
+            return False
+        return super()._is_list_view(serializer)
+
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
+        """A model's own columns are in every answer, whatever a request may leave out."""
+        schema = super()._map_basic_serializer(serializer, direction)
+        if direction == "response" and isinstance(serializer, serializers.ModelSerializer):
+            columns = set(schema.get("properties", {})) - set(serializer._declared_fields)
+            schema["required"] = sorted({*schema.get("required", []), *columns})
+        return schema
+
     def get_auth(self) -> list[Any]:
         access = getattr(self.view, "access", {})
         action = getattr(self.view, "action", None)

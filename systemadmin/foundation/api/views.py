@@ -53,6 +53,8 @@ class BaseViewSet(GenericViewSet):
     # What staff whose second factor is still missing may call (REQUIRE_STAFF_2FA).
     open_before_two_factor: ClassVar[set[str]] = set()
     versioned: ClassVar[bool] = False
+    # Actions that answer one object though they are called `list` (for the schema).
+    singular: ClassVar[set[str]] = set()
     # Refuse unknown query parameters on actions other than `list` too, and name the
     # parameters that an action reads by itself.
     strict_parameters: bool = False

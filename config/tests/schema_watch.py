@@ -1,0 +1,92 @@
+"""A pytest plugin: every API answer that any test gets is held against the served schema.
+
+The tests of the desks call most operations in most states; so what the schema promises is
+checked where it is really used, without a test of its own for each.
+"""
+
+import json
+from functools import cache
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from rest_framework.test import APIClient
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The schema as served, made once a process."""
+    from drf_spectacular.generators import SchemaGenerator
+
+    return json.loads(json.dumps(SchemaGenerator().get_schema(public=True), default=str))
+
+
+@cache
+def paths_by_shape() -> dict[tuple[str, ...], list[str]]:
+    """Schema paths by their parts, placeholders as `{}`."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for path in document()["paths"]:
+        parts = tuple("{}" if part.startswith("{") else part for part in path.split("/"))
+        found.setdefault(parts, []).append(path)
+    return found
+
+
+def path_of(url: str) -> str | None:
+    """The schema path that a URL was routed to: fixed parts win over placeholders."""
+    parts = url.split("?")[0].rstrip("/").split("/")
+    best, score = None, -1
+    for shape, (path, *_others) in paths_by_shape().items():
+        if len(shape) != len(parts):
+            continue
+        fixed = [known == part for known, part in zip(shape, parts, strict=True)]
+        routed = all(same or known == "{}" for same, known in zip(fixed, shape, strict=True))
+        if routed and sum(fixed) > score:
+            best, score = path, sum(fixed)
+    return best
+
+
+@cache
+def validator(path: str, method: str, status: str, media: str) -> Any:
+    """Return a compiled validator, or None where the schema says nothing of the body."""
+    content = document()["paths"][path][method]["responses"][status].get("content", {})
+    if media not in content:
+        return None
+    schema = {**content[media].get("schema", {}), "components": document()["components"]}
+    return jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+
+
+def complaint(method: str, url: str, response: Any) -> str | None:
+    """Say in what an answer departs from the schema, or None."""
+    path = path_of(url)
+    if path is None or method not in document()["paths"][path]:
+        return None
+    responses = document()["paths"][path][method]["responses"]
+    status = str(response.status_code)
+    if status not in responses:
+        return f"{method.upper()} {path} answered {status}, known are {sorted(responses)}"
+    media = response.get("Content-Type", "").split(";")[0]
+    if response.streaming or "json" not in media:
+        return None
+    check = validator(path, method, status, media)
+    if check is None:
+        return f"{method.upper()} {path} {status} answered {media}, which is not in the schema"
+    for error in check.iter_errors(response.json()):
+        where = "/".join(str(step) for step in error.instance_path)
+        return f"{method.upper()} {path} {status} at {where or 'the top'}: {error.message[:300]}"
+    return None
+
+
+@pytest.fixture(autouse=True)
+def answers_keep_to_the_schema(monkeypatch):
+    """Fail the test whose call got an answer that the schema does not allow."""
+    original = APIClient.request
+
+    def request(self, **kwargs):
+        response = original(self, **kwargs)
+        url, method = kwargs.get("PATH_INFO", ""), kwargs.get("REQUEST_METHOD", "").lower()
+        if url.startswith("/api/") and method not in ("head", "options"):
+            wrong = complaint(method, url, response)
+            assert wrong is None, wrong
+        return response
+
+    monkeypatch.setattr(APIClient, "request", request)
