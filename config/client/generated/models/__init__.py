@@ -1,0 +1,1 @@
+"""The objects of the API, by the paths that use them."""
