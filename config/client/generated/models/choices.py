@@ -6,6 +6,8 @@ from typing import Literal, TypeAlias
 
 AccessKind: TypeAlias = Literal["token", "session"]
 
+AlertNoticeStatus: TypeAlias = Literal["pending", "sent", "failed", "skipped"]
+
 AlertSeverity: TypeAlias = Literal["info", "warning", "critical"]
 
 AlertStatus: TypeAlias = Literal["firing", "acknowledged", "resolved"]
@@ -169,7 +171,7 @@ OrderStatus: TypeAlias = Literal[
 
 OutboundMessageKind: TypeAlias = Literal["reply", "received", "resolved"]
 
-OutboundMessageStatus: TypeAlias = Literal["pending", "sending", "sent", "dead", "bounced"]
+OutboundMessageStatus: TypeAlias = Literal["pending", "sent", "failed", "skipped", "bounced"]
 
 PayoutStatus: TypeAlias = Literal["pending", "paid", "failed"]
 
@@ -225,5 +227,3 @@ TicketStatus: TypeAlias = Literal["new", "in_progress", "waiting_customer", "res
 UserLanguage: TypeAlias = Literal["en", "es"]
 
 Verdict: TypeAlias = Literal["confirmed_fraud", "false_positive", "legitimate"]
-
-WebhookDeliveryStatus: TypeAlias = Literal["pending", "delivered", "failed"]

@@ -49,6 +49,28 @@ class OwnProduct(Model):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Product(Model):
+    """A product with everything the public may know."""
+
+    id: int
+    kind: ProductKind
+    title: str
+    price: int
+    currency: str
+    shipping_amount: int
+    category: CategoryShort
+    seller: Party
+    images: Any
+    in_stock: bool
+    listed_at: datetime
+    description: str
+    attributes: Any
+    stock: int | None
+    status: ProductStatus
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProductList(Model):
     """A product in the public list."""
 

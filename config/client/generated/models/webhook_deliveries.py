@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ...base import Model
-from .choices import WebhookDeliveryStatus
+from .choices import AlertNoticeStatus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +29,11 @@ class WebhookDelivery(Model):
     endpoint: int
     message_id: str
     event_type: str
-    status: WebhookDeliveryStatus
+    status: AlertNoticeStatus
     attempts_made: int
     next_attempt_at: datetime | None
-    delivered_at: datetime | None
+    last_error: str
+    sent_at: datetime | None
     replay_of: int | None
     created_at: datetime
 
@@ -45,10 +46,11 @@ class WebhookDeliveryDetail(Model):
     endpoint: int
     message_id: str
     event_type: str
-    status: WebhookDeliveryStatus
+    status: AlertNoticeStatus
     attempts_made: int
     next_attempt_at: datetime | None
-    delivered_at: datetime | None
+    last_error: str
+    sent_at: datetime | None
     replay_of: int | None
     created_at: datetime
     body: str

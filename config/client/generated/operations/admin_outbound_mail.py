@@ -18,7 +18,7 @@ class AdminOutboundMailGroup(Group):
         *,
         cursor: str | None = None,
         page_size: int | None = None,
-        status: Sequence[Literal["bounced", "dead", "pending", "sending", "sent"]] | None = None,
+        status: Sequence[Literal["bounced", "failed", "pending", "sent", "skipped"]] | None = None,
         ticket: int | None = None,
     ) -> Pages[OutboundMessage]:
         """List, filtered and paged."""

@@ -125,10 +125,20 @@ class AdminUsersGroup(Group):
             key=idempotency_key,
         )
 
-    def risk_score_history(self, id: int | str) -> RiskScoreHistory:
+    def risk_score_history(
+        self,
+        id: int | str,
+        *,
+        after: datetime | None = None,
+        before: datetime | None = None,
+        cursor: str | None = None,
+        page_size: int | None = None,
+    ) -> Pages[RiskScoreHistory]:
         """History of a risk score. Every change of score, level or ruleset with its cause, newest first."""
-        return self._one(
-            RiskScoreHistory, "GET", f"/api/admin/users/{quote(id)}/risk-score/history"
+        return self._pages(
+            RiskScoreHistory,
+            f"/api/admin/users/{quote(id)}/risk-score/history",
+            {"after": after, "before": before, "cursor": cursor, "page_size": page_size},
         )
 
     def risk_score_outcome(
@@ -168,9 +178,9 @@ class AdminUsersGroup(Group):
             key=idempotency_key,
         )
 
-    def risk_score_override_delete(self, id: int | str) -> None:
+    def risk_score_override_delete(self, id: int | str) -> RiskScore:
         """Remove the override. End the override in force; 409 when there is none."""
-        self._none("DELETE", f"/api/admin/users/{quote(id)}/risk-score/override")
+        return self._one(RiskScore, "DELETE", f"/api/admin/users/{quote(id)}/risk-score/override")
 
     def suspend(
         self,

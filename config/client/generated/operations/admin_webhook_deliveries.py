@@ -20,7 +20,7 @@ class AdminWebhookDeliveriesGroup(Group):
         event_type: str | None = None,
         ordering: Literal["id", "-id"] | None = None,
         page_size: int | None = None,
-        status: Literal["delivered", "failed", "pending"] | None = None,
+        status: Literal["failed", "pending", "sent", "skipped"] | None = None,
     ) -> Pages[WebhookDelivery]:
         """List, filtered and paged."""
         return self._pages(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ...base import UNSET, Unset, Upload
 from ...group import Group, quote
 from ...paging import Pages
@@ -153,15 +155,9 @@ class MessagesGroup(Group):
             key=idempotency_key,
         )
 
-    def revisions(
-        self, id: int | str, *, cursor: str | None = None, page_size: int | None = None
-    ) -> Pages[Revision]:
+    def revisions(self, id: int | str) -> Sequence[Revision]:
         """What the message said before its edits, oldest first."""
-        return self._pages(
-            Revision,
-            f"/api/messages/{quote(id)}/revisions",
-            {"cursor": cursor, "page_size": page_size},
-        )
+        return self._one(list[Revision], "GET", f"/api/messages/{quote(id)}/revisions")
 
     def with_user(
         self, user_id: int | str, *, cursor: str | None = None, page_size: int | None = None

@@ -10,7 +10,7 @@ from ...group import Group, Version, etag_of, quote
 from ...paging import Pages
 from ...transport import Download
 from ..models.choices import ProductKind
-from ..models.products import OwnProduct, ProductList
+from ..models.products import OwnProduct, Product, ProductList
 
 
 class ProductsGroup(Group):
@@ -125,9 +125,9 @@ class ProductsGroup(Group):
             },
         )
 
-    def get(self, id: int | str) -> OwnProduct:
+    def get(self, id: int | str) -> Product:
         """Return one product; its seller also sees drafts and the edit under review."""
-        return self._one(OwnProduct, "GET", f"/api/products/{quote(id)}")
+        return self._one(Product, "GET", f"/api/products/{quote(id)}")
 
     def replace(
         self,
