@@ -98,6 +98,7 @@ def _patch_postgres(digest: str) -> None:
                 self.connection.close()
                 with self._nodb_cursor() as cursor:
                     cursor.execute(f'CREATE DATABASE "{template}" TEMPLATE "{name}"')
+                self.connection.settings_dict["TEST"]["TEMPLATE"] = template
                 return name
             if not keepdb:
                 self.connection.settings_dict["TEST"]["TEMPLATE"] = template

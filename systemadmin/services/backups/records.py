@@ -44,9 +44,9 @@ def drop_connections() -> None:
 
 
 @contextmanager
-def exclusive(vault: Vault, *, wait: float = LOCK_WAIT_SECONDS) -> Iterator[None]:
+def exclusive(vault: Vault) -> Iterator[None]:
     """Hold the lock of all backup work; raises BackupWorkInProgress."""
-    with vault.engine.lock(timeout=wait) as got:
+    with vault.engine.lock(timeout=LOCK_WAIT_SECONDS) as got:
         if not got:
             raise BackupWorkInProgress
         yield

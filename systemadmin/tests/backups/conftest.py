@@ -113,6 +113,24 @@ class OwnDatabase:
             text=True,
         )
 
+    def stuck(self, after, *command, **environment):
+        """Start a command that stands still once it has come through the function `after`."""
+        script = (
+            "import time\n"
+            "from django.core.management import call_command\n"
+            "from django.utils.module_loading import import_string\n"
+            f"owner, _, name = {after!r}.rpartition('.')\n"
+            "try:\n    owner = import_string(owner)\n"
+            "except ImportError:\n    owner = __import__(owner, fromlist=['x'])\n"
+            "through = getattr(owner, name)\n"
+            "def stop(*args, **options):\n"
+            "    through(*args, **options)\n"
+            "    time.sleep(600)\n"
+            "setattr(owner, name, stop)\n"
+            f"call_command({', '.join(map(repr, command))})\n"
+        )
+        return self.command("shell", "-c", script, **environment)
+
     def manage(self, *arguments, expect=0, **environment):
         """Run `manage.py …` to its end and give back what it said."""
         child = self.command(*arguments, **environment)
@@ -129,7 +147,7 @@ def _use(shared, name):
     return own
 
 
-def _new_database(name, template="template1"):
+def _new_database(name, template):
     with _server() as server:
         server.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
@@ -139,30 +157,42 @@ def _new_database(name, template="template1"):
 
 
 @pytest.fixture(scope="session")
-def template(django_db_blocker, tmp_path_factory):
-    """A migrated database to copy from: a migration for each test would take minutes."""
-    name = f"backup_template_{uuid.uuid4().hex[:10]}"
+def template(django_db_setup, django_db_blocker, tmp_path_factory, used_databases):
+    """The suite's own migrated database, to copy from: migrating anew takes half a minute."""
+    shared = connections["default"]
     with django_db_blocker.unblock():
-        shared = connections["default"]
         if shared.vendor == "postgresql":
-            _new_database(name)
+            if name := shared.settings_dict["TEST"].get("TEMPLATE"):
+                return name
+            name = f"backup_template_{uuid.uuid4().hex[:10]}"
+            _new_database(name, "template1")
+            used_databases.append(name)
         else:
             name = str(tmp_path_factory.mktemp("template") / "template.sqlite3")
-            if not shared.in_atomic_block and shared.introspection.table_names():
-                # The suite's own database is migrated already.
+            if shared.introspection.table_names():
                 with closing(sqlite3.connect(name)) as copy:
                     shared.connection.backup(copy)
+                return name
+        # None of the tests that were chosen needs the suite's own database.
         own = _use(shared, name)
         call_command("migrate", verbosity=0)
         own.close()
         connections["default"] = shared
-    yield name
-    if shared.vendor == "postgresql":
+    return name
+
+
+@pytest.fixture(scope="session")
+def used_databases():
+    """Names of databases to drop at the end: each drop waits for a checkpoint, and the first
+    one leaves little to write for the others."""
+    names = []
+    yield names
+    for name in names:
         _drop_all(name)
 
 
 @pytest.fixture
-def own_database(template, django_db_blocker, own_place, settings):
+def own_database(template, used_databases, django_db_blocker, own_place, settings):
     """Django's default database is, for this test, one that no other test can see."""
     # No transaction around the test, and no flush after it: nobody else sees this database.
     with django_db_blocker.unblock():
@@ -170,6 +200,7 @@ def own_database(template, django_db_blocker, own_place, settings):
         if shared.vendor == "postgresql":
             name = f"backup_test_{uuid.uuid4().hex[:10]}"
             _new_database(name, template)
+            used_databases.append(name)
         else:
             name = str(own_place / "own.sqlite3")
             shutil.copyfile(template, name)
@@ -178,8 +209,6 @@ def own_database(template, django_db_blocker, own_place, settings):
         yield database
         connections["default"].close()
         connections["default"] = shared
-        if database.is_postgres:
-            _drop_all(name)
 
 
 def _server():

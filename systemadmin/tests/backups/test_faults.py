@@ -8,10 +8,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.apps import apps
+from django.conf import settings
 from django.core.files.storage import storages
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
 from systemadmin.backups import manifest as manifests
+from systemadmin.backups.create import Wish, create
 from systemadmin.backups.errors import (
     BackupError,
     IncompatibleBackup,
@@ -19,7 +25,7 @@ from systemadmin.backups.errors import (
 )
 from systemadmin.backups.manifest import SUFFIX
 from systemadmin.backups.restore import check_compatible
-from systemadmin.backups.vault import open_vault
+from systemadmin.backups.vault import new_name, open_vault
 from systemadmin.errors import (
     BackupFailed,
     BackupInProgress,
@@ -36,6 +42,7 @@ from systemadmin.services.backups import (
     plan_retention,
     prune_backups,
     reap_interrupted,
+    records,
     request_backup,
     request_restore,
     restore_backup,
@@ -186,28 +193,45 @@ def test_a_newer_application_is_refused(own_database, backup):
         check_compatible(vault, other)
 
 
-def test_an_older_backup_is_migrated_forward(own_database, people):
-    """As if the newest migration had been written after the backup."""
-    own_database.manage("migrate", "systemadmin", "0003")
-    name = hand_made_backup()
-    own_database.manage("migrate")
-    import_backups()
-    backup = Backup.objects.get(name=name)
-    assert not any("backups" in migration for migration in backup.migrations)
-    done = restore_backup(backup=backup, confirm=own_database.typed)
-    assert done.status == "done"
-    assert User.objects.count() == 5
-    assert own_database.run("SELECT count(*) FROM django_migrations WHERE name LIKE %s", "%backups")
+def older_states():
+    """Of each of our apps with more than one migration: the newest and the one before it."""
+    graph = MigrationLoader(None).graph
+    for app, newest in graph.leaf_nodes():
+        before = [parent.key for parent in graph.node_map[app, newest].parents]
+        before = [key for key in before if key[0] == app]
+        if before and Path(apps.get_app_config(app).path).parent == settings.BASE_DIR:
+            yield (app, newest), before[0]
+
+
+def migrate_to(targets):
+    """Without what follows a migration: roles and schedules want the newest tables."""
+    executor = MigrationExecutor(connection)
+    executor.migrate(targets or executor.loader.graph.leaf_nodes())
 
 
 def hand_made_backup():
-    """Without a row: there is no table for rows yet."""
-    from systemadmin.backups.create import Wish, create
-    from systemadmin.backups.vault import new_name
-
+    """Without a row, whose table may be of another shape than the model."""
     name = new_name()
     create(open_vault(), Wish(name=name))
     return name
+
+
+def test_an_older_backup_is_migrated_forward(own_database, people):
+    """As if the newest migration of every app had been written after the backup."""
+    states = dict(older_states())
+    assert states
+    migrate_to(list(states.values()))
+    name = hand_made_backup()
+    migrate_to(None)
+    import_backups()
+    backup = Backup.objects.get(name=name)
+    newest = {".".join(key) for key in states}
+    assert not newest & set(backup.migrations)
+    done = restore_backup(backup=backup, confirm=own_database.typed)
+    assert done.status == "done"
+    assert User.objects.count() == 5
+    applied = own_database.run("SELECT app || '.' || name FROM django_migrations")
+    assert newest <= {name for (name,) in applied}
 
 
 def test_two_restores_at_once(own_database, backup):
@@ -218,7 +242,8 @@ def test_two_restores_at_once(own_database, backup):
         restore_backup(backup=backup, confirm=own_database.typed)
 
 
-def test_work_excludes_other_work(own_database, backup):
+def test_work_excludes_other_work(own_database, backup, monkeypatch):
+    monkeypatch.setattr(records, "LOCK_WAIT_SECONDS", 0.2)
     with open_vault().engine.lock() as got:
         assert got
         with pytest.raises(BackupWorkInProgress):
@@ -277,19 +302,16 @@ def kill(child):
 
 @pytest.fixture
 def much(own_database):
-    """Enough rows that a dump takes long enough to be killed in the middle of it."""
-    text = "x" * 900
+    """Some megabytes that no compressor makes small, so that a dump has a middle."""
     if own_database.is_postgres:
         own_database.run(
-            "INSERT INTO django_session SELECT g::text, md5(g::text) || %s, now()"
-            " FROM generate_series(1, 60000) g",
-            text,
+            "INSERT INTO django_session SELECT g::text, string_agg(md5(random()::text), ''), now()"
+            " FROM generate_series(1, 5000) g, generate_series(1, 28) GROUP BY g"
         )
     else:
         own_database.run(
-            "WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g WHERE n < 60000)"
-            " INSERT INTO django_session SELECT n, hex(randomblob(16)) || %s, '2030-01-01' FROM g",
-            text,
+            "WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g WHERE n < 5000)"
+            " INSERT INTO django_session SELECT n, hex(randomblob(450)), '2030-01-01' FROM g"
         )
 
 
@@ -300,7 +322,7 @@ def partials(folder):
 def test_kill_in_the_middle_of_a_backup(own_database, own_place, much, stored):
     good = create_backup()
     before = stored()
-    child = own_database.command("dbbackup")
+    child = own_database.stuck("systemadmin.backups.stream.Sealer._seal", "dbbackup")
     wait_for(lambda: partials(own_place))
     kill(child)
     assert stored() == before, "nothing half made has a name"
@@ -316,7 +338,13 @@ def test_kill_in_the_middle_of_a_backup(own_database, own_place, much, stored):
     assert not open_alerts("backup.failed").exists()
 
 
-STEPS = ["safety_backup", "loading", "settling"]
+# Where the process stands still until it is killed; settling takes long enough by itself.
+STEPS = {
+    "safety_backup": "systemadmin.backups.stream.Sealer._seal",
+    "loading": "systemadmin.backups.restore.differences",
+    "settling": "systemadmin.backups.restore.prove",
+    "swapping": "systemadmin.backups.carry.carry",
+}
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -324,8 +352,11 @@ def test_kill_in_the_middle_of_a_restore(own_database, own_place, much, step):
     people = User.objects.count()
     backup = create_backup()
     UserFactory(username="written-after")
-    child = own_database.command("restore_backup", backup.name, "--confirm", own_database.typed)
+    restore = ("restore_backup", backup.name, "--confirm", own_database.typed)
+    child = own_database.stuck(STEPS[step], *restore)
     wait_for(lambda: Restore.objects.filter(step=step).exists())
+    if step != "settling":
+        time.sleep(0.5)  # deeper into the step; it stands still there
     kill(child)
     assert User.objects.count() == people + 1, "the database is as it was"
     assert hard_state().owner.startswith("restore-")
