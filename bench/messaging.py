@@ -11,6 +11,8 @@ import random
 import sys
 import time
 
+import psycopg
+
 from messaging_rows import fill, raw, show, timed, turn_about  # isort: skip  # sets up Django
 from messaging_live import measure_broadcast, measure_streams  # isort: skip
 from django.db import connection
@@ -75,6 +77,12 @@ WHERE sender_id = %(user)s AND created_at > now() - interval '1 day'
 """
 
 
+def raw_prepared(sql, names):
+    connection.ensure_connection()
+    with psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(sql.encode(), names, prepare=True)
+
+
 def heaviest_and_ten():
     """The member with most conversations, and one with about ten."""
     rows = raw(
@@ -103,7 +111,10 @@ def measure_reads(times):
         f"member with {few} conversations, query": lambda: ten,
         "any member, query": lambda: rng.choice(usual),
     }
-    figures = turn_about({t: lambda p=p: page_of(p()) for t, p in picks.items()}, times)
+    calls = {t: lambda p=p: page_of(p()) for t, p in picks.items()}
+    # As many rows as the other has: what the history costs, without what the rows cost.
+    calls[f"heaviest member, a page of {few}"] = lambda: page_of(heavy, few)
+    figures = turn_about(calls, times)
     p99s = [show(title, found)[1] for title, found in figures.items()]
     _, base = show(
         "heaviest, DISTINCT ON over the messages",
@@ -116,7 +127,7 @@ def measure_reads(times):
             timed(lambda _n, c=client: c.get("/api/messages/conversations"), times),
         )
     print(f"  => {base / p99s[0]:.0f} x faster than DISTINCT ON for the heaviest member at p99")
-    print(f"  => {many} conversations cost {p99s[0] / p99s[1]:.2f} x what {few} cost at p99")
+    print(f"  => of {few} rows, {many} conversations cost {p99s[3] / p99s[1]:.2f} x at p99")
     print("unread count")
     show("heaviest, one row", timed(lambda _n: services.unread_total(heavy), times))
     show("heaviest, by counting", timed(lambda _n: raw(RAW_UNREAD, user=heavy), times))
@@ -128,8 +139,8 @@ def measure_reads(times):
     deep(heavy, times)
 
 
-def page_of(user_id):
-    return list(Participant.objects.listed_for(user_id)[: PAGE + 1])
+def page_of(user_id, rows=PAGE + 1):
+    return list(Participant.objects.listed_for(user_id)[:rows])
 
 
 def deep(heavy, times):
@@ -154,7 +165,7 @@ def measure_sends(times):
         ]
         print(f"sending, {title}")
         texts = [f"Mensaje de prueba número {n}, ¿qué te parece la oferta?" for n in range(50)]
-        ours, base = [], []
+        ours, base, prepared = [], [], []
         # Turn about, so that both see the same machine.
         for number in range(times + 20):
             peer, text = peers[number % len(peers)], texts[number % 50]
@@ -164,11 +175,15 @@ def measure_sends(times):
             services.send_message(actor=sender, recipient=peer, body=f"{number}")
             middle = time.perf_counter()
             raw(RAW_SEND, a=user_id, b=peer.pk, body=text)
+            end = time.perf_counter()
+            raw_prepared(RAW_SEND, {"a": user_id, "b": peer.pk, "body": text})
             if number >= 20:
                 ours.append((middle - began) * 1000)
-                base.append((time.perf_counter() - middle) * 1000)
+                base.append((end - middle) * 1000)
+                prepared.append((time.perf_counter() - end) * 1000)
         a50, a99 = show("service: rules, quota and all rows", ours)
         b50, b99 = show("the same rows by one SQL statement", base)
+        show("that statement, prepared", prepared)
         print(f"  => {a50 / b50:.2f} x at p50, {a99 / b99:.2f} x at p99")
 
 

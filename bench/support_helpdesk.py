@@ -39,7 +39,6 @@ settings.configure(
         "django.contrib.sites",
         "django.contrib.humanize",
         "django.contrib.messages",
-        "bootstrap4form",
         "rest_framework",
         "helpdesk",
     ],

@@ -162,6 +162,9 @@ def database_settings(url: str) -> dict[str, Any]:
             database["TEST"] = {"NAME": None}
     else:
         options = database.setdefault("OPTIONS", {})
+        # Django turns prepared statements off. With this, and only where the code asks for it, a
+        # statement is planned once a connection; the ORM's are sent as before.
+        options.setdefault("prepare_threshold", 5)
         if IS_WORKER or TESTING or env.bool("DATABASE_PERSISTENT", default=False):
             database["CONN_MAX_AGE"] = 0 if TESTING else 600
             database["CONN_HEALTH_CHECKS"] = True

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 DAY = 86_400
 
@@ -52,6 +53,7 @@ def parse_windows(rows: Iterable[str]) -> tuple[Window, ...]:
     return tuple(_parse_window(str(row)) for row in rows)
 
 
+@lru_cache(maxsize=256)
 def _parse_window(row: str) -> Window:
     limit, _, seconds = row.strip().partition("/")
     if not (limit.isdecimal() and seconds.isdecimal()):

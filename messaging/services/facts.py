@@ -1,9 +1,9 @@
-"""What the rules of sending want to know, read once under the lock of the sender's mailbox."""
+"""What the rules of sending want to know, read in one statement."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -11,7 +11,7 @@ from django.utils import timezone
 from messaging.models import Mailbox
 from messaging.quotas import Tier, Window
 from messaging.services import statements
-from messaging.services.mailboxes import lock_mailboxes, mailboxes_of
+from messaging.services.mailboxes import lock_mailboxes, moment
 from messaging.services.trust import level_code, windows_of
 
 
@@ -19,6 +19,10 @@ from messaging.services.trust import level_code, windows_of
 class Facts:
     """Standing between two members, and what the sender has sent within a day."""
 
+    # What tells, on PostgreSQL, whether the two mailboxes are still as they were.
+    marks: tuple[Any, Any]
+    notice_due_at: datetime | None
+    notified_at: datetime | None
     has_blocked: bool
     is_blocked: bool
     level: str
@@ -32,10 +36,10 @@ class Facts:
         return self.counts.get(window.seconds, 0) >= window.limit
 
 
-def lock_and_read(
+def read_facts(
     *, sender_id: int, recipient_id: int, client_id: str | None, fingerprint: int | None
-) -> tuple[dict[int, Mailbox], Facts]:
-    """Lock both mailboxes, then read one row for all the rules; one round trip if both exist."""
+) -> Facts | None:
+    """Read one row for all the rules; None while one of the two has no mailbox."""
     lower, higher = sorted((sender_id, recipient_id))
     now = timezone.now()
     spans = _spans()
@@ -49,14 +53,24 @@ def lock_and_read(
         "since": now - timedelta(days=1),
     }
     values |= {f"since{n}": now - timedelta(seconds=span) for n, span in enumerate(spans)}
-    facts = (statements.facts_sql(len(spans)), values)
-    lock = (statements.lock_pair_sql(), {"lower": lower, "higher": higher})
-    locked, rows = statements.run_together(lock, facts)
-    boxes = mailboxes_of(locked)
-    if len(boxes) < 2:
-        boxes = lock_mailboxes([lower, higher])
-        rows = statements.run(*facts)
-    return boxes, _facts(rows[0], spans)
+    rows = statements.run(statements.facts_sql(len(spans)), values)
+    return _facts(rows[0], spans) if rows else None
+
+
+def lock_and_read(
+    *, sender_id: int, recipient_id: int, client_id: str | None, fingerprint: int | None
+) -> tuple[dict[int, Mailbox], Facts]:
+    """Lock both mailboxes, then read."""
+    boxes = lock_mailboxes([sender_id, recipient_id])
+    facts = read_facts(
+        sender_id=sender_id,
+        recipient_id=recipient_id,
+        client_id=client_id,
+        fingerprint=fingerprint,
+    )
+    if facts is None:
+        raise RuntimeError("a mailbox that is locked cannot be missing")
+    return boxes, facts
 
 
 def _spans() -> list[int]:
@@ -64,8 +78,11 @@ def _spans() -> list[int]:
 
 
 def _facts(row: tuple[Any, ...], spans: list[int]) -> Facts:
-    blocks, blocked, level, conversation, first, same, *counts = row
+    mine, theirs, due, notified, blocks, blocked, level, conversation, first, same, *counts = row
     return Facts(
+        (mine, theirs),
+        moment(due),
+        moment(notified),
         bool(blocks),
         bool(blocked),
         level_code(level),

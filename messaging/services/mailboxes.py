@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Subquery, Sum, Value
+from django.db.models import Count, F, Subquery, Sum, Value
 
 from messaging.models import Mailbox, Message, Participant, StreamEvent, StreamKind
 from messaging.services import statements
@@ -26,6 +26,12 @@ def lock_mailboxes(user_ids: Iterable[int]) -> dict[int, Mailbox]:
     return boxes
 
 
+def touch_mailboxes(user_ids: Iterable[int]) -> None:
+    """Lock these mailboxes and let whoever read them before see that something has changed."""
+    boxes = lock_mailboxes(user_ids)
+    Mailbox.objects.filter(pk__in=boxes).update(position=F("position"))
+
+
 def _lock_all_or_none(user_ids: list[int]) -> dict[int, Mailbox]:
     """Nothing is locked while one is missing: whoever makes a row must not hold another yet,
     or two writers could wait for each other.
@@ -40,22 +46,16 @@ def _lock_all_or_none(user_ids: list[int]) -> dict[int, Mailbox]:
 
 
 def _lock_pair(lower: int, higher: int) -> dict[int, Mailbox]:
-    return mailboxes_of(
-        statements.run(statements.lock_pair_sql(), {"lower": lower, "higher": higher})
-    )
-
-
-def mailboxes_of(rows: list[tuple[Any, ...]]) -> dict[int, Mailbox]:
-    """The mailboxes that `lock_pair_sql` found, by member."""
-    boxes = [Mailbox.from_db(connection.alias, _COLUMNS, [_moment(v) for v in row]) for row in rows]
+    rows = statements.run(statements.lock_pair_sql(), {"lower": lower, "higher": higher})
+    boxes = [Mailbox.from_db(connection.alias, _COLUMNS, [moment(v) for v in row]) for row in rows]
     return {box.user_id: box for box in boxes}
 
 
 _COLUMNS = ["user_id", "unread_count", "position", "notice_due_at", "notified_at"]
 
 
-def _moment(value: Any) -> Any:
-    """SQLite gives moments back without their zone; they are stored in UTC."""
+def moment(value: Any) -> Any:
+    """A moment as plain SQL reads it: SQLite leaves out the zone, which is UTC."""
     if isinstance(value, datetime) and value.tzinfo is None:
         return value.replace(tzinfo=UTC)
     return value

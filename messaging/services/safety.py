@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from messaging.errors import AlreadyReported, CannotReport
 from messaging.events import message_reported
 from messaging.models import Block, Message, MessageKind, MessageReport, ReportReason
-from messaging.services.mailboxes import lock_mailboxes
+from messaging.services.mailboxes import touch_mailboxes
 from messaging.services.risk import report_to_risk
 from systemadmin import audit
 from systemadmin.foundation.errors import InvalidInput, NotFound
@@ -25,7 +25,7 @@ def block_member(*, actor: User, user: User) -> Block:
     if user.pk == actor.pk:
         raise InvalidInput("user", _("You cannot block yourself."), code="yourself")
     # Under the same lock as sending: what was being sent is either before the block or refused.
-    lock_mailboxes([actor.pk, user.pk])
+    touch_mailboxes([actor.pk, user.pk])
     block, is_new = Block.objects.get_or_create(blocker=actor, blocked=user)
     if is_new:
         audit.record("messaging.member.blocked", actor=actor, target=user)

@@ -25,7 +25,7 @@ from messaging.models import (
     StreamKind,
 )
 from messaging.services import rules, statements
-from messaging.services.facts import lock_and_read
+from messaging.services.facts import Facts, lock_and_read, read_facts
 from messaging.services.mailboxes import Journal, lock_mailboxes
 from messaging.services.team import team_user
 from messaging.services.trust import tier_of
@@ -63,7 +63,27 @@ def recipient_of(user_id: int) -> User:
     return user
 
 
-@transaction.atomic
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What is to be sent, checked as far as that goes without the database."""
+
+    sender: User
+    recipient: User
+    body: str
+    client_id: str | None
+    fingerprint: int | None
+    file: _File | None
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        return {
+            "sender_id": self.sender.pk,
+            "recipient_id": self.recipient.pk,
+            "client_id": self.client_id,
+            "fingerprint": self.fingerprint,
+        }
+
+
 def send_message(
     *,
     actor: User,
@@ -77,32 +97,59 @@ def send_message(
     file = _checked_file(attachment)
     if actor.pk == recipient.pk:
         raise InvalidInput("recipient", _("You cannot write to yourself."), code="yourself")
-    fingerprint = content_checks.fingerprint(text)
-    boxes, facts = lock_and_read(
-        sender_id=actor.pk,
-        recipient_id=recipient.pk,
-        client_id=client_id,
-        fingerprint=fingerprint,
-    )
-    # After the lock, so that the order of moments is the order of numbers.
+    mark = content_checks.fingerprint(text)
+    draft = _Draft(actor, recipient, text, client_id or None, mark, file)
+    sent = _send_unlocked(draft) if file is None and has_one_statement() else None
+    return sent or _send_locked(draft)
+
+
+def _send_unlocked(draft: _Draft) -> Sent | None:
+    """Read, judge, and write if nothing has changed since; None when something has.
+
+    Two statements, and no lock is held while Python thinks.
+    """
+    facts = read_facts(**draft.asked)
+    if facts is None:
+        return None
+    sent = _judged(draft, facts)
+    if sent.is_new and not append_at_once(facts=facts, draft=draft, message=sent.message):
+        return None
+    return sent
+
+
+@transaction.atomic
+def _send_locked(draft: _Draft) -> Sent:
+    boxes, facts = lock_and_read(**draft.asked)
+    sent = _judged(draft, facts)
+    if not sent.is_new:
+        return sent
+    message = sent.message
+    is_known = has_one_statement() and append_at_once(facts=facts, draft=draft, message=message)
+    if not is_known:
+        append_message(boxes=boxes, recipient=draft.recipient, message=message)
+    if draft.file is not None:
+        _store_attachment(message, draft.file)
+    return sent
+
+
+def _judged(draft: _Draft, facts: Facts) -> Sent:
+    """The message to write, or the one that this client id wrote before; or a refusal."""
+    # After the reading, so that the order of moments is the order of numbers.
     now = timezone.now()
     if facts.first_id is not None:
-        return Sent(_already_sent(facts.first_id, recipient, text, file), is_new=False)
-    tier = tier_of(actor, now, facts.level)
-    rules.check_parties(actor, recipient, facts)
-    rules.check_content(actor, recipient, text, tier)
-    rules.check_volume(actor, tier, facts, now)
+        first = _already_sent(facts.first_id, draft.recipient, draft.body, draft.file)
+        return Sent(first, is_new=False)
+    tier = tier_of(draft.sender, now, facts.level)
+    rules.check_parties(draft.sender, draft.recipient, facts)
+    rules.check_content(draft.sender, draft.recipient, draft.body, tier)
+    rules.check_volume(draft.sender, tier, facts, now)
     message = Message(
-        sender=actor,
-        body=text,
-        client_id=client_id or None,
-        fingerprint=fingerprint,
+        sender=draft.sender,
+        body=draft.body,
+        client_id=draft.client_id,
+        fingerprint=draft.fingerprint,
         created_at=now,
     )
-    append = append_at_once if facts.conversation_id and has_one_statement() else append_message
-    append(boxes=boxes, recipient=recipient, message=message, known=facts.conversation_id)
-    if file is not None:
-        _store_attachment(message, file)
     return Sent(message, is_new=True)
 
 
@@ -129,35 +176,44 @@ def has_one_statement() -> bool:
     return connection.vendor == "postgresql"
 
 
-def append_at_once(
-    *, boxes: dict[int, Mailbox], recipient: User, message: Message, known: int | None = None
-) -> None:
-    """What `append_message` does, in one statement of PostgreSQL, for a known conversation."""
-    box = boxes[recipient.pk]
+def append_at_once(*, facts: Facts, draft: _Draft, message: Message) -> bool:
+    """What `append_message` does, in one statement of PostgreSQL, for a known conversation.
+
+    False, and nothing written, if either mailbox has changed since the facts were read.
+    """
+    if facts.conversation_id is None:
+        return False
+    sender_id, recipient_id, now = draft.sender.pk, draft.recipient.pk, message.created_at
+    mine, theirs = facts.marks
     values = {
-        "conversation": known,
-        "sender": message.sender_id,
-        "recipient": recipient.pk,
+        "mine": mine,
+        "theirs": theirs,
+        "conversation": facts.conversation_id,
+        "sender": sender_id,
+        "recipient": recipient_id,
         "body": message.body,
         "client_id": message.client_id,
         "mark": message.fingerprint,
-        "now": message.created_at,
-        "due": box.notice_due_at or _notice_moment(box, recipient, message.created_at),
+        "now": now,
+        "due": facts.notice_due_at or _notice_moment(facts.notified_at, draft.recipient, now),
     }
     is_notified = wake_method() == "postgresql"
     if is_notified:
-        values |= {"channel": CHANNEL, "woken": f"{message.sender_id},{recipient.pk}"}
-    sql = statements.APPEND_AND_NOTIFY if is_notified else statements.APPEND
-    ((message.pk, message.seq, *_told),) = statements.run(sql, values)
-    message.conversation_id = known  # type: ignore[assignment]
+        values |= {"channel": CHANNEL, "woken": f"{sender_id},{recipient_id}"}
+    rows = statements.run(
+        statements.APPEND_AND_NOTIFY if is_notified else statements.APPEND, values
+    )
+    if not rows:
+        return False
+    message.pk, message.seq = rows[0][:2]
+    message.conversation_id = facts.conversation_id
     message._state.adding = False
     if not is_notified:
-        wake([message.sender_id, recipient.pk])
+        wake([sender_id, recipient_id])
+    return True
 
 
-def append_message(
-    *, boxes: dict[int, Mailbox], recipient: User, message: Message, known: int | None = None
-) -> None:
+def append_message(*, boxes: dict[int, Mailbox], recipient: User, message: Message) -> None:
     """Store the message at the end of the conversation; the mailboxes are locked already."""
     recipient_id = recipient.pk
     conversation = _lock_conversation(message.sender_id, recipient_id, message.created_at)
@@ -181,21 +237,21 @@ def append_message(
     journal.tell(message.sender_id, StreamKind.MESSAGE, peer_id=recipient_id, message=message)
     journal.change_unread(recipient_id, 1)
     if boxes[recipient_id].notice_due_at is None:
-        due = _notice_moment(boxes[recipient_id], recipient, message.created_at)
+        due = _notice_moment(boxes[recipient_id].notified_at, recipient, message.created_at)
         journal.expect_notice(recipient_id, due)
     journal.write()
 
 
-def _notice_moment(box: Mailbox, recipient: User, now: datetime) -> datetime:
+def _notice_moment(notified_at: datetime | None, recipient: User, now: datetime) -> datetime:
     """When a member is to hear of what stays unread: after the delay, and not too often."""
     preferences = getattr(recipient, "messaging_preferences", None)
     delay = preferences.notice_delay_minutes if preferences else None
     if delay is None:
         delay = setting("messaging.notice_delay_minutes")
     due = now + timedelta(minutes=delay)
-    if box.notified_at is None:
+    if notified_at is None:
         return due
-    return max(due, box.notified_at + timedelta(minutes=setting("messaging.notice_gap_minutes")))
+    return max(due, notified_at + timedelta(minutes=setting("messaging.notice_gap_minutes")))
 
 
 def _lock_conversation(sender_id: int, recipient_id: int, now: datetime) -> Conversation:

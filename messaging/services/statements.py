@@ -28,24 +28,6 @@ def run(sql: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         return prepared.fetchall()
 
 
-def run_together(*asked: tuple[str, Mapping[str, Any]]) -> list[list[tuple[Any, ...]]]:
-    """Run statements one after the other, but send them, and BEGIN, in one go.
-
-    Each still sees what was committed when its own turn comes, so one that reads after one that
-    locks reads under the lock.
-    """
-    if connection.vendor != "postgresql":
-        return [run(sql, values) for sql, values in asked]
-    connection.ensure_connection()
-    line = connection.connection
-    with connection.wrap_database_errors, line.pipeline():
-        cursors = [
-            psycopg.Cursor(line).execute(sql.encode(), values, prepare=True)
-            for sql, values in asked
-        ]
-        return [cursor.fetchall() for cursor in cursors]
-
-
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     adapt = connection.ops.adapt_datetimefield_value
     return {
@@ -74,12 +56,15 @@ def facts_sql(spans: int) -> str:
         f", count(CASE WHEN created_at > %(since{number})s THEN 1 END) AS w{number}"
         for number in range(spans)
     )
-    # The pieces put together here are numbers of our own.
-    return _FACTS.replace("/* windows */", windows)
+    # The pieces put together here are numbers and words of our own.
+    sql = _FACTS.replace("/* windows */", windows)
+    return sql if connection.vendor == "postgresql" else sql.replace(".xmin", ".position")
 
 
+# `xmin` changes with every change of a row: with it, a later statement can tell whether what was
+# read here still stands.
 _FACTS = """
-SELECT
+SELECT mine.xmin, theirs.xmin, theirs.notice_due_at, theirs.notified_at,
     EXISTS (SELECT 1 FROM messaging_block
             WHERE blocker_id = %(sender)s AND blocked_id = %(recipient)s),
     EXISTS (SELECT 1 FROM messaging_block
@@ -98,15 +83,23 @@ FROM (
         /* windows */
     FROM messaging_message
     WHERE sender_id = %(sender)s AND created_at > %(since)s AND kind = 'member'
-) sent
+) sent, messaging_mailbox mine, messaging_mailbox theirs
+WHERE mine.user_id = %(sender)s AND theirs.user_id = %(recipient)s
 """
 
+# Writes nothing, and returns nothing, if a mailbox has changed since the facts were read. Lower
+# member first, as every lock on mailboxes.
 APPEND = """
-WITH thread AS (
+WITH unchanged AS MATERIALIZED (
+    SELECT user_id FROM messaging_mailbox
+    WHERE user_id IN (%(sender)s, %(recipient)s)
+        AND xmin = CASE WHEN user_id = %(sender)s THEN %(mine)s::xid ELSE %(theirs)s::xid END
+    ORDER BY user_id FOR UPDATE
+), thread AS (
     UPDATE messaging_conversation
     SET last_seq = last_seq + 1, last_message_id = nextval('messaging_message_id_seq'),
         last_message_at = %(now)s, updated_at = %(now)s
-    WHERE id = %(conversation)s
+    WHERE id = %(conversation)s AND (SELECT count(*) FROM unchanged) = 2
     RETURNING id, last_seq, last_message_id
 ), message AS (
     INSERT INTO messaging_message (id, conversation_id, seq, sender_id, kind, body, client_id,
@@ -125,7 +118,7 @@ WITH thread AS (
     SET position = position + 1,
         unread_count = unread_count + CASE WHEN user_id = %(recipient)s THEN 1 ELSE 0 END,
         notice_due_at = CASE WHEN user_id = %(recipient)s THEN %(due)s ELSE notice_due_at END
-    WHERE user_id IN (%(sender)s, %(recipient)s)
+    FROM message WHERE user_id IN (%(sender)s, %(recipient)s)
     RETURNING user_id, position
 ), events AS (
     INSERT INTO messaging_streamevent
