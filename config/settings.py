@@ -264,6 +264,8 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    # What a call takes is in the schema; asking each view by OPTIONS runs code that has no object.
+    "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "systemadmin.foundation.api.schema.ProblemAutoSchema",
     "EXCEPTION_HANDLER": "systemadmin.foundation.api.problems.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
