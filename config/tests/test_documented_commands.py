@@ -30,7 +30,7 @@ def demo(tmp_path_factory):
         "DEMO_MODE": "1",
         "VAR_DIR": str(folder),
         "DATABASE_URL": f"sqlite:///{folder}/demo.sqlite3",
-        "EMAIL_URL": f"filemail://{folder}/mail",
+        "EMAIL_URL": f"filemail:///{folder}/mail",
     }
     manage = [sys.executable, "manage.py"]
     for command in (["migrate", "-v0"], ["setup"], ["seed_demo", "--once"]):
