@@ -102,7 +102,7 @@ MIDDLEWARE = [
     "systemadmin.maintenance_middleware.HardMaintenanceMiddleware",
     "systemadmin.foundation.blocklist.BlocklistMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "systemadmin.foundation.headers.PolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "systemadmin.foundation.middleware.ApiPathMiddleware",

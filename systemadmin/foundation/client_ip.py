@@ -1,6 +1,7 @@
 """Which address a request came from, past the proxies we trust and no further."""
 
 import ipaddress
+from functools import lru_cache
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -20,6 +21,7 @@ def client_ip(request: HttpRequest) -> str:
     return parse_ip(hops[-min(proxies, len(hops))]) or peer
 
 
+@lru_cache(maxsize=4096)
 def parse_ip(text: str) -> str:
     """A normalised address out of "1.2.3.4", "1.2.3.4:567", "::1" or "[::1]:567"; "" for others."""
     text = text.strip().strip('"')
@@ -35,6 +37,7 @@ def parse_ip(text: str) -> str:
     return str(mapped or address)
 
 
+@lru_cache(maxsize=4096)
 def network_of(ip: str) -> str:
     """What one client can hold: a single IPv4 address, or a whole IPv6 /64."""
     if ":" not in ip:

@@ -10,6 +10,7 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -107,7 +108,12 @@ def _replaced_path() -> Path:
 
 
 def _path() -> Path:
-    return Path(settings.VAR_DIR) / FILE_NAME
+    return _path_in(settings.VAR_DIR)
+
+
+@lru_cache(maxsize=4)
+def _path_in(folder: Path | str) -> Path:
+    return Path(folder) / FILE_NAME
 
 
 def _in_force(state: HardMaintenance | None) -> HardMaintenance | None:

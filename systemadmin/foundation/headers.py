@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from csp.constants import NONE, SELF
+from csp.constants import HEADER, NONE, SELF
+from csp.middleware import CheckableLazyObject, CSPMiddleware
+from csp.utils import build_policy
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
 # One dictionary: django-csp 4 ignores the old CSP_* settings without a word.
@@ -71,4 +74,31 @@ class SecurityHeadersMiddleware:
         response = self.get_response(request)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
+        return response
+
+
+class PolicyMiddleware(CSPMiddleware):
+    """django-csp's middleware, with the policy of ordinary answers written out only once.
+
+    A view that changes the policy for itself, a nonce, an error page of DEBUG and a policy that
+    only reports go the library's own way.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        super().__init__(get_response)
+        policy = settings.CONTENT_SECURITY_POLICY
+        is_simple = set(policy) == {"DIRECTIVES"} and not settings.DEBUG
+        reports = getattr(settings, "CONTENT_SECURITY_POLICY_REPORT_ONLY", None)
+        self.written = build_policy() if is_simple and not reports else ""
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """Set the header unless the answer brought its own."""
+        has_own = any(name.startswith("_csp") for name in vars(response))
+        if not self.written or has_own or getattr(request, "_csp_nonce", None) is not None:
+            return super().process_response(request, response)
+        response.headers.setdefault(HEADER, self.written)
+        # As the library does: a nonce made now would be in no header.
+        request.csp_nonce = CheckableLazyObject(self._csp_nonce_post_response)
         return response

@@ -111,6 +111,14 @@ class JsonLines(JsonFormatter):
             json_default=str,
         )
 
+    def format(self, record: logging.LogRecord) -> str:
+        """Render once for all handlers: console and file get the same line."""
+        line: str | None = getattr(record, "_json_line", None)
+        if line is None:
+            line = super().format(record)
+            record._json_line = line
+        return line
+
     def add_fields(
         self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
     ) -> None:

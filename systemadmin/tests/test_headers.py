@@ -1,8 +1,9 @@
 """Security headers, as they are sent."""
 
 import pytest
-from csp.constants import UNSAFE_EVAL, UNSAFE_INLINE
-from csp.decorators import csp_update
+from csp.constants import NONCE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from csp.decorators import csp_exempt, csp_replace, csp_update
+from csp.exceptions import CSPNonceError
 from csp.middleware import CSPMiddleware
 from django.http import HttpResponse
 from django.test import RequestFactory
@@ -10,6 +11,7 @@ from django.test import RequestFactory
 from systemadmin.foundation.headers import (
     API_DOCS_CSP,
     CONTENT_SECURITY_POLICY,
+    PolicyMiddleware,
     SecurityHeadersMiddleware,
 )
 
@@ -20,9 +22,9 @@ def parse_policy(header):
     return {words[0]: words[1:] for words in directives}
 
 
-def emitted(view=lambda request: HttpResponse()):
+def emitted(view=lambda request: HttpResponse(), middleware=PolicyMiddleware):
     request = RequestFactory().get("/")
-    return CSPMiddleware(view)(request).headers["Content-Security-Policy"]
+    return middleware(view)(request).headers["Content-Security-Policy"]
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +52,49 @@ def test_the_docs_page_may_a_little_more_and_no_script():
     assert sent["img-src"] == ["'self'", "data:"]
     assert sent["style-src"][1].startswith("'sha256-")
     assert sent["script-src"] == ["'self'"]
+
+
+@csp_exempt()
+def exempt(request):
+    return HttpResponse()
+
+
+@csp_replace({"img-src": ["'none'"]})
+def replaced(request):
+    return HttpResponse()
+
+
+def with_a_nonce(request):
+    assert str(request.csp_nonce)
+    return HttpResponse()
+
+
+def with_its_own(request):
+    return HttpResponse(headers={"Content-Security-Policy": "default-src 'none'"})
+
+
+@pytest.mark.parametrize("view", [replaced, csp_update(API_DOCS_CSP)(replaced), with_its_own])
+def test_the_policy_is_what_the_library_would_send(view):
+    assert emitted(view) == emitted(view, CSPMiddleware)
+    assert emitted() == emitted(middleware=CSPMiddleware) != emitted(view)
+
+
+def test_a_policy_with_nonces_is_left_to_the_library(settings):
+    directives = {**CONTENT_SECURITY_POLICY["DIRECTIVES"], "script-src": [SELF, NONCE]}
+    settings.CONTENT_SECURITY_POLICY = {"DIRECTIVES": directives}
+    assert "'nonce-" in emitted(with_a_nonce)
+
+
+def test_a_nonce_made_after_the_header_is_refused():
+    request = RequestFactory().get("/")
+    PolicyMiddleware(lambda request: HttpResponse())(request)
+    with pytest.raises(CSPNonceError):
+        str(request.csp_nonce)
+
+
+def test_an_exempt_view_gets_no_policy():
+    answer = PolicyMiddleware(exempt)(RequestFactory().get("/"))
+    assert "Content-Security-Policy" not in answer
 
 
 def test_headers_that_django_does_not_send():

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from systemadmin.foundation import masking
 from systemadmin.foundation.masking import (
     MASK,
     is_secret_field,
@@ -182,3 +183,39 @@ def test_long_text_is_masked_in_time(piece):
     started = time.perf_counter()
     mask_text(piece * 30_000)
     assert time.perf_counter() - started < 5
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "Bearer",
+                "bAsIc",
+                "token",
+                " ",
+                "\t",
+                "eyJ",
+                "abcdefgh12",
+                ".",
+                "-----BEGIN ",
+                ":",
+                "=",
+            ]
+            + [
+                "PRIVATE KEY-----",
+                "-----END ",
+                "http",
+                "//",
+                "/bot1",
+                "password",
+                "cookie",
+                "\u212a",
+            ]
+        )
+        | st.text(max_size=4),
+        max_size=12,
+    ).map("".join)
+)
+def test_no_text_that_a_step_would_change_lacks_a_sign(text):
+    if any(pattern.search(text) for pattern, _ in masking._STEPS):
+        assert masking._SIGN.search(text)
