@@ -21,6 +21,7 @@ from messaging.services.mailboxes import Journal, lock_mailboxes
 from messaging.services.reading import other_party
 from systemadmin import audit
 from systemadmin.models import User
+from systemadmin.services import backup_before
 
 _CHUNK = 1000
 
@@ -45,8 +46,10 @@ def erase_member(*, actor: User | None, user: User, reason: str) -> int:
     """Erase everything a member wrote here; returns how many messages lost their content.
 
     In chunks that commit one by one: run again, it goes on where it stopped. Excerpts of reports
-    that are still open stay until the team has decided.
+    that are still open stay until the team has decided. A backup comes first: raises
+    `BackupFailed`, and then nothing is erased.
     """
+    backup_before(f"before erasing the messages of account {user.pk}", actor=actor)
     erased = 0
     while count := _erase_chunk(user):
         erased += count

@@ -190,3 +190,16 @@ def test_sent_messages_reach_the_risk_engine_once(letter, member, other_member):
 def test_a_report_reaches_the_risk_engine(letter, member, other_member):
     services.report_message(actor=member, message=letter, reason="fraud")
     assert AccountEvent.objects.get().account_id == other_member.pk
+
+
+def test_nothing_is_erased_without_a_backup(member, other_member, monkeypatch):
+    sent = send(other_member, member, "still here")
+
+    def fail(reason, *, actor):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("messaging.services.erasing.backup_before", fail)
+    with pytest.raises(OSError, match="disk full"):
+        services.erase_member(actor=None, user=other_member, reason="asked for it")
+    sent.refresh_from_db()
+    assert sent.erased_at is None

@@ -116,7 +116,8 @@ def _backup_first(actor: User | None) -> str | None:
     backup_before = getattr(services, "backup_before", None)
     if backup_before is None:
         return None
-    return str(backup_before(actor=actor, reason="demo purge"))
+    made = backup_before(actor=actor, reason="demo purge")
+    return str(made) if made else None
 
 
 # -- finding ---------------------------------------------------------------------------

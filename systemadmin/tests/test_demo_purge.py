@@ -161,6 +161,10 @@ class TestBackup:
             demo.purge_demo(actor=superuser)
         assert User.objects.demo().count() == 3
 
+    def test_where_backups_are_switched_off_none_is_named(self, town, superuser, monkeypatch):
+        monkeypatch.setattr(services, "backup_before", lambda *_, **__: None, raising=False)
+        assert demo.purge_demo(actor=superuser).backup is None
+
     def test_none_for_a_dry_run_or_an_empty_demo(self, superuser, monkeypatch):
         monkeypatch.setattr(services, "backup_before", pytest.fail, raising=False)
         demo.purge_demo(actor=superuser, dry_run=True)
