@@ -68,8 +68,9 @@ def database_part(manifest: Manifest) -> Part:
 
 
 def load_proven(vault: Vault, manifest: Manifest, scratch: Scratch) -> Findings:
-    """Fill the scratch from the checked dump; ContentMismatch unless it equals the manifest."""
+    """Fill the scratch from the stored dump; ContentMismatch unless it equals the manifest."""
     part, started = database_part(manifest), time.monotonic()
+    vault.store.check(part)
     with vault.store.open(part.name) as file:
         chunks = reader(
             file, passphrase=vault.passphrase, sealed=part.sealed, compressed=part.compressed
@@ -147,6 +148,7 @@ def check_media(vault: Vault, manifest: Manifest) -> list[str]:
     part = manifest.part("media")
     if part is None:
         return []
+    vault.store.check(part)
     with vault.store.open(part.name) as file:
         chunks = reader(
             file, passphrase=vault.passphrase, sealed=part.sealed, compressed=part.compressed
@@ -160,8 +162,6 @@ def check_media(vault: Vault, manifest: Manifest) -> list[str]:
 def prove(vault: Vault, manifest: Manifest) -> Findings:
     """Verification: a whole restore into a scratch database that is dropped afterwards."""
     check_compatible(vault, manifest)
-    for part in manifest.parts:
-        vault.store.check(part)
     with vault.engine.scratch("verify") as scratch:
         findings = load_proven(vault, manifest, scratch)
         settled = settle(scratch, purge=False)

@@ -3,7 +3,6 @@
 from systemadmin.backups.errors import ContentMismatch, ManifestInvalid
 from systemadmin.backups.restore import (
     check_compatible,
-    database_part,
     load_proven,
     restore_media,
     settle,
@@ -26,7 +25,6 @@ def rescue(name: str | None, confirm: str) -> tuple[str, list[str]]:
     with exclusive(vault):
         manifest = vault.manifest(name or _newest(vault))
         check_compatible(vault, manifest)
-        vault.store.check(database_part(manifest))
         with vault.engine.scratch("rescue") as scratch:
             findings = load_proven(vault, manifest, scratch)
             settled = settle(scratch, purge=True)
