@@ -181,12 +181,17 @@ class Outbox:
         return bool(revived)
 
 
+def skip(rows: QuerySet[Any], reason: str) -> int:
+    """Let none of these rows that still waits go out any more; returns how many that were."""
+    return rows.filter(status=OutboxStatus.PENDING).update(
+        status=OutboxStatus.SKIPPED, last_error=reason, updated_at=timezone.now()
+    )
+
+
 def skip_pending(reason: str) -> int:
-    """Let nothing that waits in any outbox go out any more; returns how many rows that were."""
+    """The same for every outbox there is."""
     return sum(
-        model._base_manager.filter(status=OutboxStatus.PENDING).update(
-            status=OutboxStatus.SKIPPED, last_error=reason, updated_at=timezone.now()
-        )
+        skip(model._base_manager.all(), reason)
         for model in apps.get_models()
         if issubclass(model, OutboxModel)
     )

@@ -9,7 +9,7 @@ from django.core.mail import send_mail
 from django.db import transaction
 
 from systemadmin import telegram
-from systemadmin.foundation.outbox import DeliveryFailed, Outbox, doubling
+from systemadmin.foundation.outbox import DeliveryFailed, Outbox, doubling, skip
 from systemadmin.models import Notification, User
 
 DELIVER = "systemadmin.tasks.deliver_notification"
@@ -78,6 +78,5 @@ OUTBOX = Outbox(
 
 def hold_back_demo_notices() -> int:
     """Skip what seeding told demo accounts: that past never was, and nobody reads it."""
-    return Notification.objects.filter(
-        user__is_demo=True, status=Notification.Status.PENDING
-    ).update(status=Notification.Status.SKIPPED, last_error="told to a demo account by seeding")
+    told = Notification.objects.filter(user__is_demo=True)
+    return skip(told, "told to a demo account by seeding")
