@@ -42,6 +42,12 @@ def readable(route: str) -> str:
     return "/" + text.rstrip("/?")
 
 
+def normal(path: str) -> str:
+    """Paths are compared whatever their placeholders are called."""
+    parts = ["{}" if part.startswith("{") else part for part in path.split("/")]
+    return "/".join(parts)
+
+
 def api_routes() -> Iterator[tuple[str, str, type, str]]:
     """Yield (method, path, view class, action) of every API endpoint."""
     for route, pattern in walk(get_resolver().url_patterns):

@@ -4,7 +4,6 @@ The tests of the desks call most operations in most states; so what the schema p
 checked where it is really used, without a test of its own for each.
 """
 
-import json
 from functools import cache
 from typing import Any
 
@@ -12,13 +11,15 @@ import jsonschema_rs
 import pytest
 from rest_framework.test import APIClient
 
+from config.tests.routes import normal
+
 
 @cache
 def document() -> dict[str, Any]:
     """The schema as served, made once a process."""
-    from drf_spectacular.generators import SchemaGenerator
+    from config.client_generator.schema import read_schema
 
-    return json.loads(json.dumps(SchemaGenerator().get_schema(public=True), default=str))
+    return read_schema()
 
 
 @cache
@@ -26,8 +27,7 @@ def paths_by_shape() -> dict[tuple[str, ...], list[str]]:
     """Schema paths by their parts, placeholders as `{}`."""
     found: dict[tuple[str, ...], list[str]] = {}
     for path in document()["paths"]:
-        parts = tuple("{}" if part.startswith("{") else part for part in path.split("/"))
-        found.setdefault(parts, []).append(path)
+        found.setdefault(tuple(normal(path).split("/")), []).append(path)
     return found
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from config.tests.routes import api_routes
+from config.tests.routes import api_routes, normal
 
 ROLES = (
     "support_agent",
@@ -30,12 +30,6 @@ def declared_matrix():
             module = import_module(f"{app}.tests.{path.stem}")
             table.update(module.MATRIX)
     return table
-
-
-def normal(path):
-    """Paths are compared whatever their placeholders are called."""
-    parts = ["{}" if part.startswith("{") else part for part in path.split("/")]
-    return "/".join(parts)
 
 
 ROUTES = sorted({(method, path) for method, path, _view, _action in api_routes()})

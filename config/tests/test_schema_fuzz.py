@@ -12,7 +12,6 @@ import pytest
 import schemathesis
 from django.core.management import call_command
 from django.test import override_settings
-from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, Phase, settings
 from rest_framework.test import APIClient
 from schemathesis.checks import not_a_server_error
@@ -22,6 +21,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from config.tests.schema_watch import document
 from config.wsgi import application
 from systemadmin.models import ApiToken
 from systemadmin.tests.factories import StaffFactory, UserFactory
@@ -42,8 +42,7 @@ ENDLESS = {"/api/messages/stream"}
 
 
 def load_schema():
-    generated = SchemaGenerator().get_schema(public=True)
-    schema = schemathesis.openapi.from_dict(generated)
+    schema = schemathesis.openapi.from_dict(document())
     schema.app = application
     return schema
 
