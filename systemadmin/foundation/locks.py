@@ -7,12 +7,12 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 _POLL_SECONDS: Final = 0.05
@@ -84,10 +84,16 @@ def _session_lock(
     """Lives on a connection of its own: the block may close, or pool, the thread's usual one."""
     own = connection.copy()
     own.settings_dict["OPTIONS"].pop("pool", None)
+    got = False
     try:
-        yield _acquire(lambda: _try_advisory(own, "pg_try_advisory_lock", name), wait, timeout)
+        got = _acquire(lambda: _try_advisory(own, "pg_try_advisory_lock", name), wait, timeout)
+        yield got
     finally:
-        # Closing the session lets go of the lock, even when the server has already ended it.
+        if got:
+            # Said aloud: the server notices a closed session a moment later, and who asks in that
+            # moment would be refused a lock that nobody holds. It may have ended the session itself.
+            with suppress(DatabaseError):
+                _try_advisory(own, "pg_advisory_unlock", name)
         own.close()
 
 
