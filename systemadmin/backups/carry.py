@@ -35,13 +35,21 @@ class Carried:
 class Side:
     """One database as the carrier sees it, the same for psycopg and sqlite3."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, kept: str = "") -> None:
+        """`kept` is the prefix of temporary copies (PostgreSQL) to read in the tables' stead."""
         self.connection = connection
+        self.kept = kept
         self.is_postgres = type(connection).__module__.startswith("psycopg")
         self.mark = "%s" if self.is_postgres else "?"
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self.connection.execute(query, parameters).fetchall()]
+
+    def table(self, name: str) -> str:
+        """The table as this side's SQL calls it."""
+        if not self.is_postgres:
+            return f'"{name}"'
+        return f'pg_temp."{self.kept}{name}"' if self.kept else f'public."{name}"'
 
     def columns(self, table: str) -> dict[str, str]:
         """Names and types; empty when the table does not exist."""
@@ -50,7 +58,7 @@ class Side:
         found = self.rows(
             "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
             " WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
-            [f'public."{table}"'],
+            [self.table(table)],
         )
         return dict(found)
 
@@ -63,21 +71,23 @@ class Side:
         marks = ", ".join(f"%s::{k}" if self.is_postgres else "?" for k in types.values())
         names = ", ".join(f'"{name}"' for name in types)
         cursor = self.connection.cursor()
-        cursor.executemany(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', rows)  # noqa: S608
+        cursor.executemany(f"INSERT INTO {self.table(table)} ({names}) VALUES ({marks})", rows)  # noqa: S608
 
     def newest(self, item: Carried) -> int:
-        query = f'SELECT coalesce(max("{item.key}"), 0) FROM "{item.table}"'  # noqa: S608
+        query = f'SELECT coalesce(max("{item.key}"), 0) FROM {self.table(item.table)}'  # noqa: S608
         return int(self.rows(query)[0][0])
 
     def keys_after(self, item: Carried, key: int) -> list[int]:
-        query = f'SELECT "{item.key}" FROM "{item.table}" WHERE "{item.key}" > {self.mark}'  # noqa: S608
+        query = (
+            f'SELECT "{item.key}" FROM {self.table(item.table)} WHERE "{item.key}" > {self.mark}'  # noqa: S608
+        )
         return sorted(int(row[0]) for row in self.rows(query, [key]))
 
     def advance_sequence(self, item: Carried) -> None:
         """Rows came with their ids: the next one must not meet them (SQLite sees to it alone)."""
         if not self.is_postgres:
             return
-        name = f'public."{item.table}"'
+        name = self.table(item.table)
         self.rows(
             "SELECT setval(pg_get_serial_sequence(%s, %s), greatest(%s, 1))"
             " WHERE pg_get_serial_sequence(%s, %s) IS NOT NULL",
@@ -88,11 +98,9 @@ class Side:
 def carry(source: Any, target: Any, tables: Sequence[Carried]) -> list[str]:
     """Copy what the target lacks, all or nothing; gives back warnings."""
     live, restored = Side(source), Side(target)
-    warnings: list[str] = []
     restored.connection.execute("BEGIN")
     try:
-        for item in tables:
-            warnings += _carry_table(live, restored, item)
+        warnings = carry_tables(live, restored, tables)
     except BaseException:
         restored.connection.execute("ROLLBACK")
         raise
@@ -100,12 +108,17 @@ def carry(source: Any, target: Any, tables: Sequence[Carried]) -> list[str]:
     return warnings
 
 
+def carry_tables(live: Side, restored: Side, tables: Sequence[Carried]) -> list[str]:
+    """The same within a transaction that the caller has begun."""
+    return [said for item in tables for said in _carry_table(live, restored, item)]
+
+
 def _carry_table(live: Side, restored: Side, item: Carried) -> list[str]:
     there, here = restored.columns(item.table), live.columns(item.table)
     if item.key not in there or item.key not in here:
         return [f"{item.table} was not carried over: one side does not have it"]
     if item.replace:
-        restored.connection.execute(f'DELETE FROM "{item.table}"')  # noqa: S608 - our own name
+        restored.connection.execute(f"DELETE FROM {restored.table(item.table)}")  # noqa: S608 - our own name
     elif not _same_history(live, restored, item):
         return [f"{item.table} was not carried over: the backup is of another history"]
     shared = sorted(there.keys() & here.keys() - {item.key})
@@ -113,8 +126,9 @@ def _carry_table(live: Side, restored: Side, item: Carried) -> list[str]:
     for column, target in item.references:
         if column in shared:
             restored.connection.execute(
-                f'UPDATE "{item.table}" SET "{column}" = NULL WHERE "{column}" IS NOT NULL'  # noqa: S608
-                f' AND "{column}" NOT IN (SELECT id FROM "{target}")'
+                f'UPDATE {restored.table(item.table)} SET "{column}" = NULL'  # noqa: S608
+                f' WHERE "{column}" IS NOT NULL'
+                f' AND "{column}" NOT IN (SELECT id FROM {restored.table(target)})'
             )
     restored.advance_sequence(item)
     return []
@@ -124,11 +138,12 @@ def _same_history(live: Side, restored: Side, item: Carried) -> bool:
     newest = restored.newest(item)
     if not newest or not item.proof:
         return True
-    query = (
-        f'SELECT {live.select(item.proof)} FROM "{item.table}"'  # noqa: S608
-        f' WHERE "{item.key}" = {newest}'
-    )
-    return live.rows(query) == restored.rows(query)
+
+    def proof(side: Side) -> list[tuple[Any, ...]]:
+        query = f"SELECT {side.select(item.proof)} FROM {side.table(item.table)}"  # noqa: S608
+        return side.rows(f'{query} WHERE "{item.key}" = {newest}')
+
+    return proof(live) == proof(restored)
 
 
 def _copy_rows(live: Side, restored: Side, item: Carried, types: dict[str, str]) -> None:
@@ -139,7 +154,7 @@ def _copy_rows(live: Side, restored: Side, item: Carried, types: dict[str, str])
         keys = wanted[start : start + BATCH]
         marks = ", ".join([live.mark] * len(keys))
         rows = live.rows(
-            f'SELECT {live.select(list(types))} FROM "{item.table}"'  # noqa: S608
+            f"SELECT {live.select(list(types))} FROM {live.table(item.table)}"  # noqa: S608
             f' WHERE "{item.key}" IN ({marks}) ORDER BY "{item.key}"',
             keys,
         )

@@ -58,6 +58,10 @@ class Engine(Protocol):
         """The lock of all backup work on this database; it lives outside the database."""
         ...
 
+    def may_swap(self) -> bool:
+        """Whether a scratch can be made and put in the live database's place."""
+        ...
+
     def dump(self, write: Write) -> Snapshot: ...
 
     def scratch(self, purpose: str, *, keep: bool = False) -> AbstractContextManager[Scratch]:

@@ -118,10 +118,15 @@ def _hmac(key: bytes, body: bytes) -> str:
     return hmac.new(key, body, sha256).hexdigest()
 
 
+def pack(manifest: Manifest) -> str:
+    """The manifest's body as text, unsigned."""
+    body = {"version": VERSION, **asdict(manifest), "taken_at": manifest.taken_at.isoformat()}
+    return json.dumps(body, sort_keys=True, ensure_ascii=False)
+
+
 def dump(manifest: Manifest, signer: Signer, salt: bytes) -> bytes:
     """The manifest as stored: the body as one JSON string, so that what is signed is exact."""
-    body = {"version": VERSION, **asdict(manifest), "taken_at": manifest.taken_at.isoformat()}
-    text = json.dumps(body, sort_keys=True, ensure_ascii=False)
+    text = pack(manifest)
     signature = signer.sign(text.encode(), salt)
     stored = {"atalaya_backup": VERSION, "body": text, "signature": signature}
     return json.dumps(stored, indent=1).encode()
@@ -145,7 +150,7 @@ def load(data: bytes, signers: Signer | Iterable[Signer]) -> Manifest:
             "The manifest's signature does not hold: it was changed, or signed with another "
             "passphrase or secret key."
         )
-    return _parse(json.loads(text))
+    return unpack(text)
 
 
 def salt_of(data: bytes) -> bytes | None:
@@ -157,7 +162,9 @@ def salt_of(data: bytes) -> bytes | None:
     return salt if len(salt) == keys.SALT_BYTES else None
 
 
-def _parse(body: dict[str, Any]) -> Manifest:
+def unpack(text: str) -> Manifest:
+    """What `pack` made; ManifestInvalid when a field is missing or wrong."""
+    body: dict[str, Any] = json.loads(text)
     known = {item.name for item in fields(Manifest)}
     values = {name: value for name, value in body.items() if name in known}
     try:

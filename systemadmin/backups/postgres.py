@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -86,20 +86,18 @@ class PostgresEngine:
 
     @contextmanager
     def admin(self) -> Iterator[psycopg.Connection[Any]]:
-        """A connection that outlives the live database: renames and locks happen there."""
+        """A connection that outlives the live database: renames and locks happen there.
+
+        Where only the live database lets us in, it is one to that: nothing is renamed then.
+        """
         with self._open_maintenance() as connection:
             yield connection
 
     def _open_maintenance(self) -> psycopg.Connection[Any]:
         for database in MAINTENANCE_DATABASES:
-            try:
+            with suppress(psycopg.OperationalError):
                 return self.open(database)
-            except psycopg.OperationalError as error:
-                refused = error
-        raise DatabaseBusy(
-            "Neither of the databases 'postgres' and 'template1' lets us in; a restore beside "
-            "the live database needs one of them."
-        ) from refused
+        return self.open(self.database)
 
     def exists(self) -> bool:
         with self.admin() as admin:
@@ -113,11 +111,10 @@ class PostgresEngine:
     @contextmanager
     def lock(self, *, timeout: float = 0) -> Iterator[bool]:
         """Held in the maintenance database: it survives the swap and dies with the process."""
-        try:
-            connection = self._open_maintenance()
-        except DatabaseBusy:
-            connection = self.open(self.database)
-        with connection, advisory_lock(connection, f"backup {self.database}", timeout) as got:
+        with (
+            self.admin() as connection,
+            advisory_lock(connection, f"backup {self.database}", timeout) as got,
+        ):
             yield got
 
     # -- out -------------------------------------------------------------------
@@ -176,7 +173,7 @@ class PostgresEngine:
     @contextmanager
     def scratch(self, purpose: str, *, keep: bool = False) -> Iterator[Scratch]:
         """An empty database with the live one's encoding and collation."""
-        if not postgres_swap.may_swap(self):
+        if not self.may_swap():
             raise DatabaseBusy(
                 "The database's role may not make a database beside the live one: "
                 f"ALTER ROLE … CREATEDB, and make it the owner of {self.database}."
@@ -206,6 +203,9 @@ class PostgresEngine:
 
     def swap(self, scratch: Scratch) -> Swap:
         return postgres_swap.swap(self, scratch)
+
+    def may_swap(self) -> bool:
+        return postgres_swap.may_swap(self)
 
     def sweep(self, *, keep_days: float) -> list[str]:
         """Drop scratch databases nobody works on and kept ones past their days.

@@ -100,15 +100,22 @@ def _pg_restore(
         return
     connector = engine.connector
     command, env = connector.command(connector.restore_cmd, scratch.name)
-    with tempfile.NamedTemporaryFile(prefix="toc-") as listing:
-        listing.write(contents)
-        listing.flush()
+    with listed(contents) as listing:
         process.run(
-            [*command, "--no-owner", *options, f"--use-list={listing.name}", path_of(dump)],
+            [*command, "--no-owner", *options, f"--use-list={listing}", path_of(dump)],
             env={**connector.restore_env, **env, **secret},
             limits=engine.limits,
             pass_fds=[dump.fileno()],
         )
+
+
+@contextmanager
+def listed(contents: bytes) -> Iterator[str]:
+    """The path of a file with these lines of a table of contents, for `--use-list`."""
+    with tempfile.NamedTemporaryFile(prefix="toc-") as listing:
+        listing.write(contents)
+        listing.flush()
+        yield listing.name
 
 
 def table_of_contents(dump: IO[bytes], limits: process.Limits) -> tuple[bytes, bytes]:

@@ -31,7 +31,7 @@ HOLDERS = """
     WHERE datname = ANY(%s) AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
 MAY_SWAP = """
-    SELECT (r.rolcreatedb OR r.rolsuper) AND coalesce(
+    SELECT current_database() <> %s AND (r.rolcreatedb OR r.rolsuper) AND coalesce(
         (SELECT pg_has_role(d.datdba, 'MEMBER') FROM pg_database d WHERE d.datname = %s), true)
     FROM pg_roles r WHERE r.rolname = current_user
 """
@@ -39,11 +39,8 @@ MAY_SWAP = """
 
 def may_swap(engine: PostgresEngine) -> bool:
     """Whether our role can make a database and rename the live one."""
-    try:
-        with engine.admin() as admin:
-            row = admin.execute(MAY_SWAP, [engine.database]).fetchone()
-    except DatabaseBusy:
-        return False
+    with engine.admin() as admin:
+        row = admin.execute(MAY_SWAP, [engine.database, engine.database]).fetchone()
     return bool(row and row[0])
 
 

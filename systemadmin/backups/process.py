@@ -6,7 +6,9 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -42,6 +44,27 @@ def password_file(password: str | None) -> Iterator[dict[str, str]]:
         file.write(f"*:*:*:*:{escaped}\n")
         file.flush()
         yield {"PGPASSFILE": file.name}
+
+
+@contextmanager
+def lifeline() -> Iterator[int]:
+    """A pipe for a child's standard input whose other end closes when we die, however we do."""
+    reading, writing = os.pipe()
+    try:
+        yield reading
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def end_with_parent() -> None:
+    """In the child: end at once when the process that holds the lifeline is gone."""
+
+    def wait() -> None:
+        os.read(sys.stdin.fileno(), 1)
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def run(

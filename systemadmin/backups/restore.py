@@ -6,7 +6,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,14 +68,20 @@ def database_part(manifest: Manifest) -> Part:
     return part
 
 
+@contextmanager
+def opened(vault: Vault, part: Part) -> Iterator[Iterator[bytes]]:
+    """What a stored file held before it was compressed and sealed; its SHA-256 is checked first."""
+    vault.store.check(part)
+    with vault.store.open(part.name) as file:
+        yield reader(
+            file, passphrase=vault.passphrase, sealed=part.sealed, compressed=part.compressed
+        )
+
+
 def load_proven(vault: Vault, manifest: Manifest, scratch: Scratch) -> Findings:
     """Fill the scratch from the stored dump; ContentMismatch unless it equals the manifest."""
     part, started = database_part(manifest), time.monotonic()
-    vault.store.check(part)
-    with vault.store.open(part.name) as file:
-        chunks = reader(
-            file, passphrase=vault.passphrase, sealed=part.sealed, compressed=part.compressed
-        )
+    with opened(vault, part) as chunks:
         warnings = vault.engine.load(scratch, chunks, manifest)
     same_major = manifest.engine_version.split(".")[0] == vault.engine.version().split(".")[0]
     if not same_major:
@@ -94,14 +101,14 @@ def settle(scratch: Scratch, *, purge: bool) -> Findings:
     command += ["--scratch"] + (["--purge"] if purge else [])
     answer = process.run(
         command,
-        env={**_environment(), "DATABASE_URL": scratch.url},
+        env={**environment(), "DATABASE_URL": scratch.url},
         limits=process.Limits(total=SETTLE_SECONDS),
     )
     said = json.loads(answer.splitlines()[-1])
     return Findings(warnings=said["warnings"], problems=said["problems"])
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """What the child must share with us even where settings did not come from the environment."""
     return {
         "DJANGO_SECRET_KEY": settings.SECRET_KEY,
@@ -135,11 +142,7 @@ def restore_media(vault: Vault, manifest: Manifest) -> int:
     part = manifest.part("media")
     if part is None or not vault.media:
         return 0
-    vault.store.check(part)
-    with vault.store.open(part.name) as file:
-        chunks = reader(
-            file, passphrase=vault.passphrase, sealed=part.sealed, compressed=part.compressed
-        )
+    with opened(vault, part) as chunks:
         return media.load(vault.media, chunks)
 
 
@@ -148,11 +151,7 @@ def check_media(vault: Vault, manifest: Manifest) -> list[str]:
     part = manifest.part("media")
     if part is None:
         return []
-    vault.store.check(part)
-    with vault.store.open(part.name) as file:
-        chunks = reader(
-            file, passphrase=vault.passphrase, sealed=part.sealed, compressed=part.compressed
-        )
+    with opened(vault, part) as chunks:
         found = sum(1 for _ in media.members(chunks))
     if found != manifest.media_files:
         return [f"the archive holds {found} files instead of {manifest.media_files}"]

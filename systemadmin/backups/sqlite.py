@@ -152,6 +152,9 @@ class SqliteEngine:
                 os.replace(self.path + companion, kept + companion)
         return Path(kept).name
 
+    def may_swap(self) -> bool:
+        return True
+
     def sweep(self, *, keep_days: float) -> list[str]:
         """Remove scratch directories nobody works on; call it with the lock held."""
         swept = []

@@ -91,7 +91,7 @@ def _session_lock(
     finally:
         if got:
             # Said aloud: the server notices a closed session a moment later, and who asks in that
-            # moment would be refused a lock that nobody holds. It may have ended the session itself.
+            # moment would be refused a lock that nobody holds. It may also have ended it itself.
             with suppress(DatabaseError):
                 _try_advisory(own, "pg_advisory_unlock", name)
         own.close()

@@ -6,13 +6,9 @@ Called by restores and verifications in a process whose DATABASE_URL is the scra
 import json
 from typing import Any
 
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
-from systemadmin.foundation.integrity import find_problems
-from systemadmin.services.backups.settling import forget_unfinished_business
+from systemadmin.services.backups.settling import settle_here
 
 
 class Command(BaseCommand):
@@ -32,12 +28,6 @@ class Command(BaseCommand):
         """Migrate, purge, check."""
         if not options["scratch"]:
             raise CommandError("This purges queue and sessions of the database it runs on.")
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            call_command("migrate", interactive=False, verbosity=0)
-        elif options["purge"]:
-            # Roles and schedules follow the code, which may be newer than the backup.
-            call_command("setup", verbosity=0)
-        warnings = forget_unfinished_business() if options["purge"] else []
-        answer = {"problems": find_problems(), "warnings": warnings}
+        found = settle_here(purge=options["purge"])
+        answer = {"problems": found.problems, "warnings": found.warnings}
         self.stdout.write(json.dumps(answer))

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
@@ -14,9 +13,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from systemadmin import audit
-from systemadmin.backups.carry import Carried, Side
 from systemadmin.backups.engine import Scratch, Swap
 from systemadmin.backups.errors import BackupError, ContentMismatch
+from systemadmin.backups.in_place import replace_in_place
 from systemadmin.backups.manifest import Manifest
 from systemadmin.backups.restore import (
     check_compatible,
@@ -38,6 +37,7 @@ from systemadmin.foundation.hard_maintenance import disable_hard, enable_hard
 from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
 from systemadmin.foundation.sockets import forget_stored_values, setting
 from systemadmin.models import Backup, Restore, User
+from systemadmin.services.backups.carrying import CARRIED, mark_done
 from systemadmin.services.backups.making import make_safety_backup
 from systemadmin.services.backups.reaping import reap_interrupted
 from systemadmin.services.backups.records import (
@@ -57,15 +57,6 @@ RESTORE_TASK = "systemadmin.tasks.run_restore"
 # The closing outlives a crash by this much and no longer.
 HARD_SECONDS = 120
 HEARTBEAT_SECONDS = 20
-
-USERS = "systemadmin_user"
-CARRIED = (
-    Carried("systemadmin_backup", references=(("actor_id", USERS),), replace=True),
-    Carried("systemadmin_backupverification", references=(("actor_id", USERS),), replace=True),
-    Carried("systemadmin_restore", references=(("actor_id", USERS),), replace=True),
-    Carried("systemadmin_auditentry", proof=("action", "target_id", "request_id", "mac")),
-    Carried("systemadmin_auditseal", key="position", proof=("entry_id", "chain_hash")),
-)
 
 
 def request_restore(
@@ -169,6 +160,10 @@ def _check(vault: Vault, restore: Restore) -> Manifest:
 
 
 def _replace(vault: Vault, restore: Restore, manifest: Manifest) -> tuple[Swap, list[str]]:
+    if not vault.engine.may_swap():
+        _step(restore, "replacing")
+        drop_connections()
+        return replace_in_place(vault, manifest, restore.pk)
     with vault.engine.scratch("restore") as scratch:
         _step(restore, "loading")
         findings = load_proven(vault, manifest, scratch)
@@ -182,24 +177,11 @@ def _replace(vault: Vault, restore: Restore, manifest: Manifest) -> tuple[Swap, 
 
 
 def _swap(vault: Vault, scratch: Scratch, restore: Restore) -> tuple[Swap, list[str]]:
-    def mark(connection: Any) -> None:
-        side = Side(connection)
-        connection.execute(
-            "UPDATE systemadmin_restore SET status = 'done', step = 'swapped',"  # noqa: S608
-            f" unfinished = NULL, finished_at = {side.mark} WHERE id = {side.mark}",
-            [_moment(side), restore.pk],
-        )
-
     drop_connections()
     try:
-        return swap_in(vault, scratch, CARRIED, mark)
+        return swap_in(vault, scratch, CARRIED, lambda target: mark_done(target, restore.pk))
     finally:
         drop_connections()
-
-
-def _moment(side: Side) -> Any:
-    now = timezone.now()
-    return now if side.is_postgres else now.replace(tzinfo=None).isoformat(sep=" ")
 
 
 @contextmanager

@@ -1,9 +1,14 @@
 """What a restored database must not go on with: old tasks, old sessions, old notices."""
 
 from django.contrib.sessions.models import Session
-from django.db import transaction
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.db.migrations.executor import MigrationExecutor
 
+from systemadmin.backups.errors import IncompatibleBackup
+from systemadmin.backups.restore import Findings
 from systemadmin.events import database_restored
+from systemadmin.foundation.integrity import find_problems
 from systemadmin.foundation.outbox import skip_pending
 from systemadmin.foundation.queue import forget_all
 from systemadmin.models import (
@@ -12,6 +17,28 @@ from systemadmin.models import (
     IdempotencyKey,
     UserSession,
 )
+
+
+def settle_here(*, purge: bool) -> Findings:
+    """Bring the default database, just restored, to this code's state, and judge it.
+
+    Inside a transaction a migration that cannot be part of one raises `IncompatibleBackup`.
+    """
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    lone = [str(migration) for migration, _backwards in plan if not migration.atomic]
+    if connection.in_atomic_block and lone:
+        raise IncompatibleBackup(
+            f"The backup is older than {lone[0]}, which cannot be applied in place: "
+            "restore it with a role that has CREATEDB."
+        )
+    if plan:
+        call_command("migrate", interactive=False, verbosity=0)
+    elif purge:
+        # Roles and schedules follow the code, which may be newer than the backup.
+        call_command("setup", verbosity=0)
+    warnings = forget_unfinished_business() if purge else []
+    return Findings(problems=find_problems(), warnings=warnings)
 
 
 @transaction.atomic

@@ -1,0 +1,35 @@
+"""What a restore carries over from the replaced database, and the mark that it has happened."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from django.utils import timezone
+
+from systemadmin.backups.carry import Carried, Side
+
+USERS: Final = "systemadmin_user"
+CARRIED: Final = (
+    Carried("systemadmin_backup", references=(("actor_id", USERS),), replace=True),
+    Carried("systemadmin_backupverification", references=(("actor_id", USERS),), replace=True),
+    Carried("systemadmin_restore", references=(("actor_id", USERS),), replace=True),
+    Carried("systemadmin_auditentry", proof=("action", "target_id", "request_id", "mac")),
+    Carried("systemadmin_auditseal", key="position", proof=("entry_id", "chain_hash")),
+)
+
+
+def mark_done(connection: Any, restore_id: int) -> None:
+    """Say in the restored database that this restore is done.
+
+    Written where the restored rows are, it is true exactly when they have become the live ones.
+    """
+    side = Side(connection)
+    connection.execute(
+        "UPDATE systemadmin_restore SET status = 'done', step = 'swapped',"  # noqa: S608
+        f" unfinished = NULL, finished_at = {side.mark} WHERE id = {side.mark}",
+        [_moment(side), restore_id],
+    )
+
+
+def _moment(side: Side) -> datetime | str:
+    now = timezone.now()
+    return now if side.is_postgres else now.replace(tzinfo=None).isoformat(sep=" ")

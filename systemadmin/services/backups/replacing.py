@@ -1,0 +1,41 @@
+"""In the child process: the live database's contents replaced in one transaction."""
+
+from typing import IO
+
+from django.db import connection, transaction
+
+from systemadmin.backups import postgres_in_place as in_place
+from systemadmin.backups.carry import Side, carry_tables
+from systemadmin.backups.errors import ContentMismatch, DatabaseBusy
+from systemadmin.backups.manifest import Manifest
+from systemadmin.backups.postgres import PostgresEngine
+from systemadmin.backups.vault import open_vault
+from systemadmin.services.backups.carrying import CARRIED, mark_done
+from systemadmin.services.backups.settling import settle_here
+
+
+def replace_contents(manifest: Manifest, dump: IO[bytes], restore_id: int) -> list[str]:
+    """Empty, load, compare, migrate, check, carry over and mark: all of it, or nothing.
+
+    Gives back warnings. Raises `BackupError`; every database error, a killed process and a lost
+    connection undo everything too.
+    """
+    engine = open_vault().engine
+    if not isinstance(engine, PostgresEngine):
+        raise DatabaseBusy("Only PostgreSQL is restored in place.")
+    with transaction.atomic():
+        raw = connection.connection
+        if reason := in_place.why_not(raw):
+            raise DatabaseBusy(reason)
+        # What waits for the end of the transaction would forbid the migrations' ALTER TABLE.
+        raw.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        in_place.lock_everything(engine, raw)
+        in_place.keep(raw, [item.table for item in CARRIED])
+        in_place.empty(raw)
+        warnings = in_place.fill(engine, raw, dump, manifest)
+        settled = settle_here(purge=True)
+        if settled.problems:
+            raise ContentMismatch("; ".join(settled.problems[:10]))
+        carried = carry_tables(Side(raw, in_place.KEPT), Side(raw), CARRIED)
+        mark_done(raw, restore_id)
+    return [*warnings, *settled.warnings, *carried]
