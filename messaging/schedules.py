@@ -1,5 +1,6 @@
 """What this desk does by the clock."""
 
+from systemadmin.foundation.queue import LONG_CLUSTER
 from systemadmin.foundation.sockets import Schedule
 
 SCHEDULES = [
@@ -14,5 +15,11 @@ SCHEDULES = [
         task="messaging.tasks.report_to_risk_engine",
         minutes=1,
     ),
-    Schedule(name="messaging.expire", task="messaging.tasks.expire", cron="20 3 * * *"),
+    # Where backups are made: it may have to make one first.
+    Schedule(
+        name="messaging.expire",
+        task="messaging.tasks.expire",
+        cron="20 3 * * *",
+        cluster=LONG_CLUSTER,
+    ),
 ]

@@ -1,6 +1,9 @@
 """What the queue runs for this desk."""
 
+from datetime import datetime
+
 from messaging import services
+from systemadmin.models import User
 
 
 def deliver_broadcast(broadcast_id: int) -> int:
@@ -33,3 +36,14 @@ def expire() -> dict[str, int]:
         "stream_events": services.prune_stream(),
         "reports": services.expire_reports(),
     }
+
+
+def erase_member(user_id: int, actor_id: int | None, reason: str, requested_at: str) -> int:
+    """Erase what a member wrote, after a backup made since the request."""
+    people = User.objects.in_bulk([user_id, *filter(None, [actor_id])])
+    return services.erase_member(
+        actor=people.get(actor_id) if actor_id else None,
+        user=people[user_id],
+        reason=reason,
+        requested_at=datetime.fromisoformat(requested_at),
+    )

@@ -1,11 +1,18 @@
 """What the base app does by the clock."""
 
+from systemadmin.foundation.queue import LONG_CLUSTER
 from systemadmin.foundation.sockets import Schedule
 
 SCHEDULES = [
     Schedule(name="systemadmin.heartbeat", task="systemadmin.tasks.heartbeat", minutes=1),
     Schedule(name="systemadmin.seal_audit", task="systemadmin.tasks.seal_audit", minutes=1),
-    Schedule(name="systemadmin.prune", task="systemadmin.tasks.prune_expired", cron="20 3 * * *"),
+    # Where backups are made: it may have to make one before rows of the audit trail go.
+    Schedule(
+        name="systemadmin.prune",
+        task="systemadmin.tasks.prune_expired",
+        cron="20 3 * * *",
+        cluster=LONG_CLUSTER,
+    ),
     Schedule(
         name="systemadmin.tend_backups",
         task="systemadmin.tasks.tend_backups",

@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from messaging import services
@@ -57,8 +58,14 @@ class MailboxAdmin(AtalayaModelAdmin):
         form=EraseForm,
     )
     def erase(self, request: HttpRequest, obj: Mailbox, data: dict[str, Any]) -> None:
-        """Erase what the member wrote."""
-        services.erase_member(actor=actor_of(request), user=obj.user, reason=data["reason"])
+        """Queue the erasure of what the member wrote: a backup comes first and takes its time."""
+        services.request_erasure(
+            actor=actor_of(request),
+            user=obj.user,
+            reason=data["reason"],
+            # One page, one moment: all members selected on it share one backup.
+            requested_at=data.setdefault("requested_at", timezone.now()),
+        )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """With the names that the list shows."""

@@ -11,7 +11,7 @@ from messaging.services.broadcasts import (
 )
 from messaging.services.delivery import deliver_broadcast, deliver_chunk, start_due_broadcasts
 from messaging.services.editing import edit_message
-from messaging.services.erasing import erase_member, erase_message
+from messaging.services.erasing import erase_member, erase_message, request_erasure
 from messaging.services.exports import export_messages
 from messaging.services.notices import send_due_notices
 from messaging.services.preferences import change_preferences, preferences_of
@@ -49,6 +49,7 @@ __all__ = [
     "recipient_of",
     "report_message",
     "report_sent_messages",
+    "request_erasure",
     "schedule_broadcast",
     "send_broadcast",
     "send_due_notices",

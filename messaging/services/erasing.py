@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Final
+
 from django.core.files.storage import Storage
 from django.db import transaction
 from django.utils import timezone
@@ -20,9 +23,11 @@ from messaging.models import (
 from messaging.services.mailboxes import Journal, lock_mailboxes
 from messaging.services.reading import other_party
 from systemadmin import audit
+from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
 from systemadmin.models import User
-from systemadmin.services import backup_before
+from systemadmin.services import backup_since
 
+ERASE_TASK: Final = "messaging.tasks.erase_member"
 _CHUNK = 1000
 
 
@@ -42,14 +47,37 @@ def erase_message(*, actor: User | None, message: Message, reason: str) -> None:
     audit.record("messaging.message.erased", actor=actor, target=message, reason=reason)
 
 
-def erase_member(*, actor: User | None, user: User, reason: str) -> int:
+@transaction.atomic
+def request_erasure(*, actor: User | None, user: User, reason: str, requested_at: datetime) -> None:
+    """Queue `erase_member`, which makes a backup first and may take long.
+
+    Erasures that share their `requested_at` share the backup too.
+    """
+    audit.record("messaging.member.erasure_requested", actor=actor, target=user, reason=reason)
+    enqueue(
+        ERASE_TASK,
+        user.pk,
+        actor.pk if actor else None,
+        reason,
+        requested_at.isoformat(),
+        cluster=LONG_CLUSTER,
+    )
+
+
+def erase_member(
+    *, actor: User | None, user: User, reason: str, requested_at: datetime | None = None
+) -> int:
     """Erase everything a member wrote here; returns how many messages lost their content.
 
     In chunks that commit one by one: run again, it goes on where it stopped. Excerpts of reports
-    that are still open stay until the team has decided. A backup comes first: raises
-    `BackupFailed`, and then nothing is erased.
+    that are still open stay until the team has decided. A backup comes first, unless one was made
+    since the request: raises `BackupFailed`, and then nothing is erased.
     """
-    backup_before(f"before erasing the messages of account {user.pk}", actor=actor)
+    backup_since(
+        requested_at or timezone.now(),
+        f"before erasing the messages of account {user.pk}",
+        actor=actor,
+    )
     erased = 0
     while count := _erase_chunk(user):
         erased += count

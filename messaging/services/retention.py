@@ -19,12 +19,17 @@ from messaging.services.erasing import delete_attachments
 from messaging.services.mailboxes import Journal, lock_mailboxes
 from messaging.services.reading import show_newest
 from systemadmin.foundation.sockets import setting
+from systemadmin.services import backup_since
 
 _CHUNK = 1000
 
 
 def expire_messages(*, max_chunks: int = 1000) -> int:
-    """Delete messages beyond the retention time; returns how many. Counters stay exact."""
+    """Delete messages beyond the retention time; returns how many. Counters stay exact.
+
+    Raises `BackupFailed` when there is no backup of the last day and none can be made: nothing
+    is deleted then.
+    """
     days = setting("messaging.retention_days")
     if not days:
         return 0
@@ -36,6 +41,8 @@ def expire_messages(*, max_chunks: int = 1000) -> int:
         conversations = {row[0] for row in oldest[:_CHUNK] if row[1] < cutoff}
         if not conversations:
             break
+        if not expired:
+            backup_since(timezone.now() - timedelta(days=1), "before messages expire")
         expired += sum(_expire_conversation(pk, cutoff) for pk in sorted(conversations))
     return expired
 

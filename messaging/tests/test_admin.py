@@ -2,6 +2,7 @@
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from messaging import services
 from messaging.models import Broadcast, Message, MessageReport
@@ -40,7 +41,7 @@ def operator(with_roles, staff, admin_client_for):
 
 def act(client, model, action, pk, **data):
     url = reverse(f"admin:messaging_{model}_changelist")
-    body = {"action": action, "_selected_action": [pk], **data}
+    body = {"action": action, "_selected_action": pk if isinstance(pk, list) else [pk], **data}
     return client.post(url, body, follow=True)
 
 
@@ -152,10 +153,30 @@ def test_a_broadcast_is_scheduled_and_cancelled(operator, superuser):
     assert broadcast.status == "cancelled"
 
 
-def test_erasing_takes_the_permission_and_a_reason(operator, agent, letter, other_member):
-    act(operator, "mailbox", "erase", other_member.pk, apply="1", reason="The member asked for it")
+def test_erasing_is_queued_for_all_selected_and_they_share_one_backup(
+    operator, agent, letter, member, other_member, monkeypatch
+):
+    since = []
+    monkeypatch.setattr(
+        "messaging.services.erasing.backup_since", lambda moment, why, **_: since.append(moment)
+    )
+    drain()
+    began = timezone.now()
+    chosen = [member.pk, other_member.pk]
+    act(agent, "mailbox", "erase", chosen, apply="1", reason="The member asked for it")
+    assert drain() == 0, "a support agent may not"
+    act(operator, "mailbox", "erase", chosen, apply="1", reason="The member asked for it")
+    letter.refresh_from_db()
+    assert letter.erased_at is None, "a backup takes its time: not within the request"
+    drain()
     letter.refresh_from_db()
     assert letter.erased_at
+    assert len(since) == 2
+    assert len(set(since)) == 1
+    assert since[0] >= began
+    entry = AuditEntry.objects.filter(action="messaging.member.erased").first()
+    assert entry.actor.is_staff
+    assert entry.reason == "The member asked for it"
 
 
 def test_the_lists_cost_the_same_however_long(superuser, admin_client_for, report):

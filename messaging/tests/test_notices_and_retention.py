@@ -195,11 +195,30 @@ def test_a_report_reaches_the_risk_engine(letter, member, other_member):
 def test_nothing_is_erased_without_a_backup(member, other_member, monkeypatch):
     sent = send(other_member, member, "still here")
 
-    def fail(reason, *, actor):
+    def fail(moment, reason, *, actor):
         raise OSError("disk full")
 
-    monkeypatch.setattr("messaging.services.erasing.backup_before", fail)
+    monkeypatch.setattr("messaging.services.erasing.backup_since", fail)
     with pytest.raises(OSError, match="disk full"):
         services.erase_member(actor=None, user=other_member, reason="asked for it")
     sent.refresh_from_db()
     assert sent.erased_at is None
+
+
+def test_nothing_expires_without_a_backup_of_the_last_day(member, other_member, monkeypatch):
+    asked = []
+
+    def fail(moment, reason):
+        asked.append(moment)
+        raise OSError("disk full")
+
+    monkeypatch.setattr("messaging.services.retention.backup_since", fail)
+    change_settings(actor=None, values={"messaging.retention_days": 30})
+    old = send(other_member, member, "old")
+    assert services.expire_messages() == 0
+    assert asked == [], "nothing to delete, no backup"
+    Message.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(days=31))
+    with pytest.raises(OSError, match="disk full"):
+        services.expire_messages()
+    assert Message.objects.filter(pk=old.pk).exists()
+    assert timezone.now() - asked[0] >= timedelta(days=1)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from systemadmin import audit
@@ -19,6 +20,7 @@ from systemadmin.foundation.locks import named_lock
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import AuditEntry, AuditSeal
 from systemadmin.querysets.audit import older_than
+from systemadmin.services.backups import backup_since
 
 GENESIS = hashlib.sha256(b"atalaya audit chain").hexdigest()
 BATCH = 1000
@@ -143,22 +145,31 @@ def _check_unsealed(report: ChainReport) -> None:
             report.faults.append(("row not ours", entry.pk))
 
 
-@transaction.atomic
 def retire_audit_entries() -> int:
     """Remove rows past their retention together with their links; return how many.
 
-    Only a prefix of the chain goes, so the rest still verifies.
+    Only a prefix of the chain goes, so the rest still verifies. Raises `BackupFailed` when there
+    is no backup of the last day and none can be made: nothing is removed then.
     """
-    keep = timedelta(days=setting("audit.retention_days"))
-    newest_kept = (
-        AuditSeal.objects.exclude(entry_id__in=older_than(timezone.now() - keep).values("id"))
-        .order_by("position")
-        .values_list("position", flat=True)
-        .first()
-    )
-    if newest_kept is None:
+    if not _retired_links().exists():
         return 0
-    doomed = AuditSeal.objects.filter(position__lt=newest_kept)
+    backup_since(timezone.now() - timedelta(days=1), "before audit rows are retired")
+    return _retire()
+
+
+def _retired_links() -> QuerySet[AuditSeal]:
+    """Links of rows past their retention, up to the first that is to be kept."""
+    keep = timedelta(days=setting("audit.retention_days"))
+    kept = AuditSeal.objects.exclude(entry_id__in=older_than(timezone.now() - keep).values("id"))
+    oldest_kept = kept.order_by("position").values_list("position", flat=True).first()
+    if oldest_kept is None:
+        return AuditSeal.objects.none()
+    return AuditSeal.objects.filter(position__lt=oldest_kept)
+
+
+@transaction.atomic
+def _retire() -> int:
+    doomed = _retired_links()
     last = doomed.order_by("-position").first()
     if last is None:
         return 0

@@ -4,6 +4,7 @@ from systemadmin.services.backups.handing import download, get_backup
 from systemadmin.services.backups.importing import import_backups
 from systemadmin.services.backups.making import (
     backup_before,
+    backup_since,
     create_backup,
     request_backup,
     run_backup,
@@ -20,6 +21,7 @@ from systemadmin.services.backups.tending import outlook, tend_backups
 
 __all__ = [
     "backup_before",
+    "backup_since",
     "create_backup",
     "download",
     "get_backup",

@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import suppress
+from datetime import datetime
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
@@ -81,6 +82,18 @@ def backup_before(reason: str, *, actor: User | None = None) -> Backup | None:
     if not settings.BACKUP_BEFORE_CRITICAL:
         return None
     return create_backup(actor=actor, note=reason, trigger=Backup.Trigger.SAFETY)
+
+
+def backup_since(moment: datetime, reason: str, *, actor: User | None = None) -> Backup | None:
+    """The newest backup when it was taken after the moment, else one made now.
+
+    For acts that share a backup: several erasures ordered at once, or deletions by the clock that
+    the daily backup precedes. Otherwise as `backup_before`.
+    """
+    newest = Backup.objects.last_complete()
+    if newest is not None and newest.taken_at is not None and newest.taken_at >= moment:
+        return newest
+    return backup_before(reason, actor=actor)
 
 
 def make_safety_backup(vault: Vault, *, actor: User | None, note: str) -> Backup:

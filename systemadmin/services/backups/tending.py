@@ -40,9 +40,10 @@ def outlook(now: datetime | None = None) -> Outlook:
     last, is_enabled = Backup.objects.last_complete(), setting("backups.enabled")
     if not is_enabled:
         return Outlook(False, last, None, False)
-    slot = last_slot(now, **_slots())
-    overdue = now - slot > timedelta(hours=setting("backups.grace_hours"))
-    is_late = overdue and (last is None or last.taken_at < slot)
+    # The newest slot whose grace is over: a run missed yesterday stays missed when today's slot
+    # has just begun.
+    slot = last_slot(now - timedelta(hours=setting("backups.grace_hours")), **_slots())
+    is_late = last is None or last.taken_at < slot
     return Outlook(True, last, next_slot(now, **_slots()), is_late)
 
 
