@@ -14,16 +14,26 @@ from pathlib import Path
 
 import django
 from django.apps import apps
+from django.conf import settings
 from django.db.backends.postgresql.creation import DatabaseCreation as PostgresCreation
 from django.db.backends.sqlite3.creation import DatabaseCreation as SQLiteCreation
 
+SET_UP_BY = ("management/commands/setup.py", "services/alert_rules.py")
+
 
 def digest_of_migrations() -> str:
-    """Return a digest of every migration file in use and of Django's version."""
+    """Return a digest of all that a migrated database follows from, and of Django's version.
+
+    That is every migration in use, and what `setup` writes after them.
+    """
     digest = hashlib.sha256(django.__version__.encode())
     for config in apps.get_app_configs():
-        for path in sorted((Path(config.path) / "migrations").glob("*.py")):
+        folder = Path(config.path)
+        for path in sorted((folder / "migrations").glob("*.py")):
             digest.update(path.read_bytes())
+        for name in ("roles.py", "schedules.py", *SET_UP_BY):
+            if (folder / name).is_file() and folder.parent == settings.BASE_DIR:
+                digest.update((folder / name).read_bytes())
     return digest.hexdigest()[:16]
 
 

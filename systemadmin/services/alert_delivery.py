@@ -23,6 +23,7 @@ from systemadmin.models import Alert, AlertNotice, AlertSilence
 
 SEND = "systemadmin.tasks.send_alert_notice"
 MOST_IN_ONE = 20
+GOOD_NEWS_IS_NEW = timedelta(days=1)
 MARKS = {"firing": "🔥", "acknowledged": "👀", "resolved": "✅"}
 
 
@@ -38,7 +39,11 @@ def untold_alerts(now: datetime) -> QuerySet[Alert]:
     """Alerts whose state the channels do not know, or that are due for a repeat."""
     wait = timedelta(seconds=setting("alerts.group_wait_seconds"))
     repeat = timedelta(minutes=setting("alerts.repeat_minutes"))
-    news = Q(told_status="", created_at__lte=now - wait) & ~Q(status=Alert.Status.RESOLVED)
+    # What fires and recovers within the wait is told to nobody; good news is over at once, and
+    # is told all the same.
+    fires = ~Q(status=Alert.Status.RESOLVED)
+    good_news = Q(severity=Alert.Severity.INFO, created_at__gt=now - GOOD_NEWS_IS_NEW)
+    news = Q(told_status="", created_at__lte=now - wait) & (fires | good_news)
     recovered = Q(status=Alert.Status.RESOLVED, told_status__in=["firing", "acknowledged"])
     repeats = Q(status=Alert.Status.FIRING, told_status="firing", told_at__lte=now - repeat)
     return Alert.objects.filter(news | recovered | repeats).order_by("id")
@@ -96,8 +101,9 @@ def describe(alert: Alert) -> str:
     """Return the text of one alert, secrets masked."""
     times = f" (x{alert.count})" if alert.count > 1 else ""
     head = f"{MARKS[alert.status]} [{alert.severity}] {alert.summary}{times}"
-    detail = "" if alert.status == Alert.Status.RESOLVED else alert.detail[:500]
-    state = _("Recovered.") if alert.status == Alert.Status.RESOLVED else ""
+    is_over = alert.status == Alert.Status.RESOLVED and alert.severity != Alert.Severity.INFO
+    detail = "" if is_over else alert.detail[:500]
+    state = _("Recovered.") if is_over else ""
     return mask_text("\n".join(part for part in (head, detail, state) if part))
 
 

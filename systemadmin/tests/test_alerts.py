@@ -144,6 +144,23 @@ def test_what_recovered_before_it_was_told_is_not_told(bot):
     assert bot.taken == []
 
 
+def test_good_news_is_told_once_though_it_is_over_at_once(bot):
+    fire(severity="info")
+    resolve_alert(rule="test.rule", key="db")
+    tell()
+    tell()
+    assert len(bot.taken) == 1
+    assert "Recovered" not in bot.taken[0]["text"]
+
+
+def test_good_news_of_last_week_is_not_news(bot):
+    alert = fire(severity="info")
+    resolve_alert(rule="test.rule", key="db")
+    Alert.objects.filter(pk=alert.pk).update(created_at=later(days=-7))
+    tell()
+    assert bot.taken == []
+
+
 def test_it_is_repeated_until_someone_takes_it(bot, staff):
     alert = fire()
     tell()
