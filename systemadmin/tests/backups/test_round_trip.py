@@ -120,6 +120,32 @@ def test_everything_comes_back_with_writers_at_work(own_database, people, writer
     assert database_replaced_at() > 0
 
 
+def test_a_whole_shop_comes_back_with_its_ledger_and_its_audit_chain(own_database, writer):
+    """Demo data of every desk: orders and their ledger, tickets, letters, scores, events."""
+    own_database.manage("seed_demo", DEMO_MODE="1")
+    seal_audit_trail()
+    backup = create_backup()
+    moment = open_vault().manifest(backup.name).tables
+    filled = {name for name, table in moment.items() if table.rows}
+    assert {
+        "marketplace_ledgerentry",
+        "support_ticket",
+        "messaging_message",
+        "riskops_accountevent",
+        "systemadmin_auditseal",
+    } <= filled
+    destroy(own_database)
+
+    restore_backup(backup=backup, confirm=own_database.typed)
+
+    now = own_database.tables()
+    assert [name for name in now.keys() - KEPT if now[name] != moment[name]] == []
+    assert find_problems() == [], "among others: the ledger balances, the audit chain holds"
+    assert "adds up" in own_database.manage("check_ledger")
+    seal_audit_trail()
+    assert verify_audit_trail().holds
+
+
 def test_a_dump_is_of_one_moment(own_database, people, writer):
     """Counts and checksums in the manifest are those of the dump, whatever is written."""
     vault, moments = open_vault(), set()
