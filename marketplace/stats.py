@@ -4,17 +4,17 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from django.db.models import Count, Sum
-from django.db.models.functions import Trunc
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.models import Dispute, LedgerEntry, Order, Product, Refund
+from systemadmin.foundation.series import between, per_bucket
 from systemadmin.foundation.sockets import Stat
 
 Series = list[tuple[datetime, Any]]
 
 
 def _paid(start: datetime, end: datetime) -> Any:
-    return Order.objects.filter(paid_at__gte=start, paid_at__lt=end)
+    return between(Order.objects.all(), "paid_at", start, end)
 
 
 def _by_currency(queryset: Any, field: str) -> dict[str, int]:
@@ -29,14 +29,7 @@ def orders_paid(start: datetime, end: datetime) -> int:
 
 def orders_paid_series(start: datetime, end: datetime, granularity: str, tz: tzinfo) -> Series:
     """Orders paid, per bucket."""
-    return list(
-        _paid(start, end)
-        .order_by()
-        .annotate(bucket=Trunc("paid_at", granularity, tzinfo=tz))
-        .values_list("bucket")
-        .annotate(count=Count("pk"))
-        .order_by("bucket")
-    )
+    return per_bucket(Order.objects.all(), "paid_at", start, end, granularity, tz)
 
 
 def turnover(start: datetime, end: datetime) -> dict[str, int]:

@@ -4,17 +4,19 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from django.db.models import Count
-from django.db.models.functions import Trunc
 from django.utils.translation import gettext_lazy as _
 
 from messaging.models import Message, MessageKind, MessageReport
+from systemadmin.foundation.series import between, per_bucket
 from systemadmin.foundation.sockets import Stat
 
 
+def _by_members() -> Any:
+    return Message.objects.filter(kind=MessageKind.MEMBER)
+
+
 def _sent(start: datetime, end: datetime) -> Any:
-    return Message.objects.filter(
-        created_at__gte=start, created_at__lt=end, kind=MessageKind.MEMBER
-    )
+    return between(_by_members(), "created_at", start, end)
 
 
 def messages_sent(start: datetime, end: datetime) -> int:
@@ -26,14 +28,7 @@ def messages_sent_series(
     start: datetime, end: datetime, granularity: str, tz: tzinfo
 ) -> list[tuple[datetime, int]]:
     """Messages that members sent, per bucket."""
-    buckets = (
-        _sent(start, end)
-        .annotate(bucket=Trunc("created_at", granularity, tzinfo=tz))
-        .values_list("bucket")
-        .annotate(count=Count("pk"))
-        .order_by("bucket")
-    )
-    return list(buckets)
+    return per_bucket(_by_members(), "created_at", start, end, granularity, tz)
 
 
 def active_writers(start: datetime, end: datetime) -> int:

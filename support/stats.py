@@ -4,29 +4,19 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from django.db.models import Avg, Count
-from django.db.models.functions import Trunc
 from django.utils.translation import gettext_lazy as _
 
 from support.models import SlaBreach, Ticket, TicketRating
+from systemadmin.foundation.series import between, per_bucket
 from systemadmin.foundation.sockets import Stat
 
 
 def _opened(start: datetime, end: datetime) -> Any:
-    return Ticket.objects.filter(created_at__gte=start, created_at__lt=end)
+    return between(Ticket.objects.all(), "created_at", start, end)
 
 
 def _resolved(start: datetime, end: datetime) -> Any:
-    return Ticket.objects.filter(resolved_at__gte=start, resolved_at__lt=end)
-
-
-def _series(tickets: Any, moment: str, granularity: str, tz: tzinfo) -> list[tuple[datetime, int]]:
-    return list(
-        tickets.order_by()
-        .annotate(bucket=Trunc(moment, granularity, tzinfo=tz))
-        .values_list("bucket")
-        .annotate(count=Count("pk"))
-        .order_by("bucket")
-    )
+    return between(Ticket.objects.all(), "resolved_at", start, end)
 
 
 def tickets_opened(start: datetime, end: datetime) -> int:
@@ -38,7 +28,7 @@ def tickets_opened_series(
     start: datetime, end: datetime, granularity: str, tz: tzinfo
 ) -> list[tuple[datetime, int]]:
     """Tickets that were opened, per bucket."""
-    return _series(_opened(start, end), "created_at", granularity, tz)
+    return per_bucket(Ticket.objects.all(), "created_at", start, end, granularity, tz)
 
 
 def tickets_resolved(start: datetime, end: datetime) -> int:
@@ -50,7 +40,7 @@ def tickets_resolved_series(
     start: datetime, end: datetime, granularity: str, tz: tzinfo
 ) -> list[tuple[datetime, int]]:
     """Tickets that were resolved, per bucket."""
-    return _series(_resolved(start, end), "resolved_at", granularity, tz)
+    return per_bucket(Ticket.objects.all(), "resolved_at", start, end, granularity, tz)
 
 
 def targets_missed(start: datetime, end: datetime) -> int:

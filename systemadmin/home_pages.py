@@ -13,30 +13,34 @@ from django.utils.translation import gettext as _
 
 from systemadmin.foundation import maintenance
 from systemadmin.foundation.errors import InvalidInput, NotAllowed
+from systemadmin.foundation.money import format_money
 from systemadmin.foundation.sockets import Setting, Worklist, collect, declared_settings
 from systemadmin.foundation.sockets import setting as value_of
 from systemadmin.models import Alert
 from systemadmin.services.configuration import change_settings
 from systemadmin.services.statistics import default_span, statistics
-from systemadmin.services.system_status import system_status
 
-CHART_WIDTH, CHART_HEIGHT = 240, 48
+# Of a chart's numbers; the others have nothing to say after them.
+UNITS = {"percent": "%", "hours": "h", "seconds": "s", "minutes": "min"}
 
 
 def home_context(request: HttpRequest) -> dict[str, Any]:
     """Return what the home shows this person: work first, then alerts, then figures."""
     user: Any = request.user
-    context: dict[str, Any] = {"worklists": _worklists(user), "alerts": [], "figures": []}
+    context: dict[str, Any] = {"worklists": _worklists(user)}
+    context |= {"alerts": [], "figures": [], "charts": {}}
     if user.has_perm("systemadmin.view_alert"):
         context["alerts"] = Alert.objects.exclude(status=Alert.Status.RESOLVED)[:5]
     if user.has_perm("systemadmin.view_statistics"):
         sections = [statistics(name, default_span()) for name in ("overview", "transactions")]
-        context["figures"] = [
-            _card(figure)
+        context["figures"] = figures = [
+            {**figure, "shown": _shown(figure)}
             for section in sections
             for figure in section["figures"]
             if "error" not in figure and figure["unit"] != "breakdown"
         ]
+        charts = {figure["code"]: _chart_of(figure) for figure in figures}
+        context["charts"] = {code: chart for code, chart in charts.items() if chart}
     return context
 
 
@@ -49,22 +53,30 @@ def _worklists(user: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _card(figure: dict[str, Any]) -> dict[str, Any]:
-    values = [point["value"] or 0 for point in figure.get("series", [])]
-    return {**figure, "points": sparkline(values), "width": CHART_WIDTH, "height": CHART_HEIGHT}
+def _shown(figure: dict[str, Any]) -> str:
+    """The number as people read it: amounts with their currency, shares with their sign."""
+    value = figure["value"]
+    if figure["unit"] == "money":
+        return " · ".join(format_money(amount, code) for code, amount in value.items()) or "0"
+    if value is None:
+        return "–"
+    return f"{value} {UNITS.get(figure['unit'], '')}".strip()
 
 
-def sparkline(values: list[Any]) -> str:
-    """Return the points of an SVG polyline over the values ("" for fewer than two)."""
-    if len(values) < 2:
-        return ""
-    numbers = [float(value) for value in values if not isinstance(value, dict)]
-    top = max(numbers, default=0) or 1
-    step = CHART_WIDTH / max(1, len(numbers) - 1)
-    return " ".join(
-        f"{index * step:.1f},{CHART_HEIGHT - 2 - (CHART_HEIGHT - 4) * number / top:.1f}"
-        for index, number in enumerate(numbers)
-    )
+def _chart_of(figure: dict[str, Any]) -> dict[str, Any] | None:
+    """Labels and values for the chart library; None where there is no line to draw."""
+    points = [
+        (point["at"][:10], point["value"])
+        for point in figure.get("series", [])
+        if not isinstance(point["value"], dict)
+    ]
+    if len(points) < 2:
+        return None
+    return {
+        "labels": [at for at, _value in points],
+        "values": [float(value or 0) for _at, value in points],
+        "unit": UNITS.get(figure["unit"], figure["unit"] if figure["unit"].isupper() else ""),
+    }
 
 
 def maintenance_banner() -> dict[str, Any] | None:
@@ -77,23 +89,6 @@ def maintenance_banner() -> dict[str, Any] | None:
         if hours <= value_of("maintenance.banner_hours"):
             return {"window": waiting, "is_on": False}
     return None
-
-
-def status_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
-    """The state of the machine and its parts."""
-    if not request.user.has_perm("systemadmin.view_systemstatus"):
-        raise PermissionDenied
-    status = system_status()
-    blocks = {
-        name: sorted(block.items()) for name, block in status.items() if isinstance(block, dict)
-    }
-    context = {
-        **site.each_context(request),
-        "title": _("System status"),
-        "status": status,
-        "blocks": blocks,
-    }
-    return TemplateResponse(request, "admin/systemadmin/status.html", context)
 
 
 def field_for(setting: Setting) -> forms.Field:

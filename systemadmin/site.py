@@ -15,6 +15,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from systemadmin import home_pages as home
 from systemadmin import sign_in_pages as pages
+from systemadmin.status_page import status_page
 
 DESK_ORDER = ["support", "marketplace", "riskops", "messaging", "systemadmin"]
 
@@ -92,7 +93,7 @@ class AtalayaAdminSite(AdminSite):
 
     def status(self, request: HttpRequest) -> HttpResponse:
         """The state of the machine and its parts."""
-        return home.status_page(request, self)
+        return status_page(request, self)
 
     def settings(self, request: HttpRequest) -> HttpResponse:
         """What staff may change."""

@@ -138,7 +138,7 @@ class Anomaly(VersionedModel):
         permissions = [("resolve_anomaly", _("Can resolve an anomaly"))]
 
     def __str__(self) -> str:
-        return f"{self.rule_id}: {self.account_id} ({self.hits})"
+        return f"{self.rule} · {self.account}"
 
 
 class AnomalyHit(models.Model):

@@ -10,7 +10,7 @@
     low: "#2e7d32", moderate: "#8a6d00", elevated: "#b45309",
     high: "#c2410c", critical: "#9f1239",
   };
-  const text = getComputedStyle(document.body).color;
+  const { color: text, backgroundColor: ground } = getComputedStyle(document.body);
 
   function elements(data) {
     const nodes = data.nodes.map((node) => ({
@@ -28,7 +28,7 @@
       .map((edge) => ({
         data: {
           id: `e${edge.id}`, source: String(edge.source), target: String(edge.target),
-          label: `${edge.strength} ${edge.kinds.join("+")}`,
+          label: String(edge.strength),
           width: 1 + edge.strength / 18,
           line: edge.status === "confirmed" ? "solid" : "dashed",
         },
@@ -40,9 +40,13 @@
     const graph = cytoscape({
       container: box,
       elements: elements(data),
-      maxZoom: 3,
+      maxZoom: 2,
       wheelSensitivity: 0.3,
-      layout: { name: "cose", animate: false, padding: 30, nodeRepulsion: 9000, idealEdgeLength: 110 },
+      // Names are wider than circles: the circles keep their distance for their sake.
+      layout: {
+        name: "cose", animate: false, padding: 40, nodeOverlap: 60, componentSpacing: 120,
+        nodeRepulsion: () => 600000, idealEdgeLength: () => 170,
+      },
       style: [
         { selector: "node", style: {
           "background-color": "data(colour)", shape: "data(shape)", width: "data(size)",
@@ -51,7 +55,8 @@
         { selector: "node.chosen", style: { "border-width": 5, "border-color": text } },
         { selector: "edge", style: {
           width: "data(width)", "line-color": "#94a3b8", "line-style": "data(line)",
-          label: "data(label)", color: text, "font-size": 9, "curve-style": "bezier" } },
+          label: "data(label)", color: text, "font-size": 9, "curve-style": "bezier",
+          "text-background-color": ground, "text-background-opacity": 0.8 } },
       ],
     });
     keyboard(graph);

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from support.models import Category, Macro, Priority, ReplyTemplate, Status, Ticket
 from support.numbering import find_number
-from support.services import agents
+from support.services import workload
 from systemadmin.models import User
 
 
@@ -71,17 +71,36 @@ class ReplyForm(forms.Form):
         ]
 
 
+class AgentField(forms.ModelChoiceField):
+    """One of those who answer tickets, with how much each has to do."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(queryset=User.objects.none(), empty_label=_("Nobody"), **options)
+
+    def label_from_instance(self, obj: User) -> str:
+        """Name, open tickets, and whether the agent is away."""
+        agent: Any = obj
+        here, away = _("%(agent)s (%(count)d open)"), _("%(agent)s (%(count)d open, away)")
+        text = here if agent.takes_tickets else away
+        return text % {"agent": agent.get_username(), "count": agent.open_tickets}
+
+
+class AssignForm(forms.Form):
+    """Who is to answer them."""
+
+    assignee = AgentField(label=_("Assignee"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["assignee"].queryset = workload()
+
+
 class PropertiesForm(forms.Form):
     """Where a ticket stands and what it is filed under."""
 
     status = forms.ChoiceField(label=_("Status"), choices=Status.choices)
     priority = forms.ChoiceField(label=_("Priority"), choices=Priority.choices)
-    assignee = forms.ModelChoiceField(
-        label=_("Assignee"),
-        queryset=User.objects.none(),
-        required=False,
-        empty_label=_("Nobody"),
-    )
+    assignee = AgentField(label=_("Assignee"), required=False)
     category = forms.ModelChoiceField(
         label=_("Category"), queryset=Category.objects.all(), required=False
     )
@@ -90,8 +109,7 @@ class PropertiesForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = agents() | User.objects.filter(is_superuser=True, is_active=True)
-        self.fields["assignee"].queryset = choices.distinct()
+        self.fields["assignee"].queryset = workload()
 
     def clean_tags(self) -> list[str]:
         return [tag for tag in (t.strip() for t in self.cleaned_data["tags"].split(",")) if tag]

@@ -294,6 +294,8 @@ def _page_context(request: HttpRequest, ticket: Ticket) -> dict[str, Any]:
         "ticket": ticket,
         "replies": [(reply, render_markdown(reply.body)) for reply in replies],
         "properties_form": forms.PropertiesForm(
+            # The reply form beside it has a status too: no two fields of a page share an id.
+            auto_id="id_ticket_%s",
             initial={
                 "status": ticket.status,
                 "priority": ticket.priority,
@@ -301,7 +303,7 @@ def _page_context(request: HttpRequest, ticket: Ticket) -> dict[str, Any]:
                 "category": ticket.category_id,
                 "tags": ", ".join(tag.name for tag in ticket.tags.all()),
                 "version": ticket.version,
-            }
+            },
         ),
         "macro_form": forms.MacroForm(),
         "other_form": forms.OtherTicketForm(auto_id=False),

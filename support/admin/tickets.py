@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from support.admin.forms import OtherTicketForm, PriorityForm, TemplateReplyForm
+from support.admin.forms import AssignForm, OtherTicketForm, PriorityForm, TemplateReplyForm
 from support.admin.pages import TicketPages
 from support.admin.people import agent_of
 from support.admin.reports import report_csv, report_page
@@ -78,6 +78,7 @@ class TicketAdmin(TicketPages, AtalayaModelAdmin):
     actions = (
         "reply_with_template",
         "assign_to_me",
+        "assign",
         "set_priority",
         "resolve",
         "close",
@@ -163,6 +164,11 @@ class TicketAdmin(TicketPages, AtalayaModelAdmin):
     def assign_to_me(self, request: HttpRequest, obj: Ticket) -> None:
         """Take them."""
         update_ticket(actor=agent_of(request), ticket=obj, changes={"assignee": agent_of(request)})
+
+    @form_action(description=_("Assign to an agent"), perm="support.change_ticket", form=AssignForm)
+    def assign(self, request: HttpRequest, obj: Ticket, data: dict) -> None:
+        """Give them to somebody, or to nobody."""
+        update_ticket(actor=agent_of(request), ticket=obj, changes={"assignee": data["assignee"]})
 
     @form_action(description=_("Set priority"), perm="support.change_ticket", form=PriorityForm)
     def set_priority(self, request: HttpRequest, obj: Ticket, data: dict) -> None:

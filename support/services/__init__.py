@@ -1,6 +1,6 @@
 """Every write of the desk; one file per aggregate."""
 
-from support.services.assignment import agents
+from support.services.assignment import agents, workload
 from support.services.clocks import sweep
 from support.services.faqs import delete_faq, save_faq, vote
 from support.services.macros import apply_macro, save_macro
@@ -50,4 +50,5 @@ __all__ = [
     "unlink_tickets",
     "update_ticket",
     "vote",
+    "workload",
 ]

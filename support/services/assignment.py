@@ -1,6 +1,7 @@
 """Whose ticket it is: by hand, in turn, or to whoever has least open."""
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -84,12 +85,20 @@ def _open_tickets(ids: list[int]) -> dict[int, int]:
 
 
 def workload() -> QuerySet:
-    """Agents with how many tickets each has open, for the pickers."""
-    return agents().annotate(
-        open_tickets=Count(
-            "assigned_tickets",
-            filter=Q(assigned_tickets__status__in=lifecycle.OPEN_STATUSES),
-            distinct=True,
-        ),
-        takes_tickets=F("agent_state__is_available"),
+    """Whom a ticket may be given to, by name, with how many each has open (`open_tickets`)."""
+    open_ones = (
+        Ticket.objects.filter(assignee=OuterRef("pk"), status__in=lifecycle.OPEN_STATUSES)
+        .order_by()
+        .values("assignee")
+        .annotate(open=Count("pk"))
+        .values("open")
+    )
+    people = User.objects.filter(Q(pk__in=agents().values("pk")) | Q(is_superuser=True))
+    return (
+        people.filter(is_active=True)
+        .annotate(
+            open_tickets=Coalesce(Subquery(open_ones), 0),
+            takes_tickets=Coalesce(F("agent_state__is_available"), True),
+        )
+        .order_by("username")
     )

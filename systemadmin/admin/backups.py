@@ -26,6 +26,7 @@ from systemadmin.services import backups
 
 CHART_POINTS = 60
 CHART_WIDTH, CHART_HEIGHT = 900, 160
+FEWEST_BARS = 14
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Bar:
 def chart(rows: list[Backup]) -> list[Bar]:
     """Bars of the sizes over time, oldest first, scaled to the largest."""
     largest = max((row.size for row in rows), default=0) or 1
-    step = CHART_WIDTH / max(len(rows), 1)
+    # The first backups of an installation are bars too, not a wall.
+    step = CHART_WIDTH / max(len(rows), FEWEST_BARS)
     return [
         Bar(
             x=round(index * step, 1),

@@ -54,4 +54,4 @@ class Command(BaseCommand):
             self.stdout.write(f"  {rule}: {hits}")
 
     def _progress(self, reached: datetime, hits: int) -> None:
-        self.stderr.write(f"until {reached:%Y-%m-%d %H:%M}: {hits} new hits")
+        self.stderr.write(f"until {min(reached, timezone.now()):%Y-%m-%d %H:%M}: {hits} new hits")
