@@ -80,11 +80,17 @@ def show(page, width, height, scheme):
     page.emulate_media(color_scheme=scheme)
 
 
+def press(page, name):
+    """Press the button and wait for the page it brings; what is left of this one is not judged."""
+    with page.expect_navigation():
+        page.get_by_role("button", name=name, exact=True).click()
+
+
 def act(page, row, action):
     """Choose a row of a list and an action for it, as a hand would."""
     page.locator("tr", has=page.get_by_role("link", name=row)).get_by_role("checkbox").check()
     page.locator("select[name=action]").select_option(action)
-    page.get_by_role("button", name="Go").click()
+    press(page, "Go")
 
 
 @WIDTHS
@@ -104,26 +110,26 @@ def test_a_day_at_the_desks(page, chief, look, width, height, scheme):
     look("login")
     page.get_by_label("Username:").fill("ana")
     page.get_by_label("Password:").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    press(page, "Log in")
     look("code")
     page.get_by_label("Code:").fill(totp_code(device))
-    page.get_by_role("button", name="Log in").click()
+    press(page, "Log in")
     page.wait_for_url(re.compile(r"/admin/$"))
     page.locator("canvas[data-figure]").first.wait_for()
     look("home")
 
     # Both languages.
-    page.get_by_role("button", name="ES", exact=True).click()
+    press(page, "ES")
     page.locator("html[lang=es]").wait_for()
     look("home-es")
-    page.get_by_role("button", name="EN", exact=True).click()
+    press(page, "EN")
 
     # A product is approved.
     page.goto("/admin/marketplace/product/?status__exact=pending")
     look("queue")
     act(page, "Olive lamp", "approve")
     look("approve")
-    page.get_by_role("button", name="Approve").click()
+    press(page, "Approve")
     page.locator(".messagelist .success").wait_for()
     product.refresh_from_db()
     assert product.status == Product.Status.APPROVED
@@ -132,7 +138,7 @@ def test_a_day_at_the_desks(page, chief, look, width, height, scheme):
     page.goto(f"/admin/support/ticket/{ticket.pk}/change/")
     look("ticket")
     page.locator("#id_body").fill("It is on its **way**.")
-    page.get_by_role("button", name="Send").click()
+    press(page, "Send")
     page.locator("strong", has_text="way").wait_for()
     assert Reply.objects.filter(ticket=ticket, author=chief).count() == 1
 
@@ -151,11 +157,11 @@ def test_a_day_at_the_desks(page, chief, look, width, height, scheme):
     page.goto("/admin/systemadmin/maintenancewindow/on/")
     look("maintenance")
     page.get_by_label("Message in English:").fill("Back soon")
-    page.get_by_role("button", name="Switch maintenance on").click()
+    press(page, "Switch maintenance on")
     page.get_by_text("Maintenance is on").wait_for()
     page.goto("/admin/systemadmin/maintenancewindow/")
     look("maintenance-on")
-    page.get_by_role("button", name="Switch maintenance off").click()
+    press(page, "Switch maintenance off")
     page.get_by_text("Maintenance is on").wait_for(state="detached")
     assert maintenance.window_in_force() is None
 
@@ -213,6 +219,6 @@ def test_who_is_behind_an_account(page, sign_in, chief, look, width, height, sch
     page.goto("/admin/riskops/rulesettrial/")
     look("what-if")
     page.get_by_role("spinbutton", name="Reported content: Points").fill("25")
-    page.get_by_role("button", name="Show what would change").click()
+    press(page, "Show what would change")
     page.get_by_text("Before and after").wait_for()
     look("what-if-shown")
