@@ -145,7 +145,7 @@ def fill(products):
     kind = ProductClass.objects.create(name="Bench", track_stock=True)
     partner = Partner.objects.create(name="Bench")
     for number in range(200):
-        Category.objects.add_root(name=f"Bench {number}")
+        Category.add_root(name=f"Bench {number}")
     category = Category.objects.order_by("id").first().pk
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")

@@ -171,7 +171,14 @@ def database_settings(url: str) -> dict[str, Any]:
         else:
             # A restore or a server's restart ends pooled sessions; hand out living ones only.
             database["CONN_HEALTH_CHECKS"] = True
-            options["pool"] = {"min_size": 1, "max_size": env.int("DATABASE_POOL", default=10)}
+            options["pool"] = {
+                "min_size": 1,
+                "max_size": env.int("DATABASE_POOL", default=10),
+                "timeout": 5,
+                "reconnect_timeout": 5,
+            }
+            # Its pool refuses at once while the server is away.
+            database["ENGINE"] = "systemadmin.foundation.postgresql"
     return database
 
 
@@ -375,6 +382,7 @@ STORAGES["backups"] = STORAGES["dbbackup"] = backup_storage()
 # ones dump without a manifest and restore over the live database.
 DBBACKUP_CONNECTOR_MAPPING = {
     "django.db.backends.postgresql": "systemadmin.backups.postgres.SnapshotConnector",
+    "systemadmin.foundation.postgresql": "systemadmin.backups.postgres.SnapshotConnector",
     "django.db.backends.sqlite3": "systemadmin.backups.sqlite.SafeSqliteConnector",
 }
 

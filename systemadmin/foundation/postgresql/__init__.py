@@ -1,0 +1,1 @@
+"""A database backend: Django's for PostgreSQL, with a circuit breaker before its pool."""
