@@ -30,6 +30,7 @@ def pytest_collection_modifyitems(items):
     chromium = shutil.which(os.environ.get("CHROMIUM", "chromium"))
     for name, available, reason in (
         ("postgres", postgres, "needs DATABASE_URL of a PostgreSQL"),
+        ("own_sqlite", not postgres, "does not use PostgreSQL"),
         ("redis", bool(django_settings.REDIS_URL), "needs REDIS_URL"),
         ("browser", bool(chromium), "needs Chromium (apt-get install chromium)"),
     ):

@@ -7,6 +7,7 @@ so a changed migration makes a new one.
 
 import fcntl
 import hashlib
+import shutil
 import sqlite3
 import tempfile
 from contextlib import contextmanager
@@ -45,6 +46,13 @@ def one_at_a_time(name: str):
     with open(folder / f"{name}.lock", "w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield folder
+
+
+def copy_migrated_sqlite(path: Path) -> None:
+    """Write a migrated SQLite file for processes of their own, once `django_db_setup` is done."""
+    digest = digest_of_migrations()
+    with one_at_a_time(digest) as folder:
+        shutil.copy(folder / f"{digest}.sqlite3", path)
 
 
 def start_from_templates() -> None:

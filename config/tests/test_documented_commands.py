@@ -11,12 +11,13 @@ import httpx
 import pytest
 
 from config.tests import documented
+from config.tests.migrated import copy_migrated_sqlite
 
 RUNNABLE = [page for page in documented.pages() if documented.BLOCK.search(page.read_text())]
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
+def demo(tmp_path_factory, django_db_setup):
     """`make run` without make, in folders of its own: its address and environment."""
     if not shutil.which("curl"):
         pytest.skip("needs curl")
@@ -33,7 +34,8 @@ def demo(tmp_path_factory):
         "EMAIL_URL": f"filemail:///{folder}/mail",
     }
     manage = [sys.executable, "manage.py"]
-    for command in (["migrate", "-v0"], ["setup"], ["seed_demo", "--once"]):
+    copy_migrated_sqlite(folder / "demo.sqlite3")
+    for command in (["setup"], ["seed_demo", "--once"]):
         subprocess.run(
             [*manage, *command], cwd=documented.ROOT, env=env, check=True, capture_output=True
         )
@@ -71,6 +73,7 @@ def _wait_for(address, server):
 
 
 @pytest.mark.slow
+@pytest.mark.own_sqlite
 @pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.stem)
 def test_the_commands_of_the_page_run(page, demo):
     address, env = demo

@@ -15,23 +15,26 @@ import psutil
 import pytest
 from django.conf import settings
 
-pytestmark = pytest.mark.slow
+from config.tests.migrated import copy_migrated_sqlite
+
+pytestmark = [pytest.mark.slow, pytest.mark.own_sqlite]
 # Two members with tokens, made inside `manage.py shell`.
 WORLD = Path(settings.BASE_DIR) / "messaging" / "tests" / "stream_world.py"
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory):
+def environment(tmp_path_factory, django_db_setup):
     """A migrated database of its own."""
+    file = tmp_path_factory.mktemp("db") / "local.sqlite3"
+    copy_migrated_sqlite(file)
     env = {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
     env |= {
         "DJANGO_DEBUG": "1",
         "DEMO_MODE": "1",
         "VAR_DIR": str(tmp_path_factory.mktemp("var")),
-        "DATABASE_URL": f"sqlite:///{tmp_path_factory.mktemp('db')}/local.sqlite3",
+        "DATABASE_URL": f"sqlite:///{file}",
         "PYTHONUNBUFFERED": "1",
     }
-    manage(env, "migrate", "--verbosity", "0", wait=True)
     return env
 
 

@@ -4,10 +4,12 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -27,11 +29,12 @@ def free_port():
 
 
 @pytest.fixture
-def environment(tmp_path):
-    env = environment_of(tmp_path)
-    if connection.vendor != "postgresql":
-        manage(env, "migrate", "-v0")
-    return env
+def environment(tmp_path, transactional_db):
+    if connection.vendor == "sqlite":
+        connection.ensure_connection()
+        with closing(sqlite3.connect(tmp_path / "stream.sqlite3")) as copy:
+            connection.connection.backup(copy)
+    return environment_of(tmp_path)
 
 
 def manage(env, *args, **kwargs):
