@@ -14,6 +14,8 @@ class KnownWorld:
 
     owner: dict[int, str] = field(default_factory=dict)
     crowds: dict[str, set[int]] = field(default_factory=dict)
+    # Groups of accounts by what they are: "flatmates", "ring by device", …
+    groups: dict[str, list[list[int]]] = field(default_factory=dict)
 
     def same(self, a, b):
         return self.owner[a] == self.owner[b]
@@ -85,12 +87,24 @@ class Builder:
     def flatmates(self, count=2):
         """Different people behind one home address, each with a device."""
         ip = self.ip()
-        return [self._at_home(ip) for _ in range(count)]
+        return self._group("flatmates", [self._at_home(ip) for _ in range(count)])
+
+    def family(self, count=3):
+        """People behind one home address who also take the tablet in the kitchen now and then."""
+        ip, tablet = self.ip(), self.device()
+        accounts = [self._at_home(ip) for _ in range(count)]
+        for account in accounts:
+            self.login(account, ip, tablet, times=2)
+        return self._group("family", accounts)
 
     def _at_home(self, ip):
         account = self.account(f"person-{self.number}")
         self.login(account, ip, self.device(), times=15)
         return account
+
+    def _group(self, name, accounts):
+        self.world.groups.setdefault(name, []).append(accounts)
+        return accounts
 
     def ring(self, size, *, how="device"):
         """One owner of several accounts, careless in one way."""
@@ -117,7 +131,7 @@ class Builder:
                 self.login(account, self.ip(), self.device())
                 other = wallets[position - 1] if position else self.wallet()
                 self.transfer(account, wallets[position], other, times=8)
-        return accounts
+        return self._group(f"ring, {how}", accounts)
 
     def done(self):
         for start in range(0, len(self.events), 2000):

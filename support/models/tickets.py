@@ -258,12 +258,8 @@ class Ticket(VersionedModel):
             models.Index(fields=["updated_at", "id"], name="ticket_updated"),
             models.Index(fields=["created_at", "id"], name="ticket_created"),
             models.Index(fields=["priority_rank", "id"], name="ticket_priority"),
-            # The sweep and ?ordering=next_due_at read only what has a due moment.
-            models.Index(
-                fields=["next_due_at", "id"],
-                name="ticket_next_due",
-                condition=Q(next_due_at__isnull=False),
-            ),
+            # The sweep; and ?ordering=next_due_at, which also shows, last, what has no due moment.
+            models.Index(fields=["next_due_at", "id"], name="ticket_next_due"),
             # The overdue queue.
             models.Index(
                 fields=["overdue_since"],
