@@ -48,6 +48,19 @@ def refunds(start: datetime, end: datetime) -> int:
     return Refund.objects.filter(created_at__gte=start, created_at__lt=end).count()
 
 
+def refunded(start: datetime, end: datetime) -> dict[str, int]:
+    """What went back to buyers, per currency."""
+    rows = between(Refund.objects.all(), "created_at", start, end).order_by()
+    sums = rows.values_list("order__currency").annotate(sum=Sum("amount"))
+    return dict(sums.order_by("order__currency"))
+
+
+def orders_by_status(start: datetime, end: datetime) -> dict[str, int]:
+    """Orders paid in the time, by what has become of them."""
+    rows = _paid(start, end).order_by().values_list("status").annotate(count=Count("pk"))
+    return dict(rows.order_by("status"))
+
+
 def disputes(start: datetime, end: datetime) -> int:
     """Disputes opened."""
     return Dispute.objects.filter(created_at__gte=start, created_at__lt=end).count()
@@ -88,6 +101,20 @@ STATS = [
         unit="money",
     ),
     Stat(code="refunds", title=_("Refunds"), section="transactions", compute=refunds),
+    Stat(
+        code="refunded",
+        title=_("Refunded"),
+        section="transactions",
+        compute=refunded,
+        unit="money",
+    ),
+    Stat(
+        code="orders_by_status",
+        title=_("Orders by status"),
+        section="transactions",
+        compute=orders_by_status,
+        unit="breakdown",
+    ),
     Stat(code="disputes", title=_("Disputes opened"), section="transactions", compute=disputes),
     Stat(
         code="products_listed",

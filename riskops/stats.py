@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 
+from django.db.models import Count
 from django.utils.translation import gettext_lazy as _
 
-from riskops.models import AccountEvent, RiskOutcome, RiskScore, RiskScoreHistory
+from riskops.models import AccountEvent, Anomaly, RiskOutcome, RiskScore, RiskScoreHistory
 from riskops.models.scores import Level, Verdict
+from systemadmin.foundation.series import between, per_bucket
 from systemadmin.foundation.sockets import Stat
 
 
 def high_risk_accounts(start: datetime, end: datetime) -> int:
     """Accounts that stand at high or critical now."""
     return RiskScore.objects.filter(level__gte=Level.HIGH).count()
+
+
+def accounts_by_level(start: datetime, end: datetime) -> dict[str, int]:
+    """Accounts by the level they stand at now, every level named."""
+    counted = dict(RiskScore.objects.order_by().values_list("level").annotate(Count("pk")))
+    return {level.code: counted.get(level.value, 0) for level in Level}
+
+
+def anomalies_found(start: datetime, end: datetime) -> int:
+    """Anomalies detected in the time."""
+    return between(Anomaly.objects.all(), "detected_at", start, end).count()
+
+
+def anomalies_found_series(
+    start: datetime, end: datetime, granularity: str, tz: tzinfo
+) -> list[tuple[datetime, int]]:
+    """Anomalies detected, per bucket."""
+    return per_bucket(Anomaly.objects.all(), "detected_at", start, end, granularity, tz)
 
 
 def score_changes(start: datetime, end: datetime) -> int:
@@ -39,6 +59,20 @@ STATS = [
         title=_("Accounts at high or critical risk"),
         section="overview",
         compute=high_risk_accounts,
+    ),
+    Stat(
+        code="anomalies_found",
+        title=_("Anomalies detected"),
+        section="overview",
+        compute=anomalies_found,
+        series=anomalies_found_series,
+    ),
+    Stat(
+        code="accounts_by_level",
+        title=_("Accounts by risk level"),
+        section="users",
+        compute=accounts_by_level,
+        unit="breakdown",
     ),
     Stat(
         code="risk_score_changes",

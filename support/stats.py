@@ -43,6 +43,12 @@ def tickets_resolved_series(
     return per_bucket(Ticket.objects.all(), "resolved_at", start, end, granularity, tz)
 
 
+def tickets_by_status(start: datetime, end: datetime) -> dict[str, int]:
+    """Tickets opened in the time, by where they stand now."""
+    rows = _opened(start, end).order_by().values_list("status").annotate(count=Count("pk"))
+    return dict(rows.order_by("status"))
+
+
 def targets_missed(start: datetime, end: datetime) -> int:
     """Service targets missed."""
     return SlaBreach.objects.filter(due_at__gte=start, due_at__lt=end).count()
@@ -74,6 +80,13 @@ STATS = [
         section="overview",
         compute=tickets_resolved,
         series=tickets_resolved_series,
+    ),
+    Stat(
+        code="tickets_by_status",
+        title=_("Tickets by status"),
+        section="overview",
+        compute=tickets_by_status,
+        unit="breakdown",
     ),
     Stat(
         code="ticket_targets_missed",
