@@ -7,10 +7,11 @@ PORT ?= 8000
 HOST ?= 127.0.0.1
 WORKERS ?= 2
 ARGS ?=
+APPS := config marketplace messaging riskops support systemadmin
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 
-.PHONY: help run test lint types contracts check bench clean
+.PHONY: help run test lint types contracts check audit bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +21,7 @@ help:
 	@echo "make types      mypy"
 	@echo "make contracts  import-linter: imports go down only"
 	@echo "make check      Django's checks, missing migrations, the OpenAPI schema"
+	@echo "make audit      bandit, and known vulnerabilities of what is pinned (asks the network)"
 	@echo "make bench      the measurements of bench/, at their small default size"
 	@echo "make clean      remove .venv, var/ and caches"
 
@@ -66,6 +68,11 @@ check: $(VENV)/.dev
 	$(PY) manage.py check
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+# What is not severe ruff's S rules hold, with a reason beside each exception.
+audit: $(VENV)/.dev
+	$(BIN)/bandit -q -r $(APPS) -x '*/tests/*' -lll
+	$(BIN)/pip-audit --requirement requirements.txt --no-deps --disable-pip
 
 bench: export DJANGO_DEBUG ?= 1
 bench: $(VENV)/.dev

@@ -94,7 +94,9 @@ def rows():
     for amount in (300, 500):
         refunded = shop.completed()
         marketplace.refund_order(actor=shop.root(), order=refunded, amount=amount, reason="worn")
-        marketplace.open_dispute(actor=refunded.buyer, order=shop.paid(), reason="not_received", body="?")
+        marketplace.open_dispute(
+            actor=refunded.buyer, order=shop.paid(), reason="not_received", body="?"
+        )
     reader = UserFactory(country="ES")
     rules = list(AnomalyRule.objects.all()[:4])
     for writer, rule in zip(UserFactory.create_batch(4), rules, strict=True):

@@ -74,6 +74,9 @@ class SecurityHeadersMiddleware:
         response = self.get_response(request)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
+        if request.path_info.startswith("/api/"):
+            # What an app may see today it may not see tomorrow: no copy stays in a browser.
+            response.headers.setdefault("Cache-Control", "no-store")
         return response
 
 

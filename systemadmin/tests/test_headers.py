@@ -106,6 +106,12 @@ def test_headers_that_django_does_not_send():
     assert all(policy.endswith("=()") for policy in policies)
 
 
+@pytest.mark.parametrize(("path", "sent"), [("/api/auth/me", "no-store"), ("/admin/", None)])
+def test_answers_of_the_api_are_kept_by_nobody(path, sent):
+    answer = SecurityHeadersMiddleware(lambda request: HttpResponse())(RequestFactory().get(path))
+    assert answer.headers.get("Cache-Control") == sent
+
+
 def test_a_view_may_set_its_own():
     view = SecurityHeadersMiddleware(
         lambda request: HttpResponse(headers={"Cross-Origin-Resource-Policy": "cross-origin"})
