@@ -30,9 +30,9 @@ from riskops.models import (
     Sighting,
 )
 from riskops.querysets.account import links_of
-from riskops.services import detect_all, rebuild_clusters
+from riskops.services.clusters import rebuild_clusters
 from riskops.services.detection import detect_history, detect_since
-from riskops.services.links import detect_for
+from riskops.services.links import detect_all, detect_for
 from systemadmin.models import User
 
 HUBS = 40

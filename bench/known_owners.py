@@ -30,7 +30,8 @@ django.setup()
 from django.core.management import call_command
 
 from riskops.models import ClusterMember, RelatedAccount
-from riskops.services import detect_all, rebuild_clusters
+from riskops.services.clusters import rebuild_clusters
+from riskops.services.links import detect_all
 from riskops.tests.worlds import Builder
 
 SIZES = (2, 2, 3, 4, 6, 9, 14, 20)

@@ -157,7 +157,8 @@ class Queries:
         return execute(sql, params, many, context)
 
 
-def measure(name, call, rounds):
+def measure(name, call, rounds, seconds=60):
+    """Call as often as told or as long as it may take, once at least; print p50 and p99."""
     try:
         answer = call()
     except Exception as error:  # a comparison shows what the other does, also when it fails
@@ -166,15 +167,19 @@ def measure(name, call, rounds):
     queries = Queries()
     with connection.execute_wrapper(queries):
         call()
-    times = []
-    for _ in range(rounds):
+    times, ends = [], time.perf_counter() + seconds
+    while len(times) < rounds and (not times or time.perf_counter() < ends):
         began = time.perf_counter()
         call()
         times.append((time.perf_counter() - began) * 1000)
     times.sort()
     p50, p99 = statistics.median(times), times[min(len(times) - 1, int(len(times) * 0.99))]
     status = answer.status_code
-    print(f"{name:<46} {queries.count:>3} queries ({status}) {p50:>9.1f} {p99:>9.1f}", flush=True)
+    print(
+        f"{name:<46} {queries.count:>3} queries ({status}) {p50:>9.1f} {p99:>9.1f}"
+        f"   ({len(times)} calls)",
+        flush=True,
+    )
 
 
 def table_query(**more):

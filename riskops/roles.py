@@ -14,7 +14,6 @@ ROLES = {
         "riskops.view_accountfacts",
         "riskops.view_accountcountry",
         "riskops.view_identifier",
-        "riskops.view_personal_identifier",
         "riskops.share_identifier",
         "riskops.view_sighting",
         "riskops.view_riskscore",
@@ -58,5 +57,4 @@ ROLES = {
         "riskops.view_recomputechunk",
         "riskops.view_ingestcheckpoint",
     ],
-    "auditor": ["riskops.view_personal_identifier"],
 }

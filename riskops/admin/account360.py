@@ -26,6 +26,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from riskops.explanation import explain
+from riskops.masking import PERSONAL
 from riskops.models import Account, EventKind
 from riskops.models.scores import Level
 from riskops.querysets import account as reads
@@ -36,7 +37,6 @@ from systemadmin.foundation import sockets
 from systemadmin.foundation.admin import AtalayaModelAdmin
 from systemadmin.foundation.errors import DomainError
 
-PERSONAL = "systemadmin.view_personal_data"
 CSV_COLUMNS = (
     "occurred_at",
     "kind",

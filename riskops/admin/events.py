@@ -27,8 +27,6 @@ from systemadmin.foundation.admin import (
     service_action,
 )
 
-PERSONAL = "riskops.view_personal_identifier"
-
 
 class Masked:
     """Shows identifiers in full only to those who may see them."""

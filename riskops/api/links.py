@@ -26,7 +26,7 @@ from riskops.api.link_serializers import (
     RelatedAccountSerializer,
     SuspendedSerializer,
 )
-from riskops.masking import shown
+from riskops.masking import PERSONAL, shown
 from riskops.models import AccountCluster, Identifier, IpRange, RelatedAccount
 from riskops.querysets.graph import MAX_DEPTH, neighbourhood_graph
 from riskops.querysets.related import show_pairs
@@ -48,7 +48,6 @@ from systemadmin.foundation.api import (
 from systemadmin.foundation.errors import InvalidInput, NotFound
 from systemadmin.models import User
 
-PERSONAL = "systemadmin.view_personal_data"
 SEEN_SHOWN = 50
 
 

@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from riskops.explanation import explain
+from riskops.masking import PERSONAL
 from riskops.models import EventKind, RiskRuleset, RiskScore, RiskScoreHistory
 from riskops.models.scores import Cause, Level
 from riskops.rules import CODES, LEVELS
@@ -253,7 +254,7 @@ class AccountSerializer(serializers.ModelSerializer):
 
     def get_email(self, user: User) -> str:
         request = self.context.get("request")
-        if request is None or request.user.has_perm("systemadmin.view_personal_data"):
+        if request is None or request.user.has_perm(PERSONAL):
             return user.email
         name, at, domain = user.email.partition("@")
         return f"{name[:1]}***{at}{domain}" if at else ""

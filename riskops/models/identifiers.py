@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from riskops import masking
 from riskops.querysets.identifiers import IdentifierQuerySet, SightingQuerySet
 from systemadmin.foundation.models import TimestampedModel
 
@@ -88,10 +89,7 @@ class Identifier(TimestampedModel):
             # Admin list: most crowded first.
             models.Index(fields=["-accounts", "-id"], name="riskops_identifier_accounts"),
         ]
-        permissions = [
-            ("share_identifier", _("Can mark an identifier as shared")),
-            ("view_personal_identifier", _("Can see identifiers unmasked")),
-        ]
+        permissions = [("share_identifier", _("Can mark an identifier as shared"))]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.masked}"
@@ -99,15 +97,11 @@ class Identifier(TimestampedModel):
     @property
     def masked(self) -> str:
         """Enough to talk about it, not enough to find a person."""
-        if self.kind != IdentifierKind.IP:
-            return f"#{self.pk}"
-        if ":" in self.value:
-            return ":".join(self.value.split(":")[:2]) + ":x:x"
-        return ".".join(self.value.split(".")[:2]) + ".x.x"
+        return masking.masked(self.kind, self.value, self.pk)
 
     def shown_to(self, user: Any) -> str:
         """The value for those who may see personal data, masked for others."""
-        if user is not None and user.has_perm("riskops.view_personal_identifier"):
+        if user is not None and user.has_perm(masking.PERSONAL):
             return self.value
         return self.masked
 
