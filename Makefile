@@ -50,7 +50,7 @@ run: $(VENV)/.runtime
 	@exec $(PY) manage.py run_local --host $(HOST) --port $(PORT)
 
 test: $(VENV)/.dev
-	$(PY) -m pytest -n $(WORKERS) $(ARGS)
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -5,13 +5,16 @@ checked where it is really used, without a test of its own for each.
 """
 
 from functools import cache
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
 import jsonschema_rs
 import pytest
 from rest_framework.test import APIClient
 
 from config.tests.routes import normal
+
+SCHEMA: Final = "urn:atalaya"
 
 
 @cache
@@ -20,6 +23,12 @@ def document() -> dict[str, Any]:
     from config.client_generator.schema import read_schema
 
     return read_schema()
+
+
+@cache
+def registry() -> Any:
+    """The schema where validators find it: one copy, not one in each of them."""
+    return jsonschema_rs.Registry([(SCHEMA, document())])
 
 
 @cache
@@ -51,8 +60,11 @@ def validator(path: str, method: str, status: str, media: str) -> Any:
     content = document()["paths"][path][method]["responses"][status].get("content", {})
     if media not in content:
         return None
-    schema = {**content[media].get("schema", {}), "components": document()["components"]}
-    return jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+    steps = ("paths", path, method, "responses", status, "content", media, "schema")
+    pointer = "/".join(quote(step.replace("~", "~0").replace("/", "~1")) for step in steps)
+    return jsonschema_rs.Draft202012Validator(
+        {"$ref": f"{SCHEMA}#/{pointer}"}, registry=registry(), validate_formats=True
+    )
 
 
 def complaint(method: str, url: str, response: Any) -> str | None:

@@ -33,6 +33,9 @@ def test_figures(member):
     figures = {stat.code: stat.compute(*day) for stat in stats.STATS}
     assert figures == {
         "high_risk_accounts": 0,
+        "anomalies_found": 0,
+        "accounts_by_level": dict.fromkeys(("low", "moderate", "elevated", "high", "critical"), 0)
+        | {"low": 1},
         "risk_score_changes": 1,
         "confirmed_fraud": 0,
         "accounts_with_events": 1,

@@ -33,6 +33,7 @@ def test_figures_count_what_happened(agent, member):
     assert values == {
         "tickets_opened": 2,
         "tickets_resolved": 1,
+        "tickets_by_status": {"new": 1, "resolved": 1},
         "ticket_targets_missed": 0,
         "ticket_satisfaction": 80.0,
         "ticket_askers": 1,
