@@ -141,7 +141,7 @@ class Caller(threading.Thread):
         due = time.monotonic()
         while not self.is_done:
             sent_at = time.monotonic()
-            there.request("GET", "/api/auth/sessions", headers=self.headers)
+            there.request("GET", "/api/messages/unread-count", headers=self.headers)
             response = there.getresponse()
             response.read()
             self.calls.append(Call(sent_at, self.server.port, self.caller, response.status))
