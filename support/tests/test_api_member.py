@@ -1,7 +1,5 @@
 """The member's side: their own tickets, and never an internal note."""
 
-import json
-
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
@@ -192,7 +190,8 @@ class TestNotes:
             for operation in operations.values():
                 names = fields(operation, set())
                 assert not names & {"internal", "is_internal", "kind", "reply_count", "version"}
-        assert "internal" in json.dumps(schema["paths"]["/api/admin/tickets/{id}/reply"]) or True
+        # The search sees what it looks for where staff have it.
+        assert "internal" in fields(schema["paths"]["/api/admin/tickets/{id}/reply"], set())
 
 
 def test_queries_do_not_grow(mine, member):
