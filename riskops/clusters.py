@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from riskops.linking import Bools, Floats, Ints
 
@@ -98,6 +96,10 @@ def find_clusters(edges: Edges, accounts: int, rules: ClusterRules) -> Clusters:
 
 def _components(low: Ints, high: Ints, accounts: int) -> Ints:
     ones = np.ones(len(low), dtype=np.int8)
+    # Here, not above: scipy is a quarter of the start-up of every process, and few build clusters.
+    from scipy.sparse import coo_array  # noqa: PLC0415
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
+
     graph = coo_array((ones, (low, high)), shape=(accounts, accounts))
     return connected_components(graph, directed=False)[1].astype(np.int64)
 
