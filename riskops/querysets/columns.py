@@ -1,7 +1,9 @@
 """Bulk reads: a query's columns as arrays of 64-bit integers, on both databases.
 
-Moments become whole microseconds since 1970, missing ones NEVER. PostgreSQL streams them in
-binary COPY, whose rows all have the same length here, so that no value is looked at in Python.
+Moments become whole microseconds since 1970, missing ones NEVER. PostgreSQL gathers each column
+into one array and sends that in binary, whose values all have the same length, so that neither a
+row nor a value is looked at in Python: COPY took four times as long, most of it the driver's loop.
+A field holds at most 1 GB, which is 89 million rows at once.
 """
 
 from __future__ import annotations
@@ -13,13 +15,15 @@ from typing import Any, Literal
 
 import numpy as np
 from django.db import connection
+from psycopg import Cursor
 
 from riskops.scoring import NEVER, Ints
 
 # PostgreSQL counts from the year 2000.
 EPOCH_2000 = 946_684_800_000_000
-HEADER = 19
-TRAILER = 2
+# Of a binary array: dimensions, nulls, type, length, lower bound; then length and value each.
+HEADER = 20
+ITEM = np.dtype([("length", ">i4"), ("value", ">i8")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +49,7 @@ def fetch(
         for p in params
     ]
     if connection.vendor == "postgresql":
-        selected = ", ".join(_postgres(column) for column in columns)
-        # Expressions and tails are written in this package, values are bound.
-        return _copy(columns, f"{head} SELECT {selected} {tail}", params)
+        return _gather(columns, tail, params, head)
     selected = ", ".join(_sqlite(column) for column in columns)
     with connection.cursor() as cursor:
         cursor.execute(f"{head} SELECT {selected} {tail}", params)
@@ -77,20 +79,29 @@ def _array(column: Read, values: Sequence[Any]) -> Ints:
     return np.array(values, dtype=np.int64)
 
 
-def _copy(columns: Sequence[Read], sql: str, params: Sequence[Any]) -> dict[str, Ints]:
-    with connection.cursor() as cursor:
-        query = cursor.cursor.mogrify(sql, list(params))
-        with cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT BINARY)") as copy:
-            data = b"".join(copy)
-    field = [(f"{part}{i}", form) for i in range(len(columns)) for part, form in _FIELD]
-    rows = np.frombuffer(data[HEADER:-TRAILER], dtype=[("fields", ">i2"), *field])
-    found = {}
-    for i, column in enumerate(columns):
-        values = rows[f"value{i}"].astype(np.int64)
-        if column.type == "moment":
-            values = np.where(values == NEVER, NEVER, values + EPOCH_2000)
-        found[column.name] = values
-    return found
+def _gather(
+    columns: Sequence[Read], tail: str, params: Sequence[Any], head: str
+) -> dict[str, Ints]:
+    # Expressions and tails are written in this package, values are bound.
+    selected = ", ".join(f"{_postgres(column)} AS c{i}" for i, column in enumerate(columns))
+    arrays = ", ".join(f"array_agg(c{i})" for i in range(len(columns)))
+    sql = f"SELECT {arrays} FROM ({head} SELECT {selected} {tail}) AS gathered"  # noqa: S608
+    with connection.cursor() as bound, connection.wrap_database_errors:
+        query = bound.cursor.mogrify(sql, list(params))
+        # Django's own cursor binds on the client and cannot ask for binary.
+        with Cursor(connection.connection) as cursor:
+            result = cursor.execute(query, binary=True).pgresult
+            return {
+                # A SELECT always has a result.
+                column.name: _column(column, result.get_value(0, i))  # type: ignore[union-attr]
+                for i, column in enumerate(columns)
+            }
 
 
-_FIELD = (("length", ">i4"), ("value", ">i8"))
+def _column(column: Read, data: bytes | None) -> Ints:
+    if data is None:  # no rows
+        return np.empty(0, dtype=np.int64)
+    values = np.frombuffer(data, dtype=ITEM, offset=HEADER)["value"].astype(np.int64)
+    if column.type == "moment":
+        values[values != NEVER] += EPOCH_2000
+    return values

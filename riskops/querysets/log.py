@@ -11,6 +11,7 @@ import numpy as np
 from django.db import connection
 
 from riskops.anomaly_windows import EventTable, Ints
+from riskops.login_risk import LEAST_BITS, LISTED_BITS
 from riskops.models import (
     AccountCountry,
     AccountEvent,
@@ -48,7 +49,8 @@ def letters_sql(column: str, number: int) -> str:
         f"COALESCE({call}(SUBSTR({column}, {i + 1}, 1)), 0) * {256 ** (number - 1 - i)}"
         for i in range(number)
     ]
-    return f"({' + '.join(parts)})"
+    # Most events tell none, and an empty text is told apart faster than taken apart.
+    return f"(CASE WHEN {column} = '' THEN 0 ELSE {' + '.join(parts)} END)"
 
 
 def read_events(
@@ -144,10 +146,32 @@ def read_countries(accounts: Accounts | None, since: int, until: int) -> tuple[I
     return found["account"], found["country"], found["first"]
 
 
+def _may_surprise(bits: float) -> str:
+    """SQL: whether a login may hold so many bits, were each of its values everybody's.
+
+    `login_risk.feature_bits` grows with the share of those who show a value, so that a share of one
+    bounds it by log2((logins + 1) / (own + 1)). Powers instead of logarithms: SQLite has none.
+    """
+    most, least = ("GREATEST", "LEAST") if connection.vendor == "postgresql" else ("MAX", "MIN")
+    factors = [
+        f"CASE WHEN {told} THEN {most}({2.0**LEAST_BITS}, (f.logins + 1.0) / (1 + "
+        f"CASE WHEN {row}.first_seen < e.occurred_at THEN {least}({own}, f.logins) ELSE 0 END)) "
+        "ELSE 1.0 END"
+        for told, row, own in (
+            ("e.ip_id IS NOT NULL", "g", "g.hits"),
+            ("e.device_id IS NOT NULL", "h", "h.hits"),
+            ("e.country <> ''", "c", "c.logins"),
+        )
+    ]
+    listed = f"CASE WHEN i.listing <> '' THEN {2.0**LISTED_BITS} ELSE 1.0 END"
+    # A little less, for what floating point rounds.
+    return f"{' * '.join([*factors, listed])} >= {2.0**bits * (1 - 1e-9)!r}"
+
+
 def read_logins(
-    start: int, end: int, accounts: Accounts | None, logins_at_least: int
+    start: int, end: int, accounts: Accounts | None, logins_at_least: int, bits: float
 ) -> dict[str, Ints]:
-    """Logins with what the account showed before: address, device, country."""
+    """Logins that may hold so many bits of surprise, with what the account showed before."""
     where, params = ("", []) if accounts is None else accounts.sql("e.account_id")
     columns = (
         Read("id", "e.id"),
@@ -176,7 +200,8 @@ def read_logins(
         "AND h.account_id = e.account_id "
         f"LEFT JOIN {COUNTRIES} AS c ON c.account_id = e.account_id AND c.country = e.country "
         f"WHERE e.occurred_at >= %s AND e.occurred_at < %s AND e.kind = {EventKind.LOGIN_OK.value} "
-        f"AND f.logins > %s{' AND ' + where if where else ''} ORDER BY e.id"
+        f"AND f.logins > %s AND {_may_surprise(bits)}"
+        f"{' AND ' + where if where else ''} ORDER BY e.id"
     )
     return fetch(columns, tail, [from_micros(start), from_micros(end), logins_at_least, *params])
 

@@ -231,7 +231,9 @@ def _peers(events: EventTable) -> dict[tuple[int, int], Ints]:
 
 
 def _unusual_login(span: Span, parameters: Parameters) -> list[Hit]:
-    found = log.read_logins(span.start, span.end, span.accounts, parameters["logins"])
+    found = log.read_logins(
+        span.start, span.end, span.accounts, parameters["logins"], parameters["bits"]
+    )
     # More logins make a strange one stranger: with all there are now, none is missed.
     maybe = np.flatnonzero(_surprise(found, found["logins"]) >= parameters["bits"])
     found = {name: values[maybe] for name, values in found.items()}

@@ -1,5 +1,6 @@
 """Anomalies: found once, opened once, resolved once."""
 
+import random
 from datetime import timedelta
 
 import pytest
@@ -13,8 +14,10 @@ from riskops.models import (
     AnomalyHit,
     AnomalyRule,
     DetectionMark,
+    Identifier,
     IdentifierKind,
 )
+from riskops.querysets import log
 from riskops.querysets.accounts import Accounts
 from riskops.querysets.neighbours import open_anomalies
 from riskops.services.anomalies import (
@@ -144,6 +147,35 @@ def test_piece_by_piece_finds_what_one_run_finds(code, marta):
         record(*events[start : start + 7])
         detect_new()
     assert code in found(marta)
+
+
+@pytest.mark.parametrize("bits", [1, 3, 6, 9])
+def test_logins_left_out_before_they_are_read_would_not_have_surprised(bits, monkeypatch):
+    rng = random.Random(bits)
+    AnomalyRule.objects.exclude(code="unusual_login").update(is_enabled=False)
+    AnomalyRule.objects.update(parameters={"bits": bits, "logins": 4})
+    for person in [UserFactory() for _ in range(6)]:
+        record(
+            *[
+                event(
+                    person,
+                    rng.choice(["login_ok", "login_ok", "content_posted"]),
+                    timedelta(hours=hour + 1),
+                    ip=f"81.2.{rng.randrange(3)}.{rng.randrange(4)}",
+                    device=rng.choice(["phone", "phone", "laptop", f"new-{hour}", ""]),
+                    country=rng.choice(["ES", "ES", "FR", ""]),
+                )
+                for hour in range(30)
+            ]
+        )
+    Identifier.objects.filter(value__endswith=".1").update(listing="proxy")
+    detect_history()
+    narrowed = rows()
+    Anomaly.objects.all().delete()
+    AnomalyHit.objects.all().delete()
+    monkeypatch.setattr(log, "_may_surprise", lambda bits: "1 = 1")
+    detect_history()
+    assert narrowed == rows() != []
 
 
 def test_late_events_complete_a_burst(marta):
