@@ -76,7 +76,7 @@ audit: $(VENV)/.dev
 
 bench: export DJANGO_DEBUG ?= 1
 bench: $(VENV)/.dev
-	@for script in bench/*.py; do echo "== $$script"; $(PY) "$$script" $(ARGS) || exit 1; done
+	$(PY) bench/all.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -15,6 +15,7 @@ import psycopg
 
 from messaging_rows import fill, raw, show, timed, turn_about  # isort: skip  # sets up Django
 from messaging_live import measure_broadcast, measure_streams  # isort: skip
+from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -196,6 +197,7 @@ def main():
     options = parser.parse_args()
     if connection.vendor != "postgresql":
         sys.exit("Set DATABASE_URL to an empty PostgreSQL database.")
+    call_command("migrate", verbosity=0)
     if not Message.objects.exists():
         fill(options.messages)
     change_settings(
