@@ -15,10 +15,11 @@ from django.utils import timezone
 from riskops import bulk, linking
 from riskops.bulk import Column
 from riskops.errors import DetectionBusy
-from riskops.linking import DEFAULT_KINDS, KIND_CODES, KINDS, LinkRules, PairRows
+from riskops.linking import DEFAULT_KINDS, LinkRules, PairRows
 from riskops.models import LinkStatus, PendingLink, RelatedAccount
 from riskops.querysets.accounts import Accounts
 from riskops.querysets.evidence import OWN, ROLES, World, read_world
+from riskops.services.pairs import FoundPairs, Pair
 from riskops.services.upkeep import mark_pending
 from systemadmin import audit
 from systemadmin.foundation import sockets
@@ -26,14 +27,11 @@ from systemadmin.foundation.locks import named_lock
 
 TABLE = RelatedAccount._meta.db_table
 LOCK = "riskops.links"
-# Evidence kept with a pair; the rest can be read from the sightings.
-EVIDENCE_ROWS = 8
 # Rows of evidence worked on at once, which bounds the memory of a run.
 SLICE_ROWS = 1_500_000
 CHUNK = 500
 
 Progress = Callable[[int, int], None]
-Evidence = list[list[Any]]
 
 
 @dataclass(slots=True)
@@ -50,21 +48,6 @@ class LinkSummary:
     def add(self, other: LinkSummary) -> None:
         for name in self.__dataclass_fields__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A pair as just calculated, in database ids, the lower first."""
-
-    low: int
-    high: int
-    bits: float
-    probability: float
-    strength: int
-    may_merge: bool
-    kinds: int
-    evidence: Evidence
-    keys: frozenset[int]  # everything they share that is not a mere subnet
 
 
 def current_rules() -> LinkRules:
@@ -105,54 +88,6 @@ def calculate(world: World, lows: np.ndarray, transfers: PairRows, rules: LinkRu
     return rows, links
 
 
-def found_pairs(world: World, rows: PairRows, links: linking.Links, least: int) -> list[Found]:
-    """The pairs strong enough to keep, with their evidence, as plain values."""
-    wanted = np.flatnonzero(links.strength >= least)
-    if not len(wanted):
-        return []
-    order = np.lexsort((-links.row_bits, links.row_pair))
-    starts = np.searchsorted(links.row_pair[order], wanted, side="left")
-    ends = np.searchsorted(links.row_pair[order], wanted, side="right")
-    found = []
-    for pair, start, end in zip(wanted.tolist(), starts.tolist(), ends.tolist(), strict=True):
-        a = int(world.accounts[links.low[pair]])
-        b = int(world.accounts[links.high[pair]])
-        mine = order[start:end]
-        found.append(
-            Found(
-                low=min(a, b),
-                high=max(a, b),
-                bits=round(float(links.bits[pair]), 2),
-                probability=round(float(links.probability[pair]), 4),
-                strength=int(links.strength[pair]),
-                may_merge=bool(links.may_merge[pair]),
-                kinds=int(np.bitwise_or.reduce(1 << rows.kind[mine])),
-                evidence=_evidence(world, rows, links, mine[:EVIDENCE_ROWS]),
-                keys=_keys(world, rows, mine),
-            )
-        )
-    return found
-
-
-def _evidence(world: World, rows: PairRows, links: linking.Links, mine: np.ndarray) -> Evidence:
-    return [
-        [
-            KINDS[int(rows.kind[row])],
-            int(world.keys[rows.identifier[row]]) // ROLES,
-            int(world.known.accounts[rows.identifier[row]]),
-            round(float(links.row_bits[row]), 2),
-            round(float(rows.gap[row]), 1),
-            int(rows.hits[row]),
-        ]
-        for row in mine.tolist()
-    ]
-
-
-def _keys(world: World, rows: PairRows, mine: np.ndarray) -> frozenset[int]:
-    real = mine[rows.kind[mine] != KIND_CODES["subnet"]]
-    return frozenset(world.keys[rows.identifier[real]].tolist())
-
-
 # -- detection -----------------------------------------------------------------
 
 
@@ -173,11 +108,11 @@ def detect_all(*, progress: Progress | None = None, wait: bool = False) -> LinkS
         summary, done, above = LinkSummary(), 0, 0
         for lows in slices(world):
             rows, links = calculate(world, lows, transfers, rules)
-            found = found_pairs(world, rows, links, least)
+            found = FoundPairs(world, rows, links, least)
             ids = world.accounts[lows]
             # From the end of the slice before, lest pairs of vanished accounts stay between.
             scope = Q(low_id__gt=above, low_id__lte=int(ids[-1]))
-            summary.add(_write(found, scope))
+            summary.add(_write([found], scope))
             above, done = int(ids[-1]), done + len(ids)
             if progress:
                 progress(done, len(world.accounts))
@@ -215,10 +150,10 @@ def detect_for(account_ids: Sequence[int]) -> LinkSummary:
     rules = current_rules()
     world = read_world(rules, Accounts.listed(account_ids))
     transfers = linking.transfer_pairs(world.owners, world.dealings)
-    found: list[Found] = []
+    found: list[FoundPairs] = []
     for lows in slices(world):
         rows, links = calculate(world, lows, transfers, rules)
-        found += found_pairs(world, rows, links, least_strength())
+        found.append(FoundPairs(world, rows, links, least_strength()))
     summary = _write(found, Q(low_id__in=account_ids) | Q(high_id__in=account_ids))
     summary.accounts = len(account_ids)
     return summary
@@ -240,42 +175,42 @@ def _take_off(waiting: Sequence[tuple[int, int]]) -> None:
 
 
 @transaction.atomic
-def _write(found: list[Found], scope: Q) -> LinkSummary:
+def _write(found: Sequence[FoundPairs], scope: Q) -> LinkSummary:
     """Makes the rows in scope equal to what was found; verdicts stay."""
-    fields = ("pk", "low_id", "high_id", "status", "bits", "kinds", "evidence", "dismissed_with")
-    stored = {
-        (row[1], row[2]): row for row in RelatedAccount.objects.filter(scope).values_list(*fields)
-    }
-    summary = LinkSummary(pairs=len(found))
-    news: list[Found] = []
-    for pair in found:
-        row = stored.pop((pair.low, pair.high), None)
-        if row is None:
-            summary.added += 1
-        elif row[3] == LinkStatus.DISMISSED:
-            summary.returned += _return(row[0], pair, row[7])
-        if row is None or _differs(pair, row):
-            news.append(pair)
-            summary.changed += row is not None
+    fields = ("low_id", "high_id", "pk", "status", "digest")
+    stored = {row[:2]: row[2:] for row in RelatedAccount.objects.filter(scope).values_list(*fields)}
+    judged_apart = RelatedAccount.objects.filter(scope, status=LinkStatus.DISMISSED)
+    dismissed = dict(judged_apart.values_list("pk", "dismissed_with"))
+    summary = LinkSummary()
+    news: list[Pair] = []
+    for pairs in found:
+        summary.pairs += len(pairs)
+        lows, highs = pairs.ends
+        calculated = zip(lows.tolist(), highs.tolist(), pairs.digests.tolist(), strict=True)
+        for number, (low, high, digest) in enumerate(calculated):
+            row = stored.pop((low, high), None)
+            if row is None:
+                summary.added += 1
+            elif row[0] in dismissed:
+                summary.returned += _return(row[0], pairs.keys(number), dismissed[row[0]])
+            if row is None or row[2] != digest:
+                news.append(pairs.pair(number))
+                summary.changed += row is not None
     _upsert(news)
-    gone = [row[0] for row in stored.values() if row[3] == LinkStatus.SUSPECTED]
+    gone = [pk for pk, status, _ in stored.values() if status == LinkStatus.SUSPECTED]
     for start in range(0, len(gone), CHUNK):
         RelatedAccount.objects.filter(
             pk__in=gone[start : start + CHUNK], status=LinkStatus.SUSPECTED
         ).delete()
     summary.removed = len(gone)
     # The strength of a confirmed link carries guilt, so its ends are scored again.
-    judged = {key for key, row in stored.items() if row[3] == LinkStatus.CONFIRMED}
+    judged = {key for key, row in stored.items() if row[1] == LinkStatus.CONFIRMED}
     judged |= {(pair.low, pair.high) for pair in news}
     _score_again(judged)
     return summary
 
 
-def _differs(pair: Found, row: tuple) -> bool:
-    return (pair.bits, pair.kinds, pair.evidence) != (row[4], row[5], row[6])
-
-
-def _upsert(pairs: list[Found]) -> None:
+def _upsert(pairs: list[Pair]) -> None:
     now = timezone.now()
     size = len(pairs)
     pairs = sorted(pairs, key=lambda pair: (pair.low, pair.high))
@@ -288,6 +223,7 @@ def _upsert(pairs: list[Found]) -> None:
         Column("may_merge", "boolean", [p.may_merge for p in pairs]),
         Column("kinds", "smallint", [p.kinds for p in pairs]),
         Column("evidence", "jsonb", [p.evidence for p in pairs]),
+        Column("digest", "bigint", [p.digest for p in pairs]),
         Column("calculated_at", "timestamptz", [now] * size),
     ]
     update = [f"{column.name} = EXCLUDED.{column.name}" for column in columns[2:]]
@@ -312,9 +248,9 @@ def _score_again(pairs: Iterable[tuple[int, int]]) -> None:
     mark_pending({account for pair in confirmed if pair in wanted for account in pair})
 
 
-def _return(pk: int, pair: Found, dismissed_with: Sequence[int]) -> int:
+def _return(pk: int, keys: frozenset[int], dismissed_with: Sequence[int]) -> int:
     """Brings a dismissed pair back when it shares something it did not share then."""
-    new = sorted(pair.keys - set(dismissed_with))
+    new = sorted(keys - set(dismissed_with))
     if not new:
         return 0
     shared = [f"{'own' if key % ROLES == OWN else 'money'}:{key // ROLES}" for key in new]

@@ -35,7 +35,7 @@ from riskops.services.verdicts import (
 from riskops.tests.factories import event, record
 from riskops.tests.worlds import Builder, town
 from systemadmin.foundation.errors import StaleVersion
-from systemadmin.models import AuditEntry
+from systemadmin.models import AuditEntry, User
 from systemadmin.tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -90,6 +90,24 @@ def test_running_again_changes_nothing(small_world):
     summary = detect_all()
     assert (summary.added, summary.changed, summary.removed) == (0, 0, 0)
     assert table() == before
+
+
+@pytest.mark.parametrize(("what", "days"), [("device", 0), ("device", 3), ("ip", 0)])
+def test_whatever_changes_in_the_evidence_reaches_the_row(small_world, what, days):
+    detect_all()
+    before = table()
+    a, b = small_world[:2]
+    shared = Identifier.objects.get(pk=pair_of(a, b).evidence[0][1])
+    where = {what: shared.value if what == "device" else "198.51.100.77"}
+    ago = timedelta(days=days, hours=1)
+    record(*[event(User.objects.get(pk=account), ago=ago, **where) for account in (a, b)])
+    summary = detect_all()
+    assert summary.changed > 0
+    kept = table()
+    assert kept != before
+    RelatedAccount.objects.all().delete()
+    detect_all()
+    assert kept == table()
 
 
 def test_incremental_detection_equals_the_full_one():
