@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,10 @@ def test_the_foundation_queue_is_the_only_door_to_django_q(app):
     ]
     assert offenders == []
     assert importlib.util.find_spec(app) is not None
+
+
+def test_the_picture_shows_the_code_as_it_is():
+    drawing = runpy.run_path(str(settings.BASE_DIR / "docs/draw_architecture.py"))
+    assert drawing["PICTURE"].read_text() == drawing["draw"](), (
+        "run: python docs/draw_architecture.py"
+    )
