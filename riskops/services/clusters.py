@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ from systemadmin.services import suspend_user
 
 LIKELY = 50
 BRIDGES_KEPT = 20
+BATCH = 500
 STATUS_SQL = "CASE r.status WHEN 'confirmed' THEN 1 WHEN 'dismissed' THEN 2 ELSE 0 END"
 
 
@@ -117,29 +119,42 @@ def _store(groups: list[Group]) -> None:
     """Writes only what changed; a group is the cluster that most of its members were in."""
     before = dict(ClusterMember.objects.values_list("account_id", "cluster_id"))
     stored = AccountCluster.objects.in_bulk()
-    taken: set[int] = set()
-    now: dict[int, int] = {}
+    clusters: list[tuple[AccountCluster, Group]] = []
     for group in sorted(groups, key=lambda g: (-len(g.members), min(g.members))):
-        votes = Counter(before[a] for a in group.members if before.get(a) not in (None, *taken))
+        # What a larger group has taken is no longer among those stored.
+        votes = Counter(pk for a in group.members if (pk := before.get(a)) in stored)
         chosen = min(votes, key=lambda pk: (-votes[pk], pk)) if votes else None
-        cluster = stored[chosen] if chosen in stored else AccountCluster()
-        _update(cluster, group)
-        taken.add(cluster.pk)
-        now.update(dict.fromkeys(group.members, cluster.pk))
-    moved = {account: pk for account, pk in now.items() if before.get(account) != pk}
+        clusters.append((stored.pop(chosen) if chosen else AccountCluster(), group))
+    _write(clusters)
+    now = {account: cluster.pk for cluster, group in clusters for account in group.members}
     left = [account for account in before if account not in now]
-    ClusterMember.objects.filter(account_id__in=left).delete()
-    _move(moved)
-    AccountCluster.objects.exclude(pk__in=taken).delete()
+    for part in _batched(left):
+        ClusterMember.objects.filter(account_id__in=part).delete()
+    _move({account: pk for account, pk in now.items() if before.get(account) != pk})
+    for part in _batched(list(stored)):
+        AccountCluster.objects.filter(pk__in=part).delete()
 
 
-def _update(cluster: AccountCluster, group: Group) -> None:
-    values = {"size": len(group.members), "strength": group.strength, "bridges": group.bridges}
-    if cluster.pk and all(getattr(cluster, name) == value for name, value in values.items()):
-        return
-    for name, value in values.items():
-        setattr(cluster, name, value)
-    cluster.save()
+def _batched(ids: list[int]) -> Iterator[list[int]]:
+    """Parts that fit the variables of a statement."""
+    for start in range(0, len(ids), BATCH):
+        yield ids[start : start + BATCH]
+
+
+def _write(clusters: list[tuple[AccountCluster, Group]]) -> None:
+    new, changed = [], []
+    for cluster, group in clusters:
+        values = {"size": len(group.members), "strength": group.strength, "bridges": group.bridges}
+        if cluster.pk and all(getattr(cluster, name) == value for name, value in values.items()):
+            continue
+        (changed if cluster.pk else new).append(cluster)
+        for name, value in values.items():
+            setattr(cluster, name, value)
+        cluster.updated_at = timezone.now()
+    AccountCluster.objects.bulk_create(new, batch_size=BATCH)
+    AccountCluster.objects.bulk_update(
+        changed, ["size", "strength", "bridges", "updated_at"], batch_size=BATCH
+    )
 
 
 def _move(moved: dict[int, int]) -> None:
