@@ -70,6 +70,7 @@ SHARES = (
     (EventKind.ACCOUNT_VERIFIED, 2),
 )
 PART = 500_000
+YEAR = 365 * 86400
 
 
 def timed(call, times=1):
@@ -175,7 +176,9 @@ def make_events(accounts, events):
                 f" {ago('s')}, {ago('0')}, 'bench', 'b' || n,"
                 f" CASE WHEN w < 8 THEN a ELSE 1 + {below(accounts)} END, {accounts} + a, '', ''"
                 f" FROM (SELECT n, 1 + {below(accounts)} AS a, {below(1000)} AS r,"
-                f" {below(365 * 86400)} AS s, {below(10)} AS w FROM {numbers(low, high)}) AS e"
+                # A log grows in the order of time, give or take an hour.
+                f" ({events} - n) * {YEAR}.0 / {events} + {below(3600)} AS s,"
+                f" {below(10)} AS w FROM {numbers(low, high)}) AS e"
             )
             bar.update(high - low + 1)
 
