@@ -125,13 +125,17 @@ def read_dossier(
 
 def _base(accounts: Accounts) -> dict[str, Ints]:
     where, params = accounts.sql("u.id")
+    # Said for each table: a range is not carried through an outer join, and each chunk of a
+    # recompute would read the facts of everyone.
+    facts, facts_params = accounts.sql("f.account_id")
+    scores, scores_params = accounts.sql("s.account_id")
     tail = (
-        f"FROM {USERS} AS u LEFT JOIN {FACTS_TABLE} AS f ON f.account_id = u.id "
-        f"LEFT JOIN {SCORES} AS s ON s.account_id = u.id "
+        f"FROM {USERS} AS u LEFT JOIN {FACTS_TABLE} AS f ON f.account_id = u.id AND {facts} "
+        f"LEFT JOIN {SCORES} AS s ON s.account_id = u.id AND {scores} "
         f"LEFT JOIN {OVERRIDES} AS o ON o.account_id = u.id AND o.ended_at IS NULL "
         f"WHERE {where} ORDER BY u.id"
     )
-    return fetch((*BASE, *STATE), tail, params)
+    return fetch((*BASE, *STATE), tail, [*facts_params, *scores_params, *params])
 
 
 def derived_facts(accounts: Accounts, at: datetime | None) -> tuple[str, list[Any]]:
