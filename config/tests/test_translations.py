@@ -36,6 +36,15 @@ def test_every_text_is_translated_with_the_same_placeholders(language):
     assert wrong == []
 
 
+def test_the_spanish_tour_calls_things_as_the_pages_do():
+    path = ROOT / "locale/es/LC_MESSAGES/django.po"
+    shown = {text.casefold() for _, texts, _ in entries(path) for text in texts}
+    tour = (ROOT / "docs/recorrido.md").read_text(encoding="utf-8")
+    named = [" ".join(name.split()) for name in re.findall(r"(?<!\*)\*([^*]+)\*", tour)]
+    assert len(named) > 20
+    assert [name for name in named if name.casefold() not in shown] == []
+
+
 @pytest.mark.slow
 def test_no_marked_text_is_missing_from_the_files(tmp_path):
     """What makemessages finds in the code is what the Spanish file holds."""
