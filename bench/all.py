@@ -62,9 +62,10 @@ MEASUREMENTS = (
     ),
     Measurement(
         "messaging",
-        "--messages 10000 --streams 50 --times 100",
-        "--messages 100000 --streams 200",
-        "--messages 1000000",
+        # Below this there are members without a conversation.
+        "--messages 100000 --streams 50 --times 100",
+        "--messages 1000000 --streams 200",
+        "--messages 5000000",
     ),
     Measurement(
         "marketplace",
