@@ -123,19 +123,29 @@ def read_dossier(
     )
 
 
+def _standing(accounts: Accounts) -> tuple[str, list[Any]]:
+    """SQL joining the scores and overrides of some accounts (`u`).
+
+    The accounts are named to the joined table too: a range is not carried through an outer join,
+    and each chunk of a recompute would read the rows of everyone.
+    """
+    scores, params = accounts.sql("s.account_id")
+    joins = (
+        f"LEFT JOIN {SCORES} AS s ON s.account_id = u.id AND {scores} "
+        f"LEFT JOIN {OVERRIDES} AS o ON o.account_id = u.id AND o.ended_at IS NULL"
+    )
+    return joins, params
+
+
 def _base(accounts: Accounts) -> dict[str, Ints]:
     where, params = accounts.sql("u.id")
-    # Said for each table: a range is not carried through an outer join, and each chunk of a
-    # recompute would read the facts of everyone.
-    facts, facts_params = accounts.sql("f.account_id")
-    scores, scores_params = accounts.sql("s.account_id")
+    facts, facts_params = accounts.sql("f.account_id")  # for the same reason
+    standing, standing_params = _standing(accounts)
     tail = (
         f"FROM {USERS} AS u LEFT JOIN {FACTS_TABLE} AS f ON f.account_id = u.id AND {facts} "
-        f"LEFT JOIN {SCORES} AS s ON s.account_id = u.id AND {scores} "
-        f"LEFT JOIN {OVERRIDES} AS o ON o.account_id = u.id AND o.ended_at IS NULL "
-        f"WHERE {where} ORDER BY u.id"
+        f"{standing} WHERE {where} ORDER BY u.id"
     )
-    return fetch((*BASE, *STATE), tail, [*facts_params, *scores_params, *params])
+    return fetch((*BASE, *STATE), tail, [*facts_params, *standing_params, *params])
 
 
 def derived_facts(accounts: Accounts, at: datetime | None) -> tuple[str, list[Any]]:
@@ -160,15 +170,13 @@ def derived_facts(accounts: Accounts, at: datetime | None) -> tuple[str, list[An
 def _base_from_log(accounts: Accounts, at: datetime) -> dict[str, Ints]:
     derived, derived_params = derived_facts(accounts, at)
     where, params = accounts.sql("u.id")
+    standing, standing_params = _standing(accounts)
     tail = (
-        f"FROM {USERS} AS u LEFT JOIN f ON f.account_id = u.id "
-        f"LEFT JOIN {SCORES} AS s ON s.account_id = u.id "
-        f"LEFT JOIN {OVERRIDES} AS o ON o.account_id = u.id AND o.ended_at IS NULL "
+        f"FROM {USERS} AS u LEFT JOIN f ON f.account_id = u.id {standing} "
         f"WHERE {where} AND COALESCE(f.account_created_at, u.date_joined) <= %s ORDER BY u.id"
     )
-    return fetch(
-        (*BASE, *STATE), tail, [*derived_params, *params, at], head=f"WITH f AS ({derived})"
-    )
+    bound = [*derived_params, *standing_params, *params, at]
+    return fetch((*BASE, *STATE), tail, bound, head=f"WITH f AS ({derived})")
 
 
 def _rows_of(ids: Ints, accounts: Ints) -> tuple[Ints, np.ndarray]:

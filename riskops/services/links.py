@@ -178,9 +178,9 @@ def _take_off(waiting: Sequence[tuple[int, int]]) -> None:
 def _write(found: Sequence[FoundPairs], scope: Q) -> LinkSummary:
     """Makes the rows in scope equal to what was found; verdicts stay."""
     fields = ("low_id", "high_id", "pk", "status", "digest")
-    stored = {row[:2]: row[2:] for row in RelatedAccount.objects.filter(scope).values_list(*fields)}
-    judged_apart = RelatedAccount.objects.filter(scope, status=LinkStatus.DISMISSED)
-    dismissed = dict(judged_apart.values_list("pk", "dismissed_with"))
+    rows = RelatedAccount.objects.filter(scope)
+    stored = {row[:2]: row[2:] for row in rows.values_list(*fields)}
+    dismissed = dict(rows.filter(status=LinkStatus.DISMISSED).values_list("pk", "dismissed_with"))
     summary = LinkSummary()
     news: list[Pair] = []
     for pairs in found:
