@@ -41,7 +41,7 @@ RING_SIZE = 5
 CROWD_CAP = 50
 
 
-def make_places(accounts, events):
+def make_places(accounts):
     """Hubs: forty addresses that up to a tenth of the accounts were seen at, unevenly."""
     top = accounts // 10
     for number in range(HUBS):
@@ -67,6 +67,30 @@ def make_places(accounts, events):
     )
 
 
+# Kind, how many, within how many seconds, with how many devices: what the shipped rules look for.
+BURSTS = (
+    (EventKind.LOGIN_FAILED, 12, 300, 1),
+    (EventKind.PURCHASE, 12, 300, 1),
+    (EventKind.CONTENT_POSTED, 25, 300, 1),
+    (EventKind.LOGIN_OK, 5, 36_000, 5),
+)
+
+
+def make_bursts(accounts):
+    """One account in 250 does too much at once, a quarter of them each kind of thing."""
+    for number, (kind, count, seconds, devices) in enumerate(BURSTS):
+        execute(
+            "INSERT INTO riskops_accountevent (account_id, kind, occurred_at, received_at, source,"
+            " external_id, ip_id, device_id, currency, country)"
+            f" SELECT a, {kind.value}, now() - make_interval(secs => (a * 7919) %% 31000000"
+            f" + m * {seconds // count}), now(), 'bench', 'burst' || {number} || '-' || a || '-'"
+            f" || m, a, {accounts} + 1 + (a + m %% {devices}) %% {accounts}, '', ''"
+            f" FROM generate_series({1 + number}, {accounts}, 1000) a,"
+            f" generate_series(1, {count}) m",
+            [],
+        )
+
+
 def fill(options):
     accounts = options.accounts
     say(f"{accounts:,} accounts made", timed(lambda: risk.make_people(accounts))[0])
@@ -74,7 +98,8 @@ def fill(options):
         f"{options.events:,} events made",
         timed(lambda: risk.make_events(accounts, options.events))[0],
     )
-    make_places(accounts, options.events)
+    make_places(accounts)
+    make_bursts(accounts)
     risk.analyze()
     say("facts derived from the raw log", timed(lambda: risk.derive(accounts))[0])
     risk.analyze()

@@ -160,6 +160,11 @@ def _false():
     return "false" if IS_POSTGRES else "0"
 
 
+MONEY = f"{EventKind.PURCHASE.value}, {EventKind.SALE.value}, {EventKind.TRANSFER.value}"
+# From 5 to 105, one in five hundred a thousand more, in minor units.
+AMOUNT = f"500 + {below(10_000)} + CASE WHEN {below(500)} = 0 THEN 100000 ELSE 0 END"
+
+
 def make_events(accounts, events):
     """Events of a year; most from an account's own address and device, some from anywhere."""
     bounds, total = [], 0
@@ -171,14 +176,16 @@ def make_events(accounts, events):
             high = min(low + PART - 1, events)
             execute(
                 "INSERT INTO riskops_accountevent (account_id, kind, occurred_at, received_at,"
-                " source, external_id, ip_id, device_id, currency, country)"
-                f" SELECT a, CASE {' '.join(bounds)} ELSE {EventKind.LOGIN_OK.value} END,"
-                f" {ago('s')}, {ago('0')}, 'bench', 'b' || n,"
-                f" CASE WHEN w < 8 THEN a ELSE 1 + {below(accounts)} END, {accounts} + a, '', ''"
-                f" FROM (SELECT n, 1 + {below(accounts)} AS a, {below(1000)} AS r,"
+                " source, external_id, ip_id, device_id, amount, currency, country)"
+                f" SELECT a, k, {ago('s')}, {ago('0')}, 'bench', 'b' || n,"
+                f" CASE WHEN w < 8 THEN a ELSE 1 + {below(accounts)} END, {accounts} + a,"
+                f" CASE WHEN k IN ({MONEY}) THEN {AMOUNT} END,"
+                f" CASE WHEN k IN ({MONEY}) THEN 'EUR' ELSE '' END, ''"
+                f" FROM (SELECT n, a, s, w, CASE {' '.join(bounds)} END AS k"
+                f" FROM (SELECT n, 1 + {below(accounts)} AS a, {below(total)} AS r,"
                 # A log grows in the order of time, give or take an hour.
                 f" ({events} - n) * {YEAR}.0 / {events} + {below(3600)} AS s,"
-                f" {below(10)} AS w FROM {numbers(low, high)}) AS e"
+                f" {below(10)} AS w FROM {numbers(low, high)}) AS drawn) AS e"
             )
             bar.update(high - low + 1)
 

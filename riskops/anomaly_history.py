@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
 import numpy as np
 
-from riskops.anomaly_windows import DAY, MINUTE, EventTable, Hit, Ints, Parameters, letters
+from riskops.anomaly_windows import (
+    DAY,
+    MINUTE,
+    Bools,
+    EventTable,
+    Hit,
+    Ints,
+    Parameters,
+    letters,
+)
 
 HOUR = 60 * MINUTE
 # Fewer days than this say nothing about what is usual; then the peers are asked.
@@ -13,13 +25,29 @@ ENOUGH = 8
 NORMAL = 0.6745
 
 
-def robust_z(value: float, history: Ints) -> float:
-    """Distance from the median in robust deviations; a flat history counts a tenth of its level."""
-    median = float(np.median(history))
-    deviation = float(np.median(np.abs(history - median)))
+class Level(NamedTuple):
+    """What is usual: the median of some totals and their robust deviation."""
+
+    median: float
+    deviation: float
+
+    def z(self, value: float) -> float:
+        """Distance of a value from the median in robust deviations."""
+        return NORMAL * (value - self.median) / self.deviation
+
+
+def level(totals: Ints) -> Level | None:
+    """The level of enough totals; a flat history counts a tenth of its level as deviation."""
+    if len(totals) < ENOUGH:
+        return None
+    median = float(np.median(totals))
+    deviation = float(np.median(np.abs(totals - median)))
     # With identical days before, any change would be infinitely far.
-    deviation = max(deviation, abs(median) / 10, 1.0)
-    return NORMAL * (value - median) / deviation
+    return Level(median, max(deviation, abs(median) / 10, 1.0))
+
+
+# The level of everybody's totals by day and currency, for the days asked for.
+Peers = Callable[[Iterable[int]], Mapping[tuple[int, int], Level]]
 
 
 def unusual_hours(logins: EventTable, since: int, parameters: Parameters) -> list[Hit]:
@@ -57,15 +85,38 @@ def unusual_hours(logins: EventTable, since: int, parameters: Parameters) -> lis
 
 
 def daily(events: EventTable) -> tuple[Ints, Ints, Ints, Ints]:
-    """Totals by account, currency and UTC day: four parallel columns."""
+    """Totals by account, currency and UTC day: four parallel columns, sorted by the first three."""
     events = events.only((events.amount != 0) & (events.currency != 0))
     day = events.at // DAY
-    keys, inverse = np.unique(
-        np.stack([events.account, events.currency, day]), axis=1, return_inverse=True
+    order = np.lexsort((day, events.currency, events.account))
+    account, currency, day = events.account[order], events.currency[order], day[order]
+    first = np.flatnonzero(_changes(account) | _changes(currency) | _changes(day))
+    if not len(first):
+        return account, currency, day, day
+    total = np.add.reduceat(np.abs(events.amount[order]), first)
+    return account[first], currency[first], day[first], total
+
+
+def _changes(values: Ints) -> Bools:
+    """Where a value differs from the one before; the first always does."""
+    return np.diff(values, prepend=-1) != 0
+
+
+def daily_levels(events: EventTable) -> dict[tuple[int, int], Level]:
+    """The level of all accounts' totals, by day and currency, where there are enough."""
+    _, currency, day, total = daily(events)
+    order = np.lexsort((currency, day))
+    currency, day, total = currency[order], day[order], total[order]
+    first = np.flatnonzero(_changes(day) | _changes(currency))
+    levels = (
+        {
+            (int(day[row]), int(currency[row])): level(totals)
+            for row, totals in zip(first.tolist(), np.split(total, first[1:]), strict=True)
+        }
+        if len(first)
+        else {}
     )
-    total = np.zeros(keys.shape[1], dtype=np.int64)
-    np.add.at(total, inverse.reshape(-1), np.abs(events.amount))
-    return keys[0], keys[1], keys[2], total
+    return {key: found for key, found in levels.items() if found is not None}
 
 
 def big_days(events: EventTable, since: int, parameters: Parameters) -> Ints:
@@ -75,25 +126,22 @@ def big_days(events: EventTable, since: int, parameters: Parameters) -> Ints:
 
 
 def volume_outliers(
-    history: EventTable, peers: dict[tuple[int, int], Ints], since: int, parameters: Parameters
+    history: EventTable, peers: Peers, since: int, parameters: Parameters
 ) -> list[Hit]:
     """Days whose total lies far from the account's days before, or from everybody's that day.
 
-    `peers` holds, by day and currency, the totals of all accounts.
+    `peers` gives, for the days asked for, the level of all accounts by day and currency.
     """
     account, currency, day, total = daily(history)
+    rows = np.flatnonzero((day >= since // DAY) & (total >= parameters["amount"])).tolist()
+    own = _own_levels(account, currency, day, total, rows, parameters["days"])
+    strangers = [row for row in rows if own[row] is None]
+    everybody = peers(day[strangers].tolist()) if strangers else {}
     hits = []
-    for row in np.flatnonzero((day >= since // DAY) & (total >= parameters["amount"])).tolist():
-        mine = (account == account[row]) & (currency == currency[row]) & (day < day[row])
-        before = total[mine & (day >= day[row] - parameters["days"])]
-        compared = "own days"
-        if len(before) < ENOUGH:
-            before = peers.get((int(day[row]), int(currency[row])), before)
-            compared = "peers"
-        if len(before) < ENOUGH:
-            continue
-        z = robust_z(float(total[row]), before)
-        if z * 10 >= parameters["tenths"]:
+    for row in rows:
+        usual = own[row] or everybody.get((int(day[row]), int(currency[row])))
+        z = usual.z(float(total[row])) if usual else -np.inf
+        if usual and z * 10 >= parameters["tenths"]:
             hits.append(
                 Hit(
                     account=int(account[row]),
@@ -102,13 +150,26 @@ def volume_outliers(
                     evidence={
                         "total": int(total[row]),
                         "currency": letters(int(currency[row])),
-                        "median": int(np.median(before)),
+                        "median": int(usual.median),
                         "z": round(z, 1),
-                        "compared_with": compared,
+                        "compared_with": "own days" if own[row] else "peers",
                     },
                 )
             )
     return hits
+
+
+def _own_levels(
+    account: Ints, currency: Ints, day: Ints, total: Ints, rows: list[int], reach: int
+) -> dict[int, Level | None]:
+    """For each row the level of the account's days before it, as far as they reach back."""
+    first = np.flatnonzero(_changes(account) | _changes(currency))
+    found = {}
+    for row in rows:
+        low = int(first[np.searchsorted(first, row, side="right") - 1])
+        low += int(np.searchsorted(day[low:row], day[row] - reach))
+        found[row] = level(total[low:row])
+    return found
 
 
 def new_countries(

@@ -8,6 +8,7 @@ off to its subnet. The logarithms add up to bits of surprise.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,15 @@ def feature_bits(feature: Feature, logins: Ints) -> Floats:
     mine = (feature.own + share) / (logins + 1)
     bits = np.log2(share / mine)
     return np.where(feature.known, np.maximum(bits, LEAST_BITS), 0.0)
+
+
+def least_logins(bits: float, told: int) -> int:
+    """The fewest logins of an account with which one of them may hold so many bits.
+
+    Of `told` features each holds at most log2(logins + 1), as for a value nobody showed before
+    of which everybody's share is one; a list adds its own.
+    """
+    return max(math.ceil(2 ** ((bits - LISTED_BITS) / told) * (1 - 1e-9)) - 1, 0)
 
 
 def surprise(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,12 @@ class Accounts:
     def listed(cls, ids: Iterable[int]) -> Accounts:
         wanted = tuple(sorted(set(ids)))
         return cls(wanted[0] if wanted else 0, wanted[-1] if wanted else -1, wanted)
+
+    def __contains__(self, account: int) -> bool:
+        if self.ids is None:
+            return self.low <= account <= self.high
+        place = bisect_left(self.ids, account)
+        return self.ids[place : place + 1] == (account,)
 
     def sql(self, column: str) -> tuple[str, list[Any]]:
         """A condition on a column, with its parameters."""

@@ -14,6 +14,12 @@ class IdentifierQuerySet(QuerySet):
         """Identifiers an account was seen with."""
         return self.filter(sightings__account_id=account_id)
 
+    def as_evidence(self) -> IdentifierQuerySet:
+        """With what is shown of an identifier that two accounts share."""
+        return self.only(
+            "kind", "value", "subnet", "accounts", "is_shared", "shared_reason", "listing"
+        )
+
     def loud(self) -> IdentifierQuerySet:
         """Identifiers that link nobody: crowded, marked as shared, or on a list."""
         cap = int(sockets.setting("riskops.links_crowd_cap"))

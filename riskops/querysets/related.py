@@ -14,6 +14,7 @@ from riskops.models import Identifier, RelatedAccount, Sighting
 
 # Crowded identifiers shown with a pair; they say nothing, so a few are enough.
 CROWDED_SHOWN = 5
+CROWDED_READ = 50
 NETWORK_KINDS = ("ip", "subnet")
 
 
@@ -46,7 +47,8 @@ def show_pairs(
     The same evidence is shown to everyone; without the right to personal data only the
     identifiers' values are masked.
     """
-    known = Identifier.objects.in_bulk({row[1] for pair in pairs for row in pair.evidence})
+    told = {row[1] for pair in pairs for row in pair.evidence}
+    known = {one.pk: one for one in Identifier.objects.filter(pk__in=told).as_evidence()}
     crowds = _crowds(pairs, account_id)
     result = []
     for pair in pairs:
@@ -91,15 +93,17 @@ def _crowds(pairs: Sequence[RelatedAccount], account_id: int | None) -> dict[int
     found: dict[int, list[Identifier]] = defaultdict(list)
     if account_id is None or not pairs:
         return found
-    loud = {
-        identifier.pk: identifier
-        for identifier in Identifier.objects.of_account(account_id).loud().order_by("accounts")[:50]
-    }
+    mine = Identifier.objects.of_account(account_id).loud().order_by("accounts", "pk")
+    loud = {identifier.pk: identifier for identifier in mine.as_evidence()[:CROWDED_READ]}
+    if not loud:
+        return found
     partners = {pair.low_id for pair in pairs} | {pair.high_id for pair in pairs}
     rows = Sighting.objects.filter(
         identifier_id__in=loud, account_id__in=partners - {account_id}
-    ).order_by("identifier__accounts", "identifier_id")
-    for account, identifier in rows.values_list("account_id", "identifier_id"):
+    ).values_list("account_id", "identifier_id")
+    # By how crowded they are, as `loud` is.
+    place = {pk: number for number, pk in enumerate(loud)}
+    for account, identifier in sorted(rows, key=lambda row: place[row[1]]):
         found[account].append(loud[identifier])
     return found
 

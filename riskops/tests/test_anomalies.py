@@ -19,7 +19,9 @@ from riskops.models import (
 )
 from riskops.querysets import log
 from riskops.querysets.accounts import Accounts
+from riskops.querysets.candidates import may_be_struck
 from riskops.querysets.neighbours import open_anomalies
+from riskops.services import detection
 from riskops.services.anomalies import (
     change_rule,
     create_rule,
@@ -63,6 +65,28 @@ def rows():
             "rule__code", "account", "status", "hits", "first_hit_at", "last_hit_at"
         )
     ) + sorted(AnomalyHit.objects.values_list("rule__code", "account", "key", "at"))
+
+
+def busy_life(rng, account, size):
+    """A few months of everything the rules watch, by habit and now and then out of it."""
+    hour, usual = rng.randrange(24), rng.randrange(2_000, 9_000)
+    kinds = ["login_ok"] * 6 + ["login_failed", "transfer", "purchase", "follow"]
+    return [
+        event(
+            account,
+            rng.choice([*kinds, "content_posted", "message_sent"]),
+            occurred_at=NOW
+            - timedelta(days=rng.randrange(1, 90))
+            + timedelta(hours=rng.choice([hour] * 9 + list(range(24))), minutes=rng.randrange(90)),
+            ip=f"81.2.{rng.choice([1, 1, 1, 2])}.{rng.choice([1, 1, 1, rng.randrange(9)])}",
+            device=rng.choice(["phone"] * 5 + ["laptop", f"new-{rng.randrange(9)}", ""]),
+            country=rng.choice(["ES"] * 9 + ["FR", "JP", ""]),
+            amount=usual * rng.choice([9, 10, 11, 10, 200]),
+            currency=rng.choice(["EUR", "EUR", "USD"]),
+            data=rng.choice([None, {"text": f"offer {rng.randrange(12)}"}]),
+        )
+        for _ in range(size)
+    ]
 
 
 def quiet_life(account, days=60, **fields):
@@ -123,6 +147,13 @@ def test_every_shipped_rule_has_an_example():
     assert set(AnomalyRule.objects.values_list("code", flat=True)) == set(STRIKES)
 
 
+@pytest.fixture(params=[0.0, 1.0], ids=["end-to-end", "by-account"])
+def way(request, monkeypatch):
+    """Both ways to look at the whole log."""
+    monkeypatch.setattr(detection, "FEW_EVENTS", request.param)
+
+
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("code", STRIKES)
 def test_rule_strikes_once_and_never_twice(code, marta, other_member):
     strangers = [UserFactory() for _ in range(4)]
@@ -149,6 +180,53 @@ def test_piece_by_piece_finds_what_one_run_finds(code, marta):
     assert code in found(marta)
 
 
+# Low enough for a random history to be struck by each rule, and to be spared by it.
+EASY = {
+    "transaction_velocity": {"count": 3, "minutes": 2000},
+    "transaction_total": {"amount": 1_500_000, "minutes": 3 * 1440},
+    "structuring": {"threshold": 70_000, "percent": 60, "count": 3, "minutes": 10_000},
+    "unusual_hour": {"logins": 20, "permille": 30, "days": 90},
+    "new_country": {"days": 7},
+    "many_devices": {"count": 3, "minutes": 3000},
+    "far_sessions": {"km": 500, "minutes": 600},
+    "impossible_travel": {"km": 500, "kmh": 200},
+    "posting_burst": {"count": 3, "minutes": 5000},
+    "repeated_content": {"count": 2, "minutes": 10_000},
+    "follow_burst": {"count": 4, "minutes": 10_000},
+    "failed_login_burst": {"count": 4, "minutes": 10_000},
+    "volume_outlier": {"tenths": 35, "amount": 500_000, "days": 90},
+    "unusual_login": {"bits": 7, "logins": 10},
+}
+
+
+@pytest.mark.parametrize("slice_events", [7, 400_000])
+def test_the_accounts_left_out_would_not_have_been_struck(slice_events, monkeypatch):
+    for code, parameters in EASY.items():
+        AnomalyRule.objects.filter(code=code).update(parameters=parameters)
+    rng = random.Random(4)
+    for _ in range(12):
+        record(*busy_life(rng, UserFactory(), rng.randrange(2, 150)))
+    monkeypatch.setattr(detection, "FEW_EVENTS", 0.0)
+    detect_history()
+    expected = rows()
+    struck = {code for code, *_ in expected}
+    assert struck == set(EASY) == set(STRIKES)
+    Anomaly.objects.all().delete()
+    AnomalyHit.objects.all().delete()
+    monkeypatch.setattr(detection, "FEW_EVENTS", 1.0)
+    monkeypatch.setattr(detection, "SLICE_EVENTS", slice_events)
+    detect_history()
+    assert rows() == expected
+
+
+def test_only_accounts_that_may_be_struck_are_read(marta, other_member, monkeypatch):
+    record(*burst(marta, "login_failed", 10), *burst(other_member, "login_failed", 9))
+    accounts, events = may_be_struck([("failed_login_burst", {"count": 10})], 1.0)
+    assert (accounts.tolist(), events.tolist()) == ([marta.pk], [10])
+    assert may_be_struck([("failed_login_burst", {"count": 10})], 0.5) is None
+    assert may_be_struck([], 0.5)[0].tolist() == []
+
+
 @pytest.mark.parametrize("bits", [1, 3, 6, 9])
 def test_logins_left_out_before_they_are_read_would_not_have_surprised(bits, monkeypatch):
     rng = random.Random(bits)
@@ -169,6 +247,7 @@ def test_logins_left_out_before_they_are_read_would_not_have_surprised(bits, mon
             ]
         )
     Identifier.objects.filter(value__endswith=".1").update(listing="proxy")
+    monkeypatch.setattr(detection, "FEW_EVENTS", 0.0)
     detect_history()
     narrowed = rows()
     Anomaly.objects.all().delete()

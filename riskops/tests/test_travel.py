@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from riskops.countries import CENTRES, RADII, code_of
-from riskops.login_risk import Feature, surprise
+from riskops.login_risk import Feature, least_logins, surprise
 from riskops.services.geo import places_of
 from riskops.travel import country_places, distance_km
 
@@ -87,3 +89,24 @@ def test_a_listed_address_is_stranger():
 def test_what_a_login_does_not_tell_counts_for_nothing():
     unknown = feature(0, known=False)
     assert bits(address=unknown, device=unknown, country=unknown) == 0
+
+
+@given(
+    logins=st.integers(0, 500),
+    told=st.lists(st.booleans(), min_size=3, max_size=3),
+    own=st.integers(0, 500),
+    share=st.floats(1e-9, 1.0),
+    listed=st.booleans(),
+)
+def test_no_login_surprises_more_than_its_account_has_logins_for(logins, told, own, share, listed):
+    features = [
+        Feature(np.array([min(own, logins)]), np.array([share]), np.array([known]))
+        for known in told
+    ]
+    bits = surprise(
+        *features,
+        logins=np.array([logins]),
+        subnet_known=np.array([False]),
+        listed=np.array([listed]),
+    )[0]
+    assert logins >= least_logins(bits, max(sum(told), 1))

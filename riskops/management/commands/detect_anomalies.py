@@ -53,5 +53,5 @@ class Command(BaseCommand):
         for rule, hits in sorted(summary.by_rule.items()):
             self.stdout.write(f"  {rule}: {hits}")
 
-    def _progress(self, reached: datetime, hits: int) -> None:
-        self.stderr.write(f"until {min(reached, timezone.now()):%Y-%m-%d %H:%M}: {hits} new hits")
+    def _progress(self, done: float, hits: int) -> None:
+        self.stderr.write(f"{done:.0%}: {hits} new hits")

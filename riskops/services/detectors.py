@@ -1,0 +1,247 @@
+"""The detectors: each reads what its rule looks at in a span and says where the rule strikes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from riskops import anomaly_history, anomaly_windows, travel
+from riskops.anomaly_history import Level
+from riskops.anomaly_windows import DAY, MINUTE, EventTable, Hit, Ints, Parameters
+from riskops.eventcheck import EARLIEST
+from riskops.login_risk import Feature, surprise
+from riskops.models import EventKind
+from riskops.querysets import log
+from riskops.querysets.accounts import Accounts
+from riskops.querysets.facts import to_micros
+from riskops.services.geo import places_of
+
+# Days of everybody's transactions read at once, which bounds the memory.
+PEER_DAYS = 30
+
+K = EventKind
+
+
+class Everyone:
+    """What one account is compared with: read when first asked for, then kept for the run."""
+
+    def __init__(self) -> None:
+        self._levels: dict[tuple[int, int], Level] = {}
+        self._days: set[int] = set()
+
+    @cached_property
+    def accounts(self) -> float:
+        """How many accounts there are."""
+        return float(max(log.accounts_known(), 1))
+
+    @cached_property
+    def countries(self) -> dict[int, float]:
+        """The share of each country among all logins that tell one."""
+        return log.country_shares()
+
+    def levels(self, days: Iterable[int]) -> Mapping[tuple[int, int], Level]:
+        """What accounts moved on these days, by day and currency."""
+        wanted = sorted(set(days) - self._days)
+        while wanted:
+            low = wanted[0]
+            part = [day for day in wanted if day < low + PEER_DAYS]
+            moved = log.read_events(
+                dict.fromkeys(log.TRANSACTIONS, low * DAY), (part[-1] + 1) * DAY
+            )
+            self._levels.update(anomaly_history.daily_levels(moved))
+            wanted = wanted[len(part) :]
+            self._days.update(part)
+        return self._levels
+
+
+@dataclass(slots=True)
+class Span:
+    """What a run looks at: hits from `start` until before `end`, of everyone or of some."""
+
+    start: int
+    end: int
+    accounts: Accounts | None
+    back: dict[int, int]  # how long before the start each kind of event matters
+    everyone: Everyone
+    _events: EventTable | None = None
+
+    def events(self, *kinds: int) -> EventTable:
+        """Events of the span and of the windows before it, read once for all rules."""
+        if self._events is None:
+            since = {kind: self.start - back for kind, back in self.back.items()}
+            self._events = log.read_events(since, self.end, self.accounts)
+        return self._events.of_kinds(*kinds)
+
+    def covers(self, hit: Hit) -> bool:
+        """Whether a hit is this span's; totals of a day carry the day's first moment."""
+        in_span = self.start <= hit.at < self.end or hit.key.startswith("day:")
+        return in_span and (self.accounts is None or hit.account in self.accounts)
+
+
+def _windowed(detector: str, find: Callable[[EventTable, Parameters], list[Hit]]) -> Finder:
+    def finder(span: Span, parameters: Parameters) -> list[Hit]:
+        return find(span.events(*WINDOWED[detector]), parameters)
+
+    return finder
+
+
+def _repeated(span: Span, parameters: Parameters) -> list[Hit]:
+    back = 2 * parameters["minutes"] * MINUTE
+    account, at, event, digest = log.read_content(span.start - back, span.end, span.accounts)
+    return anomaly_windows.repeated(account, at, event, digest, parameters)
+
+
+def _unusual_hour(span: Span, parameters: Parameters) -> list[Hit]:
+    logins = span.events(K.LOGIN_OK.value)
+    active = np.unique(logins.account[logins.at >= span.start])
+    if not len(active):
+        return []
+    history = log.read_events(
+        {K.LOGIN_OK.value: span.start - parameters["days"] * DAY},
+        span.end,
+        Accounts.listed(active.tolist()),
+        logins_at_least=parameters["logins"] + 1,
+    )
+    return anomaly_history.unusual_hours(history, span.start, parameters)
+
+
+def _new_country(span: Span, parameters: Parameters) -> list[Hit]:
+    account, country, first = log.read_countries(span.accounts, span.start, span.end)
+    return anomaly_history.new_countries(account, country, first, span.start, span.end, parameters)
+
+
+def _travel(find: Callable[..., list[Hit]]) -> Finder:
+    def finder(span: Span, parameters: Parameters) -> list[Hit]:
+        logins = span.events(K.LOGIN_OK.value)
+        lat, lon, radius = places_of(logins)
+        known = np.isfinite(lat)
+        return find(logins.only(known), lat[known], lon[known], radius[known], parameters)
+
+    return finder
+
+
+def _volume(span: Span, parameters: Parameters) -> list[Hit]:
+    # The day the span begins in has begun before it.
+    start = span.start // DAY * DAY
+    money = log.read_events(dict.fromkeys(log.TRANSACTIONS, start), span.end, span.accounts)
+    accounts = anomaly_history.big_days(money, start, parameters)
+    if not len(accounts):
+        return []
+    history = log.read_events(
+        dict.fromkeys(log.TRANSACTIONS, start - parameters["days"] * DAY),
+        span.end,
+        Accounts.listed(accounts.tolist()),
+    )
+    return anomaly_history.volume_outliers(history, span.everyone.levels, start, parameters)
+
+
+def _unusual_login(span: Span, parameters: Parameters) -> list[Hit]:
+    found = log.read_logins(
+        span.start, span.end, span.accounts, parameters["logins"], parameters["bits"]
+    )
+    # More logins make a strange one stranger: with all there are now, none is missed.
+    maybe = np.flatnonzero(_surprise(span.everyone, found, found["logins"]) >= parameters["bits"])
+    found = {name: values[maybe] for name, values in found.items()}
+    before = _logins_before(found)
+    bits = np.where(before >= parameters["logins"], _surprise(span.everyone, found, before), 0.0)
+    rows = np.flatnonzero(bits >= parameters["bits"])
+    return [
+        Hit(
+            account=int(found["account"][row]),
+            at=int(found["at"][row]),
+            key=f"event:{int(found['id'][row])}",
+            evidence={
+                "bits": round(float(bits[row]), 1),
+                "logins_before": int(before[row]),
+                "new_address": bool(found["ip_first"][row] >= found["at"][row]),
+                "new_device": bool(found["device_first"][row] >= found["at"][row]),
+                "new_country": bool(found["country_first"][row] >= found["at"][row]),
+            },
+        )
+        for row in rows.tolist()
+    ]
+
+
+def _logins_before(found: dict[str, Ints]) -> Ints:
+    """How many logins each account had before each of these."""
+    if not len(found["account"]):
+        return found["account"]
+    accounts = Accounts.listed(found["account"].tolist())
+    first = {K.LOGIN_OK.value: to_micros(EARLIEST)}
+    logins = log.read_events(first, int(found["at"].max()), accounts)
+    people, start = np.unique(logins.account, return_index=True)
+    if not len(people):
+        return np.zeros_like(found["account"])
+    place = np.minimum(np.searchsorted(people, found["account"]), len(people) - 1)
+    low = start[place]
+    high = np.append(start, len(logins))[1:][place]
+    # A login is not before itself: strictly earlier ones count.
+    rank = anomaly_windows.first_after(logins.at, low, high, found["at"] - 1)
+    return np.where(people[place] == found["account"], rank - low, 0)
+
+
+def _surprise(everyone: Everyone, found: dict[str, Ints], logins: Ints) -> np.ndarray:
+    if not len(logins):
+        return np.zeros(0)
+    at, total = found["at"], everyone.accounts
+
+    def feature(name: str, known: np.ndarray) -> Feature:
+        # A value first seen at this very login was not seen before it.
+        own = np.where(found[f"{name}_first"] < at, found[f"{name}_own"], 0)
+        share = found.get(f"{name}_crowd", np.ones_like(at)) / total
+        return Feature(np.minimum(own, logins), np.maximum(share, 1 / total), known)
+
+    country = feature("country", found["country"] != 0)
+    shares = everyone.countries
+    share = np.array([shares.get(int(code), 1 / total) for code in found["country"].tolist()])
+    address = feature("ip", found["ip"] != 0)
+    return surprise(
+        address,
+        feature("device", found["device"] != 0),
+        Feature(country.own, share.reshape(len(at)), country.known),
+        logins=logins,
+        subnet_known=_subnet_known(found, (address.own == 0) & address.known),
+        listed=found["listed"] > 0,
+    )
+
+
+def _subnet_known(found: dict[str, Ints], new: np.ndarray) -> np.ndarray:
+    known = np.zeros(len(new), dtype=np.bool_)
+    rows = np.flatnonzero(new).tolist()
+    asked = [tuple(int(found[name][row]) for name in ("account", "ip", "at")) for row in rows]
+    familiar = log.familiar_subnets(asked) if asked else set()  # type: ignore[arg-type]
+    for row, (account, ip, _) in zip(rows, asked, strict=True):
+        known[row] = (account, ip) in familiar
+    return known
+
+
+Finder = Callable[[Span, Parameters], list[Hit]]
+# The detectors over short windows and the kinds of event they look at.
+WINDOWED: dict[str, tuple[int, ...]] = {
+    "transaction_velocity": log.TRANSACTIONS,
+    "transaction_total": log.TRANSACTIONS,
+    "structuring": log.TRANSACTIONS,
+    "many_devices": (K.LOGIN_OK.value,),
+    "posting_burst": (K.CONTENT_POSTED.value,),
+    "follow_burst": (K.FOLLOW.value,),
+    "failed_login_burst": (K.LOGIN_FAILED.value,),
+}
+FINDERS: dict[str, Finder] = {
+    "transaction_velocity": _windowed("transaction_velocity", anomaly_windows.bursts),
+    "transaction_total": _windowed("transaction_total", anomaly_windows.totals),
+    "structuring": _windowed("structuring", anomaly_windows.structuring),
+    "unusual_hour": _unusual_hour,
+    "new_country": _new_country,
+    "many_devices": _windowed("many_devices", anomaly_windows.many_devices),
+    "far_sessions": _travel(travel.far_sessions),
+    "impossible_travel": _travel(travel.impossible_travel),
+    "posting_burst": _windowed("posting_burst", anomaly_windows.bursts),
+    "repeated_content": _repeated,
+    "follow_burst": _windowed("follow_burst", anomaly_windows.bursts),
+    "failed_login_burst": _windowed("failed_login_burst", anomaly_windows.bursts),
+    "volume_outlier": _volume,
+    "unusual_login": _unusual_login,
+}
