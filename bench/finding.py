@@ -82,7 +82,7 @@ def make_bursts(accounts):
         execute(
             "INSERT INTO riskops_accountevent (account_id, kind, occurred_at, received_at, source,"
             " external_id, ip_id, device_id, currency, country)"
-            f" SELECT a, {kind.value}, now() - make_interval(secs => (a * 7919) %% 31000000"
+            f" SELECT a, {kind.value}, now() - make_interval(secs => (a * 7919::bigint) %% 31000000"
             f" + m * {seconds // count}), now(), 'bench', 'burst' || {number} || '-' || a || '-'"
             f" || m, a, {accounts} + 1 + (a + m %% {devices}) %% {accounts}, '', ''"
             f" FROM generate_series({1 + number}, {accounts}, 1000) a,"

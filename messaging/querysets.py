@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, OuterRef, Q
 
 # Names the excerpt and its surroundings, not the whole conversation.
 _CONTEXT = 25
@@ -72,7 +72,7 @@ class MessageQuerySet(models.QuerySet):
         """Messages this member sent or received."""
         return self.filter(Q(conversation__lower_id=user_id) | Q(conversation__higher_id=user_id))
 
-    def unread_after(self, seq: int, user_id: int) -> MessageQuerySet:
+    def unread_after(self, seq: int | OuterRef, user_id: int | OuterRef) -> MessageQuerySet:
         """What counts as unread beyond a read marker: the definition of the stored counter."""
         return self.filter(seq__gt=seq, is_hidden_for_recipient=False).exclude(sender_id=user_id)
 

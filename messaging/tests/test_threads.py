@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from messaging import services
 from messaging.errors import MessagesNotAccepted, RecipientBlockedByYou, TooManyMessages
+from messaging.integrity import check_unread_counts
 from messaging.models import Block, Conversation, Mailbox, Message, Participant, StreamEvent
 from messaging.services.mailboxes import recount
 from messaging.tests.factories import old_member, send, true_unread
@@ -42,6 +43,7 @@ def assert_everything_adds_up(members):
             visible = Message.objects.filter(conversation=row.conversation_id)
             newest = visible.visible_to(member.pk).order_by("-seq").first()
             assert row.last_message_id == (newest.pk if newest else None)
+    assert check_unread_counts() == []
 
 
 @pytest.mark.usefixtures("db")
@@ -181,6 +183,18 @@ def assert_everything_adds_up_for(cast):
 
 
 @pytest.mark.django_db
+def test_a_wrong_counter_is_found(member, other_member):
+    for _ in range(3):
+        send(other_member, member)
+    assert check_unread_counts() == []
+    Participant.objects.filter(user=member).update(unread_count=2)
+    Mailbox.objects.filter(user=member).update(unread_count=1)
+    assert check_unread_counts() == [
+        "1 conversations count their unread messages wrongly",
+        "1 mailboxes differ from the sum of their conversations",
+    ]
+
+
 def test_reading_is_monotone_and_idempotent_in_any_order(member, other_member):
     messages = [send(other_member, member, f"n{n}") for n in range(6)]
     furthest = 0

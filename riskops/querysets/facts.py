@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from django.db import connection
 
 from riskops.factspec import FACTS, PASSIVE_KINDS
 from riskops.measures import Events, Facts, KindNumbers
@@ -165,6 +166,21 @@ def derived_facts(accounts: Accounts, at: datetime | None) -> tuple[str, list[An
         f"WHERE {where}{until} GROUP BY e.account_id"
     )
     return sql, params
+
+
+def accounts_with_wrong_facts() -> int:
+    """How many accounts' stored facts differ from what the event log adds up to."""
+    derived, params = derived_facts(Accounts(0, 2**63 - 1), None)
+    names = ", ".join(("account_id", *(fact.column for fact in FACTS)))
+    stored, true = f"SELECT {names} FROM {FACTS_TABLE}", f"SELECT {names} FROM derived"  # noqa: S608
+    sql = (
+        f"WITH derived AS ({derived}) SELECT COUNT(DISTINCT account_id) FROM ("  # noqa: S608
+        f"SELECT * FROM ({stored} EXCEPT {true}) AS more UNION ALL "
+        f"SELECT * FROM ({true} EXCEPT {stored}) AS less) AS wrong"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return int(cursor.fetchone()[0])
 
 
 def _base_from_log(accounts: Accounts, at: datetime) -> dict[str, Ints]:

@@ -8,6 +8,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from riskops.integrity import check_facts
 from riskops.models import (
     AccountCountry,
     AccountFacts,
@@ -128,7 +129,12 @@ def test_maintained_facts_equal_rebuilt_ones(rng):
     assert rebuild_facts(EVERYONE) == 0
     assert rebuild_identifiers() == 0
     assert kept() == before
+    assert check_facts() == []
     AccountFacts.objects.update(logins=99, verified_at=None)
+    number = AccountFacts.objects.count()
+    assert check_facts() == [
+        f"the facts of {number} accounts differ from the event log: recompute_risk --rebuild"
+    ]
     Sighting.objects.update(hits=1000)
     AccountCountry.objects.all().delete()
     Identifier.objects.update(accounts=77, dealers=5)

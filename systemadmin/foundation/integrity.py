@@ -12,16 +12,23 @@ from systemadmin.foundation import sockets
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntegrityCheck:
-    """`run()` gives back what is wrong, one sentence each; an empty list means sound."""
+    """`run()` gives back what is wrong, one sentence each; an empty list means sound.
+
+    What can be counted again from other rows is `repairable`: no reason to refuse a backup.
+    """
 
     name: str
     run: Callable[[], list[str]]
+    repairable: bool = False
 
 
-def find_problems() -> list[str]:
-    """Run the checks of all apps; one that fails to run is a problem itself."""
+def find_problems(*, repairable: bool | None = None) -> list[str]:
+    """Run the checks of all apps, or of one sort; one that fails to run is a problem itself."""
     problems = []
-    for check in sockets.collect("integrity", "CHECKS"):
+    checks: list[IntegrityCheck] = sockets.collect("integrity", "CHECKS")
+    for check in checks:
+        if repairable is not None and check.repairable != repairable:
+            continue
         try:
             found = check.run()
         except Exception as error:

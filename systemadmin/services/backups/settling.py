@@ -38,7 +38,8 @@ def settle_here(*, purge: bool) -> Findings:
         # Roles and schedules follow the code, which may be newer than the backup.
         call_command("setup", verbosity=0)
     warnings = forget_unfinished_business() if purge else []
-    return Findings(problems=find_problems(), warnings=warnings)
+    warnings += find_problems(repairable=True)
+    return Findings(problems=find_problems(repairable=False), warnings=warnings)
 
 
 @transaction.atomic

@@ -5,6 +5,7 @@ import time
 from contextlib import closing
 
 import pytest
+from django.apps import apps
 from django.contrib.sessions.models import Session
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
@@ -144,6 +145,25 @@ def test_a_whole_shop_comes_back_with_its_ledger_and_its_audit_chain(own_databas
     assert "adds up" in own_database.manage("check_ledger")
     seal_audit_trail()
     assert verify_audit_trail().holds
+
+
+def test_what_can_be_counted_again_is_no_reason_to_refuse_a_backup(own_database):
+    own_database.manage("seed_demo", DEMO_MODE="1")
+    assert find_problems() == []
+    assert apps.get_model("messaging.Mailbox").objects.update(unread_count=77) > 0
+    assert apps.get_model("riskops.AccountFacts").objects.update(logins=77) > 0
+    backup = create_backup()
+
+    done = restore_backup(backup=backup, confirm=own_database.typed)
+
+    assert done.status == Restore.Status.DONE
+    assert find_problems(repairable=False) == []
+    found = find_problems(repairable=True)
+    assert [sentence.split(":")[0] for sentence in found] == [
+        "account facts",
+        "unread messages",
+    ]
+    assert set(found) <= set(done.warnings)
 
 
 def test_a_dump_is_of_one_moment(own_database, people, writer):
