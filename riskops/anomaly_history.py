@@ -58,9 +58,8 @@ def unusual_hours(logins: EventTable, since: int, parameters: Parameters) -> lis
     starts = np.flatnonzero(np.diff(logins.account, prepend=-1) != 0)
     ends = np.append(starts, len(logins))[1:]
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        for row in range(
-            max(start, int(np.searchsorted(logins.at[start:end], since)) + start), end
-        ):
+        new = start + int(np.searchsorted(logins.at[start:end], since))
+        for row in range(max(new, start + parameters["logins"]), end):
             first = start + int(np.searchsorted(logins.at[start:row], logins.at[row] - reach))
             before = hour[first:row]
             if len(before) < parameters["logins"]:
@@ -102,21 +101,38 @@ def _changes(values: Ints) -> Bools:
     return np.diff(values, prepend=-1) != 0
 
 
-def daily_levels(events: EventTable) -> dict[tuple[int, int], Level]:
-    """The level of all accounts' totals, by day and currency, where there are enough."""
-    _, currency, day, total = daily(events)
+def daily_levels(currency: Ints, day: Ints, total: Ints) -> dict[tuple[int, int], Level]:
+    """The level of the totals of many accounts, by day and currency, where there are enough."""
     order = np.lexsort((currency, day))
     currency, day, total = currency[order], day[order], total[order]
     first = np.flatnonzero(_changes(day) | _changes(currency))
-    levels = (
-        {
-            (int(day[row]), int(currency[row])): level(totals)
-            for row, totals in zip(first.tolist(), np.split(total, first[1:]), strict=True)
-        }
-        if len(first)
-        else {}
-    )
+    levels = {
+        (int(day[low]), int(currency[low])): level(total[low:high])
+        for low, high in zip(first.tolist(), [*first[1:].tolist(), len(total)], strict=False)
+    }
     return {key: found for key, found in levels.items() if found is not None}
+
+
+class DayBound(NamedTuple):
+    """What some day of an account must hold for a rule about amounts to strike."""
+
+    total: int | None = None
+    # Or an amount from the first to below the second.
+    near: tuple[int, int] | None = None
+
+
+def day_bound(detector: str, parameters: Parameters) -> DayBound | None:
+    """The bound of a detector; None for one that is not about amounts."""
+    if detector == "volume_outlier":
+        return DayBound(total=parameters["amount"])
+    if detector == "transaction_total":
+        # A window that reaches the amount has a day with its share of it.
+        days = -(-parameters["minutes"] * MINUTE // DAY) + 1
+        return DayBound(total=-(-parameters["amount"] // days))
+    if detector == "structuring":
+        least = -(-parameters["threshold"] * parameters["percent"] // 100)
+        return DayBound(near=(least, parameters["threshold"]))
+    return None
 
 
 def big_days(events: EventTable, since: int, parameters: Parameters) -> Ints:

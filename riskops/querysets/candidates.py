@@ -2,54 +2,60 @@
 
 A rule that asks for ten failed logins within minutes cannot strike an account that never had ten.
 Each bound lets through every account its detector could strike, and costs a scan of counters or
-one aggregate instead of a look at each event. Windows and their rules are in `anomaly_windows`.
+one aggregate instead of a look at each event. What bounds the rules about amounts is the day's
+total (`anomaly_history.day_bound`), which a survey of all days tells.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from django.conf import settings
 from django.db.models import Count, F, Q, QuerySet, Sum
-from django.db.models.functions import Abs, TruncDate
 
 from riskops.anomaly_windows import Ints, Parameters
 from riskops.login_risk import least_logins
 from riskops.models import AccountCountry, AccountEvent, AccountFacts, IdentifierKind, Sighting
 from riskops.querysets import log
-
-DAY_MINUTES = 24 * 60
-READ_AT_ONCE = 10_000
+from riskops.querysets.accounts import Accounts
+from riskops.querysets.columns import Read, fetch
 
 Bound = Callable[[Parameters], list[QuerySet]]
 
 
-def may_be_struck(
-    rules: Iterable[tuple[str, Parameters]], share: float
-) -> tuple[Ints, Ints] | None:
-    """Accounts (ascending) that one of these detectors may strike, and how many events each has.
+def may_be_struck(rules: Sequence[tuple[str, Parameters]], rich: Sequence[Ints]) -> list[Ints]:
+    """For each rule (its detector and parameters) the accounts it may strike, ascending.
 
-    None when these are more than that share of all events: then reading the log from end to end
-    is cheaper than account by account.
+    `rich` holds, for each rule, those that a survey of all days lets through besides.
     """
-    bounds = [rows for detector, given in rules for rows in BOUNDS[detector](given)]
-    if not bounds:
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    limit = share * (AccountFacts.objects.aggregate(total=Sum("events"))["total"] or 0)
-    chosen = bounds[0].union(*bounds[1:]) if len(bounds) > 1 else bounds[0]
-    rows = AccountFacts.objects.filter(pk__in=chosen).order_by("pk").values_list("pk", "events")
-    accounts: list[int] = []
-    events: list[int] = []
-    total = 0
-    for account, number in rows.iterator(READ_AT_ONCE):
-        total += number
-        if total > limit:
-            return None
-        accounts.append(account)
-        events.append(number)
-    return np.array(accounts, dtype=np.int64), np.array(events, dtype=np.int64)
+    found = []
+    for (detector, parameters), days in zip(rules, rich, strict=True):
+        parts = [_ids(rows) for rows in BOUNDS[detector](parameters)]
+        found.append(np.unique(np.concatenate([days, *parts])))
+    return found
+
+
+def events_of(accounts: Ints) -> Ints:
+    """How many events each of these accounts (ascending) has."""
+    where, params = Accounts.listed(accounts.tolist()).sql("f.account_id")
+    columns = (Read("account", "f.account_id"), Read("events", "f.events"))
+    known = fetch(columns, f"FROM {log.FACTS} AS f WHERE {where} ORDER BY 1", params)
+    events = np.zeros(len(accounts), dtype=np.int64)
+    events[np.searchsorted(accounts, known["account"])] = known["events"]
+    return events
+
+
+def events_known() -> int:
+    """How many events there are of all accounts."""
+    return int(AccountFacts.objects.aggregate(total=Sum("events"))["total"] or 0)
+
+
+def _ids(rows: QuerySet[Any]) -> Ints:
+    sql, params = rows.values("account_id").query.sql_with_params()
+    tail = f"FROM ({sql}) AS bound"
+    return fetch((Read("account", "bound.account_id"),), tail, params)["account"]
 
 
 def _often(*columns: str, name: str = "count", more: int = 0) -> Bound:
@@ -63,31 +69,12 @@ def _often(*columns: str, name: str = "count", more: int = 0) -> Bound:
     return bound
 
 
-def _money() -> QuerySet:
-    events = AccountEvent.objects.filter(kind__in=log.TRANSACTIONS, amount__isnull=False)
-    return events.exclude(currency="").annotate(size=Abs("amount")).order_by()
+def _none(parameters: Parameters) -> list[QuerySet]:
+    """Bounded by the day's total alone."""
+    return []
 
 
-def _total(parameters: Parameters) -> list[QuerySet]:
-    # A window that reaches the amount has a day with its share of it, of the days it touches.
-    days = -(-parameters["minutes"] // DAY_MINUTES) + 1
-    return _rich_day(-(-parameters["amount"] // days))
-
-
-def _rich_day(amount: int) -> list[QuerySet]:
-    by_day = _money().annotate(day=TruncDate("occurred_at", tzinfo=UTC))
-    totals = by_day.values("account_id", "currency", "day").annotate(total=Sum("size"))
-    return [totals.filter(total__gte=amount).values("account_id")]
-
-
-def _structuring(parameters: Parameters) -> list[QuerySet]:
-    least = -(-parameters["threshold"] * parameters["percent"] // 100)
-    near = _money().filter(size__gte=least, size__lt=parameters["threshold"])
-    numbers = near.values("account_id", "currency").annotate(number=Count("pk"))
-    return [numbers.filter(number__gte=parameters["count"]).values("account_id")]
-
-
-def _kinds_of_place(least: int) -> QuerySet:
+def _countries(least: int) -> QuerySet:
     """Accounts that signed in from so many countries."""
     numbers = AccountCountry.objects.order_by().values("account_id").annotate(number=Count("pk"))
     return numbers.filter(number__gte=least).values("account_id")
@@ -100,7 +87,7 @@ def _seen_with(kind: IdentifierKind, least: int) -> QuerySet:
 
 
 def _travel(parameters: Parameters) -> list[QuerySet]:
-    places = [_kinds_of_place(2)]
+    places = [_countries(2)]
     if settings.GEOIP_PATH:
         places.append(_seen_with(IdentifierKind.IP, 2))
     return places
@@ -125,11 +112,11 @@ def _unusual_login(parameters: Parameters) -> list[QuerySet]:
 
 BOUNDS: Mapping[str, Bound] = {
     "transaction_velocity": _often("transfers", "purchases"),
-    "transaction_total": _total,
-    "structuring": _structuring,
+    "transaction_total": _none,
+    "structuring": _none,
     # The login that strikes comes on top of those before it.
     "unusual_hour": _often("logins", name="logins", more=1),
-    "new_country": lambda parameters: [_kinds_of_place(2)],
+    "new_country": lambda parameters: [_countries(2)],
     "many_devices": lambda parameters: [_seen_with(IdentifierKind.DEVICE, parameters["count"])],
     "far_sessions": _travel,
     "impossible_travel": _travel,
@@ -137,6 +124,6 @@ BOUNDS: Mapping[str, Bound] = {
     "repeated_content": _repeated,
     "follow_burst": _often("follows"),
     "failed_login_burst": _often("failed_logins"),
-    "volume_outlier": lambda parameters: _rich_day(parameters["amount"]),
+    "volume_outlier": _none,
     "unusual_login": _unusual_login,
 }

@@ -9,9 +9,11 @@ from datetime import datetime
 
 import numpy as np
 from django.db import connection
+from django.db.models import BooleanField, F, Sum
+from django.db.models.expressions import RawSQL
 
 from riskops.anomaly_windows import EventTable, Ints
-from riskops.login_risk import LEAST_BITS, LISTED_BITS
+from riskops.login_risk import LEAST_BITS, LISTED_BITS, least_logins
 from riskops.models import (
     AccountCountry,
     AccountEvent,
@@ -92,6 +94,41 @@ def read_events(
     )
 
 
+def read_daily_totals(since: int, until: int, near: tuple[int, int] = (0, 0)) -> dict[str, Ints]:
+    """What each account moved on each UTC day in each currency, of those who moved something.
+
+    Columns account, currency, day, total, and how many of the amounts lie from the first to below
+    the second of `near`.
+    """
+    day = (
+        "(e.occurred_at AT TIME ZONE 'UTC')::date - DATE '1970-01-01'"
+        if connection.vendor == "postgresql"
+        else "CAST(JULIANDAY(DATE(e.occurred_at)) - 2440587.5 AS INTEGER)"
+    )
+    columns = (
+        Read("account", "t.account_id"),
+        Read("currency", letters_sql("t.currency", 3)),
+        Read("day", "t.day"),
+        Read("total", "t.total"),
+        Read("near", "t.near"),
+    )
+    close = "COUNT(*) FILTER (WHERE ABS(e.amount) >= %s AND ABS(e.amount) < %s)"
+    kinds = ", ".join(map(str, TRANSACTIONS))
+    tail = (
+        f"FROM (SELECT e.account_id, e.currency, {day} AS day, SUM(ABS(e.amount)) AS total, "  # noqa: S608
+        f"{close} AS near FROM {EVENTS} AS e "
+        f"WHERE e.kind IN ({kinds}) AND e.amount <> 0 AND e.currency <> '' "
+        "AND e.occurred_at >= %s AND e.occurred_at < %s GROUP BY e.account_id, e.currency, 3) AS t"
+    )
+    return fetch(columns, tail, [*near, from_micros(since), from_micros(until)])
+
+
+def transactions_known() -> int:
+    """How many transfers and purchases there are."""
+    total = AccountFacts.objects.aggregate(total=Sum(F("transfers") + F("purchases")))["total"]
+    return int(total or 0)
+
+
 def read_content(
     start: int, end: int, accounts: Accounts | None = None
 ) -> tuple[Ints, Ints, Ints, Ints]:
@@ -103,12 +140,12 @@ def read_content(
         data__isnull=False,
     )
     if accounts is not None:
-        rows = rows.filter(accounts.q("account_id"))
+        chosen = accounts.sql(f"{EVENTS}.account_id")
+        rows = rows.filter(RawSQL(*chosen, output_field=BooleanField()))  # noqa: S611
     found: list[tuple[int, int, int, int]] = []
-    wanted = None if accounts is None or accounts.ids is None else set(accounts.ids)
     for account, at, pk, data in rows.values_list("account_id", "occurred_at", "id", "data"):
         digest = content_digest(data)
-        if digest and (wanted is None or account in wanted):
+        if digest:
             found.append((account, to_micros(at), pk, digest))
     columns = np.array(found, dtype=np.int64).reshape(-1, 4).T
     return columns[0], columns[1], columns[2], columns[3]
@@ -163,9 +200,16 @@ def _may_surprise(bits: float) -> str:
             ("e.country <> ''", "c", "c.logins"),
         )
     ]
+    told = " + ".join(
+        f"CASE WHEN {condition} THEN 1 ELSE 0 END"
+        for condition in ("e.ip_id IS NOT NULL", "e.device_id IS NOT NULL", "e.country <> ''")
+    )
+    # First by what needs no other row, for most logins are too few already.
+    few = " ".join(f"WHEN {n} THEN {least_logins(bits, n)}" for n in (1, 2, 3))
+    enough = f"f.logins >= CASE {told} {few} ELSE {least_logins(bits, 1)} END"
     listed = f"CASE WHEN i.listing <> '' THEN {2.0**LISTED_BITS} ELSE 1.0 END"
     # A little less, for what floating point rounds.
-    return f"{' * '.join([*factors, listed])} >= {2.0**bits * (1 - 1e-9)!r}"
+    return f"{enough} AND {' * '.join([*factors, listed])} >= {2.0**bits * (1 - 1e-9)!r}"
 
 
 def read_logins(

@@ -15,9 +15,9 @@ from riskops.anomaly_windows import DAY, MINUTE, Ints, Parameters
 from riskops.models import AccountEvent, AnomalyRule, DetectionMark
 from riskops.querysets import log
 from riskops.querysets.accounts import Accounts
-from riskops.querysets.candidates import may_be_struck
+from riskops.querysets.candidates import events_known, events_of, may_be_struck
 from riskops.querysets.facts import to_micros
-from riskops.services.detectors import FINDERS, WINDOWED, Everyone, Span
+from riskops.services.detectors import FINDERS, WINDOWED, Everyone, Shared, Span
 from riskops.services.findings import Written, write_hits
 
 MARK = "anomalies"
@@ -27,15 +27,24 @@ GRACE = timedelta(minutes=5)
 SLICE_EVENTS = 400_000
 # Above this many new accounts it is cheaper to read everyone's events of the span.
 MANY_ACCOUNTS = 2_000
-# Up to this share of the log the accounts that may be struck are read one by one, in the order of
-# their index; above it, reading everyone's events in the order they lie in is cheaper.
+# Up to this share of the log the accounts that rules may strike are read by their index; above it,
+# reading everyone's events in the order they lie in is cheaper.
 FEW_EVENTS = 0.25
 
 # Told after each part: the share that is done, and the new hits so far.
 Progress = Callable[[float, int], None]
 Rules = Sequence[tuple[AnomalyRule, Parameters]]
-# A part of a run: hits from its start until before its end, of everyone or of some accounts.
-Part = tuple[int, int, Accounts | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a run: hits from its start until before its end, of everyone or of some."""
+
+    start: int
+    end: int
+    accounts: Accounts | None
+    # In a look at the whole log of few: for each rule those of them it may strike.
+    mine: Sequence[Ints] | None = None
 
 
 @dataclass(slots=True)
@@ -97,19 +106,51 @@ def detect_since(
 
 
 def detect_history(*, progress: Progress | None = None) -> DetectionSummary:
-    """Looks at the whole log: at those who may be struck where they are few, else end to end."""
+    """Looks at the whole log: each rule at those it may strike, where these are few.
+
+    The other rules look at everyone, from end to end.
+    """
     span = AccountEvent.objects.aggregate(first=Min("occurred_at"), last=Max("occurred_at"))
     summary = DetectionSummary()
     if span["first"] is None:
         return summary
-    rules = _rules()
+    rules, everyone = _rules(), Everyone()
     start, end = to_micros(span["first"]), to_micros(span["last"]) + 1
-    few = may_be_struck([(rule.detector, given) for rule, given in rules], FEW_EVENTS)
-    if few is None:
-        _run(rules, start, end, summary, progress)
-    else:
-        _look(rules, _portions(start, end, *few), summary, progress)
+    given = [(rule.detector, parameters) for rule, parameters in rules]
+    mine = may_be_struck(given, everyone.survey(given, start, end))
+    few = _few(mine, int(FEW_EVENTS * events_known()))
+    chosen = [mine[number] for number in few]
+    accounts = np.unique(np.concatenate([*chosen, np.empty(0, dtype=np.int64)]))
+    narrow = [rules[number] for number in few]
+    broad = [rule for number, rule in enumerate(rules) if number not in few]
+    share = FEW_EVENTS if broad else 1.0
+    portions = _portions(start, end, accounts, chosen)
+    _look(narrow, portions, summary, _within(progress, 0.0, share), everyone)
+    if broad:
+        _run(broad, start, end, summary, _within(progress, share, 1.0), everyone=everyone)
     return summary
+
+
+def _within(progress: Progress | None, low: float, high: float) -> Progress | None:
+    """Progress of a part of the run that goes from one share to another."""
+    if progress is None:
+        return None
+    return lambda done, hits: progress(low + (high - low) * done, hits)
+
+
+def _few(mine: Sequence[Ints], most: int) -> list[int]:
+    """As many rules as may be looked at account by account: together at most so many events."""
+    accounts = np.unique(np.concatenate([*mine, np.empty(0, dtype=np.int64)]))
+    events = events_of(accounts)
+    covered = np.zeros(len(accounts), dtype=np.bool_)
+    few = []
+    for number in sorted(range(len(mine)), key=lambda number: len(mine[number])):
+        more = covered.copy()
+        more[np.searchsorted(accounts, mine[number])] = True
+        if events[more].sum() <= most:
+            covered = more
+            few.append(number)
+    return sorted(few)
 
 
 def _rules() -> Rules:
@@ -124,24 +165,31 @@ def _run(
     summary: DetectionSummary,
     progress: Progress | None,
     accounts: Accounts | None = None,
+    everyone: Everyone | None = None,
 ) -> None:
     # A late event can complete a burst whose last event lies a window after it.
     end += max((given.get("minutes", 0) * MINUTE for _, given in rules), default=0)
     slices: Iterator[tuple[int, int]] = iter([(start, end)])
     if accounts is None:
         slices = log.slices_of_time(start, end, SLICE_EVENTS)
-    parts = (((low, high, accounts), (high - start) / max(end - start, 1)) for low, high in slices)
-    _look(rules, parts, summary, progress)
+    parts = (
+        (Part(low, high, accounts), (high - start) / max(end - start, 1)) for low, high in slices
+    )
+    _look(rules, parts, summary, progress, everyone or Everyone())
 
 
-def _portions(start: int, end: int, accounts: Ints, events: Ints) -> Iterator[tuple[Part, float]]:
+def _portions(
+    start: int, end: int, accounts: Ints, mine: Sequence[Ints]
+) -> Iterator[tuple[Part, float]]:
     """The whole log of so many accounts at once as have the events of a slice."""
-    done = np.cumsum(events)
+    done = np.cumsum(events_of(accounts))
     last = np.flatnonzero(np.diff(done // SLICE_EVENTS, append=-1))
     low = 0
     for high in (last + 1).tolist():
-        ids = accounts[low:high].tolist()
-        yield (start, end, Accounts.listed(ids)), float(done[high - 1] / done[-1])
+        edges = [np.searchsorted(ids, (accounts[low], accounts[high - 1] + 1)) for ids in mine]
+        chosen = [ids[first:end_] for ids, (first, end_) in zip(mine, edges, strict=True)]
+        part = Part(start, end, Accounts.listed(accounts[low:high].tolist()), chosen)
+        yield part, float(done[high - 1] / max(done[-1], 1))
         low = high
 
 
@@ -150,13 +198,18 @@ def _look(
     parts: Iterable[tuple[Part, float]],
     summary: DetectionSummary,
     progress: Progress | None,
+    everyone: Everyone,
 ) -> None:
-    everyone, back = Everyone(), _back(rules)
+    back = _back(rules)
     for part, done in parts:
-        span = Span(*part, back, everyone)
-        for rule, parameters in rules:
-            hits = FINDERS[rule.detector](span, parameters)
-            summary.add(rule.code, write_hits(rule, [hit for hit in hits if span.covers(hit)]))
+        shared = Shared(part.start, part.end, part.accounts, back)
+        is_whole = part.mine is not None
+        whole = Span(part.start, part.end, part.accounts, everyone, shared, is_whole)
+        for number, (rule, parameters) in enumerate(rules):
+            span = whole if part.mine is None else whole.of(part.mine[number])
+            if span.accounts is None or span.accounts.ids:
+                hits = FINDERS[rule.detector](span, parameters)
+                summary.add(rule.code, write_hits(rule, [hit for hit in hits if span.covers(hit)]))
         if progress:
             progress(done, summary.hits)
 

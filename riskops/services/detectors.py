@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from riskops import anomaly_history, anomaly_windows, travel
-from riskops.anomaly_history import Level
+from riskops.anomaly_history import DayBound, Level
 from riskops.anomaly_windows import DAY, MINUTE, EventTable, Hit, Ints, Parameters
 from riskops.eventcheck import EARLIEST
 from riskops.login_risk import Feature, surprise
@@ -19,8 +19,8 @@ from riskops.querysets.accounts import Accounts
 from riskops.querysets.facts import to_micros
 from riskops.services.geo import places_of
 
-# Days of everybody's transactions read at once, which bounds the memory.
-PEER_DAYS = 30
+# Totals of days read at once, which bounds the memory of a survey.
+SURVEY_TOTALS = 5_000_000
 
 K = EventKind
 
@@ -44,36 +44,93 @@ class Everyone:
 
     def levels(self, days: Iterable[int]) -> Mapping[tuple[int, int], Level]:
         """What accounts moved on these days, by day and currency."""
-        wanted = sorted(set(days) - self._days)
-        while wanted:
-            low = wanted[0]
-            part = [day for day in wanted if day < low + PEER_DAYS]
-            moved = log.read_events(
-                dict.fromkeys(log.TRANSACTIONS, low * DAY), (part[-1] + 1) * DAY
-            )
-            self._levels.update(anomaly_history.daily_levels(moved))
-            wanted = wanted[len(part) :]
-            self._days.update(part)
+        for day in sorted(set(days) - self._days):
+            self._learn(day, day + 1)
         return self._levels
 
+    def survey(self, rules: Sequence[tuple[str, Parameters]], start: int, end: int) -> list[Ints]:
+        """Learns the levels of all days; for each rule the accounts with a day that lets it strike.
 
-@dataclass(slots=True)
+        That is nobody for a rule that is not about amounts.
+        """
+        bounds = [anomaly_history.day_bound(*rule) for rule in rules]
+        if not any(bounds):
+            return [_nobody() for _ in rules]
+        nears = [bound.near for bound in bounds if bound and bound.near]
+        near = (min(low for low, _ in nears), max(high for _, high in nears)) if nears else (0, 0)
+        found: list[list[Ints]] = [[_nobody()] for _ in rules]
+        first, last = start // DAY, end // DAY + 1
+        step = -(-(last - first) // (log.transactions_known() // SURVEY_TOTALS + 1))
+        for low in range(first, last, step):
+            moved = self._learn(low, min(low + step, last), near)
+            for mine, bound in zip(found, bounds, strict=True):
+                if bound:
+                    mine.append(_struck(moved, bound))
+        return [np.unique(np.concatenate(mine)) for mine in found]
+
+    def _learn(self, low: int, high: int, near: tuple[int, int] = (0, 0)) -> dict[str, Ints]:
+        moved = log.read_daily_totals(low * DAY, high * DAY, near)
+        levels = anomaly_history.daily_levels(moved["currency"], moved["day"], moved["total"])
+        self._levels.update(levels)
+        self._days.update(range(low, high))
+        return moved
+
+
+def _nobody() -> Ints:
+    return np.empty(0, dtype=np.int64)
+
+
+def _struck(moved: dict[str, Ints], bound: DayBound) -> Ints:
+    if bound.total is not None:
+        return np.unique(moved["account"][moved["total"] >= bound.total])
+    return np.unique(moved["account"][moved["near"] > 0])
+
+
+class Shared:
+    """The events that several rules look at in a span, read once."""
+
+    def __init__(
+        self, start: int, end: int, accounts: Accounts | None, back: Mapping[int, int]
+    ) -> None:
+        self._asked = {kind: start - before for kind, before in back.items()}, end, accounts
+
+    @cached_property
+    def events(self) -> EventTable:
+        return log.read_events(*self._asked)
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
-    """What a run looks at: hits from `start` until before `end`, of everyone or of some."""
+    """What a rule looks at: hits from `start` until before `end`, of everyone or of some."""
 
     start: int
     end: int
     accounts: Accounts | None
-    back: dict[int, int]  # how long before the start each kind of event matters
     everyone: Everyone
-    _events: EventTable | None = None
+    shared: Shared  # the span's events, and those of the windows before it
+    is_whole: bool = False  # from the first event to the last, so that nothing lies before
+
+    def of(self, accounts: Ints) -> Span:
+        """The same for some of the accounts."""
+        return replace(self, accounts=Accounts.listed(accounts.tolist()))
 
     def events(self, *kinds: int) -> EventTable:
-        """Events of the span and of the windows before it, read once for all rules."""
-        if self._events is None:
-            since = {kind: self.start - back for kind, back in self.back.items()}
-            self._events = log.read_events(since, self.end, self.accounts)
-        return self._events.of_kinds(*kinds)
+        """Events of these kinds of all the rules' accounts."""
+        return self.shared.events.of_kinds(*kinds)
+
+    def past(
+        self, kinds: Sequence[int], since: int, accounts: Ints, *, logins_at_least: int = 0
+    ) -> EventTable:
+        """Events of some accounts from a moment before the span until its end."""
+        if self.is_whole:
+            events = self.events(*kinds)
+            return events.only(np.isin(events.account, accounts))
+        return log.read_events(
+            dict.fromkeys(kinds, since),
+            self.end,
+            Accounts.listed(accounts.tolist()),
+            logins_at_least=logins_at_least,
+        )
 
     def covers(self, hit: Hit) -> bool:
         """Whether a hit is this span's; totals of a day carry the day's first moment."""
@@ -99,10 +156,10 @@ def _unusual_hour(span: Span, parameters: Parameters) -> list[Hit]:
     active = np.unique(logins.account[logins.at >= span.start])
     if not len(active):
         return []
-    history = log.read_events(
-        {K.LOGIN_OK.value: span.start - parameters["days"] * DAY},
-        span.end,
-        Accounts.listed(active.tolist()),
+    history = span.past(
+        (K.LOGIN_OK.value,),
+        span.start - parameters["days"] * DAY,
+        active,
         logins_at_least=parameters["logins"] + 1,
     )
     return anomaly_history.unusual_hours(history, span.start, parameters)
@@ -126,15 +183,11 @@ def _travel(find: Callable[..., list[Hit]]) -> Finder:
 def _volume(span: Span, parameters: Parameters) -> list[Hit]:
     # The day the span begins in has begun before it.
     start = span.start // DAY * DAY
-    money = log.read_events(dict.fromkeys(log.TRANSACTIONS, start), span.end, span.accounts)
-    accounts = anomaly_history.big_days(money, start, parameters)
+    money = span.events(*log.TRANSACTIONS)
+    accounts = anomaly_history.big_days(money.only(money.at >= start), start, parameters)
     if not len(accounts):
         return []
-    history = log.read_events(
-        dict.fromkeys(log.TRANSACTIONS, start - parameters["days"] * DAY),
-        span.end,
-        Accounts.listed(accounts.tolist()),
-    )
+    history = span.past(log.TRANSACTIONS, start - parameters["days"] * DAY, accounts)
     return anomaly_history.volume_outliers(history, span.everyone.levels, start, parameters)
 
 

@@ -3,11 +3,13 @@
 import random
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
 from riskops.anomaly_rules import DETECTORS
+from riskops.anomaly_windows import EventTable
 from riskops.errors import AnomalyAlreadyResolved, EndsInThePast, RuleInUse
 from riskops.models import (
     Anomaly,
@@ -19,7 +21,7 @@ from riskops.models import (
 )
 from riskops.querysets import log
 from riskops.querysets.accounts import Accounts
-from riskops.querysets.candidates import may_be_struck
+from riskops.querysets.candidates import events_known, events_of, may_be_struck
 from riskops.querysets.neighbours import open_anomalies
 from riskops.services import detection
 from riskops.services.anomalies import (
@@ -199,8 +201,8 @@ EASY = {
 }
 
 
-@pytest.mark.parametrize("slice_events", [7, 400_000])
-def test_the_accounts_left_out_would_not_have_been_struck(slice_events, monkeypatch):
+@pytest.mark.parametrize(("share", "slice_events"), [(1.0, 7), (1.0, 400_000), (0.5, 100)])
+def test_the_accounts_left_out_would_not_have_been_struck(share, slice_events, monkeypatch):
     for code, parameters in EASY.items():
         AnomalyRule.objects.filter(code=code).update(parameters=parameters)
     rng = random.Random(4)
@@ -213,18 +215,34 @@ def test_the_accounts_left_out_would_not_have_been_struck(slice_events, monkeypa
     assert struck == set(EASY) == set(STRIKES)
     Anomaly.objects.all().delete()
     AnomalyHit.objects.all().delete()
-    monkeypatch.setattr(detection, "FEW_EVENTS", 1.0)
+    monkeypatch.setattr(detection, "FEW_EVENTS", share)
     monkeypatch.setattr(detection, "SLICE_EVENTS", slice_events)
-    detect_history()
+    told = []
+    detect_history(progress=lambda done, hits: told.append((done, hits)))
     assert rows() == expected
+    assert told == sorted(told)
+    assert told[-1] == (1.0, sum(1 for row in expected if len(row) == 4))
 
 
 def test_only_accounts_that_may_be_struck_are_read(marta, other_member, monkeypatch):
     record(*burst(marta, "login_failed", 10), *burst(other_member, "login_failed", 9))
-    accounts, events = may_be_struck([("failed_login_burst", {"count": 10})], 1.0)
-    assert (accounts.tolist(), events.tolist()) == ([marta.pk], [10])
-    assert may_be_struck([("failed_login_burst", {"count": 10})], 0.5) is None
-    assert may_be_struck([], 0.5)[0].tolist() == []
+    rules = [("failed_login_burst", {"count": 10}), ("failed_login_burst", {"count": 9})]
+    nobody = np.empty(0, dtype=np.int64)
+    strict, lax = may_be_struck(rules, [nobody, nobody])
+    assert strict.tolist() == [marta.pk]
+    assert set(lax.tolist()) == {marta.pk, other_member.pk}
+    assert events_of(strict).tolist() == [10]
+    assert events_known() == 19
+    read = []
+    monkeypatch.setattr(detection, "FEW_EVENTS", 0.9)
+    monkeypatch.setattr(log, "read_events", lambda *asked: read.append(asked[2]) or empty())
+    AnomalyRule.objects.exclude(code="failed_login_burst").update(is_enabled=False)
+    detect_history()
+    assert read == [Accounts.listed([marta.pk])]
+
+
+def empty():
+    return EventTable(*[np.empty(0, dtype=np.int64)] * 9)
 
 
 @pytest.mark.parametrize("bits", [1, 3, 6, 9])

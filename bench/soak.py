@@ -1,0 +1,443 @@
+"""Half an hour of mixed traffic while parts are killed; then everything is counted.
+
+    python bench/soak.py --locust /path/to/locust [--minutes 30] [--users 40]
+
+PostgreSQL, Redis, two web processes and three workers of its own are started under a temporary
+directory; nothing else on the machine is touched. locust 2.47.0 lives in an environment of its
+own. Exit code 1 when something did not hold: see `judge`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from urllib import request
+
+from soak_parts import ROOT, Fleet, Part, Postgres, Redis, free_port, web, worker
+
+MEMBERS, PRODUCTS, NEIGHBOURS = 60, 20, 6
+# After a part is back, callers may still meet what its absence left behind.
+GRACE_SECONDS = 15.0
+# Of the samples of one life, how much more the last quarter may hold than the second.
+GROWTH = 1.10
+# A life shorter than this says nothing about memory.
+SHORT_LIFE = 240.0
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that happens to the house, and when it is over."""
+
+    at: float  # share of the run
+    name: str
+    strike: Callable[[House], None]
+    mend: Callable[[House], None] | None = None
+    after: float = 0.0  # seconds until it is mended
+    # Whether callers may notice: a worker's death is nobody's business but the queue's.
+    may_be_noticed: bool = True
+
+
+@dataclass
+class House:
+    """All that runs, and what was done to it."""
+
+    place: Path
+    postgres: Postgres
+    redis: Redis
+    variables: dict[str, str]
+    hosts: list[str]
+    fleet: Fleet | None = None
+    windows: list[tuple[float, float, str, bool]] = field(default_factory=list)
+
+    def kill(self, *names: str) -> None:
+        assert self.fleet is not None
+        for name in names:
+            self.fleet.parts[name].kill()
+
+    def manage(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"{arguments}: {done.stdout}{done.stderr}")
+        return done.stdout.strip()
+
+
+WORKERS = ("worker-1", "worker-2", "worker-long")
+FAULTS = (
+    Fault(0.08, "a worker is killed", lambda h: h.kill("worker-1"), may_be_noticed=False),
+    Fault(0.18, "Redis is away", lambda h: h.redis.kill(), lambda h: h.redis.start(), 20),
+    Fault(
+        0.32,
+        "PostgreSQL loses power",
+        lambda h: h.postgres.kill(),
+        lambda h: h.postgres.start(),
+        10,
+    ),
+    Fault(0.46, "a web process is killed", lambda h: h.kill("web-1")),
+    Fault(0.56, "all workers are killed", lambda h: h.kill(*WORKERS), may_be_noticed=False),
+    Fault(
+        0.64,
+        "PostgreSQL and Redis are away",
+        lambda h: (h.redis.kill(), h.postgres.kill()),
+        lambda h: (h.postgres.start(), h.redis.start()),
+        15,
+    ),
+    Fault(
+        0.76,
+        "the worker of a running backup is killed",
+        lambda h: strike_the_backup(h),
+        may_be_noticed=False,
+    ),
+)
+
+
+def strike_the_backup(house: House) -> None:
+    world = json.loads((house.place / "world.json").read_text())
+    call = request.Request(
+        f"{house.hosts[0]}/api/admin/backup",
+        data=b"{}",
+        method="POST",
+        headers={
+            "Authorization": f"Bearer {world['staff'][0]['token']}",
+            "Content-Type": "application/json",
+        },
+    )
+    with request.urlopen(call, timeout=30) as response:
+        assert response.status == 202
+    time.sleep(1.5)
+    house.kill("worker-long")
+
+
+# -- before --------------------------------------------------------------------
+
+
+def build(place: Path) -> House:
+    """Databases, tables, people and things to buy."""
+    postgres, redis = Postgres(place), Redis()
+    ports = [free_port(), free_port()]
+    (place / "var").mkdir()
+    variables = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "DJANGO_DEBUG": "0",
+        "DJANGO_SECRET_KEY": "of-this-soak-alone-" * 4,
+        "BACKUP_PASSPHRASE": "of this soak alone, and long enough",
+        "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
+        "PUBLIC_URL": "http://127.0.0.1",
+        "DJANGO_TLS": "0",
+        "REQUIRE_STAFF_2FA": "0",
+        "VAR_DIR": str(place / "var"),
+        "LOG_DIR": "",
+        "DATABASE_URL": postgres.url,
+        "REDIS_URL": redis.url,
+    }
+    house = House(place, postgres, redis, variables, [f"http://127.0.0.1:{p}" for p in ports])
+    house.manage("migrate", "--verbosity", "0")
+    house.manage("setup")
+    os.environ.update(variables)
+    sys.path.insert(0, str(ROOT))
+    import django
+
+    django.setup()
+    (place / "world.json").write_text(json.dumps({"hosts": house.hosts, **people_and_products()}))
+    parts: list[Part] = [web(f"web-{n}", port, variables) for n, port in enumerate(ports, 1)]
+    parts += [worker(name, "default", variables) for name in WORKERS[:2]]
+    parts.append(worker(WORKERS[2], "long", variables))
+    house.fleet = Fleet(parts, place)
+    house.fleet.start()
+    for host in house.hosts:
+        wait_until_ready(host)
+    return house
+
+
+def people_and_products() -> dict[str, list]:
+    from datetime import timedelta
+
+    from django.contrib.auth.models import Permission
+    from django.utils import timezone
+
+    from marketplace.tests import factories
+    from systemadmin.models import ApiToken, User
+    from systemadmin.services import change_settings
+
+    change_settings(
+        actor=None,
+        values={
+            "ratelimit.read": "1000000/m",
+            "ratelimit.write": "1000000/m",
+            "ratelimit.orders.create": "1000000/m",
+            "ratelimit.tickets.open": "1000000/m",
+            "blocking.flood_per_minute": 1_000_000,
+            "messaging.quota_standard": ["100000/60"],
+            "messaging.quota_trusted": ["100000/60"],
+            # Nobody's account is a week of a bot's work here.
+            "marketplace.high_risk_score": 100,
+        },
+    )
+    long_ago = timezone.now() - timedelta(days=400)
+
+    def person(name: str, **fields: object) -> User:
+        return User.objects.create_user(
+            username=name, date_joined=long_ago, verified_at=long_ago, **fields
+        )
+
+    def known(user: User, **more: object) -> dict:
+        return {"id": user.pk, "token": ApiToken.objects.create(user=user)[1], **more}
+
+    members = [person(f"soak-member-{number}") for number in range(MEMBERS)]
+    service = person("soak-service")
+    service.user_permissions.add(Permission.objects.get(codename="ingest_events"))
+    chiefs = [
+        person(f"soak-staff-{number}", is_staff=True, is_superuser=True) for number in range(3)
+    ]
+    shelf = factories.category("Soak")
+    factories.rule(name="Ten percent", percent_bp=1000)
+    products = [
+        factories.approved(
+            seller, title=f"Lamp {number}", category=shelf, price=20_00 + number, stock=1_000_000
+        )
+        for number, seller in enumerate(members[:PRODUCTS])
+    ]
+    near = range(1, NEIGHBOURS + 1)
+    return {
+        "members": [
+            known(user, neighbours=[members[(place + step) % MEMBERS].pk for step in near])
+            for place, user in enumerate(members)
+        ],
+        "staff": [known(user) for user in chiefs],
+        "services": [known(service)],
+        "products": [{"id": one.pk, "seller": one.seller_id} for one in products],
+    }
+
+
+def wait_until_ready(host: str, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with suppress(OSError), request.urlopen(f"{host}/api/health/ready", timeout=5) as answer:
+            if answer.status == 200:
+                return
+        time.sleep(0.5)
+    raise TimeoutError(f"{host} is not ready")
+
+
+# -- during --------------------------------------------------------------------
+
+
+def traffic(house: House, locust: str, users: int, seconds: float) -> subprocess.Popen:
+    with (house.place / "locust.log").open("wb") as log:
+        return subprocess.Popen(
+            [
+                *(
+                    locust,
+                    "--headless",
+                    "--only-summary",
+                    "-f",
+                    str(ROOT / "bench/soak_traffic.py"),
+                ),
+                *("--users", str(users), "--spawn-rate", "5", "--run-time", f"{int(seconds)}s"),
+                *("--stop-timeout", "150", "--exit-code-on-error", "0"),
+            ],
+            env={**os.environ, "SOAK_WORLD": str(house.place / "world.json")},
+            stdout=log,
+            stderr=log,
+        )
+
+
+def strike(house: House, seconds: float) -> None:
+    """Each fault at its time; its window lasts until a while after it is mended."""
+    began = time.monotonic()
+    for fault in FAULTS:
+        time.sleep(max(0.0, began + fault.at * seconds - time.monotonic()))
+        struck = time.time()
+        print(f"{time.monotonic() - began:7.0f} s  {fault.name}", flush=True)
+        fault.strike(house)
+        time.sleep(fault.after)
+        if fault.mend:
+            fault.mend(house)
+        window = (struck - 0.5, time.time() + GRACE_SECONDS, fault.name, fault.may_be_noticed)
+        house.windows.append(window)
+
+
+# -- after ---------------------------------------------------------------------
+
+
+def judge(house: House) -> list[str]:
+    """What did not hold: errors outside the windows, promises, invariants, schedules, memory."""
+    from django.db import connection
+
+    connection.close()  # what it was connected to fell meanwhile
+    faults = [*judge_calls(house), *judge_promises(house), *judge_schedules()]
+    for command in (("check_integrity",), ("verify_audit",), ("check_ledger",)):
+        try:
+            print(f"{command[0]}: {house.manage(*command).splitlines()[-1]}")
+        except RuntimeError as error:
+            faults.append(str(error))
+    return [*faults, *judge_memory(house)]
+
+
+def judge_calls(house: House) -> list[str]:
+    with (house.place / "calls.csv").open() as lines:
+        calls = [(float(r[0]), r[1], int(r[2]), float(r[3])) for r in csv.reader(lines)]
+    times: dict[str, list[float]] = defaultdict(list)
+    inside, outside = Counter[str](), Counter[str]()
+    for at, name, status, took in calls:
+        ended = at + took / 1000
+        if 200 <= status < 300:
+            times[name].append(took)
+            continue
+        # A call that was under way when the fault struck has met it.
+        met = [w for w in house.windows if w[3] and at <= w[1] and ended >= w[0]]
+        (inside if met else outside)[f"{name} {status}"] += 1
+    span = calls[-1][0] - calls[0][0]
+    print(f"{len(calls):,} calls in {span / 60:.1f} minutes, {len(calls) / span:.0f} a second")
+    for name, took in sorted(times.items()):
+        took.sort()
+        p99 = took[int((len(took) - 1) * 0.99)]
+        print(
+            f"  {name:<42}{len(took):>7}  p50 {statistics.median(took):6.0f} ms  p99 {p99:6.0f} ms"
+        )
+    print(f"refused inside the windows: {sum(inside.values())}; outside: {sum(outside.values())}")
+    return [
+        f"outside the fault windows: {what}, {number} times" for what, number in outside.items()
+    ]
+
+
+def judge_promises(house: House) -> list[str]:
+    """Every effect that was promised is there once, and nothing is there twice."""
+    from marketplace.models import Order
+    from messaging.models import Message
+    from riskops.models import AccountEvent
+    from support.models import Reply, Ticket
+
+    promised = defaultdict(list)
+    for line in (house.place / "promises.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        promised[row["path"]].append(row)
+    found = []
+
+    def same(what: str, texts: list[str], keys: list[str]) -> None:
+        # The key ends the text, so what was done twice is there twice.
+        there = Counter(text.rsplit(" ", 1)[-1] for text in texts)
+        lost = [key for key in keys if not there[key]]
+        twice = [key for key, number in there.items() if number > 1]
+        print(f"  {what}: {len(keys):,} promised, {len(lost)} lost, {len(twice)} twice")
+        if lost or twice:
+            found.append(f"{what}: lost {lost[:5]}, twice {twice[:5]}")
+
+    def keys(path: str) -> list[str]:
+        return [row["key"] for row in promised[path]]
+
+    same("messages", list(Message.objects.values_list("body", flat=True)), keys("/api/messages"))
+    same("tickets", list(Ticket.objects.values_list("subject", flat=True)), keys("/api/tickets"))
+    bodies = Reply.objects.filter(body__regex="[0-9a-f]{32}$")
+    both = keys("/api/tickets/{id}/reply") + keys("/api/admin/tickets/{id}/reply")
+    same("replies", list(bodies.values_list("body", flat=True)), both)
+    orders = {row["id"] for row in promised["/api/orders"]}
+    there = set(Order.objects.filter(pk__in=orders).values_list("pk", flat=True))
+    paid = {row["id"] for row in promised["/api/admin/orders/{id}/pay"]}
+    unpaid = Order.objects.filter(pk__in=paid, status="reserved").count()
+    print(f"  orders: {len(orders):,} promised, {len(orders - there)} lost; {unpaid} paid in vain")
+    if orders - there or unpaid:
+        found.append(f"orders lost {sorted(orders - there)[:5]}, paid in vain {unpaid}")
+    batches = len(promised["/api/events"])
+    events = AccountEvent.objects.filter(external_id__regex="^[0-9a-f]{32}-").count()
+    print(f"  events: {batches * 50:,} promised, {events:,} recorded")
+    if events < batches * 50:
+        found.append(f"events: {batches * 50 - events} lost")
+    return found
+
+
+def judge_schedules() -> list[str]:
+    """No schedule ran twice at one time, on whichever worker."""
+    from django_q.models import Schedule, Task
+
+    found, runs = [], 0
+    for schedule in Schedule.objects.filter(schedule_type=Schedule.MINUTES):
+        started = sorted(Task.objects.filter(group=schedule.name).values_list("started", flat=True))
+        runs += len(started)
+        gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(started)]
+        # What waited for a dead worker may run right before the next one.
+        twice = sum(gap < 1 for gap in gaps)
+        if twice:
+            found.append(f"{schedule.name} ran twice at once, {twice} times")
+    print(f"schedules: {runs} runs of those by the minute, {len(found)} doubled")
+    return found
+
+
+def judge_memory(house: House) -> list[str]:
+    found = []
+    assert house.fleet is not None
+    for part in house.fleet.parts.values():
+        for life in part.lives:
+            if not life or life[-1][0] < SHORT_LIFE:
+                continue
+            used = [size / 2**20 for _, size in life]
+            quarter = len(used) // 4
+            parts = [used[quarter * number : quarter * (number + 1)] for number in (1, 3)]
+            second, last = map(statistics.median, parts)
+            minutes = life[-1][0] / 60
+            print(f"  {part.name:<12}{minutes:5.1f} min: {second:6.0f} MB, then {last:6.0f} MB")
+            if last > second * GROWTH:
+                found.append(f"{part.name} grew from {second:.0f} to {last:.0f} MB")
+    return found
+
+
+def main() -> None:
+    """Build, load, strike, judge."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--locust", default=shutil.which("locust"), help="the program")
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--users", type=int, default=40)
+    options = parser.parse_args()
+    if not options.locust:
+        parser.error("give the path of locust 2.47.0 with --locust")
+    place = Path(tempfile.mkdtemp(prefix="soak-"))
+    house = build(place)
+    print(f"two web processes, three workers, {options.users} callers; logs in {place}", flush=True)
+    faults: list[str] = []
+    try:
+        seconds = options.minutes * 60
+        callers = traffic(house, options.locust, options.users, seconds)
+        striker = threading.Thread(target=strike, args=(house, seconds))
+        striker.start()
+        callers.wait()
+        striker.join()
+        for host in house.hosts:
+            wait_until_ready(host)
+        assert house.fleet is not None
+        print(f"{house.fleet.restarts} parts were started again, by nobody's hand")
+        faults = judge(house)
+    finally:
+        if house.fleet:
+            house.fleet.stop()
+        house.redis.kill()
+        house.postgres.kill()
+    print("\n".join(["", *faults] if faults else ["", "everything held"]))
+    if not faults:
+        shutil.rmtree(place, ignore_errors=True)
+    sys.exit(bool(faults))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""The parts a soak runs on, each of its own: PostgreSQL, Redis, web processes, workers."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent
+# As the units of `docs/deploy/` restart what died.
+RESTART_SECONDS = 3.0
+SAMPLE_SECONDS = 10.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for_port(port: int, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.1)
+    raise TimeoutError(f"nothing answers at port {port}")
+
+
+class Postgres:
+    """A server with a data directory of its own, which may be killed and started again."""
+
+    def __init__(self, place: Path) -> None:
+        self.port = free_port()
+        self.data = place / "postgres"
+        self.data.mkdir()
+        # PostgreSQL refuses to run as root.
+        self.prefix: list[str] = []
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("postgres")
+            os.chown(self.data, user.pw_uid, user.pw_gid)
+            for parent in (place, *place.parents):
+                if parent.stat().st_mode & 0o001 == 0:
+                    parent.chmod(parent.stat().st_mode | 0o011)
+            self.prefix = ["runuser", "-u", "postgres", "--"]
+        self._call("initdb", "-D", self.data, "-A", "trust", "-U", "postgres", "-E", "UTF8")
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"postgres://postgres:soak@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        options = f"-p {self.port} -c max_connections=200 -c unix_socket_directories={self.data}"
+        self._call("pg_ctl", "-D", self.data, "-o", options, "-l", self.data / "log", "start")
+        wait_for_port(self.port)
+
+    def kill(self) -> None:
+        """As when the machine loses power: no shutdown, recovery at the next start."""
+        self._call("pg_ctl", "-D", self.data, "-m", "immediate", "stop")
+
+    def _call(self, program: str, *arguments: object) -> None:
+        found = shutil.which(program) or next(
+            (str(path) for path in sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))),
+            program,
+        )
+        subprocess.run(
+            [*self.prefix, found, *map(str, arguments)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+        )
+
+
+class Redis:
+    """A server that keeps nothing on disk."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            ["redis-server", "--port", str(self.port), "--save", "", "--appendonly", "no"],
+            stdout=subprocess.DEVNULL,
+        )
+        wait_for_port(self.port)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@dataclass
+class Part:
+    """One process of the product with all it starts, and the memory of each of its lives."""
+
+    name: str
+    command: Sequence[str]
+    variables: dict[str, str]
+    process: subprocess.Popen | None = None
+    # For each life the samples: seconds since its start, bytes.
+    lives: list[list[tuple[float, int]]] = field(default_factory=list)
+    born: float = 0.0
+
+    def start(self, log: Path) -> None:
+        with log.open("ab") as out:
+            self.process = subprocess.Popen(
+                self.command,
+                env=self.variables,
+                cwd=ROOT,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+        self.born = time.monotonic()
+        self.lives.append([])
+
+    def kill(self) -> None:
+        if self.process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def sample(self) -> None:
+        assert self.process is not None
+        with suppress(psutil.Error):
+            family = psutil.Process(self.process.pid)
+            whole = [family, *family.children(recursive=True)]
+            # What the processes share is counted once: a fork costs what it changed.
+            used = sum(one.memory_full_info().uss for one in whole)
+            self.lives[-1].append((time.monotonic() - self.born, used))
+
+
+class Fleet(threading.Thread):
+    """Starts what died, as a service manager does, and samples the memory of what lives."""
+
+    def __init__(self, parts: Sequence[Part], place: Path) -> None:
+        super().__init__(daemon=True)
+        self.parts = {part.name: part for part in parts}
+        self.place, self.is_done, self.restarts = place, False, 0
+        for part in parts:
+            part.start(place / f"{part.name}.log")
+
+    def run(self) -> None:
+        sampled = 0.0
+        while not self.is_done:
+            for part in self.parts.values():
+                if part.process is not None and part.process.poll() is not None:
+                    time.sleep(RESTART_SECONDS)
+                    part.start(self.place / f"{part.name}.log")
+                    self.restarts += 1
+            if time.monotonic() - sampled > SAMPLE_SECONDS:
+                sampled = time.monotonic()
+                for part in self.parts.values():
+                    part.sample()
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        self.is_done = True
+        self.join(30)
+        for part in self.parts.values():
+            part.kill()
+
+
+def web(name: str, port: int, variables: dict[str, str]) -> Part:
+    """A web process with four threads, as `docs/operations.md` runs them."""
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"]
+    command += ["--port", str(port), "--workers", "1", "--blocking-threads", "4"]
+    command += ["config.wsgi:application"]
+    return Part(name, command, variables)
+
+
+def worker(name: str, cluster: str, variables: dict[str, str]) -> Part:
+    """A cluster of the task queue."""
+    command = [sys.executable, "manage.py", "qcluster"]
+    return Part(name, command, {**variables, "Q_CLUSTER_NAME": cluster})
