@@ -104,7 +104,7 @@ def link(world: World, rules: LinkRules = RULES) -> linking.Links:
         ]
     )
     profile = linking.money_profile(owners, dealings)
-    norms = linking.profile_norms(profile, known, world.accounts, world.accounts, rules)
+    norms = linking.profile_norms([profile], known, world.accounts, world.accounts, rules)
     return linking.combine(rows, known, norms, world.accounts, rules)
 
 

@@ -115,14 +115,20 @@ def _sources(columns: Sequence[Column]) -> Iterator[tuple[str, list[Any]]]:
         )
 
 
-def _run(statement: str, columns: Sequence[Column], *, returning: bool) -> list[tuple[Any, ...]]:
-    """Executes a statement in which `{source}` stands for the rows."""
-    if not columns[0].values:
+def _run(
+    statement: str,
+    columns: Sequence[Column],
+    *,
+    returning: bool,
+    before: Sequence[Any] = (),
+) -> list[tuple[Any, ...]]:
+    """Executes a statement in which `{source}` stands for the rows, `before` for values ahead."""
+    if not len(columns[0].values):
         return []
     found: list[tuple[Any, ...]] = []
     with connection.cursor() as cursor:
         for source, params in _sources(columns):
-            cursor.execute(statement.replace("{source}", source), params)
+            cursor.execute(statement.replace("{source}", source), [*before, *params])
             if returning:
                 found.extend(cursor.fetchall())
     return found
@@ -146,6 +152,7 @@ def insert(
     table: str,
     columns: Sequence[Column],
     *,
+    same: Sequence[Column] = (),
     conflict: str = "",
     update: Sequence[str] = (),
     order_by: str = "",
@@ -153,10 +160,12 @@ def insert(
 ) -> list[tuple[Any, ...]]:
     """Inserts rows; those that exist already are left alone or updated.
 
-    `order_by` makes every writer take row locks in the same order, so none waits in a circle.
+    Columns of `same` hold one value, for all the rows. `order_by` makes every writer take row
+    locks in the same order, so none waits in a circle.
     """
-    names = ", ".join(column.name for column in columns)
-    sql = f"INSERT INTO {table} ({names}) SELECT {names} FROM {{source}} WHERE true"  # noqa: S608
+    into = ", ".join(column.name for column in (*columns, *same))
+    picked = ", ".join([*(column.name for column in columns), *map(_single, same)])
+    sql = f"INSERT INTO {table} ({into}) SELECT {picked} FROM {{source}} WHERE true"  # noqa: S608
     if order_by:
         sql += f" ORDER BY {order_by}"
     if conflict:
@@ -164,7 +173,12 @@ def insert(
         sql += f" ON CONFLICT ({conflict}) DO {action}"
     if returning:
         sql += f" RETURNING {returning}"
-    return _run(sql, columns, returning=bool(returning))
+    before = [next(iter(_sqlite_values(column))) for column in same]
+    return _run(sql, columns, returning=bool(returning), before=before)
+
+
+def _single(column: Column) -> str:
+    return f"%s::{column.type}" if connection.vendor == "postgresql" else "%s"
 
 
 def update(

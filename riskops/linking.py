@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -111,7 +111,7 @@ class Sightings:
     last: Floats
     hits: Ints
 
-    def only(self, keep: Bools | Ints) -> Sightings:
+    def only(self, keep: Bools | Ints | slice) -> Sightings:
         return Sightings(*(getattr(self, name)[keep] for name in self.__dataclass_fields__))
 
 
@@ -211,27 +211,41 @@ def join_sightings(parts: list[Sightings]) -> Sightings:
 
 def sort_sightings(sightings: Sightings) -> Sightings:
     """In the order that `expand_pairs` wants: kind, identifier, account."""
+    identifiers = int(sightings.identifier.max(initial=0)) + 1
+    accounts = int(sightings.account.max(initial=0)) + 1
+    if len(KINDS) * identifiers * accounts < 2**62:
+        # One number to sort by takes a third of the time of three.
+        key = (sightings.kind * identifiers + sightings.identifier) * accounts + sightings.account
+        return sightings.only(np.argsort(key, kind="stable"))
     order = np.lexsort((sightings.account, sightings.identifier, sightings.kind))
     return sightings.only(order)
 
 
-def expand_pairs(seen: Sightings, lows: Bools | None = None) -> PairRows:
-    """Every two accounts behind the same identifier, within one kind, out of sorted sightings.
-
-    `lows` marks the accounts whose pairs with higher ones are wanted, so that a large world
-    can be paired in slices.
-    """
+def partners_after(seen: Sightings) -> Ints:
+    """How many follow each sighting behind the same identifier and of the same kind."""
     size = len(seen.account)
     changed = (np.diff(seen.identifier) != 0) | (np.diff(seen.kind) != 0)
     starts = np.flatnonzero(np.concatenate(([True], changed))) if size else np.arange(0)
     sizes = np.diff(np.append(starts, size))
     # Row i of a group of s is paired with the s-1-i rows after it.
     position = np.arange(size) - np.repeat(starts, sizes)
-    partners = np.repeat(sizes, sizes) - 1 - position
-    if lows is not None:
-        partners = np.where(lows[seen.account], partners, 0)
-    left = np.repeat(np.arange(size), partners)
-    offset = np.arange(len(left)) - np.repeat(np.cumsum(partners) - partners, partners)
+    return np.repeat(sizes, sizes) - 1 - position
+
+
+def expand_pairs(
+    seen: Sightings, lows: Bools | None = None, partners: Ints | None = None
+) -> PairRows:
+    """Every two accounts behind the same identifier, within one kind, out of sorted sightings.
+
+    `lows` marks the accounts whose pairs with higher ones are wanted, so that a large world
+    can be paired in slices; `partners` is then `partners_after`, calculated once.
+    """
+    if partners is None:
+        partners = partners_after(seen)
+    chosen = np.flatnonzero(partners if lows is None else lows[seen.account] & (partners > 0))
+    number = partners[chosen]
+    left = np.repeat(chosen, number)
+    offset = np.arange(len(left)) - np.repeat(np.cumsum(number) - number, number)
     return pair_up(seen, left, left + 1 + offset)
 
 
@@ -283,13 +297,19 @@ def sums(cell: Ints, weights: Floats | Bools, size: int) -> Floats:
 
 
 def profile_norms(
-    sightings: Sightings, known: Identifiers, population: int, accounts: int, rules: LinkRules
+    parts: Sequence[Sightings],
+    known: Identifiers,
+    population: int,
+    accounts: int,
+    rules: LinkRules,
 ) -> Floats:
     """The length of each account's rarity-weighted profile: accounts × profiles."""
     profile_of, number = rules.groups("profile")
-    weight = rarity(known.crowd()[sightings.identifier], population) ** 2
-    cell = sightings.account * number + profile_of[sightings.kind]
-    squares = sums(cell, weight, accounts * number)
+    weight = rarity(known.crowd(), population) ** 2
+    squares = np.zeros(accounts * number)
+    for seen in parts:
+        cell = seen.account * number + profile_of[seen.kind]
+        squares += sums(cell, weight[seen.identifier], accounts * number)
     return np.sqrt(squares.reshape(accounts, number))
 
 

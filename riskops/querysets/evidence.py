@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from riskops import linking
+from riskops import linking, numbers
 from riskops.linking import KIND_CODES, Identifiers, LinkRules, Sightings
 from riskops.models import AccountFacts, Dealing, Identifier, Sighting
 from riskops.querysets.accounts import Accounts
@@ -99,15 +99,16 @@ def read_world(rules: LinkRules, around: Accounts | None = None, size: int | Non
         near = neighbourhood(around, rules)
         asked = np.array(sorted(around.ids or near.tolist()), dtype=np.int64)
         scope = Accounts.listed([*near.tolist(), *asked.tolist()])
-    seen = _read(SIGHTINGS, "accounts", scope)
-    dealt = _read(DEALINGS, "dealers", scope)
-    everyone = np.unique(np.concatenate([seen["account"], dealt["account"], asked]))
+    seen, dealt = _read(SIGHTINGS, scope), _read(DEALINGS, scope)
+    known = _Known.of(scope, np.concatenate([seen["identifier"], dealt["identifier"]]))
+    seen, dealt = known.joined(seen, "accounts"), known.joined(dealt, "dealers")
+    everyone = numbers.distinct(np.concatenate([seen["account"], dealt["account"], asked]))
     accounts = np.concatenate([asked, np.setdiff1d(everyone, asked, assume_unique=True)])
     place = np.argsort(accounts, kind="stable")
     number = place[np.searchsorted(accounts[place], everyone)]
 
     def dense(ids: Ints) -> Ints:
-        return number[np.searchsorted(everyone, ids)]
+        return number[numbers.places(everyone, ids)]
 
     parts = [
         _Part.of(seen, dense, OWN),
@@ -145,21 +146,58 @@ class _Part:
         )
 
 
-def _read(table: str, counter: str, scope: Accounts | None) -> dict[str, Ints]:
+def _read(table: str, scope: Accounts | None) -> dict[str, Ints]:
     where, params = ("true", []) if scope is None else scope.sql("s.account_id")
     columns = (
         Read("account", "s.account_id"),
         Read("identifier", "s.identifier_id"),
-        Read("kind", KIND_SQL),
-        Read("crowd", f"i.{counter}"),
-        Read("dealers", "i.dealers"),
-        Read("public", PUBLIC_SQL),
         moment("first", "s.first_seen"),
         moment("last", "s.last_seen"),
         Read("hits", "s.hits"),
     )
-    tail = f"FROM {table} AS s JOIN {IDENTIFIERS} AS i ON i.id = s.identifier_id WHERE {where}"
-    return fetch(columns, tail, params)
+    return fetch(columns, f"FROM {table} AS s WHERE {where}", params)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of identifiers, by ascending id.
+
+    Read by itself and joined here: in SQL each of millions of sightings would carry it along.
+    """
+
+    columns: dict[str, Ints]
+
+    @classmethod
+    def of(cls, scope: Accounts | None, ids: Ints) -> _Known:
+        where, params = "true", []
+        if scope is not None:
+            # A list of ids is a list, whatever they are ids of.
+            where, params = Accounts.listed(ids.tolist()).sql("i.id")
+        columns = (
+            Read("id", "i.id"),
+            Read("kind", KIND_SQL),
+            Read("accounts", "i.accounts"),
+            Read("dealers", "i.dealers"),
+            Read("public", PUBLIC_SQL),
+        )
+        found = fetch(columns, f"FROM {IDENTIFIERS} AS i WHERE {where}", params)
+        order = np.argsort(found["id"])
+        return cls({name: values[order] for name, values in found.items()})
+
+    def joined(self, rows: dict[str, Ints], counter: str) -> dict[str, Ints]:
+        """The rows with what is known of their identifiers, the crowd by one of the counters."""
+        place = numbers.places(self.columns["id"], rows["identifier"])
+        # One that was deleted between the two readings took its sightings along.
+        there = place >= 0
+        if not there.all():
+            rows, place = {name: values[there] for name, values in rows.items()}, place[there]
+        return {
+            **rows,
+            "kind": self.columns["kind"][place],
+            "crowd": self.columns[counter][place],
+            "dealers": self.columns["dealers"][place],
+            "public": self.columns["public"][place],
+        }
 
 
 def _owners(seen: dict[str, Ints], dense: object) -> _Part:
@@ -175,11 +213,9 @@ def _subnets(seen: dict[str, Ints], dense: object, scope: Accounts | None) -> _P
     The crowd of a subnet is the sum over its addresses: never less than the accounts in it.
     """
     of_ip = _subnet_of(scope)
-    rows = {name: values[seen["kind"] == IP] for name, values in seen.items()}
-    where = np.searchsorted(of_ip["ip"], rows["identifier"])
-    where = np.minimum(where, max(len(of_ip["ip"]) - 1, 0))
-    found = of_ip["ip"][where] == rows["identifier"] if len(of_ip["ip"]) else where < 0
-    rows = {name: values[found] for name, values in rows.items()}
+    where = numbers.places(of_ip["ip"], seen["identifier"])
+    found = np.flatnonzero((where >= 0) & (seen["kind"] == IP))
+    rows = {name: seen[name][found] for name in ("account", "first", "last", "hits")}
     where = where[found]
     subnet = of_ip["subnet"][where]
     order = np.lexsort((subnet, rows["account"]))
@@ -231,9 +267,7 @@ def _assemble(parts: list[_Part], accounts: Ints, asked: int, rules: LinkRules, 
     def joined(name: str, chosen: list[_Part]) -> Ints:
         return np.concatenate([getattr(part, name) for part in chosen])
 
-    keys, first_at, identifier = np.unique(
-        joined("key", parts), return_index=True, return_inverse=True
-    )
+    keys, first_at, identifier = numbers.numbered(joined("key", parts))
     known = Identifiers.of(
         joined("crowd", parts)[first_at], joined("public", parts)[first_at].astype(np.bool_)
     )
@@ -247,12 +281,12 @@ def _assemble(parts: list[_Part], accounts: Ints, asked: int, rules: LinkRules, 
     )
     bounds = np.cumsum([0, *(len(part.account) for part in parts)])
     own, net, dealings, owners = (
-        everything.only(np.arange(bounds[i], bounds[i + 1])) for i in range(len(parts))
+        everything.only(slice(bounds[i], bounds[i + 1])) for i in range(len(parts))
     )
     money = linking.money_profile(owners, dealings)
-    profiles = linking.join_sightings([own, net, money])
-    norms = linking.profile_norms(profiles, known, size, len(accounts), rules)
-    candidates = linking.join_sightings([own, net, dealings])
+    norms = linking.profile_norms([own, net, money], known, size, len(accounts), rules)
+    # Own ones, subnets and dealings lie one after another.
+    candidates = everything.only(slice(bounds[0], bounds[3]))
     loud = linking.crowded(candidates.identifier, candidates.kind, known, rules)
     loud |= known.accounts[candidates.identifier] < 2
     transfer = np.full(len(dealings.identifier), linking.TRANSFER, dtype=np.int64)

@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
-from riskops import bulk, linking
+from riskops import bulk, linking, numbers
 from riskops.bulk import Column
 from riskops.errors import DetectionBusy
-from riskops.linking import DEFAULT_KINDS, LinkRules, PairRows
+from riskops.linking import DEFAULT_KINDS, Ints, LinkRules, PairRows
 from riskops.models import LinkStatus, PendingLink, RelatedAccount
 from riskops.querysets.accounts import Accounts
+from riskops.querysets.columns import Read, fetch
 from riskops.querysets.evidence import OWN, ROLES, World, read_world
-from riskops.services.pairs import FoundPairs, Pair
+from riskops.services.pairs import FoundPairs
 from riskops.services.upkeep import mark_pending
 from systemadmin import audit
 from systemadmin.foundation import sockets
@@ -30,6 +30,15 @@ LOCK = "riskops.links"
 # Rows of evidence worked on at once, which bounds the memory of a run.
 SLICE_ROWS = 1_500_000
 CHUNK = 500
+UPSERT_ROWS = 50_000
+STATUSES = tuple(LinkStatus.values)
+SUSPECTED, CONFIRMED, DISMISSED = (
+    STATUSES.index(status)
+    for status in (LinkStatus.SUSPECTED, LinkStatus.CONFIRMED, LinkStatus.DISMISSED)
+)
+
+# A condition on the stored rows (`r`), with its parameters.
+Scope = tuple[str, list[Any]]
 
 Progress = Callable[[int, int], None]
 
@@ -79,11 +88,17 @@ def slices(world: World) -> Iterable[np.ndarray]:
         yield part == number
 
 
-def calculate(world: World, lows: np.ndarray, transfers: PairRows, rules: LinkRules) -> Any:
+def calculate(
+    world: World,
+    lows: np.ndarray,
+    transfers: PairRows,
+    rules: LinkRules,
+    partners: Ints | None = None,
+) -> Any:
     """The links whose lower account is marked, and the rows of evidence behind them."""
     mine = lows[transfers.low]
     some = PairRows(*(getattr(transfers, n)[mine] for n in PairRows.__dataclass_fields__))
-    rows = PairRows.concatenate([linking.expand_pairs(world.quiet, lows), some])
+    rows = PairRows.concatenate([linking.expand_pairs(world.quiet, lows, partners), some])
     links = linking.combine(rows, world.known, world.norms, world.population, rules)
     return rows, links
 
@@ -105,18 +120,19 @@ def detect_all(*, progress: Progress | None = None, wait: bool = False) -> LinkS
         rules, least = current_rules(), least_strength()
         world = read_world(rules)
         transfers = linking.transfer_pairs(world.owners, world.dealings)
+        partners = linking.partners_after(world.quiet)
         summary, done, above = LinkSummary(), 0, 0
         for lows in slices(world):
-            rows, links = calculate(world, lows, transfers, rules)
+            rows, links = calculate(world, lows, transfers, rules, partners)
             found = FoundPairs(world, rows, links, least)
             ids = world.accounts[lows]
             # From the end of the slice before, lest pairs of vanished accounts stay between.
-            scope = Q(low_id__gt=above, low_id__lte=int(ids[-1]))
+            scope: Scope = ("r.low_id > %s AND r.low_id <= %s", [above, int(ids[-1])])
             summary.add(_write([found], scope))
             above, done = int(ids[-1]), done + len(ids)
             if progress:
                 progress(done, len(world.accounts))
-        summary.add(_write([], Q(low_id__gt=above)))
+        summary.add(_write([], ("r.low_id > %s", [above])))
         _take_off(waiting)
         summary.accounts = len(world.accounts)
         return summary
@@ -154,7 +170,10 @@ def detect_for(account_ids: Sequence[int]) -> LinkSummary:
     for lows in slices(world):
         rows, links = calculate(world, lows, transfers, rules)
         found.append(FoundPairs(world, rows, links, least_strength()))
-    summary = _write(found, Q(low_id__in=account_ids) | Q(high_id__in=account_ids))
+    asked = Accounts.listed(account_ids)
+    ends = [asked.sql("r.low_id"), asked.sql("r.high_id")]
+    where = " OR ".join(condition for condition, _ in ends)
+    summary = _write(found, (where, [value for _, params in ends for value in params]))
     summary.accounts = len(account_ids)
     return summary
 
@@ -174,78 +193,110 @@ def _take_off(waiting: Sequence[tuple[int, int]]) -> None:
 # -- writing -------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """The rows a detection answers for: parallel columns."""
+
+    low: Ints
+    high: Ints
+    pk: Ints
+    digest: Ints
+    status: Ints  # place in STATUSES
+
+    @classmethod
+    def read(cls, scope: Scope) -> _Stored:
+        cases = " ".join(f"WHEN '{status}' THEN {n}" for n, status in enumerate(STATUSES))
+        columns = (
+            Read("low", "r.low_id"),
+            Read("high", "r.high_id"),
+            Read("pk", "r.id"),
+            Read("digest", "r.digest"),
+            Read("status", f"CASE r.status {cases} END"),
+        )
+        where, params = scope
+        return cls(**fetch(columns, f"FROM {TABLE} AS r WHERE {where}", params))
+
+    def rows_of(self, low: Ints, high: Ints) -> Ints:
+        """The row of each pair, -1 where it is new."""
+        people = numbers.distinct(np.concatenate([self.low, self.high, low, high]))
+
+        def key(low: Ints, high: Ints) -> Ints:
+            return numbers.places(people, low) * len(people) + numbers.places(people, high)
+
+        mine = key(self.low, self.high)
+        order = np.argsort(mine)
+        place = numbers.places(mine[order], key(low, high))
+        return np.where(place >= 0, order[place], -1) if len(order) else place
+
+
 @transaction.atomic
-def _write(found: Sequence[FoundPairs], scope: Q) -> LinkSummary:
+def _write(found: Sequence[FoundPairs], scope: Scope) -> LinkSummary:
     """Makes the rows in scope equal to what was found; verdicts stay."""
-    fields = ("low_id", "high_id", "pk", "status", "digest")
-    rows = RelatedAccount.objects.filter(scope)
-    stored = {row[:2]: row[2:] for row in rows.values_list(*fields)}
-    dismissed = dict(rows.filter(status=LinkStatus.DISMISSED).values_list("pk", "dismissed_with"))
-    summary = LinkSummary()
-    news: list[Pair] = []
+    stored, summary, nobody = _Stored.read(scope), LinkSummary(), np.empty(0, dtype=np.int64)
+    gone = np.ones(len(stored.pk), dtype=np.bool_)
+    changed = np.zeros(len(stored.pk), dtype=np.bool_)
     for pairs in found:
+        row = stored.rows_of(*pairs.ends)
+        known = np.flatnonzero(row >= 0)
+        gone[row[known]] = False
+        other = known[stored.digest[row[known]] != pairs.digests[known]]
+        changed[row[other]] = True
+        new = np.flatnonzero(row < 0)
         summary.pairs += len(pairs)
-        lows, highs = pairs.ends
-        calculated = zip(lows.tolist(), highs.tolist(), pairs.digests.tolist(), strict=True)
-        for number, (low, high, digest) in enumerate(calculated):
-            row = stored.pop((low, high), None)
-            if row is None:
-                summary.added += 1
-            elif row[0] in dismissed:
-                summary.returned += _return(row[0], pairs.keys(number), dismissed[row[0]])
-            if row is None or row[2] != digest:
-                news.append(pairs.pair(number))
-                summary.changed += row is not None
-    _upsert(news)
-    gone = [pk for pk, status, _ in stored.values() if status == LinkStatus.SUSPECTED]
-    for start in range(0, len(gone), CHUNK):
+        summary.added += len(new)
+        summary.changed += len(other)
+        dismissed = known[stored.status[row[known]] == DISMISSED]
+        summary.returned += _return_some(pairs, dismissed, stored.pk[row[dismissed]])
+        _upsert(pairs, np.concatenate([new, other]))
+    lost = stored.pk[gone & (stored.status == SUSPECTED)].tolist()
+    for start in range(0, len(lost), CHUNK):
         RelatedAccount.objects.filter(
-            pk__in=gone[start : start + CHUNK], status=LinkStatus.SUSPECTED
+            pk__in=lost[start : start + CHUNK], status=LinkStatus.SUSPECTED
         ).delete()
-    summary.removed = len(gone)
+    summary.removed = len(lost)
     # The strength of a confirmed link carries guilt, so its ends are scored again.
-    judged = {key for key, row in stored.items() if row[1] == LinkStatus.CONFIRMED}
-    judged |= {(pair.low, pair.high) for pair in news}
-    _score_again(judged)
+    judged = (gone | changed) & (stored.status == CONFIRMED)
+    ends = np.concatenate([stored.low[judged], stored.high[judged], nobody])
+    mark_pending(np.unique(ends).tolist())
     return summary
 
 
-def _upsert(pairs: list[Pair]) -> None:
+def _upsert(pairs: FoundPairs, chosen: Ints) -> None:
     now = timezone.now()
-    size = len(pairs)
-    pairs = sorted(pairs, key=lambda pair: (pair.low, pair.high))
-    columns = [
-        Column("low_id", "bigint", [p.low for p in pairs]),
-        Column("high_id", "bigint", [p.high for p in pairs]),
-        Column("bits", "float8", [p.bits for p in pairs]),
-        Column("probability", "float8", [p.probability for p in pairs]),
-        Column("strength", "smallint", [p.strength for p in pairs]),
-        Column("may_merge", "boolean", [p.may_merge for p in pairs]),
-        Column("kinds", "smallint", [p.kinds for p in pairs]),
-        Column("evidence", "jsonb", [p.evidence for p in pairs]),
-        Column("digest", "bigint", [p.digest for p in pairs]),
-        Column("calculated_at", "timestamptz", [now] * size),
-    ]
-    update = [f"{column.name} = EXCLUDED.{column.name}" for column in columns[2:]]
-    columns += [
-        Column("status", "text", [LinkStatus.SUSPECTED.value] * size),
-        Column("dismissed_with", "jsonb", [[]] * size),
-        Column("note", "text", [""] * size),
-        Column("version", "integer", [1] * size),
-        Column("created_at", "timestamptz", [now] * size),
-        Column("updated_at", "timestamptz", [now] * size),
-    ]
-    bulk.insert(
-        TABLE, columns, conflict="low_id, high_id", update=update, order_by="low_id, high_id"
+    low, high = pairs.ends
+    # In the order in which every writer takes the rows.
+    chosen = chosen[np.lexsort((high[chosen], low[chosen]))]
+    for start in range(0, len(chosen), UPSERT_ROWS):
+        columns = pairs.columns(chosen[start : start + UPSERT_ROWS])
+        update = [f"{column.name} = EXCLUDED.{column.name}" for column in columns[2:]]
+        bulk.insert(
+            TABLE,
+            columns,
+            same=[
+                Column("calculated_at", "timestamptz", [now]),
+                Column("status", "text", [LinkStatus.SUSPECTED.value]),
+                Column("dismissed_with", "jsonb", [[]]),
+                Column("note", "text", [""]),
+                Column("version", "integer", [1]),
+                Column("created_at", "timestamptz", [now]),
+                Column("updated_at", "timestamptz", [now]),
+            ],
+            conflict="low_id, high_id",
+            update=[*update, "calculated_at = EXCLUDED.calculated_at"],
+            order_by="low_id, high_id",
+        )
+
+
+def _return_some(pairs: FoundPairs, chosen: Ints, pks: Ints) -> int:
+    """Brings back those of some dismissed pairs that share something new."""
+    shared = dict(
+        RelatedAccount.objects.filter(pk__in=pks.tolist()).values_list("pk", "dismissed_with")
     )
-
-
-def _score_again(pairs: Iterable[tuple[int, int]]) -> None:
-    confirmed = RelatedAccount.objects.filter(
-        status=LinkStatus.CONFIRMED, low_id__in={low for low, _ in pairs}
-    ).values_list("low_id", "high_id")
-    wanted = set(pairs)
-    mark_pending({account for pair in confirmed if pair in wanted for account in pair})
+    return sum(
+        _return(pk, pairs.keys(number), shared[pk])
+        for number, pk in zip(chosen.tolist(), pks.tolist(), strict=True)
+        if pk in shared
+    )
 
 
 def _return(pk: int, keys: frozenset[int], dismissed_with: Sequence[int]) -> int:

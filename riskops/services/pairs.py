@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from riskops.bulk import Column
 from riskops.linking import KIND_CODES, KINDS, Links, PairRows
 from riskops.querysets.evidence import ROLES, World
 from riskops.scoring import Ints
@@ -16,23 +15,7 @@ from riskops.scoring import Ints
 # Evidence kept with a pair; the rest can be read from the sightings.
 EVIDENCE_ROWS = 8
 
-Evidence = list[list[Any]]
 Words = NDArray[np.uint64]
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A pair in database ids, the lower first."""
-
-    low: int
-    high: int
-    bits: float
-    probability: float
-    strength: int
-    may_merge: bool
-    kinds: int
-    digest: int
-    evidence: Evidence
 
 
 class FoundPairs:
@@ -46,7 +29,7 @@ class FoundPairs:
         self._world, self._rows, self._links = world, rows, links
         strong = links.strength >= least
         self._pairs = np.flatnonzero(strong)
-        order = np.lexsort((-links.row_bits, links.row_pair))
+        order = _strongest_first(links)
         # Every pair has a row, so that these are the rows of each, one after another.
         self._order = order[strong[links.row_pair[order]]]
         pair = links.row_pair[self._order]
@@ -99,21 +82,21 @@ class FoundPairs:
         )
         return whole.view(np.int64)
 
-    def pair(self, number: int) -> Pair:
-        """One pair as it is stored."""
+    def columns(self, chosen: Ints) -> list[Column]:
+        """The rows of some pairs as they are stored."""
         low, high = self.ends
-        links, pair = self._links, self._pairs[number]
-        return Pair(
-            low=int(low[number]),
-            high=int(high[number]),
-            bits=round(float(links.bits[pair]), 2),
-            probability=round(float(links.probability[pair]), 4),
-            strength=int(links.strength[pair]),
-            may_merge=bool(links.may_merge[pair]),
-            kinds=int(self.kinds[number]),
-            digest=int(self.digests[number]),
-            evidence=self._evidence(number),
-        )
+        links, pairs = self._links, self._pairs[chosen]
+        return [
+            Column("low_id", "bigint", low[chosen].tolist()),
+            Column("high_id", "bigint", high[chosen].tolist()),
+            Column("bits", "float8", np.round(links.bits[pairs], 2).tolist()),
+            Column("probability", "float8", np.round(links.probability[pairs], 4).tolist()),
+            Column("strength", "smallint", links.strength[pairs].tolist()),
+            Column("may_merge", "boolean", links.may_merge[pairs].tolist()),
+            Column("kinds", "smallint", self.kinds[chosen].tolist()),
+            Column("evidence", "jsonb", self._evidence(chosen)),
+            Column("digest", "bigint", self.digests[chosen].tolist()),
+        ]
 
     def keys(self, number: int) -> frozenset[int]:
         """Everything a pair shares that is not a mere subnet."""
@@ -121,21 +104,47 @@ class FoundPairs:
         real = mine[self._rows.kind[mine] != KIND_CODES["subnet"]]
         return frozenset(self._world.keys[self._rows.identifier[real]].tolist())
 
-    def _evidence(self, number: int) -> Evidence:
+    def _evidence(self, chosen: Ints) -> list[str]:
+        """The strongest rows of evidence of some pairs, as JSON."""
         world, rows = self._world, self._rows
-        start = self._starts[number]
-        mine = self._order[start : min(self._ends[number], start + EVIDENCE_ROWS)]
-        return [
-            [
-                KINDS[int(rows.kind[row])],
-                int(world.keys[rows.identifier[row]]) // ROLES,
-                int(world.known.accounts[rows.identifier[row]]),
-                round(float(self._links.row_bits[row]), 2),
-                round(float(rows.gap[row]), 1),
-                int(rows.hits[row]),
-            ]
-            for row in mine.tolist()
+        starts = self._starts[chosen]
+        numbers = np.minimum(self._ends[chosen] - starts, EVIDENCE_ROWS)
+        offset = np.arange(numbers.sum()) - np.repeat(np.cumsum(numbers) - numbers, numbers)
+        at = self._order[np.repeat(starts, numbers) + offset]
+        identifier = rows.identifier[at]
+        texts = [
+            f'["{KINDS[kind]}",{pk},{accounts},{bits!r},{gap!r},{hits}]'
+            for kind, pk, accounts, bits, gap, hits in zip(
+                rows.kind[at].tolist(),
+                (world.keys[identifier] // ROLES).tolist(),
+                world.known.accounts[identifier].tolist(),
+                np.round(self._links.row_bits[at], 2).tolist(),
+                np.round(rows.gap[at], 1).tolist(),
+                rows.hits[at].tolist(),
+                strict=True,
+            )
         ]
+        edges = np.cumsum(numbers).tolist()
+        return (
+            [
+                f"[{','.join(texts[low:high])}]"
+                for low, high in zip([0, *edges[:-1]], edges, strict=True)
+            ]
+            if edges
+            else []
+        )
+
+
+def _strongest_first(links: Links) -> Ints:
+    """Rows of evidence by pair, the strongest first."""
+    order = np.argsort(links.row_pair, kind="stable")
+    pair = links.row_pair[order]
+    same = pair[1:] == pair[:-1]
+    several = np.flatnonzero(np.append(same, False) | np.insert(same, 0, False))
+    # Most pairs rest on one row; only the rows of the others are sorted twice.
+    mine = order[several]
+    order[several] = mine[np.lexsort((-links.row_bits[mine], links.row_pair[mine]))]
+    return order
 
 
 def _mixed(*columns: np.ndarray) -> Words:

@@ -26,7 +26,7 @@ def seen(*rows, population=N, accounts=None, shared=(), hits=100):
     known = Identifiers.of(crowd, public)
     zeros = np.zeros(len(rows))
     table = Sightings(account, identifier, kind, zeros, zeros, np.full(len(rows), hits))
-    norms = linking.profile_norms(table, known, population, int(account.max()) + 1, RULES)
+    norms = linking.profile_norms([table], known, population, int(account.max()) + 1, RULES)
     pairs = linking.expand_pairs(linking.sort_sightings(table))
     return linking.combine(pairs, known, norms, population, RULES)
 
