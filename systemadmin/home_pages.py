@@ -7,19 +7,21 @@ from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from systemadmin.foundation import maintenance
-from systemadmin.foundation.errors import InvalidInput, NotAllowed
+from systemadmin.foundation.errors import DomainError, InvalidInput, NotAllowed
 from systemadmin.foundation.money import format_money
 from systemadmin.foundation.sockets import Setting, Worklist, collect, declared_settings
 from systemadmin.foundation.sockets import setting as value_of
-from systemadmin.models import Alert
-from systemadmin.services.configuration import change_settings
+from systemadmin.models import Alert, ConfigurationChange
+from systemadmin.services.configuration import change_settings, revert_change
 from systemadmin.services.statistics import default_span, statistics
 
+CHANGES_SHOWN = 15
 # Of a chart's numbers; the others have nothing to say after them.
 UNITS = {"percent": "%", "hours": "h", "seconds": "s", "minutes": "min"}
 
@@ -134,9 +136,13 @@ def settings_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     app = request.GET.get("app") or apps[0]
     if app not in apps:
         app = apps[0]
+    here = f"{reverse('admin:settings')}?app={app}"
+    if "take_back" in request.POST:
+        _take_back(request)
+        return HttpResponseRedirect(here)
     form = settings_form(app, request.POST or None)
     if request.method == "POST" and form.is_valid() and _save(request, form):
-        return HttpResponseRedirect(f"{reverse('admin:settings')}?app={app}")
+        return HttpResponseRedirect(here)
     context = {
         **site.each_context(request),
         "title": _("Settings"),
@@ -144,8 +150,23 @@ def settings_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "app": app,
         "form": form,
         "may_change": user.has_perm("systemadmin.change_systemconfig"),
+        "changes": ConfigurationChange.objects.filter(key__startswith=f"{app}.")[:CHANGES_SHOWN],
     }
     return TemplateResponse(request, "admin/systemadmin/settings.html", context)
+
+
+def _take_back(request: HttpRequest) -> None:
+    user: Any = request.user
+    if not user.has_perm("systemadmin.change_systemconfig"):
+        raise PermissionDenied
+    pk = request.POST["take_back"]
+    change = get_object_or_404(ConfigurationChange, pk=pk if pk.isdigit() else 0)
+    try:
+        revert_change(actor=user, change=change)
+    except DomainError as error:
+        messages.error(request, str(error))
+        return
+    messages.success(request, _("The change of %(key)s is taken back.") % {"key": change.key})
 
 
 def _save(request: HttpRequest, form: forms.Form) -> bool:

@@ -30,3 +30,12 @@ def test_the_map_names_every_page():
     text = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
     assert {page for page in pages if page not in text} == set()
+
+
+def test_the_guide_for_staff_calls_things_as_the_admin_does():
+    text = re.sub(r"\s+", " ", (ROOT / "docs/staff.md").read_text())
+    labels = set(re.findall(r"(?<!\*)\*([^*]+)\*(?!\*)", text))
+    catalogue = (ROOT / "locale/es/LC_MESSAGES/django.po").read_text()
+    known = {found.casefold() for found in re.findall(r'^msgid "(.+)"$', catalogue, re.M)}
+    assert len(labels) > 30
+    assert {label for label in labels if label.casefold() not in known} == set()

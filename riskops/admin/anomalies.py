@@ -29,8 +29,8 @@ from systemadmin.foundation.errors import DomainError
 class ResolveForm(forms.Form):
     """What it turned out to be."""
 
-    outcome = forms.ChoiceField(label=_("outcome"), choices=Outcome.choices)
-    note = forms.CharField(label=_("note"), max_length=1000, required=False, widget=forms.Textarea)
+    outcome = forms.ChoiceField(label=_("Outcome"), choices=Outcome.choices)
+    note = forms.CharField(label=_("Note"), max_length=1000, required=False, widget=forms.Textarea)
 
 
 class HitInline(ReadOnlyInline):

@@ -20,13 +20,13 @@ from systemadmin.foundation.admin import AtalayaModelAdmin, form_action
 class PublishForm(forms.Form):
     """Why the rules change."""
 
-    note = forms.CharField(label=_("note"), max_length=400)
+    note = forms.CharField(label=_("Note"), max_length=400)
 
 
 class ChangesForm(forms.Form):
     """What the copy does differently, as JSON: only what changes need be given."""
 
-    note = forms.CharField(label=_("note"), max_length=400, required=False)
+    note = forms.CharField(label=_("Note"), max_length=400, required=False)
     changes = forms.JSONField(
         label=_("changes"),
         help_text=_('For example {"factors": [{"code": "many_ips", "points": 20}]}'),

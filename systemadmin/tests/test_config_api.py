@@ -5,6 +5,7 @@ import pytest
 from systemadmin.foundation.sockets import setting
 from systemadmin.foundation.testing import assert_constant_queries, problem
 from systemadmin.models import AuditEntry, ConfigurationChange, SystemConfig
+from systemadmin.services import change_settings
 
 pytestmark = pytest.mark.django_db
 URL = "/api/admin/config"
@@ -75,3 +76,44 @@ def test_history_costs_the_page(operator):
             operator.put(URL, {"ratelimit.read": f"{60 + number}/m"})
 
     assert_constant_queries(lambda: operator.get(f"{URL}/history"), grow)
+
+
+class TestPage:
+    """The same in the admin."""
+
+    PAGE = "/admin/settings/?app=audit"
+
+    def test_a_change_is_shown_and_taken_back(self, admin_client_for, staff):
+        browser = admin_client_for(staff("operator"))
+        change_settings(actor=None, values={"audit.retention_days": 90}, reason="less disk")
+        change = ConfigurationChange.objects.get()
+        page = browser.get(self.PAGE).content.decode()
+        assert "less disk" in page
+        assert f'name="take_back" value="{change.pk}"' in page
+        answer = browser.post(self.PAGE, {"take_back": change.pk}, follow=True)
+        assert "audit.retention_days is taken back" in answer.content.decode()
+        assert setting("audit.retention_days") != 90
+        assert ConfigurationChange.objects.count() == 2
+
+    @pytest.mark.parametrize("number", ["0", "x", ""])
+    def test_an_unknown_change_is_not_found(self, admin_client_for, staff, number):
+        browser = admin_client_for(staff("operator"))
+        assert browser.post(self.PAGE, {"take_back": number}).status_code == 404
+
+    def test_who_may_only_look_takes_nothing_back(self, admin_client_for, staff):
+        browser = admin_client_for(staff("auditor"))
+        change_settings(actor=None, values={"audit.retention_days": 90})
+        change = ConfigurationChange.objects.get()
+        page = browser.get(self.PAGE)
+        assert page.status_code == 200
+        assert "take_back" not in page.content.decode()
+        assert browser.post(self.PAGE, {"take_back": change.pk}).status_code == 403
+        assert setting("audit.retention_days") == 90
+
+    def test_what_no_longer_fits_is_refused_in_words(self, admin_client_for, staff):
+        browser = admin_client_for(staff("operator"))
+        change = ConfigurationChange.objects.create(key="audit.retention_days", old="x", new=90)
+        answer = browser.post(self.PAGE, {"take_back": change.pk}, follow=True)
+        assert answer.status_code == 200
+        assert "errornote" in answer.content.decode() or "error" in answer.content.decode()
+        assert ConfigurationChange.objects.count() == 1
