@@ -29,11 +29,22 @@ from systemadmin.foundation.errors import NotAllowed, NotFound
 from systemadmin.foundation.files import private_response
 
 
+class OwnOrders(CursorList):
+    """Pages of what one member bought and sold."""
+
+    def read(self, page: QuerySet, limit: int) -> list[Order]:
+        """Each side by its own index; for both at once all of them would be read and sorted."""
+        me = self.request.user
+        sides = (page.filter(buyer=me), page.filter(seller=me))
+        ids = [pk for side in sides for pk in side.values_list("pk", flat=True)[:limit]]
+        return super().read(page.filter(pk__in=ids), limit)
+
+
 class OrderViewSet(MemberViewSet):
     """`/api/orders`: what the caller bought and sold."""
 
     serializer_class = OrderSerializer
-    pagination_class = CursorList
+    pagination_class = OwnOrders
     filterset_class = OrderFilter
     ordering = ("-id",)
     ordering_fields = ["id"]
@@ -127,6 +138,7 @@ class OrderViewSet(MemberViewSet):
         methods=["get", "post"],
         url_path="dispute/messages",
         filterset_class=None,
+        pagination_class=CursorList,
         ordering=("id",),
         ordering_fields=[],
     )

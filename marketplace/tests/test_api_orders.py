@@ -201,6 +201,32 @@ def test_missing_product_is_404_and_last_piece_409(buyer, product):
     assert refused["stock"] == 5
 
 
+@pytest.mark.parametrize(
+    "sides", ["bbbbbbbssssss", "bsbsbsbsbsbs", "sssssssssbbb", "bbbb", "s", ""]
+)
+def test_pages_of_both_sides_joined_have_no_gap_and_no_double(buyer, member, product, sides):
+    mine = factories.approved(member, stock=None)
+    theirs = factories.approved(product.seller, stock=None)
+    made = [
+        factories.order(theirs, buyer=member) if side == "b" else factories.order(mine)
+        for side in sides
+    ]
+    factories.order(theirs)
+    newest_first = [order.pk for order in reversed(made)]
+    pages, link = [], "/api/orders?page_size=3"
+    while link:
+        page = buyer.get(link).json()
+        pages.append([row["id"] for row in page["results"]])
+        last, link = link, page["next"]
+    assert [pk for page in pages for pk in page] == newest_first
+    back, link = [], buyer.get(last).json()["previous"]
+    while link:
+        page = buyer.get(link).json()
+        back.append([row["id"] for row in page["results"]])
+        link = page["previous"]
+    assert back == pages[-2::-1] if len(pages) > 1 else back == []
+
+
 def test_lists_filter_and_do_not_grow_in_queries(buyer, shop, operator, moderator, product, member):
     buy(buyer, product)
     other = factories.approved(member, stock=None)

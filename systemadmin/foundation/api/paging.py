@@ -108,7 +108,7 @@ class CursorList(BasePagination):
         page = queryset.order_by(*self._order_terms(backwards))
         if position is not None:
             page = page.filter(self._beyond(position, backwards))
-        rows = list(page[: self.size + 1])
+        rows = self.read(page, self.size + 1)
         more, rows = len(rows) > self.size, rows[: self.size]
         if backwards:
             rows.reverse()
@@ -116,6 +116,10 @@ class CursorList(BasePagination):
         self.has_previous = more if backwards else position is not None
         self.rows = rows
         return rows
+
+    def read(self, page: QuerySet, limit: int) -> list[Any]:
+        """The first rows of what lies beyond the cursor."""
+        return list(page[:limit])
 
     def _ordering(self, queryset: QuerySet, request: Request, view: Any) -> list[tuple[str, bool]]:
         terms: list[str] = []
