@@ -34,22 +34,30 @@ def check_value(declared: Setting, value: Any) -> str | None:
     if kind is bool:
         return None if isinstance(value, bool) else _("True or false.")
     if kind in (int, float):
-        allowed = (int,) if kind is int else (int, float)
-        if isinstance(value, bool) or not isinstance(value, allowed):
-            return _("A number.") if kind is float else _("A whole number.")
-        return _check_bounds(declared, value)
+        return _check_number(declared, value)
     if kind is list:
         return None if isinstance(value, list) else _("A list.")
     if not isinstance(value, str):
         return _("A text.")
     if kind == "rate":
-        number, _slash, period = value.partition("/")
-        if not (number.isdigit() and int(number) > 0 and len(period) == 1):
-            return _("A rate such as 100/m.")
-        return None if period in RATE_PERIODS else _("A rate such as 100/m.")
+        return _check_rate(value)
     if declared.choices and value not in declared.choices:
         return _("One of: %(choices)s.") % {"choices": ", ".join(declared.choices)}
     return _check_bounds(declared, len(value))
+
+
+def _check_number(declared: Setting, value: Any) -> str | None:
+    allowed = (int,) if declared.type is int else (int, float)
+    # A bool is an int to Python, not to who set it.
+    if isinstance(value, bool) or not isinstance(value, allowed):
+        return _("A number.") if declared.type is float else _("A whole number.")
+    return _check_bounds(declared, value)
+
+
+def _check_rate(value: str) -> str | None:
+    number, _slash, period = value.partition("/")
+    good = number.isdigit() and int(number) > 0 and len(period) == 1 and period in RATE_PERIODS
+    return None if good else _("A rate such as 100/m.")
 
 
 def _check_bounds(declared: Setting, size: float) -> str | None:
