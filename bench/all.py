@@ -80,6 +80,7 @@ MEASUREMENTS = (
         "--tickets 1000000 --rounds 50",
     ),
     Measurement("backup", "--megabytes 20", "--megabytes 200", "--megabytes 2000"),
+    Measurement("throughput", *["--seconds 6"] * 3),
     Measurement("middleware", *["--requests 2000 --at-most 9"] * 3, sqlite=True),
     Measurement("known_owners", "--towns 1", "--towns 2", "--towns 1 --strangers 8000", True),
     Measurement("related_accounts", sqlite=True),
