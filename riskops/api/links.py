@@ -66,7 +66,7 @@ class AccountLinksViewSet(StaffViewSet):
 
     def get_queryset(self) -> QuerySet:
         if self.action == "related_accounts":
-            return RelatedAccount.objects.shown_with().order_by("-strength", "id")
+            return RelatedAccount.objects.order_by("-strength", "id")
         return User.objects.all()
 
     @extend_schema(

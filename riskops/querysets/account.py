@@ -73,7 +73,7 @@ def history_of(account: User) -> QuerySet:
 
 def links_of(account: User, *, unmasked: bool) -> list[ShownPair]:
     """The strongest links with their evidence."""
-    pairs = RelatedAccount.objects.of_account(account.pk).shown_with()
+    pairs = RelatedAccount.objects.of_account(account.pk)
     strongest = list(pairs.order_by("-strength", "id")[:ROWS])
     return show_pairs(strongest, account_id=account.pk, unmasked=unmasked)
 

@@ -8,9 +8,6 @@ from django.db.models import F, Q, QuerySet
 
 from riskops.linking import KIND_CODES
 
-# What is told of an account beside another one.
-NAMES = ("username", "external_id")
-
 
 class RelatedAccountQuerySet(QuerySet):
     """Named filters over pairs."""
@@ -25,11 +22,8 @@ class RelatedAccountQuerySet(QuerySet):
         return self.annotate(_kind=F("kinds").bitand(bit)).filter(_kind=bit)
 
     def shown_with(self) -> RelatedAccountQuerySet:
-        """With the names of the accounts and of the author of the verdict, and no more of them."""
-        people = ("low", "high", "decided_by")
-        own = [column.name for column in self.model._meta.concrete_fields]
-        names = [f"{person}__{name}" for person in people for name in NAMES]
-        return self.select_related(*people).only(*own, *names)
+        """With the accounts and the author of the verdict."""
+        return self.select_related("low", "high", "decided_by")
 
     def ended(self, now: datetime) -> RelatedAccountQuerySet:
         """Verdicts whose time is over."""
