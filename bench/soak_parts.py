@@ -110,7 +110,7 @@ class Redis:
 
 @dataclass
 class Part:
-    """One process of the product with all it starts, and the memory of each of its lives."""
+    """One process of the product with all it starts, and the memory of its largest in each life."""
 
     name: str
     command: Sequence[str]
@@ -144,9 +144,10 @@ class Part:
         with suppress(psutil.Error):
             family = psutil.Process(self.process.pid)
             whole = [family, *family.children(recursive=True)]
-            # What the processes share is counted once: a fork costs what it changed.
-            used = sum(one.memory_full_info().uss for one in whole)
-            self.lives[-1].append((time.monotonic() - self.born, used))
+            # The largest: of several workers each grows to its size when it meets the large tasks,
+            # and what a fork shares with its parent is not its own.
+            largest = max(one.memory_full_info().uss for one in whole)
+            self.lives[-1].append((time.monotonic() - self.born, largest))
 
 
 class Fleet(threading.Thread):
