@@ -38,8 +38,9 @@ EVENTS_TOLD = 10  # in one call, see soak_traffic.py
 PAST_EVENTS, PAST_DAYS = 60_000, 60
 # After a part is back, callers may still meet what its absence left behind.
 GRACE_SECONDS = 15.0
-# Of the samples of one life, how much more the last quarter may hold than the second.
-GROWTH = 1.10
+# Of the samples of one life, how much more the last quarter may hold than the second: a tenth, and
+# the megabytes by which the same tasks differ from one hour to the next.
+GROWTH, SWAY = 1.10, 8.0
 # A life shorter than this says nothing about memory.
 SHORT_LIFE = 240.0
 
@@ -427,7 +428,7 @@ def judge_memory(house: House) -> list[str]:
             second, last = map(statistics.median, parts)
             minutes = life[-1][0] / 60
             print(f"  {part.name:<12}{minutes:5.1f} min: {second:6.0f} MB, then {last:6.0f} MB")
-            if last > second * GROWTH:
+            if last > second * GROWTH + SWAY:
                 found.append(f"{part.name} grew from {second:.0f} to {last:.0f} MB")
     return found
 
