@@ -195,6 +195,7 @@ def test_a_wrong_counter_is_found(member, other_member):
     ]
 
 
+@pytest.mark.django_db
 def test_reading_is_monotone_and_idempotent_in_any_order(member, other_member):
     messages = [send(other_member, member, f"n{n}") for n in range(6)]
     furthest = 0
