@@ -33,8 +33,8 @@ from soak_parts import ROOT, Fleet, Part, Postgres, Redis, free_port, web, worke
 
 MEMBERS, PRODUCTS, NEIGHBOURS = 600, 20, 6
 TIERS = ("risky", "new", "standard", "trusted")
-# What the accounts did before, so that the log grows by a part and does not begin with the run.
 EVENTS_TOLD = 10  # in one call, see soak_traffic.py
+# What the accounts did before, so that the log grows by a part and does not begin with the run.
 PAST_EVENTS, PAST_DAYS = 60_000, 60
 # After a part is back, callers may still meet what its absence left behind.
 GRACE_SECONDS = 15.0

@@ -55,7 +55,7 @@ def unusual_hours(logins: EventTable, since: int, parameters: Parameters) -> lis
     hour = (logins.at // HOUR) % 24
     reach = parameters["days"] * DAY
     hits = []
-    starts = np.flatnonzero(np.diff(logins.account, prepend=-1) != 0)
+    starts = np.flatnonzero(_changes(logins.account))
     ends = np.append(starts, len(logins))[1:]
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
         new = start + int(np.searchsorted(logins.at[start:end], since))

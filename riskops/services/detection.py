@@ -118,13 +118,15 @@ def detect_history(*, progress: Progress | None = None) -> DetectionSummary:
     start, end = to_micros(span["first"]), to_micros(span["last"]) + 1
     given = [(rule.detector, parameters) for rule, parameters in rules]
     mine = may_be_struck(given, everyone.survey(given, start, end))
-    few = _few(mine, int(FEW_EVENTS * events_known()))
+    accounts = _union(mine)
+    events = events_of(accounts)
+    few = _few(mine, accounts, events, int(FEW_EVENTS * events_known()))
     chosen = [mine[number] for number in few]
-    accounts = np.unique(np.concatenate([*chosen, np.empty(0, dtype=np.int64)]))
+    kept = np.isin(accounts, _union(chosen))
     narrow = [rules[number] for number in few]
     broad = [rule for number, rule in enumerate(rules) if number not in few]
     share = FEW_EVENTS if broad else 1.0
-    portions = _portions(start, end, accounts, chosen)
+    portions = _portions(start, end, accounts[kept], events[kept], chosen)
     _look(narrow, portions, summary, _within(progress, 0.0, share), everyone)
     if broad:
         _run(broad, start, end, summary, _within(progress, share, 1.0), everyone=everyone)
@@ -138,10 +140,15 @@ def _within(progress: Progress | None, low: float, high: float) -> Progress | No
     return lambda done, hits: progress(low + (high - low) * done, hits)
 
 
-def _few(mine: Sequence[Ints], most: int) -> list[int]:
-    """As many rules as may be looked at account by account: together at most so many events."""
-    accounts = np.unique(np.concatenate([*mine, np.empty(0, dtype=np.int64)]))
-    events = events_of(accounts)
+def _union(parts: Sequence[Ints]) -> Ints:
+    return np.unique(np.concatenate([np.empty(0, dtype=np.int64), *parts]))
+
+
+def _few(mine: Sequence[Ints], accounts: Ints, events: Ints, most: int) -> list[int]:
+    """As many rules as may be looked at account by account: together at most so many events.
+
+    `accounts` are those of all rules, with the number of `events` of each.
+    """
     covered = np.zeros(len(accounts), dtype=np.bool_)
     few = []
     for number in sorted(range(len(mine)), key=lambda number: len(mine[number])):
@@ -179,10 +186,10 @@ def _run(
 
 
 def _portions(
-    start: int, end: int, accounts: Ints, mine: Sequence[Ints]
+    start: int, end: int, accounts: Ints, events: Ints, mine: Sequence[Ints]
 ) -> Iterator[tuple[Part, float]]:
     """The whole log of so many accounts at once as have the events of a slice."""
-    done = np.cumsum(events_of(accounts))
+    done = np.cumsum(events)
     last = np.flatnonzero(np.diff(done // SLICE_EVENTS, append=-1))
     low = 0
     for high in (last + 1).tolist():

@@ -232,7 +232,7 @@ class _Stored:
 @transaction.atomic
 def _write(found: Sequence[FoundPairs], scope: Scope) -> LinkSummary:
     """Makes the rows in scope equal to what was found; verdicts stay."""
-    stored, summary, nobody = _Stored.read(scope), LinkSummary(), np.empty(0, dtype=np.int64)
+    stored, summary = _Stored.read(scope), LinkSummary()
     gone = np.ones(len(stored.pk), dtype=np.bool_)
     changed = np.zeros(len(stored.pk), dtype=np.bool_)
     for pairs in found:
@@ -256,7 +256,7 @@ def _write(found: Sequence[FoundPairs], scope: Scope) -> LinkSummary:
     summary.removed = len(lost)
     # The strength of a confirmed link carries guilt, so its ends are scored again.
     judged = (gone | changed) & (stored.status == CONFIRMED)
-    ends = np.concatenate([stored.low[judged], stored.high[judged], nobody])
+    ends = np.concatenate([stored.low[judged], stored.high[judged]])
     mark_pending(np.unique(ends).tolist())
     return summary
 
