@@ -6,13 +6,13 @@ import json
 import os
 import random
 import resource
-import socket
 import subprocess
 import sys
 import time
 
 import psutil
 from messaging_rows import ROOT, raw, show
+from processes import free_port, granian, wait_for_port
 
 from messaging import services
 from messaging.models import Broadcast
@@ -23,26 +23,18 @@ from systemadmin.models import ApiToken, User
 
 @contextlib.contextmanager
 def asgi_server():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {**os.environ, "DATABASE_PERSISTENT": "0"}
     process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "granian", "--interface", "asgi", "--workers", "1"),
-            *("--host", "127.0.0.1", "--port", str(port), "--no-access-log"),
-            *("--backlog", "4096", "config.asgi:application"),
-        ],
+        granian("asgi", port, "--no-access-log", "--backlog", "4096", "config.asgi:application"),
         env=environment,
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        for _ in range(200):
-            time.sleep(0.1)
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
+        wait_for_port(port)
+        # Its memory is taken as the start: what it loads on its way up belongs to that.
         time.sleep(2)
         yield port, process
     finally:

@@ -29,11 +29,12 @@ from itertools import pairwise
 from pathlib import Path
 from urllib import request
 
-from soak_parts import ROOT, Fleet, Part, Postgres, Redis, free_port, web, worker
+from processes import free_port
+from soak_parts import ROOT, Fleet, Part, Postgres, Redis, web, worker
 
 MEMBERS, PRODUCTS, NEIGHBOURS = 600, 20, 6
 TIERS = ("risky", "new", "standard", "trusted")
-EVENTS_TOLD = 10  # in one call, see soak_traffic.py
+EVENTS_A_CALL = 10
 # What the accounts did before, so that the log grows by a part and does not begin with the run.
 PAST_EVENTS, PAST_DAYS = 60_000, 60
 # After a part is back, callers may still meet what its absence left behind.
@@ -166,7 +167,8 @@ def build(place: Path) -> House:
     import django
 
     django.setup()
-    (place / "world.json").write_text(json.dumps({"hosts": house.hosts, **people_and_products()}))
+    world = {"hosts": house.hosts, "events_a_call": EVENTS_A_CALL, **people_and_products()}
+    (place / "world.json").write_text(json.dumps(world))
     parts: list[Part] = [web(f"web-{n}", port, variables) for n, port in enumerate(ports, 1)]
     parts += [worker(name, "default", variables) for name in WORKERS[:2]]
     parts.append(worker(WORKERS[2], "long", variables))
@@ -390,7 +392,7 @@ def judge_promises(house: House) -> list[str]:
     print(f"  orders: {len(orders):,} promised, {len(orders - there)} lost; {unpaid} paid in vain")
     if orders - there or unpaid:
         found.append(f"orders lost {sorted(orders - there)[:5]}, paid in vain {unpaid}")
-    told = len(promised["/api/events"]) * EVENTS_TOLD
+    told = len(promised["/api/events"]) * EVENTS_A_CALL
     events = AccountEvent.objects.filter(external_id__regex="^[0-9a-f]{32}-").count()
     print(f"  events: {told:,} promised, {events:,} recorded")
     if events < told:

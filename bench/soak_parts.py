@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,26 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+from processes import free_port, granian, wait_for_port
 
 ROOT = Path(__file__).resolve().parent.parent
 # As the units of `docs/deploy/` restart what died.
 RESTART_SECONDS = 3.0
 SAMPLE_SECONDS = 10.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for_port(port: int, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.1)
-    raise TimeoutError(f"nothing answers at port {port}")
 
 
 class Postgres:
@@ -183,9 +168,7 @@ class Fleet(threading.Thread):
 
 def web(name: str, port: int, variables: dict[str, str]) -> Part:
     """A web process with four threads, as `docs/operations.md` runs them."""
-    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--workers", "1", "--blocking-threads", "4"]
-    command += ["config.wsgi:application"]
+    command = granian("wsgi", port, "--blocking-threads", "4", "config.wsgi:application")
     return Part(name, command, variables)
 
 

@@ -20,7 +20,6 @@ CALLS = (PLACE / "calls.csv").open("a", buffering=1)
 PROMISES = (PLACE / "promises.jsonl").open("a", buffering=1)
 # How long a caller goes on asking for the same effect, and how often.
 PATIENCE, PAUSE = 120.0, 1.0
-EVENTS = 10
 
 
 @events.request.add_listener
@@ -228,6 +227,6 @@ class Service(Caller):
                 "ip": f"203.0.113.{random.randrange(1, 200)}",
                 "device": f"device-{random.randrange(150)}",
             }
-            for number in range(EVENTS)
+            for number in range(WORLD["events_a_call"])
         ]
         self.make("/api/events", {"events": rows})

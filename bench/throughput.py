@@ -15,7 +15,6 @@ import contextlib
 import http.client
 import os
 import secrets
-import socket
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
+from processes import free_port, granian, wait_for_port
 from psycopg import sql
 
 BENCH = Path(__file__).resolve().parent
@@ -55,15 +55,9 @@ def run(command, variables):
 
 @contextlib.contextmanager
 def serving(application, variables):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "granian", "--interface", "wsgi", "--workers", "1"),
-            *("--host", "127.0.0.1", "--port", str(port), "--blocking-threads", "4"),
-            application,
-        ],
+        granian("wsgi", port, "--blocking-threads", "4", application),
         cwd=ROOT,
         env={**variables, "PYTHONPATH": f"{ROOT}:{BENCH}"},
         stdout=subprocess.DEVNULL,
@@ -71,10 +65,7 @@ def serving(application, variables):
         start_new_session=True,
     )
     try:
-        for _ in range(300):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            time.sleep(0.1)
+        wait_for_port(port)
         yield port
     finally:
         os.killpg(process.pid, 9)

@@ -20,12 +20,7 @@ from django.db import connection
 from systemadmin.models import ApiToken
 from systemadmin.services import change_settings
 from systemadmin.tests.factories import UserFactory
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from systemadmin.tests.ports import free_port
 
 
 def environment(tmp_path, *, redis_url="", database_port=None):

@@ -3,13 +3,14 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import psycopg
 import pytest
+
+from systemadmin.tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -79,12 +80,6 @@ class Cluster:
             "wal_level = replica\narchive_mode = on\narchive_timeout = 60\n"
             f"archive_command = 'test ! -f {self.archive}/%f && cp %p {self.archive}/%f'\n"
         )
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture
