@@ -84,6 +84,7 @@ MEASUREMENTS = (
     Measurement("middleware", *["--requests 2000 --at-most 9"] * 3, sqlite=True),
     Measurement("known_owners", "--towns 1", "--towns 2", "--towns 1 --strangers 8000", True),
     Measurement("related_accounts", sqlite=True),
+    Measurement("airdrop", sqlite=True),
 )
 
 

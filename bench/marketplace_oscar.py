@@ -13,6 +13,7 @@ import argparse
 import os
 import statistics
 import sys
+import tempfile
 import time
 from urllib.parse import urlsplit
 
@@ -20,6 +21,18 @@ import django
 from django.conf import settings
 
 url = urlsplit(os.environ["DATABASE_URL"])
+
+
+def media_with_the_missing_image(name):
+    """A folder with the picture that oscar shows of a product without one, as its set-up makes it.
+
+    Without it sorl-thumbnail logs a traceback for every product page, which is not oscar's work.
+    """
+    from PIL import Image
+
+    folder = tempfile.mkdtemp(prefix="oscar-media-")
+    Image.new("RGB", (640, 640), "grey").save(os.path.join(folder, name))
+    return folder
 
 
 def setup():
@@ -81,6 +94,7 @@ def setup():
         USE_TZ=True,
         STATIC_URL="/static/",
         MEDIA_URL="/media/",
+        MEDIA_ROOT=media_with_the_missing_image(values["OSCAR_MISSING_IMAGE_URL"]),
         DEFAULT_AUTO_FIELD="django.db.models.AutoField",
         INSTALLED_APPS=apps,
         HAYSTACK_CONNECTIONS={
