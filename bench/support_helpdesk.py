@@ -170,6 +170,7 @@ def measure(name, call, rounds, seconds=60):
         answer = call()
     except Exception as error:  # a comparison shows what the other does, also when it fails
         print(f"{name:<46} {type(error).__name__}: {str(error)[:80]}")
+        connection.close()  # it may have been interrupted in the middle of a statement
         return
     finally:
         signal.alarm(0)
