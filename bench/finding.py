@@ -105,18 +105,29 @@ def fill(options):
     risk.analyze()
 
 
-def calls(label, function, arguments, yardstick=None):
-    """Call once each and print p50 and p99; the ratio is to the yardstick's p99."""
-    taken = []
-    for argument in arguments:
+def calls(label, function, people):
+    """Call once for each, a look-up by primary key in turn: p50, p99 and the ratio of the p99s.
+
+    In turn, because a machine that slows down for a second must slow both.
+    """
+    look_ups, taken = [], []
+    for user in people:
         began = time.perf_counter()
-        function(argument)
-        taken.append((time.perf_counter() - began) * 1000)
-    taken.sort()
-    p50, p99 = statistics.median(taken), taken[int((len(taken) - 1) * 0.99)]
-    ratio = f"   p99 {p99 / yardstick:.1f} x the look-up's" if yardstick else ""
-    print(f"{label:<58} p50 {p50:7.2f} ms   p99 {p99:7.2f} ms{ratio}", flush=True)
-    return p99
+        User.objects.get(pk=user.pk)
+        between = time.perf_counter()
+        function(user)
+        look_ups.append((between - began) * 1000)
+        taken.append((time.perf_counter() - between) * 1000)
+    base, p99 = percentile(look_ups, 0.99), percentile(taken, 0.99)
+    print(
+        f"{label:<58} p50 {statistics.median(taken):7.2f} ms   p99 {p99:7.2f} ms"
+        f"   p99 {p99 / base:.1f} x the look-up's {base:.2f}",
+        flush=True,
+    )
+
+
+def percentile(taken, share):
+    return sorted(taken)[int((len(taken) - 1) * share)]
 
 
 SELF_JOIN = """
@@ -150,23 +161,19 @@ def bench_detection():
     execute("ANALYZE")
 
 
+def _links(user):
+    return links_of(user, unmasked=True)
+
+
 def bench_one(accounts, times):
     rng = random.Random(5)
     some = [rng.randrange(1, accounts + 1) for _ in range(times)]
     everyone = User.objects.in_bulk(some)
     for user in list(everyone.values())[:20]:
-        links_of(user, unmasked=True)
-    look_up = calls(
-        "yardstick: an account by its primary key", lambda pk: User.objects.get(pk=pk), some
-    )
-    # The look-up reads pages that in_bulk just read; the first pass here may have to fetch its own.
+        _links(user)
+    # The look-up reads pages that in_bulk just read; the first pass may have to fetch its own.
     for again in ("", ", again"):
-        calls(
-            f"related accounts of one account, evidence and all{again}",
-            lambda user: links_of(user, unmasked=True),
-            list(everyone.values()),
-            look_up,
-        )
+        calls(f"related accounts of one account{again}", _links, list(everyone.values()))
     widest = execute(
         "SELECT account_id FROM riskops_sighting GROUP BY 1 ORDER BY count(*) DESC LIMIT 200"
     )
@@ -183,8 +190,9 @@ def bench_one(accounts, times):
         ("those seen at hubs", on_hubs),
     ):
         users = list(User.objects.filter(pk__in=ids))
-        calls(f"  {label}", lambda user: links_of(user, unmasked=True), users, look_up)
-    calls("links of one account calculated anew", lambda pk: detect_for([pk]), some[:50])
+        calls(f"  {label}", _links, users)
+    fifty = list(everyone.values())[:50]
+    calls("links of one account calculated anew", lambda user: detect_for([user.pk]), fifty)
 
 
 def bench_anomalies():
