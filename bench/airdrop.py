@@ -21,10 +21,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
-from psycopg import sql
+from databases import empty_database
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data" / "hop"
@@ -131,14 +129,8 @@ def database(server: str, name: str, place: Path) -> Iterator[str]:
     if not server:
         yield f"sqlite:///{place / f'{name}.sqlite3'}"
         return
-    own = sql.Identifier(f"airdrop_{name}")
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(own))
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(own))
-        try:
-            yield urlunsplit(urlsplit(server)._replace(path=f"/airdrop_{name}"))
-        finally:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(own))
+    with empty_database(server, f"airdrop_{name}") as url:
+        yield url
 
 
 def undisturbed(site: Site) -> tuple[dict[str, float], dict[str, list]]:

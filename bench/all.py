@@ -18,14 +18,10 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
-from psycopg import sql
+from databases import empty_database
 
 BENCH = Path(__file__).resolve().parent
 ROOT = BENCH.parent
@@ -88,20 +84,6 @@ MEASUREMENTS = (
 )
 
 
-@contextmanager
-def database(url: str, name: str) -> Iterator[str]:
-    """An empty database on the server of a URL; dropped at the end."""
-    own = sql.Identifier(name)
-    with psycopg.connect(url, autocommit=True) as server:
-        server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(own))
-        server.execute(sql.SQL("CREATE DATABASE {}").format(own))
-    try:
-        yield urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
-    finally:
-        with psycopg.connect(url, autocommit=True) as server:
-            server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(own))
-
-
 def run(measurement: Measurement, size: str, environment: dict[str, str], out: Path) -> int:
     """One script; its lines go to the screen as they come and to the file."""
     script = [sys.executable, str(BENCH / f"{measurement.name}.py")]
@@ -124,7 +106,7 @@ def measure(measurement: Measurement, size: str, url: str, out: Path) -> int:
     environment = os.environ | {"DJANGO_DEBUG": "1"}
     if not url:
         return run(measurement, size, environment, out)
-    with database(url, f"atalaya_bench_{measurement.name}") as own:
+    with empty_database(url, f"atalaya_bench_{measurement.name}") as own:
         return run(measurement, size, environment | {"DATABASE_URL": own}, out)
 
 

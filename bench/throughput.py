@@ -22,11 +22,10 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
-import psycopg
+from databases import empty_database
 from processes import free_port, granian, wait_for_port
-from psycopg import sql
 
 BENCH = Path(__file__).resolve().parent
 ROOT = BENCH.parent
@@ -135,9 +134,11 @@ def main():
     parser.add_argument("--callers", type=int, default=8)
     options = parser.parse_args()
     url = os.environ["DATABASE_URL"]
-    parts = urlsplit(url)
-    bare = sql.Identifier(f"{parts.path[1:]}_bare")
-    with tempfile.TemporaryDirectory(prefix="throughput-") as place:
+    bare = f"{urlsplit(url).path[1:]}_bare"
+    with (
+        tempfile.TemporaryDirectory(prefix="throughput-") as place,
+        empty_database(url, bare) as bare_url,
+    ):
         variables = {
             **os.environ,
             "DJANGO_DEBUG": "0",
@@ -146,23 +147,16 @@ def main():
             "DJANGO_ALLOWED_HOSTS": "127.0.0.1",
             "DJANGO_TLS": "0",
             "VAR_DIR": place,
-            "BARE_URL": urlunsplit(parts._replace(path=f"{parts.path}_bare")),
+            "BARE_URL": bare_url,
         }
-        with psycopg.connect(url, autocommit=True) as server:
-            server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(bare))
-            server.execute(sql.SQL("CREATE DATABASE {}").format(bare))
-        try:
-            run(["manage.py", "migrate", "--verbosity", "0"], variables)
-            token = run(["manage.py", "shell", "--no-imports", "-c", MAKE], variables)
-            bare_token = run([str(BENCH / "bare_site.py")], variables)
-            with (
-                serving("config.wsgi:application", variables) as port,
-                serving("bare_site:application", variables) as bare_port,
-            ):
-                measure((port, bare_port), token, bare_token, options)
-        finally:
-            with psycopg.connect(url, autocommit=True) as server:
-                server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(bare))
+        run(["manage.py", "migrate", "--verbosity", "0"], variables)
+        token = run(["manage.py", "shell", "--no-imports", "-c", MAKE], variables)
+        bare_token = run([str(BENCH / "bare_site.py")], variables)
+        with (
+            serving("config.wsgi:application", variables) as port,
+            serving("bare_site:application", variables) as bare_port,
+        ):
+            measure((port, bare_port), token, bare_token, options)
 
 
 if __name__ == "__main__":
