@@ -1,4 +1,7 @@
-"""Spanish and English are complete: every marked text has its translation, placeholders agree."""
+"""Spanish is complete: every marked text has its translation, and placeholders agree.
+
+English is the language of the code and has no catalogue.
+"""
 
 import gettext
 import re
@@ -22,9 +25,8 @@ def entries(path):
             yield fields["msgid"], texts, "fuzzy" in block.split("msgid")[0]
 
 
-@pytest.mark.parametrize("language", ["es", "en"])
-def test_every_text_is_translated_with_the_same_placeholders(language):
-    path = ROOT / "locale" / language / "LC_MESSAGES" / "django.po"
+def test_every_text_is_translated_with_the_same_placeholders():
+    path = ROOT / "locale/es/LC_MESSAGES/django.po"
     wrong = []
     for source, texts, is_fuzzy in entries(path):
         if is_fuzzy or not all(texts):
@@ -62,13 +64,16 @@ def test_no_marked_text_is_missing_from_the_files(tmp_path):
 
 
 def test_compiled_files_are_current():
-    for language in ("es", "en"):
-        folder = ROOT / "locale" / language / "LC_MESSAGES"
-        with open(folder / "django.mo", "rb") as handle:
-            catalog = gettext.GNUTranslations(handle)
-        for source, texts, _fuzzy in list(entries(folder / "django.po"))[:50]:
-            if len(texts) == 1 and "\\" not in source:
-                assert catalog.gettext(source) == texts[0]
+    folder = ROOT / "locale/es/LC_MESSAGES"
+    with open(folder / "django.mo", "rb") as handle:
+        catalog = gettext.GNUTranslations(handle)
+    simple = [
+        (source, texts[0])
+        for source, texts, _fuzzy in entries(folder / "django.po")
+        if len(texts) == 1 and "\\" not in source
+    ]
+    assert len(simple) > 1000
+    assert [source for source, text in simple if catalog.gettext(source) != text] == []
 
 
 def test_a_problem_speaks_the_callers_language(db, api):
