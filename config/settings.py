@@ -191,7 +191,12 @@ CACHES = {
         {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
             "LOCATION": REDIS_URL,
-            "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
+            "OPTIONS": {
+                "socket_connect_timeout": 1,
+                "socket_timeout": 1,
+                # Redis keeps pickles; this reader takes data only.
+                "serializer": "systemadmin.foundation.plain_pickle.PlainRedisSerializer",
+            },
         }
         if REDIS_URL
         else {
@@ -219,6 +224,9 @@ Q_CLUSTER = {
     "recycle": 200,
     "poll": 1,
     "ack_failures": True,
+    # Its own scheduler calls whatever a row names; ours (foundation/scheduler.py) starts what the
+    # code declares.
+    "scheduler": False,
     "ALT_CLUSTERS": {
         "long": {"workers": 1, "timeout": 7200, "retry": 40000, "max_attempts": 1, "recycle": 20}
     },
@@ -406,6 +414,7 @@ LOGGING = logging_config(log_dir=LOG_DIR, debug=DEBUG or TESTING)
 
 TRAFFIC = "systemadmin.services.telemetry"
 TASK_GUARD = "systemadmin.services.task_guard"
+TASK_REFUSALS = "systemadmin.services.task_refusals"
 IDEMPOTENCY_MODEL = "systemadmin.IdempotencyKey"
 # How long one process may answer from its copy of the stored configuration (seconds);
 # None keeps it until this process writes (tests).

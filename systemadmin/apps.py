@@ -13,6 +13,8 @@ class SystemAdminConfig(AppConfig):
     def ready(self) -> None:
         from systemadmin import checks, subscribers  # noqa: F401, PLC0415 - registered by import
         from systemadmin.foundation.sockets import use_stored_values  # noqa: PLC0415
+        from systemadmin.foundation.task_records import make_records_safe  # noqa: PLC0415
         from systemadmin.services.configuration import stored_values  # noqa: PLC0415
 
         use_stored_values(stored_values)
+        make_records_safe()

@@ -9,7 +9,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from importlib import import_module
 from typing import Any
@@ -17,16 +17,17 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from django_q.brokers.orm import ORM
 from django_q.conf import Conf
 from django_q.models import OrmQ, Task
-from django_q.signing import SignedPackage
-from django_q.tasks import async_task
 
+from systemadmin.foundation import scheduler
 from systemadmin.foundation.context import context, current, new_request_id
 from systemadmin.foundation.hard_maintenance import database_replaced_at, hard_state
 from systemadmin.foundation.maintenance import queue_is_paused
+from systemadmin.foundation.task_packages import DEFAULT_CLUSTER, open_package, push
+from systemadmin.foundation.task_records import refuse_row, report
+from systemadmin.foundation.task_registry import RefusedTask, checked
 
 logger = logging.getLogger("atalaya.queue")
 
@@ -39,12 +40,21 @@ class PausableBroker(ORM):
         if hard_state() is not None or queue_is_paused():
             time.sleep(Conf.POLL)
             return None
-        return super().dequeue()
+        scheduler.tick()
+        return [row for row in super().dequeue() or [] if _is_ours(*row)]
 
 
-RUNNER = "systemadmin.foundation.queue.run_task"
+def _is_ours(row_id: int, payload: str) -> bool:
+    """True for a task that may run; any other is taken off the queue and reported."""
+    try:
+        open_package(payload)
+    except RefusedTask as refusal:
+        refuse_row(row_id, f"queue row {row_id}", str(refusal))
+        return False
+    return True
+
+
 CLOSED_POLL_SECONDS = 0.5
-DEFAULT_CLUSTER = "default"
 LONG_CLUSTER = "long"
 
 
@@ -72,15 +82,12 @@ def oldest_waiting() -> datetime | None:
 def enqueue(task: Callable[..., Any] | str, *args: Any, cluster: str = DEFAULT_CLUSTER) -> str:
     """Queue `task(*args)` and return the task's id; commits with the transaction.
 
-    Raises `TypeError` when an argument is not JSON-able.
+    Raises `TypeError` when an argument is not JSON-able and `RefusedTask` when the function is
+    not one of the apps' `tasks.py` or does not take these arguments.
     """
     json.dumps(args)
-    options: dict[str, Any] = {} if cluster == DEFAULT_CLUSTER else {"cluster": cluster}
-    path = path_of(task)
     request_id = current().request_id or new_request_id()
-    return async_task(
-        RUNNER, path, request_id, uuid.uuid4().hex, *args, q_options={"task_name": path, **options}
-    )
+    return push(path_of(task), request_id, uuid.uuid4().hex, args, cluster=cluster)
 
 
 def run_task(path: str, request_id: str, key: str, *args: Any) -> Any:
@@ -98,11 +105,20 @@ def run_task(path: str, request_id: str, key: str, *args: Any) -> Any:
             return None
         logger.info("task started", extra={"task": path})
         try:
-            return import_string(path)(*args)
+            return _registered(path, args)(*args)
         finally:
             if key:
                 guard.end(key)
             logger.info("task ended", extra={"task": path})
+
+
+def _registered(path: str, args: Sequence[Any]) -> Callable[..., Any]:
+    """Return the task's function; one that may not run is reported, and fails."""
+    try:
+        return checked(path, args)
+    except RefusedTask as refusal:
+        report("task", path[:100], str(refusal))
+        raise
 
 
 def _may_run() -> bool:
@@ -127,9 +143,9 @@ def drain(limit: int = 1000) -> int:
             row = OrmQ.objects.order_by("id").first()
             if row is None:
                 return ran
-            payload = SignedPackage.loads(row.payload)
+            package = open_package(row.payload)
             row.delete()
-        import_string(payload["func"])(*payload["args"], **payload.get("kwargs", {}))
+        run_task(package.path, package.request_id, package.key, *package.args)
         ran += 1
     return ran
 

@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from systemadmin.foundation import queue
+from systemadmin.foundation.task_registry import registered_tasks
 from systemadmin.models import Alert, Heartbeat, RequestMinute, TaskAttempt
 from systemadmin.services import system_status, telemetry
 from systemadmin.services.task_guard import begin
@@ -90,7 +91,7 @@ def test_the_web_side_notices_a_dead_worker():
     assert Alert.objects.get().status == "resolved"
 
 
-def remember(value):
+def remember(value: int):
     CALLS.append(value)
 
 
@@ -104,7 +105,8 @@ def test_a_task_that_never_ends_is_set_aside(monkeypatch):
     assert CALLS == []
 
 
-def test_a_task_that_ends_leaves_no_trace():
+def test_a_task_that_ends_leaves_no_trace(monkeypatch):
+    monkeypatch.setitem(registered_tasks(), f"{__name__}.remember", remember)
     queue.enqueue(remember, 7)
     queue.drain()
     assert CALLS == [7]

@@ -5,11 +5,10 @@ from typing import Any
 from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
-from django_q.models import Schedule
 
 from systemadmin.foundation import sockets
 from systemadmin.foundation.cache import make_cache_table_cheap
-from systemadmin.foundation.queue import RUNNER
+from systemadmin.foundation.scheduler import sync_schedules
 from systemadmin.services.alert_rules import ship_default_rules
 
 SHIPPED_ROLES = (
@@ -31,7 +30,7 @@ class Command(BaseCommand):
         call_command("createcachetable", verbosity=0)
         make_cache_table_cheap()
         set_up_roles()
-        set_up_schedules()
+        sync_schedules()
         ship_default_rules()
         if options["verbosity"] > 1:
             self.stdout.write("Roles and schedules are up to date.")
@@ -62,28 +61,3 @@ def set_up_roles() -> None:
             wanted |= views
         group, _created = Group.objects.get_or_create(name=role)
         group.permissions.set([by_name[name] for name in wanted if name in by_name])
-
-
-def set_up_schedules() -> None:
-    """Make the queue's schedules equal to what the apps declare."""
-    declared = sockets.collect("schedules", "SCHEDULES")
-    for item in declared:
-        timing: dict[str, Any] = (
-            {"schedule_type": Schedule.CRON, "cron": item.cron, "minutes": None}
-            if item.cron
-            else {"schedule_type": Schedule.MINUTES, "minutes": item.minutes, "cron": None}
-        )
-        Schedule.objects.update_or_create(
-            name=item.name,
-            defaults={
-                # Through the runner, so that what the clock starts carries an id too.
-                "func": RUNNER,
-                "args": repr((item.task, "", "")),
-                "cluster": None if item.cluster == "default" else item.cluster,
-                "repeats": -1,
-                **timing,
-            },
-        )
-    Schedule.objects.exclude(name__in=[item.name for item in declared]).filter(
-        name__regex=rf"^({'|'.join(sockets.settings.ATALAYA_APPS)})\."
-    ).delete()
