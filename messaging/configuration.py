@@ -2,7 +2,8 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from messaging.quotas import DEFAULT_WINDOWS, Tier
+from messaging.quotas import DEFAULT_WINDOWS, Tier, parse_window
+from systemadmin.foundation.setting_values import check_rows
 from systemadmin.foundation.sockets import Setting
 
 SETTINGS = [
@@ -34,24 +35,28 @@ SETTINGS = [
         key="messaging.quota_risky",
         type=list,
         default=list(DEFAULT_WINDOWS[Tier.RISKY]),
+        check=check_rows(parse_window),
         description=_("What accounts at high risk may send, as limit/seconds rows."),
     ),
     Setting(
         key="messaging.quota_new",
         type=list,
         default=list(DEFAULT_WINDOWS[Tier.NEW]),
+        check=check_rows(parse_window),
         description=_("What new accounts may send, as limit/seconds rows."),
     ),
     Setting(
         key="messaging.quota_standard",
         type=list,
         default=list(DEFAULT_WINDOWS[Tier.STANDARD]),
+        check=check_rows(parse_window),
         description=_("What ordinary accounts may send, as limit/seconds rows."),
     ),
     Setting(
         key="messaging.quota_trusted",
         type=list,
         default=list(DEFAULT_WINDOWS[Tier.TRUSTED]),
+        check=check_rows(parse_window),
         description=_("What verified accounts of some age may send, as limit/seconds rows."),
     ),
     Setting(

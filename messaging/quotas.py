@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache
+
+from systemadmin.foundation.parsing import parse_whole_number
 
 DAY = 86_400
+MOST_MESSAGES = 1_000_000
 
 
 class Tier(StrEnum):
@@ -49,19 +51,14 @@ DEFAULT_WINDOWS: dict[Tier, tuple[str, ...]] = {
 
 
 def parse_windows(rows: Iterable[str]) -> tuple[Window, ...]:
-    """Read `limit/seconds` rows; a wrong one is a ValueError that names it."""
-    return tuple(_parse_window(str(row)) for row in rows)
+    """Read `limit/seconds` rows; raises `Unreadable` for a wrong one."""
+    return tuple(parse_window(row) for row in rows)
 
 
-@lru_cache(maxsize=256)
-def _parse_window(row: str) -> Window:
-    limit, _, seconds = row.strip().partition("/")
-    if not (limit.isdecimal() and seconds.isdecimal()):
-        raise ValueError(f"{row!r} is not limit/seconds")
-    window = Window(int(limit), int(seconds))
-    if not 1 <= window.seconds <= DAY:
-        raise ValueError(f"{row!r}: a window lasts between one second and one day")
-    return window
+def parse_window(row: str) -> Window:
+    """Read one `limit/seconds` row; raises `Unreadable` for a wrong one."""
+    limit, _slash, seconds = row.partition("/")
+    return Window(parse_whole_number(limit, 0, MOST_MESSAGES), parse_whole_number(seconds, 1, DAY))
 
 
 def longest(windows: Sequence[Window]) -> int:

@@ -7,6 +7,8 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from systemadmin.foundation.parsing import parse_day, parse_time_of_day
+
 MINUTES_A_DAY = 24 * 60
 # A calendar that is open one hour a year still answers; an empty one must not loop for ever.
 HORIZON_DAYS = 366 * 20
@@ -137,17 +139,6 @@ def _clock_change(zone: ZoneInfo, wall: datetime) -> datetime:
     return after
 
 
-def parse_minutes(text: str) -> int:
-    """Minutes since midnight of "HH:MM"; "24:00" is the end of the day."""
-    hours, separator, minutes = text.partition(":")
-    if not (separator and hours.isdecimal() and minutes.isdecimal() and len(minutes) == 2):
-        raise ValueError(f"not a time of day: {text!r}")
-    total = int(hours) * 60 + int(minutes)
-    if int(minutes) > 59 or total > MINUTES_A_DAY:
-        raise ValueError(f"not a time of day: {text!r}")
-    return total
-
-
 def format_minutes(total: int) -> str:
     """ "HH:MM" of minutes since midnight."""
     return f"{total // 60:02d}:{total % 60:02d}"
@@ -156,9 +147,9 @@ def format_minutes(total: int) -> str:
 def hours_from_json(data: dict[str, Any]) -> BusinessHours:
     """Business hours from their stored form: timezone, windows by weekday, holidays."""
     windows = tuple(
-        Window(int(day), parse_minutes(opens), parse_minutes(closes))
+        Window(int(day), parse_time_of_day(opens), parse_time_of_day(closes))
         for day, spans in sorted(data.get("windows", {}).items())
         for opens, closes in spans
     )
-    holidays = frozenset(date.fromisoformat(day) for day in data.get("holidays", ()))
+    holidays = frozenset(parse_day(day) for day in data.get("holidays", ()))
     return BusinessHours(data.get("timezone") or "UTC", windows, holidays)

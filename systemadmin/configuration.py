@@ -1,10 +1,8 @@
 """Settings of the base app that staff may change at run time."""
 
-import ipaddress
-from typing import Any
-
 from django.utils.translation import gettext_lazy as _
 
+from systemadmin.foundation.setting_values import check_networks
 from systemadmin.foundation.sockets import Setting
 
 BACKUP_SETTINGS = [
@@ -28,6 +26,7 @@ BACKUP_SETTINGS = [
         key="blocking.exempt",
         type=list,
         default=["127.0.0.0/8", "::1/128"],
+        check=check_networks,
         description=_("Networks that are never blocked."),
     ),
     Setting(
@@ -219,16 +218,3 @@ SETTINGS = [
     ),
     *BACKUP_SETTINGS,
 ]
-
-
-def check_exempt_networks(values: dict[str, Any]) -> dict[str, Any]:
-    """Every exempt network must be one, or nothing could be blocked any more."""
-    try:
-        for text in values["blocking.exempt"]:
-            ipaddress.ip_network(text, strict=False)
-    except (ValueError, TypeError):
-        return {"blocking.exempt": _("A list of addresses or CIDR blocks.")}
-    return {}
-
-
-RULES = [check_exempt_networks]

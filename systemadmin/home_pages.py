@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -14,7 +14,9 @@ from django.utils.translation import gettext as _
 
 from systemadmin.foundation import maintenance
 from systemadmin.foundation.errors import DomainError, InvalidInput, NotAllowed
+from systemadmin.foundation.forms import PlainFloatField, PlainIntegerField
 from systemadmin.foundation.money import format_money
+from systemadmin.foundation.parsing import Unreadable, parse_whole_number
 from systemadmin.foundation.sockets import Setting, Worklist, collect, declared_settings
 from systemadmin.foundation.sockets import setting as value_of
 from systemadmin.models import Alert, ConfigurationChange
@@ -104,9 +106,9 @@ def field_for(setting: Setting) -> forms.Field:
     if setting.type is bool:
         return forms.BooleanField(**options)
     if setting.type is int:
-        return forms.IntegerField(**{**options, "required": True}, **bounds)  # type: ignore[arg-type]
+        return PlainIntegerField(**{**options, "required": True}, **bounds)  # type: ignore[arg-type]
     if setting.type is float:
-        return forms.FloatField(**{**options, "required": True}, **bounds)  # type: ignore[arg-type]
+        return PlainFloatField(**{**options, "required": True}, **bounds)  # type: ignore[arg-type]
     if setting.type is list:
         return forms.JSONField(**options)
     if setting.choices:
@@ -159,8 +161,11 @@ def _take_back(request: HttpRequest) -> None:
     user: Any = request.user
     if not user.has_perm("systemadmin.change_systemconfig"):
         raise PermissionDenied
-    pk = request.POST["take_back"]
-    change = get_object_or_404(ConfigurationChange, pk=pk if pk.isdigit() else 0)
+    try:
+        pk = parse_whole_number(request.POST["take_back"])
+    except Unreadable as error:
+        raise Http404 from error
+    change = get_object_or_404(ConfigurationChange, pk=pk)
     try:
         revert_change(actor=user, change=change)
     except DomainError as error:

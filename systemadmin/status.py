@@ -6,7 +6,7 @@ from django.conf import settings
 
 from systemadmin.foundation import queue
 from systemadmin.foundation.ratelimit import store_failure_count
-from systemadmin.foundation.sockets import Metric, StatusCheck
+from systemadmin.foundation.sockets import Metric, StatusCheck, unreadable_settings
 from systemadmin.models import Heartbeat
 from systemadmin.services import system_status, telemetry
 from systemadmin.services.demo import has_demo_rows
@@ -23,7 +23,16 @@ def demo() -> dict[str, Any]:
     }
 
 
-CHECKS = [StatusCheck(name="demo", run=demo)]
+def stored_settings() -> dict[str, Any]:
+    """A stored setting that cannot be read is not in force; staff should set it again."""
+    unreadable = dict(unreadable_settings())
+    return {"status": "warning" if unreadable else "ok", "unreadable": unreadable}
+
+
+CHECKS = [
+    StatusCheck(name="demo", run=demo),
+    StatusCheck(name="stored_settings", run=stored_settings),
+]
 
 
 def _traffic(minutes: int, figure: str) -> Any:

@@ -38,11 +38,5 @@ def tier_of(user: User, now: datetime, level: str) -> Tier:
 
 
 def windows_of(tier: Tier) -> tuple[Window, ...]:
-    """The quota windows in force for a tier; a row that staff mistyped is left out."""
-    windows: list[Window] = []
-    for row in setting(f"messaging.quota_{tier}"):
-        try:
-            windows += parse_windows([row])
-        except ValueError:
-            continue
-    return tuple(windows)
+    """The quota windows in force for a tier."""
+    return parse_windows(setting(f"messaging.quota_{tier}"))

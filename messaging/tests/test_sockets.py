@@ -8,11 +8,13 @@ from django.utils import timezone
 
 from messaging import account, configuration, demo, schedules, stats, status, tasks, worklists
 from messaging.models import Broadcast, Conversation, Mailbox, Message, MessageReport
-from messaging.quotas import parse_windows
+from messaging.quotas import DEFAULT_WINDOWS, Tier, parse_windows
 from messaging.services.mailboxes import recount
+from messaging.services.trust import windows_of
 from messaging.tests.factories import send, true_unread
 from systemadmin.foundation import sockets
-from systemadmin.models import User
+from systemadmin.foundation.errors import InvalidInput
+from systemadmin.models import SystemConfig, User
 from systemadmin.services import change_settings
 from systemadmin.services.configuration import check_value
 from systemadmin.tests.factories import UserFactory
@@ -25,11 +27,15 @@ def test_every_default_is_a_value_that_would_be_accepted():
         assert check_value(declared, declared.default) is None, declared.key
 
 
-def test_a_mistyped_quota_row_is_left_out_and_the_rest_holds(member, other_member, quotas):
-    change_settings(actor=None, values={"messaging.quota_new": ["1/3600", "nonsense"]})
-    from messaging.services.trust import windows_of
-
-    assert windows_of("new") == parse_windows(["1/3600"])
+@pytest.mark.parametrize(
+    "row", ["nonsense", "²/60", "2/٣", "02/60", {"limit": 2}, "9" * 5000 + "/60"]
+)
+def test_a_mistyped_quota_row_is_refused_and_a_stored_one_is_not_in_force(row):
+    with pytest.raises(InvalidInput):
+        change_settings(actor=None, values={"messaging.quota_new": ["1/3600", row]})
+    SystemConfig.objects.create(key="messaging.quota_new", value=["1/3600", row])
+    sockets.forget_stored_values()
+    assert windows_of("new") == parse_windows(DEFAULT_WINDOWS[Tier.NEW])
 
 
 def test_schedules_name_tasks_that_exist():

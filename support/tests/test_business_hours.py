@@ -11,8 +11,8 @@ from support.business_hours import (
     Window,
     format_minutes,
     hours_from_json,
-    parse_minutes,
 )
+from systemadmin.foundation.parsing import parse_time_of_day
 
 ZONES = ["UTC", "Europe/Madrid", "America/New_York", "America/Santiago", "Asia/Kolkata",
          "Australia/Lord_Howe", "America/Havana"]  # fmt: skip
@@ -22,7 +22,7 @@ H = timedelta(hours=1)
 def office(timezone="Europe/Madrid", holidays=()):
     """Monday to Friday with a lunch break."""
     windows = [
-        Window(day, parse_minutes(a), parse_minutes(b))
+        Window(day, parse_time_of_day(a), parse_time_of_day(b))
         for day in range(5)
         for a, b in (("09:00", "14:00"), ("15:00", "18:00"))
     ]
@@ -178,12 +178,12 @@ def test_refuses_impossible_windows(window):
 @pytest.mark.parametrize("text", ["9", "25:00", "24:01", "09:60", "aa:bb", "9:5", "-1:00", ""])
 def test_refuses_impossible_times(text):
     with pytest.raises(ValueError):
-        parse_minutes(text)
+        parse_time_of_day(text)
 
 
 @given(st.integers(0, 1440))
 def test_times_of_day_survive_the_trip(minutes):
-    assert parse_minutes(format_minutes(minutes)) == minutes
+    assert parse_time_of_day(format_minutes(minutes)) == minutes
 
 
 def test_reads_the_stored_form():

@@ -4,7 +4,6 @@ The figures are configuration (`ratelimit.read = "100/m"`) and hold from the nex
 """
 
 import logging
-import re
 import threading
 import time
 from collections import Counter
@@ -22,6 +21,7 @@ from rest_framework.throttling import BaseThrottle
 
 from systemadmin.foundation.client_ip import client_ip, network_of
 from systemadmin.foundation.errors import Unavailable
+from systemadmin.foundation.parsing import parse_rate
 from systemadmin.foundation.sockets import setting
 
 logger = logging.getLogger("atalaya.ratelimit")
@@ -32,9 +32,6 @@ FAIL_CLOSED = frozenset({"login", "second_factor", "backup", "restore"})
 STORE_ERRORS = (RedisError, DatabaseError, OSError)
 # After a failure the store is left alone for a moment, so that not every request waits for it.
 BREAK_SECONDS = 1.0
-
-_PERIODS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_RATE = re.compile(r"([1-9]\d{0,8})/([1-9]\d{0,4})?([smhd])")
 
 
 class RateLimitUnavailable(Unavailable):
@@ -63,18 +60,6 @@ class Usage:
 
     def state_header(self) -> str:
         return f'"{self.name}";r={self.remaining};t={self.reset}'
-
-
-def parse_rate(text: str) -> tuple[int, int]:
-    """`"100/m"` -> (100, 60); `"10/5m"` -> (10, 300); ValueError for anything else."""
-    match = _RATE.fullmatch(text.strip()) if isinstance(text, str) else None
-    if match is None:
-        raise ValueError(
-            _('"%(text)s" is not a rate: write requests/period, such as 100/m or 10/5m.')
-            % {"text": text}
-        )
-    count, multiple, period = match.groups()
-    return int(count), int(multiple or 1) * _PERIODS[period]
 
 
 class StoreFailures:
@@ -120,8 +105,7 @@ def hit(request: HttpRequest, rate_class: str, *, user_id: int | None) -> Usage 
 
     Raises `RateLimitUnavailable` when counting fails and the class must not go uncounted.
     """
-    rate = setting(f"ratelimit.{rate_class}")
-    quota, window = parse_rate(rate)
+    quota, window = parse_rate(setting(f"ratelimit.{rate_class}"))
     key = f"user:{user_id}" if user_id else f"ip:{network_of(client_ip(request))}"
     usage, error = None, None
     if not store_failures.is_broken():

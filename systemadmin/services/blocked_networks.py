@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from systemadmin import audit
+from systemadmin.foundation import parsing
 from systemadmin.foundation.blocklist import BLOCKED_KEY, Network
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput, RuleViolation
@@ -43,9 +44,9 @@ class NetworkIsExempt(RuleViolation):
 def parse_network(text: str) -> Network:
     """Return the network; raises `InvalidInput`."""
     try:
-        network = ipaddress.ip_network(text.strip(), strict=False)
-    except ValueError as error:
-        raise InvalidInput("network", _("An IP address or a CIDR block.")) from error
+        network = parsing.parse_network(text.strip())
+    except parsing.Unreadable as error:
+        raise InvalidInput("network", str(error)) from error
     if network.prefixlen < WIDEST[network.version]:
         raise InvalidInput("network", _("This block is too wide."))
     return network
@@ -53,7 +54,7 @@ def parse_network(text: str) -> Network:
 
 def exempt_networks() -> list[Network]:
     """Return the networks that are never blocked."""
-    return [ipaddress.ip_network(text, strict=False) for text in setting("blocking.exempt")]
+    return [parsing.parse_network(text) for text in setting("blocking.exempt")]
 
 
 @transaction.atomic

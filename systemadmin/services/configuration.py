@@ -9,15 +9,16 @@ from django.utils.translation import gettext as _
 
 from systemadmin import audit
 from systemadmin.foundation.errors import InvalidInput, NotAllowed
+from systemadmin.foundation.parsing import Unreadable
+from systemadmin.foundation.setting_values import read_value
 from systemadmin.foundation.sockets import (
     Setting,
     collect,
     declared_settings,
     forget_stored_values,
+    split_values,
 )
 from systemadmin.models import ConfigurationChange, SystemConfig, User
-
-RATE_PERIODS = "smhd"
 
 
 def stored_values() -> Mapping[str, Any] | None:
@@ -29,48 +30,17 @@ def stored_values() -> Mapping[str, Any] | None:
 
 
 def check_value(declared: Setting, value: Any) -> str | None:
-    """Return what is wrong with a value, or None."""
-    kind = declared.type
-    if kind is bool:
-        return None if isinstance(value, bool) else _("True or false.")
-    if kind in (int, float):
-        return _check_number(declared, value)
-    if kind is list:
-        return None if isinstance(value, list) else _("A list.")
-    if not isinstance(value, str):
-        return _("A text.")
-    if kind == "rate":
-        return _check_rate(value)
-    if declared.choices and value not in declared.choices:
-        return _("One of: %(choices)s.") % {"choices": ", ".join(declared.choices)}
-    return _check_bounds(declared, len(value))
-
-
-def _check_number(declared: Setting, value: Any) -> str | None:
-    allowed = (int,) if declared.type is int else (int, float)
-    # A bool is an int to Python, not to who set it.
-    if isinstance(value, bool) or not isinstance(value, allowed):
-        return _("A number.") if declared.type is float else _("A whole number.")
-    return _check_bounds(declared, value)
-
-
-def _check_rate(value: str) -> str | None:
-    number, _slash, period = value.partition("/")
-    good = number.isdigit() and int(number) > 0 and len(period) == 1 and period in RATE_PERIODS
-    return None if good else _("A rate such as 100/m.")
-
-
-def _check_bounds(declared: Setting, size: float) -> str | None:
-    if declared.min is not None and size < declared.min:
-        return _("At least %(bound)s.") % {"bound": declared.min}
-    if declared.max is not None and size > declared.max:
-        return _("At most %(bound)s.") % {"bound": declared.max}
+    """Return what is wrong with a value, or None; what passes is what `setting` can read."""
+    try:
+        read_value(declared, value)
+    except Unreadable as error:
+        return str(error)
     return None
 
 
 def settings_in_force() -> list[dict[str, Any]]:
     """Return every setting with value, default, type, bounds and description, by key."""
-    stored = stored_values() or {}
+    stored, _unreadable = split_values(stored_values() or {})
     return [
         {
             "key": key,
@@ -130,7 +100,7 @@ def _check_permissions(actor: User | None, wanted: list[Setting]) -> None:
 
 def _check_across(values: Mapping[str, Any]) -> None:
     """Run the rules that tie settings together, over the values as they would stand."""
-    stored = stored_values() or {}
+    stored, _unreadable = split_values(stored_values() or {})
     would_be = {
         key: values.get(key, stored.get(key, item.default))
         for key, item in declared_settings().items()
