@@ -17,6 +17,9 @@ from messaging.quotas import (
     refusal,
     remaining,
 )
+from systemadmin.foundation.parsing import Unreadable
+from systemadmin.foundation.sockets import declared_settings
+from systemadmin.services.configuration import check_value
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 STANDARD = parse_windows(DEFAULT_WINDOWS[Tier.STANDARD])
@@ -101,3 +104,24 @@ def test_waiting_as_told_is_enough(gaps):
             clock += timedelta(seconds=refused.retry_after)
             assert refusal(STANDARD, sent, clock) is None
         sent.insert(0, clock)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.from_regex(r"[0-9²٣]{0,4}/[0-9²-]{0,6}", fullmatch=True),
+            st.text(max_size=6),
+            st.integers(),
+            st.dictionaries(st.text(max_size=2), st.integers(), max_size=1),
+        ),
+        max_size=4,
+    )
+)
+def test_quota_rows_are_accepted_exactly_when_they_are_read(rows):
+    declared = declared_settings()["messaging.quota_new"]
+    try:
+        parse_windows([row if isinstance(row, str) else "" for row in rows])
+        is_readable = True
+    except Unreadable:
+        is_readable = False
+    assert (check_value(declared, rows) is None) == is_readable

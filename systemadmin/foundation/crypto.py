@@ -77,3 +77,16 @@ def keyed_hash_matches(value: str, digest: str, *, purpose: str) -> bool:
 
 def _hmac(key: bytes, value: str) -> str:
     return hmac.new(key, value.encode(), hashlib.sha256).hexdigest()
+
+
+def keyed_tag(message: bytes, *, purpose: str) -> bytes:
+    """HMAC-SHA256 of a message that is handed out and comes back."""
+    return hmac.digest(next(_keys("tag:" + purpose)), message, "sha256")
+
+
+def keyed_tag_matches(message: bytes, tag: bytes, *, purpose: str) -> bool:
+    """Whether the tag, or the first bytes of one, was made by a key that may still be read."""
+    return any(
+        hmac.compare_digest(hmac.digest(key, message, "sha256")[: len(tag)], tag)
+        for key in _keys("tag:" + purpose)
+    )

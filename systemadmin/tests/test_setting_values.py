@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging.quotas import parse_windows
 from systemadmin.foundation import sockets
 from systemadmin.foundation.parsing import Unreadable, parse_network, parse_rate
 from systemadmin.foundation.setting_values import read_value
@@ -47,14 +46,6 @@ def _reads(parse, value):
 def test_a_rate_is_accepted_exactly_when_it_is_read(value):
     declared = sockets.declared_settings()["ratelimit.write"]
     assert (check_value(declared, value) is None) == _reads(parse_rate, value)
-
-
-@given(ROWS)
-def test_quota_rows_are_accepted_exactly_when_they_are_read(value):
-    declared = sockets.declared_settings()["messaging.quota_new"]
-    are_texts = all(isinstance(row, str) for row in value)
-    readable = are_texts and _reads(parse_windows, value)
-    assert (check_value(declared, value) is None) == readable
 
 
 @given(ROWS)

@@ -1,25 +1,22 @@
 """Paging: by number with a count for small sets, by keyset cursor for what grows."""
 
-import base64
-import binascii
-import json
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import F, Q, QuerySet
-from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 from rest_framework.pagination import BasePagination, PageNumberPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from systemadmin.foundation.api import cursors
 from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.parsing import Unreadable, parse_whole_number
 
 MAX_PAGE_SIZE = 100
 DEFAULT_PAGE_SIZE = 25
+LAST_PAGE = 10**9
 LINK = {"type": ["string", "null"], "format": "uri"}
 
 
@@ -28,9 +25,14 @@ def page_size_of(request: Request, default: int = DEFAULT_PAGE_SIZE) -> int:
     raw = request.query_params.get("page_size")
     if raw is None:
         return default
-    if not (raw.isascii() and raw.isdigit() and 1 <= int(raw[:6]) <= MAX_PAGE_SIZE):
-        raise InvalidInput("page_size", _("A whole number from 1 to 100."))
-    return int(raw)
+    return _number("page_size", raw, MAX_PAGE_SIZE)
+
+
+def _number(name: str, raw: str, high: int) -> int:
+    try:
+        return parse_whole_number(raw, 1, high)
+    except Unreadable as error:
+        raise InvalidInput(name, str(error)) from error
 
 
 class PagedList(PageNumberPagination):
@@ -44,9 +46,7 @@ class PagedList(PageNumberPagination):
         return page_size_of(request, self.page_size)
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
-        raw = request.query_params.get("page", "1")
-        if not (raw.isascii() and raw.isdigit() and len(raw) < 10 and int(raw) > 0):
-            raise InvalidInput("page", _("A whole number from 1 up."))
+        _number("page", request.query_params.get("page", "1"), LAST_PAGE)
         return super().paginate_queryset(queryset, request, view)
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
@@ -63,36 +63,11 @@ class PagedList(PageNumberPagination):
         }
 
 
-def _encode(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return {"t": value.isoformat()}
-    if isinstance(value, date):
-        return {"d": value.isoformat()}
-    if isinstance(value, Decimal):
-        return {"n": str(value)}
-    return value
-
-
-def _decode(value: Any) -> Any:
-    if isinstance(value, dict):
-        if "t" in value:
-            moment = parse_datetime(value["t"])
-            if moment is None or moment.tzinfo is None:
-                raise ValueError
-            return moment
-        if "d" in value:
-            return parse_date(value["d"])
-        return Decimal(value["n"])
-    if isinstance(value, list) or (isinstance(value, str) and "\x00" in value):
-        raise TypeError
-    return value
-
-
 class CursorList(BasePagination):
     """`{next, previous, results}` by keyset: each page costs the page, however deep.
 
-    The cursor holds the ordering values of the row at the edge, so rows inserted or
-    removed meanwhile make no gap and no double. Nulls sort last in either direction.
+    The cursor (`cursors.py`) holds the ordering values of the row at the edge, so rows inserted
+    or removed meanwhile make no gap and no double. Nulls sort last in either direction.
     """
 
     ordering: tuple[str, ...] = ("-id",)
@@ -103,6 +78,7 @@ class CursorList(BasePagination):
         self.base_url = request.build_absolute_uri(request.path)
         self.size = page_size_of(request, getattr(view, "page_size", self.page_size))
         self.fields = self._ordering(queryset, request, view)
+        self.types = cursors.column_types(queryset, [name for name, _desc in self.fields])
         position, backwards = self._read_cursor(request.query_params.get("cursor"))
         self.nullable = [self._is_nullable(queryset, name) for name, _desc in self.fields]
         page = queryset.order_by(*self._order_terms(backwards))
@@ -185,24 +161,18 @@ class CursorList(BasePagination):
         if not raw:
             return None, False
         try:
-            payload = json.loads(base64.urlsafe_b64decode(raw.encode("ascii")))
-            position = [_decode(value) for value in payload["v"]]
-            if len(position) != len(self.fields) or payload["o"] != self._signature():
-                raise ValueError
-            for value in position:
-                if isinstance(value, int) and abs(value) >= 2**63:
-                    raise ValueError
-        except (ValueError, TypeError, KeyError, ArithmeticError, binascii.Error) as error:
+            return cursors.decode(raw, types=self.types, bound=self._bound())
+        except cursors.InvalidCursor as error:
             raise InvalidInput("cursor", _("This cursor is not valid for this list.")) from error
-        return position, bool(payload.get("b"))
 
-    def _signature(self) -> str:
-        return ",".join(("-" if down else "") + name for name, down in self.fields)
+    def _bound(self) -> str:
+        """What a cursor is good for: the list it was made by, in the order it was made in."""
+        ordering = ",".join(("-" if down else "") + name for name, down in self.fields)
+        return f"{self.request.path.rstrip('/')}?{ordering}"
 
     def _link(self, row: Any, backwards: bool) -> str:
-        values = [_encode(self._value(row, name)) for name, _desc in self.fields]
-        payload = {"v": values, "o": self._signature(), "b": int(backwards)}
-        cursor = base64.urlsafe_b64encode(json.dumps(payload).encode()).decode("ascii")
+        values = [self._value(row, name) for name, _desc in self.fields]
+        cursor = cursors.encode(values, backwards, types=self.types, bound=self._bound())
         params = [(k, v) for k, v in self.request.query_params.lists() if k != "cursor"]
         params.append(("cursor", [cursor]))
         return f"{self.base_url}?{urlencode(params, doseq=True)}"
