@@ -105,7 +105,7 @@ _BY_FIELD: Final[tuple[tuple[type[models.Field], ColumnType], ...]] = (
 )
 
 
-def column_of(queryset: QuerySet, name: str) -> models.Field:
+def column_of(queryset: QuerySet, name: str) -> Any:
     """Return the field that an ordering term orders by; `FieldDoesNotExist` for none."""
     annotation = queryset.query.annotations.get(name)
     if annotation is not None:
@@ -117,10 +117,10 @@ def column_of(queryset: QuerySet, name: str) -> models.Field:
         model = field.related_model
     while getattr(field, "remote_field", None) is not None and field.concrete:
         field = field.target_field
-    return field
+    return field.output_field if isinstance(field, models.GeneratedField) else field
 
 
-def type_of(field: models.Field) -> ColumnType:
+def type_of(field: Any) -> ColumnType:
     """Return how values of a field are written; `TypeError` for one that no list may order by."""
     for kind, column_type in _BY_FIELD:
         if isinstance(field, kind) and (field.max_length or 0) <= LONGEST_TEXT:
