@@ -5,8 +5,9 @@ import os
 from django.core.asgi import get_asgi_application
 
 from config.startup import settle_in
+from systemadmin.foundation.request_encoding import utf8_only_asgi
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-application = get_asgi_application()
+application = utf8_only_asgi(get_asgi_application())
 settle_in()

@@ -99,6 +99,7 @@ MIDDLEWARE = [
     "systemadmin.foundation.access_log.AccessLogMiddleware",
     "systemadmin.foundation.middleware.TrafficMiddleware",
     "systemadmin.foundation.headers.SecurityHeadersMiddleware",
+    "systemadmin.foundation.request_encoding.Utf8Middleware",
     "systemadmin.maintenance_middleware.HardMaintenanceMiddleware",
     "systemadmin.foundation.blocklist.BlocklistMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -309,6 +310,12 @@ SPECTACULAR_SETTINGS = {
     ],
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False},
 }
+# The first reads multipart forms as UTF-8 or refuses them; the others keep the files.
+FILE_UPLOAD_HANDLERS = [
+    "systemadmin.foundation.uploads.Utf8UploadHandler",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 

@@ -5,8 +5,9 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 from config.startup import settle_in
+from systemadmin.foundation.request_encoding import utf8_only_wsgi
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-application = get_wsgi_application()
+application = utf8_only_wsgi(get_wsgi_application())
 settle_in()

@@ -188,7 +188,11 @@ def _unexpected(exc: Exception, request: HttpRequest | None) -> Response:
 def plain_problem(error: DomainError) -> JsonResponse:
     """Return a problem from plain Django code (middleware, error handlers)."""
     body = problem_body(
-        status=error.status, code=error.code, title=error.title, detail=error.detail
+        status=error.status,
+        code=error.code,
+        title=error.title,
+        detail=error.detail,
+        errors=[{**item, "detail": str(item["detail"])} for item in error.errors],
     )
     return JsonResponse(body, status=error.status, headers=error.headers, content_type=CONTENT_TYPE)
 
@@ -208,6 +212,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """handler400."""
     if wants_problem(request):
+        if isinstance(exception, DomainError):
+            return plain_problem(exception)
         error = TooLarge() if isinstance(exception, RequestDataTooBig) else InvalidInput("", "")
         error.errors = []
         return plain_problem(error)
