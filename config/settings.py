@@ -265,7 +265,7 @@ AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_DISABLE_ACCESS_LOG = True  # the audit trail tells more, and for members too
 AXES_VERBOSE = False
 AXES_ENABLE_ACCESS_FAILURE_LOG = False
-AXES_CLIENT_IP_CALLABLE = "systemadmin.foundation.client_ip.client_ip"
+AXES_CLIENT_IP_CALLABLE = "systemadmin.foundation.client_ip.lockout_address"
 AXES_LOCKOUT_CALLABLE = "systemadmin.foundation.api.problems.locked_out"
 OTP_TOTP_ISSUER = "Atalaya"
 
@@ -412,6 +412,8 @@ EMAIL_CONFIG = environ.Env.email_url_config(EMAIL_URL)
 vars().update(EMAIL_CONFIG)
 if TESTING:
     EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+# Hosts, addresses and networks inside that staff may name (webhooks, IMAP servers).
+OUTGOING_PRIVATE_HOSTS = env.list("OUTGOING_PRIVATE_HOSTS", default=[])
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Atalaya <atalaya@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 

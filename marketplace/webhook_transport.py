@@ -6,20 +6,16 @@ Redirects are not followed, answers are read to a small limit, certificates are 
 """
 
 import http.client
-import ipaddress
 import socket
 import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+
+from systemadmin.foundation.outgoing import AddressRefused, parse_url, resolve
 
 READ_LIMIT = 64 * 1024
 EXCERPT = 500
-
-
-class AddressRefused(Exception):
-    """The address is not one we send to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,47 +28,6 @@ class Answer:
     duration_ms: int
 
 
-def check_url(url: str, *, allow_private: bool) -> tuple[str, str, int, str]:
-    """Return (scheme, host, port, path) of an acceptable address, or raise AddressRefused."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise AddressRefused("not a valid address") from error
-    host = parts.hostname
-    if parts.scheme not in (("https", "http") if allow_private else ("https",)) or not host:
-        raise AddressRefused("only https addresses are accepted")
-    if parts.username or parts.password:
-        raise AddressRefused("an address must not hold credentials")
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return parts.scheme, host, port or (443 if parts.scheme == "https" else 80), path
-
-
-def resolve(host: str, port: int, *, allow_private: bool) -> str:
-    """Return one address of the host after checking all of them."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise AddressRefused("the host name does not resolve") from error
-    addresses = list(dict.fromkeys(str(item[4][0]) for item in found))
-    for address in addresses:
-        if not allow_private and not is_public(address):
-            raise AddressRefused("the host is not on the public internet")
-    return addresses[0]
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is a public one, also behind IPv4-in-IPv6 notations."""
-    ip = ipaddress.ip_address(address.split("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if inner is not None:
-            return is_public(str(inner))
-        if ip in ipaddress.ip_network("64:ff9b::/96"):
-            return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
-    return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
-
-
 def send(
     url: str, body: bytes, headers: Mapping[str, str], *, timeout: float, allow_private: bool
 ) -> Answer:
@@ -81,10 +36,10 @@ def send(
     status, error, excerpt = None, "", ""
     connection = None
     try:
-        scheme, host, port, path = check_url(url, allow_private=allow_private)
-        address = resolve(host, port, allow_private=allow_private)
-        connection = _connection(scheme, host, port, address, timeout)
-        connection.request("POST", path, body, dict(headers))
+        target = parse_url(url, allow_private=allow_private)
+        address = resolve(target.host, target.port, allow_private=allow_private)
+        connection = _connection(target.scheme, target.host, target.port, address, timeout)
+        connection.request("POST", target.path, body, dict(headers))
         response = connection.getresponse()
         status = response.status
         excerpt = response.read(READ_LIMIT).decode("utf-8", "replace").replace("\x00", "")[:EXCERPT]

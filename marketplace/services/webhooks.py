@@ -17,6 +17,7 @@ from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.crypto import decrypt_secret, encrypt_secret
 from systemadmin.foundation.errors import InvalidInput, RuleViolation
 from systemadmin.foundation.outbox import DeliveryFailed, Outbox
+from systemadmin.foundation.outgoing import AddressRefused, check_url_to_save, parse_url
 from systemadmin.foundation.sockets import setting
 from systemadmin.services import raise_alert
 
@@ -215,14 +216,19 @@ def _assign(endpoint: WebhookEndpoint, values: dict[str, Any]) -> None:
     for field in FIELDS:
         if field in values:
             setattr(endpoint, field, values[field])
-    try:
-        webhook_transport.check_url(
-            endpoint.url, allow_private=setting("marketplace.webhook_private_addresses")
-        )
-    except webhook_transport.AddressRefused as refused:
-        raise InvalidInput("url", str(refused)) from refused
+    _check_address(endpoint.url)
     endpoint.full_clean()
     endpoint.save()
+
+
+def _check_address(url: str) -> None:
+    try:
+        if setting("marketplace.webhook_private_addresses"):
+            parse_url(url, allow_private=True)
+        else:
+            check_url_to_save(url)
+    except AddressRefused as refused:
+        raise InvalidInput("url", str(refused), code="address_refused") from refused
 
 
 def _switch_off(endpoint: WebhookEndpoint, reason: str) -> None:

@@ -16,6 +16,7 @@ from support.services import process_again, retry
 from support.services.fetching import set_password
 from systemadmin import audit
 from systemadmin.foundation.admin import AtalayaModelAdmin, service_action
+from systemadmin.foundation.outgoing import AddressRefused, check_host_to_save
 
 
 class MailboxForm(forms.ModelForm):
@@ -42,6 +43,16 @@ class MailboxForm(forms.ModelForm):
             "done_folder",
             "is_active",
         ]
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a host inside our own network, unless the operator permits it."""
+        data = super().clean() or self.cleaned_data
+        if data.get("host") and data.get("port"):
+            try:
+                check_host_to_save(data["host"], data["port"])
+            except AddressRefused as refused:
+                self.add_error("host", str(refused))
+        return data
 
 
 @admin.register(Mailbox)

@@ -2,6 +2,7 @@
 
 import imaplib
 import re
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +14,13 @@ from support.models import Mailbox
 from support.services.mail_in import store_mail
 from systemadmin.foundation.crypto import decrypt_secret, encrypt_secret
 from systemadmin.foundation.locks import named_lock
+from systemadmin.foundation.outgoing import AddressRefused, connect_address
 from systemadmin.services import raise_alert, resolve_alert
 
 PURPOSE = "support-mailbox"
 TIMEOUT = 30
 FAILED_RULE = "support.mailbox_failed"
-Failure = (imaplib.IMAP4.error, OSError, ValueError)
+Failure = (imaplib.IMAP4.error, OSError, ValueError, AddressRefused)
 
 
 def set_password(mailbox: Mailbox, password: str) -> None:
@@ -53,14 +55,31 @@ def fetch(mailbox: Mailbox) -> int:
         return new
 
 
+class _Checked(imaplib.IMAP4):
+    """Connects to the address that was checked, whatever the name says by then."""
+
+    def _create_socket(self, timeout: float | None) -> socket.socket:
+        address = connect_address(self.host, int(self.port))
+        return socket.create_connection((address, int(self.port)), timeout)
+
+
+class _CheckedTLS(imaplib.IMAP4_SSL):
+    """The same, with the certificate checked against the name."""
+
+    def _create_socket(self, timeout: float | None) -> socket.socket:
+        address = connect_address(self.host, int(self.port))
+        plain = socket.create_connection((address, int(self.port)), timeout)
+        return self.ssl_context.wrap_socket(plain, server_hostname=self.host)
+
+
 @contextmanager
 def _session(mailbox: Mailbox) -> Iterator[imaplib.IMAP4]:
     if mailbox.use_tls:
-        server: imaplib.IMAP4 = imaplib.IMAP4_SSL(
+        server: imaplib.IMAP4 = _CheckedTLS(
             mailbox.host, mailbox.port, ssl_context=ssl.create_default_context(), timeout=TIMEOUT
         )
     else:
-        server = imaplib.IMAP4(mailbox.host, mailbox.port, timeout=TIMEOUT)
+        server = _Checked(mailbox.host, mailbox.port, timeout=TIMEOUT)
     try:
         password = decrypt_secret(mailbox.sealed_password, purpose=PURPOSE)
         server.login(mailbox.username, password)

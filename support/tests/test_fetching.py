@@ -27,7 +27,10 @@ needs_postgres = pytest.mark.skipif(
 
 
 @pytest.fixture
-def imap():
+def imap(settings, monkeypatch):
+    # For this process, and for the ones that a test starts.
+    settings.OUTGOING_PRIVATE_HOSTS = ["127.0.0.1"]
+    monkeypatch.setenv("OUTGOING_PRIVATE_HOSTS", "127.0.0.1")
     with ImapServer() as server:
         yield server
 

@@ -12,6 +12,10 @@ from systemadmin.foundation.errors import DomainError
 from systemadmin.models import BlockedNetwork
 from systemadmin.services.blocked_networks import block_network, lift_block
 
+_BLOCKED = _("Blocked: %(network)s. One client holds a whole IPv6 /64, not a single address.")
+
+_HELP = _("An address, or a block such as 203.0.113.0/24. An IPv6 address stands for its /64.")
+
 
 @admin.register(BlockedNetwork)
 class BlockedNetworkAdmin(AtalayaModelAdmin):
@@ -21,6 +25,10 @@ class BlockedNetworkAdmin(AtalayaModelAdmin):
     list_filter = ["is_automatic"]
     fields = ["network", "reason", "expires_at"]
     actions = ["lift"]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """Say beside the field what an IPv6 address becomes."""
+        return super().get_form(request, obj, **{**kwargs, "help_texts": {"network": _HELP}})
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Adding goes through the service (see `save_model`)."""
@@ -37,6 +45,8 @@ class BlockedNetworkAdmin(AtalayaModelAdmin):
                 expires_at=obj.expires_at,
             )
             obj.pk = made.pk
+            if made.network not in (obj.network, f"{obj.network}/32"):
+                self.message_user(request, _BLOCKED % {"network": made.network}, messages.INFO)
         except DomainError as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
 

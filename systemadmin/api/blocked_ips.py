@@ -72,7 +72,7 @@ class BlockedIpViewSet(ListAction, RetrieveAction, StaffViewSet):
         request=BlockNetworkInput, responses={201: BlockedNetworkSerializer}, summary="Block"
     )
     def create(self, request: Request) -> Response:
-        """Keep a network out; your own is refused."""
+        """Keep a network out; your own is refused. An IPv6 address stands for its /64."""
         data = self.parse(BlockNetworkInput)
         block = block_network(actor=self.caller, own_ip=current().ip or "", **data)
         return self.answer(block, 201)

@@ -1,15 +1,21 @@
-"""Which address a request came from, past the proxies we trust and no further."""
+"""Which address a request came from, past the proxies we trust and no further.
 
-import ipaddress
-from functools import lru_cache
+The only headers that are read are `X-Forwarded-For` (here) and `X-Forwarded-Proto` (Django's
+`SECURE_PROXY_SSL_HEADER`), and only with `TRUSTED_PROXY_COUNT` set. `Forwarded`, `X-Real-IP` and
+`X-Forwarded-Host` count nowhere.
+"""
+
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
 
+from systemadmin.foundation.addresses import network_of, parse_ip
+
 
 def client_ip(request: HttpRequest) -> str:
-    """The client's address, or "" when the connection has none (a Unix socket without proxies)."""
-    peer = parse_ip(request.META.get("REMOTE_ADDR", ""))
+    """Return the client's address, or "" when there is none (a Unix socket without proxies)."""
+    peer = parse_ip(request.META.get("REMOTE_ADDR") or "")
     proxies = int(getattr(settings, "TRUSTED_PROXY_COUNT", 0))
     if proxies <= 0:
         return peer
@@ -21,25 +27,6 @@ def client_ip(request: HttpRequest) -> str:
     return parse_ip(hops[-min(proxies, len(hops))]) or peer
 
 
-@lru_cache(maxsize=4096)
-def parse_ip(text: str) -> str:
-    """A normalised address out of "1.2.3.4", "1.2.3.4:567", "::1" or "[::1]:567"; "" for others."""
-    text = text.strip().strip('"')
-    if text.startswith("["):
-        text = text[1:].partition("]")[0]
-    elif text.count(":") == 1:
-        text = text.partition(":")[0]
-    try:
-        address = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return ""
-    mapped = getattr(address, "ipv4_mapped", None)
-    return str(mapped or address)
-
-
-@lru_cache(maxsize=4096)
-def network_of(ip: str) -> str:
-    """What one client can hold: a single IPv4 address, or a whole IPv6 /64."""
-    if ":" not in ip:
-        return ip
-    return str(ipaddress.ip_network(f"{ip}/64", strict=False).network_address)
+def lockout_address(request: Any) -> str:
+    """Return what failed sign-ins are counted by: the client's IPv4 address or IPv6 /64."""
+    return network_of(client_ip(request))

@@ -19,7 +19,8 @@ from redis.exceptions import RedisError
 from rest_framework.exceptions import APIException
 from rest_framework.throttling import BaseThrottle
 
-from systemadmin.foundation.client_ip import client_ip, network_of
+from systemadmin.foundation.addresses import network_of
+from systemadmin.foundation.client_ip import client_ip
 from systemadmin.foundation.errors import Unavailable
 from systemadmin.foundation.parsing import parse_rate
 from systemadmin.foundation.sockets import setting

@@ -10,12 +10,14 @@ from django.utils.translation import gettext as _
 
 from systemadmin import audit
 from systemadmin.foundation import parsing
+from systemadmin.foundation.addresses import IPV6_PREFIX, parse_ip
 from systemadmin.foundation.blocklist import BLOCKED_KEY, Network
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput, RuleViolation
 from systemadmin.foundation.sockets import forget_stored_values, setting
 from systemadmin.models import BlockedNetwork, SystemConfig, User
 
+MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 # Nobody means to block half of the internet; a slip of the finger would.
 WIDEST = {4: 8, 6: 19}
 
@@ -42,11 +44,20 @@ class NetworkIsExempt(RuleViolation):
 
 
 def parse_network(text: str) -> Network:
-    """Return the network; raises `InvalidInput`."""
+    """Return the network to block; raises `InvalidInput`.
+
+    IPv6 narrower than a /64 becomes its /64: one client holds all of it, and would come back with
+    the next address.
+    """
     try:
-        network = parsing.parse_network(text.strip())
+        network = parsing.parse_network(parse_ip(text) or text.strip())
     except parsing.Unreadable as error:
         raise InvalidInput("network", str(error)) from error
+    if network.version == 6 and network.subnet_of(MAPPED):
+        inner = ipaddress.IPv4Address(int(network.network_address) & 0xFFFFFFFF)
+        network = ipaddress.ip_network(f"{inner}/{network.prefixlen - MAPPED.prefixlen}")
+    elif network.version == 6 and network.prefixlen > IPV6_PREFIX:
+        network = network.supernet(new_prefix=IPV6_PREFIX)
     if network.prefixlen < WIDEST[network.version]:
         raise InvalidInput("network", _("This block is too wide."))
     return network

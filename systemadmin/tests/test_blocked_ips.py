@@ -104,3 +104,37 @@ def test_admin_page(admin_client_for, superuser):
     assert BlockedNetwork.objects.get().created_by == superuser
     browser.post(add, {**data, "network": "nonsense"})
     assert BlockedNetwork.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "blocked"),
+    [
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::/100", "2001:db8:1:2::/64"),
+        ("2001:db8:1::/48", "2001:db8:1::/48"),
+        ("[2001:db8:1:2::9]:443", "2001:db8:1:2::/64"),
+        ("::ffff:203.0.113.9", "203.0.113.9/32"),
+        ("::ffff:203.0.113.0/120", "203.0.113.0/24"),
+        ("203.0.113.9", "203.0.113.9/32"),
+    ],
+)
+def test_an_ipv6_address_is_blocked_with_its_network(operator, asked, blocked):
+    assert block(operator, asked).json()["network"] == blocked
+
+
+def test_a_blocked_ipv6_client_cannot_return_with_its_next_address(operator, api):
+    block(operator, "2001:db8:1:2::1")
+    problem(api.get("/api/auth/me", REMOTE_ADDR="2001:db8:1:2:ffff::7"), 403, "network_blocked")
+    problem(api.get("/api/auth/me", REMOTE_ADDR="2001:db8:1:3::1"), 401)
+    own = operator.post(
+        URL, {"network": "2001:db8:9::1", "reason": "x"}, REMOTE_ADDR="2001:db8:9::2"
+    )
+    problem(own, 409, "would_lock_you_out")
+
+
+def test_the_admin_tells_what_an_ipv6_address_became(admin_client_for, superuser):
+    client = admin_client_for(superuser)
+    path = "/admin/systemadmin/blockednetwork/add/"
+    assert "stands for its /64" in client.get(path).content.decode()
+    page = client.post(path, {"network": "2001:db8:1:2::1", "reason": "abuse"}, follow=True)
+    assert "Blocked: 2001:db8:1:2::/64" in page.content.decode()
