@@ -256,6 +256,7 @@ LOGIN_URL = "admin:login"
 MIGRATION_MODULES = {"knox": None}
 KNOX_TOKEN_MODEL = "systemadmin.ApiToken"  # noqa: S105 - a model's name
 REST_KNOX = {"TOKEN_TTL": timedelta(hours=10), "AUTH_HEADER_PREFIX": "Bearer"}
+AXES_HANDLER = "systemadmin.services.sign_in_lock.LockoutHandler"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)

@@ -23,7 +23,7 @@ from django_otp import login as otp_login
 from systemadmin.errors import SignInLocked, SignInSuspended
 from systemadmin.foundation.errors import DomainError
 from systemadmin.models import User
-from systemadmin.services import authentication, demo_2fa, two_factor
+from systemadmin.services import authentication, demo_2fa, sign_in_lock, two_factor
 from systemadmin.services.qr import qr_svg
 
 # How long a password that was right may wait for its code.
@@ -88,7 +88,24 @@ def sign_in(request: HttpRequest, site: Any) -> HttpResponse:
     form = SignInForm(request, request.POST or None)
     if request.method == "POST" and form.is_valid():
         return _after_password(request, form.get_user())
+    if request.method == "POST" and getattr(request, "axes_locked_out", False):
+        return _pass_lock(request, form) or _sign_in_page(request, site, form)
     return _sign_in_page(request, site, form)
+
+
+def _pass_lock(request: HttpRequest, form: SignInForm) -> HttpResponse | None:
+    """Let the owner of a locked account in by password and recovery or one-time code."""
+    found = sign_in_lock.pass_lock(
+        http=request,
+        username=form.cleaned_data.get("username", ""),
+        password=form.cleaned_data.get("password", ""),
+        code=form.data.get("otp_code", "")[:32],
+        staff_only=True,
+    )
+    if found is None:
+        return None
+    user, device = found
+    return _finish(request, user, device) if device else _after_password(request, user)
 
 
 def _after_password(request: HttpRequest, user: User) -> HttpResponse:
@@ -119,7 +136,7 @@ def _sign_in_page(request: HttpRequest, site: Any, form: SignInForm) -> HttpResp
     }
     refusal: DomainError | None = None
     if getattr(request, "axes_locked_out", False):
-        refusal = authentication.locked_out(form.data.get("username", ""))
+        refusal = sign_in_lock.refusal(request, form.data.get("username", ""))
         context["refusal"] = refusal
     return _page(request, "admin/atalaya/login.html", context, refusal)
 

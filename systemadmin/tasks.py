@@ -1,6 +1,13 @@
 """Queue tasks of the base app: thin."""
 
-from systemadmin.services import alert_delivery, alert_rules, backups, notifications, telemetry
+from systemadmin.services import (
+    alert_delivery,
+    alert_rules,
+    backups,
+    notifications,
+    sign_in_lock,
+    telemetry,
+)
 from systemadmin.services.audit_chain import seal_audit_trail
 from systemadmin.services.pruning import prune_expired as prune
 
@@ -8,6 +15,11 @@ from systemadmin.services.pruning import prune_expired as prune
 def deliver_notification(notification_id: int) -> None:
     """Send one queued notice to an account."""
     notifications.OUTBOX.deliver(notification_id)
+
+
+def send_sign_in_code(user_id: int) -> None:
+    """Send the one-time code of a locked sign-in; 0 names no account and does nothing."""
+    sign_in_lock.send_code(user_id)
 
 
 def send_alert_notice(notice_id: int) -> None:

@@ -47,7 +47,8 @@ class AuthViewSet(BaseViewSet):
         """Check name, password and, where there is one, the second factor; issue a token.
 
         401 `otp_required` asks for the call again with `otp_code`. After five failures for
-        one name from one address the answer is 429 `locked_out` for a quarter of an hour.
+        one name from one network the answer is 429 `locked_out` for a quarter of an hour; a
+        recovery code or the one-time code that the owner is sent, in `otp_code`, passes it.
         """
         data = self.parse(bodies.LoginInput)
         signed_in = authentication.login(

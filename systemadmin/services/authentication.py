@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from axes.handlers.proxy import AxesProxyHandler
-from axes.models import AccessAttempt
-from django.conf import settings
 from django.contrib.auth import authenticate, update_session_auth_hash
 from django.contrib.auth import logout as django_logout
 from django.contrib.auth import password_validation as validation
@@ -13,7 +11,6 @@ from django.contrib.auth.models import update_last_login
 from django.contrib.auth.signals import user_login_failed as django_login_failed
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Max
 from django.http import HttpRequest
 from django.utils import timezone
 from django_otp import login as otp_login
@@ -22,10 +19,11 @@ from django_otp.models import Device
 from systemadmin import audit
 from systemadmin.errors import InvalidCredentials, OtpInvalid, SignInLocked, SignInSuspended
 from systemadmin.events import user_logged_in, user_login_failed
+from systemadmin.foundation.client_ip import lockout_address
 from systemadmin.foundation.context import current
 from systemadmin.foundation.errors import InvalidInput, NotAllowed
 from systemadmin.models import ApiToken, Demo2FASession, User, UserSession
-from systemadmin.services import sessions, two_factor
+from systemadmin.services import sessions, sign_in_lock, two_factor
 from systemadmin.services.demo_2fa import is_offered
 from systemadmin.services.security_notices import tell_owner
 
@@ -73,22 +71,34 @@ def login(
     """
     device = device or DeviceInfo()
     http.sign_in_device = device
-    user = check_password(http=http, username=username, password=password)
-    factor = check_second_factor(http=http, user=user, code=otp_code)
+    user, factor = _checked(http, username, password, otp_code)
     with transaction.atomic():
         signed_in = _issue(user, factor, device)
         note_signed_in(user, device=device.fingerprint, token=signed_in.token)
         update_last_login(User, user)
     # Only now: a password alone must not wipe the count of wrong codes.
-    AxesProxyHandler.reset_attempts(ip_address=current().ip, username=user.get_username())
+    AxesProxyHandler.reset_attempts(ip_address=lockout_address(http), username=user.get_username())
     return signed_in
+
+
+def _checked(
+    http: HttpRequest, username: str, password: str, code: str
+) -> tuple[User, Device | None]:
+    try:
+        user = check_password(http=http, username=username, password=password)
+        return user, check_second_factor(http=http, user=user, code=code)
+    except SignInLocked:
+        passed = sign_in_lock.pass_lock(http=http, username=username, password=password, code=code)
+        if passed is None:
+            raise
+        return passed
 
 
 def check_password(*, http: HttpRequest, username: str, password: str) -> User:
     """The account that name and password belong to, if it may sign in at all."""
     user = authenticate(http, username=username, password=password)
     if user is None:
-        raise locked_out(username) if _is_locked(http) else InvalidCredentials()
+        raise sign_in_lock.refusal(http, username) if _is_locked(http) else InvalidCredentials()
     if user.is_suspended:
         audit.record(
             "systemadmin.login.refused", actor=user, target=user, metadata={"why": "suspended"}
@@ -99,16 +109,6 @@ def check_password(*, http: HttpRequest, username: str, password: str) -> User:
 
 def _is_locked(http: HttpRequest) -> bool:
     return getattr(http, "axes_locked_out", False)
-
-
-def locked_out(username: str) -> SignInLocked:
-    """The refusal of a locked name from this address, with the seconds it still lasts."""
-    last = AccessAttempt.objects.filter(username=username, ip_address=current().ip).aggregate(
-        last=Max("attempt_time")
-    )["last"]
-    end = (last or timezone.now()) + settings.AXES_COOLOFF_TIME
-    wait = max(1, int((end - timezone.now()).total_seconds() + 0.999))
-    return SignInLocked(headers={"Retry-After": str(wait)})
 
 
 def check_second_factor(*, http: HttpRequest, user: User, code: str) -> Device | None:
@@ -126,7 +126,9 @@ def check_second_factor(*, http: HttpRequest, user: User, code: str) -> Device |
             credentials={"username": user.get_username()},
             request=http,
         )
-        raise locked_out(user.get_username()) if _is_locked(http) else OtpInvalid() from None
+        if _is_locked(http):
+            raise sign_in_lock.refusal(http, user.get_username()) from None
+        raise OtpInvalid() from None
 
 
 def _issue(user: User, factor: Device | None, device: DeviceInfo) -> SignIn:
