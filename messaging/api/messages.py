@@ -28,7 +28,6 @@ from messaging.models import Message, Participant
 from systemadmin.foundation.api import CursorList
 from systemadmin.foundation.errors import NotFound
 from systemadmin.foundation.files import private_response
-from systemadmin.models import User
 
 _ID = OpenApiParameter("id", int, OpenApiParameter.PATH)
 
@@ -47,7 +46,12 @@ class ConversationViewSet(OwnViewSet):
     @extend_schema(operation_id="messages_conversations")
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The member's conversations, newest first."""
-        return self.list_page(self.get_queryset())
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
+        known = services.acquaintances_in(self.viewer.pk, page)
+        context = {**self.get_serializer_context(), "acquaintances": known}
+        return self.get_paginated_response(
+            ConversationSerializer(page, many=True, context=context).data
+        )
 
 
 class MessageViewSet(OwnViewSet):
@@ -61,16 +65,13 @@ class MessageViewSet(OwnViewSet):
     allowed_while_suspended = {"read", "hide"}
 
     def get_queryset(self) -> QuerySet:
-        """Messages with one member, if there is a conversation with them."""
+        """Messages with one member; none for a stranger and for an account that is not there."""
         viewer_id, peer_id = self.viewer.pk, int(self.kwargs["user_id"])
         conversation = Participant.objects.filter(user_id=viewer_id, peer_id=peer_id).values_list(
             "conversation_id", flat=True
         )
-        found = conversation.first()
-        if found is None and not User.objects.filter(pk=peer_id).exists():
-            raise NotFound
         return (
-            Message.objects.filter(conversation_id=found)
+            Message.objects.filter(conversation_id=conversation.first())
             .visible_to(viewer_id)
             .select_related("attachment")
         )

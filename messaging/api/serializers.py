@@ -17,18 +17,15 @@ from messaging.models import (
     ReportReason,
 )
 from systemadmin.foundation.api import StrictSerializer
-from systemadmin.models import User
 
 
-class PersonSerializer(serializers.ModelSerializer):
-    """The other side of a conversation: a name, never an address."""
+class PersonSerializer(serializers.Serializer):
+    """Another account: a name, never an address, and both empty for one that was never met."""
 
-    name = serializers.CharField(source="get_full_name")
-    is_verified = serializers.BooleanField(source="is_account_verified")
-
-    class Meta:
-        model = User
-        fields = ["id", "username", "name", "is_verified"]
+    id = serializers.IntegerField()
+    username = serializers.CharField()
+    name = serializers.CharField()
+    is_verified = serializers.BooleanField()
 
 
 class AttachmentSerializer(serializers.ModelSerializer):
@@ -81,12 +78,16 @@ class MessageSerializer(serializers.ModelSerializer):
 class ConversationSerializer(serializers.ModelSerializer):
     """A line of the conversation list."""
 
-    user = PersonSerializer(source="peer")
+    user = serializers.SerializerMethodField()
     last_message = MessageSerializer()
 
     class Meta:
         model = Participant
         fields = ["user", "last_message", "unread_count", "last_read_seq", "last_activity_at"]
+
+    @extend_schema_field(PersonSerializer)
+    def get_user(self, row: Participant) -> dict[str, Any]:
+        return self.context["acquaintances"].show(row.peer_id, row.peer)
 
 
 class RevisionSerializer(serializers.ModelSerializer):
@@ -100,11 +101,15 @@ class RevisionSerializer(serializers.ModelSerializer):
 class BlockSerializer(serializers.ModelSerializer):
     """A member kept away."""
 
-    user = PersonSerializer(source="blocked")
+    user = serializers.SerializerMethodField()
 
     class Meta:
         model = Block
         fields = ["user", "created_at"]
+
+    @extend_schema_field(PersonSerializer)
+    def get_user(self, block: Block) -> dict[str, Any]:
+        return self.context["people"][block.blocked_id]
 
 
 class ReportSerializer(serializers.ModelSerializer):

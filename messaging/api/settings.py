@@ -1,9 +1,9 @@
 """The member's blocks and preferences."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import QuerySet
-from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,8 +18,6 @@ from messaging.api.serializers import (
 )
 from messaging.models import Block
 from systemadmin.foundation.api import PagedList
-from systemadmin.foundation.errors import InvalidInput
-from systemadmin.models import User
 
 
 class BlockViewSet(OwnViewSet):
@@ -31,23 +29,31 @@ class BlockViewSet(OwnViewSet):
     allowed_while_suspended = {"create", "destroy"}
 
     def get_queryset(self) -> QuerySet:
-        mine = Block.objects.filter(blocker=self.viewer)
-        return mine.select_related("blocked").order_by("-created_at", "-id")
+        return Block.objects.filter(blocker=self.viewer).order_by("-created_at", "-id")
 
     @extend_schema(operation_id="messages_blocks")
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Whom the caller has blocked, latest first."""
-        return self.list_page(self.get_queryset())
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(self._shown(page or []))
 
     @extend_schema(
         operation_id="messages_block", request=BlockInput, responses={201: BlockSerializer}
     )
     def create(self, request: Request) -> Response:
-        """Block a member; blocking again changes nothing."""
-        user = User.objects.filter(pk=self.parse(BlockInput)["user"]).first()
-        if user is None:
-            raise InvalidInput("user", _("There is no such member."), code="user_not_found")
-        return self.answer(services.block_member(actor=self.viewer, user=user), status=201)
+        """Block a member; blocking again changes nothing.
+
+        The name is empty for an account that the caller has not met, which looks like one that
+        does not exist.
+        """
+        user_id = self.parse(BlockInput)["user"]
+        block = services.block_member(actor=self.viewer, user_id=user_id)
+        return Response(self._shown([block])[0], status=201)
+
+    def _shown(self, blocks: Sequence[Block]) -> Any:
+        people = services.people(self.viewer.pk, [block.blocked_id for block in blocks])
+        context = {**self.get_serializer_context(), "people": people}
+        return BlockSerializer(blocks, many=True, context=context).data
 
     @extend_schema(operation_id="messages_unblock", responses={204: None})
     def destroy(self, request: Request, user_id: str) -> Response:

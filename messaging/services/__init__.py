@@ -1,5 +1,6 @@
 """Every write of the messaging desk; one file per aggregate."""
 
+from messaging.services.acquaintances import acquaintances_in, people
 from messaging.services.broadcasts import (
     cancel_broadcast,
     create_broadcast,
@@ -24,6 +25,7 @@ from messaging.services.sending import Sent, recipient_of, send_message, send_sy
 
 __all__ = [
     "Sent",
+    "acquaintances_in",
     "block_member",
     "cancel_broadcast",
     "change_preferences",
@@ -41,6 +43,7 @@ __all__ = [
     "export_messages",
     "hide_message",
     "message_of",
+    "people",
     "preferences_of",
     "preview_broadcast",
     "prune_stream",

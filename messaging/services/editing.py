@@ -42,6 +42,7 @@ def edit_message(*, actor: User, message: Message, body: str) -> Message:
         return message
     recipient = recipient_of(peer_id)
     rules.check_parties(actor, recipient, facts)
+    rules.check_recipient(actor, recipient, facts)
     rules.check_content(actor, recipient, text, tier_of(actor, now, facts.level))
     MessageRevision.objects.create(message=message, body=message.body, replaced_at=now)
     message.body, message.edited_at = text, now

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from messaging.models import Message, Participant
+from messaging.services.acquaintances import people
 from systemadmin.models import User
 
 _CHUNK = 500
@@ -13,12 +15,15 @@ _CHUNK = 500
 
 def export_messages(user: User) -> Iterator[dict[str, Any]]:
     """Every message the member sent or received and still sees, conversation by conversation."""
-    conversations = Participant.objects.filter(user=user).order_by("pk").select_related("peer")
-    for participant in conversations.iterator(chunk_size=_CHUNK):
-        yield from _conversation(participant)
+    conversations = Participant.objects.filter(user=user).order_by("pk")
+    rows = conversations.iterator(chunk_size=_CHUNK)
+    while participants := list(islice(rows, _CHUNK)):
+        known = people(user.pk, [participant.peer_id for participant in participants])
+        for participant in participants:
+            yield from _conversation(participant, known[participant.peer_id]["username"])
 
 
-def _conversation(participant: Participant) -> Iterator[dict[str, Any]]:
+def _conversation(participant: Participant, peer: str) -> Iterator[dict[str, Any]]:
     seq = 0
     while True:
         page = list(
@@ -29,18 +34,18 @@ def _conversation(participant: Participant) -> Iterator[dict[str, Any]]:
             .order_by("seq")[:_CHUNK]
         )
         for message in page:
-            yield _row(message, participant)
+            yield _row(message, participant, peer)
         if len(page) < _CHUNK:
             return
         seq = page[-1].seq
 
 
-def _row(message: Message, participant: Participant) -> dict[str, Any]:
+def _row(message: Message, participant: Participant, peer: str) -> dict[str, Any]:
     is_mine = message.sender_id == participant.user_id
     attachment = getattr(message, "attachment", None)
     return {
         "id": message.pk,
-        "with": participant.peer.username,
+        "with": peer,
         "direction": "sent" if is_mine else "received",
         "kind": message.kind,
         "body": message.body,

@@ -22,10 +22,11 @@ from messaging.errors import (
 )
 from messaging.models import Message, Participant, Preferences
 from messaging.quotas import Tier, Window
+from messaging.services.acquaintances import acquaintances_of
 from messaging.services.facts import Facts
 from messaging.services.team import is_team
 from messaging.services.trust import windows_of
-from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.errors import DomainError, InvalidInput
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
 
@@ -48,19 +49,42 @@ def check_body(body: str, *, has_attachment: bool = False) -> str:
 
 
 def check_parties(sender: User, recipient: User, facts: Facts) -> None:
-    """Refuse where either side cannot, or does not want to, take part."""
+    """Refuse where the sender cannot write, or has decided not to write to this account."""
     if sender.is_suspended or not sender.is_active:
         raise SenderSuspended
     if sender.pk == recipient.pk:
         raise InvalidInput("recipient", _("You cannot write to yourself."), code="yourself")
     if is_team(recipient):
         raise TeamDoesNotRead
-    if not recipient.is_active:
-        raise RecipientUnavailable
     if facts.has_blocked:
         raise RecipientBlockedByYou
+
+
+def check_recipient(sender: User, recipient: User, facts: Facts) -> None:
+    """Refuse where the other side cannot, or does not want to, be written to.
+
+    Comes last: what else is wrong with a sending is answered alike whoever it is for. Why it is
+    refused is told to those who have met; for others the account looks as if it did not exist.
+    """
+    refusal = _refusal_of(recipient, sender, facts)
+    if refusal is None:
+        return
+    knows = facts.conversation_id or acquaintances_of(sender.pk, [recipient.pk]).named
+    raise refusal if knows else no_such_recipient()
+
+
+def no_such_recipient() -> InvalidInput:
+    """Return the refusal for an account that is not there, or that a stranger cannot reach."""
+    text = _("There is no such member, or they do not accept messages from you.")
+    return InvalidInput("recipient", text, code="recipient_not_found")
+
+
+def _refusal_of(recipient: User, sender: User, facts: Facts) -> DomainError | None:
+    if not recipient.is_active:
+        return RecipientUnavailable()
     if facts.is_blocked or not _accepts(recipient, sender):
-        raise MessagesNotAccepted
+        return MessagesNotAccepted()
+    return None
 
 
 def _accepts(recipient: User, sender: User) -> bool:

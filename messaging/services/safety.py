@@ -20,26 +20,35 @@ from systemadmin.models import User
 
 
 @transaction.atomic
-def block_member(*, actor: User, user: User) -> Block:
-    """Keep a member from writing to this one; blocking twice is the first block."""
-    if user.pk == actor.pk:
+def block_member(*, actor: User, user_id: int) -> Block:
+    """Keep an account from writing to this one; blocking twice is the first block.
+
+    The account need not exist, and the same is done if it does not: whoever blocks somebody they
+    have not met learns nothing.
+    """
+    if user_id == actor.pk:
         raise InvalidInput("user", _("You cannot block yourself."), code="yourself")
-    # Under the same lock as sending: what was being sent is either before the block or refused.
-    touch_mailboxes([actor.pk, user.pk])
-    block, is_new = Block.objects.get_or_create(blocker=actor, blocked=user)
+    # Under the lock that sending takes too: what was being sent is either before the block or
+    # refused. One mailbox is enough, for a message in either direction locks it.
+    touch_mailboxes([actor.pk])
+    block, is_new = Block.objects.get_or_create(blocker=actor, blocked_id=user_id)
     if is_new:
-        audit.record("messaging.member.blocked", actor=actor, target=user)
+        audit.record("messaging.member.blocked", actor=actor, target=_account(user_id))
     return block
 
 
 @transaction.atomic
 def unblock_member(*, actor: User, user_id: int) -> None:
-    """Let a member write again."""
+    """Let an account write again."""
     block = Block.objects.filter(blocker=actor, blocked_id=user_id).first()
     if block is None:
         raise NotFound
     block.delete()
-    audit.record("messaging.member.unblocked", actor=actor, target=block.blocked)
+    audit.record("messaging.member.unblocked", actor=actor, target=_account(user_id))
+
+
+def _account(user_id: int) -> User:
+    return User.objects.filter(pk=user_id).first() or User(pk=user_id)
 
 
 @transaction.atomic

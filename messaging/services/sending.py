@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from messaging import content_checks
 from messaging.errors import ClientIdReused
 from messaging.models import (
     Attachment,
+    Block,
     Conversation,
     Mailbox,
     Message,
@@ -56,11 +57,13 @@ class Sent:
 
 
 def recipient_of(user_id: int) -> User:
-    """The account a message is addressed to, with its preferences."""
+    """Return the account a message is addressed to, with its preferences.
+
+    For an id that nobody has it is an unsaved, closed account, which `send_message` refuses as it
+    refuses for a stranger who does not want to be written to.
+    """
     user = User.objects.select_related("messaging_preferences").filter(pk=user_id).first()
-    if user is None:
-        raise InvalidInput("recipient", _("There is no such member."), code="recipient_not_found")
-    return user
+    return user or User(pk=user_id, is_active=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +102,19 @@ def send_message(
         raise InvalidInput("recipient", _("You cannot write to yourself."), code="yourself")
     mark = content_checks.fingerprint(text)
     draft = _Draft(actor, recipient, text, client_id or None, mark, file)
+    if recipient._state.adding:
+        return _refuse_unknown(draft)
     sent = _send_unlocked(draft) if file is None and has_one_statement() else None
     return sent or _send_locked(draft)
+
+
+@transaction.atomic
+def _refuse_unknown(draft: _Draft) -> Sent:
+    """Judge a sending to nobody by all rules, so that its refusals tell nothing of the id."""
+    me = draft.sender.pk
+    _boxes, facts = lock_and_read(**{**draft.asked, "recipient_id": me})
+    has_blocked = Block.objects.filter(blocker_id=me, blocked_id=draft.recipient.pk).exists()
+    return _judged(draft, replace(facts, has_blocked=has_blocked))
 
 
 def _send_unlocked(draft: _Draft) -> Sent | None:
@@ -143,6 +157,7 @@ def _judged(draft: _Draft, facts: Facts) -> Sent:
     rules.check_parties(draft.sender, draft.recipient, facts)
     rules.check_content(draft.sender, draft.recipient, draft.body, tier)
     rules.check_volume(draft.sender, tier, facts, now)
+    rules.check_recipient(draft.sender, draft.recipient, facts)
     message = Message(
         sender=draft.sender,
         body=draft.body,

@@ -116,8 +116,10 @@ def test_with_a_member_one_never_wrote_to_the_list_is_empty(marta, other_member)
     assert marta.get(f"/api/messages/{other_member.pk}").json()["results"] == []
 
 
-def test_with_someone_who_does_not_exist_it_is_404(marta):
-    problem(marta.get("/api/messages/99999999"), 404)
+def test_with_someone_who_does_not_exist_it_is_empty_too(marta, other_member):
+    nobody = marta.get("/api/messages/99999999")
+    assert nobody.status_code == 200
+    assert nobody.json() == marta.get(f"/api/messages/{other_member.pk}").json()
     problem(marta.get("/api/messages/" + "9" * 30), 404)
 
 

@@ -72,7 +72,7 @@ def test_an_answer_in_between_is_before_ours(pair, between):
 
 def test_a_block_in_between_is_respected(pair, between):
     ana, bea = pair
-    between(lambda: elsewhere(lambda: services.block_member(actor=bea, user=ana)))
+    between(lambda: elsewhere(lambda: services.block_member(actor=bea, user_id=ana.pk)))
     with pytest.raises(MessagesNotAccepted):
         send(ana, bea, "too late")
     assert Message.objects.count() == 1
@@ -84,7 +84,7 @@ def test_a_block_that_commits_while_we_wait_for_it_is_respected(pair, between):
 
     def block_slowly():
         with transaction.atomic():
-            services.block_member(actor=bea, user=ana)
+            services.block_member(actor=bea, user_id=ana.pk)
             is_held.set()
             assert waits_for_a_lock(), "our statement has begun and stands before the lock"
         connections.close_all()

@@ -151,7 +151,7 @@ def act(rng, cast, number):
             do = services.read_up_to if choice < 0.75 else services.hide_message
             do(actor=actor, message=message)
     elif choice < 0.96:
-        services.block_member(actor=actor, user=other)
+        services.block_member(actor=actor, user_id=other.pk)
     else:
         Block.objects.filter(blocker=actor).delete()
 
