@@ -57,7 +57,7 @@ class Message(Model):
 
 @dataclass(frozen=True, kw_only=True)
 class Person(Model):
-    """The other side of a conversation: a name, never an address."""
+    """Another account: a name, never an address, and both empty for one that was never met."""
 
     id: int
     username: str

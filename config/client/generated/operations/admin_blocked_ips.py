@@ -41,7 +41,7 @@ class AdminBlockedIpsGroup(Group):
         expires_at: datetime | Unset | None = UNSET,
         idempotency_key: str | None = None,
     ) -> BlockedNetwork:
-        """Block. Keep a network out; your own is refused."""
+        """Block. Keep a network out; your own is refused. An IPv6 address stands for its /64."""
         return self._one(
             BlockedNetwork,
             "POST",

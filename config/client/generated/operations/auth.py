@@ -43,7 +43,7 @@ class AuthGroup(Group):
         otp_code: str | Unset = UNSET,
         device: DeviceInput | Unset = UNSET,
     ) -> LoginAnswer:
-        """Sign in. Check name, password and, where there is one, the second factor; issue a token. 401 `otp_required` asks for the call again with `otp_code`. After five failures for one name from one address the answer is 429 `locked_out` for a quarter of an hour."""
+        """Sign in. Check name, password and, where there is one, the second factor; issue a token. 401 `otp_required` asks for the call again with `otp_code`. After five failures for one name from one network the answer is 429 `locked_out` for a quarter of an hour; a recovery code or the one-time code that the owner is sent, in `otp_code`, passes it."""
         return self._one(
             LoginAnswer,
             "POST",

@@ -53,7 +53,7 @@ class MessagesGroup(Group):
         return self._pages(Block, "/api/messages/blocks", {"page": page, "page_size": page_size})
 
     def block(self, *, user: int, idempotency_key: str | None = None) -> Block:
-        """Block a member; blocking again changes nothing."""
+        """Block a member; blocking again changes nothing. The name is empty for an account that the caller has not met, which looks like one that does not exist."""
         return self._one(
             Block,
             "POST",
