@@ -22,7 +22,6 @@ from django.http import HttpRequest
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django_otp.models import Device
-from django_q.tasks import async_task
 
 from systemadmin.backends import AccountBackend
 from systemadmin.errors import SignInLocked
@@ -30,6 +29,7 @@ from systemadmin.foundation.addresses import network_of
 from systemadmin.foundation.client_ip import lockout_address
 from systemadmin.foundation.crypto import keyed_hashes
 from systemadmin.foundation.errors import DomainError
+from systemadmin.foundation.queue import enqueue
 from systemadmin.models import AuditEntry, User
 from systemadmin.services import two_factor
 from systemadmin.services.notifications import notify_user
@@ -105,11 +105,11 @@ def pass_lock(
     user = AccountBackend().authenticate(http, username=username, password=password)
     if not isinstance(user, User) or user.is_suspended or (staff_only and not user.is_staff):
         # As much work as for a right password: the time must not tell either.
-        async_task(SEND_CODE, 0)
+        enqueue(SEND_CODE, 0)
         return None
     passed = _strong_factor(http, user, code)
     if passed is None:
-        async_task(SEND_CODE, user.pk)
+        enqueue(SEND_CODE, user.pk)
         return None
     vars(http)["axes_locked_out"] = False
     user.backend = f"{AccountBackend.__module__}.{AccountBackend.__qualname__}"
