@@ -5,7 +5,7 @@ import os
 from django.core.asgi import get_asgi_application
 
 from config.startup import settle_in
-from systemadmin.foundation.request_encoding import utf8_only_asgi
+from systemadmin.foundation.content_type import utf8_only_asgi
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 

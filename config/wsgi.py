@@ -5,7 +5,7 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 from config.startup import settle_in
-from systemadmin.foundation.request_encoding import utf8_only_wsgi
+from systemadmin.foundation.content_type import utf8_only_wsgi
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 

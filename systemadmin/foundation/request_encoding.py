@@ -1,16 +1,13 @@
 """Requests are UTF-8, or they are refused before anything decodes them.
 
-Django decodes query strings and forms by the `charset` that the client names, and any codec of
-Python will do for it: `bz2` and `zlib` unpack, `punycode` and `idna` are quadratic, `hex` and
-`rot13` raise. What cannot be decoded is replaced without a word. So the charset is checked before
-Django builds the request (`utf8_only_wsgi`, `utf8_only_asgi`), and query strings and forms before
-anything reads them (`Utf8Middleware`). Multipart forms are checked in `uploads.py`, JSON in
-`strict_json.py`.
+What cannot be decoded Django replaces without a word. The charset is checked before Django builds
+the request (`content_type.py`), query strings and forms before anything reads them
+(`Utf8Middleware`), multipart forms in `uploads.py`, JSON in `strict_json.py`.
 """
 
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -19,21 +16,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin.foundation.api.problems import plain_problem, wants_problem
+from systemadmin.foundation.content_type import REFUSED_KEY, content_type_is_plain
 from systemadmin.foundation.errors import DomainError, InvalidInput, TooLarge
 
 logger = logging.getLogger("atalaya.input")
 
-# Where the entry points leave a content type that Django must not see.
-REFUSED_KEY: Final = "atalaya.refused_content_type"
-HARMLESS_TYPE: Final = "application/octet-stream"
-LONGEST_CONTENT_TYPE: Final = 300
-_UTF8_NAMES: Final = frozenset({"utf-8", "utf8"})
 _FORM: Final = "application/x-www-form-urlencoded"
-
-_TOKEN = r"[A-Za-z0-9!#$%&'+.^_`|~-]++"  # noqa: S105 - a token of RFC 9110, less the asterisk
-_VALUE = r"""(?:"(?:[^"\\\x00-\x1f\x7f-\xff]|\\[\x20-\x7e])*+"|[^\s;"\x00-\x1f\x7f-\xff]++)"""
-_PARAMETER = re.compile(rf"[ \t]*+;[ \t]*+(?:({_TOKEN})=({_VALUE}))?+")
-_TYPE = re.compile(rf"[ \t]*+{_TOKEN}/{_TOKEN}")
 # Octets that are not ASCII, and NUL, as they are or percent-encoded: all else is UTF-8 as it is.
 _NOT_PLAIN = re.compile(rb"[\x00\x80-\xff]|%(?:00|[89A-Fa-f])")
 _LONGEST_NAME: Final = 100
@@ -49,35 +37,6 @@ class NotUtf8(DomainError):
 
 class RefusedForm(InvalidInput, BadRequest):
     """400: a form that cannot be read; to Django's handlers it is a bad request."""
-
-
-def content_type_is_plain(raw: str) -> bool:
-    """Whether a Content-Type can be read in one way only and names no charset but UTF-8."""
-    if not raw.strip():
-        return True
-    if len(raw) > LONGEST_CONTENT_TYPE:
-        return False
-    parameters = header_parameters(raw, _TYPE, _PARAMETER)
-    return parameters is not None and parameters.get("charset", "utf-8").lower() in _UTF8_NAMES
-
-
-def header_parameters(
-    raw: str, main: re.Pattern[str], parameter: re.Pattern[str]
-) -> dict[str, str] | None:
-    """Return the parameters of a header by name; None for a header that is not plain.
-
-    A name that stands twice is not plain: one reader would take the first, another the last.
-    """
-    raw = raw.rstrip(" \t")
-    found, read = main.match(raw), dict[str, str]()
-    while found is not None and found.end() < len(raw):
-        found = parameter.match(raw, found.end())
-        name = (found[1] or "").lower() if found else ""
-        if found is None or name in read:
-            return None
-        if name:
-            read[name] = found[2].removeprefix('"').removesuffix('"')
-    return None if found is None else read
 
 
 def undecodable_field(raw: bytes) -> str | None:
@@ -100,51 +59,6 @@ def _is_text(raw: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-# -- before Django -----------------------------------------------------------------------
-
-
-def utf8_only_wsgi(application: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the application behind the check of the content type."""
-
-    def door(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-        named = environ.get("CONTENT_TYPE", "")
-        if not content_type_is_plain(named):
-            environ[REFUSED_KEY] = named
-            environ["CONTENT_TYPE"] = HARMLESS_TYPE
-        return application(environ, start_response)
-
-    return door
-
-
-def utf8_only_asgi(application: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """Return the application behind the check of the content type and of the raw query."""
-
-    async def door(scope: dict[str, Any], receive: Any, send: Any) -> Any:
-        if scope["type"] == "http":
-            scope = _harmless(scope)
-        return await application(scope, receive, send)
-
-    return door
-
-
-def _harmless(scope: dict[str, Any]) -> dict[str, Any]:
-    headers = list(scope.get("headers", []))
-    types = [value for name, value in headers if name.lower() == b"content-type"]
-    named = b",".join(types).decode("latin-1")
-    # Octets that are no ASCII are percent-encoded: Django would answer them without a request id.
-    query = bytes(scope.get("query_string", b""))
-    scope = {**scope, "query_string": re.sub(rb"[\x80-\xff]", _percent, query)}
-    if not content_type_is_plain(named):
-        kept = [(name, value) for name, value in headers if name.lower() != b"content-type"]
-        scope["headers"] = [*kept, (b"content-type", HARMLESS_TYPE.encode())]
-        scope[REFUSED_KEY] = named
-    return scope
-
-
-def _percent(octet: re.Match[bytes]) -> bytes:
-    return b"%%%02X" % octet[0][0]
 
 
 # -- inside Django -----------------------------------------------------------------------

@@ -10,12 +10,8 @@ from django.http.multipartparser import MultiPartParser
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 
-from systemadmin.foundation.request_encoding import (
-    RefusedForm,
-    content_type_is_plain,
-    header_parameters,
-    not_text,
-)
+from systemadmin.foundation.content_type import content_type_is_plain, header_parameters
+from systemadmin.foundation.request_encoding import RefusedForm, not_text
 
 LONGEST_HEADERS: Final = 4096
 _KEEPING: Final = "utf_8_keeping_octets"

@@ -18,8 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from systemadmin.foundation import request_encoding
+from systemadmin.foundation.content_type import content_type_is_plain, utf8_only_asgi
 from systemadmin.foundation.errors import InvalidInput
-from systemadmin.foundation.request_encoding import content_type_is_plain, undecodable_field
+from systemadmin.foundation.request_encoding import undecodable_field
 from systemadmin.foundation.testing import problem
 
 LOGIN = "/api/auth/login"
@@ -235,7 +236,7 @@ class TestEntryPoint:
         async def django(scope, receive, send):
             seen.update(scope)
 
-        door = request_encoding.utf8_only_asgi(django)
+        door = utf8_only_asgi(django)
         scope = {"type": "http", "method": "GET", "path": "/api/products", "headers": headers}
         asyncio.run(door({**scope, "query_string": query}, None, None))
         from django.core.handlers.asgi import ASGIRequest
