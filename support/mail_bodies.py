@@ -1,7 +1,14 @@
-"""What a person wrote: bytes of any charset to text, HTML to text, quotes and signatures cut."""
+"""What a person wrote: bytes of any charset to text, quotes and signatures cut.
 
+Everything here takes time that grows with the text and no faster: anybody may write it.
+"""
+
+import codecs
 import re
-from html.parser import HTMLParser
+from encodings import normalize_encoding
+from encodings.aliases import aliases
+
+from django.utils.translation import gettext as _
 
 # Labels seen in the wild that Python does not know, or that lie in a known way.
 CHARSET_ALIASES = {
@@ -21,112 +28,61 @@ CHARSET_ALIASES = {
     "default": "utf-8",
     "cp-850": "cp850",
 }
-# Codecs that are no charsets: decoding with them would change what was written.
-NOT_CHARSETS = ("unicode_escape", "raw_unicode_escape", "idna", "punycode", "undefined", "mbcs")
+# Codecs that are no charsets: decoding with them would change what was written, and takes time
+# that grows with the square of its length (idna, punycode).
+NOT_CHARSETS = frozenset(
+    ["unicode-escape", "raw-unicode-escape", "idna", "punycode", "undefined", "mbcs", "oem"]
+)
+# Charsets of Python that have no alias.
+RARE_CHARSETS = frozenset(
+    ["cp1006", "cp720", "cp737", "cp856", "cp874", "cp875", "koi8_t", "koi8_u", "mac_arabic",
+     "mac_croatian", "mac_farsi", "mac_romanian", "utf_8_sig"]
+)  # fmt: skip
+KNOWN_CHARSETS = frozenset(aliases) | frozenset(aliases.values()) | RARE_CHARSETS
 MAX_TEXT = 200_000
+# Longer than any line that introduces a quote.
+MAX_ATTRIBUTION = 500
 REPLY_MARK = "##- ✂ -##"
 
 
-def decode_text(data: bytes, charset: str | None) -> str:
+def decode_text(data: bytes, charset: str | None, *, limit: int | None = MAX_TEXT) -> str:
     """Text from bytes: the declared charset if it works, else UTF-8, else Windows-1252."""
-    declared = (charset or "").strip().strip("'\"").lower()
-    declared = CHARSET_ALIASES.get(declared, declared)
-    for candidate in (declared, "utf-8"):
-        if not candidate or candidate.replace("-", "_") in NOT_CHARSETS:
+    for candidate in (_codec(charset or ""), "utf-8"):
+        if not candidate:
             continue
         try:
-            return clean_text(data.decode(candidate))
+            return clean_text(data.decode(candidate), limit=limit)
         except (LookupError, UnicodeError, ValueError):
             continue
-    return clean_text(data.decode("cp1252", "replace"))
+    return clean_text(data.decode("cp1252", "replace"), limit=limit)
 
 
-def clean_text(text: str) -> str:
+def _codec(charset: str) -> str:
+    """The name of the codec that a declared charset means; empty for what is no charset.
+
+    Only names that Python ships are looked up: each unknown one would search the path for a
+    module of that name and stay in a table of the process.
+    """
+    declared = charset[:60].strip().strip("'\"").lower()
+    declared = normalize_encoding(CHARSET_ALIASES.get(declared, declared)).lower()
+    if declared not in KNOWN_CHARSETS:
+        return ""
+    name = codecs.lookup(declared).name
+    return "" if name in NOT_CHARSETS else name
+
+
+def clean_text(text: str, *, limit: int | None = MAX_TEXT) -> str:
     """Text any database takes: no NUL, no half characters, plain line ends."""
     text = text.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff")
-    return text.encode("utf-8", "replace").decode("utf-8")[:MAX_TEXT]
+    return text.encode("utf-8", "replace").decode("utf-8")[:limit]
 
 
-BLOCKS = frozenset(
-    ["address", "article", "blockquote", "dd", "div", "dl", "dt", "figure", "footer", "form", "h1",
-     "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "ol", "p", "pre", "section",
-     "table", "tr", "ul"]
-)  # fmt: skip
-SILENT = frozenset(["head", "script", "style", "title", "template", "noscript", "svg"])
-VOID = frozenset(["br", "hr", "img", "input", "meta", "link", "area", "base", "col", "wbr"])
-
-
-class _TextOfHtml(HTMLParser):
-    """Collects readable lines; quoted blocks get the ">" that plain mail has."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.lines: list[str] = [""]
-        self.quotes: list[str] = []
-        self.silent: list[str] = []
-        self.link = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = {name: value or "" for name, value in attrs}
-        if tag in SILENT:
-            self.silent.append(tag)
-        if tag in ("br", *BLOCKS):
-            self._break(force=tag == "br")
-        if tag == "blockquote" or "gmail_quote" in values.get("class", "").split():
-            self.quotes.append(tag)
-        elif tag in self.quotes[-1:] and tag not in VOID:
-            # A quoted <div> holds more of its kind: count them to find its end.
-            self.quotes.append("")
-        if tag == "li":
-            self._write("- ")
-        if tag == "td":
-            self._write(" ")
-        if tag == "img" and values.get("alt"):
-            self._write(f"[{values['alt']}]")
-        if tag == "a":
-            self.link = values.get("href", "")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in self.silent:
-            del self.silent[self.silent.index(tag) :]
-        if tag == "a":
-            href, self.link = self.link, ""
-            if href.startswith(("http://", "https://")) and href not in self.lines[-1]:
-                self._write(f" <{href}>")
-        if tag in BLOCKS:
-            self._break()
-            self._leave_quote(tag)
-
-    def _leave_quote(self, tag: str) -> None:
-        if tag == "blockquote" and "blockquote" in self.quotes:
-            del self.quotes[len(self.quotes) - 1 - self.quotes[::-1].index("blockquote") :]
-        elif tag == "div" and self.quotes and self.quotes[-1] in ("div", ""):
-            self.quotes.pop()
-
-    def handle_data(self, data: str) -> None:
-        if not self.silent:
-            self._write(re.sub(r"\s+", " ", data))
-
-    def _write(self, text: str) -> None:
-        line = self.lines[-1]
-        if not line:
-            text = text.lstrip()
-            if text:
-                line = "> " * sum(1 for q in self.quotes if q)
-        self.lines[-1] = line + text
-
-    def _break(self, *, force: bool = False) -> None:
-        if force or self.lines[-1].strip():
-            self.lines.append("")
-
-
-def html_to_text(html: str) -> str:
-    """Readable text of an HTML body, never its scripts, styles or remote images."""
-    parser = _TextOfHtml()
-    parser.feed(html)
-    parser.close()
-    text = "\n".join(line.rstrip() for line in parser.lines)
-    return clean_text(re.sub(r"\n{3,}", "\n\n", text).strip().replace("\xa0", " "))
+def shortened(text: str, limit: int) -> str:
+    """The text, or its first `limit` characters with a last line that says it goes on."""
+    if len(text) <= limit:
+        return text
+    notice = "\n\n" + _("[This message is longer. The rest is in the original mail.]")
+    return text[: max(0, limit - len(notice))].rstrip() + notice
 
 
 # "On Monday, Ana wrote:" in the languages members write; the date keeps chance matches away.
@@ -178,17 +134,21 @@ def _without_earlier(lines: list[str]) -> list[str]:
         length = _attribution(lines, at)
         if not length:
             continue
-        rest = lines[at + length :]
-        quoted = [i for i, row in enumerate(rest) if row.lstrip().startswith(">")]
-        if not quoted:
-            return lines[:at]
-        own = [i for i, row in enumerate(rest) if row.strip() and i not in set(quoted)]
-        below = [i for i in own if i > quoted[-1]]
-        between = [i for i in own if quoted[0] < i < quoted[-1]]
-        if between:
-            return lines  # answers between the quoted lines make no sense without them
-        return lines[:at] + (rest[quoted[-1] + 1 :] if below else [])
+        return _around_quote(lines, at, at + length)
     return lines
+
+
+def _around_quote(lines: list[str], end: int, start: int) -> list[str]:
+    """What the sender wrote around a quote whose introduction stands from `end` to `start`."""
+    rest = lines[start:]
+    is_quoted = [row.lstrip().startswith(">") for row in rest]
+    if not any(is_quoted):
+        return lines[:end]
+    first, last = is_quoted.index(True), len(rest) - 1 - is_quoted[::-1].index(True)
+    own = [i for i, row in enumerate(rest) if row.strip() and not is_quoted[i]]
+    if any(first < i < last for i in own):
+        return lines  # answers between the quoted lines make no sense without them
+    return lines[:end] + (rest[last + 1 :] if any(i > last for i in own) else [])
 
 
 def _before_attribution(lines: list[str], mark: int) -> int:
@@ -205,7 +165,8 @@ def _attribution(lines: list[str], at: int) -> int:
     if not line or line.startswith(">"):
         return 0
     for length in (1, 2, 3):  # mail programs wrap it
-        if WROTE.match(" ".join(row.strip() for row in lines[at : at + length])):
+        joined = " ".join(row.strip() for row in lines[at : at + length])
+        if len(joined) <= MAX_ATTRIBUTION and WROTE.match(joined):
             return length
     if DIVIDER.match(line):
         return 1
@@ -225,6 +186,7 @@ def _without_signature(lines: list[str]) -> list[str]:
         if line in ("-- ", "--") and len(lines) - at <= 15:
             lines = lines[:at]
             break
-    while lines and (not lines[-1].strip() or DEVICE.match(lines[-1].strip())):
-        lines = lines[:-1]
-    return lines
+    end = len(lines)
+    while end and (not lines[end - 1].strip() or DEVICE.match(lines[end - 1].strip())):
+        end -= 1
+    return lines[:end]

@@ -8,14 +8,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.header import decode_header
 from email.message import Message
-from email.policy import compat32
+from email.policy import Compat32
+from itertools import islice
 from typing import Any
 
 from . import mail_threading
-from .mail_bodies import clean_text, cut_quotes, decode_text, html_to_text
+from .mail_bodies import MAX_TEXT, clean_text, cut_quotes, decode_text, shortened
+from .mail_html import MAX_HTML, html_to_text
 
 MAX_PARTS = 300
 MAX_HEADER = 2_000
+MAX_HEADERS = 1_000
+# The standard library compares every line with the boundary of each part around it, and counts
+# the quotes before each ";" of a header anew. Without these bounds a mail of 1 MB costs minutes.
+MAX_COMPARISONS = 5_000_000
+MAX_PARAMETERS = 50
+BOUNDARY = re.compile(rb"boundary\s{0,20}[*=]", re.IGNORECASE)
 
 
 class UnparsableMail(Exception):
@@ -62,18 +70,32 @@ class _Parts:
     is_report: bool = False
 
 
+class _BoundedHeaders(Compat32):
+    """Reads headers as `compat32` does, each cut before the standard library computes with it."""
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        value = value[: MAX_HEADER * 4]
+        return name, ";".join(value.split(";", MAX_PARAMETERS + 1)[: MAX_PARAMETERS + 1])
+
+
 def parse_mail(raw: bytes) -> IncomingMail:
     """Read a raw mail; raises UnparsableMail rather than guess at nonsense."""
     if not raw.strip():
         raise UnparsableMail("The message is empty.")
+    if len(BOUNDARY.findall(raw)) * raw.count(b"\n") > MAX_COMPARISONS:
+        raise UnparsableMail("The message has too many parts for its length.")
     try:
-        message = email.message_from_bytes(raw, policy=compat32)
-        headers = _headers(message)
-        parts = _Parts()
-        for part in _leaves(message):
-            _sort_part(part, parts)
+        return _read(email.message_from_bytes(raw, policy=_BoundedHeaders()))
     except RecursionError:
         raise UnparsableMail("The message is nested too deeply.") from None
+
+
+def _read(message: Message) -> IncomingMail:
+    headers = _headers(message)
+    parts = _Parts()
+    for part in _leaves(message):
+        _sort_part(part, parts)
     if not headers.get("from") and not headers.get("subject") and not headers.get("message-id"):
         raise UnparsableMail("This is not a mail: it has no header.")
     return _assemble(headers, parts)
@@ -128,12 +150,13 @@ def _raw_bytes(text: str) -> str:
 def _headers(message: Message) -> dict[str, str]:
     headers: dict[str, str] = {}
     # raw_items keeps 8-bit bytes as they came; items() would already have replaced them.
-    for name, value in message.raw_items():  # type: ignore[attr-defined,unused-ignore]
+    items = message.raw_items()  # type: ignore[attr-defined,unused-ignore]
+    for name, value in islice(items, MAX_HEADERS):
         key = str(name).lower().strip()
         if key not in headers:
             headers[key] = header_text(value).strip()
         elif key in ("to", "cc", "delivered-to", "references"):
-            headers[key] += f", {header_text(value).strip()}"[:MAX_HEADER]
+            headers[key] = f"{headers[key]}, {header_text(value).strip()}"[: MAX_HEADER * 4]
     return headers
 
 
@@ -171,13 +194,22 @@ def _sort_part(part: Message, parts: _Parts) -> None:
     broken = kind.startswith("multipart/")
     is_text = broken or (kind in ("text/plain", "text/html") and disposition != "attachment")
     if is_text and not (part.get_filename() and disposition != "inline"):
-        text = decode_text(data, part.get_content_charset())
-        (parts.html if kind == "text/html" else parts.plain).append(text)
+        is_html = kind == "text/html"
+        text = decode_text(data, _charset(part), limit=MAX_HTML + 1 if is_html else None)
+        (parts.html if is_html else parts.plain).append(text)
         return
     if kind == "text/calendar":
-        parts.calendar.append(decode_text(data, part.get_content_charset()))
+        parts.calendar.append(decode_text(data, _charset(part)))
     if data:
         parts.attachments.append(_attachment(part, kind, data))
+
+
+def _charset(part: Message) -> str | None:
+    """The charset a part declares, or None where the declaration cannot be read."""
+    try:
+        return part.get_content_charset()
+    except (ValueError, LookupError, TypeError):
+        return None
 
 
 def _attachment(part: Message, kind: str, data: bytes) -> MailAttachment:
@@ -204,18 +236,33 @@ def _ids_of_returned(part: Message) -> tuple[str, ...]:
         return mail_threading.message_ids(str(payload[0].get("Message-ID", "")))
     content = part.get_payload(decode=True)
     text = decode_text(content if isinstance(content, bytes) else b"", None)
-    match = re.search(r"^message-id:\s*(<[^>]+>)", text, re.IGNORECASE | re.MULTILINE)
+    match = re.search(r"^message-id:\s{0,80}(<[^<>\s]{1,500}>)", text, re.IGNORECASE | re.MULTILINE)
     return mail_threading.message_ids(match[1]) if match else ()
 
 
 def _body(parts: _Parts) -> str:
+    return shortened(_whole_body(parts), MAX_TEXT)
+
+
+def _whole_body(parts: _Parts) -> str:
     plain = "\n\n".join(text.strip() for text in parts.plain if text.strip())
     if plain and not _is_placeholder(plain, parts):
         return plain
-    html = "\n\n".join(filter(None, (html_to_text(text) for text in parts.html)))
+    html = _html_body(parts.html)
     if html or plain:
         return html or plain
     return "\n\n".join(_invitation(text) for text in parts.calendar)
+
+
+def _html_body(sources: list[str]) -> str:
+    """The text of the HTML parts, which together may be as long as one alone."""
+    texts, left = [], MAX_HTML
+    for source in sources:
+        texts.append(html_to_text(source, limit=max(0, left)))
+        left -= len(source)
+        if left < 0:
+            break
+    return "\n\n".join(filter(None, texts))
 
 
 def _is_placeholder(plain: str, parts: _Parts) -> bool:

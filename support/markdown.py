@@ -3,7 +3,7 @@
 import nh3
 from markdown_it import MarkdownIt
 
-from .mail_bodies import html_to_text
+from .mail_html import html_to_text
 
 TAGS = {"a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr",
         "li", "ol", "p", "pre", "s", "strong", "table", "tbody", "td", "th", "thead",

@@ -15,7 +15,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from support import mail_threading
-from support.mail_bodies import REPLY_MARK, html_to_text
+from support.mail_bodies import REPLY_MARK
+from support.mail_html import html_to_text
 from support.markdown import render_markdown
 from support.models import InboundReference, Mailbox, OutboundMessage, Reply, Ticket
 from systemadmin import audit

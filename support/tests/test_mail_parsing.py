@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.mail_bodies import cut_quotes, decode_text, html_to_text
+from support.mail_bodies import cut_quotes, decode_text
+from support.mail_html import html_to_text
 from support.mail_parsing import UnparsableMail, parse_mail
 from support.mail_threading import number_of_address, reply_address, signature
 

@@ -1,6 +1,7 @@
 """What tests of every desk share: problems, query counts, threads."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,26 @@ def assert_constant_queries(call: Callable[[], Any], grow: Callable[[], Any]) ->
         listing = "\n".join(query["sql"][:300] for query in after.captured_queries)
         raise AssertionError(f"{len(before)} queries became {len(after)}:\n{listing}")
     return len(after)
+
+
+# What the loop of `_slowness` takes on the machine where the bounds of the tests were chosen.
+REFERENCE_SECONDS = 0.018
+
+
+def _slowness() -> float:
+    """Return how many times slower than the reference this machine is now; never below 1."""
+    started = time.thread_time()
+    sum(number * number % 7 for number in range(400_000))
+    return max(1.0, (time.thread_time() - started) / REFERENCE_SECONDS)
+
+
+def processor_seconds(call: Callable[[], Any]) -> float:
+    """Return the processor time that `call` took in this thread, as on the reference machine."""
+    started = time.thread_time()
+    call()
+    spent = time.thread_time() - started
+    # The machine is measured only where it could matter.
+    return spent / _slowness() if spent > 0.1 else spent
 
 
 def run_threads(function: Callable[[int], Any], count: int) -> list[Any]:
