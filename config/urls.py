@@ -5,8 +5,9 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
+from systemadmin.foundation.api.schema_view import SchemaView
 from systemadmin.foundation.headers import API_DOCS_CSP
 
 docs = csp_update(API_DOCS_CSP)(SpectacularSwaggerSplitView.as_view(url_name="schema"))
@@ -21,7 +22,7 @@ urlpatterns = [
     path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}favicon.svg")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
-    path("api/schema", SpectacularJSONAPIView.as_view(), name="schema"),
+    path("api/schema", SchemaView.as_view(), name="schema"),
     path("api/docs", docs, name="docs"),
     path("api/", include("systemadmin.api.urls")),
     path("api/", include("riskops.api.urls")),
