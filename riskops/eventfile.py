@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import hashlib
-import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,10 +13,14 @@ from typing import IO, Any
 from django.utils.translation import gettext as _
 
 from riskops.eventrows import FIELDS
+from systemadmin.foundation import text_files
+from systemadmin.foundation.text_files import READING_ERRORS, TextTooLarge, bounded_lines
 
 # What a row of any file may be mapped from besides its columns.
 LINE = "@line"
-LONGEST_FIELD = 1 << 20
+LONGEST_ROW = 1 << 20
+# A log of a thousand million events.
+MAX_BYTES = 256 << 30
 
 
 class UnreadableFileError(Exception):
@@ -91,11 +93,7 @@ def fingerprint(path: Path, options: Any) -> str:
 
 def open_text(path: Path) -> IO[str]:
     """The file as text; gzip is known by its first bytes, whatever the name."""
-    with path.open("rb") as file:
-        zipped = file.read(2) == b"\x1f\x8b"
-    if zipped:
-        return io.TextIOWrapper(gzip.open(path, "rb"), encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+    return text_files.open_text(path, max_bytes=MAX_BYTES)
 
 
 def count_rows(path: Path) -> int:
@@ -113,34 +111,54 @@ def is_json_lines(path: Path) -> bool:
         return file.read(200).lstrip().startswith("{")
 
 
-def read_rows(path: Path) -> Iterator[tuple[int, Any]]:
-    """Rows with their number from 1; a line that is no JSON comes as its text."""
-    csv.field_size_limit(LONGEST_FIELD)
-    try:
-        if is_json_lines(path):
-            yield from _json_rows(path)
-        else:
-            yield from _csv_rows(path)
-    except (UnicodeDecodeError, csv.Error, gzip.BadGzipFile, EOFError) as fault:
-        raise UnreadableFileError(f"{path}: {fault}") from fault
+class RowReader:
+    """Rows with their number from 1; a line that is no JSON comes as its text.
 
+    `characters` says how much of the file the rows so far have taken.
+    """
 
-def _json_rows(path: Path) -> Iterator[tuple[int, Any]]:
-    with open_text(path) as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                yield number, json.loads(line)
-            except (ValueError, RecursionError):
-                yield number, line
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.characters = 0
 
+    def __iter__(self) -> Iterator[tuple[int, Any]]:
+        csv.field_size_limit(LONGEST_ROW)
+        try:
+            yield from self._json() if is_json_lines(self._path) else self._csv()
+        except (*READING_ERRORS, csv.Error, TextTooLarge) as fault:
+            raise UnreadableFileError(f"{self._path}: {fault}") from fault
 
-def _csv_rows(path: Path) -> Iterator[tuple[int, Any]]:
-    with open_text(path) as file:
-        reader = csv.DictReader(file)
-        for number, row in enumerate(reader, 1):
-            if None in row or None in row.values():
-                yield number, "row with another number of columns than the header"
-            else:
-                yield number, row
+    def _lines(self, file: IO[str]) -> Iterator[str]:
+        for line in bounded_lines(file, max_characters=LONGEST_ROW):
+            self.characters += len(line)
+            yield line
+
+    def _json(self) -> Iterator[tuple[int, Any]]:
+        with open_text(self._path) as file:
+            for number, line in enumerate(self._lines(file), 1):
+                if not line.strip():
+                    continue
+                try:
+                    yield number, json.loads(line)
+                except (ValueError, RecursionError):
+                    yield number, line
+
+    def _csv(self) -> Iterator[tuple[int, Any]]:
+        with open_text(self._path) as file:
+            reader = csv.DictReader(self._records(file))
+            for number, row in enumerate(reader, 1):
+                self._row_began = self.characters
+                if None in row or None in row.values():
+                    yield number, "row with another number of columns than the header"
+                else:
+                    yield number, row
+
+    def _records(self, file: IO[str]) -> Iterator[str]:
+        """Lines of which quoted breaks make longer rows, though not without end."""
+        self._row_began = 0
+        for line in self._lines(file):
+            if self.characters - self._row_began > LONGEST_ROW + len(line):
+                raise TextTooLarge(
+                    _("A row is longer than %(most)d characters.") % {"most": LONGEST_ROW}
+                )
+            yield line

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,7 @@ from django.db import reset_queries, transaction
 from django.utils import timezone
 
 from riskops.eventcheck import Refusal
-from riskops.eventfile import RowMap, fingerprint, read_rows
+from riskops.eventfile import RowMap, RowReader, fingerprint
 from riskops.models import IngestCheckpoint
 from riskops.services.rows import record_rows
 from systemadmin import audit
@@ -23,6 +23,8 @@ STRANGERS = "unknown_account"
 REFUSED_COLUMNS = ("row", "field", "code", "detail", "external_id", "content")
 
 Numbered = tuple[int, Any]
+# A batch ends here too: rows may be long, and one of JSON takes up to thirty times its length.
+BATCH_CHARACTERS = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +68,28 @@ def load_file(
     progress(checkpoint.rows_done)
     if checkpoint.finished_at is not None:
         return checkpoint
-    rows = islice(read_rows(path), checkpoint.rows_done, None)
+    reader = RowReader(path)
+    rows = islice(reader, checkpoint.rows_done, None)
     with _refused_file(refused_path, checkpoint) as refused:
-        while batch := list(islice(rows, options.batch)):
+        for batch in _batches(rows, reader, options.batch):
             _load_batch(batch, options, checkpoint, refused)
             reset_queries()  # in debug mode Django would keep the text of every statement
             progress(len(batch))
     _finish(checkpoint)
     return checkpoint
+
+
+def _batches(rows: Iterable[Numbered], reader: RowReader, most: int) -> Iterator[list[Numbered]]:
+    batch: list[Numbered] = []
+    began = 0
+    for row in rows:
+        began = began if batch else reader.characters
+        batch.append(row)
+        if len(batch) >= most or reader.characters - began >= BATCH_CHARACTERS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _checkpoint(path: Path, options: LoadOptions, *, restart: bool) -> IngestCheckpoint:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from riskops.models import Identifier, IpCategory, IpRange
 from riskops.models.identifiers import IdentifierKind
 from riskops.services.verdicts import look_again
 from systemadmin import audit
+from systemadmin.foundation.text_files import TextTooLarge
 from systemadmin.models import User
 
+T = TypeVar("T")
+
 BATCH = 1000
+REFUSALS_KEPT = 100
+# They are compared in memory; the largest public lists have some hundred thousand.
+MAX_RANGES = 500_000
 # Longer than the schedule's step, so that none is missed.
 RECENT = timedelta(hours=1)
 # The gravest wins where several lists name an address.
@@ -35,6 +43,8 @@ class ImportSummary:
     renewed: int = 0
     removed: int = 0
     relabelled: int = 0
+    refusals: int = 0
+    # The first of them, with line and reason.
     refused: list[tuple[int, str]] = field(default_factory=list)
 
 
@@ -68,12 +78,14 @@ def import_ranges(
 ) -> ImportSummary:
     """Adds a list of ranges, one a line (`#` begins a comment), or puts it in place of the old.
 
-    Bad lines are told and skipped. Known addresses are labelled anew at once.
+    Bad lines are counted and skipped. Known addresses are labelled anew at once. Raises
+    `TextTooLarge` for a list of more than `MAX_RANGES`.
     """
     summary = ImportSummary()
     found = _parse(lines, summary)
-    old = {row.cidr: row for row in IpRange.objects.filter(source=source, category=category)}
-    fresh = [
+    rows = IpRange.objects.filter(source=source, category=category)
+    old = dict(rows.values_list("cidr", "pk"))
+    fresh = (
         IpRange(
             cidr=cidr,
             first=first,
@@ -84,13 +96,14 @@ def import_ranges(
         )
         for cidr, (first, last) in found.items()
         if cidr not in old
-    ]
-    IpRange.objects.bulk_create(fresh, batch_size=BATCH)
-    known = IpRange.objects.filter(pk__in=[old[cidr].pk for cidr in found if cidr in old])
-    summary.added, summary.renewed = len(fresh), known.update(expires_at=expires_at)
+    )
+    for chunk in batched(fresh, BATCH):
+        summary.added += len(IpRange.objects.bulk_create(chunk))
+    for chunk in batched((old[cidr] for cidr in found if cidr in old), BATCH):
+        summary.renewed += rows.filter(pk__in=chunk).update(expires_at=expires_at)
     if replace:
-        gone = [row.pk for cidr, row in old.items() if cidr not in found]
-        summary.removed, _rows = IpRange.objects.filter(pk__in=gone).delete()
+        for chunk in batched((pk for cidr, pk in old.items() if cidr not in found), BATCH):
+            summary.removed += rows.filter(pk__in=chunk).delete()[0]
     summary.relabelled = relabel()
     audit.record(
         "riskops.ip_list.imported",
@@ -101,10 +114,17 @@ def import_ranges(
             "added": summary.added,
             "renewed": summary.renewed,
             "removed": summary.removed,
-            "refused": len(summary.refused),
+            "refused": summary.refusals,
         },
     )
     return summary
+
+
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield lists of at most `size` items."""
+    remaining = iter(items)
+    while chunk := list(islice(remaining, size)):
+        yield chunk
 
 
 def _parse(lines: Iterable[str], summary: ImportSummary) -> dict[str, tuple[str, str]]:
@@ -117,9 +137,13 @@ def _parse(lines: Iterable[str], summary: ImportSummary) -> dict[str, tuple[str,
         try:
             cidr, first, last = ends(text.split(",")[0])
         except ValueError as fault:
-            summary.refused.append((number, str(fault)))
+            summary.refusals += 1
+            if len(summary.refused) < REFUSALS_KEPT:
+                summary.refused.append((number, str(fault)[:200]))
         else:
             found[cidr] = (first, last)
+        if len(found) > MAX_RANGES:
+            raise TextTooLarge(_("The list has more than %(most)d ranges.") % {"most": MAX_RANGES})
     return found
 
 

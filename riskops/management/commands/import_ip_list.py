@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
@@ -16,6 +15,15 @@ from django.utils import timezone
 from riskops.models import IpCategory
 from riskops.services.iplists import import_ranges
 from systemadmin.foundation.context import context
+from systemadmin.foundation.text_files import (
+    READING_ERRORS,
+    TextTooLarge,
+    bounded_lines,
+    open_text,
+)
+
+LONGEST_LINE = 10_000
+MAX_BYTES = 256 << 20
 
 
 class Command(BaseCommand):
@@ -45,13 +53,13 @@ class Command(BaseCommand):
                     expires_at=timezone.now() + timedelta(days=days) if days else None,
                     replace=options["replace"],
                 )
-            except (OSError, UnicodeDecodeError) as fault:
+            except (OSError, TextTooLarge, *READING_ERRORS) as fault:
                 raise CommandError(f"{path}: {fault}") from fault
         for number, reason in summary.refused[:20]:
             self.stderr.write(f"line {number}: {reason}")
         self.stdout.write(
             f"{summary.read} ranges read: {summary.added} new, {summary.renewed} renewed, "
-            f"{summary.removed} removed, {len(summary.refused)} refused; "
+            f"{summary.removed} removed, {summary.refusals} refused; "
             f"{summary.relabelled} known addresses changed"
         )
 
@@ -59,11 +67,7 @@ class Command(BaseCommand):
 def read_lines(path: str) -> Iterator[str]:
     """The lines of a file, gzip or plain, or of standard input."""
     if path == "-":
-        yield from sys.stdin
+        yield from bounded_lines(sys.stdin, max_characters=LONGEST_LINE)
         return
-    if path.endswith(".gz"):
-        with gzip.open(path, "rt", encoding="utf-8") as packed:
-            yield from packed
-        return
-    with Path(path).open(encoding="utf-8") as file:
-        yield from file
+    with open_text(Path(path), max_bytes=MAX_BYTES) as file:
+        yield from bounded_lines(file, max_characters=LONGEST_LINE)

@@ -18,6 +18,7 @@ from riskops.models.events import KIND_BY_CODE
 from riskops.services.files import LoadOptions, load_file
 from systemadmin.foundation.context import context
 from systemadmin.foundation.errors import DomainError
+from systemadmin.foundation.text_files import READING_ERRORS, TextTooLarge
 
 EPILOG = """
 examples:
@@ -118,7 +119,7 @@ class Command(BaseCommand):
     def _bar(self, path: Path) -> Any:
         try:
             total = count_rows(path)
-        except (OSError, UnicodeDecodeError, EOFError):
+        except (OSError, TextTooLarge, *READING_ERRORS):
             total = 0  # reading it will say what is wrong
         return tqdm(total=total or None, unit=" rows", disable=None, file=self.stderr._out)
 
