@@ -99,11 +99,11 @@ def import_ranges(
     )
     for chunk in batched(fresh, BATCH):
         summary.added += len(IpRange.objects.bulk_create(chunk))
-    for chunk in batched((old[cidr] for cidr in found if cidr in old), BATCH):
-        summary.renewed += rows.filter(pk__in=chunk).update(expires_at=expires_at)
+    for pks in batched((old[cidr] for cidr in found if cidr in old), BATCH):
+        summary.renewed += rows.filter(pk__in=pks).update(expires_at=expires_at)
     if replace:
-        for chunk in batched((pk for cidr, pk in old.items() if cidr not in found), BATCH):
-            summary.removed += rows.filter(pk__in=chunk).delete()[0]
+        for pks in batched((pk for cidr, pk in old.items() if cidr not in found), BATCH):
+            summary.removed += rows.filter(pk__in=pks).delete()[0]
     summary.relabelled = relabel()
     audit.record(
         "riskops.ip_list.imported",

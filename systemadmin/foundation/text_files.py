@@ -64,7 +64,7 @@ def open_text(path: Path, *, max_bytes: int) -> IO[str]:
     with path.open("rb") as file:
         is_packed = file.read(2) == GZIP
     packed = path.stat().st_size if is_packed else 0
-    source = gzip.open(path, "rb") if is_packed else path.open("rb")
+    source = gzip.GzipFile(path) if is_packed else path.open("rb")
     bounded = _Bounded(cast(IO[bytes], source), packed=packed, max_bytes=max_bytes)
     return io.TextIOWrapper(io.BufferedReader(bounded, 1 << 16), encoding="utf-8-sig", newline="")
 
