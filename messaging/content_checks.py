@@ -9,6 +9,7 @@ from collections.abc import Collection
 
 # Shorter texts ("hola, sigue disponible?") are written to many people in good faith.
 SHORTEST_REPEATABLE = 24
+LONGEST_HOST = 253
 
 _INVISIBLE = dict.fromkeys([0x00AD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0x180E])
 _TLDS = (
@@ -22,13 +23,16 @@ _LINK = re.compile(
     rf"|(?<![\w@.-])(?P<bare>{_HOST}(?:{_TLDS}))(?![\w-]))(?:[/?#]\S*)?",
     re.IGNORECASE,
 )
-_SPELLED_DOT = re.compile(r"\s*[\[({]\s*(?:\.|dot|punto)\s*[\])}]\s*", re.IGNORECASE)
+# Only on text whose white space is single: a run of it would be tried again from each place.
+_SPELLED_DOT = re.compile(r"\s?[\[({]\s?(?:\.|dot|punto)\s?[\])}]\s?", re.IGNORECASE)
+_SPACES = re.compile(r"\s+")
 _NOT_LETTERS = re.compile(r"[\W\d_]+")
 
 
 def normalise(text: str) -> str:
-    """The text without invisible characters and look-alike forms."""
-    return unicodedata.normalize("NFKC", text).translate(_INVISIBLE)
+    """The text without invisible characters, look-alike forms and runs of white space."""
+    plain = unicodedata.normalize("NFKC", text).translate(_INVISIBLE)
+    return _SPACES.sub(" ", plain)
 
 
 def link_hosts(text: str) -> list[str]:
@@ -40,7 +44,8 @@ def link_hosts(text: str) -> list[str]:
 def _host(authority: str) -> str:
     host = authority.rpartition("@")[2].casefold()
     host = host.partition(":")[0].strip(".,;!()[]{}")
-    return host.removeprefix("www.")
+    # No name in DNS is longer; what is, is compared by its end.
+    return host.removeprefix("www.")[-LONGEST_HOST:]
 
 
 def refused_host(hosts: Collection[str], refused: Collection[str]) -> str | None:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from messaging.content_checks import fingerprint, link_hosts, refused_host
+from systemadmin.foundation.testing import processor_seconds
 
 
 @pytest.mark.parametrize(
@@ -14,6 +15,7 @@ from messaging.content_checks import fingerprint, link_hosts, refused_host
         ("HTTP://WWW.Evil.Example:8080/", ["evil.example"]),
         ("hxxps://evil.example", ["evil.example"]),
         ("entra en evil-shop.com ya", ["evil-shop.com"]),
+        ("evil   \n [ .\t]  com", ["evil.com"]),
         ("evil[.]com y evil (dot) com", ["evil.com", "evil.com"]),
         ("ev\u200bil.com", ["evil.com"]),
         ("ｅｖｉｌ.com", ["evil.com"]),
@@ -71,3 +73,12 @@ def test_any_text_is_taken_and_fits_a_signed_big_integer(text):
     assert isinstance(link_hosts(text), list)
     mark = fingerprint(text)
     assert mark is None or -(2**63) <= mark < 2**63
+
+
+@pytest.mark.parametrize(
+    "piece", [" ", "\n", "( ", "[ .", "a.", "www.", "a-", "http://", "a@", "http://a.", "dot ", "."]
+)
+def test_any_text_is_checked_in_linear_time(piece):
+    text = piece * (200_000 // len(piece))
+    assert processor_seconds(lambda: refused_host(link_hosts(text), ["evil.com"])) < 1
+    assert processor_seconds(lambda: fingerprint(text)) < 1

@@ -7,6 +7,7 @@ import tracemalloc
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils.translation import override
 
 from riskops.eventfile import RowReader, UnreadableFileError
 from riskops.models import IngestCheckpoint, IpRange
@@ -15,6 +16,14 @@ from systemadmin.foundation import text_files
 from systemadmin.foundation.testing import processor_seconds
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def english():
+    """A request of an earlier test may have left another language in this thread."""
+    with override("en"):
+        yield
+
 
 HEADER = b"kind,account_external_id,occurred_at\n"
 LONG = 20 << 20

@@ -1,6 +1,7 @@
 """A mail of up to 1 MB, however it is made, is read in less than a second of processor time."""
 
 import pytest
+from django.utils.translation import override
 
 from support.mail_bodies import MAX_TEXT, cut_quotes, decode_text
 from support.mail_html import html_to_text
@@ -8,6 +9,15 @@ from support.mail_parsing import UnparsableMail, parse_mail
 from systemadmin.foundation.testing import processor_seconds
 
 LENGTH = 1_000_000
+
+
+@pytest.fixture(autouse=True)
+def english():
+    """A request of an earlier test may have left another language in this thread."""
+    with override("en"):
+        yield
+
+
 BOUND = 1.0
 
 
@@ -164,7 +174,7 @@ class TestWhatIsTooMuch:
 
     def test_of_plain_text_too(self):
         text = parse_mail(HEAD + b"\n" + b"word\n" * 100_000).full_text
-        assert len(text) == MAX_TEXT
+        assert MAX_TEXT - 9 < len(text) <= MAX_TEXT
         assert text.endswith("[This message is longer. The rest is in the original mail.]")
 
     def test_what_fits_is_whole(self):

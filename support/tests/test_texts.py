@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from support import search
 from support.markdown import TAGS, render_markdown
 from support.templating import render_template, unknown_variables
+from systemadmin.foundation.testing import processor_seconds
 
 
 class TestTemplates:
@@ -39,6 +40,15 @@ class TestTemplates:
     def test_names_what_is_wrong_for_the_author(self):
         text = "{{ticket.number}} {{user.password}} {{ user.name|you }} {% load x %} {{a b}}"
         assert unknown_variables(text) == ["{{user.password}}", "{% load x %}", "{{a b}}"]
+
+    @pytest.mark.parametrize("piece", ["{{", "{% ", "{{a|", "{%}}", "}}{{", "{{x}}"])
+    def test_any_template_is_checked_in_linear_time(self, piece):
+        assert processor_seconds(lambda: unknown_variables(piece * 100_000)) < 1
+
+    @given(st.text(alphabet="{}%a", max_size=12))
+    def test_finds_the_first_end_of_each_beginning(self, text):
+        found = dict.fromkeys(re.findall(r"\{\{.*?\}\}|\{%.*?%\}", text))
+        assert unknown_variables(text, known=()) == list(found)
 
     @given(st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["C", "Z"])))
     def test_any_value_stays_the_words_it_is(self, value):
