@@ -82,6 +82,11 @@ METRICS = [
         read=lambda: float(telemetry.alive(Heartbeat.Kind.WORKER)),
     ),
     Metric(
+        name="cache_available",
+        help="1 when the cache (Redis or the database) keeps a value, 0 when it does not.",
+        read=system_status.cache_available,
+    ),
+    Metric(
         name="notices_failed",
         help="Alert notices that were given up.",
         read=system_status.notices_failed,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from typing import Any
 
@@ -15,6 +15,7 @@ import redis
 from django.conf import settings
 from django.db import connection, transaction
 
+from systemadmin.foundation.redis_cache import connection_options, guarded
 from systemadmin.foundation.sockets import setting
 
 logger = logging.getLogger("atalaya.messaging")
@@ -59,7 +60,7 @@ def _payloads(user_ids: Iterable[int]) -> Iterator[str]:
 @lru_cache(maxsize=1)
 def _redis_client() -> Any:
     return redis.Redis.from_url(
-        settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=1, health_check_interval=30
+        settings.REDIS_URL, health_check_interval=30, **connection_options()
     )
 
 
@@ -67,6 +68,6 @@ def _publish(payloads: list[str]) -> None:
     try:
         client = _redis_client()
         for payload in payloads:
-            client.publish(CHANNEL, payload)
+            guarded(settings.REDIS_URL, partial(client.publish, CHANNEL, payload))
     except Exception:
         logger.warning("event streams were not woken; they will look by themselves", exc_info=True)

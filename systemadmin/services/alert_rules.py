@@ -22,6 +22,7 @@ DEFAULTS = [
     ("queue_depth", "Queue is long", "queue_depth", "above", 1000, 300, "warning"),
     ("queue_stuck", "Queue is stuck", "queue_oldest_seconds", "above", 600, 120, "critical"),
     ("workers", "No worker is alive", "workers_alive", "below", 1, 180, "critical"),
+    ("cache", "The cache does not answer", "cache_available", "below", 1, 0, "critical"),
     ("notices_failed", "Notices could not be sent", "notices_failed", "above", 0, 60, "warning"),
 ]
 

@@ -86,6 +86,14 @@ def cache_block() -> dict[str, Any]:
     }
 
 
+def cache_available() -> float:
+    """Return 1 when the cache keeps a value, 0 when it does not."""
+    try:
+        return float(cache_block()["status"] == "ok")
+    except Exception:
+        return 0.0
+
+
 def queue_block() -> dict[str, Any]:
     """Workers, depth, oldest task, failures, quarantine."""
     workers = telemetry.alive(Heartbeat.Kind.WORKER)

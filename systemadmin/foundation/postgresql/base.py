@@ -6,54 +6,13 @@ first caller that waits in vain asks the server directly. If that fails too, the
 callers are refused at once, and one of them a second tries again.
 """
 
-import threading
-import time
-from typing import Any, Final
+from typing import Any
 
 import psycopg
 from django.db.backends.postgresql import base
 from psycopg_pool import PoolClosed, PoolTimeout
 
-# How long after a failed attempt everybody is refused without another.
-RETRY_SECONDS: Final = 1.0
-# How long one attempt may take.
-PROBE_SECONDS: Final = 3
-
-
-class CircuitBreaker:
-    """Whether the server was away the last time anybody looked; one for each alias of a process."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._is_open = False
-        self._retry_at = 0.0
-
-    def may_try(self) -> bool:
-        """Say whether the caller may connect: everybody if closed, one a second if open."""
-        if not self._is_open:
-            return True
-        with self._lock:
-            now = time.monotonic()
-            if now < self._retry_at:
-                return False
-            self._retry_at = now + PROBE_SECONDS + RETRY_SECONDS
-            return True
-
-    @property
-    def is_open(self) -> bool:
-        """Whether callers are being refused."""
-        return self._is_open
-
-    def failed(self) -> None:
-        """Refuse everybody for a moment."""
-        with self._lock:
-            self._is_open = True
-            self._retry_at = time.monotonic() + RETRY_SECONDS
-
-    def worked(self) -> None:
-        """Let everybody through again."""
-        self._is_open = False
-
+from systemadmin.foundation.breaker import PROBE_SECONDS, CircuitBreaker
 
 _breakers: dict[str, CircuitBreaker] = {}
 
