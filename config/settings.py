@@ -95,6 +95,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "systemadmin.foundation.middleware.HealthHostMiddleware",
     "systemadmin.foundation.middleware.RequestContextMiddleware",
     "systemadmin.foundation.access_log.AccessLogMiddleware",
     "systemadmin.foundation.middleware.TrafficMiddleware",
@@ -190,11 +191,9 @@ REDIS_URL = env.str("REDIS_URL", default="")
 CACHES = {
     "default": (
         {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "BACKEND": "systemadmin.foundation.redis_cache.GuardedRedisCache",
             "LOCATION": REDIS_URL,
             "OPTIONS": {
-                "socket_connect_timeout": 1,
-                "socket_timeout": 1,
                 # Redis keeps pickles; this reader takes data only.
                 "serializer": "systemadmin.foundation.plain_pickle.PlainRedisSerializer",
             },
@@ -335,7 +334,7 @@ SECURE_SSL_REDIRECT = _BEHIND_TLS
 SECURE_HSTS_SECONDS = 63072000 if _BEHIND_TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _BEHIND_TLS
 SECURE_HSTS_PRELOAD = _BEHIND_TLS
-SECURE_REDIRECT_EXEMPT = [r"^api/health"]
+SECURE_REDIRECT_EXEMPT = [r"^api/health(/ready)?/?$"]
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 if TRUSTED_PROXY_COUNT:
@@ -359,12 +358,16 @@ TIME_ZONE = "UTC"
 # -- files ---------------------------------------------------------------------
 
 STATIC_URL = "/static/"
-STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(VAR_DIR / "static"))).resolve()
 STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_ROOT = VAR_DIR / "media"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage",
+        # Read by the web server, which runs as another account, whatever umask collected them.
+        "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
+    },
     "private": {
         "BACKEND": "systemadmin.foundation.files.PrivateFileSystemStorage",
         "OPTIONS": {"location": VAR_DIR / "private"},
@@ -430,3 +433,5 @@ IDEMPOTENCY_MODEL = "systemadmin.IdempotencyKey"
 # None keeps it until this process writes (tests).
 COUNT_REQUESTS = not TESTING
 CONFIGURATION_MAX_AGE = None if TESTING else 1.0
+# How long one process may repeat its last readiness (seconds).
+READINESS_MAX_AGE = 0.0 if TESTING else 1.0

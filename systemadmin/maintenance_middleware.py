@@ -22,8 +22,9 @@ class HardMaintenanceMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        state = hard_state()
-        if state is None or request.path_info.startswith(ALWAYS_OPEN):
+        # The path first: a probe must not wait for Redis.
+        state = None if request.path_info.startswith(ALWAYS_OPEN) else hard_state()
+        if state is None:
             return self.get_response(request)
         refusal = maintenance.UnderMaintenance(state.message or None, retry_after=state.retry_after)
         return closed_door(request, refusal)

@@ -11,6 +11,28 @@ from systemadmin.foundation.client_ip import client_ip
 from systemadmin.foundation.context import context, note_user, sane_request_id
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+HEALTH_PATHS = frozenset({"/api/health", "/api/health/", "/api/health/ready", "/api/health/ready/"})
+
+
+class HealthHostMiddleware:
+    """Answer health and readiness under any host name.
+
+    A balancer calls by address, a container by its name, and neither can be listed in
+    `ALLOWED_HOSTS`. Nothing is built from the host of these requests; every other path keeps
+    Django's check.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info in HEALTH_PATHS:
+            request.get_host = _health_host  # type: ignore[method-assign]
+        return self.get_response(request)
+
+
+def _health_host() -> str:
+    return "health"
 
 
 class RequestContextMiddleware:
@@ -42,7 +64,7 @@ class TrafficMiddleware:
         self.counter = import_string(settings.TRAFFIC) if settings.COUNT_REQUESTS else None
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if self.counter is None or request.path_info.startswith("/api/health"):
+        if self.counter is None or request.path_info in HEALTH_PATHS:
             return self.get_response(request)
         started = time.perf_counter()
         response = self.get_response(request)

@@ -21,7 +21,9 @@ def test_liveness_asks_nobody(api, django_assert_num_queries):
 def test_readiness_names_every_part(api):
     response = api.get("/api/health/ready")
     assert response.status_code == 200, response.json()
-    assert set(response.json()["checks"]) == {"database", "migrations", "cache", "queue"}
+    assert set(response.json()["checks"]) == {
+        *("database", "migrations", "cache", "queue", "maintenance")
+    }
 
 
 def test_one_trailing_slash_is_accepted(api):
