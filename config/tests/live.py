@@ -63,13 +63,14 @@ def make_people():
 class Server:
     """One web process with a few threads, as `docs/operations.md` runs them."""
 
-    def __init__(self, env):
+    def __init__(self, env, interface="wsgi"):
         self.port = free_port()
+        threads = ("--blocking-threads", "4") if interface == "wsgi" else ()
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "granian", "--interface", "wsgi"),
+                *(sys.executable, "-m", "granian", "--interface", interface),
                 *("--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"),
-                *("--blocking-threads", "4", "config.wsgi:application"),
+                *(*threads, f"config.{interface}:application"),
             ],
             env=env,
             cwd=Path(settings.BASE_DIR),

@@ -1,11 +1,20 @@
 """The documentation is complete where it promises to be."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 from django.conf import settings
 
 ROOT = Path(settings.BASE_DIR)
+READS = r"os\.(?:environ\.get\(|environ\[|getenv\()\s*[\"']([A-Z0-9_]+)"
+# Variables that libraries read, with the module that does.
+OF_LIBRARIES = {
+    "Q_CLUSTER_NAME": "django_q.conf",
+    "AWS_ACCESS_KEY_ID": "botocore.credentials",
+    "AWS_SECRET_ACCESS_KEY": "botocore.credentials",
+    "AWS_DEFAULT_REGION": "botocore.configprovider",
+}
 
 
 def test_every_environment_variable_is_documented_and_no_other():
@@ -13,8 +22,25 @@ def test_every_environment_variable_is_documented_and_no_other():
     read = set(re.findall(r'env\.\w+\(\s*"([A-Z0-9_]+)"', source))
     table = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"^\| `([A-Z0-9_]+)` \|", table, re.M))
+    read |= OF_LIBRARIES.keys()
     assert read - documented == set(), "read but not documented"
     assert documented - read == set(), "documented but not read"
+    for name, module in OF_LIBRARIES.items():
+        assert name in Path(find_spec(module).origin).read_text(encoding="utf-8"), name
+
+
+def test_no_other_module_reads_the_environment():
+    """The page lists what settings.py reads; a variable read elsewhere would be missing there."""
+    readers = set()
+    for app in ("config", *settings.ATALAYA_APPS):
+        for path in (ROOT / app).rglob("*.py"):
+            if "tests" in path.parts or path.name == "settings.py":
+                continue
+            names = re.findall(READS, path.read_text(encoding="utf-8"))
+            readers |= {f"{path.relative_to(ROOT)}: {name}" for name in names}
+    table = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    known = {"PYTHONPATH", *re.findall(r"^\| `([A-Z0-9_]+)` \|", table, re.M)}
+    assert {one for one in readers if one.rpartition(" ")[2] not in known} == set()
 
 
 def test_links_between_documents_lead_somewhere():
