@@ -40,6 +40,8 @@ if not SECRET_KEY:
         )
     SECRET_KEY = "insecure-key-for-debug-and-tests-only-" + "0" * 24
 SECRET_KEY_FALLBACKS = env.list("DJANGO_SECRET_KEY_FALLBACKS", default=[])
+# Keys of the audit trail, the current one first; empty: derived from the secret keys.
+AUDIT_KEYS = env.list("AUDIT_KEYS", default=[])
 ALLOWED_HOSTS = env.list(
     "DJANGO_ALLOWED_HOSTS",
     default=["localhost", "127.0.0.1", "[::1]", "testserver"] if DEBUG or TESTING else [],

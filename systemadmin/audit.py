@@ -2,22 +2,25 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import models
+from django.db import connection, models, transaction
 from django.utils import timezone
 
+from systemadmin.audit_content import FIELDS, canonical, plain_number, storable_text
+from systemadmin.audit_keys import ROW, current_key, is_signed
 from systemadmin.foundation.context import current
-from systemadmin.foundation.crypto import keyed_hash, keyed_hash_matches
+from systemadmin.foundation.crypto import keyed_hash_matches
 from systemadmin.foundation.masking import is_secret_field, mask_text
 from systemadmin.models.audit import AuditEntry
 
 MASKED = "***"
 
-SEALED_FIELDS = (
+# What the code of a row covered before it covered everything.
+_LEGACY_FIELDS = (
     "action",
     "actor_ref",
     "actor_name",
@@ -33,6 +36,15 @@ SEALED_FIELDS = (
     "ip",
     "request_id",
 )
+_NEXT_ID = {
+    "postgresql": "SELECT nextval(pg_get_serial_sequence('systemadmin_auditentry', 'id'))",
+    # Safe because a write transaction of SQLite holds the only write lock from its BEGIN.
+    "sqlite": (
+        "SELECT 1 + max(coalesce((SELECT seq FROM sqlite_sequence"
+        " WHERE name = 'systemadmin_auditentry'), 0),"
+        " coalesce((SELECT max(id) FROM systemadmin_auditentry), 0))"
+    ),
+}
 
 
 def record(
@@ -62,17 +74,26 @@ def record(
         source=call.source or "system",
         target_type=target._meta.label_lower if target is not None else "",
         target_id=str(target.pk) if target is not None else "",
-        target_name=str(target)[:200] if target is not None else "",
+        target_name=storable_text(str(target))[:200] if target is not None else "",
         before=plain(before or {}),
         after=plain(after or {}),
-        reason=reason,
+        reason=storable_text(str(reason)),
         metadata=plain(metadata or {}),
         ip=call.ip or None,
-        request_id=call.request_id,
+        request_id=storable_text(call.request_id),
     )
-    entry.mac = authentication_code(entry)
-    entry.save(force_insert=True)
+    with transaction.atomic(savepoint=False):
+        # The code covers the id, so the id is taken before the row is written.
+        entry.pk = _next_id()
+        authenticate(entry)
+        entry.save(force_insert=True)
     return entry
+
+
+def _next_id() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(_NEXT_ID[connection.vendor])
+        return int(cursor.fetchone()[0])
 
 
 def _role_of(person: Any) -> str:
@@ -88,33 +109,50 @@ def plain(value: Any, name: str = "") -> Any:
     if name and is_secret_field(name) and value not in (None, "", [], {}):
         return MASKED
     if isinstance(value, Mapping):
-        return {str(key): plain(item, str(key)) for key, item in value.items()}
+        return {storable_text(str(key)): plain(item, str(key)) for key, item in value.items()}
     if isinstance(value, list | tuple | set):
         return [plain(item) for item in value]
-    if isinstance(value, bool | int | float) or value is None:
+    if isinstance(value, bool) or value is None:
         return value
+    if isinstance(value, int | float):
+        return plain_number(value)
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, models.Model):
         return value.pk
-    return mask_text(str(value))
+    return storable_text(mask_text(str(value)))
 
 
-def row_hash(entry: AuditEntry) -> str:
-    """Return the SHA-256 (hex) of everything the row says."""
-    content = {name: getattr(entry, name) for name in SEALED_FIELDS}
-    content["occurred_at"] = int(entry.occurred_at.timestamp() * 1_000_000)
+def content_of(entry: AuditEntry) -> bytes:
+    """Return the canonical bytes of everything the row says."""
+    return canonical([getattr(entry, name) for name in FIELDS])
+
+
+def authenticate(entry: AuditEntry) -> None:
+    """Set the row's key id and code: who can write the table but lacks the key cannot make one."""
+    key = current_key()
+    entry.kid = key.kid
+    entry.mac = key.sign(ROW, content_of(entry))
+
+
+def is_authentic(row: Sequence[Any], content: bytes) -> bool:
+    """True when the row's code was made by this application over this very content.
+
+    `row` are the values of `COLUMNS`, `content` is the canonical form of the same row; rows from
+    before key ids have a code that leaves out the id.
+    """
+    kid, mac = row[-2:]
+    if kid:
+        return is_signed(kid, ROW, content, mac)
+    return keyed_hash_matches(legacy_row_hash(row), mac, purpose="audit-row")
+
+
+def legacy_row_hash(values: Sequence[Any]) -> str:
+    """Return the SHA-256 (hex) that codes and links of the first kind were made over."""
+    row = dict(zip(FIELDS, values, strict=False))
+    content = {name: row[name] for name in _LEGACY_FIELDS}
+    content["occurred_at"] = int(row["occurred_at"].timestamp() * 1_000_000)
     text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def authentication_code(entry: AuditEntry) -> str:
-    """Return the row's HMAC: whoever can write the table but lacks the key cannot make one."""
-    return keyed_hash(row_hash(entry), purpose="audit-row")
-
-
-def is_authentic(entry: AuditEntry) -> bool:
-    """True when the row's code was made by this application over this very content."""
-    return keyed_hash_matches(row_hash(entry), entry.mac, purpose="audit-row")

@@ -83,6 +83,20 @@ def check_telegram(**kwargs: Any) -> list[Any]:
     ]
 
 
+@register(Tags.security)
+def check_audit_keys(**kwargs: Any) -> list[Any]:
+    """A short key of the audit trail could be guessed from one row and its code."""
+    if all(len(key) >= 32 for key in settings.AUDIT_KEYS):
+        return []
+    return [
+        Error(
+            "AUDIT_KEYS holds a key of fewer than 32 characters. Make one with "
+            "`python -c 'import secrets; print(secrets.token_urlsafe(48))'`.",
+            id="atalaya.E005",
+        )
+    ]
+
+
 @register(Tags.database)
 def check_backup_dir(**kwargs: Any) -> list[Any]:
     """Backups inside a folder that the web server publishes would be downloadable."""

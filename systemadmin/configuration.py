@@ -188,9 +188,26 @@ SETTINGS = [
         key="audit.retention_days",
         type=int,
         default=730,
-        min=30,
+        min=365,
         max=3650,
-        description=_("Days that the audit trail is kept."),
+        description=_(
+            "Days that the audit trail is kept; never less than a year. All superusers are told "
+            "when it is lowered."
+        ),
+    ),
+    Setting(
+        key="audit.head_hours",
+        type=int,
+        default=6,
+        min=1,
+        max=24,
+        description=_("Hours after which the head of the audit trail is stored outside again."),
+    ),
+    Setting(
+        key="audit.head_to_channels",
+        type=bool,
+        default=True,
+        description=_("Send the head of the audit trail to the alert channels once a day."),
     ),
     Setting(
         key="ratelimit.read",

@@ -169,6 +169,13 @@ class DemoModeOff(RuleViolation):
 # -- backups -----------------------------------------------------------------------------
 
 
+class AuditVerificationRunning(RuleViolation):
+    """One verification of the audit trail at a time."""
+
+    code = "audit_verification_running"
+    default_detail = _("The audit trail is being verified already.")
+
+
 class BackupInProgress(RuleViolation):
     """One backup at a time; the running one is named in the answer."""
 

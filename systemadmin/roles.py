@@ -30,6 +30,7 @@ ROLES = {
         "systemadmin.change_alert",
         "systemadmin.view_notification",
         "systemadmin.view_auditentry",
+        "systemadmin.view_auditverification",
         "systemadmin.end_sessions",
         "systemadmin.end_member_sessions",
         "systemadmin.set_password",

@@ -6,6 +6,17 @@ from systemadmin.foundation.sockets import Schedule
 SCHEDULES = [
     Schedule(name="systemadmin.heartbeat", task="systemadmin.tasks.heartbeat", minutes=1),
     Schedule(name="systemadmin.seal_audit", task="systemadmin.tasks.seal_audit", minutes=1),
+    Schedule(
+        name="systemadmin.publish_audit_head",
+        task="systemadmin.tasks.publish_audit_head",
+        minutes=60,
+    ),
+    Schedule(
+        name="systemadmin.verify_audit",
+        task="systemadmin.tasks.verify_audit",
+        cron="40 2 * * *",
+        cluster=LONG_CLUSTER,
+    ),
     # Where backups are made: it may have to make one before rows of the audit trail go.
     Schedule(
         name="systemadmin.prune",

@@ -4,11 +4,12 @@ from typing import Any
 
 from django.conf import settings
 
+from systemadmin.audit_guard import missing_guards
 from systemadmin.foundation import queue
 from systemadmin.foundation.ratelimit import store_failure_count
 from systemadmin.foundation.sockets import Metric, StatusCheck, unreadable_settings
 from systemadmin.models import Heartbeat
-from systemadmin.services import system_status, telemetry
+from systemadmin.services import audit_runs, system_status, telemetry
 from systemadmin.services.demo import has_demo_rows
 
 
@@ -29,9 +30,24 @@ def stored_settings() -> dict[str, Any]:
     return {"status": "warning" if unreadable else "ok", "unreadable": unreadable}
 
 
+def audit_trail() -> dict[str, Any]:
+    """The last verification and the triggers; a trail that does not hold is an error."""
+    last, missing, late = audit_runs.last_run(), missing_guards(), audit_runs.is_late()
+    broken = bool(missing) or (last is not None and last.holds is False)
+    return {
+        "status": "error" if broken else "warning" if late else "ok",
+        "verified_at": last.finished_at.isoformat() if last and last.finished_at else None,
+        "verified_by": (last.actor_name or "schedule") if last else None,
+        "holds": last.holds if last else None,
+        "rows": last.checked if last else 0,
+        "missing_triggers": missing,
+    }
+
+
 CHECKS = [
     StatusCheck(name="demo", run=demo),
     StatusCheck(name="stored_settings", run=stored_settings),
+    StatusCheck(name="audit", run=audit_trail),
 ]
 
 

@@ -3,6 +3,8 @@
 from systemadmin.services import (
     alert_delivery,
     alert_rules,
+    audit_heads,
+    audit_runs,
     backups,
     notifications,
     sign_in_lock,
@@ -44,6 +46,21 @@ def heartbeat() -> None:
 def seal_audit() -> int:
     """Add new audit rows to the hash chain."""
     return seal_audit_trail()
+
+
+def publish_audit_head() -> None:
+    """Keep the head of the audit trail outside the database when it is due."""
+    audit_heads.publish_head()
+
+
+def verify_audit() -> None:
+    """Verify the audit trail, once a night."""
+    audit_runs.verify_by_the_clock()
+
+
+def run_audit_verification(run_id: int) -> None:
+    """Verify the audit trail as asked."""
+    audit_runs.run_verification(run_id)
 
 
 def prune_expired() -> dict[str, int]:

@@ -16,8 +16,11 @@ from pathlib import Path
 import django
 from django.apps import apps
 from django.conf import settings
+from django.db.backends.base.operations import BaseDatabaseOperations
 from django.db.backends.postgresql.creation import DatabaseCreation as PostgresCreation
 from django.db.backends.sqlite3.creation import DatabaseCreation as SQLiteCreation
+
+from systemadmin.foundation.testing import triggers_off
 
 SET_UP_BY = ("management/commands/setup.py", "services/alert_rules.py")
 
@@ -60,6 +63,18 @@ def start_from_templates() -> None:
     digest = digest_of_migrations()
     _patch_sqlite(digest)
     _patch_postgres(digest)
+    _patch_flush()
+
+
+def _patch_flush() -> None:
+    """Empty the tables between tests although triggers keep the rows of record."""
+    flush = BaseDatabaseOperations.execute_sql_flush
+
+    def execute_sql_flush(self, sql_list):
+        with triggers_off(self.connection):
+            return flush(self, sql_list)
+
+    BaseDatabaseOperations.execute_sql_flush = execute_sql_flush
 
 
 def _patch_sqlite(digest: str) -> None:

@@ -26,6 +26,7 @@ OUTLIVES = {
     "marketplace.LedgerAccount",
     "systemadmin.AuditEntry",
     "systemadmin.AuditSeal",
+    "systemadmin.AuditStatement",
     "systemadmin.Alert",
     "support.TicketCounter",
     "django_q.OrmQ",

@@ -1,16 +1,69 @@
-"""The audit trail in the admin: to look at only."""
+"""The audit trail in the admin: to look at, and to have verified."""
 
-from django.contrib import admin
+from typing import Any
 
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path, reverse
+from django.utils.translation import gettext_lazy as _
+
+from systemadmin.audit_guard import missing_guards
 from systemadmin.foundation.admin import AtalayaModelAdmin
-from systemadmin.models import AuditEntry
+from systemadmin.foundation.errors import DomainError
+from systemadmin.models import AuditEntry, AuditVerification
+from systemadmin.services import audit_runs
 
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(AtalayaModelAdmin):
-    """Who did what, from where."""
+    """Who did what, from where, under the state of the chain."""
 
     list_display = ["occurred_at", "action", "actor_name", "actor_role", "target_name", "ip"]
     list_filter = ["actor_role", "source"]
     search_fields = ["action__istartswith", "actor_name__istartswith", "target_id"]
     date_hierarchy = None
+    change_list_template = "admin/systemadmin/audit_list.html"
+
+    def get_urls(self) -> list[Any]:
+        """Add the button."""
+        wrap = self.admin_site.admin_view
+        own = [path("verify/", wrap(self.verify), name="systemadmin_audit_verify")]
+        return own + super().get_urls()
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list under what the last verification found."""
+        state = {"audit": audit_runs.audit_state(), "missing_triggers": missing_guards()}
+        return super().changelist_view(request, {**state, **(extra_context or {})})
+
+    def verify(self, request: HttpRequest) -> HttpResponse:
+        """Queue a verification (POST only)."""
+        if request.method != "POST" or not request.user.has_perm("systemadmin.view_auditentry"):
+            raise PermissionDenied
+        try:
+            audit_runs.request_verification(actor=request.user)  # type: ignore[arg-type]
+        except DomainError as refusal:
+            messages.error(request, str(refusal))
+        else:
+            messages.success(request, _("The verification is queued."))
+        return HttpResponseRedirect(reverse("admin:systemadmin_auditentry_changelist"))
+
+
+@admin.register(AuditVerification)
+class AuditVerificationAdmin(AtalayaModelAdmin):
+    """Every verification of the audit trail: who asked, how far it is, what it found."""
+
+    list_display = [
+        "created_at",
+        "status",
+        "holds",
+        "checked",
+        "total",
+        "fault_count",
+        "heads_compared",
+        "actor_name",
+    ]
+    list_filter = ["status", "holds"]
+    exclude = ["resume"]

@@ -4,6 +4,7 @@ from django.urls import path
 
 from systemadmin.api.alerts import AlertViewSet
 from systemadmin.api.audit import AuditViewSet
+from systemadmin.api.audit_verifications import AuditVerificationViewSet
 from systemadmin.api.auth import AuthViewSet, OwnSessionsViewSet, TwoFactorViewSet
 from systemadmin.api.backups import BackupViewSet, RestoreViewSet
 from systemadmin.api.blocked_ips import BlockedIpViewSet
@@ -27,6 +28,9 @@ router.register("admin/blocked-ips", BlockedIpViewSet, basename="blocked-ip")
 router.register("admin/stats", StatsViewSet, basename="stats")
 router.register("admin/system", SystemViewSet, basename="system")
 router.register("admin/alerts", AlertViewSet, basename="alert")
+router.register(
+    "admin/audit/verifications", AuditVerificationViewSet, basename="audit-verification"
+)
 router.register("admin/audit", AuditViewSet, basename="audit")
 
 _ACCOUNT = "admin/users/<int:user_id>"

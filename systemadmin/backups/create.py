@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from systemadmin.backups import manifest as manifests
 from systemadmin.backups import media
@@ -29,6 +30,7 @@ class Wish:
     actor: str = ""
     app_version: str = ""
     with_media: bool = True
+    audit_head: dict[str, Any] = field(default_factory=dict)
 
 
 class _Watched:
@@ -119,4 +121,5 @@ def _describe(
         actor=wish.actor,
         media_files=files,
         duration_seconds=round(seconds, 3),
+        audit_head=wish.audit_head,
     )

@@ -66,6 +66,8 @@ class Manifest:
     actor: str = ""
     media_files: int = 0
     duration_seconds: float = 0.0
+    # The signed head of the audit trail: proof, outside the database, of how far it went.
+    audit_head: dict[str, Any] = field(default_factory=dict)
 
     def part(self, kind: str) -> Part | None:
         return next((part for part in self.parts if part.kind == kind), None)

@@ -112,6 +112,8 @@ def environment() -> dict[str, str]:
     """What the child must share with us even where settings did not come from the environment."""
     return {
         "DJANGO_SECRET_KEY": settings.SECRET_KEY,
+        "DJANGO_SECRET_KEY_FALLBACKS": ",".join(settings.SECRET_KEY_FALLBACKS),
+        "AUDIT_KEYS": ",".join(settings.AUDIT_KEYS),
         "DJANGO_DEBUG": "1" if settings.DEBUG else "",
         "VAR_DIR": str(settings.VAR_DIR),
         "PYTHONPATH": os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH")])),

@@ -22,7 +22,8 @@ class DecryptionFailed(ValueError):
     """The text was not made by any of the configured keys, or was changed since."""
 
 
-def _derive(master: str, use: str) -> bytes:
+def derive_key(master: str, use: str) -> bytes:
+    """Return the 32-byte key for one use, from a secret text of any length."""
     hkdf = HKDF(algorithm=SHA256(), length=32, salt=b"atalaya", info=use.encode())
     return hkdf.derive(master.encode())
 
@@ -30,7 +31,7 @@ def _derive(master: str, use: str) -> bytes:
 def _keys(use: str) -> Iterator[bytes]:
     """The current key first, then those of the retired secret keys that may still be read."""
     for master in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
-        yield _derive(master, use)
+        yield derive_key(master, use)
 
 
 def encrypt_secret(value: str, *, purpose: str = "secret") -> str:

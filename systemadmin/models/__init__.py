@@ -1,7 +1,7 @@
 """Tables of the base app, one file per aggregate."""
 
 from systemadmin.models.alerts import Alert, AlertNotice, AlertRule, AlertSilence
-from systemadmin.models.audit import AuditEntry, AuditSeal
+from systemadmin.models.audit import AuditEntry, AuditSeal, AuditStatement, AuditVerification
 from systemadmin.models.backups import Backup, BackupVerification, Restore
 from systemadmin.models.blocked_networks import BlockedNetwork
 from systemadmin.models.configuration import ConfigurationChange, SystemConfig
@@ -26,6 +26,8 @@ __all__ = [
     "ApiToken",
     "AuditEntry",
     "AuditSeal",
+    "AuditStatement",
+    "AuditVerification",
     "Backup",
     "BackupVerification",
     "BlockedNetwork",

@@ -1,182 +1,145 @@
-"""The hash chain over the audit trail: sealing, verifying, retiring.
+"""The chain over the audit trail: what a link says, and sealing new rows into it.
 
-`chain(n) = SHA-256(chain(n-1) || row_hash(n))`. A changed row no longer matches its
-link, a removed one leaves a link without a row, an inserted one has no authentication
-code, and links themselves cannot be rewritten without changing every later one; the
-newest chain hash is what an auditor notes down outside this machine.
+`chain(n) = HMAC(key, n, row id, hash of the row, moment, chain(n-1))`. Positions count from 1
+without a gap, so a link that is taken out, changed, moved or added does not fit, and nobody can
+make one without the key. Links from before they were signed have no key id and are plain hashes;
+the first signed link holds the last of them, and a signed statement says where that is.
 """
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, Max, Min, OuterRef, QuerySet
 from django.utils import timezone
 
-from systemadmin import audit
+from systemadmin.audit_content import COLUMNS, canonical, microseconds, row_hash
+from systemadmin.audit_keys import LINK, AuditKey, current_key
 from systemadmin.foundation.locks import named_lock
-from systemadmin.foundation.sockets import setting
 from systemadmin.models import AuditEntry, AuditSeal
-from systemadmin.querysets.audit import older_than
-from systemadmin.services.backups import backup_since
+from systemadmin.services.audit_statements import Kind, our_statements, state
 
-GENESIS = hashlib.sha256(b"atalaya audit chain").hexdigest()
-BATCH = 1000
+GENESIS: Final = hashlib.sha256(b"atalaya audit chain").hexdigest()
+BATCH: Final = 2000
 # A transaction that took an early key may commit after one with a later key; rows are
-# sealed in whatever order they became visible, so nothing has to wait for it.
-LOOK_BACK = 10_000
+# sealed in whatever order they became visible, so nothing has to wait for it. What appears
+# later still is sealed by the pass over everything that follows each verification.
+LOOK_BACK: Final = 10_000
 
 
-@dataclass(slots=True)
-class ChainReport:
-    """What verification found; `faults` are (kind, audit entry id)."""
+@dataclass(frozen=True, slots=True)
+class End:
+    """The last link of the chain, or the beginning of an empty one."""
 
-    checked: int = 0
-    unsealed: int = 0
-    head: str = GENESIS
-    faults: list[tuple[str, int]] = field(default_factory=list)
-
-    @property
-    def holds(self) -> bool:
-        """True when nothing was removed, changed or inserted."""
-        return not self.faults
+    position: int = 0
+    entry_id: int = 0
+    chain_hash: str = GENESIS
 
 
-def _link(previous: str, row_hash: str) -> str:
-    return hashlib.sha256(f"{previous}{row_hash}".encode()).hexdigest()
+def link_message(
+    position: int, entry_id: int, hashed: str, sealed_at: datetime, kid: str, previous: str
+) -> bytes:
+    """Return what a signed link's code is made over; every part has a fixed alphabet."""
+    return f"{position}|{entry_id}|{hashed}|{microseconds(sealed_at)}|{kid}|{previous}".encode()
 
 
-def seal_audit_trail() -> int:
-    """Add the rows that the chain lacks; return how many. One process at a time seals."""
+def legacy_link(previous: str, hashed: str) -> str:
+    """Return the hash of a link from before links were signed."""
+    return hashlib.sha256(f"{previous}{hashed}".encode()).hexdigest()
+
+
+def chain_end() -> End:
+    """Return the last link."""
+    last = AuditSeal.objects.order_by("-position").first()
+    return End(last.position, last.entry_id, last.chain_hash) if last else End()
+
+
+def seal_audit_trail(*, everything: bool = False) -> int:
+    """Add the rows that the chain lacks; return how many. One process at a time seals.
+
+    `everything` also looks for rows that appeared later than the usual look-back.
+    """
     sealed = 0
     with named_lock("systemadmin:audit-chain") as held:
         while held:
             with transaction.atomic():
-                added = _seal_batch()
+                added = _seal_batch(everything)
             sealed += added
             if added < BATCH:
                 break
     return sealed
 
 
-def _seal_batch() -> int:
-    last = AuditSeal.objects.order_by("-position").first()
-    position, chain = (last.position, last.chain_hash) if last else (0, GENESIS)
-    links = []
-    for entry in _pending():
-        position += 1
-        row_hash = audit.row_hash(entry)
-        chain = _link(chain, row_hash)
-        links.append(
-            AuditSeal(
-                position=position,
-                entry_id=entry.pk,
-                row_hash=row_hash,
-                chain_hash=chain,
-                sealed_at=timezone.now(),
-            )
-        )
+def _seal_batch(everything: bool) -> int:
+    end = chain_end()
+    rows = list(_pending(everything).values_list(*COLUMNS)[:BATCH])
+    if rows and not our_statements(Kind.ADOPTED):
+        _adopt(end)
+    links = make_links(end, rows, current_key(), timezone.now())
     AuditSeal.objects.bulk_create(links)
     return len(links)
 
 
-def _pending() -> list[AuditEntry]:
-    newest = AuditSeal.objects.order_by("-entry_id").values_list("entry_id", flat=True).first()
-    floor = max(0, (newest or 0) - LOOK_BACK)
-    known = set(AuditSeal.objects.filter(entry_id__gt=floor).values_list("entry_id", flat=True))
-    rows = AuditEntry.objects.filter(id__gt=floor).order_by("id").iterator(chunk_size=2000)
-    pending: list[AuditEntry] = []
-    for entry in rows:
-        if entry.pk not in known:
-            pending.append(entry)
-        if len(pending) == BATCH:
-            break
-    return pending
+def make_links(
+    end: End, rows: list[tuple[Any, ...]], key: AuditKey, sealed_at: datetime
+) -> list[AuditSeal]:
+    """Return the signed links of rows (as values of `COLUMNS`) that follow `end`."""
+    links, chain = [], end.chain_hash
+    for position, row in enumerate(rows, start=end.position + 1):
+        hashed = row_hash(canonical(row[:-1]), row[-1])
+        message = link_message(position, row[0], hashed, sealed_at, key.kid, chain)
+        chain = key.sign(LINK, message)
+        links.append(AuditSeal(position, row[0], hashed, chain, sealed_at, key.kid))
+    return links
 
 
-def verify_audit_trail() -> ChainReport:
-    """Walk the whole chain and the whole trail and report every fault."""
-    report = ChainReport()
-    seen_up_to = 0
-    for links, rows in _chunks():
-        for link in links:
-            _check_link(report, link, rows.get(link.entry_id))
-            seen_up_to = max(seen_up_to, link.entry_id)
-    _check_unsealed(report)
-    return report
+def _pending(everything: bool) -> QuerySet[AuditEntry]:
+    newest = AuditSeal.objects.aggregate(newest=Max("entry_id"))["newest"] or 0
+    floor = 0 if everything else max(0, newest - LOOK_BACK)
+    return unsealed(AuditEntry.objects.filter(id__gt=floor)).order_by("id")
 
 
-def _chunks() -> Iterator[tuple[list[AuditSeal], dict[int, AuditEntry]]]:
-    position = 0
-    while True:
-        links = list(AuditSeal.objects.filter(position__gt=position).order_by("position")[:BATCH])
-        if not links:
-            return
-        position = links[-1].position
-        yield links, AuditEntry.objects.in_bulk([link.entry_id for link in links])
+def unsealed(entries: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+    """Return those of the rows that have no link."""
+    return entries.filter(~Exists(AuditSeal.objects.filter(entry_id=OuterRef("id"))))
 
 
-def _check_link(report: ChainReport, link: AuditSeal, entry: AuditEntry | None) -> None:
-    first = report.checked == 0
-    report.checked += 1
-    if first and link.position > 1:
-        # Retention removed what came before; the chain goes on from its first kept link.
-        report.head = link.chain_hash
-    else:
-        expected = _link(report.head, link.row_hash)
-        if expected != link.chain_hash:
-            report.faults.append(("chain broken", link.entry_id))
-        report.head = link.chain_hash
-    if entry is None:
-        report.faults.append(("row removed", link.entry_id))
-    elif audit.row_hash(entry) != link.row_hash:
-        report.faults.append(("row changed", link.entry_id))
-    elif not audit.is_authentic(entry):
-        report.faults.append(("row not ours", link.entry_id))
+def _adopt(end: End) -> None:
+    """State once where signed links begin, and which rows are from before key ids.
 
-
-def _check_unsealed(report: ChainReport) -> None:
-    sealed = AuditSeal.objects.values("entry_id")
-    for entry in AuditEntry.objects.exclude(id__in=sealed).iterator(chunk_size=2000):
-        report.unsealed += 1
-        if not audit.is_authentic(entry):
-            report.faults.append(("row not ours", entry.pk))
-
-
-def retire_audit_entries() -> int:
-    """Remove rows past their retention together with their links; return how many.
-
-    Only a prefix of the chain goes, so the rest still verifies. Raises `BackupFailed` when there
-    is no backup of the last day and none can be made: nothing is removed then.
+    Rows without a key id are believed up to `until`, the position of the last of them: a copy
+    of one that is slipped in later is not.
     """
-    if not _retired_links().exists():
-        return 0
-    backup_since(timezone.now() - timedelta(days=1), "before audit rows are retired")
-    return _retire()
-
-
-def _retired_links() -> QuerySet[AuditSeal]:
-    """Links of rows past their retention, up to the first that is to be kept."""
-    keep = timedelta(days=setting("audit.retention_days"))
-    kept = AuditSeal.objects.exclude(entry_id__in=older_than(timezone.now() - keep).values("id"))
-    oldest_kept = kept.order_by("position").values_list("position", flat=True).first()
-    if oldest_kept is None:
-        return AuditSeal.objects.none()
-    return AuditSeal.objects.filter(position__lt=oldest_kept)
-
-
-@transaction.atomic
-def _retire() -> int:
-    doomed = _retired_links()
-    last = doomed.order_by("-position").first()
-    if last is None:
-        return 0
-    AuditEntry.objects.filter(id__in=doomed.values("entry_id")).delete()
-    removed, _tables = doomed.delete()
-    audit.record(
-        "systemadmin.audit.retired",
-        metadata={"rows": removed, "last_chain_hash": last.chain_hash},
+    if AuditSeal.objects.exclude(kid="").exists():
+        return  # signed links without their statement: the statement was removed
+    legacy = AuditEntry.objects.filter(kid="")
+    waiting = unsealed(legacy).count()
+    first = AuditSeal.objects.order_by("position").first()
+    state(
+        Kind.ADOPTED,
+        end.position,
+        {
+            "chain": end.chain_hash,
+            "until": end.position + waiting,
+            "entry": legacy.aggregate(last=Max("id"))["last"] or 0,
+            "first": first.position if first else 1,
+            "first_chain": first.chain_hash if first else "",
+        },
     )
-    return removed
+
+
+def first_position() -> int:
+    """Return the position of the first link that is still kept (0 in an empty chain)."""
+    return AuditSeal.objects.aggregate(first=Min("position"))["first"] or 0
+
+
+def links_at(positions: Iterable[int]) -> dict[int, str]:
+    """Return the chain's hashes at these positions, as far as they are kept."""
+    wanted, found = sorted(positions), {}
+    for start in range(0, len(wanted), BATCH):
+        rows = AuditSeal.objects.filter(position__in=wanted[start : start + BATCH])
+        found.update(rows.values_list("position", "chain_hash"))
+    return found

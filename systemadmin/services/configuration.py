@@ -19,6 +19,8 @@ from systemadmin.foundation.sockets import (
     split_values,
 )
 from systemadmin.models import ConfigurationChange, SystemConfig, User
+from systemadmin.services.alerts import raise_alert
+from systemadmin.services.notifications import notify_superusers
 
 
 def stored_values() -> Mapping[str, Any] | None:
@@ -118,7 +120,7 @@ def _store(actor: User | None, key: str, value: Any, default: Any, reason: str) 
     if old == value and type(old) is type(value):
         return
     SystemConfig.objects.update_or_create(key=key, defaults={"value": value})
-    ConfigurationChange.objects.create(
+    change = ConfigurationChange.objects.create(
         key=key,
         old=old,
         new=value,
@@ -132,4 +134,24 @@ def _store(actor: User | None, key: str, value: Any, default: Any, reason: str) 
         before={key: old},
         after={key: value},
         reason=reason,
+    )
+    if key == "audit.retention_days" and value < old:
+        _tell_lower_retention(change, reason)
+
+
+def _tell_lower_retention(change: ConfigurationChange, reason: str) -> None:
+    """Tell every superuser: whoever lowers it may be whom the older rows speak of."""
+    values = {"old": change.old, "new": change.new, "actor": change.actor_name, "reason": reason}
+    notify_superusers(
+        kind="audit.retention_lowered",
+        subject=_("The audit trail will be kept for a shorter time"),
+        body=_("%(actor)s lowered it from %(old)s to %(new)s days. Reason: %(reason)s") % values,
+        key=f"audit-retention-{change.pk}",
+    )
+    raise_alert(
+        rule="audit.retention_lowered",
+        severity="warning",
+        summary=_("The audit trail will be kept for a shorter time"),
+        detail=f"{change.old} -> {change.new}, {change.actor_name}",
+        key=str(change.pk),
     )

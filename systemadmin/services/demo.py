@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.contrib.sessions.models import Session
 from django.db import IntegrityError, connection, models, transaction
-from django.db.models import CASCADE, SET_DEFAULT, SET_NULL, Model
+from django.db.models import CASCADE, DO_NOTHING, SET_DEFAULT, SET_NULL, Model
 from django.utils.translation import gettext as _
 
 from systemadmin import audit, services
@@ -182,6 +182,8 @@ def _find_references(found: DemoRows) -> DemoRows:
     """Sort what real rows hold on to demo rows into dependence and mere mention."""
     for model, keys in found.rows.items():
         for foreign_key in _references(model):
+            if foreign_key.remote_field.on_delete is DO_NOTHING and not foreign_key.db_constraint:
+                continue  # a copy of the key, made to outlive the account
             mine = found.rows.get(foreign_key.model, set())
             real = [row for row in _pointing(foreign_key, keys) if row.pk not in mine]
             if not real:

@@ -45,6 +45,12 @@ def notify_user(
     return queued
 
 
+def notify_superusers(*, kind: str, subject: str, body: str, key: str) -> None:
+    """Queue a notice to every superuser who can sign in, once per `key`."""
+    for user in User.objects.filter(is_superuser=True, is_active=True, is_demo=False):
+        notify_user(user=user, kind=kind, subject=subject, body=body, key=f"{key}-{user.pk}")
+
+
 def _send(notice: Notification) -> None:
     if notice.channel == Notification.Channel.EMAIL:
         _send_mail(notice)

@@ -8,7 +8,7 @@ from systemadmin.foundation.api.idempotency import KEEP
 from systemadmin.foundation.queue import prune_finished
 from systemadmin.models import IdempotencyKey
 from systemadmin.services import sessions
-from systemadmin.services.audit_chain import retire_audit_entries
+from systemadmin.services.audit_retention import retire_audit_entries
 from systemadmin.services.blocked_networks import lift_expired
 
 

@@ -29,6 +29,7 @@ from systemadmin.services.database_status import database_block
 CACHE_SECONDS = 10
 SECRETS = (
     "SECRET_KEY",
+    "AUDIT_KEYS",
     "BACKUP_PASSPHRASE",
     "TELEGRAM_BOT_TOKEN",
     "TELEGRAM_CHAT_ID",

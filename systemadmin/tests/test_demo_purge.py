@@ -22,7 +22,8 @@ from systemadmin.models import (
     User,
 )
 from systemadmin.services import demo
-from systemadmin.services.audit_chain import seal_audit_trail, verify_audit_trail
+from systemadmin.services.audit_chain import seal_audit_trail
+from systemadmin.services.audit_verification import verify_audit_trail
 from systemadmin.tests.factories import StaffFactory, UserFactory, totp_device_for
 
 pytestmark = pytest.mark.django_db
@@ -82,7 +83,7 @@ class TestWhatIsRemoved:
         audit.record("systemadmin.something", actor=town[2], target=town[0])
         seal_audit_trail()
         report = demo.purge_demo(actor=superuser)
-        assert report.detached == {"systemadmin.AuditEntry.actor": 1}
+        assert report.detached == {}, "audit rows keep the key of their actor"
         assert verify_audit_trail().holds
         entry = AuditEntry.objects.get(action="systemadmin.demo.purged")
         assert entry.actor == superuser

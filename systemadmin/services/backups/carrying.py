@@ -14,6 +14,8 @@ CARRIED: Final = (
     Carried("systemadmin_restore", references=(("actor_id", USERS),), replace=True),
     Carried("systemadmin_auditentry", proof=("action", "target_id", "request_id", "mac")),
     Carried("systemadmin_auditseal", key="position", proof=("entry_id", "chain_hash")),
+    Carried("systemadmin_auditstatement", proof=("kind", "position", "signature")),
+    Carried("systemadmin_auditverification", references=(("actor_id", USERS),), replace=True),
 )
 
 

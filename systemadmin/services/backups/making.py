@@ -16,6 +16,7 @@ from systemadmin.errors import BackupFailed, BackupInProgress
 from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import Backup, User
+from systemadmin.services.audit_heads import head_for_manifest
 from systemadmin.services.backups.reaping import reap_interrupted
 from systemadmin.services.backups.records import (
     app_version,
@@ -149,6 +150,7 @@ def _create(vault: Vault, backup: Backup) -> None:
         actor=backup.actor_name,
         app_version=app_version(),
         with_media=setting("backups.with_media"),
+        audit_head=head_for_manifest(),
     )
     fill(backup, create(vault, wish, lambda size: _show_progress(backup, size)))
 

@@ -9,6 +9,7 @@ from systemadmin.backups.restore import (
 )
 from systemadmin.backups.vault import Vault, open_vault
 from systemadmin.errors import RestoreNotConfirmed
+from systemadmin.services.audit_runs import note_restored_trail
 from systemadmin.services.backups.importing import import_backups
 from systemadmin.services.backups.reaping import reap_interrupted
 from systemadmin.services.backups.records import drop_connections, exclusive
@@ -36,6 +37,7 @@ def rescue(name: str | None, confirm: str) -> tuple[str, list[str]]:
     drop_connections()
     reap_interrupted(vault)
     import_backups(vault=vault)
+    note_restored_trail(manifest.name)
     warnings = [*findings.warnings, *settled.warnings]
     if swap.kept_as:
         warnings.append(f"what was there before is kept as {swap.kept_as}")

@@ -37,6 +37,7 @@ from systemadmin.foundation.hard_maintenance import disable_hard, enable_hard
 from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
 from systemadmin.foundation.sockets import forget_stored_values, setting
 from systemadmin.models import Backup, Restore, User
+from systemadmin.services.audit_runs import note_restored_trail
 from systemadmin.services.backups.carrying import CARRIED, mark_done
 from systemadmin.services.backups.making import make_safety_backup
 from systemadmin.services.backups.reaping import reap_interrupted
@@ -217,6 +218,7 @@ def _after(
         written = restore_media(vault, manifest)
     except (BackupError, OSError) as error:
         written, warnings = 0, [*warnings, f"uploaded files were not restored: {describe(error)}"]
+    note_restored_trail(restore.backup.name)
     with transaction.atomic():
         row, _created = Restore.objects.get_or_create(
             pk=restore.pk,

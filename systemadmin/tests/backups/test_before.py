@@ -9,11 +9,9 @@ from systemadmin import audit
 from systemadmin.errors import BackupFailed
 from systemadmin.models import AuditEntry, Backup
 from systemadmin.services import backup_since
-from systemadmin.services.audit_chain import (
-    retire_audit_entries,
-    seal_audit_trail,
-    verify_audit_trail,
-)
+from systemadmin.services.audit_chain import seal_audit_trail
+from systemadmin.services.audit_retention import retire_audit_entries
+from systemadmin.services.audit_verification import verify_audit_trail
 from systemadmin.services.backups import create_backup
 
 pytestmark = pytest.mark.slow
@@ -29,15 +27,15 @@ def test_a_backup_made_since_is_enough(own_database, people):
 
 
 @pytest.fixture
-def past_retention(own_database):
+def past_retention(own_database, monkeypatch):
     """Two sealed rows of the audit trail that nobody has to keep any longer."""
-    for _ in range(3):
-        audit.record("systemadmin.test.act")
-    for entry in AuditEntry.objects.order_by("pk")[:2]:
-        old = timezone.now() - timedelta(days=8000)
-        AuditEntry.objects.filter(pk=entry.pk).update(occurred_at=old)
-        entry.refresh_from_db()
-        AuditEntry.objects.filter(pk=entry.pk).update(mac=audit.authentication_code(entry))
+    old = timezone.now() - timedelta(days=8000)
+    with monkeypatch.context() as clock:
+        clock.setattr(timezone, "now", lambda: old)
+        for _ in range(2):
+            audit.record("systemadmin.test.act")
+        seal_audit_trail()
+    audit.record("systemadmin.test.act")
     seal_audit_trail()
 
 

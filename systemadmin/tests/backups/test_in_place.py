@@ -21,7 +21,8 @@ from systemadmin.backups.vault import open_vault
 from systemadmin.foundation.hard_maintenance import hard_state
 from systemadmin.foundation.integrity import find_problems
 from systemadmin.models import AuditEntry, Backup, Restore, User
-from systemadmin.services.audit_chain import seal_audit_trail, verify_audit_trail
+from systemadmin.services.audit_chain import seal_audit_trail
+from systemadmin.services.audit_verification import verify_audit_trail
 from systemadmin.services.backups import (
     create_backup,
     import_backups,

@@ -28,7 +28,8 @@ from systemadmin.models import (
     User,
 )
 from systemadmin.services import notify_user
-from systemadmin.services.audit_chain import seal_audit_trail, verify_audit_trail
+from systemadmin.services.audit_chain import seal_audit_trail
+from systemadmin.services.audit_verification import verify_audit_trail
 from systemadmin.services.backups import create_backup, restore_backup, verify_backup
 
 pytestmark = pytest.mark.slow
@@ -39,6 +40,8 @@ KEPT = {
     "systemadmin_restore",
     "systemadmin_auditentry",
     "systemadmin_auditseal",
+    "systemadmin_auditstatement",
+    "systemadmin_auditverification",
     "systemadmin_alert",
     "systemadmin_notification",
     "django_session",
@@ -134,6 +137,8 @@ def test_a_whole_shop_comes_back_with_its_ledger_and_its_audit_chain(own_databas
         "messaging_message",
         "riskops_accountevent",
         "systemadmin_auditseal",
+        "systemadmin_auditstatement",
+        "systemadmin_auditverification",
     } <= filled
     destroy(own_database)
 
