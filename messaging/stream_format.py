@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from systemadmin.foundation.parsing import parse_whole_number
+
 CONTENT_TYPE = "text/event-stream"
 # Positions are handed out by a 64-bit counter.
 LARGEST_POSITION = 2**63 - 1
@@ -37,10 +39,4 @@ def parse_position(raw: str | None) -> int | None:
     """The position in a `Last-Event-ID`, or None; ValueError for anything we never sent."""
     if raw is None or not raw.strip():
         return None
-    text = raw.strip()
-    if not (text.isascii() and text.isdecimal()) or len(text) > 19:
-        raise ValueError("not a position of this stream")
-    position = int(text)
-    if position > LARGEST_POSITION:
-        raise ValueError("not a position of this stream")
-    return position
+    return parse_whole_number(raw.strip(), 0, LARGEST_POSITION)

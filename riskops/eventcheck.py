@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from riskops.models.events import KIND_BY_CODE, EventKind
 from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.parsing import Unreadable, parse_address
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 BIGGEST = 2**63 - 1
@@ -198,15 +199,9 @@ def _ip(value: object) -> str:
 def normal_ip(value: str) -> str | None:
     """One spelling for each address; an IPv4 address in IPv6 clothes is the IPv4 address."""
     try:
-        address = ipaddress.ip_address(value.strip())
-    except ValueError:
+        return parse_address(value.strip())
+    except Unreadable:
         return None
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.scope_id:
-            return None
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-    return str(address)
 
 
 def subnet_of(ip: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from django.utils.dateparse import parse_datetime
 
 from riskops.eventcheck import EventInput, Refusal
+from systemadmin.foundation.parsing import SMALLEST, Unreadable, parse_whole_number
 
 FIELDS = frozenset(
     {
@@ -96,10 +97,10 @@ def _parse(index: int, row: Any) -> ParsedRow:
 def _whole(field: str, value: Any) -> int:
     code = "unknown_account" if field == "account" else "not_a_number"
     if isinstance(value, str):
-        text = value.strip()
-        if not text.lstrip("-").isdecimal() or not text.isascii() or len(text) > 20:
-            raise RefusedRow(field, code)
-        return int(text)
+        try:
+            return parse_whole_number(value.strip(), SMALLEST)
+        except Unreadable as error:
+            raise RefusedRow(field, code) from error
     if type(value) is not int:
         raise RefusedRow(field, code)
     return value

@@ -24,6 +24,7 @@ from marketplace.services.commission import MANY, SIMPLE, engine_rule
 from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.money import format_money
+from systemadmin.foundation.parsing import is_whole_number
 
 CHANGE = "marketplace.change_commissionrule"
 
@@ -140,7 +141,7 @@ class CommissionRuleAdmin(ServiceSavedAdmin):
         form = PeriodForm.for_query(request.GET, days=90)
         asked = "start" in request.GET
         ticked = (
-            {int(pk) for pk in request.GET.getlist("rule") if pk.isdigit()}
+            {int(pk) for pk in request.GET.getlist("rule") if is_whole_number(pk)}
             if asked
             else {rule.pk for rule in rules if rule.is_active}
         )
@@ -253,7 +254,7 @@ class CommissionLineAdmin(AtalayaModelAdmin):
 
 
 def _number(raw: str | None, default: int) -> int:
-    return int(raw) if raw and raw.isascii() and raw.isdigit() and len(raw) < 10 else default
+    return int(raw) if raw and is_whole_number(raw) and len(raw) < 10 else default
 
 
 def _shown_preview(result: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.decorators import action
@@ -42,6 +42,7 @@ from systemadmin.foundation.api import (
     expected_version,
 )
 from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.parsing import Unreadable, parse_moment_or_day, parse_whole_number
 
 
 class CommissionRuleViewSet(ListAction, RetrieveAction, StaffViewSet):
@@ -61,6 +62,7 @@ class CommissionRuleViewSet(ListAction, RetrieveAction, StaffViewSet):
     serializer_class = CommissionRuleSerializer
     pagination_class = PagedList
     versioned = True
+    checks_version = {"update", "partial_update", "destroy"}
 
     def get_queryset(self) -> QuerySet:
         """In order."""
@@ -85,7 +87,11 @@ class CommissionRuleViewSet(ListAction, RetrieveAction, StaffViewSet):
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete a rule that never charged a sale."""
-        services.delete_rule(actor=caller(request), rule=self.get_object())
+        services.delete_rule(
+            actor=caller(request),
+            rule=self.get_object(),
+            expected_version=expected_version(request),
+        )
         return Response(status=204)
 
     @extend_schema(request=ReorderInput, responses=CommissionRuleSerializer(many=True))
@@ -181,9 +187,10 @@ class ReportParameters:
         raw = self.query.get(name)
         if raw is None:
             return None
-        if not (raw.isascii() and raw.isdigit() and len(raw) <= 18):
-            raise InvalidInput(name, "A whole number.")
-        return int(raw)
+        try:
+            return parse_whole_number(raw)
+        except Unreadable as error:
+            raise InvalidInput(name, str(error)) from error
 
     def _zone(self) -> ZoneInfo:
         try:
@@ -202,13 +209,13 @@ class ReportParameters:
         if not raw:
             return None
         try:
-            day = parse_date(raw)
-            value = datetime(day.year, day.month, day.day) if day else parse_datetime(raw)
-        except ValueError:
-            value = None
-        if value is None:
-            raise InvalidInput(name, "Not a date or moment.")
-        return value if value.tzinfo else value.replace(tzinfo=ZoneInfo("UTC"))
+            moment = parse_moment_or_day(raw)
+        except Unreadable as error:
+            raise InvalidInput(name, str(error)) from error
+        # Periods begin before their moment and end after it, in any time zone.
+        if not 2000 <= moment.year <= 2200:
+            raise InvalidInput(name, _("A moment in the years 2000 to 2200."))
+        return moment
 
 
 class CommissionViewSet(StaffViewSet):

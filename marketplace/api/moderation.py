@@ -214,6 +214,7 @@ class RevisionViewSet(ListAction, RetrieveAction, ReasonedViewSet):
     ordering = ("-id",)
     ordering_fields = ["id", "submitted_at"]
     versioned = True
+    checks_version = {"approve", "reject", "request_changes"}
 
     def get_queryset(self) -> QuerySet:
         """All of them."""
@@ -269,6 +270,7 @@ class StaffCategoryViewSet(ListAction, RetrieveAction, StaffViewSet):
     ordering_fields = ["position", "name", "id"]
     queryset = Category.objects.order_by("position", "name", "id")
     versioned = True
+    checks_version = {"update", "partial_update"}
 
     @extend_schema(request=CategoryInput, responses={201: CategorySerializer})
     def create(self, request: Request) -> Response:

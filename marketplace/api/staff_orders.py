@@ -130,6 +130,7 @@ class DisputeViewSet(ListAction, StaffViewSet):
     ordering = ("-id",)
     ordering_fields = ["id"]
     versioned = True
+    checks_version = {"resolve"}
 
     def get_queryset(self) -> QuerySet:
         """All of them."""

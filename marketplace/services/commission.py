@@ -114,10 +114,10 @@ def update_rule(
 
 
 @transaction.atomic
-def delete_rule(*, actor: Any, rule: CommissionRule) -> None:
+def delete_rule(*, actor: Any, rule: CommissionRule, expected_version: int | None = None) -> None:
     """Delete a rule that never charged a sale."""
     _lock_list()
-    rule = lock_row(CommissionRule.objects.all(), pk=rule.pk)
+    rule = lock_row(CommissionRule.objects.all(), pk=rule.pk, expected_version=expected_version)
     if CommissionLine.objects.filter(rule=rule).exists():
         raise RuleInUse
     audit.record(

@@ -22,7 +22,6 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from riskops.explanation import explain
@@ -36,6 +35,12 @@ from systemadmin import audit
 from systemadmin.foundation import sockets
 from systemadmin.foundation.admin import AtalayaModelAdmin
 from systemadmin.foundation.errors import DomainError
+from systemadmin.foundation.parsing import (
+    Unreadable,
+    is_whole_number,
+    parse_moment,
+    parse_whole_number,
+)
 
 CSV_COLUMNS = (
     "occurred_at",
@@ -109,7 +114,7 @@ class AccountAdmin(AtalayaModelAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """The page."""
-        if not object_id.isdigit():
+        if not is_whole_number(object_id):
             raise Http404
         account = self._account(request, object_id)
         context = {
@@ -254,12 +259,9 @@ def panels_for(user: Any, account: Account) -> list[dict[str, Any]]:
 def _cursor(text: str) -> tuple[datetime, int] | None:
     moment, _sep, pk = text.partition("~")
     try:
-        at = parse_datetime(moment)
-    except ValueError:
+        return parse_moment(moment, zone=None), parse_whole_number(pk)
+    except Unreadable:
         return None
-    if at is None or at.tzinfo is None or not pk.isdigit() or len(pk) > 18:
-        return None
-    return at, int(pk)
 
 
 def _csv(events: QuerySet, unmasked: bool) -> Iterator[str]:

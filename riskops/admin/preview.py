@@ -19,6 +19,7 @@ from riskops.services.preview import BINS, Preview, preview_ruleset
 from riskops.services.rulesets import current_ruleset, draft_ruleset, publish_ruleset
 from systemadmin.foundation.admin import AtalayaModelAdmin
 from systemadmin.foundation.errors import DomainError
+from systemadmin.foundation.parsing import Unreadable, parse_whole_number
 
 HOUR = 3600
 WIDTH, HEIGHT, FOOT = 640, 160, 18
@@ -117,8 +118,10 @@ def _number(text: str | None, default: int | None) -> int | None:
     text = text.strip()
     if not text:
         return None
-    digits = text.removeprefix("-")
-    return int(text) if digits.isdigit() and len(digits) < 10 else -(10**9)
+    try:
+        return parse_whole_number(text, -(10**9) + 1, 10**9 - 1)
+    except Unreadable:
+        return -(10**9)
 
 
 def read_form(post: Any, rules: Ruleset) -> dict[str, Any]:

@@ -46,6 +46,7 @@ from systemadmin.foundation.api import (
     expected_version,
 )
 from systemadmin.foundation.errors import InvalidInput, NotFound
+from systemadmin.foundation.parsing import Unreadable, parse_whole_number
 from systemadmin.models import User
 
 SEEN_SHOWN = 50
@@ -127,10 +128,10 @@ class AccountLinksViewSet(StaffViewSet):
         raw = self.request.query_params.get(name)
         if raw is None:
             return default
-        if not (raw.isascii() and raw.isdigit() and low <= int(raw[:4]) <= high):
-            text = _("A whole number from %(low)s to %(high)s.") % {"low": low, "high": high}
-            raise InvalidInput(name, text)
-        return int(raw)
+        try:
+            return parse_whole_number(raw, low, high)
+        except Unreadable as error:
+            raise InvalidInput(name, str(error)) from error
 
 
 class RelatedAccountViewSet(StaffViewSet):

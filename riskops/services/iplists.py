@@ -18,6 +18,7 @@ from riskops.models import Identifier, IpCategory, IpRange
 from riskops.models.identifiers import IdentifierKind
 from riskops.services.verdicts import look_again
 from systemadmin import audit
+from systemadmin.foundation.parsing import parse_network
 from systemadmin.foundation.text_files import TextTooLarge
 from systemadmin.models import User
 
@@ -53,7 +54,7 @@ def ends(cidr: str) -> tuple[str, str, str]:
 
     Raises `ValueError` for what is no address or range.
     """
-    network = ipaddress.ip_network(cidr.strip(), strict=False)
+    network = parse_network(cidr.strip())
     first, last = network.network_address, network.broadcast_address
     return str(network), comparable(first), comparable(last)
 

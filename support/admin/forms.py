@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from support.models import Category, Macro, Priority, ReplyTemplate, Status, Ticket
 from support.numbering import find_number
 from support.services import workload
+from systemadmin.foundation.parsing import is_whole_number
 from systemadmin.models import User
 
 
@@ -36,7 +37,7 @@ class TicketChoice(forms.Field):
             return None
         number = find_number(text)
         found = Ticket.objects.filter(number=number).first() if number else None
-        if found is None and text.isascii() and text.isdigit() and len(text) < 19:
+        if found is None and is_whole_number(text):
             found = Ticket.objects.filter(pk=int(text)).first()
         if found is None:
             raise forms.ValidationError(_("There is no such ticket."))

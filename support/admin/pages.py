@@ -36,6 +36,7 @@ from support.services import (
 from systemadmin.foundation import sockets
 from systemadmin.foundation.errors import DomainError, NotFound
 from systemadmin.foundation.files import private_response
+from systemadmin.foundation.parsing import is_whole_number
 
 MAX_SHOWN = 500
 
@@ -132,7 +133,7 @@ class TicketPages:
         }
 
     def _ticket(self, request: HttpRequest, object_id: str) -> Ticket:
-        if not (object_id.isascii() and object_id.isdigit() and len(object_id) < 19):
+        if not is_whole_number(object_id):
             raise Http404
         ticket = self.get_queryset(request).with_people().filter(pk=int(object_id)).first()
         if ticket is None:

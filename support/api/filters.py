@@ -16,6 +16,7 @@ from support.models import (
     Ticket,
 )
 from systemadmin.foundation.api import StrictFilterSet
+from systemadmin.foundation.parsing import is_whole_number
 
 
 class AnyOf(django_filters.MultipleChoiceFilter):
@@ -52,7 +53,7 @@ class TicketFilter(StrictFilterSet):
             return queryset.filter(assignee__isnull=True)
         if value == "me":
             return queryset.filter(assignee=self.request.user)
-        if value.isascii() and value.isdigit() and len(value) < 19:
+        if is_whole_number(value):
             return queryset.filter(assignee_id=int(value))
         return queryset.none()
 
@@ -79,7 +80,7 @@ class CategoryByCode(django_filters.CharFilter):
     def filter(self, qs: QuerySet, value: str) -> QuerySet:
         if not value:
             return qs
-        if value.isascii() and value.isdigit() and len(value) < 19:
+        if is_whole_number(value):
             return qs.filter(category_id=int(value))
         return qs.filter(category__in=Category.objects.filter(code=value))
 

@@ -16,6 +16,7 @@ from support.models import (
     Ticket,
 )
 from systemadmin.foundation.api import StrictSerializer
+from systemadmin.foundation.parsing import is_whole_number
 from systemadmin.models import User
 
 MAX_SQL_INT = 2**31 - 1
@@ -25,7 +26,7 @@ class Key(serializers.PrimaryKeyRelatedField):
     """A reference by id; anything else is a 400, never an error of the database."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, str) and data.isascii() and data.isdigit() and len(data) < 19:
+        if is_whole_number(data):
             data = int(data)  # multipart has only text
         if isinstance(data, bool) or not isinstance(data, int) or not 0 < data < 2**63:
             self.fail("does_not_exist", pk_value=str(data)[:40])

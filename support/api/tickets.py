@@ -52,6 +52,7 @@ class TicketViewSet(ListAction, StaffViewSet):
     ordering_fields = ["id", "created_at", "updated_at", "next_due_at", "priority"]
     ordering = ["-id"]
     versioned = True
+    checks_version = {"merge"}
     not_idempotent: ClassVar[set[str]] = {"presence"}
     access = {
         "list": "support.view_ticket",

@@ -6,7 +6,6 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from django.http import HttpResponse
 from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -17,6 +16,7 @@ from rest_framework.response import Response
 
 from systemadmin.foundation.api import StaffViewSet
 from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.parsing import Unreadable, parse_moment_or_day
 from systemadmin.foundation.series import GRANULARITIES, buckets
 from systemadmin.foundation.sockets import collect
 from systemadmin.services.alert_rules import read_metrics
@@ -85,15 +85,12 @@ def _moment(field: str, raw: str | None, zone: ZoneInfo) -> datetime | None:
     if raw is None:
         return None
     try:
-        moment = parse_datetime(raw)
-        if moment is None:
-            day = parse_date(raw)
-            moment = datetime(day.year, day.month, day.day) if day else None
-    except ValueError:
-        moment = None
-    if moment is None or not 2000 <= moment.year <= 2200:
-        raise InvalidInput(field, _("A date or a date and time (ISO 8601)."))
-    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+        moment = parse_moment_or_day(raw, zone)
+    except Unreadable as error:
+        raise InvalidInput(field, str(error)) from error
+    if not 2000 <= moment.year <= 2200:
+        raise InvalidInput(field, _("A moment in the years 2000 to 2200."))
+    return moment
 
 
 class StatsViewSet(StaffViewSet):

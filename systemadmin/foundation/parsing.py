@@ -7,7 +7,7 @@ number is made of the digits, because `int` and `Decimal` cost more than the tex
 
 import ipaddress
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, Final
 
@@ -82,22 +82,27 @@ def parse_day(text: Any) -> date:
     raise Unreadable(_("A date such as 2026-06-01."))
 
 
-def parse_moment(text: Any, *, zone_needed: bool = False) -> datetime:
-    """Return the moment (UTC) that an ISO 8601 text names; without a zone it is UTC."""
+def parse_moment(text: Any, *, zone: tzinfo | None = UTC) -> datetime:
+    """Return the moment (UTC) that an ISO 8601 text names.
+
+    Without a zone of its own it is read in `zone`; with None it has to have one.
+    """
     try:
         match = _MOMENT.fullmatch(text) if isinstance(text, str) else None
-        if match and (match[1] or not zone_needed):
+        if match and (match[1] or zone):
             found = datetime.fromisoformat(text.upper().replace(",", "."))
             if FIRST_YEAR <= found.year <= LAST_YEAR:
-                return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+                return found.replace(tzinfo=found.tzinfo or zone).astimezone(UTC)
     except (ValueError, OverflowError):
         pass
     raise Unreadable(_("A moment such as 2026-06-01T14:30:00Z."))
 
 
-def is_storable_moment(moment: datetime) -> bool:
-    """Whether a moment lies in the years that may be stored."""
-    return FIRST_YEAR <= moment.year <= LAST_YEAR
+def parse_moment_or_day(text: Any, zone: tzinfo = UTC) -> datetime:
+    """Return the moment (UTC) that a text names; a day is its midnight in `zone`."""
+    if isinstance(text, str) and _DAY.fullmatch(text):
+        return datetime.combine(parse_day(text), time(), zone).astimezone(UTC)
+    return parse_moment(text, zone=zone)
 
 
 def parse_rate(text: Any) -> tuple[int, int]:
@@ -165,3 +170,11 @@ def parse_network(text: Any) -> IPNetwork:
     except ValueError:
         pass
     raise Unreadable(_("An address or a CIDR block such as 192.0.2.0/24."))
+
+
+def is_whole_number(text: Any) -> bool:
+    """Whether a text is a whole number that can be an id."""
+    try:
+        return parse_whole_number(text) >= 0
+    except Unreadable:
+        return False

@@ -14,6 +14,7 @@ from django.utils import timezone
 from systemadmin import audit
 from systemadmin.foundation.context import current
 from systemadmin.foundation.errors import NotAllowed, NotFound
+from systemadmin.foundation.parsing import is_whole_number
 from systemadmin.models import ApiToken, User, UserSession
 from systemadmin.services import demo_2fa
 
@@ -142,7 +143,7 @@ def end_one(*, actor: User, user: User, access_id: str, reason: str = "") -> Non
     kind, _dash, number = access_id.partition("-")
     if kind == "token":
         ended = ApiToken.objects.filter(user=user, public_id=_uuid(number)).delete()[0]
-    elif kind == "session" and number.isascii() and number.isdecimal() and len(number) < 19:
+    elif kind == "session" and is_whole_number(number):
         ended = _end_web(UserSession.objects.filter(user=user, pk=int(number)))
     else:
         ended = 0

@@ -133,7 +133,7 @@ def test_a_moment_without_a_zone_is_utc_unless_one_is_needed():
     assert parsing.parse_moment("2026-06-01 10:00") == datetime(2026, 6, 1, 10, tzinfo=UTC)
     assert parsing.parse_moment("2026-06-01T10:00+02:00") == datetime(2026, 6, 1, 8, tzinfo=UTC)
     with pytest.raises(Unreadable):
-        parsing.parse_moment("2026-06-01T10:00:00", zone_needed=True)
+        parsing.parse_moment("2026-06-01T10:00:00", zone=None)
 
 
 def test_days_durations_and_times_of_day():

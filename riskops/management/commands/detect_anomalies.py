@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from argparse import ArgumentParser, ArgumentTypeError
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from riskops.services.detection import detect_history, detect_new, detect_since
 from systemadmin.foundation.context import context
-
-UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+from systemadmin.foundation.parsing import Unreadable, parse_duration, parse_moment
 
 
 def moment(text: str) -> datetime:
     """A moment in ISO 8601, or how long ago: 90m, 24h, 7d."""
-    ago = re.fullmatch(r"(\d{1,5})([mhd])", text)
-    if ago:
-        return timezone.now() - timedelta(**{UNITS[ago[2]]: int(ago[1])})
     try:
-        found = parse_datetime(text)
-    except ValueError:
-        found = None
-    if found is None:
-        raise ArgumentTypeError(f"{text!r} is neither a moment in ISO 8601 nor like 90m, 24h, 7d")
-    return found if found.tzinfo else timezone.make_aware(found)
+        return timezone.now() - parse_duration(text)
+    except Unreadable:
+        pass
+    try:
+        return parse_moment(text)
+    except Unreadable as error:
+        raise ArgumentTypeError(
+            f"{text!r} is neither a moment in ISO 8601 nor like 90m, 24h, 7d"
+        ) from error
 
 
 class Command(BaseCommand):

@@ -6,13 +6,12 @@ import json
 import sys
 import time
 from argparse import ArgumentParser
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Count
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from tqdm import tqdm
 
 from riskops.models import PendingScore, RecomputeRun, RiskRuleset
@@ -24,6 +23,7 @@ from riskops.services import recompute, replay
 from riskops.services.rulesets import current_ruleset
 from riskops.services.scores import Scored
 from systemadmin.foundation.context import context
+from systemadmin.foundation.parsing import Unreadable, parse_moment_or_day
 from systemadmin.models import User
 
 EPILOG = """
@@ -180,12 +180,11 @@ class Command(BaseCommand):
         if not text:
             return timezone.now()
         try:
-            found = parse_datetime(text) or datetime.fromisoformat(text)
-        except ValueError:
-            found = None
-        if found is None:
-            raise CommandError("--as-of: a date or a moment, as 2026-01-31T12:00Z.", returncode=2)
-        found = found if found.tzinfo else found.replace(tzinfo=UTC)
+            found = parse_moment_or_day(text)
+        except Unreadable as error:
+            raise CommandError(
+                "--as-of: a date or a moment, as 2026-01-31T12:00Z.", returncode=2
+            ) from error
         if found > timezone.now():
             raise CommandError("--as-of lies in the future.", returncode=2)
         return found

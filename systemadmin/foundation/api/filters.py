@@ -1,16 +1,75 @@
-"""Strict list parameters: a misspelt filter is a 400, not a full list."""
+"""Strict list parameters: a misspelt name or a value of another type is a 400, no full list."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import django_filters as plain_filters
+from django.db import models
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django_filters import rest_framework as django_filters
+from django_filters.utils import get_model_field
 from rest_framework.filters import OrderingFilter
 from rest_framework.request import Request
 
 from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.parsing import (
+    SMALLEST,
+    Unreadable,
+    parse_address,
+    parse_day,
+    parse_decimal,
+    parse_line,
+    parse_moment_or_day,
+    parse_whole_number,
+)
 
 RESERVED = {"page", "page_size", "cursor", "ordering"}
+LONGEST_TEXT = 300
+
+Parse = Callable[[str], Any]
+
+
+def _parse_flag(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise Unreadable(_("True or false."))
+    return text.lower() == "true"
+
+
+def _parse_whole(text: str) -> int:
+    return parse_whole_number(text, SMALLEST)
+
+
+def _parse_text(text: str) -> str:
+    return parse_line(text, LONGEST_TEXT)
+
+
+# What a value of each kind of filter must be; the first that fits counts. Choices come with
+# their own refusal of any other value.
+_BY_FILTER: tuple[tuple[type[plain_filters.Filter], Parse | None], ...] = (
+    (plain_filters.BooleanFilter, _parse_flag),
+    (plain_filters.ModelMultipleChoiceFilter, _parse_whole),
+    (plain_filters.ModelChoiceFilter, _parse_whole),
+    (plain_filters.ChoiceFilter, None),
+    (plain_filters.MultipleChoiceFilter, None),
+    (plain_filters.IsoDateTimeFilter, parse_moment_or_day),
+    (plain_filters.DateFilter, parse_day),
+    (plain_filters.CharFilter, _parse_text),
+)
+
+
+def parser_of(declared: plain_filters.Filter, model: type[models.Model] | None) -> Parse | None:
+    """Return what reads a filter's value, None for choices; `TypeError` for an unknown kind."""
+    column = get_model_field(model, declared.field_name) if model and declared.field_name else None
+    if isinstance(column, models.GenericIPAddressField) and declared.lookup_expr == "exact":
+        return parse_address
+    if isinstance(declared, plain_filters.NumberFilter):
+        is_fraction = isinstance(column, models.DecimalField | models.FloatField)
+        return parse_decimal if is_fraction else _parse_whole
+    for kind, parse in _BY_FILTER:
+        if isinstance(declared, kind):
+            return parse
+    raise TypeError(f"no parser for a filter of the kind {type(declared).__name__}")
 
 
 class StrictFilterSet(django_filters.FilterSet):
@@ -18,28 +77,47 @@ class StrictFilterSet(django_filters.FilterSet):
 
 
 class StrictFilterBackend(django_filters.DjangoFilterBackend):
-    """django-filter, refusing parameters that nobody declared."""
+    """django-filter, refusing parameters that nobody declared and values of another type."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet, view: Any) -> QuerySet:
         if getattr(view, "action", None) == "list" or getattr(view, "strict_parameters", False):
-            self._refuse_unknown(request, queryset, view)
+            filterset_class = self.get_filterset_class(view, queryset)
+            self._refuse_unknown(request, filterset_class, view)
+            if filterset_class is not None:
+                self._refuse_wrong(request, filterset_class, queryset.model)
             return super().filter_queryset(request, queryset, view)
         return queryset
 
-    def _refuse_unknown(self, request: Request, queryset: QuerySet, view: Any) -> None:
-        filterset_class = self.get_filterset_class(view, queryset)
+    def _refuse_unknown(self, request: Request, filterset_class: Any, view: Any) -> None:
         known = set(RESERVED) | set(getattr(view, "extra_parameters", ()))
         if filterset_class is not None:
-            # Expanded names too: created_min, created_max of a range filter.
-            for name, item in filterset_class.base_filters.items():
-                known.add(name)
-                widget = item.field.widget
-                known.update(f"{name}_{suffix}" for suffix in getattr(widget, "suffixes", ()))
+            for name, declared in filterset_class.base_filters.items():
+                known.update(_names(name, declared))
         unknown = sorted(set(request.query_params) - known)
         if unknown:
             raise InvalidInput(
                 {name: _("Unknown parameter.") for name in unknown}, code="unknown_parameter"
             )
+
+    def _refuse_wrong(self, request: Request, filterset_class: Any, model: Any) -> None:
+        wrong: dict[str, str] = {}
+        for name, declared in filterset_class.base_filters.items():
+            parse = parser_of(declared, model)
+            for given in _names(name, declared) if parse is not None else ():
+                for value in filter(None, request.query_params.getlist(given)):
+                    try:
+                        parse(value)
+                    except Unreadable as error:
+                        wrong[given] = str(error)
+        if wrong:
+            raise InvalidInput(wrong)
+
+
+def _names(name: str, declared: plain_filters.Filter) -> Iterator[str]:
+    """The parameters of a filter; a range has one for each end: created_min, created_max."""
+    yield name
+    for suffix in getattr(declared.field.widget, "suffixes", ()):
+        yield f"{name}_{suffix}"
 
 
 class StrictOrdering(OrderingFilter):

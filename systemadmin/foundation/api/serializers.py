@@ -1,11 +1,57 @@
 """Input serializers that refuse what they do not know."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
+from systemadmin.foundation.parsing import (
+    SMALLEST,
+    Unreadable,
+    is_one_line,
+    parse_address,
+    parse_day,
+    parse_decimal,
+    parse_float,
+    parse_moment_or_day,
+    parse_whole_number,
+)
+
 MOST_NAMED = 20
+# Texts up to this length are names, titles and codes: one line. Longer ones are written freely.
+LONGEST_LINE = 200
+
+Parse = Callable[[Any], Any]
+_BY_FIELD: tuple[tuple[type[serializers.Field], Parse], ...] = (
+    (serializers.IntegerField, lambda text: parse_whole_number(text, SMALLEST)),
+    (serializers.DecimalField, parse_decimal),
+    (serializers.FloatField, parse_float),
+    (serializers.DateTimeField, parse_moment_or_day),
+    (serializers.DateField, parse_day),
+    (serializers.IPAddressField, parse_address),
+)
+
+
+def _read_strictly(field: serializers.Field, value: Any) -> None:
+    """Raise `Unreadable` for a text that is no value of the field; DRF judges other types."""
+    if isinstance(field, serializers.ListField):
+        for item in value if isinstance(value, list) else ():
+            _read_strictly(field.child, item)
+    if not isinstance(value, str) or not value.strip():
+        return
+    for kind, parse in _BY_FIELD:
+        if isinstance(field, kind):
+            parse(value.strip())
+    if _is_line(field) and not is_one_line(value.strip()):
+        raise Unreadable(_("One line, without control characters."))
+
+
+def _is_line(field: serializers.Field) -> bool:
+    longest = getattr(field, "max_length", None)
+    # A password is taken as it is: it is hashed and shown nowhere.
+    is_text = isinstance(field, serializers.CharField) and field.trim_whitespace
+    return is_text and longest is not None and longest <= LONGEST_LINE
 
 
 class StrictSerializer(serializers.Serializer):
@@ -20,7 +66,20 @@ class StrictSerializer(serializers.Serializer):
                 raise serializers.ValidationError(
                     {name: _("Unknown field.") for name in unknown}, code="unknown_field"
                 )
+            self._refuse_unreadable(data)
         return super().to_internal_value(data)
+
+    def _refuse_unreadable(self, data: Any) -> None:
+        """Hold texts to the strict parsers: DRF reads Arabic digits, `1_000` and year 1 too."""
+        wrong: dict[str, list[str]] = {}
+        for name, field in self.fields.items():
+            if not field.read_only and name in data:
+                try:
+                    _read_strictly(field, data[name])
+                except Unreadable as error:
+                    wrong[name] = [str(error)]
+        if wrong:
+            raise serializers.ValidationError(wrong, code="invalid")
 
     def create(self, validated_data: Any) -> Any:
         raise NotImplementedError("Call a service.")

@@ -1,7 +1,9 @@
 """Base viewsets: parse, check, call one service or queryset, answer."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
@@ -17,11 +19,15 @@ from systemadmin.foundation.api.access import MEMBER, PUBLIC, DeclaredAccess, Re
 from systemadmin.foundation.api.filters import StrictFilterBackend, StrictOrdering
 from systemadmin.foundation.api.negotiation import JSONAlways, StrictJSONParser
 from systemadmin.foundation.api.paging import PagedList
+from systemadmin.foundation.concurrency import check_version, lock_row
 from systemadmin.foundation.context import note_user
 from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.models import VersionedModel
+from systemadmin.foundation.parsing import Unreadable, parse_whole_number
 from systemadmin.foundation.ratelimit import ClassThrottle, ratelimit_headers
 
 SAFE = ("GET", "HEAD", "OPTIONS")
+LATEST_VERSION = 2**31 - 1
 
 
 def expected_version(request: Request) -> int | None:
@@ -29,10 +35,15 @@ def expected_version(request: Request) -> int | None:
     raw = request.headers.get("If-Match")
     if raw is None or raw.strip() == "*":
         return None
-    tag = raw.strip().removeprefix("W/").strip('"')
-    if not (tag.isascii() and tag.isdigit() and len(tag) < 10):
-        raise InvalidInput("If-Match", _("Send the ETag of the version you read."))
-    return int(tag)
+    try:
+        return parse_whole_number(raw.strip().removeprefix("W/").strip('"'), 0, LATEST_VERSION)
+    except Unreadable as error:
+        raise InvalidInput("If-Match", _("Send the ETag of the version you read.")) from error
+
+
+def _names_its_rows(view: Any) -> bool:
+    """Whether a viewset says which rows it is about."""
+    return view.queryset is not None or type(view).get_queryset != GenericViewSet.get_queryset
 
 
 class BaseViewSet(GenericViewSet):
@@ -53,6 +64,9 @@ class BaseViewSet(GenericViewSet):
     # What staff whose second factor is still missing may call (REQUIRE_STAFF_2FA).
     open_before_two_factor: ClassVar[set[str]] = set()
     versioned: ClassVar[bool] = False
+    # Actions whose service compares the version itself, because it locks other rows first: a lock
+    # of the object before those would close a ring with a call that has no `If-Match`.
+    checks_version: ClassVar[set[str]] = set()
     # Actions that answer one object though they are called `list` (for the schema).
     singular: ClassVar[set[str]] = set()
     # Refuse unknown query parameters on actions other than `list` too, and name the
@@ -124,8 +138,38 @@ class BaseViewSet(GenericViewSet):
             handler = self.http_method_not_allowed
         key = idempotency.key_of(request) if self._may_repeat(request) else None
         if key is None:
-            return handler(request, *args, **kwargs)
-        return idempotency.run_once(request, key, lambda: handler(request, *args, **kwargs))
+            return self._run_on_version(request, lambda: handler(request, *args, **kwargs))
+        return idempotency.run_once(
+            request,
+            key,
+            lambda: self._run_on_version(request, lambda: handler(request, *args, **kwargs)),
+        )
+
+    def _run_on_version(self, request: Request, call: Callable[[], Response]) -> Response:
+        """Run an act on a versioned object; 412 when `If-Match` names another version of it.
+
+        This holds for every act without its doing: the row stays locked while the act runs.
+        """
+        version = None if request.method in SAFE else expected_version(request)
+        rows = self._versioned_rows() if version is not None else None
+        if rows is None:
+            return call()
+        with transaction.atomic():
+            row = rows.filter(pk=self.kwargs["pk"]).first()
+            # What the caller may not see is for the act itself to refuse, as not found.
+            if row is not None and self.action in self.checks_version:
+                check_version(row, version)
+            elif row is not None:
+                lock_row(QuerySet(rows.model), pk=row.pk, expected_version=version)
+            return call()
+
+    def _versioned_rows(self) -> QuerySet | None:
+        """The rows among which the call names one to act on; None where they have no version."""
+        has_rows = _names_its_rows(self)
+        if self.action is None or "pk" not in self.kwargs or not has_rows:
+            return None
+        rows = self.get_queryset()
+        return rows if issubclass(rows.model, VersionedModel) else None
 
     def _may_repeat(self, request: Request) -> bool:
         return (

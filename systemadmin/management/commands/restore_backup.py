@@ -8,6 +8,7 @@ from django.db import DatabaseError
 from systemadmin.backups.errors import BackupError
 from systemadmin.backups.vault import open_vault
 from systemadmin.foundation.errors import DomainError
+from systemadmin.foundation.parsing import is_whole_number
 from systemadmin.models import Backup
 from systemadmin.services.backups import import_backups, restore_backup
 from systemadmin.services.backups.rescuing import rescue
@@ -73,7 +74,7 @@ def find(wanted: str | None) -> Backup:
     for _attempt in range(2):
         if wanted is None:
             found = Backup.objects.exclude(trigger=Backup.Trigger.SAFETY).last_complete()
-        elif wanted.isdigit():
+        elif is_whole_number(wanted):
             found = Backup.objects.filter(pk=wanted).first()
         else:
             found = Backup.objects.filter(name=wanted).first()
