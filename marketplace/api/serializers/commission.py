@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from marketplace.api.serializers.shared import AmountField, CurrencyField
+from marketplace.api.serializers.shared import AmountField, CurrencyField, KeysField
 from marketplace.models import Category, CommissionRule, Product
 from marketplace.models.fields import PPM, Kind
 from marketplace.services.commission import SIMPLE
@@ -40,15 +40,9 @@ class CommissionRuleInput(StrictSerializer):
     position = serializers.IntegerField(min_value=1, max_value=10**6, required=False)
     is_active = serializers.BooleanField(required=False)
     applies_to_all = serializers.BooleanField(required=False)
-    categories = serializers.PrimaryKeyRelatedField(
-        queryset=Category.objects.all(), many=True, required=False
-    )
-    sellers = serializers.PrimaryKeyRelatedField(
-        queryset=User.objects.all(), many=True, required=False
-    )
-    products = serializers.PrimaryKeyRelatedField(
-        queryset=Product.objects.all(), many=True, required=False
-    )
+    categories = KeysField(queryset=Category.objects.all(), required=False)
+    sellers = KeysField(queryset=User.objects.all(), required=False)
+    products = KeysField(queryset=Product.objects.all(), required=False)
     kinds = serializers.ListField(
         child=serializers.ChoiceField(choices=Kind.choices), required=False, max_length=2
     )

@@ -2,12 +2,17 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from marketplace.models.fields import MAX_AMOUNT
 from systemadmin.foundation.api import StrictSerializer
 from systemadmin.foundation.money import is_currency
 from systemadmin.models import User
+
+# The most objects that one rule names.
+MOST_KEYS = 1_000
 
 
 class AmountField(serializers.IntegerField):
@@ -33,6 +38,34 @@ class CurrencyField(serializers.CharField):
                 "Not an ISO 4217 currency code.", code="unknown_currency"
             )
         return code
+
+
+class KeysField(serializers.ListField):
+    """Ids of objects, looked up in one query and given back as these objects."""
+
+    default_error_messages = {
+        "does_not_exist": serializers.PrimaryKeyRelatedField.default_error_messages[
+            "does_not_exist"
+        ]
+    }
+
+    def __init__(self, *, queryset: QuerySet, **kwargs: Any) -> None:
+        self.queryset = queryset
+        child = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+        super().__init__(child=child, max_length=MOST_KEYS, **kwargs)
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        """Return the objects; refuses what is too long before it looks at any of it."""
+        if isinstance(data, list) and len(data) > MOST_KEYS:
+            raise serializers.ValidationError(
+                _("At most %(most)d.") % {"most": MOST_KEYS}, code="max_length"
+            )
+        keys = super().to_internal_value(data)
+        found = self.queryset.in_bulk(set(keys))
+        for key in keys:
+            if key not in found:
+                self.fail("does_not_exist", pk_value=key)
+        return [found[key] for key in keys]
 
 
 class PartySerializer(serializers.ModelSerializer):
