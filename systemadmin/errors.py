@@ -219,3 +219,37 @@ class BackupFailed(Unavailable):
 
     code = "backup_failed"
     default_detail = _("The backup failed; nothing else was done.")
+
+
+class TaskCannotRun(RuleViolation):
+    """It is no registered task, or its arguments do not fit."""
+
+    code = "task_cannot_run"
+
+
+class TaskIsRunning(RuleViolation):
+    """A worker has it."""
+
+    code = "task_is_running"
+    default_detail = _("A worker is running this task.")
+
+
+class ScheduleIsDeclared(RuleViolation):
+    """The code says that it runs; the row would come back."""
+
+    code = "schedule_is_declared"
+    default_detail = _("This schedule belongs to the release and cannot be deleted.")
+
+
+class RoleIsShipped(RuleViolation):
+    """It means the same on every installation."""
+
+    code = "role_is_shipped"
+    default_detail = _("This role belongs to the release. Make one of your own instead.")
+
+
+class RoleInUse(RuleViolation):
+    """Accounts hold it."""
+
+    code = "role_in_use"
+    default_detail = _("Accounts have this role. Take it from them first.")

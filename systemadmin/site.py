@@ -15,9 +15,10 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from systemadmin import home_pages as home
 from systemadmin import sign_in_pages as pages
+from systemadmin.foundation.admin import AtalayaModelAdmin, delete_selected
 from systemadmin.status_page import status_page
 
-DESK_ORDER = ["support", "marketplace", "riskops", "messaging", "systemadmin"]
+DESK_ORDER = ["support", "marketplace", "riskops", "messaging", "systemadmin", "django_q", "auth"]
 
 _guarded = [never_cache, csrf_protect, sensitive_post_parameters()]
 
@@ -30,6 +31,25 @@ class AtalayaAdminSite(AdminSite):
     index_title = _("What needs you now")
     site_url = None  # members have other front ends: there is no "site" to view
     enable_nav_sidebar = True
+
+    def __init__(self, name: str = "admin") -> None:
+        super().__init__(name)
+        # Django's own deletes rows past the services.
+        self.disable_action("delete_selected")
+        self.add_action(delete_selected, "delete_selected")
+
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """Register a page of ours; the pages that other packages bring are left out.
+
+        They write without a service, an audit row or our permissions.
+        """
+        if admin_class is not None and issubclass(admin_class, AtalayaModelAdmin):
+            super().register(model_or_iterable, admin_class, **options)
+
+    def unregister(self, model_or_iterable: Any) -> None:
+        """Let packages take away what was left out."""
+        models = [model_or_iterable] if isinstance(model_or_iterable, type) else model_or_iterable
+        super().unregister([model for model in models if self.is_registered(model)])
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Active staff whose second factor, where they need one, was passed."""

@@ -8,12 +8,12 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
-from marketplace.admin.service_saved import ServiceSavedAdmin
 from marketplace.models import Category, ReasonTemplate
+from systemadmin.foundation.admin import ServiceModelAdmin
 
 
 @admin.register(Category)
-class CategoryAdmin(ServiceSavedAdmin):
+class CategoryAdmin(ServiceModelAdmin):
     """The tree in its order."""
 
     list_display = ["indented", "position", "is_active", "products_in_it"]
@@ -37,30 +37,35 @@ class CategoryAdmin(ServiceSavedAdmin):
         """How many it holds by itself."""
         return category.product_count
 
-    def save_by_service(self, actor: Any, obj: Any, values: dict[str, Any], change: bool) -> Any:
-        """Create or change."""
-        if change:
-            return services.update_category(actor=actor, category=obj, **values)
+    def create(self, actor: Any, values: dict[str, Any]) -> Category:
+        """Add it to the tree."""
         return services.create_category(actor=actor, **values)
 
-    def delete_by_service(self, actor: Any, obj: Any) -> None:
+    def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> Category:
+        """Change or move it."""
+        return services.update_category(actor=actor, category=obj, **values)
+
+    def remove(self, actor: Any, obj: Any) -> None:
         """Delete when empty."""
         services.delete_category(actor=actor, category=obj)
 
 
 @admin.register(ReasonTemplate)
-class ReasonTemplateAdmin(ServiceSavedAdmin):
+class ReasonTemplateAdmin(ServiceModelAdmin):
     """Ready-made reasons."""
 
     list_display = ["title", "action", "code", "is_active"]
     list_filter = ["action", "is_active"]
     fields = ["code", "action", "title", "body", "is_active"]
 
-    def save_by_service(self, actor: Any, obj: Any, values: dict[str, Any], change: bool) -> Any:
-        """Create or change."""
-        template = obj if change else None
-        return services.save_reason_template(actor=actor, template=template, **values)
+    def create(self, actor: Any, values: dict[str, Any]) -> ReasonTemplate:
+        """Add it."""
+        return services.save_reason_template(actor=actor, template=None, **values)
 
-    def delete_by_service(self, actor: Any, obj: Any) -> None:
+    def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> ReasonTemplate:
+        """Change it."""
+        return services.save_reason_template(actor=actor, template=obj, **values)
+
+    def remove(self, actor: Any, obj: Any) -> None:
         """Delete."""
         services.delete_reason_template(actor=actor, template=obj)

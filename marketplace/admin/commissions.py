@@ -16,12 +16,11 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
 from marketplace.admin.forms import PeriodForm
-from marketplace.admin.service_saved import ServiceSavedAdmin
 from marketplace.caller import caller
 from marketplace.commission import percent
 from marketplace.models import CommissionLine, CommissionRule, CommissionRuleVersion
 from marketplace.services.commission import MANY, SIMPLE, engine_rule
-from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline
+from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, ServiceModelAdmin
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.money import format_money
 from systemadmin.foundation.parsing import is_whole_number
@@ -39,7 +38,7 @@ class VersionInline(ReadOnlyInline):
 
 
 @admin.register(CommissionRule)
-class CommissionRuleAdmin(ServiceSavedAdmin):
+class CommissionRuleAdmin(ServiceModelAdmin):
     """First match wins, so the order is what matters."""
 
     change_list_template = "admin/marketplace/commissionrule/change_list.html"
@@ -189,14 +188,15 @@ class CommissionRuleAdmin(ServiceSavedAdmin):
             parts.append(_t("tax %(rate)s") % {"rate": percent(rule.tax_ppm)})
         return ", ".join(parts) or "0"
 
-    def save_by_service(self, actor: Any, obj: Any, values: dict[str, Any], change: bool) -> Any:
-        """Create or change."""
-        known = {name: value for name, value in values.items() if name in (*SIMPLE, *MANY)}
-        if change:
-            return services.update_rule(actor=actor, rule=obj, **known)
-        return services.create_rule(actor=actor, **known)
+    def create(self, actor: Any, values: dict[str, Any]) -> CommissionRule:
+        """Add it at the end of the list."""
+        return services.create_rule(actor=actor, **_known(values))
 
-    def delete_by_service(self, actor: Any, obj: Any) -> None:
+    def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> CommissionRule:
+        """Change it."""
+        return services.update_rule(actor=actor, rule=obj, **_known(values))
+
+    def remove(self, actor: Any, obj: Any) -> None:
         """Delete what never charged."""
         services.delete_rule(actor=actor, rule=obj)
 
@@ -251,6 +251,10 @@ class CommissionLineAdmin(AtalayaModelAdmin):
         """Each step of the calculation."""
         steps = format_html_join("", "<li>{}</li>", ((step["detail"],) for step in line.trace))
         return format_html('<ol class="mp-trace">{}</ol>', steps)
+
+
+def _known(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name in (*SIMPLE, *MANY)}
 
 
 def _number(raw: str | None, default: int) -> int:

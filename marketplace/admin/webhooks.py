@@ -9,11 +9,15 @@ from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
-from marketplace.admin.service_saved import ServiceSavedAdmin
 from marketplace.caller import caller
 from marketplace.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from marketplace.services.announcements import EVENT_TYPES
-from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, service_action
+from systemadmin.foundation.admin import (
+    AtalayaModelAdmin,
+    ReadOnlyInline,
+    ServiceModelAdmin,
+    service_action,
+)
 
 
 class EndpointForm(forms.ModelForm):
@@ -34,7 +38,7 @@ class EndpointForm(forms.ModelForm):
 
 
 @admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(ServiceSavedAdmin):
+class WebhookEndpointAdmin(ServiceModelAdmin):
     """Where messages go."""
 
     form = EndpointForm
@@ -49,15 +53,17 @@ class WebhookEndpointAdmin(ServiceSavedAdmin):
         if secret:
             messages.warning(request, _secret_text(secret))
 
-    def save_by_service(self, actor: Any, obj: Any, values: dict[str, Any], change: bool) -> Any:
-        """Create or change."""
-        if change:
-            return services.update_endpoint(actor=actor, endpoint=obj, **values)
+    def create(self, actor: Any, values: dict[str, Any]) -> WebhookEndpoint:
+        """Add it with a new secret."""
         endpoint, secret = services.create_endpoint(actor=actor, **values)
         endpoint.shown_secret = secret
         return endpoint
 
-    def delete_by_service(self, actor: Any, obj: Any) -> None:
+    def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> WebhookEndpoint:
+        """Change it."""
+        return services.update_endpoint(actor=actor, endpoint=obj, **values)
+
+    def remove(self, actor: Any, obj: Any) -> None:
         """Delete with its log."""
         services.delete_endpoint(actor=actor, endpoint=obj)
 

@@ -18,6 +18,7 @@ from marketplace.models import (
 )
 from marketplace.tests import factories
 from systemadmin.foundation.testing import assert_constant_queries
+from systemadmin.models import AuditEntry
 from systemadmin.tests.factories import UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
@@ -46,7 +47,12 @@ def act(client, model, action, *objects, **data):
 
 
 def told(response):
-    return [str(message) for message in response.context["messages"]]
+    """Messages above the page and errors in its form."""
+    form = response.context.get("adminform")
+    errors = form.form.errors.values() if form else []
+    return [str(message) for message in response.context["messages"]] + [
+        text for texts in errors for text in texts
+    ]
 
 
 @pytest.fixture
@@ -338,3 +344,21 @@ def test_lists_do_not_grow_in_queries(browser):
     for model in ("product", "order", "ledgertransaction", "ledgeraccount", "commissionline"):
         assert_constant_queries(lambda name=model: browser.get(page(name)), grow)
     assert Order.objects.count() > 30
+
+
+def test_deleting_several_rules_closes_the_gaps_in_their_order(browser):
+    rules = [factories.rule(name=f"Rule {number}") for number in range(4)]
+    body = {"action": "delete_selected", "_selected_action": [rules[0].pk, rules[2].pk]}
+    browser.post(page("commissionrule"), {**body, "post": "yes"})
+    left = CommissionRule.objects.order_by("position").values_list("position", "name")
+    assert list(left) == [(1, "Rule 1"), (2, "Rule 3")]
+    deleted = AuditEntry.objects.filter(action="marketplace.commission_rule.deleted")
+    assert {entry.target_name for entry in deleted} == {"Rule 0", "Rule 2"}
+
+
+def test_what_is_in_use_is_said_to_be_when_deleted_in_bulk(browser, shop):
+    used = [shop["category"], Category.objects.create(name="Free", slug="free", path="/999/")]
+    body = {"action": "delete_selected", "_selected_action": [one.pk for one in used]}
+    answer = browser.post(page("category"), {**body, "post": "yes"}, follow=True)
+    assert answer.status_code == 200
+    assert list(Category.objects.filter(pk__in=[one.pk for one in used])) == used[:1]

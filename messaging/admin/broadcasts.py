@@ -14,7 +14,7 @@ from messaging import services
 from messaging.admin.actor import actor_of
 from messaging.models import Broadcast, BroadcastStatus
 from riskops.models.scores import Level
-from systemadmin.foundation.admin import AtalayaModelAdmin, form_action, service_action
+from systemadmin.foundation.admin import ServiceModelAdmin, form_action, service_action
 
 SEND = "messaging.send_broadcast"
 
@@ -83,11 +83,10 @@ class ConfirmForm(forms.Form):
 
 
 @admin.register(Broadcast)
-class BroadcastAdmin(AtalayaModelAdmin):
+class BroadcastAdmin(ServiceModelAdmin):
     """Broadcasts, latest first; only drafts can be changed."""
 
     form = BroadcastForm
-    editable = True
     list_display = [
         "title",
         "kind",
@@ -114,17 +113,13 @@ class BroadcastAdmin(AtalayaModelAdmin):
         is_open = obj is None or obj.status == BroadcastStatus.DRAFT
         return is_open and super().has_change_permission(request, obj)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never: cancelling keeps the record."""
-        return False
+    def create(self, actor: Any, values: dict[str, Any]) -> Broadcast:
+        """Draft it."""
+        return services.create_broadcast(actor=actor, **values)
 
-    def save_model(self, request: HttpRequest, obj: Broadcast, form: Any, change: bool) -> None:
-        """Draft or edit through the services."""
-        fields = {name: form.cleaned_data[name] for name in BroadcastForm.Meta.fields}
-        if change:
-            services.edit_broadcast(actor=actor_of(request), broadcast=obj, **fields)
-        else:
-            obj.pk = services.create_broadcast(actor=actor_of(request), **fields).pk
+    def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> Broadcast:
+        """Change the draft; nothing deletes one, cancelling keeps the record."""
+        return services.edit_broadcast(actor=actor, broadcast=obj, **values)
 
     @admin.display(description=_("reached and read"))
     def statistics(self, broadcast: Broadcast) -> str:

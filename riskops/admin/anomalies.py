@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
@@ -22,8 +22,12 @@ from riskops.services.anomalies import (
     exempt_account,
     resolve_anomaly,
 )
-from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, form_action
-from systemadmin.foundation.errors import DomainError
+from systemadmin.foundation.admin import (
+    AtalayaModelAdmin,
+    ReadOnlyInline,
+    ServiceModelAdmin,
+    form_action,
+)
 
 
 class ResolveForm(forms.Form):
@@ -95,18 +99,6 @@ class AnomalyAdmin(AtalayaModelAdmin):
         resolve_anomaly(actor=request.user, anomaly=obj, **data)  # type: ignore[arg-type]
 
 
-class ServiceSaveMixin:
-    """A change form whose saving is a service call; what the service refuses is a message."""
-
-    def call(self, request: HttpRequest, service: Any, **kwargs: Any) -> Any:
-        """Call the service; a refusal becomes a message and changes nothing."""
-        try:
-            return service(actor=request.user, **kwargs)
-        except DomainError as refusal:
-            self.message_user(request, str(refusal), messages.ERROR)
-            return None
-
-
 class AnomalyRuleForm(forms.ModelForm):
     """A rule, its parameters checked against the detector's bounds."""
 
@@ -125,15 +117,13 @@ class AnomalyRuleForm(forms.ModelForm):
 
 
 @admin.register(AnomalyRule)
-class AnomalyRuleAdmin(ServiceSaveMixin, AtalayaModelAdmin):
+class AnomalyRuleAdmin(ServiceModelAdmin):
     """The rules, with how often each was right."""
 
-    editable = True
     form = AnomalyRuleForm
     list_display = ["code", "detector", "severity", "action", "is_enabled", "waiting", "precision"]
     list_filter = ["is_enabled", "severity"]
     ordering = ["code"]
-    actions = None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """With precision."""
@@ -151,18 +141,17 @@ class AnomalyRuleAdmin(ServiceSaveMixin, AtalayaModelAdmin):
             return "–"
         return f"{100 * obj.right_count / obj.resolved_count:.0f} % / {obj.resolved_count}"
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Create or change through the service."""
-        values = form.cleaned_data
-        if change:
-            self.call(request, change_rule, rule=obj, values=values)
-        else:
-            made = self.call(request, create_rule, values=values)
-            obj.pk = made.pk if made else None
+    def create(self, actor: Any, values: dict[str, Any]) -> AnomalyRule:
+        """Add it."""
+        return create_rule(actor=actor, values=values)
 
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        """Delete through the service."""
-        self.call(request, delete_rule, rule=obj)
+    def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> AnomalyRule:
+        """Change it."""
+        return change_rule(actor=actor, rule=obj, values=values)
+
+    def remove(self, actor: Any, obj: Any) -> None:
+        """Delete one that never found anything."""
+        delete_rule(actor=actor, rule=obj)
 
 
 class ExemptionForm(forms.ModelForm):
@@ -174,31 +163,24 @@ class ExemptionForm(forms.ModelForm):
 
 
 @admin.register(AnomalyExemption)
-class AnomalyExemptionAdmin(ServiceSaveMixin, AtalayaModelAdmin):
-    """Accounts that a rule leaves alone."""
+class AnomalyExemptionAdmin(ServiceModelAdmin):
+    """Accounts that a rule leaves alone; an exemption is ended and given anew, never changed."""
 
-    editable = True
     form = ExemptionForm
     list_display = ["rule", "account", "reason", "expires_at", "created_by"]
     list_filter = ["rule"]
     list_select_related = ["rule", "account", "created_by"]
     raw_id_fields = ["account"]
     ordering = ["-id"]
-    actions = None
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """An exemption is ended and given anew, never changed."""
-        return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whoever may exempt may end it."""
         return bool(request.user.has_perm("riskops.add_anomalyexemption"))
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Exempt through the service."""
-        made = self.call(request, exempt_account, **form.cleaned_data)
-        obj.pk = made.pk if made else None
+    def create(self, actor: Any, values: dict[str, Any]) -> AnomalyExemption:
+        """Exempt the account."""
+        return exempt_account(actor=actor, **values)
 
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        """End through the service."""
-        self.call(request, end_exemption, rule=obj.rule, account=obj.account)
+    def remove(self, actor: Any, obj: Any) -> None:
+        """End the exemption."""
+        end_exemption(actor=actor, rule=obj.rule, account=obj.account)

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.contrib import admin
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from support.admin.people import agent_of
@@ -30,60 +29,31 @@ from support.services import (
     save_policy,
     save_template,
 )
-from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, service_action
-from systemadmin.foundation.errors import DomainError
+from systemadmin.foundation.admin import ReadOnlyInline, ServiceModelAdmin, service_action
 
 
-class KeptAdmin(AtalayaModelAdmin):
-    """A form that saves through the same service as the API."""
+class CatalogueAdmin(ServiceModelAdmin):
+    """Pages of the desk's catalogues, whose services take all values together."""
 
-    editable = True
     noun: ClassVar[str] = ""
     save_service: ClassVar[Callable[..., Any]]
     delete_service: ClassVar[Callable[..., Any]]
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Hand the form's values to the service."""
-        own = {self.noun: type(obj).objects.get(pk=obj.pk)} if change else {}
-        many = {field.name for field in obj._meta.many_to_many}
-        values = {k: v for k, v in form.cleaned_data.items() if k not in many}
-        saved = type(self).save_service(actor=agent_of(request), values=values, **own)
-        obj.__dict__.update(saved.__dict__)
+    def create(self, actor: Any, values: dict[str, Any]) -> Any:
+        """Add it."""
+        return type(self).save_service(actor=actor, values=values)
 
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        """Likewise for deletion."""
-        type(self).delete_service(actor=agent_of(request), **{self.noun: obj})
+    def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> Any:
+        """Change it."""
+        return type(self).save_service(actor=actor, values=values, **{self.noun: obj})
 
-    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        """One by one: each may be refused."""
-        for obj in queryset:
-            self.delete_model(request, obj)
-
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Django's form; a refusal of the service is shown, not a failure."""
-        return self._guarded(request, super().changeform_view, *args, **kwargs)
-
-    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Django's question before deleting."""
-        return self._guarded(request, super().delete_view, *args, **kwargs)
-
-    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Django's list with its actions."""
-        return self._guarded(request, super().changelist_view, *args, **kwargs)
-
-    def _guarded(
-        self, request: HttpRequest, view: Callable[..., Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        try:
-            return view(request, *args, **kwargs)
-        except (DomainError, ValidationError) as refusal:
-            text = "; ".join(getattr(refusal, "messages", None) or [str(refusal)])
-            self.message_user(request, text, messages.ERROR)
-            return HttpResponseRedirect(request.get_full_path())
+    def remove(self, actor: Any, obj: Any) -> None:
+        """Delete it."""
+        type(self).delete_service(actor=actor, **{self.noun: obj})
 
 
 @admin.register(ReplyTemplate)
-class ReplyTemplateAdmin(KeptAdmin):
+class ReplyTemplateAdmin(CatalogueAdmin):
     """Prepared answers."""
 
     noun = "template"
@@ -96,7 +66,7 @@ class ReplyTemplateAdmin(KeptAdmin):
 
 
 @admin.register(Macro)
-class MacroAdmin(KeptAdmin):
+class MacroAdmin(CatalogueAdmin):
     """Macros."""
 
     noun = "macro"
@@ -119,7 +89,7 @@ class MacroAdmin(KeptAdmin):
 
 
 @admin.register(Faq)
-class FaqAdmin(KeptAdmin):
+class FaqAdmin(CatalogueAdmin):
     """Questions and answers."""
 
     noun = "faq"
@@ -151,7 +121,7 @@ class FaqAdmin(KeptAdmin):
 
 
 @admin.register(Category)
-class CategoryAdmin(KeptAdmin):
+class CategoryAdmin(CatalogueAdmin):
     """What tickets are about."""
 
     noun = "category"
@@ -172,7 +142,7 @@ class VersionInline(ReadOnlyInline):
 
 
 @admin.register(SlaPolicy)
-class SlaPolicyAdmin(KeptAdmin):
+class SlaPolicyAdmin(CatalogueAdmin):
     """What the desk promises."""
 
     noun = "policy"
@@ -216,7 +186,7 @@ class SlaPolicyAdmin(KeptAdmin):
 
 
 @admin.register(BusinessCalendar)
-class BusinessCalendarAdmin(KeptAdmin):
+class BusinessCalendarAdmin(CatalogueAdmin):
     """When the desk works."""
 
     noun = "calendar"

@@ -13,10 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from support.admin.people import agent_of
 from support.models import InboundMessage, Mailbox, OutboundMessage
 from support.services import process_again, retry
-from support.services.fetching import set_password
-from systemadmin import audit
-from systemadmin.foundation.admin import AtalayaModelAdmin, service_action
-from systemadmin.foundation.outgoing import AddressRefused, check_host_to_save
+from support.services.mailboxes import delete_mailbox, save_mailbox
+from systemadmin.foundation.admin import AtalayaModelAdmin, ServiceModelAdmin, service_action
 
 
 class MailboxForm(forms.ModelForm):
@@ -44,37 +42,26 @@ class MailboxForm(forms.ModelForm):
             "is_active",
         ]
 
-    def clean(self) -> dict[str, Any]:
-        """Refuse a host inside our own network, unless the operator permits it."""
-        data = super().clean() or self.cleaned_data
-        if data.get("host") and data.get("port"):
-            try:
-                check_host_to_save(data["host"], data["port"])
-            except AddressRefused as refused:
-                self.add_error("host", str(refused))
-        return data
-
 
 @admin.register(Mailbox)
-class MailboxAdmin(AtalayaModelAdmin):
+class MailboxAdmin(ServiceModelAdmin):
     """Addresses of the desk."""
 
-    editable = True
     form = MailboxForm
     list_display = ("address", "host", "is_active", "fetched_at", "last_error")
     readonly_fields = ("fetched_at", "last_error")
 
-    def save_model(self, request: HttpRequest, obj: Mailbox, form: Any, change: bool) -> None:
-        """Seal the password, if a new one was given."""
-        if form.cleaned_data.get("password"):
-            set_password(obj, form.cleaned_data["password"])
-        super().save_model(request, obj, form, change)
-        audit.record(
-            "support.mailbox.saved",
-            actor=agent_of(request),
-            target=obj,
-            metadata={"changed": [name for name in form.changed_data if name != "password"]},
-        )
+    def create(self, actor: Any, values: dict[str, Any]) -> Mailbox:
+        """Add it."""
+        return save_mailbox(actor=actor, values=values)
+
+    def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> Mailbox:
+        """Change it."""
+        return save_mailbox(actor=actor, mailbox=obj, values=values)
+
+    def remove(self, actor: Any, obj: Any) -> None:
+        """Delete one to which no mail came."""
+        delete_mailbox(actor=actor, mailbox=obj)
 
 
 @admin.register(InboundMessage)

@@ -24,7 +24,13 @@ from support.models import (
     TicketRating,
 )
 from support.services import merge_tickets, reply_as_staff, update_ticket
-from systemadmin.foundation.admin import AtalayaModelAdmin, form_action, service_action
+from support.services.agent_states import delete_agent_state, save_agent_state
+from systemadmin.foundation.admin import (
+    AtalayaModelAdmin,
+    ServiceModelAdmin,
+    form_action,
+    service_action,
+)
 from systemadmin.foundation.errors import NotFound
 
 
@@ -223,11 +229,26 @@ class TicketRatingAdmin(AtalayaModelAdmin):
 
 
 @admin.register(AgentState)
-class AgentStateAdmin(AtalayaModelAdmin):
+class AgentStateAdmin(ServiceModelAdmin):
     """Who takes tickets."""
 
-    editable = True
     list_display = ("user", "is_available", "capacity", "last_assigned_at")
     list_select_related = ("user",)
     readonly_fields = ("last_assigned_at",)
     raw_id_fields = ("user",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The agent is the row's key."""
+        return self.readonly_fields if obj is None else ("user", *self.readonly_fields)
+
+    def create(self, actor: Any, values: dict[str, Any]) -> AgentState:
+        """Add it."""
+        return save_agent_state(actor=actor, values=values)
+
+    def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> AgentState:
+        """Change it."""
+        return save_agent_state(actor=actor, state=obj, values=values)
+
+    def remove(self, actor: Any, obj: Any) -> None:
+        """Delete it."""
+        delete_agent_state(actor=actor, state=obj)

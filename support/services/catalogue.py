@@ -20,13 +20,15 @@ FIELDS = ("code", "name", "name_es", "position", "is_active", "assignment")
 def save_category(
     *, actor: User | None, category: Category | None = None, values: Mapping[str, Any]
 ) -> Category:
-    """Create or change a category."""
+    """Create or change a category; `agents` are the only ones who are given its tickets."""
     kept = Category() if category is None else lock_row(Category.objects.all(), pk=category.pk)
     for name in FIELDS:
         if name in values:
             setattr(kept, name, values[name])
     kept.full_clean()
     kept.save()
+    if "agents" in values:
+        kept.agents.set(values["agents"])
     audit.record("support.category.saved", actor=actor, target=kept, after=dict(values))
     return kept
 

@@ -27,6 +27,7 @@ from support.tests.factories import (
     make_ticket,
 )
 from systemadmin.foundation.testing import assert_constant_queries
+from systemadmin.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/support/ticket/"
@@ -337,9 +338,17 @@ class TestKept:
         url = f"/admin/support/slapolicy/{policy.pk}/change/"
         html = boss.get(url).content.decode()
         assert "first_response_minutes" in html
-        boss.post(url, {"name": "New", "position": 0, "calendar": policy.calendar_id,
-                        "resolution_minutes": 5, "versions-TOTAL_FORMS": 0,
-                        "versions-INITIAL_FORMS": 0})  # fmt: skip
+        boss.post(
+            url,
+            {
+                "name": "New",
+                "position": 0,
+                "calendar": policy.calendar_id,
+                "resolution_minutes": 5,
+                "versions-TOTAL_FORMS": 0,
+                "versions-INITIAL_FORMS": 0,
+            },
+        )
         assert SlaPolicy.objects.get().versions.count() == 2
 
     def test_macros(self, boss):
@@ -350,8 +359,17 @@ class TestKept:
 class TestMail:
     def test_a_password_goes_in_and_never_out(self, boss):
         url = "/admin/support/mailbox/add/"
-        boss.post(url, {"address": "a@b.test", "port": 993, "folder": "INBOX", "host": "h",
-                        "username": "u", "password": "s3cret-words"})  # fmt: skip
+        boss.post(
+            url,
+            {
+                "address": "a@b.test",
+                "port": 993,
+                "folder": "INBOX",
+                "host": "93.184.216.34",
+                "username": "u",
+                "password": "s3cret-words",
+            },
+        )
         box = Mailbox.objects.get()
         assert "s3cret" not in box.sealed_password
         html = boss.get(f"/admin/support/mailbox/{box.pk}/change/").content.decode()
@@ -374,3 +392,41 @@ class TestMail:
 )
 def test_every_list_opens(boss, name):
     assert boss.get(f"/admin/support/{name}/").status_code == 200
+
+
+class TestDeletion:
+    def test_a_mailbox_in_use_is_said_to_be_and_stays(self, boss):
+        used, free = make_mailbox("used@atalaya.test"), make_mailbox("free@atalaya.test")
+        store_mail(mailbox=used, raw=b"From: a@example.test\r\n\r\nHello")
+        url = "/admin/support/mailbox/"
+        body = {"action": "delete_selected", "_selected_action": [used.pk, free.pk], "post": "yes"}
+        html = boss.post(url, body, follow=True).content.decode()
+        assert "Mail came to this mailbox" in html
+        assert list(Mailbox.objects.all()) == [used]
+        html = boss.post(f"{url}{used.pk}/delete/", {"post": "yes"}, follow=True).content.decode()
+        assert "Mail came to this mailbox" in html
+        deleted = AuditEntry.objects.filter(action="support.mailbox.deleted")
+        assert [entry.target_id for entry in deleted] == [str(free.pk)]
+
+    def test_the_password_of_a_mailbox_is_kept_unless_a_new_one_is_given(self, boss):
+        box = make_mailbox("kept@atalaya.test")
+        url = f"/admin/support/mailbox/{box.pk}/change/"
+        data = {"address": box.address, "port": 993, "folder": "INBOX", "is_active": "on"}
+        boss.post(url, {**data, "password": "hunter2-hunter2"})
+        box.refresh_from_db()
+        sealed = box.sealed_password
+        assert sealed
+        boss.post(url, {**data, "name": "Desk"})
+        box.refresh_from_db()
+        assert (box.name, box.sealed_password) == ("Desk", sealed)
+        written = str(list(AuditEntry.objects.values()))
+        assert "hunter2" not in written
+        assert "password" in written
+
+    def test_agents_of_a_category_are_on_record(self, boss, agent):
+        category = make_category()
+        data = {"code": "orders", "name": "Orders", "position": 0, "agents": [agent.pk]}
+        boss.post(f"/admin/support/category/{category.pk}/change/", {**data, "is_active": "on"})
+        assert list(category.agents.all()) == [agent]
+        entry = AuditEntry.objects.get(action="support.category.saved")
+        assert entry.after["agents"] == [agent.pk]

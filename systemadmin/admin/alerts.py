@@ -7,16 +7,20 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from systemadmin import audit
-from systemadmin.foundation.admin import AtalayaModelAdmin, form_action, service_action
+from systemadmin.foundation.admin import (
+    AtalayaModelAdmin,
+    ServiceModelAdmin,
+    form_action,
+    service_action,
+)
 from systemadmin.models import Alert, AlertNotice, AlertRule, AlertSilence
 from systemadmin.services.alert_delivery import resend_notice
-from systemadmin.services.alerts import (
-    acknowledge_alert,
-    raise_alert,
-    resolve_alert,
-    silence_alert,
+from systemadmin.services.alert_rules import (
+    delete_alert_rule,
+    save_alert_rule,
+    send_test_alert,
 )
+from systemadmin.services.alerts import acknowledge_alert, resolve_by_hand, silence_alert
 
 
 class NoteForm(forms.Form):
@@ -54,14 +58,13 @@ class AlertAdmin(AtalayaModelAdmin):
     @service_action(description=_("Mark as resolved"), perm="systemadmin.change_alert")
     def resolve(self, request: HttpRequest, obj: Alert) -> None:
         """It is over."""
-        resolve_alert(rule=obj.rule, key=obj.key)
+        resolve_by_hand(actor=request.user, alert=obj)  # type: ignore[arg-type]
 
 
 @admin.register(AlertRule)
-class AlertRuleAdmin(AtalayaModelAdmin):
-    """Thresholds that staff may change; every change is audited."""
+class AlertRuleAdmin(ServiceModelAdmin):
+    """Thresholds that staff may change."""
 
-    editable = True
     list_display = [
         "title",
         "metric",
@@ -76,27 +79,22 @@ class AlertRuleAdmin(AtalayaModelAdmin):
     readonly_fields = ["breached_since", "last_value"]
     actions = ["send_test"]
 
-    def save_model(self, request: HttpRequest, obj: AlertRule, form: Any, change: bool) -> None:
-        """Save and audit."""
-        before = {name: form.initial.get(name) for name in form.changed_data} if change else {}
-        super().save_model(request, obj, form, change)
-        audit.record(
-            "systemadmin.alert_rule.changed" if change else "systemadmin.alert_rule.added",
-            actor=request.user,
-            target=obj,
-            before=before,
-            after={name: form.cleaned_data[name] for name in form.changed_data},
-        )
+    def create(self, actor: Any, values: dict[str, Any]) -> AlertRule:
+        """Add it."""
+        return save_alert_rule(actor=actor, values=values)
 
-    def delete_model(self, request: HttpRequest, obj: AlertRule) -> None:
-        """Delete and audit."""
-        audit.record("systemadmin.alert_rule.deleted", actor=request.user, target=obj)
-        super().delete_model(request, obj)
+    def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> AlertRule:
+        """Change it."""
+        return save_alert_rule(actor=actor, rule=obj, values=values)
+
+    def remove(self, actor: Any, obj: Any) -> None:
+        """Delete it and end its alert."""
+        delete_alert_rule(actor=actor, rule=obj)
 
     @service_action(description=_("Send a test alert"), perm="systemadmin.change_alertrule")
     def send_test(self, request: HttpRequest, obj: AlertRule) -> None:
         """Raise an alert as this rule would."""
-        raise_alert(rule="test", key=obj.code, severity=obj.severity, summary=f"Test: {obj.title}")
+        send_test_alert(actor=request.user, rule=obj)  # type: ignore[arg-type]
 
 
 @admin.register(AlertSilence)

@@ -6,9 +6,8 @@ from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from systemadmin.foundation.admin import AtalayaModelAdmin, service_action
+from systemadmin.foundation.admin import ServiceModelAdmin, service_action
 from systemadmin.foundation.context import current
-from systemadmin.foundation.errors import DomainError
 from systemadmin.models import BlockedNetwork
 from systemadmin.services.blocked_networks import block_network, lift_block
 
@@ -18,7 +17,7 @@ _HELP = _("An address, or a block such as 203.0.113.0/24. An IPv6 address stands
 
 
 @admin.register(BlockedNetwork)
-class BlockedNetworkAdmin(AtalayaModelAdmin):
+class BlockedNetworkAdmin(ServiceModelAdmin):
     """Who is kept out, since when and why."""
 
     list_display = ["network", "reason", "is_automatic", "created_by", "expires_at", "lifted_at"]
@@ -30,29 +29,16 @@ class BlockedNetworkAdmin(AtalayaModelAdmin):
         """Say beside the field what an IPv6 address becomes."""
         return super().get_form(request, obj, **{**kwargs, "help_texts": {"network": _HELP}})
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Adding goes through the service (see `save_model`)."""
-        return request.user.has_perm("systemadmin.add_blockednetwork")
+    def create(self, actor: Any, values: dict[str, Any]) -> BlockedNetwork:
+        """Block it; a block is lifted, never changed or deleted."""
+        return block_network(actor=actor, own_ip=current().ip or "", **values)
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Block through the service; a refusal is shown and nothing is stored."""
-        try:
-            made = block_network(
-                actor=request.user,  # type: ignore[arg-type]
-                own_ip=current().ip or "",
-                network=obj.network,
-                reason=obj.reason,
-                expires_at=obj.expires_at,
-            )
-            obj.pk = made.pk
-            if made.network not in (obj.network, f"{obj.network}/32"):
-                self.message_user(request, _BLOCKED % {"network": made.network}, messages.INFO)
-        except DomainError as refusal:
-            self.message_user(request, str(refusal), messages.ERROR)
-
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """The audit trail tells of it; a refused one has no key to log."""
-        return super().log_addition(request, obj, message) if obj.pk else None
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> Any:
+        """Say what was blocked where it is more than what was typed."""
+        typed = request.POST.get("network", "").strip()
+        if obj.network not in (typed, f"{typed}/32"):
+            self.message_user(request, _BLOCKED % {"network": obj.network}, messages.INFO)
+        return super().response_add(request, obj, post_url_continue)
 
     @service_action(description=_("Lift the block"), perm="systemadmin.delete_blockednetwork")
     def lift(self, request: HttpRequest, obj: BlockedNetwork) -> None:

@@ -5,13 +5,14 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.forms import AdminUserCreationForm
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin.admin import sessions
-from systemadmin.foundation.admin import AtalayaModelAdmin, form_action
+from systemadmin.foundation.admin import ServiceModelAdmin, form_action
 from systemadmin.models import User
 from systemadmin.services import reinstate_user, suspend_user, verify_user
 from systemadmin.services.users import save_account, set_roles
@@ -62,10 +63,9 @@ class StandingFilter(admin.SimpleListFilter):
 
 
 @admin.register(User)
-class UserAdmin(AtalayaModelAdmin):
+class UserAdmin(ServiceModelAdmin):
     """Members and staff; accounts are never deleted here, their history hangs on them."""
 
-    editable = True
     add_form = AdminUserCreationForm
     list_display = (
         "username",
@@ -112,9 +112,6 @@ class UserAdmin(AtalayaModelAdmin):
 
     # -- who may ---------------------------------------------------------------------
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         in_reach = obj is None or obj.is_in_reach_of(request.user)
         return in_reach and super().has_change_permission(request, obj)
@@ -137,17 +134,26 @@ class UserAdmin(AtalayaModelAdmin):
             kwargs["form"] = self.add_form
         return super().get_form(request, obj, change=change, **kwargs)
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        save_account(actor=request.user, user=obj)  # type: ignore[arg-type]
+    def create(self, actor: Any, values: dict[str, Any]) -> User:
+        """Add an account with the password that was typed, or without one."""
+        user = User(username=values["username"], is_staff=values.get("is_staff", False))
+        if values.get("set_usable_password"):
+            user.set_password(values["password1"])
+        else:
+            user.set_unusable_password()
+        return save_account(actor=actor, user=user)
 
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """The only related rows are the roles, and these are worth a line in the audit trail."""
-        if "groups" in form.cleaned_data:
-            set_roles(
-                actor=request.user,  # type: ignore[arg-type]
-                user=form.instance,
-                roles=form.cleaned_data["groups"],
-            )
+    def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> User:
+        """Change the account; its roles are a superuser's to give."""
+        roles = values.pop("groups", None)
+        with transaction.atomic():
+            if values:
+                for name, value in values.items():
+                    setattr(obj, name, value)
+                save_account(actor=actor, user=obj)
+            if roles is not None:
+                set_roles(actor=actor, user=obj, roles=roles)
+        return obj
 
     # -- shown -----------------------------------------------------------------------
 

@@ -19,15 +19,24 @@ from django.db import transaction
 from django.utils import timezone
 from django_q.brokers.orm import ORM
 from django_q.conf import Conf
-from django_q.models import OrmQ, Task
+from django_q.models import Failure, OrmQ, Schedule, Task
 
 from systemadmin.foundation import scheduler
 from systemadmin.foundation.context import context, current, new_request_id
 from systemadmin.foundation.hard_maintenance import database_replaced_at, hard_state
 from systemadmin.foundation.maintenance import queue_is_paused
-from systemadmin.foundation.task_packages import DEFAULT_CLUSTER, open_package, push
+from systemadmin.foundation.task_packages import (
+    DEFAULT_CLUSTER,
+    RUNNER,
+    open_package,
+    push,
+    runner_args,
+)
 from systemadmin.foundation.task_records import refuse_row, report
 from systemadmin.foundation.task_registry import RefusedTask, checked
+
+# For whoever reads or changes these rows; no other module knows django-q2.
+FailedTask, QueuedTask, ScheduleRow = Failure, OrmQ, Schedule
 
 logger = logging.getLogger("atalaya.queue")
 
@@ -170,3 +179,22 @@ def prune_finished(before: datetime) -> int:
     """Delete records of tasks that ended before the moment; return how many."""
     removed, _tables = Task.objects.filter(stopped__lt=before).delete()
     return removed
+
+
+# -- for the pages of the queue ------------------------------------------------------
+
+
+def arguments_of(task: Task) -> tuple[str, str, str, tuple[Any, ...]]:
+    """Return path, request id, key and arguments of a finished task; raises `RefusedTask`."""
+    if task.func != RUNNER:
+        raise RefusedTask(f"not a registered task: {task.func!r}"[:300])
+    return runner_args(task.args)
+
+
+def summary_of(row: OrmQ) -> dict[str, Any]:
+    """Return the task and the arguments of a row of the queue; a refused one says so."""
+    try:
+        package = open_package(row.payload)
+    except RefusedTask as refusal:
+        return {"task": f"({refusal})"}
+    return {"task": package.path, "args": list(package.args)}

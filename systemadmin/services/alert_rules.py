@@ -3,12 +3,15 @@
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
+from systemadmin import audit
+from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.sockets import Metric, collect
-from systemadmin.models import AlertRule
+from systemadmin.models import Alert, AlertRule, User
 from systemadmin.services.alerts import raise_alert, resolve_alert
 
 logger = logging.getLogger("atalaya.alerts")
@@ -92,3 +95,63 @@ def _beyond(rule: AlertRule, value: float, threshold: float) -> bool:
     if rule.comparison == AlertRule.Comparison.ABOVE:
         return value > threshold
     return value < threshold
+
+
+# -- what staff change -------------------------------------------------------------
+
+EDITED = (
+    "code",
+    "title",
+    "metric",
+    "comparison",
+    "threshold",
+    "recovery_threshold",
+    "for_seconds",
+    "severity",
+    "is_enabled",
+)
+
+
+@transaction.atomic
+def save_alert_rule(
+    *, actor: User, rule: AlertRule | None = None, values: Mapping[str, Any]
+) -> AlertRule:
+    """Create or change a rule; raises Django's `ValidationError`."""
+    kept = AlertRule() if rule is None else lock_row(AlertRule.objects.all(), pk=rule.pk)
+    changed = [name for name in EDITED if name in values]
+    before = {} if rule is None else {name: getattr(kept, name) for name in changed}
+    for name in changed:
+        setattr(kept, name, values[name])
+    kept.full_clean()
+    kept.save()
+    audit.record(
+        "systemadmin.alert_rule.added" if rule is None else "systemadmin.alert_rule.changed",
+        actor=actor,
+        target=kept,
+        before=before,
+        after={name: getattr(kept, name) for name in changed},
+    )
+    return kept
+
+
+@transaction.atomic
+def delete_alert_rule(*, actor: User, rule: AlertRule) -> None:
+    """Delete a rule and resolve its alert, which nothing else would ever end."""
+    locked = lock_row(AlertRule.objects.all(), pk=rule.pk)
+    resolve_alert(rule=f"metric.{locked.code}")
+    audit.record(
+        "systemadmin.alert_rule.deleted",
+        actor=actor,
+        target=locked,
+        before={name: getattr(locked, name) for name in EDITED},
+    )
+    locked.delete()
+
+
+@transaction.atomic
+def send_test_alert(*, actor: User, rule: AlertRule) -> Alert:
+    """Raise an alert as the rule would, to see whether it arrives."""
+    audit.record("systemadmin.alert_rule.tested", actor=actor, target=rule)
+    return raise_alert(
+        rule="test", key=rule.code, severity=rule.severity, summary=f"Test: {rule.title}"
+    )

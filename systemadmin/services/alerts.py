@@ -62,6 +62,19 @@ def resolve_alert(*, rule: str, key: str = "") -> int:
 
 
 @transaction.atomic
+def resolve_by_hand(*, actor: User, alert: Alert) -> Alert:
+    """Mark an open alert as over because somebody says so; raises `AlertAlreadyResolved`."""
+    locked = lock_row(Alert.objects.all(), pk=alert.pk)
+    if locked.status == Alert.Status.RESOLVED:
+        raise AlertAlreadyResolved
+    before = {"status": locked.status}
+    locked.status, locked.resolved_at = Alert.Status.RESOLVED, timezone.now()
+    locked.save(update_fields=["status", "resolved_at", "updated_at"])
+    audit.record("systemadmin.alert.resolved", actor=actor, target=locked, before=before)
+    return locked
+
+
+@transaction.atomic
 def acknowledge_alert(*, actor: User, alert: Alert, note: str = "") -> Alert:
     """Take an alert: repeats stop, recovery is still told.
 

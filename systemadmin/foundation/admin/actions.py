@@ -1,4 +1,4 @@
-"""Base classes of the admin: read-only unless told otherwise, one service call a row."""
+"""Admin actions: one service call for each selected row, refusals told row by row."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -6,72 +6,23 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.actions import delete_selected as stock_delete_selected
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.contrib.admin.utils import model_ngettext
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from systemadmin.foundation.errors import DomainError
+from systemadmin.foundation.admin.refusals import REFUSALS, refusal_text
 
 MAX_ROWS = 1000
 
 
-class AtalayaModelAdmin(admin.ModelAdmin):
-    """Looks, and changes only through services: read-only unless `editable`."""
-
-    editable = False
-    show_full_result_count = False
-    list_per_page = 50
-    actions_selection_counter = True
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Adding by form bypasses services, so only editable models allow it."""
-        return self.editable and super().has_add_permission(request)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Likewise for changes."""
-        return self.editable and super().has_change_permission(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Likewise for deletion."""
-        return self.editable and super().has_delete_permission(request, obj)
-
-    def has_perm_permission(self, request: HttpRequest) -> bool:
-        """Django's hook behind `permissions=["perm"]`; each action checks its own permission."""
-        return True
-
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Offer only the actions whose permission this user has."""
-        actions = super().get_actions(request)
-        return {
-            name: entry
-            for name, entry in actions.items()
-            if entry is not None and _may_run(request, entry[0])
-        }
-
-
-def _may_run(request: HttpRequest, action: Any) -> bool:
-    perm = getattr(action, "perm", None)
-    return perm is None or request.user.has_perm(perm)
-
-
-class ReadOnlyInline(admin.TabularInline):
-    """Rows of another table to look at."""
-
-    extra = 0
-    can_delete = False
-    show_change_link = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never."""
-        return False
+class ConfirmForm(forms.Form):
+    """Nothing to fill in: the page lists what will be done to whom."""
 
 
 def run_per_row(
@@ -82,19 +33,20 @@ def run_per_row(
 ) -> None:
     """Call the service for each row; report how many were done and why the rest were not."""
     done = 0
-    for obj in queryset[:MAX_ROWS]:
+    rows = list(queryset[: MAX_ROWS + 1])
+    for obj in rows[:MAX_ROWS]:
         try:
             call(obj)
-        except DomainError as refusal:
-            modeladmin.message_user(request, f"{obj}: {refusal}", messages.ERROR)
-        except ValidationError as refusal:
-            text = "; ".join(refusal.messages)
-            modeladmin.message_user(request, f"{obj}: {text}", messages.ERROR)
+        except REFUSALS as refusal:
+            modeladmin.message_user(request, f"{obj}: {refusal_text(refusal)}", messages.ERROR)
         else:
             done += 1
     if done:
         text = ngettext("%(count)d done.", "%(count)d done.", done) % {"count": done}
         modeladmin.message_user(request, text, messages.SUCCESS)
+    if len(rows) > MAX_ROWS:
+        text = _("Only the first %(count)d were looked at. Choose the rest and repeat.")
+        modeladmin.message_user(request, text % {"count": MAX_ROWS}, messages.WARNING)
 
 
 def _declare(
@@ -183,3 +135,29 @@ def _form_page(
         "intro": _("This will be done to:"),
     }
     return TemplateResponse(request, template, context)
+
+
+def delete_selected(modeladmin: Any, request: HttpRequest, queryset: QuerySet) -> Any:
+    """Ask once more, then delete each selected row by its service."""
+    if not modeladmin.has_delete_permission(request):
+        raise PermissionDenied
+    if "post" in request.POST:
+        run_per_row(modeladmin, request, queryset, lambda obj: modeladmin.delete_one(request, obj))
+        return None
+    name = str(model_ngettext(queryset))
+    context = {
+        **modeladmin.admin_site.each_context(request),
+        "title": _("Delete multiple objects"),
+        "objects_name": name,
+        "deletable_objects": [[str(obj) for obj in queryset[:MAX_ROWS]]],
+        "model_count": {name: queryset.count()}.items(),
+        "queryset": queryset[:MAX_ROWS],
+        "opts": modeladmin.model._meta,
+        "action_checkbox_name": ACTION_CHECKBOX_NAME,
+        "media": modeladmin.media,
+    }
+    return TemplateResponse(request, "admin/delete_selected_confirmation.html", context)
+
+
+delete_selected.short_description = stock_delete_selected.short_description
+delete_selected.allowed_permissions = ["delete"]

@@ -1,0 +1,215 @@
+"""At least two of everything that has a page in the admin, for the walk through it."""
+
+from datetime import timedelta
+
+from django.contrib.auth.models import Group
+from django.utils import timezone
+from django_q.models import Schedule, Task
+
+from marketplace import services as market
+from marketplace.models import ReasonTemplate
+from marketplace.tests import factories as shop
+from messaging import services as messaging
+from messaging.tests.factories import send
+from riskops.models import AnomalyRule, Identifier, IngestCheckpoint, IpRange, RelatedAccount
+from riskops.services.anomalies import exempt_account
+from riskops.services.clusters import rebuild_clusters
+from riskops.services.detection import detect_new
+from riskops.services.links import detect_all
+from riskops.services.notes import add_note
+from riskops.services.outcomes import record_outcome
+from riskops.services.overrides import override_score
+from riskops.services.recompute import recompute_touched, start_run
+from riskops.services.rulesets import current_ruleset, draft_ruleset
+from riskops.services.verdicts import confirm_related, share_identifier
+from riskops.tests.factories import record
+from riskops.tests.test_anomalies import burst
+from riskops.tests.worlds import Builder
+from support.models import AgentState, OutboundMessage, SlaBreach, Tag, TicketRating
+from support.services import save_macro, store_mail
+from support.tests import factories as desk
+from systemadmin.foundation import queue
+from systemadmin.foundation.task_packages import RUNNER
+from systemadmin.models import AlertNotice, AlertSilence, User
+from systemadmin.services import notify_user, raise_alert, suspend_user
+from systemadmin.services.blocked_networks import block_network
+from systemadmin.services.maintenance import disable_maintenance, enable_maintenance
+from systemadmin.tests.backups.factories import BackupFactory, RestoreFactory
+from systemadmin.tests.factories import UserFactory
+
+SEAL = "systemadmin.tasks.seal_audit"
+
+
+def build_world():
+    """Fill the database."""
+    root = shop.root()
+    fill_base(root)
+    fill_risk(root)
+    fill_support(root)
+    fill_market(root)
+    fill_messaging(root)
+
+
+def fill_base(root):
+    """Alerts, backups, blocks, windows, roles and the queue."""
+    for number in range(4):
+        alert = raise_alert(rule="test", key=str(number), severity="warning", summary="Test")
+        AlertNotice.objects.create(channel="telegram", text="x", status="failed")
+        BackupFactory(is_pinned=number % 2 == 0)
+        Group.objects.create(name=f"own {number}")
+        block_network(actor=root, own_ip="", network=f"198.51.10{number}.0/24", reason="Test")
+        queue.enqueue(SEAL)
+        failed_task(number)
+        Schedule.objects.create(name=f"stray {number}", func="os.system", args="'true'")
+        person = UserFactory(username=f"walked{number}")
+        if number < 2:
+            suspend_user(actor=root, user=person, reason="Test")
+    for number in range(2):
+        RestoreFactory()
+        AlertSilence.objects.create(
+            rule="test", until=timezone.now(), reason="x", created_by=root, key=str(number)
+        )
+        enable_maintenance(actor=root, mode="read_only")
+        disable_maintenance(actor=root)
+        notify_user(user=root, kind="test", subject="s", body="b", key=f"walk-{number}")
+    return alert
+
+
+def failed_task(number):
+    """A record of a task that did not go well."""
+    moment = timezone.now()
+    Task.objects.create(
+        id=f"{number:032d}",
+        name=SEAL,
+        func=RUNNER,
+        args=(SEAL, "", f"key{number}"),
+        kwargs={},
+        started=moment,
+        stopped=moment,
+        success=False,
+        result="OSError : Traceback …",
+    )
+
+
+def fill_risk(root):
+    """A ring of accounts, what the engines say of it, and what staff did."""
+    build = Builder(31)
+    build.people(60)
+    rings = [build.ring(4), build.ring(4)]
+    build.done()
+    for ring in rings:
+        record(*burst(ring[0], "transfer", 10))
+    detect_all()
+    rebuild_clusters()
+    detect_new()
+    recompute_touched(cause="event")
+    start_run(cause="schedule")
+    for pair in RelatedAccount.objects.order_by("pk")[:2]:
+        confirm_related(actor=root, pair=pair, note="")
+    people = User.objects.filter(pk__in=[pk for ring in rings for pk in ring]).order_by("pk")
+    rule = AnomalyRule.objects.order_by("pk").first()
+    for account in people[:2]:
+        add_note(actor=root, account=account, body="Looked at it.")
+        record_outcome(actor=root, account=account, verdict="confirmed_fraud", note="")
+        override_score(
+            actor=root,
+            account=account,
+            score=50,
+            reason="Test",
+            expires_at=timezone.now() + timedelta(days=1),
+        )
+        exempt_account(actor=root, rule=rule, account=account, reason="Test")
+        place = Identifier.objects.filter(is_shared=False).order_by("pk").first()
+        share_identifier(actor=root, identifier=place, reason="Test")
+        draft_ruleset(actor=root, definition=current_ruleset().definition, note="draft")
+        IngestCheckpoint.objects.create(key=str(account.pk), path="events.csv")
+        IpRange.objects.create(
+            cidr=f"192.0.2.{account.pk % 200}/32",
+            first="0" * 32,
+            last="0" * 32,
+            category="vpn",
+            source="test",
+        )
+
+
+def fill_support(root):
+    """Tickets in every queue, and what they are answered with."""
+    category = desk.make_category()
+    member = UserFactory(username="walked-customer")
+    for number in range(4):
+        ticket = desk.make_ticket(member, subject=f"Ticket {number}")
+        desk.make_category(f"walked{number}")
+        desk.make_calendar(f"Office {number}")
+        policy = desk.make_policy(f"Policy {number}")
+        desk.make_template(root, code=f"t{number}")
+        desk.make_faq(root, question=f"Question {number}?")
+        save_macro(actor=root, values={"name": f"Macro {number}", "status": "resolved"})
+        mailbox = desk.make_mailbox(f"box{number}@atalaya.test")
+        AgentState.objects.create(user=desk.make_agent())
+        Tag.objects.create(name=f"tag{number}")
+        OutboundMessage.objects.create(
+            ticket=ticket,
+            recipient="a@example.test",
+            subject="s",
+            status="failed",
+            kind="received",
+            message_id=f"<walk{number}@example.test>",
+            key=f"walk{number}",
+        )
+        SlaBreach.objects.create(
+            ticket=ticket,
+            clock="first_response",
+            cycle=1,
+            due_at=timezone.now(),
+            detected_at=timezone.now(),
+            version=policy.current,
+        )
+        TicketRating.objects.create(ticket=ticket, score=5, rated_at=timezone.now())
+    for number in range(3):
+        store_mail(mailbox=mailbox, raw=b"From: a@example.test\r\n\r\nHello %d" % number)
+    return category
+
+
+def fill_market(root):
+    """Products, orders, disputes, payouts and webhooks in several states."""
+    for number in range(4):
+        shop.rule(name=f"Rule {number}", ppm=100_000, is_active=number == 0)
+        ReasonTemplate.objects.create(
+            code=f"w{number}", action="reject", title=f"Reason {number}", body="Because."
+        )
+        shop.category(f"Empty {number}")
+        market.create_endpoint(actor=root, url=f"https://hooks.example.test/{number}")
+    for number in range(3):
+        seller = UserFactory()
+        product = shop.approved(seller, price=20_00, stock=None)
+        market.update_product(
+            actor=seller, product=product, price=60_00, description="Something else, quite new."
+        )
+        order = shop.completed(product)
+        market.open_dispute(actor=order.buyer, order=order, reason="damaged", body="Broken.")
+        market.refund_order(actor=None, order=shop.completed(product), amount=1_00)
+        if number < 2:
+            payout = market.create_payout(actor=root, seller=seller, currency="EUR")
+        if number == 1:
+            market.fail_payout(actor=root, payout=payout, reason="Test")
+        shop.completed(product)
+        paused = shop.approved(seller, price=20_00, stock=None)
+        market.pause_product(actor=root, product=paused, reason="Test")
+        shop.order(product)
+        shop.paid(product)
+        waiting = shop.draft(UserFactory())
+        market.submit_product(actor=waiting.seller, product=waiting)
+
+
+def fill_messaging(root):
+    """Conversations, reports, blocks and broadcasts."""
+    anna, boris, clara = (UserFactory() for _ in range(3))
+    for other in (boris, clara):
+        letter = send(anna, other, f"Hello {other.pk}")
+        messaging.report_message(actor=other, message=letter, reason="fraud", note="x")
+        letter = send(other, anna, "Answer")
+        messaging.report_message(actor=anna, message=letter, reason="spam", note="x")
+        messaging.block_member(actor=other, user=anna)
+        messaging.create_broadcast(
+            actor=root, kind="information", title=f"News {other.pk}", body="Hello"
+        )

@@ -1,0 +1,451 @@
+"""A walk through every page, form and action of the admin, as superuser and as each role.
+
+Whatever changes a row must leave an audit row that names who did it and to what. Who lacks the
+permission gets a 403 and changes nothing. Looking at pages changes nothing at all.
+"""
+
+import datetime as dt
+from contextlib import contextmanager
+
+import pytest
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from django_otp import DEVICE_ID_SESSION_KEY
+
+from config.tests.admin_world import build_world
+from support.admin.forms import TicketChoice
+from support.models import Ticket
+from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, ServiceModelAdmin
+from systemadmin.foundation.sockets import role_permissions
+from systemadmin.models import AuditEntry
+from systemadmin.tests.factories import StaffFactory, totp_device_for
+
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+
+MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
+ROLES = sorted(role_permissions())
+# Written by signing in, by looking, by Django's own log, or by the audit trail itself.
+ASIDE = {
+    "systemadmin_auditentry",
+    "systemadmin_auditseal",
+    "systemadmin_usersession",
+    "systemadmin_heartbeat",
+    "systemadmin_requestminute",
+    "support_ticketpresence",
+    "django_session",
+    "django_admin_log",
+    "cache_entries",
+    "axes_accessattempt",
+    "axes_accessfailurelog",
+    "axes_accesslog",
+    "sqlite_sequence",
+}
+# What an add form needs besides what it proposes itself.
+ENTERED = {
+    "auth.Group": {"name": "night shift"},
+    "marketplace.Category": {"name": "Gardens", "slug": "gardens"},
+    "marketplace.CommissionRule": {
+        "name": "New",
+        "applies_to_all": "on",
+        "currency": "EUR",
+        "kinds": "[]",
+        "tiers": "[]",
+    },
+    "marketplace.ReasonTemplate": {"code": "new"},
+    "marketplace.WebhookEndpoint": {"url": "https://hooks.example.test/new", "event_types": []},
+    "messaging.Broadcast": {"kind": "information", "countries": "ES"},
+    "riskops.AnomalyRule": {"code": "new-rule", "parameters": "{}"},
+    "support.Category": {"code": "new", "name": "New"},
+    "support.BusinessCalendar": {"name": "Nights", "windows": "{}", "holidays": "[]"},
+    "support.Macro": {"name": "New", "status": "resolved", "add_tags": "[]", "assign": ""},
+    "support.Mailbox": {"address": "new@atalaya.test", "name": "New"},
+    "support.ReplyTemplate": {"code": "new", "language": "en"},
+    "support.SlaPolicy": {"name": "New", "first_response_minutes": "60"},
+    "systemadmin.AlertRule": {"code": "new", "metric": "queue_depth", "threshold": "5"},
+    "systemadmin.BlockedNetwork": {"network": "203.0.113.0/24"},
+    "systemadmin.User": {
+        "username": "newcomer",
+        "usable_password": "true",
+        "password1": "Correct-horse-7-battery",
+        "password2": "Correct-horse-7-battery",
+    },
+}
+# The field that a change form changes; elsewhere the first text field.
+CHANGED = {
+    "marketplace.ReasonTemplate": {"title": "renamed"},
+    "support.Category": {"name": "renamed"},
+    "support.ReplyTemplate": {"title": "renamed"},
+    "support.AgentState": {"capacity": "7"},
+    "systemadmin.AlertRule": {"threshold": "77"},
+    "auth.Group": {"name": "renamed"},
+    "support.Mailbox": {"name": "renamed"},
+    "messaging.Broadcast": {"countries": "FR"},
+    "riskops.AnomalyRule": {"severity": "low"},
+    "support.BusinessCalendar": {"name": "renamed"},
+    "marketplace.WebhookEndpoint": {"description": "renamed"},
+    "systemadmin.User": {"first_name": "Renamed"},
+}
+# Fields that a form's own check demands.
+ASKED = {"reason", "note", "assignee"}
+# Actions that only tell, and those whose file no test of pages makes.
+TELLS_ONLY = {
+    "messaging.Broadcast.preview",
+    "systemadmin.Backup.restore",
+    "systemadmin.Backup.verify",
+}
+
+
+# -- the walkers ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def world(django_db_setup, django_db_blocker):
+    """One world for the whole walk; every step is undone."""
+    with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("messaging.services.rules.windows_of", lambda tier: ())
+        patch.setattr("django.conf.settings.RATELIMIT_ENABLE", False)
+        with transaction.atomic():
+            call_command("setup", verbosity=0)
+            build_world()
+            yield
+            transaction.set_rollback(True)
+
+
+def signed_in(role):
+    """A browser in the hands of that role."""
+    if role == "superuser":
+        user = StaffFactory(username="the-superuser", is_superuser=True)
+    else:
+        user = StaffFactory(username=f"the-{role}", role=role)
+    client = Client(raise_request_exception=True)
+    client.force_login(user, backend="systemadmin.backends.AccountBackend")
+    session = client.session
+    session[DEVICE_ID_SESSION_KEY] = totp_device_for(user).persistent_id
+    session.save()
+    client.user = user
+    return client
+
+
+def page(model, name="changelist", *args):
+    meta = model._meta
+    return reverse(f"admin:{meta.app_label}_{meta.model_name}_{name}", args=args)
+
+
+def rows_of(model, count):
+    """Rows to try something on: the first ones and as many of the last."""
+    rows = model._default_manager
+    chosen = [*rows.order_by("pk")[:count], *rows.order_by("-pk")[:count]]
+    return list({row.pk: row for row in chosen}.values())
+
+
+def digest():
+    """Every row of every table that counts."""
+    found = {}
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            if table not in ASIDE:
+                cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
+                found[table] = sorted(map(repr, cursor.fetchall()))
+    return found
+
+
+WRITES = ("INSERT", "UPDATE", "DELETE")
+
+
+@contextmanager
+def undone():
+    """Undo whatever happens inside; gives back what was written to, by table."""
+    written = []
+
+    def watch(execute, sql, params, many, context):
+        if sql.lstrip().upper().startswith(WRITES):
+            table = sql.replace('"', " ").replace("`", " ").split()
+            name = table[1] if table[0].upper() == "UPDATE" else table[2]
+            if name not in ASIDE:
+                written.append(name)
+        return execute(sql, params, many, context)
+
+    with transaction.atomic():
+        with connection.execute_wrapper(watch):
+            yield written
+        transaction.set_rollback(True)
+
+
+class Step:
+    """What one request did."""
+
+    def __init__(self, client, url, data, before):
+        entries = AuditEntry.objects.order_by("-id").values_list("id", flat=True)
+        newest = entries.first() or 0
+        with undone() as written:
+            self.response = client.post(url, data)
+            self.changed = bool(written) and digest() != before
+            self.audit = list(AuditEntry.objects.filter(id__gt=newest))
+        self.what = f"{url} {data.get('action', '')}"
+        assert self.response.status_code in (200, 302, 403), f"{self.what}: {self.response}"
+        if self.changed:
+            own = [e for e in self.audit if e.actor_id == client.user.pk and e.target_id]
+            assert own, f"{self.what}: changed {set(written)}, audit {self.audit}"
+            self.named = {(entry.target_type, entry.target_id) for entry in own}
+
+
+def filled(form, **given):
+    """What a browser sends for a form as shown, with the empty required fields filled in."""
+    data = {}
+    for bound in form:
+        name, field = bound.html_name, bound.field
+        value = bound.value()
+        if field.show_hidden_initial:
+            data[bound.html_initial_name] = value
+        if value in (None, "", [], "null") and (field.required or name in ASKED):
+            value = invented(field)
+        if isinstance(field.widget, forms.MultiWidget) or hasattr(field.widget, "decompress"):
+            parts = value if isinstance(value, list) else field.widget.decompress(value)
+            data |= {f"{name}_{n}": part for n, part in enumerate(parts) if part is not None}
+        elif isinstance(field, forms.BooleanField):
+            data |= {name: "on"} if value else {}
+        elif value is not None:
+            data[name] = value
+    return {**data, **given}
+
+
+def invented(field):
+    """A value that a field takes."""
+    if isinstance(field, TicketChoice):
+        return Ticket.objects.order_by("pk").first().number
+    if isinstance(field, forms.ModelChoiceField):
+        return field.queryset.first().pk
+    if isinstance(field, forms.ChoiceField):
+        return next(value for value, _label in field.choices if value)
+    if isinstance(field, forms.BooleanField):
+        return True
+    if isinstance(field, (forms.DateTimeField, forms.SplitDateTimeField)):
+        return timezone.now().replace(microsecond=0, tzinfo=None) + dt.timedelta(days=1)
+    if isinstance(field, (forms.IntegerField, forms.FloatField)):
+        return field.min_value or 1
+    if isinstance(field, forms.JSONField):
+        return '{"alert_threshold": 61}'
+    return "A reason that is long enough."
+
+
+def management(context):
+    """The hidden fields of the inlines."""
+    found = {}
+    for inline in context.get("inline_admin_formsets", []):
+        found |= {f"{inline.formset.prefix}-{key}": 0 for key in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    return found
+
+
+# -- rules ------------------------------------------------------------------------------
+
+
+def test_every_page_is_ours():
+    """Whatever any package registers: a page that is not ours is none."""
+    foreign = [
+        type(page).__name__
+        for page in admin.site._registry.values()
+        if not isinstance(page, AtalayaModelAdmin)
+    ]
+    assert foreign == []
+    assert [page for page in admin.site._registry.values() if page.list_editable] == []
+
+
+def test_no_page_writes_past_the_services():
+    own = {"save_model", "delete_model", "delete_queryset", "save_formset", "delete_one"}
+    bypassing = [
+        f"{type(page).__name__}.{name}"
+        for page in admin.site._registry.values()
+        for kind in type(page).__mro__
+        if not kind.__module__.startswith(("systemadmin.foundation.", "django.", "builtins"))
+        for name in own & set(vars(kind))
+        if f"{kind.__name__}.{name}" != "WebhookEndpointAdmin.save_model"
+    ]
+    assert bypassing == []
+    writing = [inline for page in admin.site._registry.values() for inline in page.inlines]
+    assert [one.__name__ for one in writing if not issubclass(one, ReadOnlyInline)] == []
+
+
+def test_foreign_pages_are_left_out():
+    from django.contrib.auth.admin import GroupAdmin
+    from django_q.models import Success
+
+    site = type(admin.site)()
+    site.register(Success, GroupAdmin)
+    site.register(Success)
+    assert not site.is_registered(Success)
+    site.unregister(Success)
+
+
+def test_the_world_has_two_of_everything(world):
+    poor = [m._meta.label for m in MODELS if m._base_manager.count() < 2]
+    assert poor == ["riskops.RecomputeRun"]
+
+
+# -- the walk ------------------------------------------------------------------------------
+
+
+def visible_pages(client, model):
+    """Lists, forms, questions and histories."""
+    yield page(model)
+    yield f"{page(model)}?q=a"
+    yield page(model, "add")
+    for row in rows_of(model, 1):
+        for name in ("change", "delete", "history"):
+            yield page(model, name, row.pk)
+
+
+@pytest.mark.parametrize("role", ["superuser", *ROLES])
+def test_looking_changes_nothing(world, role):
+    client = signed_in(role)
+    before = digest()
+    with undone() as written:
+        for model in MODELS:
+            shown = client.get(page(model)).status_code
+            allowed = admin.site._registry[model].has_view_permission(_request(client))
+            assert shown == (200 if allowed else 403), model
+            if allowed:
+                for url in visible_pages(client, model):
+                    answer = client.get(url)
+                    assert answer.status_code in (200, 302, 403), f"{url}: {answer}"
+        assert not written or digest() == before, set(written)
+
+
+def _request(client):
+    return type("Request", (), {"user": client.user, "GET": {}, "method": "GET"})()
+
+
+@pytest.mark.parametrize("role", ["superuser", *ROLES])
+def test_every_form_and_deletion_is_audited_or_refused(world, role):
+    client = signed_in(role)
+    before = digest()
+    for model in MODELS:
+        modeladmin, request = admin.site._registry[model], _request(client)
+        if isinstance(modeladmin, ServiceModelAdmin):
+            add_one(client, model, before, modeladmin.has_add_permission(request))
+            change_one(client, model, before)
+            delete_some(client, model, before, modeladmin.has_delete_permission(request))
+        elif model is not Ticket:
+            for name, *args in (("add",), *(("delete", row.pk) for row in rows_of(model, 1))):
+                step = Step(client, page(model, name, *args), {"post": "yes"}, before)
+                assert not step.changed
+                assert step.response.status_code in (302, 403)
+
+
+def add_one(client, model, before, allowed):
+    url, label = page(model, "add"), model._meta.label
+    shown = client.get(url)
+    if not allowed:
+        step = Step(client, url, ENTERED.get(label, {}), before)
+        assert (shown.status_code, step.response.status_code, step.changed) == (403, 403, False)
+        return
+    form = shown.context["adminform"].form
+    data = {**filled(form), **ENTERED.get(label, {}), **management(shown.context)}
+    step = Step(client, url, data, before)
+    assert step.changed, f"{label}: {_errors(step.response)}"
+
+
+def change_one(client, model, before):
+    label = model._meta.label
+    for row in rows_of(model, 2):
+        url = page(model, "change", row.pk)
+        shown = client.get(url)
+        can = shown.status_code == 200 and shown.context["has_change_permission"]
+        if not can:
+            step = Step(client, url, CHANGED.get(label, {}), before)
+            assert (step.response.status_code, step.changed) == (403, False), label
+            continue
+        form = shown.context["adminform"].form
+        data = {**filled(form), **management(shown.context), **_change(label, form)}
+        step = Step(client, url, data, before)
+        assert step.changed, f"{label}: {_errors(step.response)}"
+        again = Step(client, url, {**filled(form), **management(shown.context)}, before)
+        said = [(entry.before, entry.after) for entry in again.audit]
+        assert not again.changed, f"{label}: saving without a change changed {said}"
+        return
+
+
+def _change(label, form):
+    if label in CHANGED:
+        return CHANGED[label]
+    text = next(n for n, f in form.fields.items() if type(f) is forms.CharField)
+    return {text: "renamed"}
+
+
+def _errors(response):
+    if response.status_code != 200 or "adminform" not in (response.context or {}):
+        return response
+    return response.context["adminform"].form.errors
+
+
+def delete_some(client, model, before, allowed):
+    may = admin.site._registry[model].has_delete_permission
+    rows = rows_of(model, 3)[::-1]
+    offered = [row for row in rows if may(_request(client), row)]
+    deleted = False
+    for row in rows[:1] if not allowed else offered:
+        step = Step(client, page(model, "delete", row.pk), {"post": "yes"}, before)
+        deleted = deleted or step.changed
+        assert allowed or (step.response.status_code == 403 and not step.changed)
+    two = [row.pk for row in (offered or rows)[:2]]
+    data = {"action": "delete_selected", ACTION_CHECKBOX_NAME: two, "post": "yes"}
+    step = Step(client, page(model), data, before)
+    if not allowed:
+        assert (step.response.status_code, step.changed) == (403, False), step.what
+    elif offered and type(admin.site._registry[model]).remove is not ServiceModelAdmin.remove:
+        assert deleted, f"{model._meta.label}: nothing could be deleted"
+
+
+@pytest.mark.parametrize("role", ["superuser", *ROLES])
+def test_every_action_is_audited_or_refused(world, role):
+    client = signed_in(role)
+    before = digest()
+    idle = set()
+    for model in MODELS:
+        modeladmin = admin.site._registry[model]
+        offered = modeladmin.get_actions(_request(client))
+        for name in modeladmin.actions or []:
+            label = f"{model._meta.label}.{name}"
+            may = name in offered and modeladmin.has_view_permission(_request(client))
+            if not run_action(client, model, name, before, may) and may:
+                idle.add(label)
+    if role == "superuser":
+        assert idle <= TELLS_ONLY, " ".join(sorted(idle - TELLS_ONLY))
+
+
+def run_action(client, model, name, before, allowed):
+    """Try an action on single rows until it does something, then on two; True if it did."""
+    rows = rows_of(model, 8)
+    data = action_data(client, model, name, rows[:1], allowed)
+    if not allowed:
+        step = Step(client, page(model), data, before)
+        assert (step.response.status_code, step.changed) == (403, False), step.what
+        return False
+    worked = []
+    for row in rows:
+        step = Step(client, page(model), {**data, ACTION_CHECKBOX_NAME: [row.pk]}, before)
+        worked += [row] if step.changed else []
+        if len(worked) == 2:
+            break
+    if len(worked) == 2:
+        both = {**data, ACTION_CHECKBOX_NAME: [row.pk for row in worked]}
+        step = Step(client, page(model), both, before)
+        assert step.changed
+        assert len(step.audit) >= 2, f"{step.what}: one audit row for two objects"
+    return bool(worked)
+
+
+def action_data(client, model, name, rows, allowed):
+    data = {"action": name, ACTION_CHECKBOX_NAME: [row.pk for row in rows]}
+    if allowed:
+        with undone():
+            shown = client.post(page(model), data)
+        if shown.status_code == 200 and shown.context and "form" in shown.context:
+            form = shown.context["form"]
+            data |= {"apply": "1", **filled(form)}
+    return data

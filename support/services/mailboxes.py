@@ -1,0 +1,85 @@
+"""The mailboxes of the desk."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.db.models import ProtectedError
+from django.utils.translation import gettext as _
+
+from support.errors import InUse
+from support.models import Mailbox
+from support.services.fetching import set_password
+from systemadmin import audit
+from systemadmin.foundation.concurrency import lock_row
+from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.outgoing import AddressRefused, check_host_to_save
+from systemadmin.models import User
+
+FIELDS = (
+    "address",
+    "name",
+    "category",
+    "host",
+    "port",
+    "use_tls",
+    "username",
+    "folder",
+    "done_folder",
+    "is_active",
+)
+
+
+@transaction.atomic
+def save_mailbox(
+    *, actor: User, mailbox: Mailbox | None = None, values: Mapping[str, Any]
+) -> Mailbox:
+    """Create or change a mailbox; an empty password keeps the present one.
+
+    Raises Django's `ValidationError`, and `InvalidInput` for a host in our own network.
+    """
+    kept = Mailbox() if mailbox is None else lock_row(Mailbox.objects.all(), pk=mailbox.pk)
+    changed = [name for name in FIELDS if name in values]
+    before = {} if mailbox is None else {name: getattr(kept, name) for name in changed}
+    for name in changed:
+        setattr(kept, name, values[name])
+    _check_host(kept)
+    password = values.get("password") or ""
+    if password:
+        set_password(kept, password)
+    kept.full_clean()
+    kept.save()
+    audit.record(
+        "support.mailbox.saved",
+        actor=actor,
+        target=kept,
+        before=before,
+        after={name: getattr(kept, name) for name in changed},
+        metadata={"changed": [*changed, "password"] if password else changed},
+    )
+    return kept
+
+
+def _check_host(mailbox: Mailbox) -> None:
+    """Refuse a host inside our own network, unless the operator permits it."""
+    if mailbox.host and mailbox.port:
+        try:
+            check_host_to_save(mailbox.host, mailbox.port)
+        except AddressRefused as refused:
+            raise InvalidInput("host", str(refused)) from refused
+
+
+@transaction.atomic
+def delete_mailbox(*, actor: User, mailbox: Mailbox) -> None:
+    """Delete a mailbox to which no mail came; raises `InUse`."""
+    locked = lock_row(Mailbox.objects.all(), pk=mailbox.pk)
+    audit.record(
+        "support.mailbox.deleted",
+        actor=actor,
+        target=locked,
+        before={name: getattr(locked, name) for name in FIELDS},
+    )
+    try:
+        locked.delete()
+    except ProtectedError:
+        raise InUse(_("Mail came to this mailbox. Deactivate it instead.")) from None

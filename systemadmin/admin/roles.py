@@ -1,0 +1,59 @@
+"""Roles in the admin: those of the release to look at, one's own to change."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from systemadmin.foundation.admin import ServiceModelAdmin
+from systemadmin.foundation.sockets import role_permissions
+from systemadmin.services.roles import delete_role, save_role
+
+
+@admin.register(Group)
+class RoleAdmin(ServiceModelAdmin):
+    """What each role may do."""
+
+    list_display = ["name", "is_shipped"]
+    search_fields = ["name__icontains"]
+    ordering = ["name"]
+    fields = ["name", "permissions"]
+    filter_horizontal = ["permissions"]
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """With the app of each permission, in one query."""
+        if db_field.name == "permissions":
+            found = db_field.remote_field.model.objects.select_related("content_type")
+            kwargs["queryset"] = found
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    @admin.display(description=_("of the release"), boolean=True)
+    def is_shipped(self, role: Group) -> bool:
+        """Whether the release defines it."""
+        return role.name in role_permissions()
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """One's own roles only."""
+        return not _is_shipped(obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Likewise."""
+        return not _is_shipped(obj) and super().has_delete_permission(request, obj)
+
+    def create(self, actor: Any, values: dict[str, Any]) -> Group:
+        """Add one of one's own."""
+        return save_role(actor=actor, **values)
+
+    def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> Group:
+        """Change it."""
+        return save_role(actor=actor, role=obj, **values)
+
+    def remove(self, actor: Any, obj: Any) -> None:
+        """Delete one that nobody has."""
+        delete_role(actor=actor, role=obj)
+
+
+def _is_shipped(role: Group | None) -> bool:
+    return role is not None and role.name in role_permissions()

@@ -1,0 +1,92 @@
+"""Pages that only look: every admin page of ours begins here and changes nothing by itself."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
+
+
+class WriteWithoutService(TypeError):
+    """A page would have written to the database past the services."""
+
+
+class AtalayaModelAdmin(admin.ModelAdmin):
+    """Looks, and changes only through services: read-only unless `editable`."""
+
+    editable = False
+    show_full_result_count = False
+    list_per_page = 50
+    actions_selection_counter = True
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Only pages that save through services allow it."""
+        return self.editable and super().has_add_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Likewise for changes."""
+        return self.editable and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Likewise for deletion."""
+        return self.editable and super().has_delete_permission(request, obj)
+
+    def save_model(self, request: HttpRequest, obj: Model, form: ModelForm, change: bool) -> None:
+        """Django would save the row itself; only `ServiceModelAdmin` saves, by a service."""
+        raise WriteWithoutService(type(self).__name__)
+
+    def delete_model(self, request: HttpRequest, obj: Model) -> None:
+        """Likewise."""
+        raise WriteWithoutService(type(self).__name__)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
+        """Likewise."""
+        raise WriteWithoutService(type(self).__name__)
+
+    def has_perm_permission(self, request: HttpRequest) -> bool:
+        """Django's hook behind `permissions=["perm"]`; each action checks its own permission."""
+        return True
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show the list or run an action; one that is not offered to this user is refused."""
+        if request.method == "POST" and self.has_view_or_change_permission(request):
+            asked = set(request.POST.getlist("action")) - {""}
+            if not asked <= set(self.get_actions(request)):
+                raise PermissionDenied
+        return super().changelist_view(request, extra_context)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Offer only the actions whose permission this user has."""
+        actions = super().get_actions(request)
+        return {
+            name: entry
+            for name, entry in actions.items()
+            if entry is not None and _may_run(request, entry[0])
+        }
+
+
+def _may_run(request: HttpRequest, action: Any) -> bool:
+    perm = getattr(action, "perm", None)
+    return perm is None or request.user.has_perm(perm)
+
+
+class ReadOnlyInline(admin.TabularInline):
+    """Rows of another table to look at."""
+
+    extra = 0
+    can_delete = False
+    show_change_link = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never."""
+        return False
