@@ -1,10 +1,8 @@
 """Reads of the audit trail."""
 
-from datetime import datetime
-
 from django.db.models import Q, QuerySet
 
-from systemadmin.models.audit import AuditEntry, AuditSeal
+from systemadmin.models.audit import AuditEntry
 
 
 def entries() -> QuerySet[AuditEntry]:
@@ -25,14 +23,3 @@ def matching(text: str) -> QuerySet[AuditEntry]:
         | Q(target_name__istartswith=text)
         | Q(request_id=text)
     )
-
-
-def unsealed() -> QuerySet[AuditEntry]:
-    """Rows that the chain does not hold yet, oldest first."""
-    sealed = AuditSeal.objects.filter(entry_id__gt=0).values("entry_id")
-    return AuditEntry.objects.exclude(id__in=sealed).order_by("id")
-
-
-def older_than(moment: datetime) -> QuerySet[AuditEntry]:
-    """Rows that retention may remove."""
-    return AuditEntry.objects.filter(occurred_at__lt=moment)

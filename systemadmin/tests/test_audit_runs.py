@@ -194,6 +194,8 @@ def test_the_command_tells_and_exits_with_one(trail, capsys):
         call_command("verify_audit", head=["nonsense"])
     with pytest.raises(CommandError):
         call_command("verify_audit", explain=["row changed", "5"])
+    with pytest.raises(CommandError):
+        call_command("verify_audit", explain=["row not ours", "0"], reason="all of them")
 
 
 def test_lowering_the_retention_is_told_to_every_superuser(superuser, staff):

@@ -77,6 +77,8 @@ def _read_head(text: str) -> Statement:
 
 
 def _explain(fault: str, position: str, reason: str) -> None:
-    if not reason.strip() or not (position.isascii() and position.isdigit()):
-        raise CommandError("--explain needs a whole number as position, and --reason.")
+    # A fault without a position is explained by nothing: others of its kind would hide behind it.
+    is_position = position.isascii() and position.isdigit() and int(position) > 0
+    if not reason.strip() or not is_position:
+        raise CommandError("--explain needs a position from 1 up, and --reason.")
     explain_fault(actor=None, fault=fault, position=int(position), reason=reason)
