@@ -212,6 +212,8 @@ Q_CLUSTER = {
     "name": "default",
     "label": "Queue",
     "broker_class": "systemadmin.foundation.queue.PausableBroker",
+    # No cache of this name: workers keep their state in the database and need no Redis.
+    "cache": "none",
     "orm": "default",  # the database loses nothing; Redis loses what a killed worker took
     "workers": env.int("QUEUE_WORKERS", default=2),
     "timeout": 300,

@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from systemadmin.foundation import breaker, redis_cache
+from systemadmin.foundation.queue import PausableBroker
 from systemadmin.foundation.redis_cache import CacheAway, GuardedRedisCache, breaker_of
 from systemadmin.tests.own_redis import OwnRedis
 
@@ -41,6 +42,11 @@ def wait_until_back(cache):
             assert cache.get("key") == "back"
             return
     raise AssertionError("the cache did not come back")
+
+
+def test_the_queue_uses_no_cache():
+    """Its state in Redis would log an error twice a second while Redis is away."""
+    assert PausableBroker.get_cache() is None
 
 
 def test_values_and_counters(cache):
