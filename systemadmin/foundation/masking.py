@@ -46,8 +46,10 @@ _WEBHOOK = re.compile(
     re.IGNORECASE,
 )
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}")
+# A key whose end is missing was cut off: the rest of the text is the key. It also keeps the search
+# linear, which looked for the end anew from each beginning.
 _PEM = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
 )
 
 # URLs of these schemes say where something is; in any other (tgram://, slack://, otpauth://, …)

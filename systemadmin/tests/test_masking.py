@@ -14,6 +14,7 @@ from systemadmin.foundation.masking import (
     mask_text,
     mask_value,
 )
+from systemadmin.foundation.testing import processor_seconds
 
 KEY = "s3cr3t-Value_9f8e7d6c5b4a"
 BOT = "123456789:AAE-abcdefghijklmnopqrstuvwxyz_01234"
@@ -219,3 +220,15 @@ def test_long_text_is_masked_in_time(piece):
 def test_no_text_that_a_step_would_change_lacks_a_sign(text):
     if any(pattern.search(text) for pattern, _ in masking._STEPS):
         assert masking._SIGN.search(text)
+
+
+def test_a_key_that_was_cut_off_is_masked_to_the_end():
+    assert mask_text("see: -----BEGIN PRIVATE KEY-----\nMIIEvQIBADAN") == "see: ***"
+
+
+@pytest.mark.parametrize(
+    "piece", ["-----BEGIN PRIVATE KEY-----", "password=[", 'password: "\\', "a://", "eyJaaaaaaaa."]
+)
+def test_any_text_is_masked_in_linear_time(piece):
+    text = piece * (200_000 // len(piece))
+    assert processor_seconds(lambda: mask_text(text)) < 1
