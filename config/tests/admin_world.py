@@ -209,7 +209,7 @@ def fill_messaging(root):
         messaging.report_message(actor=other, message=letter, reason="fraud", note="x")
         letter = send(other, anna, "Answer")
         messaging.report_message(actor=anna, message=letter, reason="spam", note="x")
-        messaging.block_member(actor=other, user=anna)
+        messaging.block_member(actor=other, user_id=anna.pk)
         messaging.create_broadcast(
             actor=root, kind="information", title=f"News {other.pk}", body="Hello"
         )
