@@ -5,10 +5,13 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from systemadmin.foundation.parsing import (
+    LONGEST_LINE,
     SMALLEST,
     Unreadable,
+    is_one_line,
     parse_decimal,
     parse_float,
     parse_whole_number,
@@ -44,3 +47,15 @@ class PlainFloatField(forms.FloatField):
 
     def to_python(self, value: Any) -> Any:
         return super().to_python(_read(parse_float, value))
+
+
+class LineField(forms.CharField):
+    """One line of text up to the length of a name or title; longer texts are written freely."""
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        is_short = self.max_length is not None and self.max_length <= LONGEST_LINE
+        has_own_widget = isinstance(self.widget, forms.Textarea | forms.PasswordInput)
+        if is_short and not has_own_widget and text and not is_one_line(text):
+            raise ValidationError(_("One line, without control characters."), code="invalid")
+        return text

@@ -21,6 +21,8 @@ LARGEST: Final = 2**63 - 1
 # Beyond these years, sums of moments leave what Python and PostgreSQL can hold.
 FIRST_YEAR: Final = 1900
 LAST_YEAR: Final = 2999
+# Fields up to this length hold names, titles and codes: one line. Longer ones are written freely.
+LONGEST_LINE: Final = 200
 
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?")

@@ -3,10 +3,19 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
+from django.db import DataError, models
 from django.db.models import Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
+
+from systemadmin.foundation.forms import (
+    LineField,
+    PlainDecimalField,
+    PlainFloatField,
+    PlainIntegerField,
+)
 
 
 class WriteWithoutService(TypeError):
@@ -17,9 +26,32 @@ class AtalayaModelAdmin(admin.ModelAdmin):
     """Looks, and changes only through services: read-only unless `editable`."""
 
     editable = False
+    formfield_overrides = {
+        models.IntegerField: {"form_class": PlainIntegerField},
+        models.DecimalField: {"form_class": PlainDecimalField},
+        models.FloatField: {"form_class": PlainFloatField},
+    }
     show_full_result_count = False
     list_per_page = 50
     actions_selection_counter = True
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        """Return the form field; names and titles are one line."""
+        # Not its subclasses: addresses of mail and pages have fields of their own.
+        if type(db_field) is models.CharField and not db_field.choices:
+            kwargs.setdefault("form_class", LineField)
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Return the list; Django goes back to the whole list for an address that asks nonsense.
+
+        It catches wrong values of filters only where it reads them itself: a year of 20 digits is
+        an overflow, and PostgreSQL refuses some texts when the rows are read.
+        """
+        try:
+            return super().get_changelist_instance(request)
+        except (OverflowError, ValueError, DataError) as error:
+            raise IncorrectLookupParameters from error
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Only pages that save through services allow it."""

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from systemadmin.foundation.parsing import (
+    LONGEST_LINE,
     SMALLEST,
     Unreadable,
     is_one_line,
@@ -19,8 +20,6 @@ from systemadmin.foundation.parsing import (
 )
 
 MOST_NAMED = 20
-# Texts up to this length are names, titles and codes: one line. Longer ones are written freely.
-LONGEST_LINE = 200
 
 Parse = Callable[[Any], Any]
 _BY_FIELD: tuple[tuple[type[serializers.Field], Parse], ...] = (
