@@ -138,7 +138,6 @@ def test_a_whole_shop_comes_back_with_its_ledger_and_its_audit_chain(own_databas
         "riskops_accountevent",
         "systemadmin_auditseal",
         "systemadmin_auditstatement",
-        "systemadmin_auditverification",
     } <= filled
     destroy(own_database)
 
