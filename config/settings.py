@@ -58,6 +58,8 @@ if TESTING:
     VAR_DIR = VAR_DIR / "tests" / os.environ.get("PYTEST_XDIST_WORKER", "main")
 BACKUP_DIR = Path(env.str("BACKUP_DIR", default=str(VAR_DIR / "backups"))).resolve()
 BACKUP_PASSPHRASE = env.str("BACKUP_PASSPHRASE", default="")
+# Names this installation in its backups; empty for the identity kept in the database.
+INSTALLATION_ID = env.str("INSTALLATION_ID", default="")
 BACKUP_S3_BUCKET = env.str("BACKUP_S3_BUCKET", default="")
 BACKUP_S3_PREFIX = env.str("BACKUP_S3_PREFIX", default="")
 BACKUP_S3_ENDPOINT_URL = env.str("BACKUP_S3_ENDPOINT_URL", default="")

@@ -1,5 +1,6 @@
 """System checks that explain a wrong or dangerous setting in a sentence."""
 
+import re
 from typing import Any
 
 from django.conf import settings
@@ -93,6 +94,20 @@ def check_audit_keys(**kwargs: Any) -> list[Any]:
             "AUDIT_KEYS holds a key of fewer than 32 characters. Make one with "
             "`python -c 'import secrets; print(secrets.token_urlsafe(48))'`.",
             id="atalaya.E005",
+        )
+    ]
+
+
+@register(Tags.database)
+def check_installation_id(**kwargs: Any) -> list[Any]:
+    """The identity becomes part of file names in the storage of backups."""
+    if re.fullmatch(r"[A-Za-z0-9-]{0,36}", settings.INSTALLATION_ID):
+        return []
+    return [
+        Error(
+            "INSTALLATION_ID may hold letters, digits and hyphens, 36 at most. Set it to what "
+            "`manage.py installation` prints, or leave it empty.",
+            id="atalaya.E004",
         )
     ]
 

@@ -214,6 +214,19 @@ class RestoreNotConfirmed(InvalidInput):
         super().__init__("confirm", text, code="restore_not_confirmed")
 
 
+class RestoreOfAnotherInstallation(InvalidInput):
+    """The backup is another installation's, and its identity was not typed."""
+
+    code = "other_installation"
+
+    def __init__(self, uid: str, name: str) -> None:
+        text = _(
+            "Another installation made this backup: %(uid)s (%(name)s). To replace this "
+            "database by that one's, type that identity."
+        ) % {"uid": uid, "name": name or "?"}
+        super().__init__("confirm_installation", text, code="other_installation")
+
+
 class BackupFailed(Unavailable):
     """The backup that had to come first failed, so nothing else was done."""
 

@@ -23,6 +23,7 @@ from systemadmin.foundation.admin import (
 from systemadmin.foundation.errors import DomainError
 from systemadmin.models import Backup, BackupVerification, Restore
 from systemadmin.services import backups
+from systemadmin.services.backups.installation import current_installation
 
 CHART_POINTS = 60
 CHART_WIDTH, CHART_HEIGHT = 900, 160
@@ -76,6 +77,12 @@ class ConfirmForm(forms.Form):
             "backup is made first. Type the exact name of the database that will be replaced."
         ),
     )
+    confirm_installation = forms.CharField(
+        label=_("Identity of its maker"),
+        max_length=36,
+        required=False,
+        help_text=_("Only for a backup that another installation made: type that identity."),
+    )
 
 
 class VerificationInline(ReadOnlyInline):
@@ -98,6 +105,7 @@ class BackupAdmin(AtalayaModelAdmin):
         "rows",
         "proof",
         "trigger",
+        "maker",
         "is_sealed",
         "is_pinned",
         "actor_name",
@@ -111,7 +119,15 @@ class BackupAdmin(AtalayaModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """The long lists stay in the database until one backup is opened."""
-        return super().get_queryset(request).defer("tables", "migrations", "parts")
+        rows = super().get_queryset(request).with_maker(current_installation())
+        return rows.defer("tables", "migrations", "parts")
+
+    @admin.display(description=_("made by"), ordering="installation")
+    def maker(self, backup: Backup) -> str:
+        """Another installation by its address; nothing for our own."""
+        if backup.is_own:
+            return "-"
+        return backup.installation_name or backup.installation or str(_("unknown"))
 
     @admin.display(description=_("status"), ordering="status")
     def state(self, backup: Backup) -> str:
@@ -230,6 +246,7 @@ class BackupAdmin(AtalayaModelAdmin):
             actor=request.user,  # type: ignore[arg-type]
             backup=obj,
             confirm=data["confirm"],
+            confirm_installation=data["confirm_installation"],
             passed_second_factor=request.user.is_verified(),  # type: ignore[union-attr]
         )
 

@@ -21,12 +21,16 @@ from systemadmin.foundation.api import (
 )
 from systemadmin.models import Backup, BackupVerification, Restore
 from systemadmin.services import backups
+from systemadmin.services.backups.installation import current_installation
 
 
 class BackupSerializer(serializers.ModelSerializer):
     """One backup, without its long lists."""
 
     duration_seconds = serializers.FloatField(read_only=True, allow_null=True)
+    is_own = serializers.SerializerMethodField(
+        help_text="Whether this installation made it. Only its maker retires a backup."
+    )
 
     class Meta:
         model = Backup
@@ -52,6 +56,9 @@ class BackupSerializer(serializers.ModelSerializer):
             "engine",
             "engine_version",
             "database",
+            "installation",
+            "installation_name",
+            "is_own",
             "app_version",
             "progress_bytes",
             "verification",
@@ -61,6 +68,10 @@ class BackupSerializer(serializers.ModelSerializer):
             "error",
         ]
         read_only_fields = fields
+
+    def get_is_own(self, backup: Any) -> bool:
+        """What the query annotated; a backup made just now is ours."""
+        return bool(getattr(backup, "is_own", True))
 
 
 class VerificationSerializer(serializers.ModelSerializer):
@@ -134,6 +145,13 @@ class RestoreInput(StrictSerializer):
     """The name of the database that will be replaced, typed."""
 
     confirm = serializers.CharField(max_length=200)
+    confirm_installation = serializers.CharField(
+        max_length=36,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="The identity of the installation that made the backup, if it is another one.",
+    )
 
 
 class BackupFilter(StrictFilterSet):
@@ -144,7 +162,7 @@ class BackupFilter(StrictFilterSet):
 
     class Meta:
         model = Backup
-        fields = ["status", "trigger", "verification", "is_pinned", "is_sealed"]
+        fields = ["status", "trigger", "verification", "is_pinned", "is_sealed", "installation"]
 
 
 class BackupViewSet(ListAction, RetrieveAction, StaffViewSet):
@@ -167,7 +185,7 @@ class BackupViewSet(ListAction, RetrieveAction, StaffViewSet):
 
     def get_queryset(self) -> Any:
         """The proofs come along with a single one."""
-        queryset = super().get_queryset()
+        queryset = super().get_queryset().with_maker(current_installation())
         return queryset.prefetch_related("verifications") if self.detail else queryset
 
     def get_serializer_class(self) -> Any:
@@ -234,10 +252,12 @@ class RestoreViewSet(ListAction, RetrieveAction, StaffViewSet):
     )
     def request_restore(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Queue the replacement of the live database; needs the second factor."""
+        wish = self.parse(RestoreInput)
         restore = backups.request_restore(
             actor=self.caller,
             backup=self._backup(),
-            confirm=self.parse(RestoreInput)["confirm"],
+            confirm=wish["confirm"],
+            confirm_installation=wish["confirm_installation"],
             passed_second_factor=self.caller.is_verified(),
         )
         return self.answer(restore, status=202)

@@ -77,6 +77,10 @@ class Side:
         query = f'SELECT coalesce(max("{item.key}"), 0) FROM {self.table(item.table)}'  # noqa: S608
         return int(self.rows(query)[0][0])
 
+    def oldest(self, item: Carried) -> int:
+        query = f'SELECT coalesce(min("{item.key}"), 0) FROM {self.table(item.table)}'  # noqa: S608
+        return int(self.rows(query)[0][0])
+
     def keys_after(self, item: Carried, key: int) -> list[int]:
         query = (
             f'SELECT "{item.key}" FROM {self.table(item.table)} WHERE "{item.key}" > {self.mark}'  # noqa: S608
@@ -117,7 +121,7 @@ def _carry_table(live: Side, restored: Side, item: Carried) -> list[str]:
     there, here = restored.columns(item.table), live.columns(item.table)
     if item.key not in there or item.key not in here:
         return [f"{item.table} was not carried over: one side does not have it"]
-    if item.replace:
+    if item.replace or _has_outlived(live, restored, item):
         restored.connection.execute(f"DELETE FROM {restored.table(item.table)}")  # noqa: S608 - our own name
     elif not _same_history(live, restored, item):
         return [f"{item.table} was not carried over: the backup is of another history"]
@@ -134,6 +138,11 @@ def _carry_table(live: Side, restored: Side, item: Carried) -> list[str]:
     return []
 
 
+def _has_outlived(live: Side, restored: Side, item: Carried) -> bool:
+    """Whether all restored rows are so old that the live database has retired them."""
+    return 0 < restored.newest(item) < live.oldest(item)
+
+
 def _same_history(live: Side, restored: Side, item: Carried) -> bool:
     newest = restored.newest(item)
     if not newest or not item.proof:
@@ -147,7 +156,7 @@ def _same_history(live: Side, restored: Side, item: Carried) -> bool:
 
 
 def _copy_rows(live: Side, restored: Side, item: Carried, types: dict[str, str]) -> None:
-    floor = 0 if item.replace else max(0, restored.newest(item) - LOOK_BACK)
+    floor = max(0, restored.newest(item) - LOOK_BACK)
     present = set(restored.keys_after(item, floor))
     wanted = [key for key in live.keys_after(item, floor) if key not in present]
     for start in range(0, len(wanted), BATCH):

@@ -29,6 +29,8 @@ class Wish:
     note: str = ""
     actor: str = ""
     app_version: str = ""
+    installation: str = ""
+    installation_name: str = ""
     with_media: bool = True
     audit_head: dict[str, Any] = field(default_factory=dict)
 
@@ -122,4 +124,7 @@ def _describe(
         media_files=files,
         duration_seconds=round(seconds, 3),
         audit_head=wish.audit_head,
+        properties=vault.engine.properties(),
+        installation=wish.installation,
+        installation_name=wish.installation_name,
     )

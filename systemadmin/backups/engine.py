@@ -38,6 +38,7 @@ class Swap:
     method: str
     seconds: float
     kept_as: str = ""
+    warnings: list[str] = field(default_factory=list)
 
 
 class Engine(Protocol):
@@ -46,6 +47,7 @@ class Engine(Protocol):
     name: str
     suffix: str
     packs_itself: bool
+    swap_method: str
 
     @property
     def database(self) -> str: ...
@@ -60,6 +62,18 @@ class Engine(Protocol):
 
     def may_swap(self) -> bool:
         """Whether a scratch can be made and put in the live database's place."""
+        ...
+
+    def obstacle_to_swap(self) -> str:
+        """Why a scratch could not be made equal to the live database; empty when it can."""
+        ...
+
+    def obstacle_in_place(self) -> str:
+        """Why the live database's contents cannot be replaced; empty when they can."""
+        ...
+
+    def properties(self) -> dict[str, Any]:
+        """What the live database is besides its contents, as JSON for a manifest."""
         ...
 
     def dump(self, write: Write) -> Snapshot: ...
@@ -84,7 +98,13 @@ class Engine(Protocol):
         """Wait at most this long for statements and transactions of others to end."""
         ...
 
-    def swap(self, scratch: Scratch) -> Swap: ...
+    def swap(self, scratch: Scratch, manifest: Manifest) -> Swap:
+        """Put the scratch in the live database's place, with the live one's properties.
+
+        With those in the manifest where there is no live database. Raises `BackupError`; the
+        live database is as it was then.
+        """
+        ...
 
     def sweep(self, *, keep_days: float) -> list[str]:
         """Drop what killed processes and old restores left behind."""

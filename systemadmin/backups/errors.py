@@ -39,6 +39,12 @@ class ContentMismatch(BackupError):
     code = "content_mismatch"
 
 
+class PropertiesNotSet(BackupError):
+    """The restored database would lack a property of the live one: owner, grant, setting…"""
+
+    code = "properties_not_set"
+
+
 class ToolFailed(BackupError):
     """A database tool ended with an error, or did not end in time."""
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from django.conf import settings
 
 from systemadmin.backups import process
+from systemadmin.backups.dump_file import plain_file
 from systemadmin.backups.engine import Swap
 from systemadmin.backups.errors import BackupError
 from systemadmin.backups.manifest import Manifest, pack
-from systemadmin.backups.postgres_load import plain_file
 from systemadmin.backups.restore import database_part, environment, opened
 from systemadmin.backups.vault import Vault
 

@@ -68,6 +68,9 @@ class Manifest:
     duration_seconds: float = 0.0
     # The signed head of the audit trail: proof, outside the database, of how far it went.
     audit_head: dict[str, Any] = field(default_factory=dict)
+    properties: dict[str, Any] = field(default_factory=dict)
+    installation: str = ""
+    installation_name: str = ""
 
     def part(self, kind: str) -> Part | None:
         return next((part for part in self.parts if part.kind == kind), None)

@@ -14,7 +14,15 @@ import psycopg
 from dbbackup.db.postgresql import PgDumpBinaryConnector, parse_postgres_settings
 from django.db import connections
 
-from systemadmin.backups import fingerprint, postgres_load, postgres_swap, process
+from systemadmin.backups import (
+    fingerprint,
+    postgres_in_place,
+    postgres_load,
+    postgres_properties,
+    postgres_swap,
+    process,
+    properties,
+)
 from systemadmin.backups.engine import Scratch, Snapshot, Swap, Write
 from systemadmin.backups.errors import BackupError, DatabaseBusy
 from systemadmin.backups.locks import advisory_lock
@@ -53,6 +61,7 @@ class PostgresEngine:
     name = "postgresql"
     suffix = ".pgdump"
     packs_itself = True
+    swap_method = "swap"
 
     def __init__(
         self, alias: str = "default", url: str = "", limits: process.Limits | None = None
@@ -192,7 +201,7 @@ class PostgresEngine:
         return urlunsplit(urlsplit(self.url)._replace(path=f"/{database}")) if self.url else ""
 
     def load(self, scratch: Scratch, chunks: Iterator[bytes], manifest: Manifest) -> list[str]:
-        return postgres_load.load(self, scratch, chunks, manifest)
+        return postgres_load.load(self, scratch, chunks)
 
     def tables(self, scratch: Scratch | None = None) -> dict[str, Table]:
         with self.connect(scratch) as connection:
@@ -201,11 +210,24 @@ class PostgresEngine:
     def drain(self, seconds: float) -> None:
         postgres_swap.drain(self, seconds)
 
-    def swap(self, scratch: Scratch) -> Swap:
-        return postgres_swap.swap(self, scratch)
+    def swap(self, scratch: Scratch, manifest: Manifest) -> Swap:
+        return postgres_swap.swap(self, scratch, manifest)
 
     def may_swap(self) -> bool:
         return postgres_swap.may_swap(self)
+
+    def obstacle_to_swap(self) -> str:
+        return postgres_swap.obstacle(self)
+
+    def obstacle_in_place(self) -> str:
+        with self.connect() as connection:
+            return postgres_in_place.why_not(connection)
+
+    def properties(self) -> dict[str, Any]:
+        """What `pg_dump` writes with `--create` only."""
+        with self.admin() as admin:
+            found = postgres_properties.read(admin, self.database)
+        return properties.pack(found) if found else {}
 
     def sweep(self, *, keep_days: float) -> list[str]:
         """Drop scratch databases nobody works on and kept ones past their days.

@@ -7,7 +7,6 @@ takes all of it back. Its price is an exclusive lock on every table until the en
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,18 +15,16 @@ from typing import IO, TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
-from systemadmin.backups import fingerprint, process
+from systemadmin.backups import fingerprint, postgres_contents
 from systemadmin.backups.errors import ContentMismatch, DatabaseBusy
 from systemadmin.backups.manifest import Manifest
-from systemadmin.backups.postgres_load import listed, path_of, table_of_contents
+from systemadmin.backups.postgres_script import Loader
 
 if TYPE_CHECKING:
     from systemadmin.backups.postgres import PostgresEngine
 
 KEPT = "kept_"
-SCHEMA_LINE = re.compile(rb"^\d+; \d+ \d+ (SCHEMA|COMMENT) - (SCHEMA )?public ")
 LOCK_SECONDS = 15
-COPY_BYTES = 1 << 18
 
 # What pg_restore's script sets for the session; the session goes on to other work afterwards.
 SCRIPT_SETTINGS = (
@@ -40,28 +37,75 @@ SCRIPT_SETTINGS = (
     "xmloption",
 )
 
-# Everything in the public schema but what extensions brought: kind of DROP, name, owned by us.
-OBJECTS = """
-    SELECT kind, name, owned FROM (
-        SELECT c.oid, 'pg_class'::regclass AS class, c.oid::regclass::text AS name,
-            CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
-                WHEN 'S' THEN 'SEQUENCE' WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END AS kind,
-            pg_has_role(c.relowner, 'MEMBER') AS owned
-        FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
-            AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND NOT c.relispartition
-        UNION ALL
-        SELECT p.oid, 'pg_proc'::regclass, p.oid::regprocedure::text, 'ROUTINE',
-            pg_has_role(p.proowner, 'MEMBER')
-        FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace
-        UNION ALL
-        SELECT t.oid, 'pg_type'::regclass, t.oid::regtype::text, 'TYPE',
-            pg_has_role(t.typowner, 'MEMBER')
-        FROM pg_type t WHERE t.typnamespace = 'public'::regnamespace AND t.typelem = 0
-            AND (t.typrelid = 0 OR (SELECT relkind FROM pg_class WHERE oid = t.typrelid) = 'c')
-    ) found
-    WHERE NOT EXISTS (SELECT FROM pg_depend d
-        WHERE d.classid = found.class AND d.objid = found.oid AND d.deptype IN ('e', 'a', 'i'))
-    ORDER BY kind <> 'TABLE', name
+# Schemas that stay, because public and the homes of extensions cannot be emptied by dropping them.
+STAYING = """
+    SELECT n.oid, n.nspname FROM pg_namespace n WHERE n.nspname = 'public'
+        OR n.oid IN (SELECT extnamespace FROM pg_extension)
+        OR EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_namespace'::regclass
+            AND d.objid = n.oid AND d.deptype = 'e')
+"""
+# Everything that the dump will make again: kind of DROP, name, owned by us. Names are qualified
+# and quoted. What extensions brought stays, and so does what others own for replication.
+OBJECTS = sql.SQL("""
+    WITH staying AS ({}), found AS (
+        SELECT 1 AS rank, 'pg_event_trigger'::regclass AS class, oid, evtowner AS owner,
+            NULL::oid AS namespace FROM pg_event_trigger WHERE pg_has_role(evtowner, 'MEMBER')
+        UNION ALL SELECT 1, 'pg_publication'::regclass, oid, pubowner, NULL
+            FROM pg_publication WHERE pg_has_role(pubowner, 'MEMBER')
+        UNION ALL SELECT 2, 'pg_namespace'::regclass, oid, nspowner, NULL
+            FROM pg_namespace WHERE nspname !~ '^pg_' AND oid NOT IN (SELECT oid FROM staying)
+        UNION ALL SELECT CASE WHEN relkind IN ('r', 'p') THEN 3 ELSE 4 END,
+            'pg_class'::regclass, oid, relowner, relnamespace FROM pg_class
+            WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND NOT relispartition
+        UNION ALL SELECT 4, 'pg_proc'::regclass, oid, proowner, pronamespace FROM pg_proc
+        UNION ALL SELECT 4, 'pg_type'::regclass, t.oid, typowner, typnamespace FROM pg_type t
+            WHERE typelem = 0
+            AND (typrelid = 0 OR (SELECT relkind FROM pg_class WHERE oid = typrelid) = 'c')
+        UNION ALL SELECT 5, 'pg_operator'::regclass, oid, oprowner, oprnamespace FROM pg_operator
+        UNION ALL SELECT 5, 'pg_opclass'::regclass, oid, opcowner, opcnamespace FROM pg_opclass
+        UNION ALL SELECT 5, 'pg_opfamily'::regclass, oid, opfowner, opfnamespace FROM pg_opfamily
+        UNION ALL SELECT 5, 'pg_collation'::regclass, oid, collowner, collnamespace
+            FROM pg_collation
+        UNION ALL SELECT 5, 'pg_conversion'::regclass, oid, conowner, connamespace
+            FROM pg_conversion
+        UNION ALL SELECT 5, 'pg_ts_config'::regclass, oid, cfgowner, cfgnamespace
+            FROM pg_ts_config
+        UNION ALL SELECT 5, 'pg_ts_dict'::regclass, oid, dictowner, dictnamespace FROM pg_ts_dict
+        UNION ALL SELECT 6, 'pg_cast'::regclass, c.oid, t.typowner, NULL
+            FROM pg_cast c JOIN pg_type t ON t.oid = c.castsource
+        UNION ALL SELECT 6, 'pg_foreign_server'::regclass, oid, srvowner, NULL
+            FROM pg_foreign_server
+        UNION ALL SELECT 7, 'pg_foreign_data_wrapper'::regclass, oid, fdwowner, NULL
+            FROM pg_foreign_data_wrapper
+    )
+    SELECT CASE f.class::text WHEN 'pg_proc' THEN 'ROUTINE' WHEN 'pg_type' THEN 'TYPE'
+            ELSE upper(o.type) END,
+        o.identity, pg_has_role(f.owner, 'MEMBER')
+    FROM found f, pg_identify_object(f.class, f.oid, 0) o
+    -- Objects of the server itself have lower numbers.
+    WHERE f.oid >= 16384 AND (f.namespace IS NULL OR f.namespace IN (SELECT oid FROM staying))
+        AND NOT EXISTS (SELECT FROM pg_depend d
+            WHERE d.classid = f.class AND d.objid = f.oid AND d.deptype IN ('e', 'a', 'i'))
+    ORDER BY f.rank, o.identity
+""").format(sql.SQL(STAYING))
+TABLES = """
+    SELECT o.identity FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
+        pg_identify_object('pg_class'::regclass, c.oid, 0) o
+    WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.oid >= 16384
+        AND n.nspname !~ '^pg_' AND NOT EXISTS (SELECT FROM pg_depend d
+            WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+    ORDER BY 1
+"""
+LARGE_OBJECTS = (
+    "SELECT oid, pg_has_role(lomowner, 'MEMBER') FROM pg_largeobject_metadata ORDER BY oid"
+)
+SUBSCRIPTIONS = """
+    SELECT s.subname FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
+    WHERE d.datname = current_database()
+"""
+MAY = """
+    SELECT has_schema_privilege('public', 'CREATE'),
+        has_database_privilege(current_database(), 'TEMPORARY')
 """
 TERMINATE_OTHERS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -73,17 +117,25 @@ TERMINATE_OTHERS = """
 
 def why_not(connection: psycopg.Connection[Any]) -> str:
     """What keeps our role from replacing the contents in place; empty when nothing does."""
-    row = connection.execute("SELECT has_schema_privilege('public', 'CREATE')").fetchone()
-    if not row or not row[0]:
+    may_create, may_keep = connection.execute(MAY).fetchall()[0]
+    if not may_create:
         return "The role may not make tables: GRANT CREATE ON SCHEMA public."
-    foreign = [name for _kind, name, owned in _objects(connection) if not owned]
+    if not may_keep:
+        return "The role may not make temporary tables: GRANT TEMPORARY ON DATABASE."
+    names = [name for _kind, name, owned in _objects(connection) if not owned]
+    foreign = [name.removeprefix("public.") for name in names]
+    large = connection.execute(LARGE_OBJECTS).fetchall()
+    foreign += [f"large object {oid}" for oid, owned in large if not owned]
     if foreign:
         return f"The role does not own {', '.join(foreign[:5])}: REASSIGN OWNED to it."
+    subscriptions = [row[0] for row in connection.execute(SUBSCRIPTIONS).fetchall()]
+    if subscriptions:
+        return f"The tables belong to the subscription {subscriptions[0]}: drop it first."
     return ""
 
 
 def _objects(connection: psycopg.Connection[Any]) -> list[tuple[str, str, bool]]:
-    """Names come quoted and qualified as far as the search path makes it necessary."""
+    """Kind of DROP, quoted and qualified name, and whether our role owns it."""
     return connection.execute(OBJECTS).fetchall()
 
 
@@ -96,7 +148,7 @@ def lock_everything(engine: PostgresEngine, connection: psycopg.Connection[Any])
     # A server that waits or works does not notice that we have died: our locks must not outlive us.
     with suppress(psycopg.Error), connection.transaction():
         connection.execute("SET LOCAL client_connection_check_interval = '2s'")
-    tables = [sql.SQL(name) for kind, name, _ in _objects(connection) if kind == "TABLE"]
+    tables = [sql.SQL(row[0]) for row in connection.execute(TABLES).fetchall()]
     if not tables:
         return
     connection.execute(sql.SQL("SET LOCAL lock_timeout = '{}s'").format(LOCK_SECONDS))
@@ -128,8 +180,9 @@ def _others_ended(engine: PostgresEngine) -> Iterator[None]:
         thread.join()
 
 
-def keep(connection: psycopg.Connection[Any], tables: Iterable[str]) -> None:
-    """Copies of what must outlive the replacement, gone when the transaction is."""
+def keep(connection: psycopg.Connection[Any], tables: Iterable[str]) -> list[str]:
+    """Copy what must outlive the replacement until the transaction ends; return the tables."""
+    kept = []
     for name in tables:
         row = connection.execute("SELECT to_regclass(%s)", [f'public."{name}"']).fetchone()
         if row and row[0]:
@@ -138,10 +191,25 @@ def keep(connection: psycopg.Connection[Any], tables: Iterable[str]) -> None:
                     sql.Identifier(KEPT + name), sql.Identifier(name)
                 )
             )
+            kept.append(name)
+    return kept
+
+
+def check_kept(connection: psycopg.Connection[Any], tables: Iterable[str]) -> None:
+    """Raise `ContentMismatch` unless all copies are still there.
+
+    They are gone when something committed the transaction that was to be all or nothing.
+    """
+    for name in tables:
+        row = connection.execute("SELECT to_regclass(%s)", [f'pg_temp."{KEPT}{name}"']).fetchone()
+        if not row or not row[0]:
+            raise ContentMismatch(f"The copy of {name} did not outlive the load.")
 
 
 def empty(connection: psycopg.Connection[Any]) -> None:
-    """Drop everything in the public schema but extensions."""
+    """Drop everything that the dump makes again; extensions stay."""
+    for oid, _owned in connection.execute(LARGE_OBJECTS).fetchall():
+        connection.execute("SELECT lo_unlink(%s)", [oid])
     for kind, name, _owned in _objects(connection):
         connection.execute(
             # Both come from the catalogue, which quotes what needs it.
@@ -155,19 +223,20 @@ def fill(
     dump: IO[bytes],
     manifest: Manifest,
 ) -> list[str]:
-    """Load the dump into the emptied schema and compare with the manifest; gives back warnings.
+    """Load the dump into the emptied database and compare with the manifest; return warnings.
 
     Raises `ContentMismatch` when what was loaded is not what was dumped.
     """
-    warnings = _add_extensions(connection, manifest.extensions)
-    contents, privileges = table_of_contents(dump, engine.limits)
-    run_script(connection, _script(engine, dump, _without_schema(contents)))
-    try:
-        # A role that does not exist here must not undo the restore.
-        with connection.transaction():
-            run_script(connection, _script(engine, dump, privileges))
-    except psycopg.Error as error:
-        warnings.append(f"not all privileges could be granted: {type(error).__name__}")
+    warnings: list[str] = []
+    contents = postgres_contents.read(dump, engine.limits)
+    owners = postgres_contents.owner_options(connection, contents, warnings)
+    load = Loader(engine, connection, dump, owners, warnings)
+    staying = [row[1] for row in connection.execute(STAYING).fetchall()]
+    load.run([line for line in contents.schemas if not _is_schema(line, staying)])
+    load.attempt_each(contents.extensions, "an extension was not created")
+    load.run([line for line in contents.objects if not _is_described(line, staying)])
+    load.attempt_each(contents.administrative, "not everything for replication was made")
+    load.attempt(contents.privileges, "a privilege could not be granted")
     for name in SCRIPT_SETTINGS:
         connection.execute(sql.SQL("SET {} TO DEFAULT").format(sql.SQL(name)))
     connection.execute("ANALYZE")
@@ -182,80 +251,12 @@ def fill(
     return warnings
 
 
-def _add_extensions(connection: psycopg.Connection[Any], names: Sequence[str]) -> list[str]:
-    warnings = []
-    for name in names:
-        try:
-            with connection.transaction():
-                connection.execute(
-                    sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(name))
-                )
-        except psycopg.Error as error:
-            warnings.append(f"extension {name} was not created: {type(error).__name__}")
-    return warnings
+def _is_schema(line: bytes, names: Sequence[str]) -> bool:
+    """Whether the entry makes a schema that is there already."""
+    return postgres_contents.is_of(line, tuple(f"SCHEMA - {name} ".encode() for name in names))
 
 
-def _without_schema(contents: bytes) -> bytes:
-    """The schema itself is there and stays; only its owner could make or describe it anew."""
-    lines = contents.splitlines(keepends=True)
-    return b"".join(line for line in lines if not SCHEMA_LINE.match(line))
-
-
-def _script(engine: PostgresEngine, dump: IO[bytes], contents: bytes) -> Iterator[bytes]:
-    """What pg_restore would do with these entries, as SQL."""
-    if not contents.strip():
-        return
-    with listed(contents) as listing:
-        yield from process.stream(
-            ["pg_restore", "--no-owner", "--file=-", f"--use-list={listing}", path_of(dump)],
-            env={},
-            limits=engine.limits,
-            pass_fds=[dump.fileno()],
-        )
-
-
-def run_script(connection: psycopg.Connection[Any], chunks: Iterable[bytes]) -> None:
-    """Run a plain dump as psql would: statements, and the rows that follow each COPY."""
-    statements: list[bytes] = []
-    lines = _lines(chunks)
-    for line in lines:
-        if line.startswith(b"COPY ") and line.endswith(b" FROM stdin;\n"):
-            _run(connection, statements)
-            _copy(connection, line, lines)
-        # psql's own commands, and a setting that servers before 17 do not know.
-        elif not line.startswith((b"\\restrict", b"\\unrestrict", b"SET transaction_timeout")):
-            statements.append(line)
-    _run(connection, statements)
-
-
-def _run(connection: psycopg.Connection[Any], statements: list[bytes]) -> None:
-    text = b"".join(statements)
-    statements.clear()
-    if text.strip():
-        # Without parameters psycopg sends the text as it is, any number of statements at once.
-        connection.execute(text)
-
-
-def _copy(connection: psycopg.Connection[Any], command: bytes, lines: Iterator[bytes]) -> None:
-    rows: list[bytes] = []
-    size = 0
-    with connection.cursor() as cursor, cursor.copy(command) as copy:
-        for line in lines:
-            if line == b"\\.\n":
-                break
-            rows.append(line)
-            size += len(line)
-            if size >= COPY_BYTES:
-                copy.write(b"".join(rows))
-                rows, size = [], 0
-        copy.write(b"".join(rows))
-
-
-def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    rest = b""
-    for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
-            yield line + b"\n"
-    if rest:
-        yield rest
+def _is_described(line: bytes, names: Sequence[str]) -> bool:
+    """Whether the entry describes a schema that stays: only its owner could."""
+    kinds = tuple(f"COMMENT - SCHEMA {name} ".encode() for name in names)
+    return postgres_contents.is_of(line, kinds)

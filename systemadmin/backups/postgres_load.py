@@ -1,150 +1,126 @@
-"""Filling a new PostgreSQL database from a dump: extensions, contents, then privileges."""
+"""Filling a new PostgreSQL database from a dump: schemas, extensions, contents, privileges."""
 
 from __future__ import annotations
 
-import os
-import re
-import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
 
-from systemadmin.backups import process
+from systemadmin.backups import postgres_contents, postgres_properties, process
+from systemadmin.backups.dump_file import listed, path_of, plain_file
 from systemadmin.backups.engine import Scratch
 from systemadmin.backups.errors import ToolFailed
-from systemadmin.backups.manifest import Manifest
+from systemadmin.backups.properties import Properties
 
 if TYPE_CHECKING:
     from systemadmin.backups.postgres import PostgresEngine
 
 JOBS = 2
-# "12; 3079 16385 EXTENSION - pg_trgm" and "…; 0 0 COMMENT - EXTENSION pg_trgm"
-EXTENSION_LINE = re.compile(rb"^\d+; \d+ \d+ (EXTENSION |COMMENT - EXTENSION )")
-PRIVILEGE_LINE = re.compile(rb"^\d+; \d+ \d+ (ACL|DEFAULT ACL) ")
 
 
 def create_database(admin: psycopg.Connection[Any], name: str, *, like: str) -> None:
-    """A database from template0 with the encoding and locale of another one, if that exists."""
-    found = admin.execute(
-        "SELECT to_jsonb(d) || jsonb_build_object('enc', pg_encoding_to_char(d.encoding))"
-        " FROM pg_database d WHERE datname IN (%s, current_database())"
-        " ORDER BY (datname = %s) DESC LIMIT 1",
-        [like, like],
-    ).fetchall()[0][0]
-    options = [("ENCODING", found["enc"]), ("LC_COLLATE", found["datcollate"])]
-    options.append(("LC_CTYPE", found["datctype"]))
-    if found.get("datlocprovider") == "i":
-        options.append(("LOCALE_PROVIDER", "icu"))
-        # The column was renamed in PostgreSQL 17.
-        options.append(("ICU_LOCALE", found.get("daticulocale") or found.get("datlocale")))
-    settings = [sql.SQL("{} = {}").format(sql.SQL(k), sql.Literal(v)) for k, v in options]
+    """A database from template0 with the encoding, locale and tablespace of another one.
+
+    Of the maintenance database when that one does not exist. Nobody but its owner gets in: it
+    will hold what the live one holds, before the live one's grants are set.
+    """
+    found = postgres_properties.read(admin, like)
+    found = found or postgres_properties.read(admin, admin.info.dbname)
+    if found is None:
+        raise ToolFailed("The server does not know the database that we are connected to.")
+    options = [("ENCODING", found.encoding), ("LC_COLLATE", found.collate)]
+    options.append(("LC_CTYPE", found.ctype))
+    options += _locale_options(found)
+    if found.tablespace != "pg_default":
+        # Naming the default one needs a privilege; leaving it out does not.
+        options.append(("TABLESPACE", found.tablespace))
+    settings = [sql.SQL("{} = {}").format(sql.SQL(k), _value(k, v)) for k, v in options]
     admin.execute(
         sql.SQL("CREATE DATABASE {} TEMPLATE = template0 {}").format(
             sql.Identifier(name), sql.SQL(" ").join(settings)
         )
     )
+    admin.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
+
+
+def _locale_options(found: Properties) -> list[tuple[str, str]]:
+    """What an ICU (or, since PostgreSQL 17, a built-in) locale needs besides."""
+    if found.provider == "b":
+        return [("LOCALE_PROVIDER", "builtin"), ("BUILTIN_LOCALE", found.locale)]
+    if found.provider != "i":
+        return []
+    rules = [("ICU_RULES", found.icu_rules)] if found.icu_rules else []
+    return [("LOCALE_PROVIDER", "icu"), ("ICU_LOCALE", found.locale), *rules]
+
+
+def _value(option: str, value: str) -> sql.Composable:
+    return sql.Identifier(value) if option == "TABLESPACE" else sql.Literal(value)
 
 
 def drop_database(admin: psycopg.Connection[Any], name: str) -> None:
+    """Drop it with whoever is connected; a template is made an ordinary database first."""
+    row = admin.execute(
+        "SELECT datistemplate FROM pg_database WHERE datname = %s", [name]
+    ).fetchone()
+    if row and row[0]:
+        admin.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(sql.Identifier(name)))
     admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def load(
-    engine: PostgresEngine, scratch: Scratch, chunks: Iterator[bytes], manifest: Manifest
-) -> list[str]:
-    """Restore the dump into the empty scratch database; gives back warnings."""
-    warnings = _create_extensions(engine, scratch, manifest.extensions)
+def load(engine: PostgresEngine, scratch: Scratch, chunks: Iterator[bytes]) -> list[str]:
+    """Restore the dump into the empty scratch database; return warnings."""
+    warnings: list[str] = []
     with plain_file(chunks) as dump, process.password_file(_password(engine)) as secret:
-        contents, privileges = table_of_contents(dump, engine.limits)
-        parallel = ["--exit-on-error", f"--jobs={JOBS}"]
-        _pg_restore(engine, scratch, dump, contents, parallel, secret)
-        try:
-            # A role that does not exist here must not stop a restore on a fresh machine.
-            _pg_restore(engine, scratch, dump, privileges, [], secret)
-        except ToolFailed as error:
-            warnings.append(f"not all privileges could be granted: {error}")
+        contents = postgres_contents.read(dump, engine.limits)
+        with engine.connect(scratch) as connection:
+            owners = postgres_contents.owner_options(connection, contents, warnings)
+        tool = _PgRestore(engine, scratch, dump, secret, warnings)
+        tool.run(contents.schemas, [*owners, "--exit-on-error"])
+        for line in contents.extensions:
+            # Each alone: one that needs a superuser (pg_stat_statements) holds no tables.
+            tool.attempt([line], [], "an extension was not created")
+        tool.run(contents.objects, [*owners, "--exit-on-error", f"--jobs={JOBS}"])
+        tool.attempt(contents.administrative, owners, "not everything for replication was made")
+        # A role that does not exist here must not stop a restore on a fresh machine.
+        tool.attempt(contents.privileges, owners, "not all privileges could be granted")
     with engine.connect(scratch) as connection:
         connection.execute("ANALYZE")
     return warnings
 
 
-def _create_extensions(
-    engine: PostgresEngine, scratch: Scratch, extensions: list[str]
-) -> list[str]:
-    """Each alone: one that needs a superuser (pg_stat_statements) is seldom needed by tables."""
-    warnings = []
-    with engine.connect(scratch) as connection:
-        for name in extensions:
-            try:
-                connection.execute(
-                    sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(name))
-                )
-            except psycopg.Error as error:
-                warnings.append(f"extension {name} was not created: {error}".strip())
-    return warnings
+@dataclass
+class _PgRestore:
+    """pg_restore from one dump into one database."""
 
+    engine: PostgresEngine
+    scratch: Scratch
+    dump: IO[bytes]
+    secret: dict[str, str]
+    warnings: list[str]
 
-def _pg_restore(
-    engine: PostgresEngine,
-    scratch: Scratch,
-    dump: IO[bytes],
-    contents: bytes,
-    options: list[str],
-    secret: dict[str, str],
-) -> None:
-    if not contents.strip():
-        return
-    connector = engine.connector
-    command, env = connector.command(connector.restore_cmd, scratch.name)
-    with listed(contents) as listing:
-        process.run(
-            [*command, "--no-owner", *options, f"--use-list={listing}", path_of(dump)],
-            env={**connector.restore_env, **env, **secret},
-            limits=engine.limits,
-            pass_fds=[dump.fileno()],
-        )
+    def run(self, lines: list[bytes], options: list[str]) -> None:
+        """Restore these entries; raises `ToolFailed`."""
+        if not lines:
+            return
+        connector = self.engine.connector
+        command, env = connector.command(connector.restore_cmd, self.scratch.name)
+        with listed(b"".join(lines)) as listing:
+            process.run(
+                [*command, *options, f"--use-list={listing}", path_of(self.dump)],
+                env={**connector.restore_env, **env, **self.secret},
+                limits=self.engine.limits,
+                pass_fds=[self.dump.fileno()],
+            )
 
-
-@contextmanager
-def listed(contents: bytes) -> Iterator[str]:
-    """The path of a file with these lines of a table of contents, for `--use-list`."""
-    with tempfile.NamedTemporaryFile(prefix="toc-") as listing:
-        listing.write(contents)
-        listing.flush()
-        yield listing.name
-
-
-def table_of_contents(dump: IO[bytes], limits: process.Limits) -> tuple[bytes, bytes]:
-    """The archive's list without extensions, split into contents and privileges."""
-    listing = process.run(
-        ["pg_restore", "--list", path_of(dump)], env={}, limits=limits, pass_fds=[dump.fileno()]
-    )
-    contents, privileges = [], []
-    for line in listing.splitlines(keepends=True):
-        if line.startswith(b";") or EXTENSION_LINE.match(line):
-            continue
-        (privileges if PRIVILEGE_LINE.match(line) else contents).append(line)
-    return b"".join(contents), b"".join(privileges)
-
-
-@contextmanager
-def plain_file(chunks: Iterator[bytes]) -> Iterator[IO[bytes]]:
-    """The opened dump in a file without a name, so that even kill -9 leaves nothing readable."""
-    temporary = tempfile.TemporaryFile if sys.platform == "linux" else tempfile.NamedTemporaryFile
-    with temporary() as file:
-        for data in chunks:
-            file.write(data)
-        file.flush()
-        yield file
-
-
-def path_of(file: IO[bytes]) -> str:
-    """A path by which pg_restore and each of its workers opens the file anew."""
-    return f"/dev/fd/{file.fileno()}" if sys.platform == "linux" else os.fspath(file.name)
+    def attempt(self, lines: list[bytes], options: list[str], warning: str) -> None:
+        """Restore what can be restored of these entries; the rest is a warning."""
+        try:
+            self.run(lines, options)
+        except ToolFailed as error:
+            self.warnings.append(f"{warning}: {error}")
 
 
 def _password(engine: PostgresEngine) -> str | None:

@@ -123,8 +123,9 @@ def environment() -> dict[str, str]:
 def swap_in(
     vault: Vault,
     scratch: Scratch,
+    manifest: Manifest,
     tables: Sequence[carry.Carried],
-    commit_mark: Callable[[Any], None],
+    commit_mark: Callable[[Any, list[str]], None],
 ) -> tuple[Swap, list[str]]:
     """Carry over what must survive, mark the restore as done in the copy, and swap.
 
@@ -135,8 +136,9 @@ def swap_in(
     if vault.engine.exists():
         with vault.engine.connect() as live, vault.engine.connect(scratch) as restored:
             warnings = carry.carry(live, restored, tables)
-            commit_mark(restored)
-    return vault.engine.swap(scratch), warnings
+            commit_mark(restored, warnings)
+    swap = vault.engine.swap(scratch, manifest)
+    return swap, [*warnings, *swap.warnings]
 
 
 def restore_media(vault: Vault, manifest: Manifest) -> int:

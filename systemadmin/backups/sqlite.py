@@ -44,6 +44,7 @@ class SqliteEngine:
     name = "sqlite"
     suffix = ".sqlite3"
     packs_itself = False
+    swap_method = "sqlite"
 
     def __init__(self, alias: str = "default", work_dir: Path | None = None) -> None:
         self.alias = alias
@@ -126,7 +127,7 @@ class SqliteEngine:
     def drain(self, seconds: float) -> None:
         """Nothing to wait for: the swap takes its turn among the writers of the file."""
 
-    def swap(self, scratch: Scratch) -> Swap:
+    def swap(self, scratch: Scratch, manifest: Manifest) -> Swap:
         """Write the scratch into the live file as one transaction: whole, or as it was."""
         started = time.monotonic()
         try:
@@ -154,6 +155,16 @@ class SqliteEngine:
 
     def may_swap(self) -> bool:
         return True
+
+    def obstacle_to_swap(self) -> str:
+        return ""
+
+    def obstacle_in_place(self) -> str:
+        return "Only PostgreSQL is restored in place."
+
+    def properties(self) -> dict[str, Any]:
+        """A file has none besides its contents."""
+        return {}
 
     def sweep(self, *, keep_days: float) -> list[str]:
         """Remove scratch directories nobody works on; call it with the lock held."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -46,6 +47,7 @@ class Store:
         partial = self.partial_dir / name
         try:
             with open(partial, "xb", opener=_private) as file:
+                _lock(file)
                 sink = FileSink(file)
                 yield sink
                 sink.close()
@@ -71,11 +73,21 @@ class Store:
 
     def write_manifest(self, manifest: Manifest, data: bytes) -> None:
         """The commit mark: from here on the backup counts as whole."""
-        name = manifest.name + SUFFIX
+        self.write_file(manifest.name + SUFFIX, data)
+
+    def write_file(self, name: str, data: bytes) -> None:
+        """A small file that is there wholly or not at all; raises `StoreFailed`."""
         if self.local:
             with self.new_file(name) as sink:
                 sink.write(data)
-        elif self.storage.save(name, ContentFile(data)) != name:
+            return
+        try:
+            given = self.storage.save(name, ContentFile(data))
+        except Exception as error:
+            # Each storage has its own exceptions.
+            raise StoreFailed(f"{name} could not be written: {error}") from error
+        if given != name:
+            self.storage.delete(given)
             raise StoreFailed(f"{name} exists already.")
 
     def read_manifest(self, name: str) -> bytes:
@@ -111,9 +123,13 @@ class Store:
         if digest != part.sha256:
             raise StreamDamaged(f"{part.name} is not what was written: its SHA-256 differs.")
 
+    def files(self) -> list[str]:
+        """Names of all stored files."""
+        return list(self.storage.listdir("")[1])
+
     def names(self) -> list[str]:
         """Names of backups that have a manifest, valid or not, oldest first."""
-        files = self.storage.listdir("")[1]
+        files = self.files()
         return sorted(f.removesuffix(SUFFIX) for f in files if f.endswith(SUFFIX))
 
     def incomplete(self, prefix: str) -> list[str]:
@@ -138,16 +154,30 @@ class Store:
             raise StoreFailed(f"{name} cannot be deleted: {error}") from error
 
     def sweep_partials(self) -> list[str]:
-        """Remove what killed processes left half written; call it with the lock held."""
+        """Remove what killed processes left half written; call it with the lock held.
+
+        The folder may be shared with another installation, whose lock is another one: what a
+        living process writes to is locked, and stays.
+        """
         swept = []
         for partial in self.partial_dir.iterdir():
-            with suppress(FileNotFoundError):
-                partial.unlink()
-            swept.append(partial.name)
+            with suppress(FileNotFoundError), partial.open("rb") as file:
+                if _lock(file):
+                    partial.unlink()
+                    swept.append(partial.name)
         return sorted(swept)
 
     def free_bytes(self) -> int:
         return shutil.disk_usage(self.partial_dir).free
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Take the kernel's lock on an opened file, if nobody has it; it ends with the process."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _private(path: str, flags: int) -> int:

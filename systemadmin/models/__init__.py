@@ -2,7 +2,7 @@
 
 from systemadmin.models.alerts import Alert, AlertNotice, AlertRule, AlertSilence
 from systemadmin.models.audit import AuditEntry, AuditSeal, AuditStatement, AuditVerification
-from systemadmin.models.backups import Backup, BackupVerification, Restore
+from systemadmin.models.backups import Backup, BackupVerification, Installation, Restore
 from systemadmin.models.blocked_networks import BlockedNetwork
 from systemadmin.models.configuration import ConfigurationChange, SystemConfig
 from systemadmin.models.idempotency import IdempotencyKey
@@ -36,6 +36,7 @@ __all__ = [
     "EncryptedTotpDevice",
     "Heartbeat",
     "IdempotencyKey",
+    "Installation",
     "MaintenanceWindow",
     "Notification",
     "RecoveryCode",

@@ -1,5 +1,6 @@
 """Backups, the proofs that they restore, and restores: records that outlive a restore."""
 
+import uuid
 from typing import Any
 
 from django.conf import settings
@@ -9,6 +10,34 @@ from django.utils.translation import gettext_lazy as _
 
 from systemadmin.foundation.models import TimestampedModel
 from systemadmin.querysets.backups import BackupQuerySet, RestoreQuerySet
+
+
+def new_uid() -> str:
+    """An identity that no other installation has."""
+    return str(uuid.uuid4())
+
+
+class Installation(TimestampedModel):
+    """Which installation this database belongs to: one row, kept by every restore.
+
+    Backups state it in their signed manifest, and only their maker retires them.
+    """
+
+    uid = models.CharField(_("identity"), max_length=36, default=new_uid, unique=True)
+
+    class Meta:
+        verbose_name = _("installation")
+        verbose_name_plural = _("installations")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(id=1),
+                name="systemadmin_installation_is_one",
+                violation_error_message=_("There is one installation per database."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.uid
 
 
 class RecordedWork(TimestampedModel):
@@ -90,6 +119,12 @@ class Backup(RecordedWork):
     rows = models.BigIntegerField(_("rows"), default=0)
     media_files = models.PositiveIntegerField(_("uploaded files"), default=0)
     parts = models.JSONField(_("stored files"), default=list, blank=True)
+    installation = models.CharField(
+        _("made by the installation"), max_length=36, blank=True, editable=False
+    )
+    installation_name = models.CharField(
+        _("address of its maker"), max_length=200, blank=True, editable=False
+    )
     progress_bytes = models.BigIntegerField(_("bytes so far"), default=0)
     is_pinned = models.BooleanField(
         _("pinned"), default=False, help_text=_("Retention never deletes a pinned backup.")

@@ -1,10 +1,14 @@
 """Reads of backups and restores."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Coalesce
+
+# Another machine's clock may be this much ahead of ours.
+CLOCK_TOLERANCE = timedelta(minutes=10)
 
 
 class BackupQuerySet(models.QuerySet):
@@ -30,9 +34,22 @@ class BackupQuerySet(models.QuerySet):
         """Those that a restore waits for or works with, or that are its way back."""
         return self.filter(restores__unfinished=True).distinct()
 
-    def last_complete(self) -> Any:
-        """The newest complete one, or None."""
-        return self.complete().order_by("-taken_at", "-id").first()
+    def of_installation(self, uid: str) -> "BackupQuerySet":
+        """Those that this installation made."""
+        return self.filter(installation=uid)
+
+    def with_maker(self, uid: str) -> "BackupQuerySet":
+        """Each with `is_own`: whether this installation made it."""
+        return self.annotate(is_own=Q(installation=uid))
+
+    def last_complete(self, now: datetime) -> Any:
+        """The newest complete one, or None.
+
+        One that states a later moment than now was made while the clock was wrong: it would be
+        the newest for as long as the clock was ahead.
+        """
+        known = self.complete().filter(taken_at__lte=now + CLOCK_TOLERANCE)
+        return known.order_by("-taken_at", "-id").first()
 
 
 class RestoreQuerySet(models.QuerySet):

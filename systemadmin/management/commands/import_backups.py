@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from systemadmin.services.backups import import_backups
+from systemadmin.services.backups.installation import is_own
 
 
 class Command(BaseCommand):
@@ -16,7 +17,8 @@ class Command(BaseCommand):
         """Import, and say what was found."""
         found = import_backups()
         for backup in found.imported:
-            self.stdout.write(f"imported {backup.name}")
+            maker = f" of {backup.installation} ({backup.installation_name})"
+            self.stdout.write(f"imported {backup.name}" + ("" if is_own(backup) else maker))
         for backup in found.missing:
             self.stdout.write(f"missing {backup.name}")
         for name, reason in found.refused.items():

@@ -6,7 +6,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from systemadmin.backups.errors import BackupError
 from systemadmin.foundation.errors import DomainError
+from systemadmin.models import Backup
 from systemadmin.services.backups import plan_retention, prune_backups
+from systemadmin.services.backups.installation import current_installation
 
 
 class Command(BaseCommand):
@@ -24,6 +26,8 @@ class Command(BaseCommand):
             for backup, decision in plan_retention():
                 fate = "keep" if decision.keep else "delete"
                 self.stdout.write(f"{fate:6} {backup.name} {decision.reason}")
+            others = Backup.objects.complete().exclude(installation=current_installation())
+            self.stdout.write(f"{others.count()} of other installations are left alone.")
             return
         try:
             gone = prune_backups()

@@ -4,7 +4,9 @@ import json
 import os
 from typing import Any
 
+import psycopg
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import DatabaseError
 
 from systemadmin.backups.errors import BackupError
 from systemadmin.backups.manifest import unpack
@@ -38,4 +40,13 @@ class Command(BaseCommand):
                 answer["warnings"] = replace_contents(manifest, dump, options["restore"])
             except BackupError as error:
                 answer |= {"error": str(error), "code": error.code}
+            except (psycopg.Error, DatabaseError) as error:
+                answer |= {"error": _sentence(error), "code": "database_error"}
         self.stdout.write(json.dumps(answer))
+
+
+def _sentence(error: Exception) -> str:
+    """What the server said; a driver's own texts may hold a connection string."""
+    cause = error if isinstance(error, psycopg.Error) else error.__cause__
+    said = cause.diag.message_primary if isinstance(cause, psycopg.Error) else None
+    return f"The server refused the load: {said or type(cause or error).__name__}."

@@ -4,13 +4,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
+from django.utils import timezone
 
 from systemadmin.backups.errors import BackupError
 from systemadmin.backups.vault import open_vault
-from systemadmin.foundation.errors import DomainError
+from systemadmin.foundation.errors import DomainError, InvalidInput
 from systemadmin.foundation.parsing import is_whole_number
 from systemadmin.models import Backup
 from systemadmin.services.backups import import_backups, restore_backup
+from systemadmin.services.backups.installation import current_installation
 from systemadmin.services.backups.rescuing import rescue
 
 
@@ -28,6 +30,12 @@ class Command(BaseCommand):
             "--confirm", metavar="DATABASE", help="The database's name, typed, instead of asking."
         )
         parser.add_argument(
+            "--confirm-installation",
+            metavar="IDENTITY",
+            default="",
+            help="The maker's identity, typed, when another installation made the backup.",
+        )
+        parser.add_argument(
             "--rescue",
             action="store_true",
             help="The database is gone or unreadable: no safety backup, no records kept.",
@@ -39,13 +47,15 @@ class Command(BaseCommand):
         confirm = options["confirm"] or input(f"Type {database} to replace that database: ")
         try:
             if options["rescue"]:
-                self.rescue(options["backup"], confirm)
+                self.rescue(options["backup"], confirm, options["confirm_installation"])
             else:
-                self.restore(options["backup"], confirm)
+                self.restore(options["backup"], confirm, options["confirm_installation"])
+        except InvalidInput as error:
+            raise CommandError("; ".join(str(one["detail"]) for one in error.errors)) from error
         except (BackupError, DomainError) as error:
             raise CommandError(str(error)) from error
 
-    def restore(self, wanted: str | None, confirm: str) -> None:
+    def restore(self, wanted: str | None, confirm: str, confirm_installation: str) -> None:
         """The usual way."""
         try:
             backup = find(wanted)
@@ -53,7 +63,9 @@ class Command(BaseCommand):
             raise CommandError(
                 "The database cannot be read. If it is gone, run this with --rescue."
             ) from error
-        done = restore_backup(backup=backup, confirm=confirm)
+        done = restore_backup(
+            backup=backup, confirm=confirm, confirm_installation=confirm_installation
+        )
         self.stdout.write(
             f"Restored {backup.name} ({done.method}); closed for {done.closed_seconds:.1f} s; "
             f"safety backup {done.safety_backup}."
@@ -61,19 +73,20 @@ class Command(BaseCommand):
         for warning in done.warnings:
             self.stdout.write(f"Warning: {warning}")
 
-    def rescue(self, wanted: str | None, confirm: str) -> None:
+    def rescue(self, wanted: str | None, confirm: str, confirm_installation: str) -> None:
         """Without a database to ask, the storage itself is the list."""
-        name, warnings = rescue(wanted, confirm)
+        name, warnings = rescue(wanted, confirm, confirm_installation)
         self.stdout.write(f"Restored {name}.")
         for warning in warnings:
             self.stdout.write(f"Warning: {warning}")
 
 
 def find(wanted: str | None) -> Backup:
-    """The backup of that name or id, or the newest complete one, known by a row or not."""
+    """The backup of that name or id, or our newest complete one, known by a row or not."""
     for _attempt in range(2):
         if wanted is None:
-            found = Backup.objects.exclude(trigger=Backup.Trigger.SAFETY).last_complete()
+            own = Backup.objects.of_installation(current_installation())
+            found = own.exclude(trigger=Backup.Trigger.SAFETY).last_complete(timezone.now())
         elif is_whole_number(wanted):
             found = Backup.objects.filter(pk=wanted).first()
         else:

@@ -1,5 +1,6 @@
 """What a restore carries over from the replaced database, and the mark that it has happened."""
 
+import json
 from datetime import datetime
 from typing import Any, Final
 
@@ -9,6 +10,8 @@ from systemadmin.backups.carry import Carried, Side
 
 USERS: Final = "systemadmin_user"
 CARRIED: Final = (
+    # Restored from wherever: this database stays the installation that it is.
+    Carried("systemadmin_installation", replace=True),
     Carried("systemadmin_backup", references=(("actor_id", USERS),), replace=True),
     Carried("systemadmin_backupverification", references=(("actor_id", USERS),), replace=True),
     Carried("systemadmin_restore", references=(("actor_id", USERS),), replace=True),
@@ -19,16 +22,17 @@ CARRIED: Final = (
 )
 
 
-def mark_done(connection: Any, restore_id: int) -> None:
-    """Say in the restored database that this restore is done.
+def mark_done(connection: Any, restore_id: int, *, method: str, warnings: list[str]) -> None:
+    """Say in the restored database that this restore is done, how, and with what warnings.
 
     Written where the restored rows are, it is true exactly when they have become the live ones.
     """
     side = Side(connection)
     connection.execute(
         "UPDATE systemadmin_restore SET status = 'done', step = 'swapped',"  # noqa: S608
-        f" unfinished = NULL, finished_at = {side.mark} WHERE id = {side.mark}",
-        [_moment(side), restore_id],
+        f" unfinished = NULL, finished_at = {side.mark}, method = {side.mark},"
+        f" warnings = {side.mark} WHERE id = {side.mark}",
+        [_moment(side), method, json.dumps(warnings), restore_id],
     )
 
 

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from django.db import transaction
 
 from systemadmin import audit
+from systemadmin.backups import pins
 from systemadmin.backups.errors import BackupError
 from systemadmin.backups.manifest import Manifest
 from systemadmin.backups.vault import PREFIX, Vault, open_vault
 from systemadmin.models import Backup, User
+from systemadmin.services.backups.installation import current_installation
 from systemadmin.services.backups.records import fill
 
 
@@ -25,7 +27,8 @@ class Comparison:
 def import_backups(*, actor: User | None = None, vault: Vault | None = None) -> Comparison:
     """Make rows for stored backups that have none, and mark rows whose files are gone."""
     vault = vault or open_vault()
-    stored = vault.store.names()
+    stored, pinned = vault.store.names(), pins.found(vault.store)
+    uid = current_installation()
     rows = {row.name: row for row in Backup.objects.all()}
     result = Comparison(incomplete=vault.store.incomplete(PREFIX))
     for name in stored:
@@ -37,7 +40,10 @@ def import_backups(*, actor: User | None = None, vault: Vault | None = None) -> 
         except BackupError as error:
             result.refused[name] = str(error)
             continue
-        result.imported.append(_import(manifest, row, actor))
+        is_pinned = uid in pinned.get(name, set()) and pins.holds(
+            vault.store, vault.signer, backup=name, installation=uid
+        )
+        result.imported.append(_import(manifest, row, actor, is_pinned=is_pinned))
     for row in rows.values():
         if row.status == Backup.Status.COMPLETE and row.name not in stored:
             _mark_missing(row, actor)
@@ -46,10 +52,16 @@ def import_backups(*, actor: User | None = None, vault: Vault | None = None) -> 
 
 
 @transaction.atomic
-def _import(manifest: Manifest, row: Backup | None, actor: User | None) -> Backup:
-    """A row for a whole backup; one that a dead process left unfinished becomes complete."""
+def _import(
+    manifest: Manifest, row: Backup | None, actor: User | None, *, is_pinned: bool
+) -> Backup:
+    """A row for a whole backup; one that a dead process left unfinished becomes complete.
+
+    It says who made the backup, and which installation: only that one retires it.
+    """
     backup = row or Backup(name=manifest.name, trigger=Backup.Trigger.IMPORT, note=manifest.note)
     fill(backup, manifest)
+    backup.is_pinned = backup.is_pinned or is_pinned
     backup.status, backup.error, backup.error_code = Backup.Status.COMPLETE, "", ""
     backup.actor_name = backup.actor_name or manifest.actor
     backup.finished_at = backup.finished_at or manifest.taken_at

@@ -17,6 +17,11 @@ from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import Backup, User
 from systemadmin.services.audit_heads import head_for_manifest
+from systemadmin.services.backups.installation import (
+    current_installation,
+    installation_name,
+    remember_installation,
+)
 from systemadmin.services.backups.reaping import reap_interrupted
 from systemadmin.services.backups.records import (
     app_version,
@@ -91,7 +96,8 @@ def backup_since(moment: datetime, reason: str, *, actor: User | None = None) ->
     For acts that share a backup: several erasures ordered at once, or deletions by the clock that
     the daily backup precedes. Otherwise as `backup_before`.
     """
-    newest = Backup.objects.last_complete()
+    own = Backup.objects.of_installation(current_installation())
+    newest = own.last_complete(timezone.now())
     if newest is not None and newest.taken_at is not None and newest.taken_at >= moment:
         return newest
     return backup_before(reason, actor=actor)
@@ -115,6 +121,8 @@ def _new_row(actor: User | None, note: str, trigger: str, status: str) -> Backup
         note=note.strip(),
         actor=actor,
         actor_name=name_of(actor),
+        installation=current_installation(),
+        installation_name=installation_name(),
         started_at=timezone.now() if status == Backup.Status.RUNNING else None,
     )
     backup.full_clean(exclude=["actor"], validate_constraints=False)
@@ -149,9 +157,12 @@ def _create(vault: Vault, backup: Backup) -> None:
         note=backup.note,
         actor=backup.actor_name,
         app_version=app_version(),
+        installation=backup.installation,
+        installation_name=backup.installation_name,
         with_media=setting("backups.with_media"),
         audit_head=head_for_manifest(),
     )
+    remember_installation(backup.installation)
     fill(backup, create(vault, wish, lambda size: _show_progress(backup, size)))
 
 

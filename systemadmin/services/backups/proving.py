@@ -22,7 +22,9 @@ from systemadmin.errors import BackupNotRestorable, BackupWorkInProgress
 from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import Backup, BackupVerification, User
+from systemadmin.querysets.backups import CLOCK_TOLERANCE
 from systemadmin.services.alerts import resolve_alert
+from systemadmin.services.backups.installation import current_installation
 from systemadmin.services.backups.records import (
     begin,
     end,
@@ -73,11 +75,13 @@ def verify_backup(*, actor: User | None = None, backup: Backup) -> BackupVerific
 def verification_is_due() -> Backup | None:
     """The newest backup when the last proof is older than the rule allows, else None."""
     days = setting("backups.verify_every_days")
-    newest = Backup.objects.last_complete()
+    now = timezone.now()
+    newest = Backup.objects.of_installation(current_installation()).last_complete(now)
     if not days or newest is None or newest.verification != Backup.Verification.NEVER:
         return None
-    recent = timezone.now() - timedelta(days=days)
-    tried = BackupVerification.objects.filter(created_at__gte=recent)
+    # What states a later moment was tried while the clock was wrong.
+    span = (now - timedelta(days=days), now + CLOCK_TOLERANCE)
+    tried = BackupVerification.objects.filter(created_at__range=span)
     return None if tried.exists() else newest
 
 

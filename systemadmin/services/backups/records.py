@@ -1,18 +1,22 @@
 """What all backup services share: the lock, the rows' beginnings and ends, the notices."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db import connection, connections, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from systemadmin import audit
 from systemadmin.backups.errors import BackupError
 from systemadmin.backups.manifest import Manifest
 from systemadmin.backups.vault import Vault
 from systemadmin.errors import BackupWorkInProgress
-from systemadmin.models import Backup, User
+from systemadmin.foundation.sockets import forget_stored_values
+from systemadmin.models import Backup, Restore, User
 from systemadmin.models.backups import RecordedWork
 from systemadmin.services.alerts import raise_alert, resolve_alert
 
@@ -86,6 +90,8 @@ def fill(backup: Backup, manifest: Manifest) -> None:
     backup.tables = {name: table.rows for name, table in manifest.tables.items()}
     backup.rows = manifest.rows
     backup.media_files = manifest.media_files
+    backup.installation = manifest.installation or backup.installation
+    backup.installation_name = manifest.installation_name or backup.installation_name
     backup.parts = [
         {"kind": part.kind, "name": part.name, "size": part.size} for part in manifest.parts
     ]
@@ -105,3 +111,32 @@ def tell_success(rule: str, failure_rule: str, summary: str, key: str, **details
     raise_alert(rule=rule, severity="info", summary=summary, detail=detail, key=key)
     # Good news needs nobody: it must not stay on the list of what is open.
     resolve_alert(rule=rule, key=key)
+
+
+def forget_copies() -> None:
+    """Drop what processes remember of the replaced database."""
+    forget_stored_values()
+    # Without its cache the application works more slowly; the restore has been done all the same.
+    with suppress(Exception):
+        cache.clear()
+
+
+@transaction.atomic
+def record_done(restore: Restore) -> None:
+    """Store that a restore has been done, in the row, the audit trail and the alerts."""
+    restore.step = "finished"
+    end(restore, Restore.Status.DONE)
+    audit.record(
+        "systemadmin.restore.done",
+        actor=restore.actor,
+        target=restore.backup,
+        metadata={"method": restore.method, "closed_seconds": restore.closed_seconds},
+    )
+    tell_success(
+        "restore.done",
+        "restore.failed",
+        _("The database was restored from %s.") % restore.backup.name,
+        str(restore.pk),
+        closed_seconds=restore.closed_seconds,
+        warnings="; ".join(restore.warnings),
+    )

@@ -5,8 +5,9 @@ from typing import IO
 from django.db import connection, transaction
 
 from systemadmin.backups import postgres_in_place as in_place
+from systemadmin.backups import postgres_properties
 from systemadmin.backups.carry import Side, carry_tables
-from systemadmin.backups.errors import ContentMismatch, DatabaseBusy
+from systemadmin.backups.errors import ContentMismatch, DatabaseBusy, PropertiesNotSet
 from systemadmin.backups.manifest import Manifest
 from systemadmin.backups.postgres import PostgresEngine
 from systemadmin.backups.vault import open_vault
@@ -25,17 +26,22 @@ def replace_contents(manifest: Manifest, dump: IO[bytes], restore_id: int) -> li
         raise DatabaseBusy("Only PostgreSQL is restored in place.")
     with transaction.atomic():
         raw = connection.connection
+        before = postgres_properties.read(raw, engine.database)
         if reason := in_place.why_not(raw):
             raise DatabaseBusy(reason)
         # What waits for the end of the transaction would forbid the migrations' ALTER TABLE.
         raw.execute("SET CONSTRAINTS ALL IMMEDIATE")
         in_place.lock_everything(engine, raw)
-        in_place.keep(raw, [item.table for item in CARRIED])
+        kept = in_place.keep(raw, [item.table for item in CARRIED])
         in_place.empty(raw)
         warnings = in_place.fill(engine, raw, dump, manifest)
         settled = settle_here(purge=True)
         if settled.problems:
             raise ContentMismatch("; ".join(settled.problems[:10]))
+        in_place.check_kept(raw, kept)
         carried = carry_tables(Side(raw, in_place.KEPT), Side(raw), CARRIED)
-        mark_done(raw, restore_id)
-    return [*warnings, *settled.warnings, *carried]
+        warnings = [*warnings, *settled.warnings, *carried]
+        mark_done(raw, restore_id, method="in_place", warnings=warnings)
+        if postgres_properties.read(raw, engine.database) != before:
+            raise PropertiesNotSet("The load changed a property of the database itself.")
+    return warnings

@@ -5,16 +5,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from django.conf import settings
-from django.core.cache import cache
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from systemadmin import audit
 from systemadmin.backups.engine import Scratch, Swap
-from systemadmin.backups.errors import BackupError, ContentMismatch
+from systemadmin.backups.errors import BackupError, ContentMismatch, PropertiesNotSet
 from systemadmin.backups.in_place import replace_in_place
 from systemadmin.backups.manifest import Manifest
 from systemadmin.backups.restore import (
@@ -31,14 +31,16 @@ from systemadmin.errors import (
     BackupWorkInProgress,
     RestoreInProgress,
     RestoreNotConfirmed,
+    RestoreOfAnotherInstallation,
 )
 from systemadmin.foundation.api.access import TwoFactorRequired
 from systemadmin.foundation.hard_maintenance import disable_hard, enable_hard
 from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
-from systemadmin.foundation.sockets import forget_stored_values, setting
+from systemadmin.foundation.sockets import setting
 from systemadmin.models import Backup, Restore, User
 from systemadmin.services.audit_runs import note_restored_trail
 from systemadmin.services.backups.carrying import CARRIED, mark_done
+from systemadmin.services.backups.installation import current_installation
 from systemadmin.services.backups.making import make_safety_backup
 from systemadmin.services.backups.reaping import reap_interrupted
 from systemadmin.services.backups.records import (
@@ -46,10 +48,11 @@ from systemadmin.services.backups.records import (
     drop_connections,
     end,
     exclusive,
+    forget_copies,
     name_of,
+    record_done,
     refuse_inside_transaction,
     tell_failure,
-    tell_success,
 )
 
 logger = logging.getLogger("atalaya.backups")
@@ -61,17 +64,24 @@ HEARTBEAT_SECONDS = 20
 
 
 def request_restore(
-    *, actor: User | None, backup: Backup, confirm: str, passed_second_factor: bool
+    *,
+    actor: User | None,
+    backup: Backup,
+    confirm: str,
+    passed_second_factor: bool,
+    confirm_installation: str = "",
 ) -> Restore:
     """Queue a restore of the live database.
 
-    Raises `TwoFactorRequired`, `RestoreNotConfirmed`, `BackupNotRestorable` and
-    `RestoreInProgress`. The second factor is asked for even where staff may do without it.
+    `confirm_installation` is the identity of another installation whose backup it is. Raises
+    `TwoFactorRequired`, `RestoreNotConfirmed`, `RestoreOfAnotherInstallation`,
+    `BackupNotRestorable` and `RestoreInProgress`. The second factor is asked for even where
+    staff may do without it.
     """
     if not passed_second_factor and not (settings.DEBUG or settings.DEMO_MODE):
         raise TwoFactorRequired
     vault = open_vault()
-    _check_wish(vault, backup, confirm)
+    _check_wish(vault, backup, confirm, confirm_installation)
     with transaction.atomic():
         restore = _new_row(actor, backup, Backup.Trigger.API, Restore.Status.QUEUED)
         audit.record("systemadmin.restore.requested", actor=actor, target=backup)
@@ -89,7 +99,13 @@ def run_restore(restore_id: int) -> None:
             _restore(open_vault(), Restore.objects.select_related("backup").get(pk=restore_id))
 
 
-def restore_backup(*, actor: User | None = None, backup: Backup, confirm: str) -> Restore:
+def restore_backup(
+    *,
+    actor: User | None = None,
+    backup: Backup,
+    confirm: str,
+    confirm_installation: str = "",
+) -> Restore:
     """Restore now, in this process; the result is in what it returns.
 
     Raises what `request_restore` raises, and `BackupError` when it fails: the database is as
@@ -98,22 +114,26 @@ def restore_backup(*, actor: User | None = None, backup: Backup, confirm: str) -
     refuse_inside_transaction()
     vault = open_vault()
     reap_interrupted(vault)
-    _check_wish(vault, backup, confirm)
+    _check_wish(vault, backup, confirm, confirm_installation)
     restore = _new_row(actor, backup, Backup.Trigger.COMMAND, Restore.Status.RUNNING)
     restore.started_at = timezone.now()
     restore.save()
     return _restore(vault, restore)
 
 
-def _check_wish(vault: Vault, backup: Backup, confirm: str) -> None:
+def _check_wish(vault: Vault, backup: Backup, confirm: str, confirm_installation: str) -> None:
     if confirm != vault.engine.database:
         raise RestoreNotConfirmed
     if not backup.is_restorable:
         raise BackupNotRestorable
     try:
-        check_compatible(vault, vault.manifest(backup.name))
+        manifest = vault.manifest(backup.name)
+        check_compatible(vault, manifest)
     except BackupError as error:
         raise BackupNotRestorable(str(error), code=error.code) from error
+    maker = manifest.installation
+    if maker not in ("", confirm_installation, current_installation()):
+        raise RestoreOfAnotherInstallation(maker, manifest.installation_name)
 
 
 def _new_row(actor: User | None, backup: Backup, trigger: str, status: str) -> Restore:
@@ -140,8 +160,9 @@ def _restore(vault: Vault, restore: Restore) -> Restore:
                 note = _("before restoring %s") % restore.backup.name
                 restore.safety_backup = make_safety_backup(vault, actor=restore.actor, note=note)
                 swap, warnings = _replace(vault, restore, manifest)
-                _forget_copies()
-            restored = _after(vault, restore, manifest, swap, warnings)
+                restore.warnings = [*restore.warnings, *warnings]
+                forget_copies()
+            restored = _after(vault, restore, manifest, swap)
     except Exception as error:
         logger.exception("restore failed", extra={"backup": restore.backup.name})
         _fail(restore, error)
@@ -151,36 +172,51 @@ def _restore(vault: Vault, restore: Restore) -> Restore:
 
 
 def _check(vault: Vault, restore: Restore) -> Manifest:
+    """Everything that can be known before anything is touched; raises `BackupError`."""
     _step(restore, "checking")
     vault.store.sweep_partials()
     vault.engine.sweep(keep_days=setting("backups.keep_replaced_days"))
     manifest = vault.manifest(restore.backup.name)
     check_compatible(vault, manifest)
     vault.store.check(database_part(manifest))
+    obstacle = vault.engine.obstacle_to_swap()
+    restore.method = "in_place" if obstacle else vault.engine.swap_method
+    if obstacle:
+        if refusal := vault.engine.obstacle_in_place():
+            raise PropertiesNotSet(f"{obstacle} In place it is not possible either: {refusal}")
+        restore.warnings = [f"restored in place: {obstacle}"]
     return manifest
 
 
 def _replace(vault: Vault, restore: Restore, manifest: Manifest) -> tuple[Swap, list[str]]:
-    if not vault.engine.may_swap():
+    if restore.method == "in_place":
         _step(restore, "replacing")
         drop_connections()
         return replace_in_place(vault, manifest, restore.pk)
     with vault.engine.scratch("restore") as scratch:
         _step(restore, "loading")
         findings = load_proven(vault, manifest, scratch)
+        restore.warnings = findings.warnings
         _step(restore, "settling")
         settled = settle(scratch, purge=True)
+        restore.warnings = [*findings.warnings, *settled.warnings]
         if settled.problems:
             raise ContentMismatch("; ".join(settled.problems[:10]))
         _step(restore, "swapping")
-        swap, carried = _swap(vault, scratch, restore)
-    return swap, [*findings.warnings, *settled.warnings, *carried]
+        swap, carried = _swap(vault, scratch, manifest, restore)
+    return swap, carried
 
 
-def _swap(vault: Vault, scratch: Scratch, restore: Restore) -> tuple[Swap, list[str]]:
+def _swap(
+    vault: Vault, scratch: Scratch, manifest: Manifest, restore: Restore
+) -> tuple[Swap, list[str]]:
+    def mark(target: Any, carried: list[str]) -> None:
+        said = [*restore.warnings, *carried]
+        mark_done(target, restore.pk, method=restore.method, warnings=said)
+
     drop_connections()
     try:
-        return swap_in(vault, scratch, CARRIED, lambda target: mark_done(target, restore.pk))
+        return swap_in(vault, scratch, manifest, CARRIED, mark)
     finally:
         drop_connections()
 
@@ -210,52 +246,32 @@ def _closed_house(restore: Restore) -> Iterator[None]:
         restore.closed_seconds = round(time.monotonic() - started, 3)
 
 
-def _after(
-    vault: Vault, restore: Restore, manifest: Manifest, swap: Swap, warnings: list[str]
-) -> Restore:
-    """Tell the truth in the restored database; files come last, the house is open already."""
+def _after(vault: Vault, restore: Restore, manifest: Manifest, swap: Swap) -> Restore:
+    """Record the result in the restored database; files come last, when users are back."""
+    warnings = restore.warnings
     try:
         written = restore_media(vault, manifest)
     except (BackupError, OSError) as error:
         written, warnings = 0, [*warnings, f"uploaded files were not restored: {describe(error)}"]
     note_restored_trail(restore.backup.name)
-    with transaction.atomic():
-        row, _created = Restore.objects.get_or_create(
-            pk=restore.pk,
-            defaults={"backup": restore.backup, "trigger": restore.trigger},
-        )
-        row.method, row.kept_as, row.step = swap.method, swap.kept_as, "finished"
-        row.safety_backup, row.closed_seconds = restore.safety_backup, restore.closed_seconds
-        row.media_written, row.warnings = written, warnings
-        end(row, Restore.Status.DONE)
-        audit.record(
-            "systemadmin.restore.done",
-            actor=row.actor,
-            target=row.backup,
-            metadata={"method": swap.method, "closed_seconds": row.closed_seconds},
-        )
-        tell_success(
-            "restore.done",
-            "restore.failed",
-            _("The database was restored from %s.") % row.backup.name,
-            str(row.pk),
-            closed_seconds=row.closed_seconds,
-            warnings="; ".join(warnings),
-        )
+    row, _created = Restore.objects.get_or_create(
+        pk=restore.pk, defaults={"backup": restore.backup, "trigger": restore.trigger}
+    )
+    row.method, row.kept_as = swap.method, swap.kept_as
+    row.safety_backup, row.closed_seconds = restore.safety_backup, restore.closed_seconds
+    row.media_written, row.warnings = written, warnings
+    record_done(row)
     return row
-
-
-def _forget_copies() -> None:
-    """What processes remember of the replaced database is no longer true."""
-    forget_stored_values()
-    # Without its cache the house works more slowly; the restore has been done all the same.
-    with suppress(Exception):
-        cache.clear()
 
 
 def _step(restore: Restore, step: str) -> None:
     restore.step = step
-    Restore.objects.filter(pk=restore.pk).update(step=step, safety_backup=restore.safety_backup)
+    Restore.objects.filter(pk=restore.pk).update(
+        step=step,
+        safety_backup=restore.safety_backup,
+        method=restore.method,
+        warnings=restore.warnings,
+    )
 
 
 def _fail(restore: Restore, error: Exception) -> None:
@@ -266,6 +282,7 @@ def _fail(restore: Restore, error: Exception) -> None:
         if row is None or row.status == Restore.Status.DONE:
             return
         row.safety_backup, row.closed_seconds = restore.safety_backup, restore.closed_seconds
+        row.method, row.warnings = restore.method, restore.warnings
         end(row, Restore.Status.FAILED, error)
         audit.record(
             "systemadmin.restore.failed",

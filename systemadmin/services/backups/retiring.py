@@ -1,21 +1,30 @@
-"""Retention: which backups go, by rule, and never one that is needed."""
+"""Retention: which of our own backups go, by rule, and never one that is needed."""
 
 import logging
+from collections.abc import Iterable
+from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from systemadmin import audit
-from systemadmin.backups.errors import BackupError
+from systemadmin.backups import pins
+from systemadmin.backups.errors import BackupError, StoreFailed
 from systemadmin.backups.manifest import Part
 from systemadmin.backups.retention import Candidate, Decision, Rule, decide
 from systemadmin.backups.vault import Vault, open_vault
-from systemadmin.errors import BackupWorkInProgress
+from systemadmin.errors import BackupFailed, BackupWorkInProgress
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import Backup, User
+from systemadmin.services.backups.installation import current_installation
 from systemadmin.services.backups.records import exclusive, tell_failure
 
 logger = logging.getLogger("atalaya.backups")
+
+STORED = (Backup.Status.COMPLETE, Backup.Status.DAMAGED)
+# These are gone, and show that time passed.
+GONE = (Backup.Status.EXPIRED, Backup.Status.MISSING)
 
 
 def retention_rule() -> Rule:
@@ -25,40 +34,93 @@ def retention_rule() -> Rule:
         weeks=setting("backups.keep_weeks"),
         months=setting("backups.keep_months"),
         floor=setting("backups.keep_at_least"),
+        longest_gap=max(timedelta(days=2), timedelta(hours=2 * setting("backups.every_hours"))),
     )
 
 
-def plan_retention(rule: Rule | None = None) -> list[tuple[Backup, Decision]]:
-    """Every stored backup with its fate, newest first; changes nothing."""
+def plan_retention(
+    rule: Rule | None = None, *, vault: Vault | None = None
+) -> list[tuple[Backup, Decision]]:
+    """Every stored backup of this installation with its fate, newest first; changes nothing.
+
+    What the rule lets go stays all the same when the storage says so: by a pin, or by a signed
+    manifest that names another maker or cannot be read.
+    """
+    vault = vault or open_vault()
+    own = Backup.objects.of_installation(current_installation())
+    rows = {row.pk: row for row in own.filter(status__in=[*STORED, *GONE], taken_at__isnull=False)}
     in_use = set(Backup.objects.in_use().values_list("pk", flat=True))
-    stored = [Backup.Status.COMPLETE, Backup.Status.DAMAGED]
-    rows = {row.pk: row for row in Backup.objects.filter(status__in=stored)}
+    order = _order_made(rows.values())
     candidates = [
-        Candidate(
-            key=row.pk,
-            taken_at=row.taken_at or row.created_at,
-            is_good=row.is_restorable and row.verification != Backup.Verification.FAILED,
-            is_verified=row.verification == Backup.Verification.PASSED,
-            is_pinned=row.is_pinned or row.pk in in_use,
-        )
-        for row in rows.values()
+        _candidate(row, order[row.pk], is_in_use=row.pk in in_use) for row in rows.values()
     ]
-    decisions = decide(candidates, rule or retention_rule(), timezone.now())
-    return [(rows[decision.key], decision) for decision in decisions]
+    decisions = decide(candidates, rule or retention_rule())
+    pinned = pins.found(vault.store)
+    return [
+        (rows[decision.key], _confirmed(vault, rows[decision.key], decision, pinned))
+        for decision in decisions
+    ]
+
+
+def _order_made(rows: Iterable[Backup]) -> dict[int, tuple[float, int]]:
+    """The order in which backups were made, whatever the clock said.
+
+    Those recorded here by their ids: each counts as made at the latest moment that it or one
+    before it states. Imported ones are placed among them by the moment that they state.
+    """
+    order: dict[int, tuple[float, int]] = {}
+    latest = 0.0
+    for row in sorted(rows, key=lambda row: row.pk):
+        stated = (row.taken_at or row.created_at).timestamp()
+        if row.trigger != Backup.Trigger.IMPORT:
+            latest = max(latest, stated)
+            stated = latest
+        order[row.pk] = (stated, row.pk)
+    return order
+
+
+def _candidate(row: Backup, made: tuple[float, int], *, is_in_use: bool) -> Candidate:
+    return Candidate(
+        key=row.pk,
+        taken_at=row.taken_at or row.created_at,
+        is_good=row.is_restorable and row.verification != Backup.Verification.FAILED,
+        is_verified=row.verification == Backup.Verification.PASSED,
+        is_pinned=row.is_pinned or is_in_use,
+        is_stored=row.status in STORED,
+        made=made,
+    )
+
+
+def _confirmed(
+    vault: Vault, row: Backup, decision: Decision, pinned: dict[str, set[str]]
+) -> Decision:
+    """The decision as the storage allows it."""
+    if decision.keep:
+        return decision
+    if row.name in pinned:
+        return Decision(row.pk, True, "pinned in the storage")
+    try:
+        maker = vault.manifest(row.name).installation
+    except BackupError:
+        return Decision(row.pk, True, "its manifest cannot be read")
+    # Backups of the time before manifests named their maker: the row does.
+    if maker and maker != row.installation:
+        return Decision(row.pk, True, "made by another installation")
+    return decision
 
 
 def prune_backups(*, actor: User | None = None, vault: Vault | None = None) -> list[Backup]:
     """Delete what the rule lets go; raises `BackupWorkInProgress`."""
     vault = vault or open_vault()
     with exclusive(vault):
-        gone = [row for row, decision in plan_retention() if not decision.keep]
+        gone = [row for row, decision in plan_retention(vault=vault) if not decision.keep]
         for backup in gone:
             _delete(vault, backup, actor)
     return gone
 
 
 def prune_after_schedule() -> None:
-    """Retention after a scheduled backup: its failure is told, and fails nothing else."""
+    """Retention after a scheduled backup; its failure raises an alert and stops nothing else."""
     try:
         prune_backups()
     except BackupWorkInProgress:
@@ -70,7 +132,26 @@ def prune_after_schedule() -> None:
 
 @transaction.atomic
 def set_pinned(*, actor: User | None, backup: Backup, pinned: bool) -> Backup:
-    """Keep a backup from being deleted, or let it go again."""
+    """Keep a backup from being deleted, or let it go again; raises `BackupFailed`.
+
+    The pin lies in the storage, where it outlives this database and counts for every
+    installation. Each installation takes off its own only.
+    """
+    vault, uid = open_vault(), current_installation()
+    try:
+        if pinned:
+            pins.write(
+                vault.store,
+                vault.signer,
+                vault.signing_salt(),
+                backup=backup.name,
+                installation=uid,
+                now=timezone.now(),
+            )
+        else:
+            pins.remove(vault.store, backup=backup.name, installation=uid)
+    except StoreFailed as error:
+        raise BackupFailed(_("The pin could not be stored: %s") % error) from error
     backup.is_pinned = pinned
     backup.save(update_fields=["is_pinned", "updated_at"])
     action = "systemadmin.backup.pinned" if pinned else "systemadmin.backup.unpinned"

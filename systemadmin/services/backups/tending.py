@@ -12,7 +12,9 @@ from systemadmin.backups.vault import Vault, open_vault
 from systemadmin.errors import BackupInProgress
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import Backup
+from systemadmin.querysets.backups import CLOCK_TOLERANCE
 from systemadmin.services.alerts import raise_alert, resolve_alert
+from systemadmin.services.backups.installation import current_installation
 from systemadmin.services.backups.making import request_backup
 from systemadmin.services.backups.proving import request_verification, verification_is_due
 from systemadmin.services.backups.reaping import reap_interrupted
@@ -37,7 +39,8 @@ class Outlook:
 def outlook(now: datetime | None = None) -> Outlook:
     """When the last good backup was, when the next one is due, and whether one is late."""
     now = now or timezone.now()
-    last, is_enabled = Backup.objects.last_complete(), setting("backups.enabled")
+    own = Backup.objects.of_installation(current_installation())
+    last, is_enabled = own.last_complete(now), setting("backups.enabled")
     if not is_enabled:
         return Outlook(False, last, None, False)
     # The newest slot whose grace is over: a run missed yesterday stays missed when today's slot
@@ -78,7 +81,9 @@ def _start_due_backup(vault: Vault) -> None:
         return
     now = timezone.now()
     slot = last_slot(now, **_slots())
-    tried = Backup.objects.filter(trigger=Backup.Trigger.SCHEDULE, created_at__gte=slot)
+    # What states a later moment was made while the clock was wrong: it is of no slot so far.
+    span = (slot, now + CLOCK_TOLERANCE)
+    tried = Backup.objects.filter(trigger=Backup.Trigger.SCHEDULE, created_at__range=span)
     if tried.filter(status=Backup.Status.COMPLETE).exists():
         return
     recent = tried.filter(created_at__gt=now - timedelta(minutes=RETRY_MINUTES))

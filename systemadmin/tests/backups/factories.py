@@ -1,10 +1,13 @@
 """Rows of backups for tests that need no real files."""
 
+from datetime import timedelta
+
 import factory
 from django.utils import timezone
 
 from systemadmin.backups.vault import new_name
 from systemadmin.models import Backup, Restore
+from systemadmin.services.backups.installation import current_installation
 
 
 class BackupFactory(factory.django.DjangoModelFactory):
@@ -13,6 +16,7 @@ class BackupFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = Backup
 
+    installation = factory.LazyFunction(current_installation)
     name = factory.LazyFunction(new_name)
     status = Backup.Status.COMPLETE
     trigger = Backup.Trigger.COMMAND
@@ -34,3 +38,12 @@ class RestoreFactory(factory.django.DjangoModelFactory):
     backup = factory.SubFactory(BackupFactory)
     status = Restore.Status.DONE
     trigger = Backup.Trigger.API
+
+
+def grow_old(backup, days):
+    """As if it had been made so many days ago, with one backup a day since then."""
+    now = timezone.now()
+    Backup.objects.filter(pk=backup.pk).update(taken_at=now - timedelta(days=days))
+    for day in range(days):
+        # Imported ones stand in the order of their moments.
+        BackupFactory(status="expired", trigger="import", taken_at=now - timedelta(days=day))

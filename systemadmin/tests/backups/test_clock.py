@@ -15,6 +15,7 @@ from django_q.models import Schedule
 from systemadmin.models import AlertRule, Backup
 from systemadmin.services import change_settings
 from systemadmin.services.backups import create_backup
+from systemadmin.tests.backups.factories import grow_old
 from systemadmin.tests.backups.test_faults import part_name, wait_for
 from systemadmin.tests.telegram_server import telegram_server
 
@@ -54,7 +55,7 @@ def texts(api):
 def test_the_clock_makes_a_backup_retires_old_ones_and_tells(own_database, people):
     old = create_backup()
     file = part_name(old)
-    Backup.objects.filter(pk=old.pk).update(taken_at=timezone.now() - timedelta(days=30))
+    grow_old(old, 30)
     # Only what this test is about: a laptop's full disk is another matter.
     AlertRule.objects.update(is_enabled=False)
     change_settings(actor=None, values={"alerts.group_wait_seconds": 0})

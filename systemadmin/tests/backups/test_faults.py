@@ -4,12 +4,15 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.apps import apps
 from django.conf import settings
+from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
@@ -33,8 +36,12 @@ from systemadmin.errors import (
     BackupWorkInProgress,
     RestoreInProgress,
 )
-from systemadmin.foundation.hard_maintenance import enable_hard, hard_state
-from systemadmin.models import Alert, Backup, Restore, User
+from systemadmin.foundation.hard_maintenance import (
+    database_replaced_at,
+    enable_hard,
+    hard_state,
+)
+from systemadmin.models import Alert, AuditEntry, Backup, Restore, User
 from systemadmin.services.backups import (
     backup_before,
     create_backup,
@@ -50,6 +57,7 @@ from systemadmin.services.backups import (
     verify_backup,
 )
 from systemadmin.tests.backups.conftest import SECRET
+from systemadmin.tests.backups.factories import grow_old
 from systemadmin.tests.factories import UserFactory
 
 pytestmark = pytest.mark.slow
@@ -274,7 +282,7 @@ def test_a_closed_house_stays_its_owners(own_database, backup):
 
 def test_retention_spares_what_a_restore_waits_for(own_database, backup):
     newer = create_backup()
-    Backup.objects.filter(pk=backup.pk).update(taken_at=timezone.now() - timedelta(days=60))
+    grow_old(backup, 60)
     request_restore(
         actor=None, backup=backup, confirm=own_database.typed, passed_second_factor=True
     )
@@ -284,7 +292,7 @@ def test_retention_spares_what_a_restore_waits_for(own_database, backup):
 
 def test_retention_deletes_files_and_keeps_the_row(own_database, own_place, backup, stored):
     create_backup()
-    Backup.objects.filter(pk=backup.pk).update(taken_at=timezone.now() - timedelta(days=60))
+    grow_old(backup, 60)
     gone = prune_backups()
     assert [row.pk for row in gone] == [backup.pk]
     assert not [name for name in stored() if name.startswith(backup.name)]
@@ -344,17 +352,38 @@ STEPS = {
     "loading": "systemadmin.backups.restore.differences",
     "settling": "systemadmin.backups.restore.prove",
     "swapping": "systemadmin.backups.carry.carry",
+    "prepared": "",
 }
+# With every property set on the new database; the trial before the restore goes through.
+PREPARED = """
+import time
+from django.core.management import call_command
+from systemadmin.backups import postgres_swap
+through = postgres_swap.prepare
+def stop(engine, scratch):
+    said = through(engine, scratch)
+    if "_restore_" in scratch.name:
+        time.sleep(600)
+    return said
+postgres_swap.prepare = stop
+call_command(*{command!r})
+"""
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_kill_in_the_middle_of_a_restore(own_database, own_place, much, step):
+    if step == "prepared" and not own_database.is_postgres:
+        pytest.skip("a file has no properties to prepare")
     people = User.objects.count()
     backup = create_backup()
     UserFactory(username="written-after")
     restore = ("restore_backup", backup.name, "--confirm", own_database.typed)
-    child = own_database.stuck(STEPS[step], *restore)
-    wait_for(lambda: Restore.objects.filter(step=step).exists())
+    if step == "prepared":
+        child = own_database.command("shell", "-c", PREPARED.format(command=restore))
+    else:
+        child = own_database.stuck(STEPS[step], *restore)
+    reached = "swapping" if step == "prepared" else step
+    wait_for(lambda: Restore.objects.filter(step=reached).exists())
     if step != "settling":
         time.sleep(0.5)  # deeper into the step; it stands still there
     kill(child)
@@ -373,6 +402,38 @@ def test_kill_in_the_middle_of_a_restore(own_database, own_place, much, step):
     assert User.objects.count() == people
 
 
+def test_killed_after_the_swap_it_is_finished_by_a_command(own_database, people):
+    private = storages["private"]
+    private.save("one.txt", ContentFile(b"one"))
+    backup = create_backup()
+    UserFactory(username="written-after")
+    private.delete("one.txt")
+    restore = ("restore_backup", backup.name, "--confirm", own_database.typed)
+    connection.close()
+    child = own_database.stuck("systemadmin.services.backups.restoring.swap_in", *restore)
+    wait_for(lambda: step_of_restore(own_database) == "swapped")
+    kill(child)
+
+    assert "finished" in own_database.manage("finish_restore")
+
+    assert User.objects.count() == 5
+    row = Restore.objects.get()
+    assert (row.status, row.method) == ("done", open_vault().engine.swap_method)
+    assert any("process died" in warning for warning in row.warnings)
+    assert row.media_written == 1
+    assert AuditEntry.objects.filter(action="systemadmin.restore.done").exists()
+    assert hard_state() is None
+    assert database_replaced_at() > 0
+    assert leftovers(own_database) == []
+
+
+def step_of_restore(database):
+    """Asked anew each time: the swap ends every session."""
+    with suppress(psycopg.Error):
+        rows = database.run("SELECT step FROM systemadmin_restore")
+        return rows[0][0] if rows else ""
+
+
 def leftovers(database):
     if not database.is_postgres:
         return list((Path(database.folder) / "work").glob("backup-scratch-*"))
@@ -383,7 +444,7 @@ def leftovers(database):
 def test_kill_in_the_middle_of_retention(own_database, own_place, backup, monkeypatch):
     """Files gone, row not yet told: the comparison with the storage finds it."""
     create_backup()
-    Backup.objects.filter(pk=backup.pk).update(taken_at=timezone.now() - timedelta(days=60))
+    grow_old(backup, 60)
     script = (
         "import os, signal\n"
         "from systemadmin.backups.store import Store\n"

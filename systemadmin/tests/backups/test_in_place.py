@@ -49,7 +49,7 @@ ODD = "tab\t quote' back\\slash\\. nul-like\\N ünï\ncöde;\nCOPY x FROM stdin;
 HALF_DONE = """
 import sys, time
 from systemadmin.backups import postgres_in_place as in_place
-from systemadmin.backups.postgres_load import plain_file
+from systemadmin.backups.dump_file import plain_file
 from systemadmin.backups.restore import database_part, opened
 from systemadmin.backups.vault import open_vault
 from systemadmin.services.backups import replacing

@@ -17,6 +17,7 @@ from systemadmin.services.backups import (
     verify_backup,
 )
 from systemadmin.services.backups.handing import download
+from systemadmin.tests.backups.factories import grow_old
 
 pytestmark = pytest.mark.slow
 BUCKET = "atalaya-backups"
@@ -79,12 +80,9 @@ def test_it_is_found_on_a_fresh_machine_and_handed_out(own_database, bucket):
 
 
 def test_retention_empties_the_bucket_of_what_is_old(own_database, bucket):
-    from datetime import timedelta
-
-    from django.utils import timezone
 
     old, new = create_backup(), create_backup()
-    Backup.objects.filter(pk=old.pk).update(taken_at=timezone.now() - timedelta(days=60))
+    grow_old(old, 60)
     prune_backups()
     assert all(new.name in key for key in keys(bucket))
 
