@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from systemadmin.foundation.personal_data import PERSONAL
 
-# Who holds it sees identifiers as they are; everybody else the masked form, with the same evidence.
-PERSONAL: Final = "systemadmin.view_personal_data"
+__all__ = ["PERSONAL", "masked", "shown"]
 
 
 def masked(kind: str, value: str, pk: int) -> str:

@@ -233,5 +233,11 @@ SETTINGS = [
         default="10/m",
         description=_("Codes of the second factor from one account or address."),
     ),
+    Setting(
+        key="ratelimit.lookup",
+        type="rate",
+        default="30/h",
+        description=_("Whole e-mail addresses that staff who see them masked may look up."),
+    ),
     *BACKUP_SETTINGS,
 ]

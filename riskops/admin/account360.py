@@ -41,6 +41,7 @@ from systemadmin.foundation.parsing import (
     parse_moment,
     parse_whole_number,
 )
+from systemadmin.services.account_lookup import find_accounts
 
 CSV_COLUMNS = (
     "occurred_at",
@@ -77,9 +78,23 @@ class AccountAdmin(AtalayaModelAdmin):
     list_display = ["username", "external_id", "score", "level", "verified_at", "suspended_at"]
     list_filter = ["risk_score__level", "is_staff", "is_demo"]
     list_select_related = ["risk_score"]
-    search_fields = ["username__istartswith", "external_id__exact", "email__istartswith"]
+    search_fields = ["username__istartswith", "external_id__istartswith", "email__istartswith"]
+    search_help_text = _("Beginning of name or external id, or a whole e-mail address.")
     ordering = ["-id"]
     actions = None
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        """Find by the beginning of names; by e-mail as far as this user sees addresses."""
+        if not search_term.strip():
+            return queryset, False
+        try:
+            found = find_accounts(
+                http=request, actor=request.user, accounts=queryset, text=search_term.strip()
+            )
+        except DomainError as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+            return queryset.none(), False
+        return found, False
 
     @admin.display(description=_("score"), ordering="risk_score__score")
     def score(self, obj: Any) -> Any:

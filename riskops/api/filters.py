@@ -10,13 +10,18 @@ from riskops.models.scores import LEVEL_BY_CODE
 from riskops.rules import LEVELS
 from systemadmin.foundation.api import StrictFilterSet
 from systemadmin.models import User
+from systemadmin.services.account_lookup import find_accounts
 
 
 class AccountFilter(StrictFilterSet):
     """Which accounts staff look for."""
 
     search = django_filters.CharFilter(
-        method="find", help_text="Beginning of user name, e-mail, external id or name."
+        method="find",
+        help_text=(
+            "Beginning of user name, external id or name; of the e-mail address too for whoever "
+            "sees addresses unmasked, else the whole address."
+        ),
     )
     risk_level = django_filters.ChoiceFilter(
         choices=[(level, level) for level in LEVELS], method="at_level"
@@ -33,7 +38,8 @@ class AccountFilter(StrictFilterSet):
         fields = ("country", "is_staff", "is_demo", "is_active")
 
     def find(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
-        return queryset.search(value)
+        http = self.request._request
+        return find_accounts(http=http, actor=self.request.user, accounts=queryset, text=value)
 
     def at_level(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
         return queryset.filter(risk_score__level=LEVEL_BY_CODE[value])

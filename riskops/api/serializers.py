@@ -8,11 +8,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from riskops.explanation import explain
-from riskops.masking import PERSONAL
 from riskops.models import EventKind, RiskRuleset, RiskScore, RiskScoreHistory
 from riskops.models.scores import Cause, Level
 from riskops.rules import CODES, LEVELS
 from systemadmin.foundation.api import StrictSerializer
+from systemadmin.foundation.personal_data import masked, sees_personal_data
 from systemadmin.models import User
 
 MAX_BATCH = 1000
@@ -254,10 +254,9 @@ class AccountSerializer(serializers.ModelSerializer):
 
     def get_email(self, user: User) -> str:
         request = self.context.get("request")
-        if request is None or request.user.has_perm(PERSONAL):
+        if request is None or sees_personal_data(request.user):
             return user.email
-        name, at, domain = user.email.partition("@")
-        return f"{name[:1]}***{at}{domain}" if at else ""
+        return masked(user.email)
 
     @extend_schema_field(serializers.IntegerField(allow_null=True))
     def get_risk_score(self, user: User) -> int | None:

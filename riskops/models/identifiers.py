@@ -60,6 +60,9 @@ class Identifier(TimestampedModel):
         verbose_name=_("shared by"),
     )
 
+    # Masked for staff without `view_personal_data`; see foundation/personal_data.py.
+    personal_fields = ("value", "subnet")
+
     objects = IdentifierQuerySet.as_manager()
 
     class Meta:

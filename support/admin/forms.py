@@ -3,13 +3,16 @@
 from typing import Any
 
 from django import forms
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from support.models import Category, Macro, Priority, ReplyTemplate, Status, Ticket
 from support.numbering import find_number
 from support.services import workload
+from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.parsing import is_whole_number
 from systemadmin.models import User
+from systemadmin.services.account_lookup import find_accounts, is_whole_address
 
 
 class ManyFilesInput(forms.ClearableFileInput):
@@ -182,10 +185,26 @@ class NewTicketForm(forms.Form):
         label=_("Category"), queryset=Category.objects.filter(is_active=True), required=False
     )
 
+    def __init__(self, *args: Any, http: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.http = http
+
     def clean_user(self) -> User:
         asked = self.cleaned_data["user"].strip()
-        for field in ("username", "email__iexact", "external_id"):
-            found = list(User.objects.filter(**{field: asked}, is_active=True)[:2])
+        accounts = User.objects.filter(is_active=True)
+        for field in ("username", "external_id"):
+            found = list(accounts.filter(**{field: asked})[:2])
+            if len(found) == 1:
+                return found[0]
+        if is_whole_address(asked):
+            try:
+                found = list(
+                    find_accounts(
+                        http=self.http, actor=self.http.user, accounts=accounts, text=asked
+                    ).filter(email__iexact=asked)[:2]
+                )
+            except DomainError as refusal:
+                raise forms.ValidationError(str(refusal)) from refusal
             if len(found) == 1:
                 return found[0]
         raise forms.ValidationError(_("There is no such account, or more than one."))

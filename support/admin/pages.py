@@ -84,7 +84,7 @@ class TicketPages:
         """Open a ticket for a member."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = forms.NewTicketForm(request.POST or None)
+        form = forms.NewTicketForm(request.POST or None, http=request)
         if request.method == "POST" and form.is_valid():
             data = form.cleaned_data
             try:

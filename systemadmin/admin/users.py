@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -13,8 +13,10 @@ from django.utils.translation import gettext_lazy as _
 
 from systemadmin.admin import sessions
 from systemadmin.foundation.admin import ServiceModelAdmin, form_action
+from systemadmin.foundation.errors import DomainError
 from systemadmin.models import User
 from systemadmin.services import reinstate_user, suspend_user, verify_user
+from systemadmin.services.account_lookup import find_accounts
 from systemadmin.services.users import save_account, set_roles
 
 _RIGHTS = ("is_active", "is_staff", "is_superuser", "groups")
@@ -78,7 +80,7 @@ class UserAdmin(ServiceModelAdmin):
     )
     list_filter = (StandingFilter, "is_staff", "is_demo", "groups")
     search_fields = ("username__istartswith", "email__istartswith", "external_id__istartswith")
-    search_help_text = _("Beginning of name, e-mail or external id.")
+    search_help_text = _("Beginning of name or external id, or a whole e-mail address.")
     ordering = ("-date_joined", "-id")
     actions = ("suspend", "reinstate", "verify")
     filter_horizontal = ("groups",)
@@ -118,9 +120,21 @@ class UserAdmin(ServiceModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Who may edit accounts may not therefore hand out rights: superusers do that."""
-        if request.user.is_superuser:
-            return self.readonly_fields
-        return (*self.readonly_fields, *_RIGHTS)
+        fields = super().get_readonly_fields(request, obj)
+        return fields if request.user.is_superuser else (*fields, *_RIGHTS)
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        """Find by the beginning of names; by e-mail as far as this user sees addresses."""
+        if not search_term.strip():
+            return queryset, False
+        try:
+            found = find_accounts(
+                http=request, actor=request.user, accounts=queryset, text=search_term.strip()
+            )
+        except DomainError as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+            return queryset.none(), False
+        return found, False
 
     # -- forms -----------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ logger = logging.getLogger("atalaya.ratelimit")
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Without a count these could be guessed, or run over and over: they rather wait.
-FAIL_CLOSED = frozenset({"login", "second_factor", "backup", "restore"})
+FAIL_CLOSED = frozenset({"login", "second_factor", "backup", "restore", "lookup"})
 STORE_ERRORS = (RedisError, DatabaseError, OSError)
 # After a failure the store is left alone for a moment, so that not every request waits for it.
 BREAK_SECONDS = 1.0

@@ -39,6 +39,9 @@ class User(AbstractUser):
     suspended_until = models.DateTimeField(_("suspended until"), null=True, blank=True)
     is_demo = models.BooleanField(_("demo account"), default=False)
 
+    # Masked for staff without `view_personal_data`; see foundation/personal_data.py.
+    personal_fields = ("email", "telegram_chat_id")
+
     objects = UserManager()
 
     class Meta:

@@ -10,6 +10,7 @@ from django.db.models import Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 
+from systemadmin.foundation.admin.masked import MaskedColumns
 from systemadmin.foundation.forms import (
     LineField,
     PlainDecimalField,
@@ -22,7 +23,7 @@ class WriteWithoutService(TypeError):
     """A page would have written to the database past the services."""
 
 
-class AtalayaModelAdmin(admin.ModelAdmin):
+class AtalayaModelAdmin(MaskedColumns):
     """Looks, and changes only through services: read-only unless `editable`."""
 
     editable = False

@@ -12,7 +12,7 @@ from django_filters.utils import get_model_field
 from rest_framework.filters import OrderingFilter
 from rest_framework.request import Request
 
-from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.errors import InvalidInput, NotAllowed
 from systemadmin.foundation.parsing import (
     SMALLEST,
     Unreadable,
@@ -23,6 +23,7 @@ from systemadmin.foundation.parsing import (
     parse_moment_or_day,
     parse_whole_number,
 )
+from systemadmin.foundation.personal_data import sees_personal_data, touches_personal_data
 
 RESERVED = {"page", "page_size", "cursor", "ordering"}
 LONGEST_TEXT = 300
@@ -85,6 +86,7 @@ class StrictFilterBackend(django_filters.DjangoFilterBackend):
             self._refuse_unknown(request, filterset_class, view)
             if filterset_class is not None:
                 self._refuse_wrong(request, filterset_class, queryset.model)
+            self._refuse_masked(request, filterset_class, queryset.model)
             return super().filter_queryset(request, queryset, view)
         return queryset
 
@@ -112,6 +114,25 @@ class StrictFilterBackend(django_filters.DjangoFilterBackend):
         if wrong:
             raise InvalidInput(wrong)
 
+    def _refuse_masked(self, request: Request, filterset_class: Any, model: Any) -> None:
+        if filterset_class is None or sees_personal_data(request.user):
+            return
+        for name, item in filterset_class.base_filters.items():
+            asked = set(_names(name, item)) & set(request.query_params)
+            if asked and touches_personal_data(model, item.field_name or name):
+                raise MaskedColumn(name)
+
+
+class MaskedColumn(NotAllowed):
+    """403: what is masked for a caller cannot be searched, filtered or ordered by."""
+
+    code = "masked_column"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            _("“%(name)s” is masked for you: it cannot be searched or ordered by.") % {"name": name}
+        )
+
 
 def _names(name: str, declared: plain_filters.Filter) -> Iterator[str]:
     """The parameters of a filter; a range has one for each end: created_min, created_max."""
@@ -134,6 +155,10 @@ class StrictOrdering(OrderingFilter):
                 raise InvalidInput(
                     "ordering", _("Order by one of: %(choices)s.") % {"choices": choices}
                 )
+            if not sees_personal_data(request.user):
+                for term in asked:
+                    if touches_personal_data(queryset.model, term):
+                        raise MaskedColumn(term)
             return asked
         return self.get_default_ordering(view)
 

@@ -1,0 +1,83 @@
+"""What is masked for some staff is neither shown to them nor searched by them on any page."""
+
+import functools
+from collections.abc import Callable, Hashable
+from typing import Any, cast
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from systemadmin.foundation.personal_data import (
+    masked,
+    personal_fields,
+    sees_personal_data,
+    touches_personal_data,
+    without_personal_data,
+)
+
+
+class MaskedColumns(admin.ModelAdmin):
+    """The part of every page that masks `personal_fields` for whoever may not see them."""
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Show masked columns masked, without an order."""
+        return self._masked_for(request, super().get_list_display(request))
+
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        """Leave out what this user sees masked."""
+        return self._open_to(request, super().get_search_fields(request))
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """Likewise."""
+        return self._open_to(request, super().get_list_filter(request))
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        """Likewise."""
+        return self._open_to(request, super().get_ordering(request))
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Refuse a lookup in the address (`?email__startswith=a`) on a masked column."""
+        if touches_personal_data(self.model, lookup) and not sees_personal_data(request.user):
+            return False
+        return super().lookup_allowed(lookup, value, request)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Show masked columns masked on the page of one object too."""
+        return [
+            (title, {**options, "fields": self._masked_for(request, options["fields"])})
+            for title, options in super().get_fieldsets(request, obj)
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Whoever sees a column masked does not write it."""
+        fields = self._masked_for(request, super().get_readonly_fields(request, obj))
+        if sees_personal_data(request.user):
+            return fields
+        shown = [self._masked(name) for name in personal_fields(self.model)]
+        return [*fields, *(column for column in shown if column not in fields)]
+
+    def _open_to(self, request: HttpRequest, paths: Any) -> Any:
+        if not paths or sees_personal_data(request.user):
+            return paths
+        return without_personal_data(self.model, paths)
+
+    def _masked_for(self, request: HttpRequest, names: Any) -> Any:
+        hidden = personal_fields(self.model)
+        if not hidden or sees_personal_data(request.user):
+            return names
+        return [self._masked(name) if name in hidden else name for name in names]
+
+    def _masked(self, name: str) -> Callable[[Any], str]:
+        return _masked_column(cast(Hashable, self.model), name)
+
+
+@functools.cache
+def _masked_column(model: Hashable, name: str) -> Callable[[Any], str]:
+    table: Any = model
+
+    @admin.display(description=table._meta.get_field(name).verbose_name)
+    def column(obj: Any) -> str:
+        return masked(getattr(obj, name))
+
+    column.__name__ = f"masked_{name}"
+    return column
