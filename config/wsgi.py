@@ -4,10 +4,11 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from config.gateway import Gateway
 from config.startup import settle_in
 from systemadmin.foundation.content_type import utf8_only_wsgi
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-application = utf8_only_wsgi(get_wsgi_application())
+application = Gateway(utf8_only_wsgi(get_wsgi_application()))
 settle_in()

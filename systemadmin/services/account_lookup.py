@@ -39,9 +39,9 @@ def find_accounts(*, http: HttpRequest, actor: Any, accounts: QuerySet, text: st
     `TooManyLookups`, `RateLimitUnavailable`.
     """
     if sees_personal_data(actor):
-        return accounts.search(text, with_email=True)  # type: ignore[attr-defined]
+        return accounts.search(text, with_email=True)
     if not is_whole_address(text):
-        return accounts.search(text)  # type: ignore[attr-defined]
+        return accounts.search(text)
     usage = hit(http, "lookup", user_id=actor.pk)
     if usage is not None and usage.is_exceeded:
         raise TooManyLookups(headers={"Retry-After": str(max(1, usage.reset))})
