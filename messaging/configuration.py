@@ -199,6 +199,14 @@ SETTINGS = [
         description=_("Open streams of one member in one process; the oldest gives way."),
     ),
     Setting(
+        key="messaging.streams_per_process",
+        type=int,
+        default=5000,
+        min=1,
+        max=100000,
+        description=_("Open streams of one process; another one is refused with 429."),
+    ),
+    Setting(
         key="messaging.broadcast_chunk",
         type=int,
         default=500,

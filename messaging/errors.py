@@ -48,6 +48,14 @@ class TooManyMessages(DomainError):
     title = _("Too many messages.")
 
 
+class TooManyStreams(DomainError):
+    """429: this process holds as many event streams as it may."""
+
+    status = 429
+    code = "too_many_streams"
+    title = _("Too many event streams are open. Try again in a moment.")
+
+
 class ClientIdReused(Unprocessable):
     """One client id, two contents."""
 

@@ -18,7 +18,8 @@ from rest_framework.request import Request
 
 from messaging import stream_format
 from messaging.api.base import OwnViewSet
-from messaging.streaming.hub import RETRY_MS, Stream, hub
+from messaging.errors import TooManyStreams
+from messaging.streaming.hub import RETRY_MS, Stream, hub, open_streams
 from messaging.streaming.journal import Asked, read_news
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.sockets import setting
@@ -43,9 +44,15 @@ class StreamViewSet(OwnViewSet):
         filters=False,
     )
     def stream(self, request: Request) -> StreamingHttpResponse:
-        """What happens to the caller's messages, as it happens."""
+        """What happens to the caller's messages, as it happens.
+
+        A member's oldest stream ends when they open more than `messaging.streams_per_member` in
+        one process; 429 `too_many_streams` when the process holds as many as it may.
+        """
         after = _cursor(request)
         if isinstance(request._request, ASGIRequest):
+            if open_streams() >= setting("messaging.streams_per_process"):
+                raise TooManyStreams(headers={"Retry-After": "10"})
             frames: Any = _live(self._open(request, after))
         else:
             frames = _brief(self.viewer.pk, after)

@@ -56,6 +56,8 @@ class Hub:
 
     def __init__(self) -> None:
         self.streams: dict[int, list[Stream]] = defaultdict(list)
+        # Read by the threads of requests too, which must not walk through `streams`.
+        self.open_count = 0
         self.readers = ThreadPoolExecutor(_READERS, thread_name_prefix="stream-reader")
         self.asked: dict[Asked, asyncio.Future[News]] = {}
         self.has_asked = asyncio.Event()
@@ -65,8 +67,9 @@ class Hub:
 
     async def serve(self, stream: Stream) -> AsyncIterator[bytes]:
         """Everything one connection is sent, until it ends."""
-        self._open(stream)
+        self.most_streams = await self.run(setting, "messaging.streams_per_member")
         heartbeat = float(await self.run(setting, "messaging.stream_heartbeat_seconds"))
+        self._open(stream)
         try:
             yield stream_format.retry(RETRY_MS)
             while not stream.is_closing and time.monotonic() < stream.expires:
@@ -93,6 +96,7 @@ class Hub:
         self._start()
         mine = self.streams[stream.user_id]
         mine.append(stream)
+        self.open_count += 1
         most = self.most_streams
         for oldest in mine[: max(0, len(mine) - most)]:
             oldest.close()
@@ -103,6 +107,7 @@ class Hub:
         mine = self.streams.get(stream.user_id, [])
         if stream in mine:
             mine.remove(stream)
+            self.open_count -= 1
         if not mine:
             self.streams.pop(stream.user_id, None)
 
@@ -209,6 +214,11 @@ def hub() -> Hub:
     if loop not in _hubs:
         _hubs[loop] = Hub()
     return _hubs[loop]
+
+
+def open_streams() -> int:
+    """Return how many streams this process holds open."""
+    return sum(one.open_count for one in list(_hubs.values()))
 
 
 def _call(function: Callable[..., Result], args: tuple[Any, ...]) -> Result:
