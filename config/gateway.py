@@ -9,7 +9,6 @@ such headers.
 
 import asyncio
 import logging
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -55,11 +54,9 @@ class Answer:
 class Gateway:
     """The WSGI application, which granian may also call by its RSGI interface."""
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Application, threads: int = 16) -> None:
         self.application = application
-        self.threads = ThreadPoolExecutor(
-            max(1, int(os.environ.get("WEB_THREADS", "16"))), thread_name_prefix="request"
-        )
+        self.threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         """Serve a plain WSGI server."""

@@ -49,6 +49,8 @@ ALLOWED_HOSTS = env.list(
 CSRF_TRUSTED_ORIGINS = env.list("DJANGO_CSRF_TRUSTED_ORIGINS", default=[])
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000")
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
+# Requests that one web process works on at a time (config/gateway.py).
+WEB_THREADS = env.int("WEB_THREADS", default=16)
 REQUIRE_STAFF_2FA = env.bool("REQUIRE_STAFF_2FA", default=not (DEBUG or DEMO_MODE))
 GEOIP_PATH = env.str("GEOIP_PATH", default="")
 

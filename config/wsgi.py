@@ -2,6 +2,7 @@
 
 import os
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 from config.gateway import Gateway
@@ -10,5 +11,5 @@ from systemadmin.foundation.content_type import utf8_only_wsgi
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-application = Gateway(utf8_only_wsgi(get_wsgi_application()))
+application = Gateway(utf8_only_wsgi(get_wsgi_application()), threads=settings.WEB_THREADS)
 settle_in()
