@@ -23,6 +23,8 @@ MAX_HEADERS = 1_000
 # the quotes before each ";" of a header anew. Without these bounds a mail of 1 MB costs minutes.
 MAX_COMPARISONS = 5_000_000
 MAX_PARAMETERS = 50
+# Lines that may divide parts: each makes an object before the parts can be counted.
+MAX_DIVIDERS = 20_000
 BOUNDARY = re.compile(rb"boundary\s{0,20}[*=]", re.IGNORECASE)
 
 
@@ -83,7 +85,9 @@ def parse_mail(raw: bytes) -> IncomingMail:
     """Read a raw mail; raises UnparsableMail rather than guess at nonsense."""
     if not raw.strip():
         raise UnparsableMail("The message is empty.")
-    if len(BOUNDARY.findall(raw)) * raw.count(b"\n") > MAX_COMPARISONS:
+    boundaries = len(BOUNDARY.findall(raw))
+    is_split = boundaries and raw.count(b"\n--") > MAX_DIVIDERS
+    if is_split or boundaries * raw.count(b"\n") > MAX_COMPARISONS:
         raise UnparsableMail("The message has too many parts for its length.")
     try:
         return _read(email.message_from_bytes(raw, policy=_BoundedHeaders()))

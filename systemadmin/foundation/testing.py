@@ -61,8 +61,9 @@ def processor_seconds(call: Callable[[], Any]) -> float:
     started = time.thread_time()
     call()
     spent = time.thread_time() - started
-    # The machine is measured only where it could matter.
-    return spent / _slowness() if spent > 0.1 else spent
+    if spent < 0.2:  # the machine is measured only where it could matter
+        return spent
+    return spent / max(_slowness() for _measurement in range(3))
 
 
 def run_threads(function: Callable[[int], Any], count: int) -> list[Any]:
