@@ -2,18 +2,19 @@
 
 The name is resolved once, every address behind it must be public, and the connection is made to
 the address that was checked: a name that changes its mind between check and use gains nothing.
-Redirects are not followed, answers are read to a small limit, certificates are verified.
+Redirects are not followed, answers are read to a small limit, certificates are verified. The time
+is one budget for the whole: name, connection, TLS, headers and body.
 """
 
 import http.client
-import socket
-import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from systemadmin.foundation.deadlines import Budget, TooMuch, within
 from systemadmin.foundation.outgoing import AddressRefused, parse_url, resolve
 
+# Headers and body together; http.client itself takes at most 100 headers.
 READ_LIMIT = 64 * 1024
 EXCERPT = 500
 
@@ -33,12 +34,16 @@ def send(
 ) -> Answer:
     """Post a body and report what happened; never raises for what the other side does."""
     started = time.monotonic()
+    budget = Budget(timeout, 2 * READ_LIMIT)
     status, error, excerpt = None, "", ""
     connection = None
     try:
         target = parse_url(url, allow_private=allow_private)
-        address = resolve(target.host, target.port, allow_private=allow_private)
-        connection = _connection(target.scheme, target.host, target.port, address, timeout)
+        address = within(
+            budget.left(),  # the resolver knows no deadline of its own
+            lambda: resolve(target.host, target.port, allow_private=allow_private),
+        )
+        connection = _connection(target.scheme, target.host, target.port, address, budget)
         connection.request("POST", target.path, body, dict(headers))
         response = connection.getresponse()
         status = response.status
@@ -47,6 +52,8 @@ def send(
         error = str(refused)
     except TimeoutError:
         error = "no answer in time"
+    except TooMuch:
+        error = "the answer is too long"
     except (OSError, http.client.HTTPException, ValueError) as failure:
         error = f"{type(failure).__name__}: {failure}"[:300]
     finally:
@@ -56,32 +63,14 @@ def send(
 
 
 def _connection(
-    scheme: str, host: str, port: int, address: str, timeout: float
+    scheme: str, host: str, port: int, address: str, budget: Budget
 ) -> http.client.HTTPConnection:
+    connection: http.client.HTTPConnection
     if scheme == "https":
-        return _PinnedHTTPS(host, port, address, timeout)
-    return _PinnedHTTP(host, port, address, timeout)
-
-
-class _PinnedHTTP(http.client.HTTPConnection):
-    """Speaks to the checked address, whatever the name says by now."""
-
-    def __init__(self, host: str, port: int, address: str, timeout: float) -> None:
-        super().__init__(host, port, timeout=timeout)
-        self.address = address
-
-    def connect(self) -> None:
-        self.sock = socket.create_connection((self.address, self.port), self.timeout)
-
-
-class _PinnedHTTPS(http.client.HTTPSConnection):
-    """The same with the certificate checked against the name."""
-
-    def __init__(self, host: str, port: int, address: str, timeout: float) -> None:
-        self.context = ssl.create_default_context()
-        super().__init__(host, port, timeout=timeout, context=self.context)
-        self.address = address
-
-    def connect(self) -> None:
-        plain = socket.create_connection((self.address, self.port), self.timeout)
-        self.sock = self.context.wrap_socket(plain, server_hostname=self.host)
+        connection = http.client.HTTPSConnection(host, port, context=budget.tls_context())
+    else:
+        connection = http.client.HTTPConnection(host, port)
+    # To the checked address, whatever the name says by now; the certificate is checked against
+    # the name.
+    connection._create_connection = lambda *_args: budget.connect((address, port))
+    return connection

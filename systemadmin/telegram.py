@@ -1,14 +1,18 @@
 """A small client for Telegram's Bot API: obeys `retry_after`, never leaks the token."""
 
+import http.client
 import json
 import urllib.error
 import urllib.request
 
 from django.conf import settings
 
+from systemadmin.foundation.deadlines import Budget
 from systemadmin.foundation.outbox import DeliveryFailed
 
+# Seconds for one call as a whole.
 TIMEOUT = 10
+READ_LIMIT = 256 * 1024
 LONGEST_TEXT = 4096
 
 
@@ -43,11 +47,11 @@ def _call(method: str, body: dict[str, str]) -> dict:
         headers={"Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310
+        with Budget(TIMEOUT, READ_LIMIT).opener().open(request) as response:
             return json.load(response)
     except urllib.error.HTTPError as error:
         failure = _failure(error)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         failure = TelegramError(type(error).__name__)
     # Raised outside of the handler, or the chained exception would carry the address.
     raise failure
@@ -56,7 +60,7 @@ def _call(method: str, body: dict[str, str]) -> dict:
 def _failure(error: urllib.error.HTTPError) -> TelegramError:
     try:
         answer = json.load(error)
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):
         answer = {}
     wait = answer.get("parameters", {}).get("retry_after") if isinstance(answer, dict) else None
     reason = f"HTTP {error.code}: {str(answer.get('description', ''))[:200]}"
