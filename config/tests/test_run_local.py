@@ -15,6 +15,7 @@ import psutil
 import pytest
 from django.conf import settings
 
+from config.management.commands import run_local
 from config.tests.migrated import copy_migrated_sqlite
 
 pytestmark = [pytest.mark.slow, pytest.mark.own_sqlite]
@@ -123,14 +124,57 @@ def test_a_message_reaches_an_open_stream_which_does_not_hold_up_the_end(environ
     assert nobody_left(family)
 
 
-def test_when_a_child_dies_the_others_stop_and_the_exit_code_says_so(local):
+def until(happened, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.2)
+
+
+def answers(port):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=3) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+def test_what_ends_or_stands_still_is_replaced_and_the_others_go_on(local, port):
     process, _lines, family = local
-    web = next(one for one in family if "granian" in " ".join(one.cmdline()))
-    web.kill()
-    output = process.communicate(timeout=60)[0]
-    assert process.returncode == 1
-    assert "web server ended by itself" in output
-    assert nobody_left(family)
+    time.sleep(11)  # what ends sooner after its start is taken for broken
+    worker = next(one for one in family if "qcluster" in " ".join(one.cmdline()))
+    worker.kill()
+    server = next(one for one in family if "granian" in one.cmdline())
+    server.kill()
+    until(lambda: answers(port))
+    new = [
+        one
+        for one in psutil.Process(process.pid).children(recursive=True)
+        if one.status() != "zombie"
+    ]
+    assert sum("qcluster" in " ".join(one.cmdline()) for one in new if one not in family)
+    (web,) = [
+        child
+        for one in new
+        if "granian" in one.cmdline()
+        for child in one.children()
+        if "resource_tracker" not in " ".join(child.cmdline())
+    ]
+    web.suspend()
+    until(lambda: not web.is_running() or web.status() == "zombie", seconds=60)
+    until(lambda: answers(port))
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert nobody_left([*family, *new])
+
+
+def test_what_ends_as_soon_as_it_starts_ends_all_and_the_exit_code_says_so():
+    command = run_local.Command()
+    command.stopping = False
+    children = {"web server": subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])}
+    assert command._watch(children, "127.0.0.1", 1) == "web server"
+    assert children["web server"].returncode == 3
 
 
 def test_a_busy_port_is_named_before_anything_starts(environment):

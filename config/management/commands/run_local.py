@@ -23,6 +23,8 @@ from systemadmin.services.demo_2fa import demo_code
 STOP_SECONDS = 20
 KILL_SECONDS = 3
 START_SECONDS = 90
+# What ends within so many seconds of its start would only end again.
+TOO_SOON_SECONDS = 10
 
 
 class Command(BaseCommand):
@@ -49,7 +51,7 @@ class Command(BaseCommand):
             self._wait_until_it_answers(address, children)
             if not self.stopping:
                 self._greet(address)
-            dead = self._watch(children)
+            dead = self._watch(children, host, port)
         finally:
             self.stdout.write("Stopping …")
             _stop_all(children)
@@ -59,12 +61,20 @@ class Command(BaseCommand):
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.stopping = True
 
-    def _watch(self, children: dict[str, subprocess.Popen[bytes]]) -> str | None:
-        """Wait for a signal (None) or for the first child that dies (its name)."""
+    def _watch(
+        self, children: dict[str, subprocess.Popen[bytes]], host: str, port: int
+    ) -> str | None:
+        """Wait for a signal (None), replacing what ends; return what ends as soon as it starts."""
+        born = dict.fromkeys(children, time.monotonic())
         while not self.stopping:
             for name, child in children.items():
-                if child.poll() is not None:
+                if child.poll() is None:
+                    continue
+                if time.monotonic() - born[name] < TOO_SOON_SECONDS:
                     return name
+                self.stderr.write(f"The {name} ended (code {child.returncode}) and starts again.")
+                _kill_group(child)
+                children[name], born[name] = _start(*_commands(host, port)[name]), time.monotonic()
             time.sleep(0.3)
         return None
 
@@ -93,7 +103,8 @@ class Command(BaseCommand):
 def _commands(host: str, port: int) -> dict[str, tuple[list[str], dict[str, str]]]:
     manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
     # One process for pages and for live event streams, which WSGI could only answer by polling.
-    web = [sys.executable, "-m", "granian", "--interface", "asgi", "--host", host]
+    # Under the supervisor that replaces it when it hangs.
+    web = [sys.executable, "-m", "config.serve", "--interface", "asgi", "--host", host]
     web += ["--port", str(port), "--no-ws", "--log-level", "error"]
     # An open stream never ends by itself and must not hold up Ctrl-C.
     web += ["--workers-kill-timeout", str(KILL_SECONDS)]
