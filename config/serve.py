@@ -64,7 +64,7 @@ class Supervisor:
 
     def _start(self, environment: dict[str, str]) -> subprocess.Popen[bytes]:
         self.seen = {}
-        self.workers: dict[int, float] = {}
+        self.workers: dict[int, float | None] = {}
         self.is_ready = False
         self.silent_since = time.monotonic()
         command = [sys.executable, "-m", "granian", *_defaults(self.arguments), *self.arguments]
@@ -93,7 +93,8 @@ class Supervisor:
         if server.poll() is not None:
             return True  # its workers are those that were known before
         now = time.monotonic()
-        workers = self.workers = _children(server.pid)
+        workers = _children(server.pid)
+        self.workers = dict(workers)
         self.seen = {pid: at for pid, at in self.seen.items() if pid in workers}
         for pid, born in workers.items():
             since = self.seen.get(pid)
@@ -112,7 +113,7 @@ class Supervisor:
 
     def _end(self, server: subprocess.Popen[bytes], *, at_once: bool = False) -> None:
         """Stop granian with all its workers: politely first, then for certain."""
-        family = {**self.workers, **_children(server.pid)}
+        family = {pid: _born(pid) for pid in self.seen} | self.workers | _children(server.pid)
         if server.poll() is None and not at_once:
             server.terminate()
             try:
@@ -123,7 +124,8 @@ class Supervisor:
             server.kill()
         server.wait()
         for pid, born in family.items():
-            if _born(pid) == born:  # and not another process with the same number
+            # And not another process that has the number by now.
+            if born is not None and _born(pid) == born:
                 _kill(pid)
 
 

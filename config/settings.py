@@ -221,7 +221,8 @@ Q_CLUSTER = {
     "orm": "default",  # the database loses nothing; Redis loses what a killed worker took
     "workers": env.int("QUEUE_WORKERS", default=2),
     "timeout": 300,
-    # Counted from the moment a task is taken, so it must exceed
+    # What a dead worker held comes back within a minute through its lease; this is the last
+    # resort. Counted from the moment a task is taken, so it must exceed
     # timeout x (1 + queue_limit / workers), or a waiting task runs twice.
     "retry": 3700,
     "max_attempts": 3,
@@ -422,6 +423,9 @@ ALERT_URLS = env.list("ALERT_URLS", default=[])
 EMAIL_URL = env.str("EMAIL_URL", default="consolemail://" if DEBUG else "dummymail://")
 EMAIL_CONFIG = environ.Env.email_url_config(EMAIL_URL)
 vars().update(EMAIL_CONFIG)
+if EMAIL_CONFIG["EMAIL_BACKEND"] == "django.core.mail.backends.smtp.EmailBackend":
+    # The same with a deadline: Django's waits for a silent server without end.
+    EMAIL_BACKEND = "systemadmin.foundation.smtp.EmailBackend"
 if TESTING:
     EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 # Hosts, addresses and networks inside that staff may name (webhooks, IMAP servers).
@@ -436,6 +440,7 @@ LOGGING = logging_config(log_dir=LOG_DIR, debug=DEBUG or TESTING)
 TRAFFIC = "systemadmin.services.telemetry"
 TASK_GUARD = "systemadmin.services.task_guard"
 TASK_REFUSALS = "systemadmin.services.task_refusals"
+BATCH_FAILURES = "systemadmin.services.batch_failures"
 IDEMPOTENCY_MODEL = "systemadmin.IdempotencyKey"
 # How long one process may answer from its copy of the stored configuration (seconds);
 # None keeps it until this process writes (tests).

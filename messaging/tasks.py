@@ -3,7 +3,10 @@
 from datetime import datetime
 
 from messaging import services
+from systemadmin.foundation.batches import Batch
 from systemadmin.models import User
+
+EXPIRE = Batch("messaging.expire", is_atomic=False)
 
 
 def deliver_broadcast(broadcast_id: int) -> int:
@@ -23,7 +26,7 @@ def send_due_notices() -> int:
 
 def report_to_risk_engine() -> int:
     """Tell the risk engine about messages sent since the last time."""
-    told = 0
+    told = services.report_failed_messages()
     while count := services.report_sent_messages():
         told += count
     return told
@@ -31,11 +34,11 @@ def report_to_risk_engine() -> int:
 
 def expire() -> dict[str, int]:
     """Apply retention to messages, event journals and reports."""
-    return {
-        "messages": services.expire_messages(),
-        "stream_events": services.prune_stream(),
-        "reports": services.expire_reports(),
-    }
+    return EXPIRE.parts(
+        messages=services.expire_messages,
+        stream_events=services.prune_stream,
+        reports=services.expire_reports,
+    )
 
 
 def erase_member(user_id: int, actor_id: int | None, reason: str, requested_at: str) -> int:

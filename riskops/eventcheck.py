@@ -23,6 +23,7 @@ LONGEST_DATA = 8_192
 REASONS = {
     "unknown_kind": _("Names no known kind of event."),
     "unknown_account": _("There is no such account."),
+    "not_recorded": _("The database refused this row."),
     "not_a_moment": _("Must be a moment with its time zone."),
     "in_the_future": _("Lies in the future."),
     "too_old": _("Lies before the year 2000."),

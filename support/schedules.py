@@ -3,8 +3,28 @@
 from systemadmin.foundation.sockets import Schedule
 
 SCHEDULES = [
-    Schedule(name="support.sweep_sla", task="support.tasks.sweep_sla", minutes=1),
-    Schedule(name="support.sweep_mail", task="support.tasks.sweep_mail", minutes=1),
-    Schedule(name="support.fetch_mail", task="support.tasks.fetch_mail", minutes=2),
-    Schedule(name="support.close_resolved", task="support.tasks.close_resolved", cron="15 * * * *"),
+    Schedule(
+        name="support.sweep_sla",
+        task="support.tasks.sweep_sla",
+        minutes=1,
+        batches=("support.sweep_sla",),
+    ),
+    Schedule(
+        name="support.sweep_mail",
+        task="support.tasks.sweep_mail",
+        minutes=1,
+        batches=("support.sweep_mail", "support.sweep_inbox", "support.tasks.deliver_mail"),
+    ),
+    Schedule(
+        name="support.fetch_mail",
+        task="support.tasks.fetch_mail",
+        minutes=2,
+        batches=("support.fetch_mail",),
+    ),
+    Schedule(
+        name="support.close_resolved",
+        task="support.tasks.close_resolved",
+        cron="15 * * * *",
+        batches=("support.close_and_forget", "support.close_resolved"),
+    ),
 ]

@@ -5,6 +5,10 @@ from datetime import timedelta
 from django.utils import timezone
 
 from support.services import clocks, fetching, mail_in, mail_out, policies, presence, tickets
+from systemadmin.foundation.batches import Batch
+
+MAIL = Batch("support.sweep_mail", is_atomic=False)
+CLOSING = Batch("support.close_and_forget", is_atomic=False)
 
 
 def deliver_mail(pk: int) -> None:
@@ -29,8 +33,11 @@ def sweep_sla() -> None:
 
 def sweep_mail() -> None:
     """Retry outgoing mail, and read stored mail that no task took up."""
-    mail_out.OUTBOX.deliver_due()
-    mail_in.sweep_inbox(older_than=timezone.now() - timedelta(minutes=5))
+    older_than = timezone.now() - timedelta(minutes=5)
+    MAIL.parts(
+        outgoing=mail_out.OUTBOX.deliver_due,
+        incoming=lambda: mail_in.sweep_inbox(older_than=older_than),
+    )
 
 
 def fetch_mail() -> None:
@@ -40,5 +47,4 @@ def fetch_mail() -> None:
 
 def close_resolved() -> None:
     """Close what has been resolved for long, and forget who looked at what."""
-    tickets.close_resolved()
-    presence.forget_old()
+    CLOSING.parts(tickets=tickets.close_resolved, presence=presence.forget_old)

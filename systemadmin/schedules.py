@@ -4,18 +4,30 @@ from systemadmin.foundation.queue import LONG_CLUSTER
 from systemadmin.foundation.sockets import Schedule
 
 SCHEDULES = [
-    Schedule(name="systemadmin.heartbeat", task="systemadmin.tasks.heartbeat", minutes=1),
-    Schedule(name="systemadmin.seal_audit", task="systemadmin.tasks.seal_audit", minutes=1),
+    Schedule(
+        name="systemadmin.heartbeat",
+        task="systemadmin.tasks.heartbeat",
+        minutes=1,
+        whole="one row",
+    ),
+    Schedule(
+        name="systemadmin.seal_audit",
+        task="systemadmin.tasks.seal_audit",
+        minutes=1,
+        whole="a chain: each seal contains the one before",
+    ),
     Schedule(
         name="systemadmin.publish_audit_head",
         task="systemadmin.tasks.publish_audit_head",
         minutes=60,
+        whole="one file",
     ),
     Schedule(
         name="systemadmin.verify_audit",
         task="systemadmin.tasks.verify_audit",
         cron="40 2 * * *",
         cluster=LONG_CLUSTER,
+        whole="one run over the chain, which goes on where it stopped",
     ),
     # Where backups are made: it may have to make one before rows of the audit trail go.
     Schedule(
@@ -23,11 +35,25 @@ SCHEDULES = [
         task="systemadmin.tasks.prune_expired",
         cron="20 3 * * *",
         cluster=LONG_CLUSTER,
+        batches=("systemadmin.prune",),
     ),
     Schedule(
         name="systemadmin.tend_backups",
         task="systemadmin.tasks.tend_backups",
-        minutes=5,
+        # Work of a process that died is marked, and made anew, within two minutes.
+        minutes=1,
+        whole="four parts that each go on when another fails, with an alert of their own",
     ),
-    Schedule(name="systemadmin.alerts", task="systemadmin.tasks.tell_and_retry", minutes=1),
+    Schedule(
+        name="systemadmin.alerts",
+        task="systemadmin.tasks.tell_and_retry",
+        minutes=1,
+        batches=(
+            "systemadmin.alerts",
+            "systemadmin.alert_rules",
+            "systemadmin.alert_notices",
+            "systemadmin.tasks.send_alert_notice",
+            "systemadmin.tasks.deliver_notification",
+        ),
+    ),
 ]

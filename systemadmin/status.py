@@ -9,7 +9,7 @@ from systemadmin.foundation import queue
 from systemadmin.foundation.ratelimit import store_failure_count
 from systemadmin.foundation.sockets import Metric, StatusCheck, unreadable_settings
 from systemadmin.models import Heartbeat
-from systemadmin.services import audit_runs, system_status, telemetry
+from systemadmin.services import audit_runs, batch_failures, clusters, system_status, telemetry
 from systemadmin.services.demo import has_demo_rows
 
 
@@ -101,6 +101,16 @@ METRICS = [
         name="cache_available",
         help="1 when the cache (Redis or the database) keeps a value, 0 when it does not.",
         read=system_status.cache_available,
+    ),
+    Metric(
+        name="clusters_missing",
+        help="Configured clusters of workers that gave no sign of life for a minute.",
+        read=lambda: float(len(clusters.missing_clusters())),
+    ),
+    Metric(
+        name="batch_rows_given_up",
+        help="Rows that a batch could not handle and tries no more.",
+        read=lambda: float(batch_failures.counts()["given_up"]),
     ),
     Metric(
         name="notices_failed",

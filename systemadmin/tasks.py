@@ -1,5 +1,6 @@
 """Queue tasks of the base app: thin."""
 
+from systemadmin.foundation.batches import Batch
 from systemadmin.services import (
     alert_delivery,
     alert_rules,
@@ -12,6 +13,8 @@ from systemadmin.services import (
 )
 from systemadmin.services.audit_chain import seal_audit_trail
 from systemadmin.services.pruning import prune_expired as prune
+
+ALERTS = Batch("systemadmin.alerts", is_atomic=False)
 
 
 def deliver_notification(notification_id: int) -> None:
@@ -31,11 +34,11 @@ def send_alert_notice(notice_id: int) -> None:
 
 def tell_and_retry() -> dict[str, int]:
     """Compare rules with metrics, tell what is new, try again what failed."""
-    return {
-        "firing": alert_rules.evaluate_rules(),
-        "notices": alert_delivery.send_due_notices(),
-        "notifications": len(notifications.OUTBOX.deliver_due()),
-    }
+    return ALERTS.parts(
+        firing=alert_rules.evaluate_rules,
+        notices=alert_delivery.send_due_notices,
+        notifications=lambda: len(notifications.OUTBOX.deliver_due()),
+    )
 
 
 def heartbeat() -> None:

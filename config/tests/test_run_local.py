@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -124,6 +125,12 @@ def test_a_message_reaches_an_open_stream_which_does_not_hold_up_the_end(environ
     assert nobody_left(family)
 
 
+def words(one):
+    with suppress(psutil.Error):
+        return " ".join(one.cmdline())
+    return ""
+
+
 def until(happened, seconds=60):
     deadline = time.monotonic() + seconds
     while not happened():
@@ -146,20 +153,25 @@ def test_what_ends_or_stands_still_is_replaced_and_the_others_go_on(local, port)
     worker.kill()
     server = next(one for one in family if "granian" in one.cmdline())
     server.kill()
-    until(lambda: answers(port))
-    new = [
-        one
-        for one in psutil.Process(process.pid).children(recursive=True)
-        if one.status() != "zombie"
-    ]
-    assert sum("qcluster" in " ".join(one.cmdline()) for one in new if one not in family)
-    (web,) = [
-        child
-        for one in new
-        if "granian" in one.cmdline()
-        for child in one.children()
-        if "resource_tracker" not in " ".join(child.cmdline())
-    ]
+
+    def family_now():
+        return psutil.Process(process.pid).children(recursive=True)
+
+    def web_workers():
+        with suppress(psutil.Error):
+            return [
+                one
+                for one in family_now()
+                if one not in family
+                and " granian " in words(one)
+                and " granian " in words(one.parent())
+            ]
+        return []
+
+    until(lambda: len(web_workers()) == 1 and answers(port))
+    new = family_now()
+    assert sum("qcluster" in words(one) for one in new if one not in family)
+    (web,) = web_workers()
     web.suspend()
     until(lambda: not web.is_running() or web.status() == "zombie", seconds=60)
     until(lambda: answers(port))

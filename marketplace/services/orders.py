@@ -34,12 +34,15 @@ from marketplace.services.products import check_seller
 from marketplace.services.transitions import move
 from marketplace.transitions import ORDER
 from systemadmin import audit
+from systemadmin.foundation.batches import Batch
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput, NotFound
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
 
 MAX_LINES = 50
+EXPIRY = Batch("marketplace.expire_reservations")
+COMPLETION = Batch("marketplace.complete_due_orders")
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,8 +334,7 @@ def expire_order(*, order_id: int) -> bool:
 def expire_reservations(*, limit: int = 1000) -> int:
     """Expire what is overdue, one short transaction an order."""
     overdue = Order.objects.overdue(clock.now()).order_by("reserved_until")
-    ids = list(overdue.values_list("pk", flat=True)[:limit])
-    return sum(expire_order(order_id=pk) for pk in ids)
+    return sum(EXPIRY.each(EXPIRY.due(overdue, limit), lambda pk: expire_order(order_id=pk)))
 
 
 def complete_due_orders(*, limit: int = 1000) -> int:
@@ -343,14 +345,15 @@ def complete_due_orders(*, limit: int = 1000) -> int:
     due = Order.objects.filter(
         status=Order.Status.PAID, paid_at__lt=clock.now() - timedelta(days=days)
     )
-    done = 0
-    for order in due.order_by("paid_at")[:limit]:
-        try:
-            complete_order(actor=None, order=order)
-            done += 1
-        except (TransitionNotAllowed, DisputeOpen):
-            continue
-    return done
+    return sum(COMPLETION.each(COMPLETION.due(due.order_by("paid_at"), limit), _complete_if_paid))
+
+
+def _complete_if_paid(pk: int) -> bool:
+    try:
+        complete_order(actor=None, order=Order(pk=pk))
+    except (NotFound, TransitionNotAllowed, DisputeOpen):
+        return False
+    return True
 
 
 def save_step(

@@ -16,7 +16,7 @@ from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.crypto import decrypt_secret, encrypt_secret
 from systemadmin.foundation.errors import InvalidInput, RuleViolation
-from systemadmin.foundation.outbox import DeliveryFailed, Outbox
+from systemadmin.foundation.outbox import LEASE, DeliveryFailed, Outbox
 from systemadmin.foundation.outgoing import AddressRefused, check_url_to_save, parse_url
 from systemadmin.foundation.sockets import setting
 from systemadmin.services import raise_alert
@@ -134,7 +134,7 @@ OUTBOX = Outbox(
     send=_send,
     wait=_wait,
     most_attempts=len(RETRY_SECONDS) + 1,
-    lease=timedelta(minutes=3),
+    lease=LEASE,
     on_given_up=_alert,
 )
 

@@ -19,7 +19,7 @@ from messaging.services.preferences import change_preferences, preferences_of
 from messaging.services.reading import hide_message, message_of, read_up_to, unread_total
 from messaging.services.reports import disclose_conversation, dismiss_report, uphold_report
 from messaging.services.retention import expire_messages, expire_reports, prune_stream
-from messaging.services.risk import report_sent_messages
+from messaging.services.risk import report_failed_messages, report_sent_messages
 from messaging.services.safety import block_member, report_message, unblock_member
 from messaging.services.sending import Sent, recipient_of, send_message, send_system_message
 
@@ -50,6 +50,7 @@ __all__ = [
     "read_statistics",
     "read_up_to",
     "recipient_of",
+    "report_failed_messages",
     "report_message",
     "report_sent_messages",
     "request_erasure",

@@ -27,6 +27,7 @@ from messaging.services.broadcasts import DELIVER, is_urgent, send_broadcast
 from messaging.services.mailboxes import lock_mailboxes
 from messaging.services.team import team_user
 from messaging.services.wake import wake
+from systemadmin.foundation.batches import Batch, State
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.queue import enqueue
 from systemadmin.foundation.sockets import setting
@@ -36,6 +37,8 @@ from systemadmin.services import notify_user
 # One task works this long and queues the next, well below the queue's time-out.
 _BUDGET = 60.0
 _STALLED = timedelta(minutes=2)
+MEMBERS = Batch("messaging.deliver_broadcast")
+STARTS = Batch("messaging.start_due_broadcasts")
 
 
 def deliver_broadcast(broadcast_id: int, *, budget: float = _BUDGET) -> int:
@@ -62,12 +65,33 @@ def deliver_chunk(broadcast_id: int) -> int | None:
     if not members:
         _finish(broadcast)
         return None
-    _deliver(broadcast, members)
+    # A member it cannot be delivered to stays on the list of failed rows; the others have it.
+    delivered = MEMBERS.together(
+        members,
+        lambda some: _deliver(broadcast, list(some)),
+        key=lambda member: f"{broadcast.pk}:{member.pk}",
+    )
     broadcast.reached_user_id = members[-1].pk
-    broadcast.delivered_count += len(members)
+    broadcast.delivered_count += delivered
     broadcast.progress_at = now
     broadcast.save(update_fields=["reached_user_id", "delivered_count", "progress_at"])
     return len(members)
+
+
+def deliver_failed() -> int:
+    """Try members again whom a broadcast could not be delivered to; returns how many have it."""
+    return sum(MEMBERS.each(MEMBERS.known(State.DUE), _deliver_again))
+
+
+def _deliver_again(key: str) -> int:
+    broadcast_id, _colon, user_id = key.partition(":")
+    broadcast = lock_row(Broadcast.objects.all(), pk=int(broadcast_id))
+    member = members_of(broadcast).filter(pk=int(user_id)).first()
+    if broadcast.status == BroadcastStatus.CANCELLED or member is None:
+        return 0
+    _deliver(broadcast, [member])
+    Broadcast.objects.filter(pk=broadcast.pk).update(delivered_count=F("delivered_count") + 1)
+    return 1
 
 
 def _finish(broadcast: Broadcast) -> None:
@@ -196,8 +220,7 @@ def start_due_broadcasts() -> int:
     now = timezone.now()
     started = 0
     due = Broadcast.objects.filter(status=BroadcastStatus.SCHEDULED, scheduled_at__lte=now)
-    for broadcast in due:
-        started += _start(broadcast)
+    started += sum(STARTS.each(STARTS.due(due), _start))
     stalled = Broadcast.objects.filter(
         status=BroadcastStatus.SENDING, progress_at__lt=now - _STALLED
     )
@@ -206,12 +229,13 @@ def start_due_broadcasts() -> int:
         Broadcast.objects.filter(pk=pk).update(progress_at=now)
         enqueue(DELIVER, pk)
         started += 1
+    deliver_failed()
     return started
 
 
 @transaction.atomic
-def _start(broadcast: Broadcast) -> int:
-    due = lock_row(Broadcast.objects.all(), pk=broadcast.pk)
+def _start(pk: int) -> int:
+    due = lock_row(Broadcast.objects.all(), pk=pk)
     if due.status != BroadcastStatus.SCHEDULED:  # cancelled, or started by another machine
         return 0
     send_broadcast(actor=None, broadcast=due)

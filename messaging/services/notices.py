@@ -9,17 +9,19 @@ from django.utils.translation import ngettext
 
 from messaging.models import Mailbox, Participant, Preferences
 from messaging.services.preferences import preferences_of
+from systemadmin.foundation.batches import Batch
 from systemadmin.models import User
 from systemadmin.services import notify_user
 
 _NAMES = 3
+NOTICES = Batch("messaging.send_due_notices")
 
 
 def send_due_notices(*, limit: int = 500) -> int:
     """Tell every member whose notice is due what waits for them; returns how many were told."""
     now = timezone.now()
     due = Mailbox.objects.filter(notice_due_at__lte=now).order_by("notice_due_at")
-    return sum(_notify_one(user_id) for user_id in due.values_list("pk", flat=True)[:limit])
+    return sum(NOTICES.each(NOTICES.due(due, limit), _notify_one))
 
 
 @transaction.atomic

@@ -18,10 +18,12 @@ from messaging.models import (
 from messaging.services.erasing import delete_attachments
 from messaging.services.mailboxes import Journal, lock_mailboxes
 from messaging.services.reading import show_newest
+from systemadmin.foundation.batches import Batch
 from systemadmin.foundation.sockets import setting
 from systemadmin.services import backup_since
 
 _CHUNK = 1000
+EXPIRY = Batch("messaging.expire_messages")
 
 
 def expire_messages(*, max_chunks: int = 1000) -> int:
@@ -37,13 +39,16 @@ def expire_messages(*, max_chunks: int = 1000) -> int:
     expired = 0
     for _chunk in range(max_chunks):
         # Ids rise with time, so the oldest are found without an index of their own.
-        oldest = Message.objects.order_by("pk").values_list("conversation_id", "created_at")
+        messages = Message.objects.exclude(conversation_id__in=EXPIRY.held())
+        oldest = messages.order_by("pk").values_list("conversation_id", "created_at")
         conversations = {row[0] for row in oldest[:_CHUNK] if row[1] < cutoff}
         if not conversations:
             break
         if not expired:
             backup_since(timezone.now() - timedelta(days=1), "before messages expire")
-        expired += sum(_expire_conversation(pk, cutoff) for pk in sorted(conversations))
+        expired += sum(
+            EXPIRY.each(sorted(conversations), lambda pk: _expire_conversation(pk, cutoff))
+        )
     return expired
 
 

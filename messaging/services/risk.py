@@ -6,6 +6,7 @@ never waits for the engine, and a killed sweep starts again where it committed l
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,10 +15,12 @@ from django.utils import timezone
 
 from messaging.models import Message, MessageKind, Watermark
 from riskops.services import EventInput, record_events
+from systemadmin.foundation.batches import Batch, State
 from systemadmin.models import User
 
 SOURCE = "messaging"
 _SWEEP = "risk.message_sent"
+REPORTS = Batch("messaging.report_to_risk_engine")
 # A transaction that took its id early may commit late; the sweep stays behind by this much.
 _SETTLED = timedelta(seconds=30)
 
@@ -48,13 +51,21 @@ def report_sent_messages(*, limit: int = 1000) -> int:
     )
     if not rows:
         return 0
-    _record([row for row in rows if row.kind == MessageKind.MEMBER])
+    # What fails stays on the list of failed rows and is reported from there.
+    sent = [row for row in rows if row.kind == MessageKind.MEMBER]
+    REPORTS.together(sent, _record, key=lambda row: row.pk)
     mark.position = rows[-1].pk
     mark.save(update_fields=["position", "updated_at"])
     return len(rows)
 
 
-def _record(rows: list[Message]) -> None:
+def report_failed_messages() -> int:
+    """Try messages again that could not be reported; returns how many went through."""
+    keys = REPORTS.known(State.DUE)
+    return len(REPORTS.each(keys, lambda key: _record(Message.objects.filter(pk=int(key)))))
+
+
+def _record(rows: Iterable[Message]) -> None:
     facts = [
         EventInput(
             kind="message_sent",

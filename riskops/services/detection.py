@@ -19,6 +19,7 @@ from riskops.querysets.candidates import events_known, events_of, may_be_struck
 from riskops.querysets.facts import to_micros
 from riskops.services.detectors import FINDERS, WINDOWED, Everyone, Shared, Span
 from riskops.services.findings import Written, write_hits
+from systemadmin.foundation.batches import Batch, State
 
 MARK = "anomalies"
 # A batch that commits late carries lower ids than the mark; it is looked at again this long.
@@ -30,6 +31,8 @@ MANY_ACCOUNTS = 2_000
 # Up to this share of the log the accounts that rules may strike are read by their index; above it,
 # reading everyone's events in the order they lie in is cheaper.
 FEW_EVENTS = 0.25
+# A rule that raises: the others look all the same.
+RULES = Batch("riskops.anomaly_rules")
 
 # Told after each part: the share that is done, and the new hits so far.
 Progress = Callable[[float, int], None]
@@ -82,7 +85,8 @@ def detect_new(*, progress: Progress | None = None) -> DetectionSummary:
     if span["first"] is not None:
         start, end = to_micros(span["first"]), to_micros(span["last"]) + 1
         _run(_rules(), start, end, summary, progress, _accounts_of(fresh))
-    if settled is not None:
+    # A rule that raised has not seen these events: they are read again until it is given up.
+    if settled is not None and not RULES.known(State.DUE, State.WAITING):
         DetectionMark.objects.filter(name=MARK, event_id__lt=settled).update(
             event_id=settled, updated_at=timezone.now()
         )
@@ -215,10 +219,19 @@ def _look(
         for number, (rule, parameters) in enumerate(rules):
             span = whole if part.mine is None else whole.of(part.mine[number])
             if span.accounts is None or span.accounts.ids:
-                hits = FINDERS[rule.detector](span, parameters)
-                summary.add(rule.code, write_hits(rule, [hit for hit in hits if span.covers(hit)]))
+                RULES.each(
+                    [rule.code],
+                    lambda _code, rule=rule, parameters=parameters, span=span: summary.add(
+                        rule.code, _write(rule, parameters, span)
+                    ),
+                )
         if progress:
             progress(done, summary.hits)
+
+
+def _write(rule: AnomalyRule, parameters: Parameters, span: Span) -> Written:
+    hits = FINDERS[rule.detector](span, parameters)
+    return write_hits(rule, [hit for hit in hits if span.covers(hit)])
 
 
 def _back(rules: Rules) -> dict[int, int]:

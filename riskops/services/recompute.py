@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import reset_queries, transaction
 from django.db.models import F, Q, Sum
@@ -18,12 +19,16 @@ from riskops.querysets.due import account_ranges, due_accounts
 from riskops.services.rebuild import rebuild_facts, rebuild_identifiers
 from riskops.services.rulesets import current_ruleset
 from riskops.services.scores import Scored, score_accounts
+from systemadmin.foundation.batches import Batch, State
 from systemadmin.models import User
 
 CHUNK = 25_000
 BITE = 5_000
 # A chunk takes seconds; whoever holds one this long has died.
-LEASE = timedelta(minutes=5)
+LEASE = timedelta(minutes=2)
+# A chunk that raises: the others are scored, it is tried again, and it is on the list.
+CHUNKS = Batch("riskops.recompute_chunks")
+TOUCHED = Batch("riskops.recompute_touched")
 
 Progress = Callable[[Scored], None]
 
@@ -42,10 +47,16 @@ def recompute_touched(
     moment = at or timezone.now()
     ruleset = current_ruleset()
     total, last = Scored(), 0
+
+    def score(some: Sequence[int]) -> None:
+        accounts = Accounts.listed(list(some))
+        part = score_accounts(accounts, at=moment, ruleset=ruleset, cause=cause)
+        total.add(part)
+        progress(part)
+
     while ids := due_accounts(moment, BITE, after=last):
-        total_part = score_accounts(Accounts.listed(ids), at=moment, ruleset=ruleset, cause=cause)
-        total.add(total_part)
-        progress(total_part)
+        # An account that raises keeps no other from its score.
+        TOUCHED.together(ids, score)
         last = ids[-1]
     return total
 
@@ -117,6 +128,7 @@ def claim_chunk(run: RecomputeRun, *, lease: timedelta = LEASE) -> RecomputeChun
         now = timezone.now()
         free = Q(claimed_at__isnull=True) | Q(claimed_at__lt=now - lease)
         open_chunks = RecomputeChunk.objects.filter(run=run, done_at__isnull=True)
+        open_chunks = open_chunks.exclude(pk__in=CHUNKS.held())
         chunk = open_chunks.filter(free).order_by("low").first() or _abandoned(open_chunks)
         if chunk is None:
             return None
@@ -161,9 +173,17 @@ def work_on(
         chunk = claim_chunk(run, lease=lease)
         if chunk is None:
             return finish_run(run)
-        progress(work_on_chunk(run, chunk))
+        parts = CHUNKS.each([chunk.pk], partial(_chunk_of, run, chunk))
+        for part in parts:
+            progress(part)
+        if not parts:  # it raised: it is free for its next try
+            RecomputeChunk.objects.filter(pk=chunk.pk).update(claimed_at=None)
         reset_queries()  # in debug mode Django would keep the text of every statement
     return False
+
+
+def _chunk_of(run: RecomputeRun, chunk: RecomputeChunk, _pk: int) -> Scored:
+    return work_on_chunk(run, chunk)
 
 
 @transaction.atomic
@@ -185,8 +205,9 @@ def work_on_chunk(run: RecomputeRun, chunk: RecomputeChunk) -> Scored:
 
 
 def finish_run(run: RecomputeRun) -> bool:
-    """Closes a run whose chunks are all done; false while others still work."""
-    if run.chunks.filter(done_at__isnull=True).exists():
+    """Closes a run whose chunks are all done or given up; false while others still work."""
+    given_up = CHUNKS.known(State.GIVEN_UP)
+    if run.chunks.filter(done_at__isnull=True).exclude(pk__in=given_up).exists():
         return False
     with transaction.atomic():
         # Whoever closes it does the last step, once.

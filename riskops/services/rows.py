@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from riskops.eventcheck import EventInput, Refusal
 from riskops.eventrows import ParsedRow, parse_row
 from riskops.services.events import IngestResult, record_events
 from systemadmin import audit
 from systemadmin.models import User
+
+logger = logging.getLogger("atalaya.ingest")
 
 # An account without a password nobody can sign in with.
 NO_PASSWORD = "!"  # noqa: S105
@@ -36,7 +40,7 @@ def record_rows(
         else:
             parsed.append(found)
     parsed = _find_accounts(parsed, refused, create_accounts=create_accounts, actor=actor)
-    result = record_events([row.event for row in parsed], source=source, actor=actor)
+    result = _record([row.event for row in parsed], source=source, actor=actor)
     places = [row.index for row in parsed]
     result.duplicates = [places[index] for index in result.duplicates]
     result.refused = refused + [
@@ -44,6 +48,27 @@ def record_rows(
     ]
     result.refused.sort(key=lambda refusal: refusal.index)
     return result
+
+
+def _record(events: list[EventInput], *, source: str, actor: User | None) -> IngestResult:
+    """Record all at once; when the database refuses, halve until only the rows that raise are left.
+
+    They are refused like any other bad row; the error itself is in the log.
+    """
+    try:
+        with transaction.atomic():
+            return record_events(events, source=source, actor=actor)
+    except DatabaseError:
+        logger.warning("rows could not be recorded together", exc_info=True)
+    if len(events) == 1:
+        return IngestResult(refused=[Refusal.of(0, "row", "not_recorded", events[0].external_id)])
+    middle = len(events) // 2
+    first = _record(events[:middle], source=source, actor=actor)
+    second = _record(events[middle:], source=source, actor=actor)
+    first.accepted += second.accepted
+    first.duplicates += [middle + index for index in second.duplicates]
+    first.refused += [replace(one, index=middle + one.index) for one in second.refused]
+    return first
 
 
 def _find_accounts(

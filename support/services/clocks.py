@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from django.db import transaction
@@ -16,6 +16,7 @@ from support.models import SlaBreach, SlaPolicy, SlaPolicyVersion, Ticket, Ticke
 from support.services import escalation
 from support.services.history import note
 from support.sla import Clock, SlaEvent, Targets, Timeline, fold
+from systemadmin.foundation.batches import Batch
 from systemadmin.models import User
 
 CLOCK_KINDS = (sla.OPENED, sla.CUSTOMER_REPLY, sla.STAFF_REPLY, sla.STATUS, sla.TARGETS)
@@ -138,20 +139,22 @@ def choose_policy(ticket: Ticket, *, actor: User | None, at: datetime) -> None:
     )
 
 
+SWEEP = Batch("support.sweep_sla")
+
+
 def sweep(*, now: datetime | None = None, batch: int = 200) -> int:
     """Note every promise that has passed since the last sweep; touches only those tickets."""
     swept = 0
     while True:
         moment = now or timezone.now()
-        due = list(Ticket.objects.due_for_sweep(moment).values_list("pk", flat=True)[:batch])
-        for pk in due:
-            swept += _sweep_one(pk, moment)
+        due = SWEEP.due(Ticket.objects.due_for_sweep(moment), batch)
+        swept += sum(SWEEP.each(due, partial(_sweep_one, now=moment)))
         if len(due) < batch:
             return swept
 
 
 @transaction.atomic
-def _sweep_one(pk: int, now: datetime) -> int:
+def _sweep_one(pk: int, *, now: datetime) -> int:
     # Asked again under the lock: a rival sweep or an answer may have come first.
     ticket = Ticket.objects.select_for_update(of=("self",)).filter(pk=pk, next_due_at__lt=now)
     found = ticket.first()

@@ -1,26 +1,41 @@
 """Fetching mail by IMAP: each mail is stored and committed before the server hears of it."""
 
 import imaplib
+import logging
 import re
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from support.models import Mailbox
 from support.services.mail_in import store_mail
+from systemadmin.foundation.batches import Batch
 from systemadmin.foundation.crypto import decrypt_secret, encrypt_secret
+from systemadmin.foundation.deadlines import Budget, TooMuch, within
 from systemadmin.foundation.locks import named_lock
-from systemadmin.foundation.outgoing import AddressRefused, connect_address
+from systemadmin.foundation.outgoing import connect_address
 from systemadmin.services import raise_alert, resolve_alert
 
+logger = logging.getLogger("atalaya.mail")
+
 PURPOSE = "support-mailbox"
+# Seconds and bytes for one command with its answer.
 TIMEOUT = 30
+MOST_BYTES = 64 * 1024 * 1024
+# No new mail, and no new mailbox, is begun after so many seconds: below the queue's time-out.
+MAILBOX_SECONDS = 60
+RUN_SECONDS = 180
 FAILED_RULE = "support.mailbox_failed"
-Failure = (imaplib.IMAP4.error, OSError, ValueError, AddressRefused)
+BROKEN = (imaplib.IMAP4.abort, ConnectionError, TimeoutError, TooMuch, ssl.SSLError)
+FETCHING = Batch("support.fetch_mail", is_atomic=False)
 
 
 def set_password(mailbox: Mailbox, password: str) -> None:
@@ -31,7 +46,12 @@ def set_password(mailbox: Mailbox, password: str) -> None:
 def fetch_all() -> dict[str, int]:
     """Fetch every active mailbox; one that fails alerts and does not stop the others."""
     counts = {}
-    for mailbox in Mailbox.objects.filter(is_active=True).exclude(host=""):
+    started = time.monotonic()
+    boxes = Mailbox.objects.filter(is_active=True).exclude(host="")
+    # The one that waited longest first, so that slow servers cannot keep any from its turn.
+    for mailbox in boxes.order_by(F("fetched_at").asc(nulls_first=True), "pk"):
+        if time.monotonic() - started > RUN_SECONDS:
+            break
         counts[mailbox.address] = fetch(mailbox)
     return counts
 
@@ -46,40 +66,70 @@ def fetch(mailbox: Mailbox) -> int:
                 # Marked by a keyword of our own where the server keeps such, so that a
                 # colleague reading the mailbox does not make a mail look fetched.
                 mark = FETCHED if _keeps_keywords(server) else ""
-                uids = _waiting(server, mailbox, mark)
-                new = sum(_take(server, mailbox, uid, mark) for uid in uids)
-        except Failure as error:
+                new, failed = _take_all(server, mailbox, mark)
+        except Exception as error:
+            logger.exception("a mailbox could not be read", extra={"mailbox": mailbox.pk})
             _note(mailbox, f"{type(error).__name__}: {error}")
             return -1
+        if failed:
+            _note(
+                mailbox,
+                _("Mails that could not be taken: %(n)d. They are tried again.") % {"n": failed},
+            )
+            return new or -1
         _note(mailbox, "")
         return new
 
 
-class _Checked(imaplib.IMAP4):
-    """Connects to the address that was checked, whatever the name says by then."""
+def _take_all(server: imaplib.IMAP4, mailbox: Mailbox, mark: str) -> tuple[int, int]:
+    """Take what waits; return how many were new, and how many could not be taken.
+
+    A mail that could not be taken comes last at the next run, and only some times.
+    """
+    waiting = {f"{mailbox.pk}:{uid}": uid for uid in _waiting(server, mailbox, mark)}
+    started = time.monotonic()
+
+    def take(key: str) -> int:
+        if time.monotonic() - started > MAILBOX_SECONDS:
+            return 0  # the rest at the next run
+        return _take(server, mailbox, waiting[key], mark)
+
+    # With the connection goes the session: the mail it broke at is noted, and the next run begins
+    # with the others.
+    held = set(FETCHING.held())
+    keys = [key for key in waiting if key not in held]
+    taken = FETCHING.each(keys, take, ends=BROKEN)
+    return sum(taken), len(keys) - len(taken)
+
+
+class _Imap(imaplib.IMAP4):
+    """Every command with its answer has a deadline and a most length."""
+
+    def __init__(self, budget: Budget, *args: Any, **kwargs: Any) -> None:
+        self.budget = budget
+        super().__init__(*args, **kwargs)
 
     def _create_socket(self, timeout: float | None) -> socket.socket:
-        address = connect_address(self.host, int(self.port))
-        return socket.create_connection((address, int(self.port)), timeout)
+        # To the address that was checked, whatever the name says by then.
+        port = int(self.port)
+        address = within(self.budget.left(), lambda: connect_address(self.host, port))
+        return self.budget.connect((address, port))
+
+    def _command(self, name: str, *args: Any) -> Any:
+        self.budget.renew()
+        return super()._command(name, *args)
 
 
-class _CheckedTLS(imaplib.IMAP4_SSL):
-    """The same, with the certificate checked against the name."""
-
+class _ImapOverTls(_Imap):
     def _create_socket(self, timeout: float | None) -> socket.socket:
-        address = connect_address(self.host, int(self.port))
-        plain = socket.create_connection((address, int(self.port)), timeout)
-        return self.ssl_context.wrap_socket(plain, server_hostname=self.host)
+        plain = super()._create_socket(timeout)
+        return self.budget.tls_context().wrap_socket(plain, server_hostname=self.host)
 
 
 @contextmanager
 def _session(mailbox: Mailbox) -> Iterator[imaplib.IMAP4]:
-    if mailbox.use_tls:
-        server: imaplib.IMAP4 = _CheckedTLS(
-            mailbox.host, mailbox.port, ssl_context=ssl.create_default_context(), timeout=TIMEOUT
-        )
-    else:
-        server = _Checked(mailbox.host, mailbox.port, timeout=TIMEOUT)
+    budget = Budget(TIMEOUT, MOST_BYTES)
+    server = (_ImapOverTls if mailbox.use_tls else _Imap)(budget, mailbox.host, mailbox.port)
     try:
         password = decrypt_secret(mailbox.sealed_password, purpose=PURPOSE)
         server.login(mailbox.username, password)

@@ -1,10 +1,11 @@
 """Incoming mail: stored as it came, then read, then put where it belongs, each exactly once."""
 
 import hashlib
+import logging
 import re
 from datetime import datetime
 
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -19,13 +20,17 @@ from support.services.merging import join_threads
 from support.services.replies import add_system_note, may_reopen, reply_as_customer
 from support.services.tickets import MAX_BODY, open_ticket
 from systemadmin import audit
+from systemadmin.foundation.batches import Batch
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.locks import named_lock
 from systemadmin.foundation.queue import enqueue
 from systemadmin.models import User
 
+logger = logging.getLogger("atalaya.mail")
+
 PROCESS = "support.tasks.process_mail"
+INBOX = Batch("support.sweep_inbox", is_atomic=False)
 MAX_ATTEMPTS = 3
 # What a relay adds on the way differs between two copies of the same mail.
 CONTENT_HEADERS = (b"from", b"to", b"cc", b"subject", b"date", b"message-id", b"in-reply-to",
@@ -82,7 +87,8 @@ def process_mail(pk: int, *, again: bool = False) -> InboundMessage:
     try:
         with transaction.atomic():
             return _process(pk, again)
-    except (DomainError, DatabaseError, ValueError, LookupError) as error:
+    except Exception as error:
+        logger.exception("a mail could not be processed", extra={"mail": pk})
         return _note_failure(pk, error)
 
 
@@ -285,10 +291,7 @@ def sweep_inbox(*, older_than: datetime | None = None, batch: int = 200) -> int:
     waiting = InboundMessage.objects.waiting()
     if older_than is not None:
         waiting = waiting.filter(updated_at__lt=older_than)
-    pks = list(waiting.values_list("pk", flat=True)[:batch])
-    for pk in pks:
-        process_mail(pk)
-    return len(pks)
+    return len(INBOX.each(INBOX.due(waiting, batch), process_mail))
 
 
 def process_again(*, actor: User, message: InboundMessage) -> InboundMessage:

@@ -20,7 +20,8 @@ from support.mail_html import html_to_text
 from support.markdown import render_markdown
 from support.models import InboundReference, Mailbox, OutboundMessage, Reply, Ticket
 from systemadmin import audit
-from systemadmin.foundation.outbox import DeliveryFailed, Outbox
+from systemadmin.foundation.outbox import LEASE, DeliveryFailed, Outbox
+from systemadmin.foundation.single_line import single_line
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
 from systemadmin.services import notify_user, raise_alert, resolve_alert
@@ -114,7 +115,7 @@ def _queue(
             "recipient": recipient,
             "message_id": _message_id(ticket),
             "in_reply_to": _last_heard(ticket),
-            "subject": f"[{ticket.number}] {ticket.subject}"[:300],
+            "subject": single_line(f"[{ticket.number}] {ticket.subject}", 300),
             "text": html_to_text(html),
             "html": html,
         },
@@ -165,9 +166,9 @@ def _compose(message: OutboundMessage) -> EmailMultiAlternatives:
         headers["Auto-Submitted"] = "auto-replied"
         headers["X-Auto-Response-Suppress"] = "All"
     mail = EmailMultiAlternatives(
-        message.subject,
+        single_line(message.subject),
         f"{REPLY_MARK}\n\n{message.text}\n",
-        formataddr((name, address)),
+        formataddr((single_line(name), address)),
         [message.recipient],
         reply_to=[mail_threading.reply_address(address, ticket.number, address_keys()[0])],
         headers={name: value for name, value in headers.items() if value},
@@ -193,7 +194,8 @@ def _attach(mail: EmailMultiAlternatives, reply: Reply | None) -> None:
         if attachment.size <= room:
             room -= attachment.size
             with attachment.file.open("rb") as stream:
-                mail.attach(attachment.name, stream.read(), attachment.content_type)
+                name = single_line(attachment.name)
+                mail.attach(name, stream.read(), single_line(attachment.content_type))
 
 
 def _given_up(message: OutboundMessage) -> None:
@@ -223,7 +225,7 @@ OUTBOX = Outbox(
     most_attempts=len(BACKOFF) + 1,
     # What a dead worker held goes out again under the same Message-ID, which mail systems
     # recognise.
-    lease=timedelta(minutes=15),
+    lease=LEASE,
     on_given_up=_given_up,
 )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
@@ -20,6 +21,7 @@ from support.services import assignment, clocks, escalation, indexing, mail_out
 from support.services.attachments import attach_uploads
 from support.services.history import note
 from systemadmin import audit
+from systemadmin.foundation.batches import Batch
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.sockets import setting
@@ -318,6 +320,9 @@ def set_status(
     ticket_status_changed.send(sender=Ticket, ticket_id=ticket.pk, before=before, after=status)
 
 
+CLOSING = Batch("support.close_resolved")
+
+
 def close_resolved(*, now: datetime | None = None, batch: int = 200) -> int:
     """Close tickets that have been resolved for the configured number of days."""
     days = setting("support.auto_close_days")
@@ -326,16 +331,15 @@ def close_resolved(*, now: datetime | None = None, batch: int = 200) -> int:
     limit = (now or timezone.now()) - timedelta(days=days)
     closed = 0
     while True:
-        due = list(Ticket.objects.resolved_before(limit)[:batch])
-        for ticket in due:
-            closed += _close_if_still_resolved(ticket, limit)
+        due = CLOSING.due(Ticket.objects.resolved_before(limit), batch)
+        closed += sum(CLOSING.each(due, partial(_close_if_still_resolved, limit=limit)))
         if len(due) < batch:
             return closed
 
 
 @transaction.atomic
-def _close_if_still_resolved(ticket: Ticket, limit: datetime) -> int:
-    locked = lock_row(Ticket.objects.all(), pk=ticket.pk)
+def _close_if_still_resolved(pk: int, *, limit: datetime) -> int:
+    locked = lock_row(Ticket.objects.all(), pk=pk)
     if locked.status != lifecycle.RESOLVED or not locked.resolved_at or locked.resolved_at > limit:
         return 0
     update_ticket(actor=None, ticket=locked, changes={"status": lifecycle.CLOSED})

@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 
 from support.models import InboundMessage, Mailbox, Reply, Ticket
 from support.services import fetching, process_mail
@@ -18,7 +19,7 @@ from support.tests.factories import make_mailbox
 from support.tests.mail_servers import DOVECOT, ImapServer
 from support.tests.test_mail_in import CORPUS, raw
 from systemadmin.foundation.testing import run_threads
-from systemadmin.models import Alert
+from systemadmin.models import Alert, BatchFailure
 
 needs_dovecot = pytest.mark.skipif(not DOVECOT, reason="needs dovecot-imapd")
 needs_postgres = pytest.mark.skipif(
@@ -114,7 +115,11 @@ class TestFetching:
             patch.setattr(fetching, "store_mail", full)
             assert fetching.fetch(box) == -1
         assert not any(b"Seen" in flags for flags in imap.flags())
+        assert "disk full" in BatchFailure.objects.get().error
+        assert fetching.fetch(box) == 0, "not at once"
+        BatchFailure.objects.update(next_attempt_at=timezone.now())
         assert fetching.fetch(box) == 1
+        assert not BatchFailure.objects.exists()
 
     @needs_postgres
     def test_many_fetchers_at_once(self, imap):

@@ -9,6 +9,7 @@ from systemadmin.api.auth import AuthViewSet, OwnSessionsViewSet, TwoFactorViewS
 from systemadmin.api.backups import BackupViewSet, RestoreViewSet
 from systemadmin.api.blocked_ips import BlockedIpViewSet
 from systemadmin.api.config import ConfigViewSet
+from systemadmin.api.failed_rows import FailedRowViewSet
 from systemadmin.api.health import HealthViewSet
 from systemadmin.api.maintenance import MaintenanceViewSet
 from systemadmin.api.sessions import DemoViewSet, UserSessionsViewSet
@@ -31,6 +32,7 @@ router.register("admin/alerts", AlertViewSet, basename="alert")
 router.register(
     "admin/audit/verifications", AuditVerificationViewSet, basename="audit-verification"
 )
+router.register("admin/failed-rows", FailedRowViewSet, basename="failed-row")
 router.register("admin/audit", AuditViewSet, basename="audit")
 
 _ACCOUNT = "admin/users/<int:user_id>"

@@ -6,13 +6,14 @@ A claim is a lease; when the worker dies, the row is due again by itself. Delive
 at least once: only a crash between the receiver's answer and our note of it sends twice.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from django.apps import apps
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -21,7 +22,12 @@ from systemadmin.foundation.masking import mask_text
 from systemadmin.foundation.models import TimestampedModel
 from systemadmin.foundation.queue import enqueue
 
+logger = logging.getLogger("atalaya.outbox")
+
 LONGEST_ERROR = 500
+# How long a claim lasts. Every sender has a deadline below this (45 s or less), so a claim that
+# ended is one of a dead worker, and its row goes out again within two minutes.
+LEASE = timedelta(seconds=60)
 
 
 class DeliveryFailed(Exception):
@@ -73,6 +79,10 @@ def doubling(first: int, most: int) -> Callable[[int], int]:
     return lambda attempts: min(most, first * 2 ** min(attempts - 1, 30))
 
 
+# Every outbox of the loaded modules by the task that sends one of its rows.
+OUTBOXES: dict[str, "Outbox"] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Outbox:
     """How the rows of one table are sent.
@@ -90,6 +100,10 @@ class Outbox:
     lease: timedelta
     on_given_up: Callable[[Any], None] | None = None
 
+    def __post_init__(self) -> None:
+        if self.task not in OUTBOXES:
+            OUTBOXES[self.task] = self
+
     def post(self, row: OutboxModel) -> None:
         """Have the queue send a row that was just written, once the transaction commits."""
         enqueue(self.task, row.pk)
@@ -100,8 +114,19 @@ class Outbox:
         return list(rows.order_by("next_attempt_at", "pk").values_list("pk", flat=True)[:limit])
 
     def deliver_due(self, limit: int = 200) -> list[bool]:
-        """Send what is due in this process; for each row tried, whether it went out."""
-        return [self.deliver(pk) for pk in self.due(limit)]
+        """Send what is due in this process; for each row tried, whether it went out.
+
+        A row that raises keeps no other from going out.
+        """
+        return [self._deliver_safely(pk) for pk in self.due(limit)]
+
+    def _deliver_safely(self, pk: int) -> bool:
+        try:
+            return self.deliver(pk)
+        except Exception:
+            # Not even its failure could be noted; the claim ends and it is tried again.
+            logger.exception("a row of an outbox could not be handled", extra={"row": pk})
+            return False
 
     def deliver(self, pk: int) -> bool:
         """Send one row if it is due and ours to take; whether it went out now."""
@@ -116,6 +141,11 @@ class Outbox:
             self.send(row)
         except DeliveryFailed as failure:
             self._postpone(row, failure)
+            return False
+        except Exception as error:
+            # A row that cannot even be composed is one that failed, like any other.
+            logger.exception("a row of an outbox raised", extra={"row": pk, "task": self.task})
+            self._postpone(row, DeliveryFailed(f"{type(error).__name__}: {error}"))
             return False
         self._note(row, status=OutboxStatus.SENT, sent_at=timezone.now(), last_error="")
         return True
@@ -153,7 +183,11 @@ class Outbox:
             last_error=mask_text(reason)[:LONGEST_ERROR],
         )
         if self.on_given_up is not None:
-            self.on_given_up(row)
+            try:
+                with transaction.atomic():
+                    self.on_given_up(row)
+            except Exception:
+                logger.exception("giving up could not be reported", extra={"row": row.pk})
 
     def _note(self, row: Any, **fields: Any) -> None:
         # Only while the claim is ours: someone may have skipped the row, or a bounce overtaken us.

@@ -7,24 +7,30 @@ JSON-able: payloads are stored, and a secret in one would be stored too.
 
 import json
 import logging
+import multiprocessing
+import os
+import signal
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib import import_module
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
+from django.dispatch import receiver
 from django.utils import timezone
 from django_q.brokers.orm import ORM
 from django_q.conf import Conf
 from django_q.models import Failure, OrmQ, Schedule, Task
+from django_q.signals import pre_execute
 
 from systemadmin.foundation import scheduler
 from systemadmin.foundation.context import context, current, new_request_id
 from systemadmin.foundation.hard_maintenance import database_replaced_at, hard_state
 from systemadmin.foundation.maintenance import queue_is_paused
+from systemadmin.foundation.processes import end_with_parent, unique_name
 from systemadmin.foundation.task_packages import (
     DEFAULT_CLUSTER,
     RUNNER,
@@ -42,15 +48,79 @@ logger = logging.getLogger("atalaya.queue")
 
 
 class PausableBroker(ORM):
-    """django-q2's database broker, which takes nothing while maintenance pauses the queue."""
+    """django-q2's database broker with leases, which takes nothing while the queue is paused.
 
-    def dequeue(self) -> Any:
+    The sentinel of a cluster (the process that watches its workers) saves its state through here
+    twice a second; that is where it leaves its heartbeat and starts what is due by the clock.
+    """
+
+    def dequeue(self) -> list[tuple[int, str]]:
         """Return tasks to run, or nothing after a poll's wait."""
         if hard_state() is not None or queue_is_paused():
             time.sleep(Conf.POLL)
-            return None
-        scheduler.tick()
-        return [row for row in super().dequeue() or [] if _is_ours(*row)]
+            return []
+        waiting = self.get_connection().filter(key=self.list_key, lock__lt=timezone.now())
+        rows = list(waiting.order_by("id")[: Conf.BULK])
+        if not rows:
+            time.sleep(Conf.POLL)
+        taken = [(row.pk, row.payload) for row in rows if self._take(row)]
+        return [row for row in taken if _is_ours(*row)]
+
+    def _take(self, row: OrmQ) -> bool:
+        with transaction.atomic():
+            mine = self.get_connection().filter(pk=row.pk, lock=row.lock)
+            taken = bool(mine.update(lock=self.timeout(row)))
+            if taken:
+                _guard().took(row.pk, cluster=self.list_key, holder=_sentinel_name)
+        return taken
+
+    def delete(self, task_id: int) -> None:
+        """Remove a task that ended, with its lease."""
+        super().delete(task_id)
+        _guard().ended(task_id)
+
+    def set_stat(self, key: str, value: str, timeout: int) -> None:
+        """Store the cluster's state; in the sentinel, a heartbeat with it."""
+        global _sentinel_name
+        if not _sentinel_name:
+            _sentinel_name = unique_name()
+            end_with_parent(signal.SIGTERM)
+        super().set_stat(key, value, timeout)
+        workers = [child.pid for child in multiprocessing.active_children() if child.pid]
+        _guard().tick(self.list_key, _sentinel_name, workers, Conf.WORKERS)
+        if hard_state() is None and not queue_is_paused():
+            # Here and not where tasks are taken: that waits while every worker is busy.
+            scheduler.tick()
+
+
+# The name of the sentinel that this process is, or was forked by.
+_sentinel_name = ""
+_task_in_hand = 0
+
+
+def _after_fork() -> None:
+    """Let no child outlive its sentinel: it would hold tasks that nobody waits for."""
+    if _sentinel_name:
+        end_with_parent()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def _guard() -> Any:
+    return import_module(settings.TASK_GUARD)
+
+
+@receiver(pre_execute)
+def _note_start(sender: Any, task: dict[str, Any], **_kwargs: Any) -> None:
+    global _task_in_hand
+    _task_in_hand = task.get("ack_id") or 0
+    if _task_in_hand:
+        try:
+            _guard().started(_task_in_hand, os.getpid())
+        except DatabaseError:
+            # The worker would end; without the note the task only waits longer if it dies.
+            logger.warning("the start of a task could not be noted", exc_info=True)
 
 
 def _is_ours(row_id: int, payload: str) -> bool:
@@ -59,6 +129,7 @@ def _is_ours(row_id: int, payload: str) -> bool:
         open_package(payload)
     except RefusedTask as refusal:
         refuse_row(row_id, f"queue row {row_id}", str(refusal))
+        _guard().ended(row_id)
         return False
     return True
 
@@ -102,13 +173,15 @@ def enqueue(task: Callable[..., Any] | str, *args: Any, cluster: str = DEFAULT_C
 def run_task(path: str, request_id: str, key: str, *args: Any) -> Any:
     """Run one queued task with its caller's request id in force (called by workers).
 
-    `key` names this task over its attempts; empty for work that the clock starts anew.
+    `key` names this task over its attempts; empty for work that the clock starts.
     """
     with context(source="task", path=path, request_id=request_id):
         if not _may_run():
             logger.warning("task dropped: its database was replaced", extra={"task": path})
             return None
-        guard = import_module(settings.TASK_GUARD)
+        guard = _guard()
+        # Work that the clock starts has no key; the row in the queue is the same at every try.
+        key = key or (f"queue-{_task_in_hand}" if _task_in_hand else "")
         if key and not guard.begin(key, path):
             logger.error("task is quarantined", extra={"task": path})
             return None
@@ -118,6 +191,8 @@ def run_task(path: str, request_id: str, key: str, *args: Any) -> Any:
         finally:
             if key:
                 guard.end(key)
+            if _task_in_hand:
+                guard.finished(_task_in_hand)
             logger.info("task ended", extra={"task": path})
 
 
@@ -171,8 +246,18 @@ def depth() -> int:
 
 
 def cluster_names() -> list[str]:
-    """Return the clusters that workers may serve."""
-    return [DEFAULT_CLUSTER, LONG_CLUSTER]
+    """Return the clusters that workers must serve: all that are configured."""
+    return [settings.Q_CLUSTER["name"], *settings.Q_CLUSTER.get("ALT_CLUSTERS", {})]
+
+
+def make_due(queue_id: int) -> None:
+    """Have a task taken again at once whose worker died."""
+    OrmQ.objects.filter(pk=queue_id).update(lock=timezone.now() - timedelta(seconds=1))
+
+
+def forget(queue_id: int) -> None:
+    """Drop a task that was done though nobody noted it."""
+    OrmQ.objects.filter(pk=queue_id).delete()
 
 
 def prune_finished(before: datetime) -> int:

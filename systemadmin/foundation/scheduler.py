@@ -8,22 +8,24 @@ import logging
 import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 from django_q.conf import croniter
 from django_q.models import Schedule as Row
 from django_q.utils import localtime
 
 from systemadmin.foundation import task_records
+from systemadmin.foundation.batches import Batch
 from systemadmin.foundation.sockets import Schedule, collect
 from systemadmin.foundation.task_packages import DEFAULT_CLUSTER, RUNNER, push
 
 logger = logging.getLogger("atalaya.queue")
 
 TICK_SECONDS = 10.0
+SCHEDULES = Batch("systemadmin.schedules")
 _next_tick = 0.0
 
 
@@ -47,8 +49,8 @@ def tick() -> None:
 def enqueue_due(now: datetime | None = None) -> int:
     """Queue every declared schedule whose moment has come; return how many.
 
-    One that fails is logged and stops no other. Rivals may call it at the same time: each run is
-    queued once.
+    One that fails is on the list of failed rows and stops no other. Rivals may call it at the same
+    time: each run is queued once.
     """
     moment = now or timezone.now()
     rows = _rows_by_name()
@@ -57,11 +59,8 @@ def enqueue_due(now: datetime | None = None) -> int:
         found = rows.pop(item.name, [])
         if _can_wait(item, found, moment):
             continue
-        try:
-            with transaction.atomic():
-                started += _start_if_due(item, found, moment)
-        except Exception:
-            logger.exception("schedule failed", extra={"task": item.name})
+        start = partial(_start_if_due, item, found, moment)
+        started += sum(SCHEDULES.parts(**{item.name: start}).values())
     _refuse(row for left in rows.values() for row in left)
     return started
 

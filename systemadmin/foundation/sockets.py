@@ -49,13 +49,19 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """Work that runs by the clock: every `minutes`, or by `cron`."""
+    """Work that runs by the clock: every `minutes`, or by `cron`.
+
+    `batches` names the batches and outboxes it works through row by row, so that a row that raises
+    stops no other. Work that has no rows says in `whole` why it is one piece.
+    """
 
     name: str
     task: str
     minutes: int | None = None
     cron: str | None = None
     cluster: str = "default"
+    batches: Sequence[str] = ()
+    whole: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

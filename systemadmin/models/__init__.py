@@ -3,6 +3,7 @@
 from systemadmin.models.alerts import Alert, AlertNotice, AlertRule, AlertSilence
 from systemadmin.models.audit import AuditEntry, AuditSeal, AuditStatement, AuditVerification
 from systemadmin.models.backups import Backup, BackupVerification, Installation, Restore
+from systemadmin.models.batches import BatchFailure
 from systemadmin.models.blocked_networks import BlockedNetwork
 from systemadmin.models.configuration import ConfigurationChange, SystemConfig
 from systemadmin.models.idempotency import IdempotencyKey
@@ -14,7 +15,7 @@ from systemadmin.models.identity import (
 )
 from systemadmin.models.maintenance import MaintenanceWindow
 from systemadmin.models.notifications import Notification
-from systemadmin.models.telemetry import Heartbeat, RequestMinute, TaskAttempt
+from systemadmin.models.telemetry import Heartbeat, RequestMinute, TaskAttempt, TaskLease
 from systemadmin.models.tokens import ApiToken
 from systemadmin.models.users import User
 
@@ -30,6 +31,7 @@ __all__ = [
     "AuditVerification",
     "Backup",
     "BackupVerification",
+    "BatchFailure",
     "BlockedNetwork",
     "ConfigurationChange",
     "Demo2FASession",
@@ -44,6 +46,7 @@ __all__ = [
     "Restore",
     "SystemConfig",
     "TaskAttempt",
+    "TaskLease",
     "User",
     "UserSession",
 ]

@@ -10,11 +10,16 @@ class Heartbeat(models.Model):
     class Kind(models.TextChoices):
         WEB = "web", _("Web")
         WORKER = "worker", _("Worker")
+        CLUSTER = "cluster", _("Cluster of workers")
 
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
     name = models.CharField(_("name"), max_length=100, help_text=_("Host and process id."))
     started_at = models.DateTimeField(_("started at"))
     last_seen_at = models.DateTimeField(_("last seen at"))
+    cluster = models.CharField(_("cluster"), max_length=100, blank=True)
+    workers = models.JSONField(
+        _("workers"), default=list, blank=True, help_text=_("Process ids that the cluster watches.")
+    )
 
     class Meta:
         verbose_name = _("heartbeat")
@@ -71,3 +76,22 @@ class TaskAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.path} x{self.attempts}"
+
+
+class TaskLease(models.Model):
+    """Who holds a task of the queue: a cluster that took it, then one of its workers."""
+
+    queue_id = models.BigIntegerField(_("row in the queue"), primary_key=True)
+    cluster = models.CharField(_("cluster"), max_length=100)
+    holder = models.CharField(_("holder"), max_length=100)
+    taken_at = models.DateTimeField(_("taken at"))
+    worker = models.PositiveIntegerField(_("worker"), null=True, blank=True)
+    started_at = models.DateTimeField(_("started at"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("task in hand")
+        verbose_name_plural = _("tasks in hand")
+
+    def __str__(self) -> str:
+        return f"{self.queue_id} {self.holder}"

@@ -4,6 +4,7 @@ Composing marks alerts as told in the transaction that writes the notices, so a 
 killed anywhere neither loses nor doubles one.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,14 +16,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from systemadmin import audit, telegram
+from systemadmin.foundation.batches import Batch
+from systemadmin.foundation.deadlines import within
 from systemadmin.foundation.locks import named_lock
 from systemadmin.foundation.masking import mask_text
-from systemadmin.foundation.outbox import DeliveryFailed, Outbox, doubling
+from systemadmin.foundation.outbox import LEASE, DeliveryFailed, Outbox, doubling
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import Alert, AlertNotice, AlertSilence
 
 SEND = "systemadmin.tasks.send_alert_notice"
 MOST_IN_ONE = 20
+COMPOSING = Batch("systemadmin.alert_notices")
+APPRISE_SECONDS = 30
 GOOD_NEWS_IS_NEW = timedelta(days=1)
 MARKS = {"firing": "🔥", "acknowledged": "👀", "resolved": "✅"}
 
@@ -57,11 +62,21 @@ def compose_notices(now: datetime | None = None) -> int:
             return 0
         with transaction.atomic():
             alerts = _speakable(list(untold_alerts(moment)[:200]), moment)
-            for start in range(0, len(alerts), MOST_IN_ONE):
-                _write(alerts[start : start + MOST_IN_ONE])
-            for alert in alerts:
-                Alert.objects.filter(pk=alert.pk).update(told_status=alert.status, told_at=moment)
-            return len(alerts)
+            groups = [alerts[at : at + MOST_IN_ONE] for at in range(0, len(alerts), MOST_IN_ONE)]
+            return sum(
+                COMPOSING.together(group, lambda some: _tell(some, moment), key=_key)
+                for group in groups
+            )
+
+
+def _key(alert: Alert) -> str:
+    return f"{alert.pk}:{alert.status}"
+
+
+def _tell(alerts: Sequence[Alert], moment: datetime) -> None:
+    _write(list(alerts))
+    for alert in alerts:
+        Alert.objects.filter(pk=alert.pk).update(told_status=alert.status, told_at=moment)
 
 
 def _speakable(alerts: list[Alert], now: datetime) -> list[Alert]:
@@ -117,7 +132,14 @@ def _send(notice: AlertNotice) -> None:
         raise DeliveryFailed("channel is no longer configured", is_permanent=True)
     sender = apprise.Apprise()
     # Apprise's own log would hold the address, which is the credential: only yes or no.
-    if not sender.add(urls[int(index)]) or not sender.notify(body=notice.text, title="Atalaya"):
+    if not sender.add(urls[int(index)]):
+        raise DeliveryFailed("the channel is not one that Apprise knows", is_permanent=True)
+    try:
+        # It makes its own connections, each with a time-out per read only.
+        taken = within(APPRISE_SECONDS, lambda: sender.notify(body=notice.text, title="Atalaya"))
+    except TimeoutError as error:
+        raise DeliveryFailed("no answer in time") from error
+    if not taken:
         raise DeliveryFailed("the channel refused the message")
 
 
@@ -127,7 +149,7 @@ OUTBOX = Outbox(
     send=_send,
     wait=doubling(10, 3600),
     most_attempts=10,
-    lease=timedelta(seconds=60),
+    lease=LEASE,
 )
 
 

@@ -9,12 +9,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from systemadmin import audit
+from systemadmin.foundation.batches import Batch
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.sockets import Metric, collect
 from systemadmin.models import Alert, AlertRule, User
 from systemadmin.services.alerts import raise_alert, resolve_alert
 
 logger = logging.getLogger("atalaya.alerts")
+RULES = Batch("systemadmin.alert_rules")
 
 # Shipped once; staff may change thresholds or switch a rule off.
 DEFAULTS = [
@@ -63,14 +65,13 @@ def read_metrics(names: set[str]) -> dict[str, float]:
 def evaluate_rules(values: Mapping[str, float] | None = None, now: datetime | None = None) -> int:
     """Compare every enabled rule with its metric; return how many fire."""
     moment = now or timezone.now()
-    rules = list(AlertRule.objects.filter(is_enabled=True))
-    measured = values if values is not None else read_metrics({rule.metric for rule in rules})
-    firing = 0
-    for rule in rules:
-        if rule.metric in measured:
-            with transaction.atomic():
-                firing += _evaluate(rule, measured[rule.metric], moment)
-    return firing
+    rules = {rule.pk: rule for rule in AlertRule.objects.filter(is_enabled=True)}
+    wanted = {rule.metric for rule in rules.values()}
+    measured = values if values is not None else read_metrics(wanted)
+    known = [pk for pk, rule in rules.items() if rule.metric in measured]
+    return sum(
+        RULES.each(known, lambda pk: _evaluate(rules[pk], measured[rules[pk].metric], moment))
+    )
 
 
 def _evaluate(rule: AlertRule, value: float, now: datetime) -> bool:

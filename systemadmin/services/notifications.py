@@ -2,14 +2,14 @@
 
 import smtplib
 from collections.abc import Sequence
-from datetime import timedelta
 
 from django.conf import settings
 from django.core.mail import send_mail
 from django.db import transaction
 
-from systemadmin import telegram
-from systemadmin.foundation.outbox import DeliveryFailed, Outbox, doubling, skip
+from systemadmin import audit, telegram
+from systemadmin.foundation.outbox import LEASE, DeliveryFailed, Outbox, doubling, skip
+from systemadmin.foundation.single_line import single_line
 from systemadmin.models import Notification, User
 
 DELIVER = "systemadmin.tasks.deliver_notification"
@@ -37,7 +37,12 @@ def notify_user(
         notice, created = Notification.objects.get_or_create(
             key=key,
             channel=channel,
-            defaults={"user": user, "kind": kind, "subject": subject[:300], "body": body},
+            defaults={
+                "user": user,
+                "kind": kind,
+                "subject": single_line(subject, 300),
+                "body": body,
+            },
         )
         if created:
             OUTBOX.post(notice)
@@ -63,7 +68,7 @@ def _send(notice: Notification) -> None:
 def _send_mail(notice: Notification) -> None:
     try:
         send_mail(
-            notice.subject.replace("\n", " "),
+            single_line(notice.subject),
             notice.body,
             settings.DEFAULT_FROM_EMAIL,
             [notice.user.email],
@@ -78,8 +83,17 @@ OUTBOX = Outbox(
     send=_send,
     wait=doubling(30, 7200),
     most_attempts=8,
-    lease=timedelta(minutes=2),
+    lease=LEASE,
 )
+
+
+@transaction.atomic
+def resend_notification(*, actor: User, notification: Notification) -> bool:
+    """Put a notice that was given up back into the outbox; False if it was not."""
+    revived = OUTBOX.revive(notification.pk)
+    if revived:
+        audit.record("systemadmin.notification.resent", actor=actor, target=notification)
+    return revived
 
 
 def hold_back_demo_notices() -> int:

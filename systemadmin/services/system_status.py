@@ -23,7 +23,7 @@ from django.utils import timezone
 from systemadmin.foundation import queue
 from systemadmin.foundation.sockets import collect
 from systemadmin.models import AlertNotice, Heartbeat, Notification, TaskAttempt
-from systemadmin.services import telemetry
+from systemadmin.services import batch_failures, clusters, telemetry
 from systemadmin.services.database_status import database_block
 
 CACHE_SECONDS = 10
@@ -98,14 +98,28 @@ def cache_available() -> float:
 def queue_block() -> dict[str, Any]:
     """Workers, depth, oldest task, failures, quarantine."""
     workers = telemetry.alive(Heartbeat.Kind.WORKER)
+    states = clusters.cluster_states()
+    failures = batch_failures.counts()
+    is_well = workers and not failures["given_up"] and all(state.alive for state in states)
     return {
-        "status": "ok" if workers else "warning",
+        "status": "ok" if is_well else "warning",
         "workers": workers,
+        "clusters": {state.name: _cluster_block(state) for state in states},
+        "failed_rows": failures,
         "web_processes": telemetry.alive(Heartbeat.Kind.WEB),
         "depth": queue.depth(),
         "oldest_seconds": queue_oldest_seconds(),
         "failures_24h": queue.failures_since(timezone.now() - timedelta(days=1)),
         "quarantined": TaskAttempt.objects.filter(quarantined_at__isnull=False).count(),
+    }
+
+
+def _cluster_block(state: clusters.ClusterState) -> dict[str, Any]:
+    seen = state.last_seen_at
+    return {
+        "alive": state.alive,
+        "is_missing": state.is_missing,
+        "last_seen_seconds": round((timezone.now() - seen).total_seconds(), 1) if seen else None,
     }
 
 

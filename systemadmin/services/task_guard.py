@@ -1,4 +1,4 @@
-"""A task that keeps killing its worker: counted before it runs, then set aside and told.
+"""What the queue asks of the base app: leases of tasks, and attempts counted before they run.
 
 django-q2 counts an attempt when a task ends, so one that takes its worker down with it
 would be tried for ever.
@@ -7,9 +7,13 @@ would be tried for ever.
 from django.utils import timezone
 
 from systemadmin.models import TaskAttempt
-from systemadmin.services.alerts import raise_alert
+from systemadmin.services.alerts import raise_alert, resolve_alert
+from systemadmin.services.task_leases import ended, finished, started, tick, took
+
+__all__ = ["begin", "end", "ended", "finished", "started", "tick", "took"]
 
 MOST_ATTEMPTS = 3
+_started_again: dict[str, str] = {}
 
 
 def begin(key: str, path: str) -> bool:
@@ -20,6 +24,7 @@ def begin(key: str, path: str) -> bool:
     if attempt.attempts >= MOST_ATTEMPTS:
         if attempt.quarantined_at is None:
             TaskAttempt.objects.filter(key=key).update(quarantined_at=timezone.now())
+            resolve_alert(rule="queue.worker_died", key=path)
             raise_alert(
                 rule="queue.task_quarantined",
                 key=key,
@@ -28,6 +33,15 @@ def begin(key: str, path: str) -> bool:
                 detail=f"It was started {attempt.attempts} times and never ended.",
             )
         return False
+    if attempt.attempts:
+        _started_again[key] = path
+        raise_alert(
+            rule="queue.worker_died",
+            key=path,
+            severity="warning",
+            summary=f"A worker died in a task, which runs again: {path}"[:300],
+            detail=f"Attempt {attempt.attempts + 1} of {MOST_ATTEMPTS}.",
+        )
     TaskAttempt.objects.filter(key=key).update(
         attempts=attempt.attempts + 1, started_at=timezone.now()
     )
@@ -37,3 +51,6 @@ def begin(key: str, path: str) -> bool:
 def end(key: str) -> None:
     """Note that a task ended, well or with an exception."""
     TaskAttempt.objects.filter(key=key).delete()
+    path = _started_again.pop(key, None)
+    if path is not None:
+        resolve_alert(rule="queue.worker_died", key=path)

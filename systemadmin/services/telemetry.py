@@ -18,6 +18,7 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from systemadmin.models import Heartbeat, RequestMinute
+from systemadmin.services import clusters
 from systemadmin.services.alert_delivery import send_due_notices
 from systemadmin.services.alerts import raise_alert, resolve_alert
 
@@ -67,6 +68,7 @@ def flush_if_due() -> None:
         flush()
         beat(Heartbeat.Kind.WEB)
         watch_workers()
+        clusters.watch()
     except DatabaseError:
         # Counting is not worth an error page; the figures miss a few seconds.
         return

@@ -55,16 +55,25 @@ def request_backup(
 
 def run_backup(backup_id: int) -> None:
     """Make a queued backup; a second call for the same row does nothing."""
-    claimed = Backup.objects.filter(pk=backup_id, status=Backup.Status.QUEUED).update(
-        status=Backup.Status.RUNNING, started_at=timezone.now()
-    )
-    if not claimed:
+    vault = open_vault()
+    if not _claim(vault, backup_id):
         return
     backup = Backup.objects.get(pk=backup_id)
     with suppress(BackupFailed):
-        _make(open_vault(), backup)
+        _make(vault, backup)
     if backup.status == Backup.Status.COMPLETE and backup.trigger == Backup.Trigger.SCHEDULE:
         prune_after_schedule()
+
+
+def _claim(vault: Vault, backup_id: int) -> bool:
+    row = Backup.objects.filter(pk=backup_id)
+    taken = {"status": Backup.Status.RUNNING, "started_at": timezone.now()}
+    if row.filter(status=Backup.Status.QUEUED).update(**taken):
+        return True
+    # The queue gives a task out again when its worker died in it. Whoever gets the lock knows
+    # that nobody makes this backup any more.
+    with vault.engine.lock(timeout=0) as is_free:
+        return is_free and bool(row.filter(status=Backup.Status.RUNNING).update(**taken))
 
 
 def create_backup(

@@ -1,0 +1,225 @@
+"""For every batch and outbox: rows that are due, how to run it, where one can be poisoned."""
+
+from django.utils import timezone
+
+import config.tests.due_rows as rows
+from marketplace.models import WebhookDelivery
+from messaging import services as messaging
+from messaging.models import Broadcast
+from riskops.models import RecomputeChunk
+from riskops.tasks import recompute_touched_accounts
+from support.models import InboundMessage, OutboundMessage, Ticket
+from systemadmin.models import Alert, AlertNotice, AlertRule, Notification
+
+
+class Case:
+    """Three due rows of one batch.
+
+    `make` returns their keys in the order in which they are handled; `poison` names a function
+    that raises for one of them, told by `key_of` its arguments (one key, or a list); `task` runs
+    the batch; `done` returns the keys that went through; `listed` those with an error that staff
+    see, of the list of failed rows unless it is an outbox; `again` tries those, if not `task`.
+    """
+
+    def __init__(
+        self, make, poison, task, done, key_of=lambda first: first, listed=None, again=None
+    ):
+        self.make, self.poison, self.task = make, poison, task
+        self.done, self.key_of, self.listed, self.again = done, key_of, listed, again or task
+
+
+def _with_error(model, field="last_error"):
+    return lambda: set(model.objects.exclude(**{field: ""}).values_list("pk", flat=True))
+
+
+CASES = {
+    "marketplace.expire_reservations": Case(
+        rows.overdue_orders,
+        "marketplace.services.orders.save_step",
+        "marketplace.tasks.expire_reservations",
+        rows.orders("expired"),
+        key_of=lambda _actor, order, *rest: order.pk,
+    ),
+    "marketplace.complete_due_orders": Case(
+        rows.paid_orders,
+        "marketplace.services.orders.record_sale",
+        "marketplace.tasks.complete_due_orders",
+        rows.orders("completed"),
+        key_of=lambda order: order.pk,
+    ),
+    "messaging.send_due_notices": Case(
+        rows.unread_mailboxes,
+        "messaging.services.notices._tell",
+        "messaging.tasks.send_due_notices",
+        lambda: set(Notification.objects.values_list("user_id", flat=True)),
+        key_of=lambda box, *rest: box.pk,
+    ),
+    "messaging.start_due_broadcasts": Case(
+        rows.scheduled_broadcasts,
+        "messaging.services.delivery.send_broadcast",
+        "messaging.tasks.start_due_broadcasts",
+        lambda: set(Broadcast.objects.exclude(status="scheduled").values_list("pk", flat=True)),
+        key_of=lambda actor, broadcast: broadcast.pk,
+    ),
+    "messaging.deliver_broadcast": Case(
+        rows.members_of_a_broadcast,
+        "messaging.services.delivery._deliver",
+        lambda: messaging.deliver_broadcast(Broadcast.objects.get().pk),
+        rows.reached,
+        key_of=lambda broadcast, members: [f"{broadcast.pk}:{one.pk}" for one in members],
+        again="messaging.tasks.start_due_broadcasts",
+    ),
+    "messaging.report_to_risk_engine": Case(
+        rows.sent_messages,
+        "messaging.services.risk.record_events",
+        "messaging.tasks.report_to_risk_engine",
+        rows.reported,
+        key_of=lambda facts, source: [int(one.external_id.split("-")[1]) for one in facts],
+    ),
+    "messaging.expire_messages": Case(
+        rows.expired_conversations,
+        "messaging.services.retention._expire_conversation",
+        "messaging.tasks.expire",
+        rows.emptied,
+        key_of=lambda pk, cutoff: pk,
+    ),
+    "support.sweep_sla": Case(
+        rows.overdue_tickets,
+        "support.services.clocks.refresh",
+        "support.tasks.sweep_sla",
+        lambda: set(
+            Ticket.objects.exclude(next_due_at__lt=timezone.now()).values_list("pk", flat=True)
+        ),
+        key_of=lambda ticket, now: ticket.pk,
+    ),
+    "support.close_resolved": Case(
+        rows.resolved_tickets,
+        "support.services.tickets.update_ticket",
+        "support.tasks.close_resolved",
+        lambda: set(Ticket.objects.filter(status="closed").values_list("pk", flat=True)),
+        key_of=lambda actor, ticket, changes: ticket.pk,
+    ),
+    "support.sweep_inbox": Case(
+        rows.stored_mails,
+        "support.services.mail_in._process",
+        "support.tasks.sweep_mail",
+        lambda: set(InboundMessage.objects.filter(status="processed").values_list("pk", flat=True)),
+        key_of=lambda pk, again: pk,
+        listed=_with_error(InboundMessage, "reason"),
+    ),
+    "systemadmin.alert_rules": Case(
+        rows.alert_rules,
+        "systemadmin.services.alert_rules._evaluate",
+        "systemadmin.tasks.tell_and_retry",
+        lambda: set(AlertRule.objects.exclude(last_value=None).values_list("pk", flat=True)),
+        key_of=lambda rule, value, now: rule.pk,
+    ),
+    "systemadmin.alert_notices": Case(
+        rows.alerts,
+        "systemadmin.services.alert_delivery._write",
+        "systemadmin.tasks.tell_and_retry",
+        lambda: {f"{alert.pk}:{alert.told_status}" for alert in Alert.objects.all()},
+        key_of=lambda alerts: [f"{alert.pk}:firing" for alert in alerts],
+    ),
+    "riskops.recompute_chunks": Case(
+        rows.chunks,
+        "riskops.services.recompute.work_on_chunk",
+        rows.work_on_chunks,
+        lambda: set(RecomputeChunk.objects.exclude(done_at=None).values_list("pk", flat=True)),
+        key_of=lambda run, chunk: chunk.pk,
+    ),
+    "riskops.recompute_touched": Case(
+        rows.touched,
+        "riskops.services.recompute.score_accounts",
+        recompute_touched_accounts,
+        rows.scored,
+        key_of=lambda accounts, **_rest: list(accounts.ids),
+    ),
+    "riskops.anomaly_rules": Case(
+        rows.anomaly_rules,
+        "riskops.services.detection._write",
+        rows.detect,
+        lambda: set(rows.struck),
+        key_of=lambda rule, parameters, span: rule.code,
+    ),
+    # -- outboxes: the row itself says why
+    "marketplace.tasks.deliver_webhook": Case(
+        rows.webhooks,
+        "marketplace.webhook_signing.headers",
+        "marketplace.tasks.deliver_due_webhooks",
+        rows.sent(WebhookDelivery),
+        key_of=lambda secrets, message_id, *rest: (
+            WebhookDelivery.objects.get(message__message_id=message_id).pk
+        ),
+        listed=_with_error(WebhookDelivery),
+    ),
+    "support.tasks.deliver_mail": Case(
+        rows.mails_out,
+        "support.services.mail_out._compose",
+        "support.tasks.sweep_mail",
+        rows.sent(OutboundMessage),
+        key_of=lambda message: message.pk,
+        listed=_with_error(OutboundMessage),
+    ),
+    "systemadmin.tasks.deliver_notification": Case(
+        rows.notifications,
+        "systemadmin.services.notifications._send_mail",
+        "systemadmin.tasks.tell_and_retry",
+        rows.sent(Notification),
+        key_of=lambda notice: notice.pk,
+        listed=_with_error(Notification),
+    ),
+    "systemadmin.tasks.send_alert_notice": Case(
+        rows.alert_notices,
+        "systemadmin.telegram.send_message",
+        "systemadmin.tasks.tell_and_retry",
+        rows.sent(AlertNotice),
+        key_of=lambda chat, text: AlertNotice.objects.get(text=text).pk,
+        listed=_with_error(AlertNotice),
+    ),
+}
+
+# Jobs of a few parts, each a function of its own: the parts, and how the job is run.
+PARTS = {
+    "messaging.expire": (
+        {
+            "messages": "messaging.services.expire_messages",
+            "stream_events": "messaging.services.prune_stream",
+            "reports": "messaging.services.expire_reports",
+        },
+        "messaging.tasks.expire",
+    ),
+    "support.sweep_mail": (
+        {
+            "outgoing": "support.services.mail_out.Outbox.deliver_due",
+            "incoming": "support.services.mail_in.sweep_inbox",
+        },
+        "support.tasks.sweep_mail",
+    ),
+    "support.close_and_forget": (
+        {
+            "tickets": "support.services.tickets.close_resolved",
+            "presence": "support.services.presence.forget_old",
+        },
+        "support.tasks.close_resolved",
+    ),
+    "systemadmin.prune": (
+        {
+            "blocked_networks": "systemadmin.services.pruning.lift_expired",
+            "idempotency_keys": "systemadmin.services.pruning._forget_keys",
+            "sessions": "systemadmin.services.sessions.sweep",
+            "tasks": "systemadmin.services.pruning.prune_finished",
+            "failed_rows": "systemadmin.services.batch_failures.forget_old",
+            "audit_entries": "systemadmin.services.pruning.retire_audit_entries",
+        },
+        "systemadmin.tasks.prune_expired",
+    ),
+    "systemadmin.alerts": (
+        {
+            "firing": "systemadmin.services.alert_rules.evaluate_rules",
+            "notices": "systemadmin.services.alert_delivery.send_due_notices",
+            "notifications": "systemadmin.services.notifications.Outbox.deliver_due",
+        },
+        "systemadmin.tasks.tell_and_retry",
+    ),
+}
