@@ -63,9 +63,14 @@ class Liveness:
 liveness = Liveness()
 
 
-def watched_wsgi(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """Return the application, with its requests counted while a supervisor listens."""
-    if not _start():
+def watched_wsgi(
+    application: Callable[..., Iterable[bytes]], threads: int = 0
+) -> Callable[..., Iterable[bytes]]:
+    """Return the application, with its requests counted while a supervisor listens.
+
+    `threads` is how many answer requests, where granian is not told (its RSGI interface).
+    """
+    if not _start(threads):
         return application
 
     def counted(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -92,16 +97,16 @@ def watched_asgi(application: Callable[..., Awaitable[None]]) -> Callable[..., A
     return watched
 
 
-def _start() -> bool:
+def _start(threads: int = 0) -> bool:
     path = os.environ.get(SOCKET_VARIABLE, "")
     if path:
-        threading.Thread(target=_beat, args=(path,), name="liveness", daemon=True).start()
+        threading.Thread(target=_beat, args=(path, threads), name="liveness", daemon=True).start()
     return bool(path)
 
 
-def _beat(path: str) -> None:
+def _beat(path: str, threads: int) -> None:
     wanted = os.environ.get(THREADS_VARIABLE, "")
-    threads = int(wanted) if wanted.isdecimal() else 0
+    threads = int(wanted) if wanted.isdecimal() else threads
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
         out.setblocking(False)
         while True:

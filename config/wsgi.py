@@ -12,7 +12,9 @@ from systemadmin.foundation.content_type import utf8_only_wsgi
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-application = watched_wsgi(
-    Gateway(utf8_only_wsgi(get_wsgi_application()), threads=settings.WEB_THREADS)
+# Watched inside: granian calls the gateway by its RSGI interface.
+application = Gateway(
+    watched_wsgi(utf8_only_wsgi(get_wsgi_application()), settings.WEB_THREADS),
+    threads=settings.WEB_THREADS,
 )
 settle_in()
