@@ -77,10 +77,6 @@ class Side:
         query = f'SELECT coalesce(max("{item.key}"), 0) FROM {self.table(item.table)}'  # noqa: S608
         return int(self.rows(query)[0][0])
 
-    def oldest(self, item: Carried) -> int:
-        query = f'SELECT coalesce(min("{item.key}"), 0) FROM {self.table(item.table)}'  # noqa: S608
-        return int(self.rows(query)[0][0])
-
     def keys_after(self, item: Carried, key: int) -> list[int]:
         query = (
             f'SELECT "{item.key}" FROM {self.table(item.table)} WHERE "{item.key}" > {self.mark}'  # noqa: S608
@@ -121,7 +117,7 @@ def _carry_table(live: Side, restored: Side, item: Carried) -> list[str]:
     there, here = restored.columns(item.table), live.columns(item.table)
     if item.key not in there or item.key not in here:
         return [f"{item.table} was not carried over: one side does not have it"]
-    if item.replace or _has_outlived(live, restored, item):
+    if item.replace:
         restored.connection.execute(f"DELETE FROM {restored.table(item.table)}")  # noqa: S608 - our own name
     elif not _same_history(live, restored, item):
         return [f"{item.table} was not carried over: the backup is of another history"]
@@ -136,11 +132,6 @@ def _carry_table(live: Side, restored: Side, item: Carried) -> list[str]:
             )
     restored.advance_sequence(item)
     return []
-
-
-def _has_outlived(live: Side, restored: Side, item: Carried) -> bool:
-    """Whether all restored rows are so old that the live database has retired them."""
-    return 0 < restored.newest(item) < live.oldest(item)
 
 
 def _same_history(live: Side, restored: Side, item: Carried) -> bool:
