@@ -1,0 +1,214 @@
+"""Charge an order by the whole schedule of fees: the one calculation of quotes and orders."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from marketplace.commission.charging import (
+    Base,
+    Scope,
+    base_of,
+    charge_on,
+    tax_on,
+    within_room,
+)
+from marketplace.commission.matching import mismatch
+from marketplace.commission.rules import (
+    BUYER,
+    FIRST_MATCH,
+    PER_ORDER,
+    Basket,
+    Fee,
+    Party,
+    Rule,
+    Sale,
+    TraceStep,
+)
+from marketplace.commission.trace import considered, step
+from systemadmin.foundation.money import allocate
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One fee on one line by one rule.
+
+    Charges of one `group` were calculated together: a refund looks at all of them.
+    """
+
+    fee: Fee
+    rule: Rule
+    line: int
+    group: int
+    base: Base
+    amount: int
+    tax: int
+    fixed: int
+    refundable: int
+    volume: int = 0
+
+    @property
+    def is_paid_by_buyer(self) -> bool:
+        """Whether the buyer pays it on top of the price."""
+        return self.fee.payer == BUYER
+
+
+@dataclass(frozen=True, slots=True)
+class Commission:
+    """The answer for one line: how much, by which rules, and why."""
+
+    currency: str
+    base: int
+    captured: int
+    amount: int
+    tax: int
+    rule: Rule | None
+    refundable: int
+    trace: tuple[TraceStep, ...] = field(default=())
+    charges: tuple[Charge, ...] = ()
+
+    @property
+    def seller_net(self) -> int:
+        """What is left for the seller."""
+        return self.captured - self.amount - self.tax
+
+    @property
+    def buyer_amount(self) -> int:
+        """What the buyer pays on top, without its tax."""
+        return sum(one.amount for one in self.charges if one.is_paid_by_buyer)
+
+    @property
+    def buyer_tax(self) -> int:
+        """The tax on what the buyer pays on top."""
+        return sum(one.tax for one in self.charges if one.is_paid_by_buyer)
+
+
+def quote(rules: Iterable[Rule], sale: Sale) -> Commission:
+    """Calculate the commission of one line under one ordered list of rules."""
+    return charge_basket([Fee(tuple(rules))], Basket((sale,)))[0]
+
+
+def charge_basket(fees: Sequence[Fee], basket: Basket) -> list[Commission]:
+    """Return what each line of an order is charged: every fee, in the schedule's order.
+
+    All fees that the seller pays, with their taxes, never exceed what was captured of a line.
+    """
+    return _Till(basket).charge(fees)
+
+
+class _Till:
+    """The state of one calculation: what is left of each line, and the steps so far."""
+
+    def __init__(self, basket: Basket) -> None:
+        self.basket = basket
+        self.room = [line.captured for line in basket.lines]
+        self.traces: list[list[TraceStep]] = [[] for _line in basket.lines]
+        self.charges: list[Charge] = []
+        self.groups = 0
+
+    def charge(self, fees: Sequence[Fee]) -> list[Commission]:
+        for fee in fees:
+            for rule, lines in self._matches(fee):
+                start = self.basket.volumes.get(rule.volume, 0) if rule.volume else 0
+                for together in [lines] if rule.per == PER_ORDER else [[one] for one in lines]:
+                    start += self._charge_group(fee, rule, together, start)
+        return [self._answer(place) for place in range(len(self.basket.lines))]
+
+    def _matches(self, fee: Fee) -> list[tuple[Rule, list[int]]]:
+        """Return the rules that apply, in order, each with its lines."""
+        found: dict[int, tuple[Rule, list[int]]] = {}
+        for place, sale in enumerate(self.basket.lines):
+            matched = False
+            for position, rule in enumerate(fee.rules):
+                reason = mismatch(rule, sale, self.basket.party, self.basket.volumes)
+                self.traces[place].append(considered(rule, reason))
+                if reason is None:
+                    matched = True
+                    found.setdefault(position, (rule, []))[1].append(place)
+                    if fee.combine == FIRST_MATCH:
+                        break
+            if not matched:
+                detail = "No rule matches: no commission is charged."
+                self.traces[place].append({"step": "no_rule", "fee": fee.code, "detail": detail})
+        return [found[position] for position in sorted(found)]
+
+    def _charge_group(self, fee: Fee, rule: Rule, places: list[int], start: int) -> int:
+        """Charge lines that are calculated together; return the base they had in all."""
+        sales = [self.basket.lines[place] for place in places]
+        bases = [base_of(rule, sale) for sale in sales]
+        base = sum(one.amount for one in bases)
+        steps = [step("base", base, f"Commission is charged on {base}.")]
+        scope = Scope(sum(sale.quantity for sale in sales), len(sales), start)
+        is_by_seller = fee.payer != BUYER
+        amount, fixed = charge_on(rule, base, scope, steps, is_capped=is_by_seller)
+        tax_ppm, is_reverse = _tax(rule, self.basket.party)
+        rooms = [self.room[place] for place in places]
+        if is_by_seller:
+            amount = within_room(amount, sum(rooms), tax_ppm, steps)
+        tax = tax_on(amount, tax_ppm, is_reverse, steps)
+        limits = rooms if is_by_seller else None
+        amounts = _share(amount, [one.amount for one in bases], limits)
+        left = [room - one for room, one in zip(rooms, amounts, strict=True)]
+        taxes = _share(tax, amounts, left if is_by_seller else None)
+        fixed_parts = _share(min(fixed, amount), amounts, amounts)
+        self.groups += 1
+        for place, part, one, own_tax, own_fixed in zip(
+            places, bases, amounts, taxes, fixed_parts, strict=True
+        ):
+            self._keep(
+                Charge(
+                    fee, rule, place, self.groups, part, one, own_tax, own_fixed,
+                    one if rule.fixed_refundable else one - own_fixed, start,
+                ),
+                [*steps, *([] if len(places) == 1 else [_own_share(one, amount)])],
+            )  # fmt: skip
+        return base
+
+    def _keep(self, charge: Charge, steps: list[TraceStep]) -> None:
+        self.charges.append(charge)
+        self.traces[charge.line].extend(steps)
+        if not charge.is_paid_by_buyer:
+            self.room[charge.line] -= charge.amount + charge.tax
+
+    def _answer(self, place: int) -> Commission:
+        sale = self.basket.lines[place]
+        own = tuple(one for one in self.charges if one.line == place)
+        paid = [one for one in own if not one.is_paid_by_buyer]
+        base = paid[0].base.amount if len(paid) == 1 else sale.captured
+        return Commission(
+            currency=sale.currency,
+            base=base,
+            captured=sale.captured,
+            amount=sum(one.amount for one in paid),
+            tax=sum(one.tax for one in paid),
+            rule=paid[0].rule if paid else None,
+            refundable=sum(one.refundable for one in paid),
+            trace=tuple(self.traces[place]),
+            charges=own,
+        )
+
+
+def _tax(rule: Rule, party: Party) -> tuple[int, bool]:
+    """Return the rate of tax on the fee, and whether the seller accounts for it instead."""
+    if not rule.tax_by_seller:
+        return rule.tax_ppm, False
+    if party.is_reverse_charge:
+        return 0, True
+    return party.tax_ppm or 0, False
+
+
+def _own_share(amount: int, whole: int) -> TraceStep:
+    return step("share", amount, f"This line's share of {whole}: {amount}.")
+
+
+def _share(total: int, weights: Sequence[int], limits: Sequence[int] | None) -> list[int]:
+    """Share a total in proportion to the weights; what is over a line's limit goes to others."""
+    weights = weights if sum(weights) else [1] * len(weights)
+    shares = allocate(total, weights)
+    if limits is None:
+        return shares
+    shares = [min(one, most) for one, most in zip(shares, limits, strict=True)]
+    missing = total - sum(shares)
+    for place, most in enumerate(limits):
+        more = min(missing, most - shares[place])
+        shares[place] += more
+        missing -= more
+    return shares
