@@ -6,10 +6,10 @@ together to cover it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
 
-from marketplace.commission import Conditions, Rule
+from marketplace.commission import Rule, VolumeSpec
 
 # Subtracting many overlapping rules can split a box into many pieces; past this the rule is
 # given the benefit of the doubt instead of the answer being late.
@@ -98,20 +98,26 @@ def unreachable(
     now: datetime | None = None,
     descendants: Mapping[int, frozenset[int]] | None = None,
     products: Mapping[int, ProductFacts] | None = None,
+    is_first_match: bool = True,
 ) -> list[Finding]:
-    """Report every active rule that no present or future sale can reach."""
+    """Report every active rule of one fee that no present or future sale can reach.
+
+    Where every rule that matches is charged, earlier rules take nothing from later ones.
+    """
     moment = (now or datetime.now(UTC)).timestamp()
     findings: list[Finding] = []
+    specs = sorted({rule.volume for rule in rules if rule.volume}, key=astuple)
     earlier: list[tuple[int, list[Box]]] = []
     for rule in rules:
         if not rule.is_active:
             continue
-        boxes = _boxes(rule, descendants or {}, products or {})
+        boxes = _boxes(rule, descendants or {}, products or {}, specs)
         finding = _own_fault(rule, boxes, moment) or _shadow(rule, boxes, earlier, moment)
         if finding:
             findings.append(finding)
         # Only the rule's own words shadow others: product facts may change, its words do not.
-        earlier.append((rule.id, [_box(rule.conditions, descendants or {})]))
+        if is_first_match:
+            earlier.append((rule.id, [_box(rule, descendants or {}, specs)]))
     return findings
 
 
@@ -164,43 +170,57 @@ def _boxes(
     rule: Rule,
     descendants: Mapping[int, frozenset[int]],
     products: Mapping[int, ProductFacts],
+    specs: Sequence[VolumeSpec],
 ) -> list[Box]:
     """Return the rule's box, one per product when it names products whose facts are known."""
     named = rule.conditions.products
     if not named or not named <= products.keys():
-        return [_box(rule.conditions, descendants)]
+        return [_box(rule, descendants, specs)]
     boxes = []
     for product in sorted(named):
         facts = products[product]
-        own = _box(replace(rule.conditions, products=frozenset({product})), descendants)
+        conditions = replace(rule.conditions, products=frozenset({product}))
+        own = _box(replace(rule, conditions=conditions), descendants, specs)
         known = (
             Side(frozenset(facts.category_path[-1:])),
             Side(frozenset({facts.seller})),
             ANY,
             Side(frozenset({facts.kind})),
             Side(frozenset({facts.currency})),
-            Span(-_END, _END),
-            Span(-_END, _END),
         )
-        boxes.append(tuple(a.intersect(b) for a, b in zip(own, known, strict=True)))  # type: ignore[arg-type]
+        narrowed = tuple(a.intersect(b) for a, b in zip(own, known, strict=False))  # type: ignore[arg-type]
+        boxes.append((*narrowed, *own[len(known) :]))
     return boxes
 
 
-def _box(conditions: Conditions, descendants: Mapping[int, frozenset[int]]) -> Box:
-    if conditions.is_empty and not conditions.everything:
-        return (Side(frozenset()),) * 5 + (Span(0, 0), Span(0, 0))
-    return (
-        _categories(conditions.categories, descendants),
-        _side(conditions.sellers),
-        _side(conditions.products),
-        _side(conditions.kinds),
-        _side(None if conditions.currency is None else frozenset({conditions.currency})),
-        Span(
-            0 if conditions.value_from is None else conditions.value_from,
-            _END if conditions.value_below is None else conditions.value_below,
+def _box(rule: Rule, descendants: Mapping[int, frozenset[int]], specs: Sequence[VolumeSpec]) -> Box:
+    """Return one side per condition; the dates come last."""
+    wanted = rule.conditions
+    sides: Box = (
+        _categories(wanted.categories, descendants),
+        _side(wanted.sellers),
+        _side(wanted.products),
+        _side(wanted.kinds),
+        _side(None if wanted.currency is None else frozenset({wanted.currency})),
+        _side(wanted.countries),
+        _side(wanted.tax_statuses),
+        _side(wanted.levels),
+        _span(wanted.value_from, wanted.value_below),
+        _span(wanted.line_from, wanted.line_below),
+        _span(wanted.unit_from, wanted.unit_below),
+        *(
+            _span(wanted.volume_from, wanted.volume_below) if spec == rule.volume else _span()
+            for spec in specs
         ),
-        Span(_moment(conditions.valid_from, -_END), _moment(conditions.valid_to, _END)),
+        Span(_moment(wanted.valid_from, -_END), _moment(wanted.valid_to, _END)),
     )
+    if wanted.is_empty and not wanted.everything:
+        return (Side(frozenset()), *sides[1:])
+    return sides
+
+
+def _span(lower: int | None = None, upper: int | None = None) -> Span:
+    return Span(0 if lower is None else lower, _END if upper is None else upper)
 
 
 def _side(values: frozenset | None) -> Side:

@@ -5,9 +5,12 @@ any split of refunds that add up to the same sum therefore reverse exactly the s
 full refund reverses exactly the refundable commission.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
 
+from marketplace.commission import Rule, Scope, Tier, charge_on
 from systemadmin.foundation.money import half_up_div
 
 PPM = 1_000_000
@@ -59,6 +62,84 @@ def reversed_in_all(charged: Charged, refunded: int) -> Reversal:
     else:
         tax = 0
     return Reversal(refunded, commission, tax)
+
+
+TERMS = (
+    "per",
+    "ppm",
+    "tiers_mode",
+    "tiers_by",
+    "rounding",
+    "fixed",
+    "fixed_per",
+    "minimum",
+    "maximum",
+    "on_refund",
+    "refund_fee_ppm",
+    "refund_fee_maximum",
+)
+
+
+def terms_of(rule: Rule) -> dict[str, Any]:
+    """Return what a later refund needs to know of a rule, as plain JSON values."""
+    terms: dict[str, Any] = {name: getattr(rule, name) for name in TERMS}
+    return terms | {"tiers": [[tier.lower, tier.ppm] for tier in rule.tiers]}
+
+
+def rule_of(terms: Mapping[str, Any]) -> Rule:
+    """Return the rule that the terms of a charge describe."""
+    known = {name: terms[name] for name in TERMS if name in terms}
+    tiers = tuple(Tier(lower, ppm) for lower, ppm in terms.get("tiers", ()))
+    return Rule(id=0, tiers=tiers, **known)
+
+
+@dataclass(frozen=True, slots=True)
+class ChargedGroup:
+    """Charges that were calculated together: their sums over all lines of the group."""
+
+    base: int
+    amount: int
+    refundable: int
+    tax: int
+    volume: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is left of a group's base after the refunds so far, and of how many units and lines.
+
+    `base` is exact: a refund of part of the price need not be a whole minor unit of the base.
+    """
+
+    base: Fraction
+    quantity: int = 1
+    lines: int = 1
+
+
+def group_reversed(group: ChargedGroup, rule: Rule, kept: Kept) -> tuple[int, int]:
+    """Return how much of a group's fee and of its tax has gone back in all.
+
+    In proportion: refundable × (base - kept) / base, rounded half-up once. Charged anew: what
+    was charged less what the rule charges on the kept base. What the platform keeps for handling
+    the refund is taken off.
+    """
+    if not group.amount:
+        return 0, 0
+    gross = _gross(group, rule, kept)
+    gross -= administration_fee(gross, rule.refund_fee_ppm, rule.refund_fee_maximum)
+    return gross, half_up_div(group.tax * gross, group.amount)
+
+
+def _gross(group: ChargedGroup, rule: Rule, kept: Kept) -> int:
+    if rule.on_refund == "keep":
+        return 0
+    if rule.on_refund == "recalculate":
+        base = half_up_div(kept.base.numerator, kept.base.denominator)
+        scope = Scope(max(1, kept.quantity), max(1, kept.lines), group.volume)
+        amount, _fixed = charge_on(rule, base, scope, [])
+        return max(0, min(group.refundable, group.amount - amount))
+    gone = group.refundable * (group.base - kept.base) / group.base
+    return half_up_div(gone.numerator, gone.denominator)
 
 
 def next_reversal(charged: Charged, already: Reversal, amount: int) -> Reversal:

@@ -1,6 +1,5 @@
 """Commission rules in the admin: the list in its order, what is wrong with it, what-if."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, time
 from typing import Any
 
@@ -19,7 +18,8 @@ from marketplace.admin.forms import PeriodForm
 from marketplace.caller import caller
 from marketplace.commission import percent
 from marketplace.models import CommissionLine, CommissionRule, CommissionRuleVersion
-from marketplace.services.commission import MANY, SIMPLE, engine_rule
+from marketplace.services.commission import MANY, SIMPLE
+from marketplace.services.quotes import fees_of
 from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, ServiceModelAdmin
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.money import format_money
@@ -146,9 +146,9 @@ class CommissionRuleAdmin(ServiceModelAdmin):
         )
         result = None
         if asked and form.is_valid() and form.cleaned_data["start"] < form.cleaned_data["end"]:
-            chosen = [replace(engine_rule(r), is_active=True) for r in rules if r.pk in ticked]
+            chosen = fees_of([rule for rule in rules if rule.pk in ticked], all_active=True)
             result = _shown_preview(
-                services.preview_rules(
+                services.preview_fees(
                     chosen,
                     start=datetime.combine(form.cleaned_data["start"], time(), UTC),
                     end=datetime.combine(form.cleaned_data["end"], time(), UTC),

@@ -33,7 +33,7 @@ from marketplace.caller import caller
 from marketplace.csv_export import to_csv
 from marketplace.models import Category, CommissionRule
 from marketplace.querysets import reports
-from marketplace.services.commission import draft_rule, engine_rules
+from marketplace.services.quotes import draft_fees, engine_fees
 from systemadmin.foundation.api import (
     ListAction,
     PagedList,
@@ -112,12 +112,9 @@ class CommissionRuleViewSet(ListAction, RetrieveAction, StaffViewSet):
     def preview(self, request: Request) -> Response:
         """Say what past orders would have been charged; nothing is written."""
         data = self.parse(PreviewInput)
-        if "rules" in data:
-            rules = [draft_rule(one, number) for number, one in enumerate(data["rules"], 1)]
-        else:
-            rules = engine_rules()
-        result = services.preview_rules(rules, start=data["start"], end=data["end"])
-        findings = FindingSerializer(services.lint_rules(rules), many=True).data
+        fees = draft_fees(data["rules"]) if "rules" in data else engine_fees()
+        result = services.preview_fees(fees, start=data["start"], end=data["end"])
+        findings = FindingSerializer(services.lint_rules(fees), many=True).data
         return Response({**result, "findings": findings})
 
     def _update(self, request: Request, values: dict[str, Any]) -> Response:

@@ -40,6 +40,7 @@ from marketplace.commission.rules import (
     VolumeSpec,
 )
 from marketplace.commission.schedule import Charge, Commission, charge_basket, quote
+from marketplace.commission.sharing import share_within
 from marketplace.commission.trace import decimal_text, percent
 
 __all__ = [
@@ -77,5 +78,6 @@ __all__ = [
     "mismatch",
     "percent",
     "quote",
+    "share_within",
     "tier_parts",
 ]

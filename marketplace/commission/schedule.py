@@ -23,8 +23,8 @@ from marketplace.commission.rules import (
     Sale,
     TraceStep,
 )
+from marketplace.commission.sharing import share_within
 from marketplace.commission.trace import considered, step
-from systemadmin.foundation.money import allocate
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +145,10 @@ class _Till:
             amount = within_room(amount, sum(rooms), tax_ppm, steps)
         tax = tax_on(amount, tax_ppm, is_reverse, steps)
         limits = rooms if is_by_seller else None
-        amounts = _share(amount, [one.amount for one in bases], limits)
+        amounts = share_within(amount, [one.amount for one in bases], limits)
         left = [room - one for room, one in zip(rooms, amounts, strict=True)]
-        taxes = _share(tax, amounts, left if is_by_seller else None)
-        fixed_parts = _share(min(fixed, amount), amounts, amounts)
+        taxes = share_within(tax, amounts, left if is_by_seller else None)
+        fixed_parts = share_within(min(fixed, amount), amounts, amounts)
         self.groups += 1
         for place, part, one, own_tax, own_fixed in zip(
             places, bases, amounts, taxes, fixed_parts, strict=True
@@ -197,18 +197,3 @@ def _tax(rule: Rule, party: Party) -> tuple[int, bool]:
 
 def _own_share(amount: int, whole: int) -> TraceStep:
     return step("share", amount, f"This line's share of {whole}: {amount}.")
-
-
-def _share(total: int, weights: Sequence[int], limits: Sequence[int] | None) -> list[int]:
-    """Share a total in proportion to the weights; what is over a line's limit goes to others."""
-    weights = weights if sum(weights) else [1] * len(weights)
-    shares = allocate(total, weights)
-    if limits is None:
-        return shares
-    shares = [min(one, most) for one, most in zip(shares, limits, strict=True)]
-    missing = total - sum(shares)
-    for place, most in enumerate(limits):
-        more = min(missing, most - shares[place])
-        shares[place] += more
-        missing -= more
-    return shares

@@ -1,12 +1,19 @@
 """The tables of the marketplace, one module per aggregate."""
 
 from marketplace.models.catalogue import Category, Product, ProductImage, ProductWord
-from marketplace.models.commission import CommissionLine, CommissionRule, CommissionRuleVersion
+from marketplace.models.commission import (
+    CommissionFee,
+    CommissionLine,
+    CommissionRule,
+    CommissionRuleVersion,
+)
 from marketplace.models.disputes import Dispute, DisputeMessage
+from marketplace.models.fees import CommissionCharge, FeeTaxRate
 from marketplace.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
 from marketplace.models.moderation import ProductReview, ProductRevision, ReasonTemplate
 from marketplace.models.orders import Order, OrderLine, Refund, RefundLine
 from marketplace.models.payouts import Payout, PayoutItem
+from marketplace.models.sellers import SellerProfile
 from marketplace.models.webhooks import (
     WebhookAttempt,
     WebhookDelivery,
@@ -16,11 +23,14 @@ from marketplace.models.webhooks import (
 
 __all__ = [
     "Category",
+    "CommissionCharge",
+    "CommissionFee",
     "CommissionLine",
     "CommissionRule",
     "CommissionRuleVersion",
     "Dispute",
     "DisputeMessage",
+    "FeeTaxRate",
     "LedgerAccount",
     "LedgerEntry",
     "LedgerTransaction",
@@ -36,6 +46,7 @@ __all__ = [
     "ReasonTemplate",
     "Refund",
     "RefundLine",
+    "SellerProfile",
     "WebhookAttempt",
     "WebhookDelivery",
     "WebhookEndpoint",

@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from marketplace.models.fields import MAX_AMOUNT, Kind, validate_currency
+from marketplace.models.fields import MAX_AMOUNT, PPM, Kind, validate_currency
 from marketplace.querysets.catalogue import CategoryQuerySet, ProductQuerySet
 from systemadmin.foundation.files import PrivateStorage
 from systemadmin.foundation.models import VersionedModel
@@ -85,6 +85,12 @@ class Product(VersionedModel):
         validators=[MinValueValidator(1), MaxValueValidator(MAX_AMOUNT)],
     )
     currency = models.CharField(_("currency"), max_length=3, validators=[validate_currency])
+    tax_ppm = models.PositiveIntegerField(
+        _("sales tax included in the price (parts per million)"),
+        default=0,
+        validators=[MaxValueValidator(PPM)],
+        help_text=_("210000 is 21 %. Price and shipping are what the buyer pays, tax included."),
+    )
     shipping_amount = models.BigIntegerField(
         _("shipping per order (minor units)"),
         default=0,
@@ -163,6 +169,11 @@ class Product(VersionedModel):
                 & Q(shipping_amount__gte=0, shipping_amount__lte=MAX_AMOUNT),
                 name="mp_product_price_positive",
                 violation_error_message=_("The price must be positive."),
+            ),
+            models.CheckConstraint(
+                condition=Q(tax_ppm__lte=PPM),
+                name="mp_product_tax_within_whole",
+                violation_error_message=_("A rate lies between 0 and 1,000,000."),
             ),
             models.CheckConstraint(
                 condition=~Q(status="approved") | Q(approved_at__isnull=False),

@@ -35,6 +35,9 @@ class Order(VersionedModel):
     refunded = models.BigIntegerField(_("refunded"), default=0)
     refunded_commission = models.BigIntegerField(default=0)
     refunded_tax = models.BigIntegerField(default=0)
+    # What the buyer pays on top for fees, taxes on them included; it is part of the total.
+    buyer_fee = models.BigIntegerField(_("buyer's fees"), default=0)
+    refunded_buyer_fee = models.BigIntegerField(default=0)
     status = models.CharField(
         _("status"), max_length=20, choices=Status.choices, default=Status.RESERVED
     )
@@ -128,12 +131,23 @@ class OrderLine(models.Model):
     quantity = models.PositiveIntegerField(validators=[MinValueValidator(1)])
     unit_price = models.BigIntegerField()
     shipping = models.BigIntegerField(default=0)
+    # What the seller gives away on this line.
+    discount = models.BigIntegerField(default=0)
+    # The part of price and shipping that is sales tax.
+    tax_included = models.BigIntegerField(default=0)
+    buyer_fee = models.BigIntegerField(default=0)
+    buyer_fee_tax = models.BigIntegerField(default=0)
     total = models.BigIntegerField()
     # Whether units were taken from stock, so that giving them back is exact.
     has_stock = models.BooleanField(default=False)
     refunded = models.BigIntegerField(default=0)
     refunded_commission = models.BigIntegerField(default=0)
     refunded_tax = models.BigIntegerField(default=0)
+    refunded_shipping = models.BigIntegerField(default=0)
+    refunded_buyer_fee = models.BigIntegerField(default=0)
+    refunded_buyer_fee_tax = models.BigIntegerField(default=0)
+    refunded_quantity = models.PositiveIntegerField(default=0)
+    restocked_quantity = models.PositiveIntegerField(default=0)
 
     class Meta:
         verbose_name = _("order line")
@@ -141,9 +155,40 @@ class OrderLine(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["order", "product"], name="mp_line_product_once"),
             models.CheckConstraint(
-                condition=Q(total=F("unit_price") * F("quantity") + F("shipping")),
+                condition=Q(
+                    total=F("unit_price") * F("quantity")
+                    - F("discount")
+                    + F("shipping")
+                    + F("buyer_fee")
+                ),
                 name="mp_line_total_adds_up",
-                violation_error_message=_("A line's total is price × quantity + shipping."),
+                violation_error_message=_(
+                    "A line's total is price × quantity - discount + shipping + the buyer's fees."
+                ),
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    discount__gte=0,
+                    discount__lte=F("unit_price") * F("quantity"),
+                    tax_included__gte=0,
+                    tax_included__lte=F("total"),
+                    buyer_fee_tax__gte=0,
+                    buyer_fee_tax__lte=F("buyer_fee"),
+                ),
+                name="mp_line_parts_within_total",
+                violation_error_message=_("Discount, tax and fees lie within the line's total."),
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    refunded_shipping__gte=0,
+                    refunded_shipping__lte=F("shipping"),
+                    refunded_buyer_fee__gte=0,
+                    refunded_buyer_fee__lte=F("buyer_fee"),
+                    refunded_quantity__lte=F("quantity"),
+                    restocked_quantity__lte=F("refunded_quantity"),
+                ),
+                name="mp_line_refunded_parts_within_line",
+                violation_error_message=_("No more of a part is refunded than there was."),
             ),
             models.CheckConstraint(
                 condition=Q(refunded__gte=0, refunded__lte=F("total")),
@@ -155,6 +200,21 @@ class OrderLine(models.Model):
     def __str__(self) -> str:
         return f"{self.quantity} × {self.title}"
 
+    @property
+    def captured(self) -> int:
+        """What the seller is credited for the line before fees: price less discount, shipping."""
+        return self.total - self.buyer_fee
+
+    @property
+    def item(self) -> int:
+        """What the buyer pays for the goods alone."""
+        return self.captured - self.shipping
+
+    @property
+    def refunded_item(self) -> int:
+        """What was given back of the goods' price."""
+        return self.refunded - self.refunded_shipping - self.refunded_buyer_fee
+
 
 class Refund(AppendOnlyModel):
     """Money given back to a buyer, in part or in full."""
@@ -164,6 +224,8 @@ class Refund(AppendOnlyModel):
     amount = models.BigIntegerField(_("amount"))
     commission = models.BigIntegerField(_("commission reversed"))
     tax = models.BigIntegerField(_("tax reversed"))
+    shipping = models.BigIntegerField(_("of which shipping"), default=0)
+    buyer_fee = models.BigIntegerField(_("of which the buyer's fees"), default=0)
     reason = models.CharField(_("reason"), max_length=500, blank=True)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
@@ -195,6 +257,11 @@ class RefundLine(AppendOnlyModel):
     amount = models.BigIntegerField()
     commission = models.BigIntegerField()
     tax = models.BigIntegerField()
+    shipping = models.BigIntegerField(default=0)
+    buyer_fee = models.BigIntegerField(default=0)
+    buyer_fee_tax = models.BigIntegerField(default=0)
+    quantity = models.PositiveIntegerField(default=0)
+    restocked = models.PositiveIntegerField(default=0)
 
     class Meta:
         verbose_name = _("refund line")

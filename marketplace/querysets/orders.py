@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, F, Q, Sum
 
 
 class OrderQuerySet(models.QuerySet):
@@ -25,3 +25,29 @@ class OrderQuerySet(models.QuerySet):
     def with_lines(self) -> "OrderQuerySet":
         """With lines and both parties: a fixed number of queries for any page."""
         return self.select_related("buyer", "seller").prefetch_related("lines", "disputes")
+
+    def volume(
+        self,
+        *,
+        seller_id: int,
+        buyer_id: int | None,
+        is_pair: bool,
+        measure: str,
+        currency: str,
+        start: datetime | None,
+        end: datetime,
+    ) -> int:
+        """Return what a seller sold before `end`, in minor units or as a number of orders.
+
+        Paid orders count from their payment, less what was refunded; one that was refunded whole
+        does not count as an order. With `is_pair` only those of the buyer do: none without one.
+        """
+        rows = self.filter(seller_id=seller_id, currency=currency, paid_at__lt=end)
+        if is_pair:
+            rows = rows.filter(buyer_id=buyer_id)
+        if start is not None:
+            rows = rows.filter(paid_at__gte=start)
+        if measure == "orders":
+            return rows.exclude(status="refunded").aggregate(found=Count("pk"))["found"]
+        kept = F("total") - F("buyer_fee") - F("refunded") + F("refunded_buyer_fee")
+        return rows.aggregate(found=Sum(kept))["found"] or 0

@@ -4,9 +4,6 @@ from marketplace.services.categories import create_category, delete_category, up
 from marketplace.services.commission import (
     create_rule,
     delete_rule,
-    lint_rules,
-    preview_rules,
-    quote_sale,
     reorder_rules,
     update_rule,
 )
@@ -39,6 +36,7 @@ from marketplace.services.products import (
     update_product,
     withdraw_product,
 )
+from marketplace.services.quotes import quote_order, quote_sale
 from marketplace.services.reason_templates import delete_reason_template, save_reason_template
 from marketplace.services.refunds import refund_order
 from marketplace.services.revisions import submit_revision, withdraw_revision
@@ -49,6 +47,7 @@ from marketplace.services.webhooks import (
     rotate_secret,
     update_endpoint,
 )
+from marketplace.services.what_if import lint_rules, preview_fees
 
 __all__ = [
     "add_dispute_message",
@@ -77,7 +76,8 @@ __all__ = [
     "pause_product",
     "pay_order",
     "pay_payout",
-    "preview_rules",
+    "preview_fees",
+    "quote_order",
     "quote_sale",
     "refund_order",
     "reject_product",

@@ -1,5 +1,6 @@
-"""Writes of commission rules; reading them as the engine's rules; quotes and what-ifs."""
+"""Writes of commission rules, and reading them as the engine's rules."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -9,19 +10,16 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import commission
-from marketplace.commission_lint import Finding, ProductFacts, unreachable
 from marketplace.errors import RuleInUse
 from marketplace.models import (
-    Category,
+    CommissionCharge,
+    CommissionFee,
     CommissionLine,
     CommissionRule,
     CommissionRuleVersion,
-    Order,
-    OrderLine,
-    Product,
+    SellerProfile,
 )
 from marketplace.models.fields import MAX_AMOUNT, PPM, Kind
-from marketplace.services import clock
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
@@ -34,46 +32,89 @@ SIMPLE = (
     "currency",
     "value_from",
     "value_below",
+    "line_from",
+    "line_below",
+    "unit_from",
+    "unit_below",
+    "volume_window",
+    "volume_between",
+    "volume_measure",
+    "volume_from",
+    "volume_below",
+    "countries",
+    "tax_statuses",
+    "levels",
     "valid_from",
     "valid_to",
+    "per",
     "ppm",
     "tiers",
+    "tiers_mode",
+    "tiers_by",
+    "rounding",
     "fixed",
     "fixed_per",
     "minimum",
     "maximum",
     "tax_ppm",
+    "tax_by_seller",
+    "include_item",
     "include_shipping",
     "include_tax",
+    "include_platform_discount",
+    "on_refund",
     "fixed_refundable",
     "refund_fee_ppm",
     "refund_fee_maximum",
 )
 # What the engine calls by the same name.
 SAME = (
+    "per",
     "ppm",
+    "tiers_mode",
+    "tiers_by",
+    "rounding",
     "fixed",
     "fixed_per",
     "minimum",
     "maximum",
     "tax_ppm",
+    "tax_by_seller",
+    "include_item",
     "include_shipping",
     "include_tax",
+    "include_platform_discount",
+    "on_refund",
     "fixed_refundable",
     "refund_fee_ppm",
     "refund_fee_maximum",
     "is_active",
 )
+# Conditions that the engine calls by the same name.
+BOUNDS = (
+    "value_from",
+    "value_below",
+    "line_from",
+    "line_below",
+    "unit_from",
+    "unit_below",
+    "volume_from",
+    "volume_below",
+    "valid_from",
+    "valid_to",
+)
+SETS = ("kinds", "countries", "tax_statuses", "levels")
 MANY = ("categories", "sellers", "products")
 MAX_TIERS = 20
-PREVIEW_ORDERS = 20_000
+COUNTRY = re.compile(r"[A-Z]{2}")
+LEVEL = re.compile(r"[a-z0-9_-]{1,40}")
 
 
 @transaction.atomic
 def create_rule(*, actor: Any, position: int | None = None, **values: Any) -> CommissionRule:
     """Add a rule, at the end of the list unless a position is given."""
     _lock_list()
-    rule = CommissionRule()
+    rule = CommissionRule(fee=values.get("fee") or default_fee())
     rule.position = CommissionRule.objects.count() + 1
     _assign(rule, values)
     _keep_version(actor, rule)
@@ -118,7 +159,8 @@ def delete_rule(*, actor: Any, rule: CommissionRule, expected_version: int | Non
     """Delete a rule that never charged a sale."""
     _lock_list()
     rule = lock_row(CommissionRule.objects.all(), pk=rule.pk, expected_version=expected_version)
-    if CommissionLine.objects.filter(rule=rule).exists():
+    charged = CommissionCharge.objects.filter(rule=rule).exists()
+    if charged or CommissionLine.objects.filter(rule=rule).exists():
         raise RuleInUse
     audit.record(
         "marketplace.commission_rule.deleted", actor=actor, target=rule, before=content(rule)
@@ -148,7 +190,7 @@ def reorder_rules(*, actor: Any, ids: Sequence[int]) -> list[CommissionRule]:
 
 def content(rule: CommissionRule) -> dict[str, Any]:
     """Return everything a rule says, as plain JSON values."""
-    values: dict[str, Any] = {"position": rule.position}
+    values: dict[str, Any] = {"position": rule.position, "fee": rule.fee_id}
     for field in SIMPLE:
         value = getattr(rule, field)
         values[field] = value.isoformat() if isinstance(value, datetime) else value
@@ -163,17 +205,15 @@ def engine_rule(
     """Translate a rule for the engine; `sets` stands in for what is not stored yet."""
     if sets is None:
         sets = {field: frozenset(one.pk for one in getattr(rule, field).all()) for field in MANY}
+    values: dict[str, Any] = {field: getattr(rule, field) for field in BOUNDS}
+    values |= {field: frozenset(getattr(rule, field)) or None for field in SETS}
     conditions = commission.Conditions(
         categories=sets["categories"] or None,
         sellers=sets["sellers"] or None,
         products=sets["products"] or None,
-        kinds=frozenset(rule.kinds) or None,
         currency=rule.currency or None,
-        value_from=rule.value_from,
-        value_below=rule.value_below,
-        valid_from=rule.valid_from,
-        valid_to=rule.valid_to,
         everything=rule.applies_to_all,
+        **values,
     )
     return commission.Rule(
         id=rule.pk or 0,
@@ -181,130 +221,28 @@ def engine_rule(
         version=rule.version,
         conditions=conditions,
         tiers=tuple(commission.Tier(lower, ppm) for lower, ppm in rule.tiers),
+        volume=_volume_spec(rule),
         **{field: getattr(rule, field) for field in SAME},
     )
 
 
-def engine_rules() -> list[commission.Rule]:
-    """Return the list as the engine tries it."""
-    active = CommissionRule.objects.in_order().filter(is_active=True)
-    return [engine_rule(rule) for rule in active]
+def _volume_spec(rule: CommissionRule) -> commission.VolumeSpec | None:
+    if not rule.volume_window:
+        return None
+    return commission.VolumeSpec(rule.volume_window, rule.volume_between, rule.volume_measure)
 
 
-def quote_sale(
-    *,
-    currency: str,
-    item: int,
-    quantity: int = 1,
-    product: Product | None = None,
-    category: Category | None = None,
-    seller_id: int | None = None,
-    kind: str | None = None,
-    at: datetime | None = None,
-    shipping: int = 0,
-    discount: int = 0,
-    tax_included: int = 0,
-    order_value: int | None = None,
-    rules: Iterable[commission.Rule] | None = None,
-) -> commission.Commission:
-    """Return what a sale would be charged and why; `item` is unit price × quantity."""
-    if product is not None:
-        category = category or product.category
-        seller_id = seller_id if seller_id is not None else product.seller_id
-        kind = kind or product.kind
-    sale = commission.Sale(
-        currency=currency,
-        item=item,
-        at=at or clock.now(),
-        quantity=quantity,
-        shipping=shipping,
-        discount=discount,
-        tax_included=tax_included,
-        category_path=category.path_ids if category else (),
-        seller=seller_id,
-        product=product.pk if product else None,
-        kind=kind,
-        order_value=order_value,
+def default_fee() -> CommissionFee:
+    """Return the fee that rules belong to when none is named; it is made when it is missing."""
+    fee, _created = CommissionFee.objects.get_or_create(
+        code=CommissionFee.DEFAULT_CODE, defaults={"name": "Commission"}
     )
-    return commission.quote(engine_rules() if rules is None else rules, sale)
-
-
-def lint_rules(rules: Sequence[commission.Rule] | None = None) -> list[Finding]:
-    """Report the rules that no sale can ever reach."""
-    rules = engine_rules() if rules is None else rules
-    named = {pk for rule in rules for pk in rule.conditions.products or ()}
-    products = Product.objects.filter(pk__in=named).select_related("category")
-    facts = {
-        product.pk: ProductFacts(
-            product.category.path_ids, product.seller_id, product.kind, product.currency
-        )
-        for product in products
-    }
-    return unreachable(
-        rules,
-        now=clock.now(),
-        descendants=Category.objects.descendants_by_id(),
-        products=facts,
-    )
-
-
-def preview_rules(
-    rules: Sequence[commission.Rule], *, start: datetime, end: datetime
-) -> dict[str, Any]:
-    """Say what past orders would have been charged under other rules; nothing is written."""
-    lines = (
-        OrderLine.objects.filter(order__paid_at__gte=start, order__paid_at__lt=end)
-        .select_related("order", "category", "commission")
-        .order_by("-order__paid_at", "-id")[:PREVIEW_ORDERS]
-    )
-    totals: dict[str, dict[str, int]] = {}
-    per_rule: dict[int | None, int] = {}
-    changed = []
-    for line in lines.iterator(chunk_size=1000):
-        charged = line.commission.amount
-        proposed = _again(rules, line)
-        sums = totals.setdefault(
-            line.order.currency, {"lines": 0, "changed": 0, "before": 0, "after": 0}
-        )
-        sums["lines"] += 1
-        sums["before"] += charged
-        sums["after"] += proposed.amount
-        sums["changed"] += charged != proposed.amount
-        taken = proposed.rule.id if proposed.rule else None
-        per_rule[taken] = per_rule.get(taken, 0) + 1
-        changed.append((abs(proposed.amount - charged), line, charged, proposed.amount))
-    changed = sorted((c for c in changed if c[0]), key=lambda c: -c[0])[:20]
-    return {
-        "currencies": [{"currency": code, **sums} for code, sums in sorted(totals.items())],
-        "rules": [{"rule": rule, "lines": count} for rule, count in per_rule.items()],
-        "largest_changes": [
-            {"order": line.order_id, "line": line.pk, "before": before, "after": after}
-            for _gap, line, before, after in changed
-        ],
-        "is_complete": sum(sums["lines"] for sums in totals.values()) < PREVIEW_ORDERS,
-    }
-
-
-def _again(rules: Sequence[commission.Rule], line: OrderLine) -> commission.Commission:
-    order: Order = line.order
-    sale = commission.Sale(
-        currency=order.currency,
-        item=line.unit_price * line.quantity,
-        at=order.created_at,
-        quantity=line.quantity,
-        shipping=line.shipping,
-        category_path=line.category.path_ids,
-        seller=order.seller_id,
-        product=line.product_id,
-        kind=line.kind,
-        order_value=order.total,
-    )
-    return commission.quote(rules, sale)
+    return fee
 
 
 def draft_rule(values: dict[str, Any], number: int) -> commission.Rule:
     """Build an engine rule from values that are not stored (for what-ifs)."""
-    rule = CommissionRule()
+    rule = CommissionRule(fee=values.get("fee") or default_fee())
     _assign_simple(rule, values)
     rule.full_clean(exclude=["position"])
     sets = {field: frozenset(one.pk for one in values.get(field, ())) for field in MANY}
@@ -326,13 +264,55 @@ def _assign(rule: CommissionRule, values: dict[str, Any]) -> None:
 
 
 def _assign_simple(rule: CommissionRule, values: dict[str, Any]) -> None:
+    if values.get("fee") is not None:
+        rule.fee = values["fee"]
     for field in SIMPLE:
         if field in values:
             setattr(rule, field, values[field])
+    if "per" in values and "fixed_per" not in values:
+        _follow_unit(rule)
+    _check_sets(rule)
+    _check_tiers(rule)
+    _check_amounts(rule)
+
+
+def _follow_unit(rule: CommissionRule) -> None:
+    """Let the fixed amount count once for what the rule is charged per, unless it says other."""
+    if rule.per == CommissionRule.Per.UNIT:
+        rule.fixed_per = CommissionRule.FixedPer.UNIT
+    elif rule.per == CommissionRule.Per.ORDER:
+        rule.fixed_per = CommissionRule.FixedPer.ORDER
+
+
+def _check_sets(rule: CommissionRule) -> None:
     if not set(rule.kinds) <= set(Kind.values):
         raise InvalidInput("kinds", _("Kinds are “product” and “service”."))
-    rule.kinds = sorted(set(rule.kinds))
-    _check_tiers(rule)
+    if not set(rule.tax_statuses) <= set(SellerProfile.TaxStatus.values):
+        raise InvalidInput("tax_statuses", _("Tax statuses are “private” and “business”."))
+    if not all(isinstance(one, str) and COUNTRY.fullmatch(one) for one in rule.countries):
+        raise InvalidInput("countries", _("A country is two capital letters."))
+    if not all(isinstance(one, str) and LEVEL.fullmatch(one) for one in rule.levels):
+        raise InvalidInput("levels", _("Lower-case letters, digits, - and _."))
+    for field in SETS:
+        setattr(rule, field, sorted(set(getattr(rule, field))))
+
+
+def _check_amounts(rule: CommissionRule) -> None:
+    """Refuse what the engine could not calculate, naming the field."""
+    counts_money = rule.volume_measure == CommissionRule.VolumeMeasure.AMOUNT
+    has_volume = rule.volume_from is not None or rule.volume_below is not None
+    by_volume = rule.tiers_by == CommissionRule.TiersBy.VOLUME
+    if has_volume and counts_money and not rule.currency:
+        raise InvalidInput("currency", _("A rule that names an amount must name its currency."))
+    if by_volume and not counts_money and rule.tiers_mode == CommissionRule.TiersMode.MARGINAL:
+        raise InvalidInput(
+            "tiers_mode", _("Tiers by the number of orders charge the whole amount at one rate.")
+        )
+    is_on_top = rule.fee.payer == CommissionFee.Payer.BUYER
+    if is_on_top and rule.on_refund != CommissionRule.OnRefund.PROPORTIONAL:
+        raise InvalidInput(
+            "on_refund", _("A fee that the buyer pays goes back in proportion to the refund.")
+        )
 
 
 def _check_tiers(rule: CommissionRule) -> None:

@@ -142,6 +142,7 @@ def _hold(dispute: Dispute, order: Order, actor: User) -> None:
         order.refundable
         - (order.commission - order.refunded_commission)
         - (order.tax - order.refunded_tax)
+        - (order.buyer_fee - order.refunded_buyer_fee)
     )
     balances = ledger.lock_seller(order.seller_id, order.currency)
     held = max(0, min(share, ledger.available(balances)))

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from marketplace.commission import Commission
+from marketplace.commission import Charge, Commission
 from marketplace.errors import (
     AmountMismatch,
     DisputeOpen,
@@ -24,13 +24,14 @@ from marketplace.errors import (
     PaymentReferenceUsed,
     TransitionNotAllowed,
 )
-from marketplace.models import CommissionLine, Order, OrderLine, Product
+from marketplace.models import CommissionCharge, CommissionLine, Order, OrderLine, Product
 from marketplace.models.fields import MAX_AMOUNT
+from marketplace.refunds import terms_of
 from marketplace.services import clock, ledger, risk
 from marketplace.services.announcements import announce_order
-from marketplace.services.commission import engine_rules, quote_sale
 from marketplace.services.ledger import Code, Leg
 from marketplace.services.products import check_seller
+from marketplace.services.quotes import QuoteLine, included_tax, quote_order
 from marketplace.services.transitions import move
 from marketplace.transitions import ORDER
 from systemadmin import audit
@@ -103,11 +104,15 @@ def _take(product_id: int, quantity: int) -> None:
 
 
 def give_back(order: Order) -> None:
+    """Put what an unpaid order had taken from stock back."""
     lines = order.lines.filter(has_stock=True).order_by("product_id")
     for product_id, quantity in lines.values_list("product_id", "quantity"):
-        Product.objects.filter(pk=product_id, stock__isnull=False).update(
-            stock=F("stock") + quantity
-        )
+        restock(product_id, quantity)
+
+
+def restock(product_id: int, quantity: int) -> None:
+    """Add units to a product's stock, where it has one."""
+    Product.objects.filter(pk=product_id, stock__isnull=False).update(stock=F("stock") + quantity)
 
 
 def _check_basket(buyer: User, products: list[Product]) -> None:
@@ -122,45 +127,62 @@ def _check_basket(buyer: User, products: list[Product]) -> None:
 
 
 def _build(buyer: User, products: list[Product], wanted: dict[int, int]) -> Order:
-    first = products[0]
+    first, now = products[0], clock.now()
     lines = [_line(product, wanted[product.pk]) for product in products]
-    total = sum(line.total for line in lines)
-    if total > MAX_AMOUNT:
+    if sum(line.total for line in lines) > MAX_AMOUNT:
         raise InvalidInput("quantity", _("The order is too large."))
-    rules, now = engine_rules(), clock.now()
-    charged = [
-        quote_sale(
-            currency=first.currency,
-            item=line.unit_price * line.quantity,
-            quantity=line.quantity,
-            product=product,
-            shipping=line.shipping,
-            order_value=total,
-            at=now,
-            rules=rules,
-        )
-        for product, line in zip(products, lines, strict=True)
-    ]
+    charged = quote_order(
+        currency=first.currency,
+        lines=[
+            QuoteLine(
+                item=line.unit_price * line.quantity,
+                quantity=line.quantity,
+                product=product,
+                shipping=line.shipping,
+                discount=line.discount,
+                tax_included=line.tax_included,
+            )
+            for product, line in zip(products, lines, strict=True)
+        ],
+        seller_id=first.seller_id,
+        buyer_id=buyer.pk,
+        at=now,
+    )
     order = Order(
         buyer=buyer,
         seller=first.seller,
         currency=first.currency,
-        total=total,
-        commission=sum(one.amount for one in charged),
-        tax=sum(one.tax for one in charged),
         reserved_until=now + timedelta(minutes=setting("marketplace.reservation_minutes")),
     )
+    save_with_lines(order, lines, charged)
+    return order
+
+
+def save_with_lines(
+    order: Order, lines: Sequence[OrderLine], charged: Sequence[Commission]
+) -> None:
+    """Write a new order with its lines and what each was charged."""
+    for line, one in zip(lines, charged, strict=True):
+        line.buyer_fee = one.buyer_amount + one.buyer_tax
+        line.buyer_fee_tax = one.buyer_tax
+        line.total += line.buyer_fee
+    order.total = sum(line.total for line in lines)
+    order.buyer_fee = sum(line.buyer_fee for line in lines)
+    order.commission = sum(one.amount for one in charged)
+    order.tax = sum(one.tax for one in charged)
     order.save(force_insert=True)
     for line in lines:
         line.order = order
     OrderLine.objects.bulk_create(lines)
-    CommissionLine.objects.bulk_create(
-        [_frozen(line, one) for line, one in zip(lines, charged, strict=True)]
+    pairs = list(zip(lines, charged, strict=True))
+    CommissionLine.objects.bulk_create([_frozen(line, one) for line, one in pairs])
+    CommissionCharge.objects.bulk_create(
+        [_charge(line, part) for line, one in pairs for part in one.charges]
     )
-    return order
 
 
 def _line(product: Product, quantity: int) -> OrderLine:
+    total = product.price * quantity + product.shipping_amount
     return OrderLine(
         product=product,
         category=product.category,
@@ -169,7 +191,8 @@ def _line(product: Product, quantity: int) -> OrderLine:
         quantity=quantity,
         unit_price=product.price,
         shipping=product.shipping_amount,
-        total=product.price * quantity + product.shipping_amount,
+        tax_included=included_tax(total, product.tax_ppm),
+        total=total,
         has_stock=product.stock is not None,
     )
 
@@ -193,6 +216,25 @@ def _frozen(line: OrderLine, charged: Commission) -> CommissionLine:
     )
 
 
+def _charge(line: OrderLine, charge: Charge) -> CommissionCharge:
+    return CommissionCharge(
+        line=line,
+        group=charge.group,
+        fee_id=charge.fee.id or None,
+        fee_name=charge.fee.name or charge.fee.code,
+        payer=charge.fee.payer,
+        rule_id=charge.rule.id or None,
+        rule_version=charge.rule.version,
+        base=charge.base.amount,
+        base_shipping=charge.base.shipping,
+        amount=charge.amount,
+        tax=charge.tax,
+        refundable=charge.refundable,
+        volume=charge.volume,
+        terms=terms_of(charge.rule),
+    )
+
+
 @transaction.atomic
 def pay_order(
     *,
@@ -209,7 +251,8 @@ def pay_order(
         return order
     if amount is not None and amount != order.total:
         raise AmountMismatch(extra={"total": order.total})
-    if not 0 <= processing_fee <= order.total - order.commission - order.tax:
+    net = order.total - order.buyer_fee - order.commission - order.tax
+    if not 0 <= processing_fee <= net:
         raise InvalidInput("processing_fee", _("Not more than the seller's net."))
     if reference and Order.objects.filter(payment_reference=reference).exists():
         raise PaymentReferenceUsed
@@ -270,8 +313,7 @@ def recognise(order: Order, actor: User | None) -> None:
     legs = [Leg(Code.BUYER_FUNDS, order.total - order.refunded)]
     net = order.total - order.refunded - order.processing_fee
     for line in order.lines.select_related("commission"):
-        kept = line.commission.amount - line.refunded_commission
-        tax = line.commission.tax - line.refunded_tax
+        kept, tax = kept_of(line)
         legs += [Leg(Code.REVENUE, -kept, None, line.pk), Leg(Code.TAX, -tax, None, line.pk)]
         net -= kept + tax
     legs.append(Leg(Code.PROCESSING, -order.processing_fee))
@@ -287,6 +329,14 @@ def recognise(order: Order, actor: User | None) -> None:
     )
     order.completed_at = clock.now()
     order.closed_at = order.completed_at
+
+
+def kept_of(line: OrderLine) -> tuple[int, int]:
+    """Return what the platform keeps of a line's fees, the buyer's too, and the tax on them."""
+    buyer_tax = line.buyer_fee_tax - line.refunded_buyer_fee_tax
+    buyer_fee = line.buyer_fee - line.refunded_buyer_fee - buyer_tax
+    kept = line.commission.amount - line.refunded_commission + buyer_fee
+    return kept, line.commission.tax - line.refunded_tax + buyer_tax
 
 
 def record_sale(order: Order) -> None:

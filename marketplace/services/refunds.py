@@ -1,29 +1,65 @@
-"""Refunds, in part and in full, with the commission reversed cumulatively line by line."""
+"""Refunds of amounts, of units and of shipping, with the fees that go back and the stock."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from marketplace.errors import DisputeOpen, RefundTooHigh
-from marketplace.models import CommissionLine, Order, OrderLine, Refund, RefundLine
-from marketplace.refunds import Charged, Reversal, next_reversal, spread
+from marketplace.commission import share_within
+from marketplace.errors import AmountMismatch, DisputeOpen, RefundTooHigh
+from marketplace.models import CommissionCharge, Order, OrderLine, Refund, RefundLine
+from marketplace.refunds import ChargedGroup, Kept, group_reversed, rule_of, spread
 from marketplace.services import ledger, risk
 from marketplace.services.ledger import Code, Leg
-from marketplace.services.orders import give_back, recognise, save_step
+from marketplace.services.orders import recognise, restock, save_step
 from marketplace.services.transitions import move
 from marketplace.transitions import ORDER
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.money import half_up_div
 from systemadmin.models import User
 
 
 @dataclass(frozen=True, slots=True)
+class RefundItem:
+    """What is given back of one line: units, or an amount of their price, or all of it.
+
+    `restock` says whether the units go back into stock; None means "yes until the order is
+    completed, no afterwards".
+    """
+
+    line_id: int
+    quantity: int | None = None
+    amount: int | None = None
+    restock: bool | None = None
+
+
+@dataclass
 class Share:
-    """What one line gives back."""
+    """What one line gives back, and what the platform gives back of its fees."""
 
     line: OrderLine
-    reversal: Reversal
+    item: int = 0
+    shipping: int = 0
+    buyer_fee: int = 0
+    quantity: int = 0
+    restock: bool | None = None
+    restocked: int = 0
+    commission: int = 0
+    tax: int = 0
+    buyer_fee_tax: int = 0
+
+    @property
+    def amount(self) -> int:
+        """What the buyer gets back for the line."""
+        return self.item + self.shipping + self.buyer_fee
+
+    @property
+    def seller(self) -> int:
+        """The seller's part of it."""
+        return self.item + self.shipping - self.commission - self.tax
 
 
 @transaction.atomic
@@ -33,14 +69,30 @@ def refund_order(
     order: Order,
     amount: int | None = None,
     line_id: int | None = None,
+    items: Sequence[RefundItem] = (),
+    shipping: int | None = None,
+    restock_units: bool | None = None,
     reason: str = "",
     expected_version: int | None = None,
 ) -> Refund:
-    """Give money back: an amount, or all that is left; of the order or of one line."""
+    """Give money back to the buyer.
+
+    Without `items` and `shipping`: an amount, or all that is left, of the order or of one line.
+    With them: exactly these units, amounts and shipping; `amount` is then only compared.
+    """
     order = lock_row(Order.objects.all(), pk=order.pk, expected_version=expected_version)
     if order.status == Order.Status.DISPUTED:
         raise DisputeOpen(_("Resolve the dispute instead."))
-    return refund_locked(order, actor, amount=amount, line_id=line_id, reason=reason)
+    return refund_locked(
+        order,
+        actor,
+        amount=amount,
+        line_id=line_id,
+        items=items,
+        shipping=shipping,
+        restock_units=restock_units,
+        reason=reason,
+    )
 
 
 def refund_locked(
@@ -49,89 +101,238 @@ def refund_locked(
     *,
     amount: int | None = None,
     line_id: int | None = None,
+    items: Sequence[RefundItem] = (),
+    shipping: int | None = None,
+    restock_units: bool | None = None,
     reason: str = "",
 ) -> Refund:
     """Refund an order whose row the caller has locked."""
-    lines = list(order.lines.select_related("commission").order_by("pk"))
-    if line_id is not None:
-        lines = [line for line in lines if line.pk == line_id]
-        if not lines:
-            raise InvalidInput("line", _("The order has no such line."))
-    left = [line.total - line.refunded for line in lines]
-    amount = sum(left) if amount is None else amount
-    if not 1 <= amount <= sum(left):
-        raise RefundTooHigh(extra={"refundable": sum(left)})
-    is_full = amount == order.refundable
+    lines = list(
+        order.lines.select_related("commission").prefetch_related("charges").order_by("pk")
+    )
+    if items or shipping:
+        shares = _named(lines, items, shipping or 0, amount)
+    else:
+        shares = _spread(_of_line(lines, line_id), amount)
+    total = sum(share.amount for share in shares)
+    is_full = total == order.refundable
     before, _after = move(order, ORDER, "refund_all" if is_full else "refund_part")
-    shares = [
-        Share(line, next_reversal(_charged(line.commission), _already(line), part))
-        for line, part in zip(lines, spread(amount, left), strict=True)
-        if part
-    ]
-    refund = _record(order, actor, amount, shares, reason)
+    _assign_parts(shares)
+    charges = _reverse_fees(lines, shares)
+    refund = _record(order, actor, total, shares, reason)
+    CommissionCharge.objects.bulk_update(charges, ["reversed_amount", "reversed_tax"])
     _book(order, actor, refund, shares)
-    if is_full:
-        _close(order, actor)
+    _restock(order, shares, restock_units)
+    _write_lines(refund, shares)
+    if is_full and not order.is_recognised:
+        # The fees that stay are booked.
+        recognise(order, actor)
     save_step(actor, order, "refunded", before, reason, refund_id=refund.pk)
     risk.record(
         "refund",
         account_id=order.seller_id,
         external_id=f"order-{order.pk}-refund-{refund.number}",
-        amount=amount,
+        amount=total,
         currency=order.currency,
         data={"order": order.pk, "buyer": order.buyer_id},
     )
     return refund
 
 
-def _charged(line: CommissionLine) -> Charged:
-    return Charged(
-        captured=line.captured,
-        commission=line.amount,
-        refundable=line.refundable,
-        tax=line.tax,
-        refund_fee_ppm=line.refund_fee_ppm,
-        refund_fee_maximum=line.refund_fee_maximum,
+def _of_line(lines: list[OrderLine], line_id: int | None) -> list[OrderLine]:
+    found = [line for line in lines if line_id in (None, line.pk)]
+    if not found:
+        raise InvalidInput("line", _("The order has no such line."))
+    return found
+
+
+def _left(line: OrderLine) -> list[int]:
+    """Return what is left to give back of a line: price, shipping, the buyer's fees."""
+    return [
+        line.item - line.refunded_item,
+        line.shipping - line.refunded_shipping,
+        line.buyer_fee - line.refunded_buyer_fee,
+    ]
+
+
+def _spread(lines: list[OrderLine], amount: int | None) -> list[Share]:
+    """Spread an amount over lines and their parts, in proportion to what is left of each."""
+    left = [sum(_left(line)) for line in lines]
+    amount = sum(left) if amount is None else amount
+    if not 1 <= amount <= sum(left):
+        raise RefundTooHigh(extra={"refundable": sum(left)})
+    shares = []
+    for line, own in zip(lines, spread(amount, left), strict=True):
+        if own:
+            item, shipping, buyer_fee = spread(own, _left(line))
+            shares.append(Share(line, item, shipping, buyer_fee))
+    return shares
+
+
+def _named(
+    lines: list[OrderLine], items: Sequence[RefundItem], shipping: int, amount: int | None
+) -> list[Share]:
+    """Return shares for the units, amounts and shipping that were named."""
+    shares = {line.pk: Share(line) for line in lines}
+    if len({item.line_id for item in items}) != len(items):
+        raise InvalidInput("lines", _("Name each line once."))
+    for item in items:
+        if item.line_id not in shares:
+            raise InvalidInput("lines", _("The order has no such line."))
+        _name_item(shares[item.line_id], item)
+    left = [line.shipping - line.refunded_shipping for line in lines]
+    if shipping > sum(left):
+        raise RefundTooHigh(extra={"refundable_shipping": sum(left)})
+    for line, own in zip(lines, spread(shipping, left), strict=True):
+        shares[line.pk].shipping = own
+    for share in shares.values():
+        share.buyer_fee = _fee_of(share)
+    found = [share for share in shares.values() if share.amount or share.quantity]
+    total = sum(share.amount for share in found)
+    if not total:
+        raise InvalidInput("lines", _("Nothing would be refunded."))
+    if amount is not None and amount != total:
+        raise AmountMismatch(_("What is named adds up to another amount."), extra={"amount": total})
+    return found
+
+
+def _name_item(share: Share, item: RefundItem) -> None:
+    line = share.line
+    units_left = line.quantity - line.refunded_quantity
+    left = line.item - line.refunded_item
+    quantity = item.quantity
+    if quantity is None and item.amount is None:
+        quantity = units_left
+    quantity = quantity or 0
+    if quantity > units_left:
+        raise RefundTooHigh(extra={"line": line.pk, "refundable_quantity": units_left})
+    value = item.amount if item.amount is not None else _price_of(line, quantity)
+    if value > left:
+        raise RefundTooHigh(extra={"line": line.pk, "refundable": left})
+    share.item, share.quantity, share.restock = value, quantity, item.restock
+
+
+def _price_of(line: OrderLine, quantity: int) -> int:
+    """Return what the next units cost: all units together are exactly the line's price."""
+    if line.refunded_quantity + quantity == line.quantity:
+        return line.item - line.refunded_item
+    done, more = line.refunded_quantity, line.refunded_quantity + quantity
+    price = half_up_div(line.item * more, line.quantity) - half_up_div(
+        line.item * done, line.quantity
     )
+    return min(price, line.item - line.refunded_item)
 
 
-def _already(line: OrderLine) -> Reversal:
-    return Reversal(line.refunded, line.refunded_commission, line.refunded_tax)
+def _fee_of(share: Share) -> int:
+    """Return the part of the buyer's fees that goes back with what is given back of a line."""
+    line = share.line
+    left = line.buyer_fee - line.refunded_buyer_fee
+    if not left or not line.captured:
+        return 0
+    gone = line.refunded_item + line.refunded_shipping + share.item + share.shipping
+    return min(left, half_up_div(line.buyer_fee * gone, line.captured) - line.refunded_buyer_fee)
+
+
+def _assign_parts(shares: Iterable[Share]) -> None:
+    """Note on each line what is given back of it; a line given back whole returns its units."""
+    for share in shares:
+        line = share.line
+        line.refunded += share.amount
+        line.refunded_shipping += share.shipping
+        line.refunded_buyer_fee += share.buyer_fee
+        if line.buyer_fee:
+            tax = half_up_div(line.buyer_fee_tax * line.refunded_buyer_fee, line.buyer_fee)
+            share.buyer_fee_tax = tax - line.refunded_buyer_fee_tax
+            line.refunded_buyer_fee_tax = tax
+        if line.refunded == line.total:
+            share.quantity = line.quantity - line.refunded_quantity
+        line.refunded_quantity += share.quantity
+
+
+def _reverse_fees(lines: list[OrderLine], shares: list[Share]) -> list[CommissionCharge]:
+    """Work out what goes back of the seller's fees, group by group; return the changed charges."""
+    by_line = {share.line.pk: share for share in shares}
+    groups: dict[int, list[tuple[CommissionCharge, OrderLine]]] = {}
+    for line in lines:
+        for charge in line.charges.all():
+            if charge.payer == "seller":
+                groups.setdefault(charge.group, []).append((charge, line))
+    changed = []
+    for group in groups.values():
+        if any(line.pk in by_line for _charge, line in group):
+            changed += _reverse_group(group, by_line, shares)
+    return changed
+
+
+def _reverse_group(
+    group: list[tuple[CommissionCharge, OrderLine]],
+    by_line: dict[int, Share],
+    shares: list[Share],
+) -> list[CommissionCharge]:
+    charges = [charge for charge, _line in group]
+    sums = ChargedGroup(
+        base=sum(one.base for one in charges),
+        amount=sum(one.amount for one in charges),
+        refundable=sum(one.refundable for one in charges),
+        tax=sum(one.tax for one in charges),
+        volume=min(one.volume for one in charges),
+    )
+    kept = Kept(
+        base=sum((_kept_base(charge, line) for charge, line in group), Fraction()),
+        quantity=sum(line.quantity - line.refunded_quantity for _charge, line in group),
+        lines=sum(line.refunded < line.total for _charge, line in group),
+    )
+    amount, tax = group_reversed(sums, rule_of(charges[0].terms), kept)
+    more = max(0, amount - sum(one.reversed_amount for one in charges))
+    more_tax = max(0, tax - sum(one.reversed_tax for one in charges))
+    weights = [by_line[line.pk].amount if line.pk in by_line else 0 for _charge, line in group]
+    room = [one.refundable - one.reversed_amount for one in charges]
+    tax_room = [one.tax - one.reversed_tax for one in charges]
+    amounts = share_within(more, weights, room)
+    taxes = share_within(more_tax, amounts, tax_room)
+    for (charge, line), own, own_tax in zip(group, amounts, taxes, strict=True):
+        charge.reversed_amount += own
+        charge.reversed_tax += own_tax
+        if (own or own_tax) and line.pk not in by_line:
+            by_line[line.pk] = Share(line)
+            shares.append(by_line[line.pk])
+        if line.pk in by_line:
+            by_line[line.pk].commission += own
+            by_line[line.pk].tax += own_tax
+    return charges
+
+
+def _kept_base(charge: CommissionCharge, line: OrderLine) -> Fraction:
+    """Return what is left of a charge's base, exactly."""
+    item = charge.base - charge.base_shipping
+    kept_item = Fraction(line.item - line.refunded_item, line.item) if line.item else 0
+    kept_shipping = (
+        Fraction(line.shipping - line.refunded_shipping, line.shipping) if line.shipping else 0
+    )
+    return item * kept_item + charge.base_shipping * kept_shipping + Fraction()
 
 
 def _record(
-    order: Order, actor: User | None, amount: int, shares: list[Share], reason: str
+    order: Order, actor: User | None, total: int, shares: list[Share], reason: str
 ) -> Refund:
+    for share in shares:
+        share.line.refunded_commission += share.commission
+        share.line.refunded_tax += share.tax
     refund = Refund.objects.create(
         order=order,
         number=order.refunds.count() + 1,
-        amount=amount,
-        commission=sum(share.reversal.commission for share in shares),
-        tax=sum(share.reversal.tax for share in shares),
+        amount=total,
+        commission=sum(share.commission for share in shares),
+        tax=sum(share.tax for share in shares),
+        shipping=sum(share.shipping for share in shares),
+        buyer_fee=sum(share.buyer_fee for share in shares),
         reason=reason,
         actor=actor,
     )
-    RefundLine.objects.bulk_create(
-        [
-            RefundLine(
-                refund=refund,
-                line=share.line,
-                amount=share.reversal.refunded,
-                commission=share.reversal.commission,
-                tax=share.reversal.tax,
-            )
-            for share in shares
-        ]
-    )
-    for share in shares:
-        share.line.refunded += share.reversal.refunded
-        share.line.refunded_commission += share.reversal.commission
-        share.line.refunded_tax += share.reversal.tax
-    fields = ["refunded", "refunded_commission", "refunded_tax"]
-    OrderLine.objects.bulk_update([share.line for share in shares], fields)
     order.refunded += refund.amount
     order.refunded_commission += refund.commission
     order.refunded_tax += refund.tax
+    order.refunded_buyer_fee += refund.buyer_fee
     return refund
 
 
@@ -145,9 +346,11 @@ def _book(order: Order, actor: User | None, refund: Refund, shares: list[Share])
     if order.is_recognised:
         balances = ledger.lock_seller(order.seller_id, order.currency)
         for share in shares:
-            legs.append(Leg(Code.REVENUE, share.reversal.commission, None, share.line.pk))
-            legs.append(Leg(Code.TAX, share.reversal.tax, None, share.line.pk))
-        seller = sum(share.reversal.seller for share in shares)
+            fee = share.commission + share.buyer_fee - share.buyer_fee_tax
+            tax = share.tax + share.buyer_fee_tax
+            legs.append(Leg(Code.REVENUE, fee, None, share.line.pk))
+            legs.append(Leg(Code.TAX, tax, None, share.line.pk))
+        seller = sum(share.seller for share in shares)
         legs += ledger.move_seller(order.seller_id, balances, -seller)
     else:
         legs.append(Leg(Code.BUYER_FUNDS, refund.amount))
@@ -163,9 +366,45 @@ def _book(order: Order, actor: User | None, refund: Refund, shares: list[Share])
     )
 
 
-def _close(order: Order, actor: User | None) -> None:
-    """A full refund before completion: goods go back, fees that stay are booked."""
-    if order.is_recognised:
-        return
-    give_back(order)
-    recognise(order, actor)
+REFUND_LINE_FIELDS = [
+    "line",
+    "amount",
+    "commission",
+    "tax",
+    "shipping",
+    "buyer_fee",
+    "buyer_fee_tax",
+    "quantity",
+    "restocked",
+]
+LINE_FIELDS = [
+    "refunded",
+    "refunded_shipping",
+    "refunded_buyer_fee",
+    "refunded_buyer_fee_tax",
+    "refunded_quantity",
+    "restocked_quantity",
+    "refunded_commission",
+    "refunded_tax",
+]
+
+
+def _restock(order: Order, shares: list[Share], wanted: bool | None) -> None:
+    """Put returned units into stock: by default until the order is completed."""
+    for share in sorted(shares, key=lambda one: one.line.product_id):
+        choice = wanted if share.restock is None else share.restock
+        is_wanted = not order.is_recognised if choice is None else choice
+        if is_wanted and share.line.has_stock and share.quantity:
+            restock(share.line.product_id, share.quantity)
+            share.restocked = share.quantity
+            share.line.restocked_quantity += share.quantity
+
+
+def _write_lines(refund: Refund, shares: list[Share]) -> None:
+    RefundLine.objects.bulk_create(
+        [
+            RefundLine(refund=refund, **{name: getattr(share, name) for name in REFUND_LINE_FIELDS})
+            for share in shares
+        ]
+    )
+    OrderLine.objects.bulk_update([share.line for share in shares], LINE_FIELDS)

@@ -1,0 +1,242 @@
+"""What an order is charged: one calculation for quotes, orders and what-ifs."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
+
+from marketplace import commission
+from marketplace.commission.volume import window_start
+from marketplace.models import (
+    Category,
+    CommissionFee,
+    CommissionRule,
+    FeeTaxRate,
+    Order,
+    Product,
+    SellerProfile,
+)
+from marketplace.models.fields import PPM
+from marketplace.services import clock
+from marketplace.services.commission import default_fee, draft_rule, engine_rule
+from systemadmin.foundation.money import half_up_div
+from systemadmin.models import User
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteLine:
+    """One line to be charged; `item` is unit price × quantity.
+
+    What is left None is taken from the product: category, kind, and the tax that its price
+    includes.
+    """
+
+    item: int
+    quantity: int = 1
+    product: Product | None = None
+    category: Category | None = None
+    kind: str | None = None
+    shipping: int = 0
+    discount: int = 0
+    platform_discount: int = 0
+    tax_included: int | None = None
+
+
+def quote_order(
+    *,
+    currency: str,
+    lines: Sequence[QuoteLine],
+    seller_id: int | None,
+    buyer_id: int | None = None,
+    at: datetime | None = None,
+    order_value: int | None = None,
+    fees: Sequence[commission.Fee] | None = None,
+) -> list[commission.Commission]:
+    """Return what each line of an order is charged, and why.
+
+    `order_value` stands in for the sum of the lines where the caller knows the order is larger.
+    """
+    at = at or clock.now()
+    fees = engine_fees() if fees is None else fees
+    value = sum(_captured(line) for line in lines) if order_value is None else order_value
+    sales = tuple(_sale(line, currency, seller_id, at, value) for line in lines)
+    basket = commission.Basket(
+        sales, party_of(seller_id, fees), _volumes(fees, seller_id, buyer_id, currency, at)
+    )
+    return commission.charge_basket(fees, basket)
+
+
+def quote_sale(
+    *,
+    currency: str,
+    item: int,
+    quantity: int = 1,
+    product: Product | None = None,
+    category: Category | None = None,
+    seller_id: int | None = None,
+    buyer_id: int | None = None,
+    kind: str | None = None,
+    at: datetime | None = None,
+    shipping: int = 0,
+    discount: int = 0,
+    platform_discount: int = 0,
+    tax_included: int | None = None,
+    order_value: int | None = None,
+    rules: Iterable[commission.Rule] | None = None,
+) -> commission.Commission:
+    """Return what an order of one line would be charged; `item` is unit price × quantity."""
+    line = QuoteLine(
+        item, quantity, product, category, kind, shipping, discount, platform_discount, tax_included
+    )
+    if seller_id is None and product is not None:
+        seller_id = product.seller_id
+    return quote_order(
+        currency=currency,
+        lines=[line],
+        seller_id=seller_id,
+        buyer_id=buyer_id,
+        at=at,
+        order_value=order_value,
+        fees=None if rules is None else [commission.Fee(tuple(rules))],
+    )[0]
+
+
+def engine_fees() -> list[commission.Fee]:
+    """Return the schedule as the engine charges it: active fees with their active rules."""
+    stored = (
+        CommissionRule.objects.in_order()
+        .filter(is_active=True, fee__is_active=True)
+        .select_related("fee")
+    )
+    return fees_of(list(stored))
+
+
+def fees_of(rules: Iterable[CommissionRule], *, all_active: bool = False) -> list[commission.Fee]:
+    """Group stored rules, in order, into the engine's fees.
+
+    `all_active` switches every rule on, as a what-if of chosen rules needs it.
+    """
+    grouped: dict[int, list[CommissionRule]] = {}
+    for rule in rules:
+        grouped.setdefault(rule.fee_id, []).append(rule)
+    ordered = sorted(grouped.values(), key=lambda own: (own[0].fee.position, own[0].fee_id))
+    fees = []
+    for own in ordered:
+        translated = [engine_rule(rule) for rule in own]
+        if all_active:
+            translated = [replace(rule, is_active=True) for rule in translated]
+        fee = own[0].fee
+        fees.append(
+            commission.Fee(tuple(translated), fee.pk, fee.code, fee.name, fee.combine, fee.payer)
+        )
+    return fees
+
+
+def draft_fees(values: Sequence[dict[str, Any]]) -> list[commission.Fee]:
+    """Build a schedule from rules that are not stored; each is numbered by its place, from 1."""
+    grouped: dict[int, list[commission.Rule]] = {}
+    fees: dict[int, CommissionFee] = {}
+    for number, one in enumerate(values, 1):
+        fee = one.get("fee") or default_fee()
+        fees[fee.pk] = fee
+        grouped.setdefault(fee.pk, []).append(draft_rule(one, number))
+    ordered = sorted(fees.values(), key=lambda fee: (fee.position, fee.pk))
+    return [
+        commission.Fee(tuple(grouped[fee.pk]), fee.pk, fee.code, fee.name, fee.combine, fee.payer)
+        for fee in ordered
+    ]
+
+
+def included_tax(amount: int, tax_ppm: int) -> int:
+    """Return the tax inside an amount that includes it, rounded half-up."""
+    return half_up_div(amount * tax_ppm, PPM + tax_ppm)
+
+
+def party_of(seller_id: int | None, fees: Sequence[commission.Fee]) -> commission.Party:
+    """Return what rules may look at of a seller; nothing is read when no rule does."""
+    if seller_id is None or not any(_looks_at_seller(rule) for fee in fees for rule in fee.rules):
+        return commission.Party()
+    country = User.objects.filter(pk=seller_id).values_list("country", flat=True).first() or ""
+    profile = SellerProfile.objects.filter(user_id=seller_id).first()
+    tax_status = profile.tax_status if profile else ""
+    rate = tax_rate_for(country, tax_status)
+    return commission.Party(
+        country=country,
+        tax_status=tax_status,
+        level=profile.level if profile else "",
+        tax_ppm=rate.ppm if rate else None,
+        is_reverse_charge=bool(rate and rate.is_reverse_charge),
+    )
+
+
+def tax_rate_for(country: str, tax_status: str) -> FeeTaxRate | None:
+    """Return the row of the taxes on fees that says the most about such a seller."""
+    rows = FeeTaxRate.objects.filter(country__in={"", country}, tax_status__in={"", tax_status})
+    return max(rows, key=lambda row: (bool(row.country), bool(row.tax_status)), default=None)
+
+
+def _captured(line: QuoteLine) -> int:
+    return max(0, line.item - line.discount) + line.shipping
+
+
+def _sale(
+    line: QuoteLine, currency: str, seller_id: int | None, at: datetime, value: int
+) -> commission.Sale:
+    product = line.product
+    category = line.category or (product.category if product else None)
+    tax = line.tax_included
+    if tax is None:
+        tax = included_tax(_captured(line), product.tax_ppm) if product else 0
+    return commission.Sale(
+        currency=currency,
+        item=line.item,
+        at=at,
+        quantity=line.quantity,
+        shipping=line.shipping,
+        discount=line.discount,
+        platform_discount=line.platform_discount,
+        tax_included=tax,
+        category_path=category.path_ids if category else (),
+        seller=seller_id,
+        product=product.pk if product else None,
+        kind=line.kind or (product.kind if product else None),
+        order_value=value,
+    )
+
+
+def _looks_at_seller(rule: commission.Rule) -> bool:
+    wanted = rule.conditions
+    looked_at = (wanted.countries, wanted.tax_statuses, wanted.levels)
+    return rule.tax_by_seller or any(part is not None for part in looked_at)
+
+
+def _volumes(
+    fees: Sequence[commission.Fee],
+    seller_id: int | None,
+    buyer_id: int | None,
+    currency: str,
+    at: datetime,
+) -> dict[commission.VolumeSpec, int]:
+    specs = {rule.volume for fee in fees for rule in fee.rules if rule.volume}
+    if seller_id is None:
+        return {}
+    return {
+        spec: Order.objects.volume(
+            seller_id=seller_id,
+            buyer_id=buyer_id if spec.between == "pair" else None,
+            is_pair=spec.between == "pair",
+            measure=spec.measure,
+            currency=currency,
+            start=window_start(spec.window, at, place_zone()),
+            end=at,
+        )
+        for spec in specs
+    }
+
+
+def place_zone() -> ZoneInfo:
+    """Return the time zone in which months, quarters and years are counted."""
+    return ZoneInfo(str(timezone.get_default_timezone()))
