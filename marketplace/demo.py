@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 
 from marketplace.models import (
     Category,
+    CommissionCharge,
     CommissionLine,
     CommissionRule,
     CommissionRuleVersion,
@@ -27,6 +28,7 @@ from marketplace.models import (
     ReasonTemplate,
     Refund,
     RefundLine,
+    SellerProfile,
 )
 from marketplace.services import (
     approve_product,
@@ -267,6 +269,7 @@ def purge_queryset_list() -> list[tuple[str, QuerySet]]:
         ("disputes", disputes),
         ("refund lines", RefundLine.objects.filter(refund__in=refunds)),
         ("refunds", refunds),
+        ("fees of order lines", CommissionCharge.objects.filter(line__order__in=orders)),
         ("commission lines", CommissionLine.objects.filter(line__order__in=orders)),
         ("order lines", OrderLine.objects.filter(order__in=orders)),
         ("orders", orders),
@@ -274,6 +277,7 @@ def purge_queryset_list() -> list[tuple[str, QuerySet]]:
         ("revisions", ProductRevision.objects.filter(product__in=products)),
         ("words", ProductWord.objects.filter(product__in=products)),
         ("products", products),
+        ("seller profiles", SellerProfile.objects.filter(user__is_demo=True)),
         ("rule versions", CommissionRuleVersion.objects.filter(rule__in=rules)),
         ("rules", rules),
         ("categories", Category.objects.filter(slug__startswith=PREFIX)),

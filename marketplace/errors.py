@@ -124,6 +124,13 @@ class CategoryInUse(RuleViolation):
     default_detail = _("The category still holds categories, products or rules.")
 
 
+class FeeInUse(RuleViolation):
+    """A fee with rules, or one that charged an order, is kept."""
+
+    code = "fee_in_use"
+    default_detail = _("The fee has rules or has charged orders: switch it off instead.")
+
+
 class RuleInUse(RuleViolation):
     """A rule that charged a sale is kept."""
 

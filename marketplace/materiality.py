@@ -19,11 +19,14 @@ CONTENT_FIELDS = (
     "description",
     "price",
     "currency",
+    "tax_ppm",
     "shipping_amount",
     "images",
     "attributes",
 )
-_ALWAYS = {"category", "kind", "currency", "images", "attributes"}
+_ALWAYS = {"category", "kind", "currency", "tax_ppm", "images", "attributes"}
+# What a product reviewed before these fields existed had in them.
+_ABSENT = {"tax_ppm": 0}
 _DIGITS = re.compile(r"\d+")
 _LINKS = re.compile(r"https?://|www\.", re.IGNORECASE)
 
@@ -40,8 +43,8 @@ def material_fields(
         field
         for field in CONTENT_FIELDS
         if field in proposed
-        and proposed[field] != reviewed.get(field)
-        and _is_material(field, reviewed.get(field), proposed[field], price_percent, text_percent)
+        and proposed[field] != (old := reviewed.get(field, _ABSENT.get(field)))
+        and _is_material(field, old, proposed[field], price_percent, text_percent)
     ]
 
 

@@ -30,10 +30,11 @@ from marketplace.api.serializers.commission import (
     SalesReportSerializer,
 )
 from marketplace.caller import caller
+from marketplace.commission import Commission
 from marketplace.csv_export import to_csv
 from marketplace.models import Category, CommissionRule
 from marketplace.querysets import reports
-from marketplace.services.quotes import draft_fees, engine_fees
+from marketplace.services.quotes import QuoteLine, draft_fees, engine_fees
 from systemadmin.foundation.api import (
     ListAction,
     PagedList,
@@ -215,6 +216,37 @@ class ReportParameters:
         return moment
 
 
+def _quote_line(data: dict[str, Any]) -> QuoteLine:
+    item = data["amount"] * data["quantity"]
+    return QuoteLine(
+        item=item,
+        quantity=data["quantity"],
+        product=data.get("product"),
+        category=data.get("category"),
+        kind=data.get("kind"),
+        shipping=data["shipping"],
+        discount=min(data["discount"], item),
+        platform_discount=min(data["platform_discount"], item),
+        tax_included=data.get("tax_included"),
+    )
+
+
+class QuotedOrder:
+    """The sums over an order's lines, under the names that one line has."""
+
+    def __init__(self, lines: Sequence[Commission]) -> None:
+        self.lines = lines
+        self.currency = lines[0].currency
+        self.rule = lines[0].rule
+        self.charges = [charge for line in lines for charge in line.charges]
+        self.trace = [step for line in lines for step in line.trace]
+        for name in SUMS:
+            setattr(self, name, sum(getattr(line, name) for line in lines))
+
+
+SUMS = ("amount", "seller_net", "tax", "base", "captured", "buyer_amount", "buyer_tax")
+
+
 class CommissionViewSet(StaffViewSet):
     """`/api/admin/commissions`: what was earned, and what a sale would cost."""
 
@@ -260,21 +292,16 @@ class CommissionViewSet(StaffViewSet):
     def quote(self, request: Request) -> Response:
         """What a sale would be charged, by which rule, and why."""
         data = self.parse(QuoteInput)
-        seller = data.get("seller")
-        quoted = services.quote_sale(
+        buyer = data.get("buyer")
+        lines = services.quote_order(
             currency=data["currency"],
-            item=data["amount"] * data["quantity"],
-            quantity=data["quantity"],
-            product=data.get("product"),
-            category=data.get("category"),
-            seller_id=seller.pk if seller else None,
-            kind=data.get("kind"),
+            lines=[_quote_line(line) for line in data.get("lines") or [data]],
+            seller_id=data["seller"].pk,
+            buyer_id=buyer.pk if buyer else None,
             at=data.get("at"),
-            shipping=data["shipping"],
-            discount=min(data["discount"], data["amount"] * data["quantity"]),
-            tax_included=data["tax_included"],
+            order_value=data.get("order_value"),
         )
-        return self.answer(quoted, serializer_class=QuoteSerializer)
+        return self.answer(QuotedOrder(lines), serializer_class=QuoteSerializer)
 
     def _rows(self, request: Request) -> tuple[ReportParameters, Rows]:
         parameters = ReportParameters(request, reports.GROUPS, "category")

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from marketplace import services
 from marketplace.api.filters import LedgerFilter, PayoutFilter
+from marketplace.api.serializers.fees import SellerProfileInput, SellerProfileSerializer
 from marketplace.api.serializers.finance import (
     FailedInput,
     LedgerEntrySerializer,
@@ -19,7 +20,7 @@ from marketplace.api.serializers.finance import (
     SellerBalanceSerializer,
 )
 from marketplace.caller import caller
-from marketplace.models import LedgerEntry, Payout
+from marketplace.models import LedgerEntry, Payout, SellerProfile
 from systemadmin.foundation.api import (
     CursorList,
     ListAction,
@@ -33,7 +34,11 @@ from systemadmin.models import User
 class SellerViewSet(StaffViewSet):
     """`/api/admin/sellers`: what a seller has and owes."""
 
-    access = {"balance": "marketplace.view_ledgerentry"}
+    access = {
+        "balance": "marketplace.view_ledgerentry",
+        "profile": "marketplace.view_sellerprofile",
+        "set_profile": "marketplace.change_sellerprofile",
+    }
     serializer_class = SellerBalanceSerializer
     queryset = User.objects.all()
     filter_backends: Any = ()
@@ -45,6 +50,26 @@ class SellerViewSet(StaffViewSet):
         seller = self.get_object()
         balances = services.seller_balances(seller.pk)
         return self.answer({"seller": seller, "balances": balances})
+
+    @extend_schema(responses=SellerProfileSerializer)
+    @action(detail=True)
+    def profile(self, request: Request, pk: str) -> Response:
+        """Return the tax status and level that rules look at."""
+        seller = self.get_object()
+        found = SellerProfile.objects.filter(user=seller).first()
+        return self.answer(found or SellerProfile(user=seller), 200, SellerProfileSerializer)
+
+    @extend_schema(request=SellerProfileInput, responses=SellerProfileSerializer)
+    @profile.mapping.put
+    def set_profile(self, request: Request, pk: str) -> Response:
+        """Set the tax status and level that rules look at."""
+        profile = services.save_seller_profile(
+            actor=caller(request),
+            seller=self.get_object(),
+            expected_version=expected_version(request),
+            **self.parse(SellerProfileInput),
+        )
+        return self.answer(profile, 200, SellerProfileSerializer)
 
 
 class PayoutViewSet(ListAction, RetrieveAction, StaffViewSet):

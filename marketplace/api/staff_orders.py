@@ -27,6 +27,7 @@ from marketplace.api.serializers.orders import (
 from marketplace.api.serializers.shared import OptionalReasonInput
 from marketplace.caller import caller
 from marketplace.models import Dispute, Order
+from marketplace.services.refunds import RefundItem
 from systemadmin.foundation.api import CursorList, ListAction, StaffViewSet, expected_version
 
 
@@ -83,13 +84,19 @@ class StaffOrderViewSet(ListAction, StaffViewSet):
     @extend_schema(request=RefundInput, responses={201: RefundSerializer})
     @action(detail=True, methods=["post"])
     def refund(self, request: Request, pk: str) -> Response:
-        """Refund an amount, or all that is left."""
+        """Refund an amount, units, shipping, or all that is left."""
         data = self.parse(RefundInput)
         refund = services.refund_order(
             actor=caller(request),
             order=self.get_object(),
             amount=data.get("amount"),
             line_id=data.get("line"),
+            items=[
+                RefundItem(one["line"], one.get("quantity"), one.get("amount"), one.get("restock"))
+                for one in data.get("lines", ())
+            ],
+            shipping=data.get("shipping"),
+            restock_units=data.get("restock"),
             reason=data["reason"],
             expected_version=expected_version(request),
         )
@@ -108,9 +115,8 @@ class StaffOrderViewSet(ListAction, StaffViewSet):
         return self._shown(order)
 
     def _shown(self, order: Order) -> Response:
-        fresh = (
-            self.get_queryset().prefetch_related("lines__commission", "refunds").get(pk=order.pk)
-        )
+        parts = ("lines__commission", "lines__charges", "refunds")
+        fresh = self.get_queryset().prefetch_related(*parts).get(pk=order.pk)
         return self.answer(fresh, serializer_class=StaffOrderDetailSerializer)
 
 

@@ -1,6 +1,7 @@
 """Routes of the marketplace, below `/api/`."""
 
 from marketplace.api.commissions import CommissionRuleViewSet, CommissionViewSet, SalesViewSet
+from marketplace.api.fees import CommissionFeeViewSet, FeeTaxRateViewSet
 from marketplace.api.finance import LedgerViewSet, PayoutViewSet, SellerViewSet
 from marketplace.api.moderation import (
     ReasonTemplateViewSet,
@@ -23,6 +24,8 @@ router.register("admin/product-revisions", RevisionViewSet, basename="admin-revi
 router.register("admin/categories", StaffCategoryViewSet, basename="admin-category")
 router.register("admin/reason-templates", ReasonTemplateViewSet, basename="admin-reason")
 router.register("admin/commission-rules", CommissionRuleViewSet, basename="admin-rule")
+router.register("admin/fees", CommissionFeeViewSet, basename="admin-fee")
+router.register("admin/fee-tax-rates", FeeTaxRateViewSet, basename="admin-fee-tax-rate")
 router.register("admin/commissions", CommissionViewSet, basename="admin-commission")
 router.register("admin/sales", SalesViewSet, basename="admin-sales")
 router.register("admin/orders", StaffOrderViewSet, basename="admin-order")

@@ -8,6 +8,15 @@ from marketplace.services.commission import (
     update_rule,
 )
 from marketplace.services.disputes import add_dispute_message, open_dispute, resolve_dispute
+from marketplace.services.fees import (
+    create_fee,
+    create_fee_tax_rate,
+    delete_fee,
+    delete_fee_tax_rate,
+    save_seller_profile,
+    update_fee,
+    update_fee_tax_rate,
+)
 from marketplace.services.images import add_image, image_for
 from marketplace.services.ledger import check_ledger, seller_balances
 from marketplace.services.moderation import (
@@ -60,12 +69,16 @@ __all__ = [
     "complete_order",
     "create_category",
     "create_endpoint",
+    "create_fee",
+    "create_fee_tax_rate",
     "create_order",
     "create_payout",
     "create_product",
     "create_rule",
     "delete_category",
     "delete_endpoint",
+    "delete_fee",
+    "delete_fee_tax_rate",
     "delete_reason_template",
     "delete_rule",
     "expire_reservations",
@@ -92,11 +105,14 @@ __all__ = [
     "retry_payout",
     "rotate_secret",
     "save_reason_template",
+    "save_seller_profile",
     "seller_balances",
     "submit_product",
     "submit_revision",
     "update_category",
     "update_endpoint",
+    "update_fee",
+    "update_fee_tax_rate",
     "update_product",
     "update_rule",
     "withdraw_product",

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from marketplace.api.serializers.shared import AmountField, CurrencyField, PartySerializer
 from marketplace.models import Category, Product, ProductReview, ProductRevision, ReasonTemplate
-from marketplace.models.fields import Kind
+from marketplace.models.fields import PPM, Kind
 from marketplace.services.revisions import stale_fields
 from systemadmin.foundation.api import StrictSerializer
 from systemadmin.models import User
@@ -62,6 +62,7 @@ class ProductListSerializer(serializers.ModelSerializer):
             "title",
             "price",
             "currency",
+            "tax_ppm",
             "shipping_amount",
             "category",
             "seller",
@@ -182,6 +183,12 @@ class ProductInput(StrictSerializer):
     description = serializers.CharField(max_length=20_000, required=False, allow_blank=True)
     price = AmountField(min_value=1)
     currency = CurrencyField()
+    tax_ppm = serializers.IntegerField(
+        min_value=0,
+        max_value=PPM,
+        required=False,
+        help_text="Sales tax that price and shipping include; 210000 is 21 %.",
+    )
     shipping_amount = AmountField(required=False)
     stock = serializers.IntegerField(
         min_value=0,

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from marketplace.api.serializers.shared import AmountField, CurrencyField, KeysField
-from marketplace.models import Category, CommissionRule, Product
+from marketplace.models import Category, CommissionFee, CommissionRule, Product, SellerProfile
 from marketplace.models.fields import PPM, Kind
 from marketplace.services.commission import SIMPLE
 from systemadmin.foundation.api import StrictSerializer
@@ -21,6 +21,7 @@ class CommissionRuleSerializer(serializers.ModelSerializer):
         model = CommissionRule
         fields = [
             "id",
+            "fee",
             "position",
             *SIMPLE,
             "categories",
@@ -37,6 +38,11 @@ class CommissionRuleInput(StrictSerializer):
     """A rule to create, change or try out."""
 
     name = serializers.CharField(max_length=120)
+    fee = serializers.PrimaryKeyRelatedField(
+        queryset=CommissionFee.objects.all(),
+        required=False,
+        help_text="The fee the rule belongs to; the commission when left out.",
+    )
     position = serializers.IntegerField(min_value=1, max_value=10**6, required=False)
     is_active = serializers.BooleanField(required=False)
     applies_to_all = serializers.BooleanField(required=False)
@@ -47,24 +53,76 @@ class CommissionRuleInput(StrictSerializer):
         child=serializers.ChoiceField(choices=Kind.choices), required=False, max_length=2
     )
     currency = CurrencyField(required=False, allow_blank=True)
-    value_from = AmountField(required=False, allow_null=True)
+    value_from = AmountField(
+        required=False, allow_null=True, help_text="What the whole order costs, at least."
+    )
     value_below = AmountField(required=False, allow_null=True)
+    line_from = AmountField(
+        required=False, allow_null=True, help_text="What the order line costs, at least."
+    )
+    line_below = AmountField(required=False, allow_null=True)
+    unit_from = AmountField(
+        required=False, allow_null=True, help_text="What one unit costs, at least."
+    )
+    unit_below = AmountField(required=False, allow_null=True)
+    volume_window = serializers.ChoiceField(
+        choices=CommissionRule.VolumeWindow.choices,
+        required=False,
+        allow_blank=True,
+        help_text="Which earlier sales make up the volume.",
+    )
+    volume_between = serializers.ChoiceField(
+        choices=CommissionRule.VolumeBetween.choices, required=False
+    )
+    volume_measure = serializers.ChoiceField(
+        choices=CommissionRule.VolumeMeasure.choices, required=False
+    )
+    volume_from = AmountField(required=False, allow_null=True)
+    volume_below = AmountField(required=False, allow_null=True)
+    countries = serializers.ListField(
+        child=serializers.RegexField(r"\A[A-Z]{2}\Z"),
+        required=False,
+        max_length=250,
+        help_text="The seller's countries, two letters each.",
+    )
+    tax_statuses = serializers.ListField(
+        child=serializers.ChoiceField(choices=SellerProfile.TaxStatus.choices),
+        required=False,
+        max_length=2,
+    )
+    levels = serializers.ListField(
+        child=serializers.RegexField(r"\A[a-z0-9_-]{1,40}\Z"), required=False, max_length=50
+    )
     valid_from = serializers.DateTimeField(required=False, allow_null=True)
     valid_to = serializers.DateTimeField(required=False, allow_null=True)
+    per = serializers.ChoiceField(
+        choices=CommissionRule.Per.choices,
+        required=False,
+        help_text="What rate, tiers, minimum, maximum and rounding apply to.",
+    )
     ppm = serializers.IntegerField(required=False, help_text="33300 is 3.33 %.", **RATE)
     tiers = serializers.ListField(
         child=serializers.ListField(child=serializers.IntegerField(), min_length=2, max_length=2),
         required=False,
         max_length=20,
-        help_text="Marginal tiers: [[lower bound, parts per million], …].",
+        help_text="[[lower bound, parts per million], …], from 0 upwards.",
     )
+    tiers_mode = serializers.ChoiceField(choices=CommissionRule.TiersMode.choices, required=False)
+    tiers_by = serializers.ChoiceField(choices=CommissionRule.TiersBy.choices, required=False)
+    rounding = serializers.ChoiceField(choices=CommissionRule.Rounding.choices, required=False)
     fixed = AmountField(required=False)
     fixed_per = serializers.ChoiceField(choices=CommissionRule.FixedPer.choices, required=False)
     minimum = AmountField(required=False, allow_null=True)
     maximum = AmountField(required=False, allow_null=True)
     tax_ppm = serializers.IntegerField(required=False, **RATE)
+    tax_by_seller = serializers.BooleanField(
+        required=False, help_text="Take the tax from `/api/admin/fee-tax-rates`."
+    )
+    include_item = serializers.BooleanField(required=False)
     include_shipping = serializers.BooleanField(required=False)
     include_tax = serializers.BooleanField(required=False)
+    include_platform_discount = serializers.BooleanField(required=False)
+    on_refund = serializers.ChoiceField(choices=CommissionRule.OnRefund.choices, required=False)
     fixed_refundable = serializers.BooleanField(required=False)
     refund_fee_ppm = serializers.IntegerField(required=False, **RATE)
     refund_fee_maximum = AmountField(required=False, allow_null=True)
@@ -115,38 +173,78 @@ class PreviewSerializer(serializers.Serializer):
     findings = FindingSerializer(many=True)
 
 
-class QuoteInput(StrictSerializer):
-    """A sale to quote: of a product, or of a seller in a category."""
+class QuoteLineInput(StrictSerializer):
+    """One line of an order to quote: of a product, or of a category."""
 
     product = serializers.PrimaryKeyRelatedField(
         queryset=Product.objects.select_related("category"), required=False
     )
     category = serializers.PrimaryKeyRelatedField(queryset=Category.objects.all(), required=False)
-    seller = serializers.PrimaryKeyRelatedField(queryset=User.objects.all(), required=False)
     kind = serializers.ChoiceField(choices=Kind.choices, required=False)
     amount = AmountField(
         required=False, help_text="Price of one unit; the product's own when left out."
     )
-    currency = CurrencyField(required=False)
     quantity = serializers.IntegerField(min_value=1, max_value=100_000, default=1)
-    shipping = AmountField(default=0)
-    discount = AmountField(default=0)
-    tax_included = AmountField(default=0)
-    at = serializers.DateTimeField(required=False)
+    shipping = AmountField(required=False, help_text="The product's own when left out.")
+    discount = AmountField(default=0, help_text="What the seller gives away on the line.")
+    platform_discount = AmountField(default=0, help_text="What the platform pays of the line.")
+    tax_included = AmountField(
+        required=False, help_text="Sales tax within the line; the product's own when left out."
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """A product, or category and seller with an amount and its currency."""
+        """A product, or a category with an amount."""
         product = attrs.get("product")
         if product is None:
-            needed = ("category", "seller", "amount", "currency")
-            missing = [name for name in needed if name not in attrs]
+            missing = [name for name in ("category", "amount") if name not in attrs]
             if missing:
                 raise serializers.ValidationError(
                     dict.fromkeys(missing, "Required without a product."), code="required"
                 )
         else:
             attrs.setdefault("amount", product.price)
-            attrs.setdefault("currency", product.currency)
+            attrs.setdefault("shipping", product.shipping_amount)
+        attrs.setdefault("shipping", 0)
+        return attrs
+
+
+class QuoteInput(QuoteLineInput):
+    """An order to quote: one line, or `lines` of one seller; the same sum as in an order."""
+
+    seller = serializers.PrimaryKeyRelatedField(queryset=User.objects.all(), required=False)
+    buyer = serializers.PrimaryKeyRelatedField(
+        queryset=User.objects.all(),
+        required=False,
+        help_text="For rules that look at the volume between seller and buyer.",
+    )
+    currency = CurrencyField(required=False)
+    order_value = AmountField(
+        required=False,
+        help_text="What the whole order costs, where this line is only a part of it.",
+    )
+    lines = QuoteLineInput(many=True, required=False)
+    at = serializers.DateTimeField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """One line or several; seller and currency come from the product where there is one."""
+        lines = attrs.get("lines")
+        if lines is None:
+            attrs = super().validate(attrs)
+        elif not 1 <= len(lines) <= 50:
+            raise serializers.ValidationError({"lines": "An order has 1 to 50 lines."})
+        elif "product" in attrs or "category" in attrs:
+            raise serializers.ValidationError({"lines": "Give one line, or a list of lines."})
+        products = [one["product"] for one in (lines or [attrs]) if "product" in one]
+        if products:
+            attrs.setdefault("seller", products[0].seller)
+            attrs.setdefault("currency", products[0].currency)
+        missing = [name for name in ("seller", "currency") if name not in attrs]
+        if missing:
+            raise serializers.ValidationError(
+                dict.fromkeys(missing, "Required without a product."), code="required"
+            )
+        if any(product.seller_id != attrs["seller"].pk for product in products):
+            raise serializers.ValidationError({"seller": "All products are of one seller."})
         return attrs
 
 
@@ -158,17 +256,42 @@ class QuoteRuleSerializer(serializers.Serializer):
     version = serializers.IntegerField()
 
 
-class QuoteSerializer(serializers.Serializer):
-    """What a sale costs, and why."""
+class QuoteChargeSerializer(serializers.Serializer):
+    """One fee on one line."""
+
+    fee = serializers.CharField(source="fee.code")
+    name = serializers.CharField(source="fee.name")
+    payer = serializers.CharField(source="fee.payer")
+    rule = QuoteRuleSerializer()
+    per = serializers.CharField(source="rule.per")
+    base = serializers.IntegerField(source="base.amount")
+    amount = serializers.IntegerField()
+    tax = serializers.IntegerField()
+
+
+class QuoteLineSerializer(serializers.Serializer):
+    """What one line costs, and why."""
 
     commission = serializers.IntegerField(source="amount")
     seller_net = serializers.IntegerField()
     tax = serializers.IntegerField()
     base = serializers.IntegerField()
     captured = serializers.IntegerField()
-    currency = serializers.CharField()
+    buyer_fee = serializers.SerializerMethodField()
     rule = QuoteRuleSerializer(allow_null=True)
+    charges = QuoteChargeSerializer(many=True)
     trace = serializers.ListField(child=serializers.DictField())
+
+    def get_buyer_fee(self, line: Any) -> int:
+        """What the buyer pays on top, taxes included."""
+        return line.buyer_amount + line.buyer_tax
+
+
+class QuoteSerializer(QuoteLineSerializer):
+    """What an order costs, and why: the sums, and each line where there are several."""
+
+    currency = serializers.CharField()
+    lines = QuoteLineSerializer(many=True)
 
 
 class ReportRowSerializer(serializers.Serializer):

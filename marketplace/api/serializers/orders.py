@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from marketplace.api.serializers.fees import CommissionChargeSerializer
 from marketplace.api.serializers.shared import AmountField, PartySerializer
 from marketplace.models import (
     CommissionLine,
@@ -31,8 +32,13 @@ class OrderLineSerializer(serializers.ModelSerializer):
             "quantity",
             "unit_price",
             "shipping",
+            "discount",
+            "tax_included",
+            "buyer_fee",
             "total",
             "refunded",
+            "refunded_shipping",
+            "refunded_quantity",
         ]
         read_only_fields = fields
 
@@ -54,6 +60,7 @@ class OrderSerializer(serializers.ModelSerializer):
             "status",
             "currency",
             "total",
+            "buyer_fee",
             "refunded",
             "lines",
             "reserved_until",
@@ -91,6 +98,7 @@ class CommissionLineSerializer(serializers.ModelSerializer):
     """The frozen commission of a line."""
 
     commission = serializers.IntegerField(source="amount", read_only=True)
+    charges = CommissionChargeSerializer(source="line.charges", many=True, read_only=True)
 
     class Meta:
         model = CommissionLine
@@ -104,6 +112,7 @@ class CommissionLineSerializer(serializers.ModelSerializer):
             "tax",
             "seller_net",
             "refundable",
+            "charges",
             "trace",
         ]
         read_only_fields = fields
@@ -121,6 +130,8 @@ class RefundSerializer(serializers.ModelSerializer):
             "amount",
             "commission",
             "tax",
+            "shipping",
+            "buyer_fee",
             "reason",
             "actor",
             "created_at",
@@ -186,11 +197,31 @@ class PayInput(StrictSerializer):
     processing_fee = AmountField(required=False, default=0)
 
 
+class RefundLineInput(StrictSerializer):
+    """Units of a line, or an amount of their price, or all of the line's price."""
+
+    line = serializers.IntegerField(min_value=1)
+    quantity = serializers.IntegerField(required=False, **QUANTITY)
+    amount = AmountField(min_value=1, required=False)
+    restock = serializers.BooleanField(
+        required=False,
+        allow_null=True,
+        help_text="Whether the units go back into stock; by default until completion.",
+    )
+
+
 class RefundInput(StrictSerializer):
-    """An amount, or all that is left; of the order or of one line."""
+    """What to give back.
+
+    Nothing: all that is left. `amount`: that much, spread over all parts, or of one `line`.
+    `lines` and `shipping`: exactly these; `amount` is then compared with their sum.
+    """
 
     amount = AmountField(min_value=1, required=False)
     line = serializers.IntegerField(min_value=1, required=False)
+    lines = RefundLineInput(many=True, required=False)
+    shipping = AmountField(min_value=1, required=False)
+    restock = serializers.BooleanField(required=False, allow_null=True)
     reason = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
 
 

@@ -1,6 +1,7 @@
 """The base of every endpoint: access, problems, paging, idempotency, concurrency."""
 
 from systemadmin.foundation.api.access import MEMBER, PUBLIC, DeclaredAccess, lacks_second_factor
+from systemadmin.foundation.api.crud import ServiceCrudViewSet, crud_access
 from systemadmin.foundation.api.filters import (
     StrictFilterBackend,
     StrictFilterSet,
@@ -35,12 +36,14 @@ __all__ = [
     "PublicViewSet",
     "RetrieveAction",
     "Router",
+    "ServiceCrudViewSet",
     "StaffViewSet",
     "StrictFilterBackend",
     "StrictFilterSet",
     "StrictJSONParser",
     "StrictOrdering",
     "StrictSerializer",
+    "crud_access",
     "expected_version",
     "lacks_second_factor",
     "problem_response",
