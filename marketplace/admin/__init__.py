@@ -1,11 +1,21 @@
 """The marketplace in the admin."""
 
-from marketplace.admin import books, catalogue, commissions, orders, products, revisions, webhooks
+from marketplace.admin import (
+    books,
+    catalogue,
+    commissions,
+    fees,
+    orders,
+    products,
+    revisions,
+    webhooks,
+)
 
 __all__ = [
     "books",
     "catalogue",
     "commissions",
+    "fees",
     "orders",
     "products",
     "revisions",

@@ -15,9 +15,15 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
 from marketplace.admin.forms import PeriodForm
+from marketplace.admin.rule_form import CommissionRuleForm
 from marketplace.caller import caller
 from marketplace.commission import percent
-from marketplace.models import CommissionLine, CommissionRule, CommissionRuleVersion
+from marketplace.models import (
+    CommissionLine,
+    CommissionRule,
+    CommissionRuleVersion,
+    SellerProfile,
+)
 from marketplace.services.commission import MANY, SIMPLE
 from marketplace.services.quotes import fees_of
 from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, ServiceModelAdmin
@@ -39,18 +45,29 @@ class VersionInline(ReadOnlyInline):
 
 @admin.register(CommissionRule)
 class CommissionRuleAdmin(ServiceModelAdmin):
-    """First match wins, so the order is what matters."""
+    """Rules of a fee are tried in their order."""
+
+    form = CommissionRuleForm
 
     change_list_template = "admin/marketplace/commissionrule/change_list.html"
-    list_display = ["position", "name", "conditions_shown", "charge_shown", "is_active", "version"]
+    list_display = [
+        "position",
+        "name",
+        "fee",
+        "conditions_shown",
+        "charge_shown",
+        "is_active",
+        "version",
+    ]
+    list_select_related = ["fee"]
     list_display_links = ["name"]
     ordering = ["position", "id"]
-    list_filter = ["is_active"]
+    list_filter = ["fee", "is_active"]
     filter_horizontal = ["categories"]
     raw_id_fields = ["sellers", "products"]
     inlines = [VersionInline]
     fieldsets = [
-        (None, {"fields": ["name", "is_active", "applies_to_all"]}),
+        (None, {"fields": ["name", "fee", "is_active", "applies_to_all"]}),
         (
             _("Conditions"),
             {
@@ -60,7 +77,13 @@ class CommissionRuleAdmin(ServiceModelAdmin):
                     "products",
                     "kinds",
                     "currency",
+                    ("unit_from", "unit_below"),
+                    ("line_from", "line_below"),
                     ("value_from", "value_below"),
+                    ("volume_window", "volume_between", "volume_measure"),
+                    ("volume_from", "volume_below"),
+                    ("countries", "levels"),
+                    "tax_statuses",
                     ("valid_from", "valid_to"),
                 ]
             },
@@ -69,18 +92,22 @@ class CommissionRuleAdmin(ServiceModelAdmin):
             _("Charge"),
             {
                 "fields": [
+                    "per",
                     "ppm",
                     "tiers",
+                    ("tiers_mode", "tiers_by"),
                     ("fixed", "fixed_per"),
                     ("minimum", "maximum"),
-                    "tax_ppm",
-                    ("include_shipping", "include_tax"),
+                    "rounding",
+                    ("tax_ppm", "tax_by_seller"),
+                    ("include_item", "include_shipping"),
+                    ("include_tax", "include_platform_discount"),
                 ]
             },
         ),
         (
             _("On refund"),
-            {"fields": ["fixed_refundable", "refund_fee_ppm", "refund_fee_maximum"]},
+            {"fields": ["on_refund", "fixed_refundable", "refund_fee_ppm", "refund_fee_maximum"]},
         ),
     ]
 
@@ -164,10 +191,9 @@ class CommissionRuleAdmin(ServiceModelAdmin):
         """What a sale must be, in a line."""
         parts = [", ".join(str(one) for one in getattr(rule, field).all()) for field in MANY]
         parts += [", ".join(rule.kinds), rule.currency]
-        if rule.value_from is not None:
-            parts.append(f"≥ {format_money(rule.value_from, rule.currency)}")
-        if rule.value_below is not None:
-            parts.append(f"< {format_money(rule.value_below, rule.currency)}")
+        parts += [", ".join(rule.countries), ", ".join(rule.levels)]
+        parts += [str(SellerProfile.TaxStatus(one).label) for one in rule.tax_statuses]
+        parts += _bounds_shown(rule)
         shown = " · ".join(part for part in parts if part)
         return shown or (_t("everything") if rule.applies_to_all else _t("nothing"))
 
@@ -179,7 +205,10 @@ class CommissionRuleAdmin(ServiceModelAdmin):
             f"{percent(ppm)} ≥ {format_money(lower, rule.currency)}" for lower, ppm in rule.tiers
         ]
         if rule.fixed:
-            parts.append(f"+ {format_money(rule.fixed, rule.currency)}")
+            fixed = format_money(rule.fixed, rule.currency)
+            parts.append(f"+ {fixed} {rule.get_fixed_per_display()}")
+        if rule.per != CommissionRule.Per.LINE:
+            parts.append(rule.get_per_display())
         if rule.minimum is not None:
             parts.append(f"min. {format_money(rule.minimum, rule.currency)}")
         if rule.maximum is not None:
@@ -255,6 +284,21 @@ class CommissionLineAdmin(AtalayaModelAdmin):
 
 def _known(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name in (*SIMPLE, *MANY)}
+
+
+def _bounds_shown(rule: CommissionRule) -> list[str]:
+    """Return the limits on amounts, each with what it looks at."""
+    names = {"unit": _t("unit"), "line": _t("line"), "value": _t("order"), "volume": _t("volume")}
+    counts_orders = rule.volume_measure == CommissionRule.VolumeMeasure.ORDERS
+    shown = []
+    for what, name in names.items():
+        for sign, end in (("≥", "from"), ("<", "below")):
+            value = getattr(rule, f"{what}_{end}")
+            if value is not None:
+                is_number = what == "volume" and counts_orders
+                text = str(value) if is_number else format_money(value, rule.currency)
+                shown.append(f"{name} {sign} {text}")
+    return shown
 
 
 def _number(raw: str | None, default: int) -> int:

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.models import ReasonTemplate
+from systemadmin.foundation.forms import AmountField
 
 
 class ReasonForm(forms.Form):
@@ -58,11 +59,10 @@ class NoteForm(forms.Form):
 class RefundForm(forms.Form):
     """How much, and why."""
 
-    amount = forms.IntegerField(
-        min_value=1,
+    amount = AmountField(
         required=False,
-        label=_("Amount (minor units)"),
-        help_text=_("Empty: all that is left."),
+        label=_("Amount"),
+        help_text=_("In the order's currency, as in 258.00. Empty: all that is left."),
     )
     reason = forms.CharField(max_length=500, required=False, label=_("Reason"))
 
@@ -70,11 +70,10 @@ class RefundForm(forms.Form):
 class ForBuyerForm(NoteForm):
     """A decision for the buyer."""
 
-    refund_amount = forms.IntegerField(
-        min_value=1,
+    refund_amount = AmountField(
         required=False,
-        label=_("Refund (minor units)"),
-        help_text=_("Empty: all that is left."),
+        label=_("Refund"),
+        help_text=_("In the order's currency, as in 258.00. Empty: all that is left."),
     )
 
 
@@ -93,8 +92,10 @@ class PaymentForm(forms.Form):
     """What the payment service says."""
 
     reference = forms.CharField(max_length=120, required=False, label=_("Payment reference"))
-    processing_fee = forms.IntegerField(
-        min_value=0, initial=0, required=False, label=_("Processor's fee (minor units)")
+    processing_fee = AmountField(
+        required=False,
+        label=_("Processor's fee"),
+        help_text=_("In the order's currency, as in 0.88."),
     )
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, time
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -33,6 +33,7 @@ from systemadmin.foundation.admin import (
     form_action,
     service_action,
 )
+from systemadmin.foundation.forms import clean_amount
 from systemadmin.foundation.money import format_money
 
 VIEW_REPORTS = "marketplace.view_reports"
@@ -99,7 +100,7 @@ class OrderAdmin(AtalayaModelAdmin):
             actor=caller(request),
             order=obj,
             reference=data["reference"],
-            processing_fee=data["processing_fee"] or 0,
+            processing_fee=_minor("processing_fee", data, obj.currency) or 0,
         )
 
     @service_action(description=_("Complete"), perm="marketplace.complete_order")
@@ -110,8 +111,16 @@ class OrderAdmin(AtalayaModelAdmin):
     @form_action(description=_("Refund"), form=RefundForm, perm=REFUND)
     def refund(self, request: HttpRequest, obj: Order, data: dict[str, Any]) -> None:
         """Give money back."""
-        services.refund_order(
-            actor=caller(request), order=obj, amount=data["amount"], reason=data["reason"]
+        refund = services.refund_order(
+            actor=caller(request),
+            order=obj,
+            amount=_minor("amount", data, obj.currency),
+            reason=data["reason"],
+        )
+        self.message_user(
+            request,
+            _t("%(amount)s of order %(order)s go back to the buyer.")
+            % {"amount": format_money(refund.amount, obj.currency), "order": obj},
         )
 
     @form_action(description=_("Cancel unpaid"), form=NoteForm, perm=REFUND)
@@ -147,6 +156,14 @@ class OrderAdmin(AtalayaModelAdmin):
         response = HttpResponse(text, content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = 'attachment; filename="commissions.csv"'
         return response
+
+
+def _minor(field: str, data: dict[str, Any], currency: str) -> int | None:
+    """Return an amount that was typed in major units in minor units."""
+    amount = clean_amount(field, data[field], currency)
+    if amount == 0 and field != "processing_fee":
+        raise ValidationError({field: _t("Nothing would be refunded.")})
+    return amount
 
 
 def _period(request: HttpRequest, form: PeriodForm) -> dict[str, Any]:
@@ -246,7 +263,7 @@ class DisputeAdmin(AtalayaModelAdmin):
             actor=caller(request),
             dispute=obj,
             in_favour_of="buyer",
-            refund_amount=data["refund_amount"],
+            refund_amount=_minor("refund_amount", data, obj.order.currency),
             note=data["note"],
         )
 

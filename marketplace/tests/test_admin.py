@@ -16,6 +16,7 @@ from marketplace.models import (
     ReasonTemplate,
     WebhookEndpoint,
 )
+from marketplace.services.commission import default_fee
 from marketplace.tests import factories
 from systemadmin.foundation.testing import assert_constant_queries
 from systemadmin.models import AuditEntry
@@ -201,9 +202,9 @@ def test_agents_without_permission_have_no_actions(admin_client_for, staff):
 
 def test_order_actions(browser):
     order = factories.order()
-    act(browser, "order", "pay", order, reference="p1", processing_fee="10")
+    act(browser, "order", "pay", order, reference="p1", processing_fee="0.10")
     act(browser, "order", "complete", order)
-    act(browser, "order", "refund", order, amount="500", reason="Scratch")
+    act(browser, "order", "refund", order, amount="5", reason="Scratch")
     order.refresh_from_db()
     assert (order.status, order.refunded, order.processing_fee) == ("completed", 5_00, 10)
     unpaid = factories.order()
@@ -216,7 +217,7 @@ def test_dispute_actions(moderator, shop):
     dispute = shop["dispute"]
     act(moderator, "dispute", "reply", dispute, body="Please send a photo.")
     assert dispute.messages.last().body == "Please send a photo."
-    act(moderator, "dispute", "resolve_for_buyer", dispute, refund_amount="300", note="Partly")
+    act(moderator, "dispute", "resolve_for_buyer", dispute, refund_amount="3.00", note="Partly")
     dispute.refresh_from_db()
     assert (dispute.status, dispute.refund_amount) == ("resolved_buyer", 3_00)
 
@@ -251,13 +252,22 @@ def rule_form(**values):
     return {
         "name": "Rule",
         "is_active": "on",
-        "kinds": "[]",
-        "tiers": "[]",
-        "ppm": 0,
-        "fixed": 0,
+        "fee": default_fee().pk,
+        "tiers": "",
+        "per": "line",
+        "ppm": "",
+        "tiers_mode": "marginal",
+        "tiers_by": "amount",
+        "rounding": "half_up",
+        "volume_between": "seller",
+        "volume_measure": "amount",
         "fixed_per": "unit",
-        "tax_ppm": 0,
-        "refund_fee_ppm": 0,
+        "include_item": "on",
+        "include_shipping": "on",
+        "include_tax": "on",
+        "include_platform_discount": "on",
+        "on_refund": "proportional",
+        "fixed_refundable": "on",
         "versions-TOTAL_FORMS": 0,
         "versions-INITIAL_FORMS": 0,
         **values,
@@ -267,21 +277,72 @@ def rule_form(**values):
 def test_rules_are_saved_by_the_service(browser):
     answer = browser.post(
         page("commissionrule", "add"),
-        rule_form(applies_to_all="on", ppm=50_000, currency="EUR", tiers="[]"),
+        rule_form(applies_to_all="on", ppm="5", currency="EUR"),
         follow=True,
     )
     rule = CommissionRule.objects.get()
     assert (rule.ppm, rule.position, rule.versions.count()) == (50_000, 1, 1), told(answer)
     browser.post(
         page("commissionrule", "change", rule.pk),
-        rule_form(applies_to_all="on", ppm=60_000, currency="EUR"),
+        rule_form(applies_to_all="on", ppm="6", currency="EUR"),
     )
     rule.refresh_from_db()
     assert (rule.ppm, rule.version) == (60_000, 2)
     wrong = browser.post(
-        page("commissionrule", "add"), rule_form(tiers="[[5, 1]]", currency="EUR"), follow=True
+        page("commissionrule", "add"), rule_form(tiers="0.05: 1", currency="EUR"), follow=True
     )
     assert any("start at 0" in text or "not valid" in text for text in told(wrong))
+
+
+def test_amounts_and_rates_are_typed_as_people_write_them(browser):
+    browser.post(
+        page("commissionrule", "add"),
+        rule_form(
+            name="Old eBay",
+            applies_to_all="on",
+            currency="EUR",
+            tiers="0: 8.75\n25.00: 3.5 %\n1000: 1.5",
+            fixed="0.30",
+            fixed_per="line",
+            unit_below="10",
+            countries="ES, PT",
+            tax_ppm="21",
+        ),
+    )
+    rule = CommissionRule.objects.get()
+    assert rule.tiers == [[0, 87_500], [25_00, 35_000], [1000_00, 15_000]]
+    assert (rule.fixed, rule.unit_below, rule.tax_ppm) == (30, 10_00, 210_000)
+    assert rule.countries == ["ES", "PT"]
+    shown = browser.get(page("commissionrule", "change", rule.pk)).content.decode()
+    assert "1000.00: 1.5" in shown
+    assert 'value="0.30"' in shown
+    assert 'value="21"' in shown
+    for wrong in ({"fixed": "0.305"}, {"tiers": "0 8"}, {"ppm": "101"}, {"countries": "Spain"}):
+        browser.post(
+            page("commissionrule", "add"),
+            rule_form(name="Wrong", applies_to_all="on", currency="EUR", **wrong),
+        )
+        assert CommissionRule.objects.count() == 1, wrong
+
+
+def test_258_refunds_258_euros_in_both_languages(browser, settings):
+    for typed, language, expected in (
+        ("258", "en", 258_00),
+        ("258.00", "en", 258_00),
+        ("258,00", "es", 258_00),
+        ("1.258,5", "es", 1_258_50),
+        ("1,258.50", "en", 1_258_50),
+    ):
+        order = factories.completed(factories.approved(price=2_000_00))
+        browser.cookies[settings.LANGUAGE_COOKIE_NAME] = language
+        act(browser, "order", "refund", order, amount=typed, reason="")
+        order.refresh_from_db()
+        assert order.refunded == expected, (typed, language)
+    yen = factories.completed(factories.approved(price=2_000, currency="JPY"))
+    browser.cookies[settings.LANGUAGE_COOKIE_NAME] = "en"
+    act(browser, "order", "refund", yen, amount="25.5", reason="")
+    yen.refresh_from_db()
+    assert yen.refunded == 0
 
 
 def test_rules_are_reordered_and_shadows_reported(browser):

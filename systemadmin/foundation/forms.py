@@ -1,12 +1,15 @@
 """Form fields that read numbers by the same strict parsers as the API."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import formats
 from django.utils.translation import gettext as _
 
+from systemadmin.foundation.money import TooFine, to_minor
 from systemadmin.foundation.parsing import (
     LONGEST_LINE,
     SMALLEST,
@@ -14,6 +17,7 @@ from systemadmin.foundation.parsing import (
     is_one_line,
     parse_decimal,
     parse_float,
+    parse_local_decimal,
     parse_whole_number,
 )
 
@@ -40,6 +44,70 @@ class PlainDecimalField(forms.DecimalField):
 
     def to_python(self, value: Any) -> Any:
         return super().to_python(_read(parse_decimal, value))
+
+
+class LocalDecimalField(forms.DecimalField):
+    """A number as people write it in the active language: 1.234,50 or 1,234.50."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(localize=True, widget=forms.TextInput(), **kwargs)
+
+    def to_python(self, value: Any) -> Any:
+        return super().to_python(_read(read_local_number, value))
+
+
+class AmountField(LocalDecimalField):
+    """An amount of money in major units: 258 means 258.00.
+
+    The form knows the currency, so it turns the cleaned Decimal into minor units
+    (`clean_amount`).
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("min_value", 0)
+        super().__init__(max_digits=15, decimal_places=4, **kwargs)
+
+
+def read_local_number(text: str) -> Decimal:
+    """Return a number written as in the active language; raises `Unreadable`."""
+    mark = formats.get_format("DECIMAL_SEPARATOR")
+    return parse_local_decimal(text, mark if mark in (".", ",") else ".")
+
+
+def clean_amount(field: str, amount: Decimal | None, currency: str) -> int | None:
+    """Return a cleaned amount in minor units; a field error where the currency is not that fine."""
+    if amount is None:
+        return None
+    try:
+        return to_minor(amount, currency)
+    except TooFine as error:
+        text = _("%(currency)s has no such small amounts.") % {"currency": currency}
+        raise ValidationError({field: text}, code="too_fine") from error
+
+
+class PercentField(LocalDecimalField):
+    """A rate in percent, kept in parts per million: 3.33 becomes 33300."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("min_value", 0)
+        kwargs.setdefault("max_value", 100)
+        super().__init__(max_digits=7, decimal_places=4, **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        return _percent(value) if isinstance(value, int) else value
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return super().has_changed(self.prepare_value(initial), data)
+
+    def clean(self, value: Any) -> Any:
+        percent = super().clean(value)
+        return None if percent is None else int(percent * 10_000)
+
+
+def _percent(ppm: int) -> Decimal:
+    """Return parts per million in percent without trailing zeros."""
+    percent = Decimal(ppm) / 10_000
+    return percent.quantize(Decimal(1)) if percent == percent.to_integral() else percent.normalize()
 
 
 class PlainFloatField(forms.FloatField):

@@ -53,6 +53,26 @@ def format_money(amount: int, currency: str) -> str:
     return f"{number} {currency}"
 
 
+class TooFine(ValueError):
+    """An amount has more decimals than its currency."""
+
+
+def to_minor(amount: Decimal, currency: str) -> int:
+    """Return an amount in major units, as people write it, in minor units.
+
+    Raises `TooFine` where the currency has no such small unit, and `UnknownCurrency`.
+    """
+    scaled = amount.scaleb(exponent(currency))
+    if scaled != scaled.to_integral_value():
+        raise TooFine(f"{amount} {currency}")
+    return int(scaled)
+
+
+def to_major(amount: int, currency: str) -> Decimal:
+    """Return an amount in minor units in major units, with all decimals of the currency."""
+    return Decimal(amount).scaleb(-exponent(currency))
+
+
 def half_up_div(n: int, d: int) -> int:
     """The integer nearest to n / d, halves going away from zero."""
     magnitude = (2 * abs(n) + abs(d)) // (2 * abs(d))

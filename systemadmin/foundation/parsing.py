@@ -26,6 +26,7 @@ LONGEST_LINE: Final = 200
 
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?")
+_GROUPED = {mark: re.compile(rf"-?[0-9]{{1,3}}(?:\{mark}[0-9]{{3}})+") for mark in ".,"}
 _FLOAT = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,3})?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOMENT = re.compile(
@@ -61,6 +62,30 @@ def parse_decimal(text: Any) -> Decimal:
     if isinstance(text, str) and _DECIMAL.fullmatch(text):
         return Decimal(text)
     raise Unreadable(_("A number such as 12 or 12.5."))
+
+
+def parse_local_decimal(text: Any, decimal_mark: str) -> Decimal:
+    """Return a number as people write it: `1.234,50`, `1,234.50`, `1234.5`, `1 234,50`.
+
+    Where both marks stand, the last one begins the decimals. A single mark that is not the
+    language's decimal mark groups thousands only when exactly three digits follow it, so that
+    258.00 is never read as 25,800.
+    """
+    plain = "".join(text.split()) if isinstance(text, str) and len(text) <= 60 else ""
+    marks = [mark for mark in ".," if mark in plain]
+    if len(marks) == 2:
+        decimal_mark = max(marks, key=plain.rindex)
+    elif marks and marks[0] != decimal_mark:
+        groups = plain.lstrip("-").split(marks[0])
+        is_grouped = len(groups) > 2 or (len(groups[-1]) == 3 and groups[0] not in ("", "0"))
+        decimal_mark = decimal_mark if is_grouped else marks[0]
+    whole, _mark, decimals = plain.partition(decimal_mark)
+    thousands = {".": ",", ",": "."}[decimal_mark]
+    if thousands in whole:
+        if not _GROUPED[thousands].fullmatch(whole):
+            raise Unreadable(_("A number such as 12 or 12.5."))
+        whole = whole.replace(thousands, "")
+    return parse_decimal(f"{whole}.{decimals}" if decimals else whole)
 
 
 def parse_float(text: Any) -> float:

@@ -177,3 +177,38 @@ def test_what_is_no_network(text):
     with pytest.raises(Unreadable):
         parsing.parse_network(text)
     assert str(parsing.parse_network("192.0.2.77/24")) == "192.0.2.0/24"
+
+
+@pytest.mark.parametrize(
+    ("text", "mark", "expected"),
+    [
+        ("258", ",", "258"),
+        ("258,00", ",", "258.00"),
+        ("258.00", ",", "258.00"),
+        ("1.258", ",", "1258"),
+        ("1.258,5", ",", "1258.5"),
+        ("1,258.50", ",", "1258.50"),
+        ("1,258", ".", "1258"),
+        ("1,258,000.5", ".", "1258000.5"),
+        ("1\u202f258,5", ",", "1258.5"),
+        ("0.125", ",", "0.125"),
+        ("258,00", ".", "258.00"),
+    ],
+)
+def test_numbers_as_people_write_them(text, mark, expected):
+    assert str(parsing.parse_local_decimal(text, mark)) == expected
+
+
+@pytest.mark.parametrize("text", ["1.25.8", "1,2,3", "12.3456,7", "", ".", ",5", "1.2.3,4", "٣", 5])
+def test_what_is_no_number_as_people_write_it(text):
+    for mark in ".,":
+        with pytest.raises(Unreadable):
+            parsing.parse_local_decimal(text, mark)
+
+
+@given(st.decimals(0, 10**9, places=2, allow_nan=False), st.sampled_from([".", ","]))
+def test_what_is_written_with_groups_is_read_back(amount, mark):
+    written = f"{amount:,.2f}"
+    if mark == ",":
+        written = written.translate(str.maketrans(".,", ",."))
+    assert parsing.parse_local_decimal(written, mark) == amount
