@@ -18,7 +18,10 @@ from .operations.admin_commissions import AdminCommissionsGroup
 from .operations.admin_config import AdminConfigGroup
 from .operations.admin_demo import AdminDemoGroup
 from .operations.admin_disputes import AdminDisputesGroup
+from .operations.admin_failed_rows import AdminFailedRowsGroup
 from .operations.admin_faqs import AdminFaqsGroup
+from .operations.admin_fee_tax_rates import AdminFeeTaxRatesGroup
+from .operations.admin_fees import AdminFeesGroup
 from .operations.admin_identifiers import AdminIdentifiersGroup
 from .operations.admin_inbound_mail import AdminInboundMailGroup
 from .operations.admin_ip_ranges import AdminIpRangesGroup
@@ -79,7 +82,10 @@ class Admin:
         self.config = AdminConfigGroup(transport)
         self.demo = AdminDemoGroup(transport)
         self.disputes = AdminDisputesGroup(transport)
+        self.failed_rows = AdminFailedRowsGroup(transport)
         self.faqs = AdminFaqsGroup(transport)
+        self.fee_tax_rates = AdminFeeTaxRatesGroup(transport)
+        self.fees = AdminFeesGroup(transport)
         self.identifiers = AdminIdentifiersGroup(transport)
         self.inbound_mail = AdminInboundMailGroup(transport)
         self.ip_ranges = AdminIpRangesGroup(transport)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from ...base import Model
+from .choices import AuditVerificationStatus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +33,47 @@ class AuditEntry(Model):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verify(Model):
-    """What the chain says."""
+class AuditState(Model):
+    """The head of the chain, the last head kept outside, the last result."""
 
-    holds: bool
+    position: int
+    chain: str
+    told_position: int | None
+    told_at: datetime | None
+    missing_triggers: list[str]
+    last: AuditVerification | None
+    running: AuditVerification | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditVerification(Model):
+    """One run, with its progress and its result."""
+
+    id: int
+    status: AuditVerificationStatus
+    actor: int | None
+    actor_name: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    duration_seconds: float | None
     checked: int
-    unsealed: int
+    total: int
+    holds: bool | None
     head: str
-    faults: list[Any]
+    heads_compared: int
+    fault_count: int
+    first_fault: Fault | None
+    faults: list[Fault]
+    notes: list[str]
+    error_code: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault(Model):
+    """What is wrong, and where; 0 where a place is not known."""
+
+    kind: str
+    position: int
+    entry: int
+    detail: str

@@ -35,6 +35,9 @@ class BackupDetail(Model):
     engine: str
     engine_version: str
     database: str
+    installation: str
+    installation_name: str
+    is_own: bool
     app_version: str
     progress_bytes: int
     verification: BackupVerification

@@ -54,6 +54,8 @@ AnomalyRuleSeverity: TypeAlias = Literal["low", "medium", "high", "critical"]
 
 AnomalyStatus: TypeAlias = Literal["open", "resolved"]
 
+AuditVerificationStatus: TypeAlias = Literal["queued", "running", "done", "failed"]
+
 BackupStatus: TypeAlias = Literal[
     "queued", "running", "complete", "failed", "damaged", "missing", "expired"
 ]
@@ -70,7 +72,27 @@ CategoryAssignment: TypeAlias = Literal["manual", "round_robin", "load"]
 
 Cause: TypeAlias = Literal["event", "schedule", "manual", "ruleset", "override"]
 
-CommissionRuleFixedPer: TypeAlias = Literal["unit", "line"]
+CommissionFeeCombine: TypeAlias = Literal["first", "sum"]
+
+CommissionFeePayer: TypeAlias = Literal["seller", "buyer"]
+
+CommissionRuleOnRefund: TypeAlias = Literal["proportional", "recalculate", "keep"]
+
+CommissionRulePer: TypeAlias = Literal["unit", "line", "order"]
+
+CommissionRuleRounding: TypeAlias = Literal["half_up", "half_even", "down", "up"]
+
+CommissionRuleTiersBy: TypeAlias = Literal["amount", "volume"]
+
+CommissionRuleTiersMode: TypeAlias = Literal["marginal", "whole"]
+
+CommissionRuleVolumeBetween: TypeAlias = Literal["seller", "pair"]
+
+CommissionRuleVolumeMeasure: TypeAlias = Literal["amount", "orders"]
+
+CommissionRuleVolumeWindow: TypeAlias = Literal[
+    "month", "quarter", "year", "30d", "365d", "lifetime"
+]
 
 DisputeReason: TypeAlias = Literal[
     "not_received", "not_as_described", "damaged", "unauthorised", "other"
@@ -194,6 +216,8 @@ RelatedAccountStatus: TypeAlias = Literal["suspected", "confirmed", "dismissed"]
 ReplySource: TypeAlias = Literal["api", "admin", "email", "system"]
 
 RestoreStatus: TypeAlias = Literal["queued", "running", "done", "failed"]
+
+SellerProfileTaxStatus: TypeAlias = Literal["private", "business"]
 
 TicketChannel: TypeAlias = Literal["api", "staff", "email"]
 

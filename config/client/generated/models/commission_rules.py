@@ -8,7 +8,19 @@ from datetime import datetime
 from typing import Any, NotRequired, TypedDict
 
 from ...base import Model
-from .choices import CommissionRuleFixedPer, ProductKind
+from .choices import (
+    Blank,
+    CommissionRuleOnRefund,
+    CommissionRulePer,
+    CommissionRuleRounding,
+    CommissionRuleTiersBy,
+    CommissionRuleTiersMode,
+    CommissionRuleVolumeBetween,
+    CommissionRuleVolumeMeasure,
+    CommissionRuleVolumeWindow,
+    ProductKind,
+    SellerProfileTaxStatus,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +28,7 @@ class CommissionRule(Model):
     """One rule of the list."""
 
     id: int
+    fee: int
     position: int
     name: str
     is_active: bool
@@ -24,17 +37,37 @@ class CommissionRule(Model):
     currency: str
     value_from: int | None
     value_below: int | None
+    line_from: int | None
+    line_below: int | None
+    unit_from: int | None
+    unit_below: int | None
+    volume_window: CommissionRuleVolumeWindow | Blank
+    volume_between: CommissionRuleVolumeBetween
+    volume_measure: CommissionRuleVolumeMeasure
+    volume_from: int | None
+    volume_below: int | None
+    countries: Any
+    tax_statuses: Any
+    levels: Any
     valid_from: datetime | None
     valid_to: datetime | None
+    per: CommissionRulePer
     ppm: int
     tiers: Any
+    tiers_mode: CommissionRuleTiersMode
+    tiers_by: CommissionRuleTiersBy
+    rounding: CommissionRuleRounding
     fixed: int
-    fixed_per: CommissionRuleFixedPer
+    fixed_per: CommissionRulePer
     minimum: int | None
     maximum: int | None
     tax_ppm: int
+    tax_by_seller: bool
+    include_item: bool
     include_shipping: bool
     include_tax: bool
+    include_platform_discount: bool
+    on_refund: CommissionRuleOnRefund
     fixed_refundable: bool
     refund_fee_ppm: int
     refund_fee_maximum: int | None
@@ -50,6 +83,7 @@ class CommissionRuleInput(TypedDict):
     """A rule to create, change or try out."""
 
     name: str
+    fee: NotRequired[int]
     position: NotRequired[int]
     is_active: NotRequired[bool]
     applies_to_all: NotRequired[bool]
@@ -60,17 +94,37 @@ class CommissionRuleInput(TypedDict):
     currency: NotRequired[str]
     value_from: NotRequired[int | None]
     value_below: NotRequired[int | None]
+    line_from: NotRequired[int | None]
+    line_below: NotRequired[int | None]
+    unit_from: NotRequired[int | None]
+    unit_below: NotRequired[int | None]
+    volume_window: NotRequired[CommissionRuleVolumeWindow | Blank]
+    volume_between: NotRequired[CommissionRuleVolumeBetween]
+    volume_measure: NotRequired[CommissionRuleVolumeMeasure]
+    volume_from: NotRequired[int | None]
+    volume_below: NotRequired[int | None]
+    countries: NotRequired[Sequence[str]]
+    tax_statuses: NotRequired[Sequence[SellerProfileTaxStatus]]
+    levels: NotRequired[Sequence[str]]
     valid_from: NotRequired[datetime | None]
     valid_to: NotRequired[datetime | None]
+    per: NotRequired[CommissionRulePer]
     ppm: NotRequired[int]
     tiers: NotRequired[Sequence[Sequence[int]]]
+    tiers_mode: NotRequired[CommissionRuleTiersMode]
+    tiers_by: NotRequired[CommissionRuleTiersBy]
+    rounding: NotRequired[CommissionRuleRounding]
     fixed: NotRequired[int]
-    fixed_per: NotRequired[CommissionRuleFixedPer]
+    fixed_per: NotRequired[CommissionRulePer]
     minimum: NotRequired[int | None]
     maximum: NotRequired[int | None]
     tax_ppm: NotRequired[int]
+    tax_by_seller: NotRequired[bool]
+    include_item: NotRequired[bool]
     include_shipping: NotRequired[bool]
     include_tax: NotRequired[bool]
+    include_platform_discount: NotRequired[bool]
+    on_refund: NotRequired[CommissionRuleOnRefund]
     fixed_refundable: NotRequired[bool]
     refund_fee_ppm: NotRequired[int]
     refund_fee_maximum: NotRequired[int | None]

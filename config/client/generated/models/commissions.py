@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from ...base import Model
+from .choices import ProductKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,16 +22,62 @@ class CommissionReport(Model):
 
 @dataclass(frozen=True, kw_only=True)
 class Quote(Model):
-    """What a sale costs, and why."""
+    """What an order costs, and why: the sums, and each line where there are several."""
 
     commission: int
     seller_net: int
     tax: int
     base: int
     captured: int
-    currency: str
+    buyer_fee: int
     rule: QuoteRule | None
+    charges: list[QuoteCharge]
     trace: list[dict[str, Any]]
+    currency: str
+    lines: list[QuoteLine]
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuoteCharge(Model):
+    """One fee on one line."""
+
+    fee: str
+    name: str
+    payer: str
+    rule: QuoteRule
+    per: str
+    base: int
+    amount: int
+    tax: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuoteLine(Model):
+    """What one line costs, and why."""
+
+    commission: int
+    seller_net: int
+    tax: int
+    base: int
+    captured: int
+    buyer_fee: int
+    rule: QuoteRule | None
+    charges: list[QuoteCharge]
+    trace: list[dict[str, Any]]
+
+
+class QuoteLineInput(TypedDict):
+    """One line of an order to quote: of a product, or of a category."""
+
+    product: NotRequired[int]
+    category: NotRequired[int]
+    kind: NotRequired[ProductKind]
+    amount: NotRequired[int]
+    quantity: NotRequired[int]
+    shipping: NotRequired[int]
+    discount: NotRequired[int]
+    platform_discount: NotRequired[int]
+    tax_included: NotRequired[int]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ class Order(Model):
     status: OrderStatus
     currency: str
     total: int
+    buyer_fee: int
     refunded: int
     lines: list[OrderLine]
     reserved_until: datetime
@@ -51,8 +52,13 @@ class OrderLine(Model):
     quantity: int
     unit_price: int
     shipping: int
+    discount: int
+    tax_included: int
+    buyer_fee: int
     total: int
     refunded: int
+    refunded_shipping: int
+    refunded_quantity: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +71,20 @@ class Refund(Model):
     amount: int
     commission: int
     tax: int
+    shipping: int
+    buyer_fee: int
     reason: str
     actor: int | None
     created_at: datetime
+
+
+class RefundLineInput(TypedDict):
+    """Units of a line, or an amount of their price, or all of the line's price."""
+
+    line: int
+    quantity: NotRequired[int]
+    amount: NotRequired[int]
+    restock: NotRequired[bool | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +97,7 @@ class StaffOrder(Model):
     status: OrderStatus
     currency: str
     total: int
+    buyer_fee: int
     refunded: int
     lines: list[OrderLine]
     reserved_until: datetime
@@ -108,6 +126,7 @@ class StaffOrderDetail(Model):
     status: OrderStatus
     currency: str
     total: int
+    buyer_fee: int
     refunded: int
     lines: list[OrderLine]
     reserved_until: datetime

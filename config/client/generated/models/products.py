@@ -29,6 +29,7 @@ class OwnProduct(Model):
     title: str
     price: int
     currency: str
+    tax_ppm: int
     shipping_amount: int
     category: CategoryShort
     seller: Party
@@ -57,6 +58,7 @@ class Product(Model):
     title: str
     price: int
     currency: str
+    tax_ppm: int
     shipping_amount: int
     category: CategoryShort
     seller: Party
@@ -79,6 +81,7 @@ class ProductList(Model):
     title: str
     price: int
     currency: str
+    tax_ppm: int
     shipping_amount: int
     category: CategoryShort
     seller: Party
@@ -134,6 +137,7 @@ class StaffProduct(Model):
     title: str
     price: int
     currency: str
+    tax_ppm: int
     shipping_amount: int
     category: CategoryShort
     seller: Party

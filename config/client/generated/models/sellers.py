@@ -27,3 +27,14 @@ class SellerBalance(Model):
 
     seller: Party
     balances: list[Balance]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SellerProfile(Model):
+    """What rules may look at of a seller."""
+
+    seller: int
+    country: str
+    tax_status: str
+    level: str
+    version: int

@@ -69,6 +69,9 @@ class Backup(Model):
     engine: str
     engine_version: str
     database: str
+    installation: str
+    installation_name: str
+    is_own: bool
     app_version: str
     progress_bytes: int
     verification: BackupVerification

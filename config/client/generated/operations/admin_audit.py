@@ -8,7 +8,7 @@ from typing import Literal
 from ...group import Group, quote
 from ...paging import Pages
 from ...transport import Download
-from ..models.audit import AuditEntry, Verify
+from ..models.audit import AuditEntry, AuditState, AuditVerification
 
 
 class AdminAuditGroup(Group):
@@ -56,9 +56,33 @@ class AdminAuditGroup(Group):
         """Export as CSV or JSON lines. The filtered rows as a file, newest first, up to 100,000."""
         return self._file("/api/admin/audit/export", {"file": file})
 
-    def verify(self) -> Verify:
-        """Verify the hash chain. Walk the chain: was a row removed, changed or inserted?"""
-        return self._one(Verify, "GET", "/api/admin/audit/verify")
+    def verifications_list(
+        self, *, cursor: str | None = None, page_size: int | None = None
+    ) -> Pages[AuditVerification]:
+        """List, filtered and paged."""
+        return self._pages(
+            AuditVerification,
+            "/api/admin/audit/verifications",
+            {"cursor": cursor, "page_size": page_size},
+        )
+
+    def verifications_create(self, *, idempotency_key: str | None = None) -> AuditVerification:
+        """Verify the audit trail. Queue a verification of the whole trail; 409 while another one is queued or running."""
+        return self._one(
+            AuditVerification,
+            "POST",
+            "/api/admin/audit/verifications",
+            keyed=True,
+            key=idempotency_key,
+        )
+
+    def verifications_state(self) -> AuditState:
+        """State of the audit trail. The stored result of the last verification; computes nothing."""
+        return self._one(AuditState, "GET", "/api/admin/audit/verifications/state")
+
+    def verifications_get(self, id: int | str) -> AuditVerification:
+        """Return one object."""
+        return self._one(AuditVerification, "GET", f"/api/admin/audit/verifications/{quote(id)}")
 
     def get(self, id: int | str) -> AuditEntry:
         """Return one object."""

@@ -18,6 +18,7 @@ class AdminBackupsGroup(Group):
     def list(
         self,
         *,
+        installation: str | None = None,
         is_pinned: bool | None = None,
         is_sealed: bool | None = None,
         ordering: Literal["created_at", "-created_at", "size", "-size", "taken_at", "-taken_at"]
@@ -36,6 +37,7 @@ class AdminBackupsGroup(Group):
             Backup,
             "/api/admin/backups",
             {
+                "installation": installation,
                 "is_pinned": is_pinned,
                 "is_sealed": is_sealed,
                 "ordering": ordering,

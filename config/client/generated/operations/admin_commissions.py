@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -9,7 +10,7 @@ from ...base import UNSET, Unset
 from ...group import Group
 from ...transport import Download
 from ..models.choices import ProductKind
-from ..models.commissions import CommissionReport, Quote
+from ..models.commissions import CommissionReport, Quote, QuoteLineInput
 
 
 class AdminCommissionsGroup(Group):
@@ -76,14 +77,18 @@ class AdminCommissionsGroup(Group):
         *,
         product: int | Unset = UNSET,
         category: int | Unset = UNSET,
-        seller: int | Unset = UNSET,
         kind: ProductKind | Unset = UNSET,
         amount: int | Unset = UNSET,
-        currency: str | Unset = UNSET,
         quantity: int | Unset = UNSET,
         shipping: int | Unset = UNSET,
         discount: int | Unset = UNSET,
+        platform_discount: int | Unset = UNSET,
         tax_included: int | Unset = UNSET,
+        seller: int | Unset = UNSET,
+        buyer: int | Unset = UNSET,
+        currency: str | Unset = UNSET,
+        order_value: int | Unset = UNSET,
+        lines: Sequence[QuoteLineInput] | Unset = UNSET,
         at: datetime | Unset = UNSET,
     ) -> Quote:
         """What a sale would be charged, by which rule, and why."""
@@ -94,14 +99,18 @@ class AdminCommissionsGroup(Group):
             body={
                 "product": product,
                 "category": category,
-                "seller": seller,
                 "kind": kind,
                 "amount": amount,
-                "currency": currency,
                 "quantity": quantity,
                 "shipping": shipping,
                 "discount": discount,
+                "platform_discount": platform_discount,
                 "tax_included": tax_included,
+                "seller": seller,
+                "buyer": buyer,
+                "currency": currency,
+                "order_value": order_value,
+                "lines": lines,
                 "at": at,
             },
         )

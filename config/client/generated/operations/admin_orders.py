@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
 from ...base import UNSET, Unset
 from ...group import Group, quote
 from ...paging import Pages
-from ..models.orders import Refund, StaffOrder, StaffOrderDetail
+from ..models.orders import Refund, RefundLineInput, StaffOrder, StaffOrderDetail
 
 
 class AdminOrdersGroup(Group):
@@ -105,15 +106,25 @@ class AdminOrdersGroup(Group):
         *,
         amount: int | Unset = UNSET,
         line: int | Unset = UNSET,
+        lines: Sequence[RefundLineInput] | Unset = UNSET,
+        shipping: int | Unset = UNSET,
+        restock: bool | Unset | None = UNSET,
         reason: str | Unset = UNSET,
         idempotency_key: str | None = None,
     ) -> Refund:
-        """Refund an amount, or all that is left."""
+        """Refund an amount, units, shipping, or all that is left."""
         return self._one(
             Refund,
             "POST",
             f"/api/admin/orders/{quote(id)}/refund",
-            body={"amount": amount, "line": line, "reason": reason},
+            body={
+                "amount": amount,
+                "line": line,
+                "lines": lines,
+                "shipping": shipping,
+                "restock": restock,
+                "reason": reason,
+            },
             keyed=True,
             key=idempotency_key,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...base import UNSET, Unset
 from ...group import Group, quote
 from ..models.shared import Restore
 
@@ -10,14 +11,19 @@ class AdminRestoreGroup(Group):
     """`/api/admin/restore`."""
 
     def create(
-        self, backup_id: int | str, *, confirm: str, idempotency_key: str | None = None
+        self,
+        backup_id: int | str,
+        *,
+        confirm: str,
+        confirm_installation: str | Unset = UNSET,
+        idempotency_key: str | None = None,
     ) -> Restore:
         """Restore a backup. Queue the replacement of the live database; needs the second factor."""
         return self._one(
             Restore,
             "POST",
             f"/api/admin/restore/{quote(backup_id)}",
-            body={"confirm": confirm},
+            body={"confirm": confirm, "confirm_installation": confirm_installation},
             keyed=True,
             key=idempotency_key,
         )

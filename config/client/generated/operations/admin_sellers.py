@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ...base import UNSET, Unset
 from ...group import Group, quote
-from ..models.sellers import SellerBalance
+from ..models.choices import Blank, SellerProfileTaxStatus
+from ..models.sellers import SellerBalance, SellerProfile
 
 
 class AdminSellersGroup(Group):
@@ -12,3 +14,22 @@ class AdminSellersGroup(Group):
     def balance(self, id: int | str) -> SellerBalance:
         """Balances per currency: available, held, owed, pending and on their way."""
         return self._one(SellerBalance, "GET", f"/api/admin/sellers/{quote(id)}/balance")
+
+    def profile(self, id: int | str) -> SellerProfile:
+        """Return the tax status and level that rules look at."""
+        return self._one(SellerProfile, "GET", f"/api/admin/sellers/{quote(id)}/profile")
+
+    def profile_replace(
+        self,
+        id: int | str,
+        *,
+        tax_status: SellerProfileTaxStatus | Blank | Unset = UNSET,
+        level: str | Unset = UNSET,
+    ) -> SellerProfile:
+        """Set the tax status and level that rules look at."""
+        return self._one(
+            SellerProfile,
+            "PUT",
+            f"/api/admin/sellers/{quote(id)}/profile",
+            body={"tax_status": tax_status, "level": level},
+        )
