@@ -1,10 +1,9 @@
 """How many event streams there may be: of one member, and of one process."""
 
-import asyncio
-
 import time
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.test import AsyncClient
 
 from messaging.api import stream as endpoint
@@ -63,7 +62,7 @@ def test_a_full_process_refuses_the_newest(monkeypatch, member, held, status):
         headers = {"Authorization": f"Bearer {secret}"}
         return await AsyncClient().get("/api/messages/stream", headers=headers)
 
-    response = asyncio.run(ask())
+    response = async_to_sync(ask)()
     assert response.status_code == status
     if status == 429:
         problem(response, 429, "too_many_streams")
