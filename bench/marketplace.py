@@ -141,7 +141,9 @@ FROM opening JOIN sums USING (seller_id) JOIN marketplace_ledgeraccount account
 
 def fill(products, orders):
     """Insert everything by statement, with triggers and foreign keys asleep."""
-    root, _made = User.objects.get_or_create(username="bench-root", is_superuser=True)
+    root, _made = User.objects.get_or_create(
+        username="bench-root", is_staff=True, is_superuser=True
+    )
     for number in range(CATEGORIES):
         services.create_category(actor=root, name=f"Bench {number}")
     for number in range(20):

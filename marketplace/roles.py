@@ -13,6 +13,9 @@ _READ = [
     "marketplace.view_disputemessage",
 ]
 
+# What an account that is not staff may hold directly: service accounts do.
+SERVICE_PERMISSIONS = ["marketplace.pay_order"]
+
 ROLES = {
     "support_agent": [
         "marketplace.view_category",

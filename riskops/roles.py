@@ -1,5 +1,8 @@
 """What the shipped roles may do at the risk desk."""
 
+# What an account that is not staff may hold directly: service accounts do.
+SERVICE_PERMISSIONS = ["riskops.ingest_events"]
+
 ROLES = {
     "support_agent": [
         "riskops.view_riskscore",

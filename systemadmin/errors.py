@@ -49,6 +49,26 @@ class CannotSuspendSuperuser(RuleViolation):
     default_detail = _("Only a superuser may suspend a superuser.")
 
 
+class DemoActsOnReal(NotAllowed):
+    """A demo account acts on what is not demo data."""
+
+    code = "demo_account"
+    default_detail = _(
+        "You are signed in with a demo account. It may change demo accounts only; "
+        "sign in with an account of your own."
+    )
+
+
+class NotServicePermission(RuleViolation):
+    """An account that is not staff would get a permission of staff."""
+
+    code = "not_a_service_permission"
+    default_detail = _(
+        "An account that is not staff can hold service permissions only. "
+        "Make it staff and give it a role."
+    )
+
+
 # -- signing in ------------------------------------------------------------------------
 
 

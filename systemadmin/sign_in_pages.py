@@ -216,7 +216,7 @@ def _finish(request: HttpRequest, user: User, device: Any) -> HttpResponse:
 def two_factor_page(request: HttpRequest, site: Any) -> HttpResponse:
     """Enrol, replace or remove one's authenticator app; renew recovery codes."""
     user: Any = request.user
-    if not (user.is_authenticated and user.is_active and user.is_staff):
+    if not getattr(user, "is_acting_staff", False):
         return _redirect(reverse("admin:login"), request.path)
     if lacks_second_factor(request) and two_factor.confirmed_device(user) is not None:
         return _redirect(reverse("admin:login_code"), request.path)

@@ -53,7 +53,8 @@ class AtalayaAdminSite(AdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Active staff whose second factor, where they need one, was passed."""
-        return super().has_permission(request) and not pages.lacks_second_factor(request)
+        user: Any = request.user
+        return getattr(user, "is_acting_staff", False) and not pages.lacks_second_factor(request)
 
     def get_urls(self) -> list[Any]:
         """Django's pages and those of our sign-in."""

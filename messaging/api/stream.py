@@ -69,6 +69,7 @@ class StreamViewSet(OwnViewSet):
         return Stream(
             user_id=self.viewer.pk,
             token_id=token.pk if token else None,
+            session_key=None if token else request._request.session.session_key,
             position=after,
             expires=time.monotonic() + lasts,
         )

@@ -42,6 +42,7 @@ class Stream:
     token_id: str | None
     position: int | None
     expires: float
+    session_key: str | None = None
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     is_closing: bool = False
 
@@ -198,13 +199,16 @@ class Hub:
         if not streams:
             return
         tokens = [stream.token_id for stream in streams if stream.token_id]
-        users, valid = await self.run(still_valid, [s.user_id for s in streams], tokens)
+        keys = [stream.session_key for stream in streams if stream.session_key]
+        users, valid = await self.run(still_valid, [s.user_id for s in streams], tokens, keys)
         for stream in streams:
-            if stream.user_id not in users or (stream.token_id and stream.token_id not in valid):
+            access = stream.token_id or stream.session_key
+            if stream.user_id not in users or (access and access not in valid):
                 stream.close()
 
 
-_LOOK_EVERY = 10.0
+# An ended session, token or account loses its streams within this time.
+_LOOK_EVERY = 5.0
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from messaging import stream_format
 from messaging.models import Mailbox, Message, StreamEvent, StreamKind
-from systemadmin.models import ApiToken, User
+from systemadmin.models import ApiToken, User, UserSession
 
 # What one answer of the journal holds at most; a client further behind gets several.
 BATCH = 200
@@ -151,8 +151,12 @@ def positions_of(user_ids: Iterable[int]) -> dict[int, int]:
     return dict(Mailbox.objects.filter(pk__in=set(user_ids)).values_list("pk", "position"))
 
 
-def still_valid(user_ids: Iterable[int], token_ids: Iterable[str]) -> tuple[set[int], set[str]]:
-    """Which of these accounts are still open, and which of these tokens still stand."""
+def still_valid(
+    user_ids: Iterable[int], token_ids: Iterable[str], session_keys: Iterable[str]
+) -> tuple[set[int], set[str]]:
+    """Which of these accounts are still open, and which of these tokens and sessions stand."""
     users = User.objects.filter(pk__in=set(user_ids), is_active=True)
     tokens = ApiToken.objects.filter(pk__in=set(token_ids), expiry__gt=timezone.now())
-    return set(users.values_list("pk", flat=True)), set(tokens.values_list("pk", flat=True))
+    sessions = UserSession.objects.filter(session_key__in=set(session_keys))
+    stand = {*tokens.values_list("pk", flat=True), *sessions.values_list("session_key", flat=True)}
+    return set(users.values_list("pk", flat=True)), stand

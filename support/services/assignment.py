@@ -20,12 +20,12 @@ def agents() -> QuerySet:
     """Active staff who may answer tickets by their role."""
     return User.objects.with_perm(
         "support.reply_ticket", include_superusers=False, backend=MODEL_BACKEND
-    ).filter(is_staff=True)
+    ).filter(pk__in=User.objects.staff().values("pk"))
 
 
 def check_agent(user: User) -> None:
     """Refuse an account that could not answer."""
-    if not (user.is_active and user.is_staff and user.has_perm("support.reply_ticket")):
+    if not (user.is_acting_staff and user.has_perm("support.reply_ticket")):
         raise NotAnAgent
 
 
@@ -93,12 +93,8 @@ def workload() -> QuerySet:
         .annotate(open=Count("pk"))
         .values("open")
     )
-    people = User.objects.filter(Q(pk__in=agents().values("pk")) | Q(is_superuser=True))
-    return (
-        people.filter(is_active=True)
-        .annotate(
-            open_tickets=Coalesce(Subquery(open_ones), 0),
-            takes_tickets=Coalesce(F("agent_state__is_available"), True),
-        )
-        .order_by("username")
-    )
+    people = User.objects.staff().filter(Q(pk__in=agents().values("pk")) | Q(is_superuser=True))
+    return people.annotate(
+        open_tickets=Coalesce(Subquery(open_ones), 0),
+        takes_tickets=Coalesce(F("agent_state__is_available"), True),
+    ).order_by("username")

@@ -5,7 +5,8 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.forms import AdminUserCreationForm
-from django.db import transaction
+from django.contrib.auth.models import Permission
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
@@ -14,12 +15,23 @@ from django.utils.translation import gettext_lazy as _
 from systemadmin.admin import sessions
 from systemadmin.foundation.admin import ServiceModelAdmin, form_action
 from systemadmin.foundation.errors import DomainError
+from systemadmin.foundation.sockets import service_permissions
 from systemadmin.models import User
 from systemadmin.services import reinstate_user, suspend_user, verify_user
 from systemadmin.services.account_lookup import find_accounts
-from systemadmin.services.users import save_account, set_roles
+from systemadmin.services.users import save_account
 
-_RIGHTS = ("is_active", "is_staff", "is_superuser", "groups")
+_RIGHTS = ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")
+
+
+def _service_permission_ids() -> list[int]:
+    names = service_permissions()
+    held = Permission.objects.values_list("pk", "content_type__app_label", "codename")
+    return [pk for pk, app, codename in held if f"{app}.{codename}" in names]
+
+
+def _holds_all_rights(request: HttpRequest) -> bool:
+    return getattr(request.user, "holds_all_rights", False)
 
 
 class ReasonForm(forms.Form):
@@ -121,7 +133,7 @@ class UserAdmin(ServiceModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Who may edit accounts may not therefore hand out rights: superusers do that."""
         fields = super().get_readonly_fields(request, obj)
-        return fields if request.user.is_superuser else (*fields, *_RIGHTS)
+        return fields if _holds_all_rights(request) else (*fields, *_RIGHTS)
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
         """Find by the beginning of names; by e-mail as far as this user sees addresses."""
@@ -158,16 +170,24 @@ class UserAdmin(ServiceModelAdmin):
         return save_account(actor=actor, user=user)
 
     def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> User:
-        """Change the account; its roles are a superuser's to give."""
-        roles = values.pop("groups", None)
-        with transaction.atomic():
-            if values:
-                for name, value in values.items():
-                    setattr(obj, name, value)
-                save_account(actor=actor, user=obj)
-            if roles is not None:
-                set_roles(actor=actor, user=obj, roles=roles)
-        return obj
+        """Change the account; its rights are a superuser's to give."""
+        roles, permissions = values.pop("groups", None), values.pop("user_permissions", None)
+        for name, value in values.items():
+            setattr(obj, name, value)
+        return save_account(actor=actor, user=obj, roles=roles, permissions=permissions)
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer the permissions of service accounts; staff get theirs by a role."""
+        if db_field.name == "user_permissions":
+            match = request.resolver_match
+            held = Q(user=(match.kwargs.get("object_id") if match else None) or 0)
+            kwargs["queryset"] = (
+                Permission.objects.select_related("content_type")
+                .filter(Q(pk__in=_service_permission_ids()) | held)
+                .distinct()
+            )
+            kwargs["help_text"] = _("For service accounts. Staff get their rights by a role.")
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     # -- shown -----------------------------------------------------------------------
 

@@ -88,7 +88,7 @@ class AuthViewSet(BaseViewSet):
         user.two_factor_enabled = two_factor.confirmed_device(user) is not None
         user.two_factor_passed = user.is_verified()
         user.two_factor_required = two_factor.is_needed(user)
-        user.permissions = sorted(user.get_all_permissions()) if user.is_staff else []
+        user.permissions = sorted(user.get_all_permissions()) if user.is_acting_staff else []
         return self.answer(user, serializer_class=bodies.MeAnswer)
 
     @extend_schema(

@@ -1,9 +1,9 @@
 """What desks plug into: modules of a fixed name in every app, found as Django finds admin.py.
 
 An app offers settings (`configuration.SETTINGS`), schedules (`schedules.SCHEDULES`),
-roles (`roles.ROLES`), figures (`stats.STATS`), checks and metrics (`status.CHECKS`,
-`status.METRICS`), demo data (`demo`), account panels (`account.PANELS`) and work lists
-(`worklists.WORKLISTS`). The foundation collects them and knows none by name.
+roles (`roles.ROLES`, `roles.SERVICE_PERMISSIONS`), figures (`stats.STATS`), checks and metrics
+(`status.CHECKS`, `status.METRICS`), demo data (`demo`), account panels (`account.PANELS`) and
+work lists (`worklists.WORKLISTS`). The foundation collects them and knows none by name.
 """
 
 import logging
@@ -150,6 +150,12 @@ def role_permissions() -> dict[str, set[str]]:
         for role, permissions in found.ROLES.items():
             roles.setdefault(role, set()).update(permissions)
     return roles
+
+
+@lru_cache(maxsize=1)
+def service_permissions() -> frozenset[str]:
+    """Return the permissions that an account which is not staff may hold directly."""
+    return frozenset(collect("roles", "SERVICE_PERMISSIONS"))
 
 
 # -- reading settings ------------------------------------------------------------

@@ -10,6 +10,9 @@ from systemadmin.foundation.outbox import OutboxModel
 class Notification(OutboxModel):
     """One notice to one account through one channel, sent once."""
 
+    # Masked for staff without `view_personal_data`; see foundation/personal_data.py.
+    personal_fields = ("address",)
+
     class Channel(models.TextChoices):
         EMAIL = "email", _("E-mail")
         TELEGRAM = "telegram", _("Telegram")
@@ -22,6 +25,11 @@ class Notification(OutboxModel):
     )
     channel = models.CharField(_("channel"), max_length=10, choices=Channel.choices)
     kind = models.CharField(_("kind"), max_length=100)
+    address = models.EmailField(
+        _("address"),
+        blank=True,
+        help_text=_("Where the e-mail goes; empty: to the address of the account."),
+    )
     key = models.CharField(_("key"), max_length=200)
     subject = models.CharField(_("subject"), max_length=300)
     body = models.TextField(_("body"))

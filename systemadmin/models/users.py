@@ -1,11 +1,15 @@
 """One account model for members and staff."""
 
+from collections.abc import Iterable
 from typing import Any
 
+from django.conf import settings
+from django.contrib.auth import models as auth
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin.querysets.users import UserManager
@@ -94,8 +98,47 @@ class User(AbstractUser):
         return self.verified_at is not None
 
     def is_in_reach_of(self, actor: "User | None") -> bool:
-        """True unless this is a superuser and the actor somebody lesser."""
-        return actor is None or actor.is_superuser or not self.is_superuser or actor == self
+        """True unless this is a superuser and the actor somebody lesser, or demo acts on real."""
+        if actor is None or actor == self:
+            return True
+        if actor.is_demo and not self.is_demo:
+            return False
+        return actor.holds_all_rights or not self.is_superuser
+
+    # -- rights ----------------------------------------------------------------------
+
+    @property
+    def is_acting_staff(self) -> bool:
+        """True while the account counts as staff; without this no role gives it any right.
+
+        Suspended or inactive staff do not count, nor demo staff outside of demo mode.
+        """
+        is_open = self.is_active and (settings.DEMO_MODE or not self.is_demo)
+        return self.is_staff and is_open and not self.is_suspended
+
+    @property
+    def holds_all_rights(self) -> bool:
+        """True for a superuser who counts as staff."""
+        return self.is_superuser and self.is_acting_staff
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        """Return whether the account has a permission now (`AccountBackend` decides)."""
+        return self.holds_all_rights or auth._user_has_perm(self, perm, obj)
+
+    def has_perms(self, perm_list: Iterable[str], obj: Any = None) -> bool:
+        """Return whether the account has all of these permissions now."""
+        return all(self.has_perm(perm, obj) for perm in perm_list)
+
+    def has_module_perms(self, app_label: str) -> bool:
+        """Return whether the account has any permission in an app now."""
+        return self.holds_all_rights or auth._user_has_module_perms(self, app_label)
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        # A browser session, and a sign-in that waits for its code, end when either changes,
+        # however it was changed: what was made as a member must not pass as staff.
+        made_as = f"{self.password}|{int(self.is_staff)}{int(self.is_superuser)}"
+        salt = "systemadmin.models.User.session"
+        return salted_hmac(salt, made_as, secret=secret, algorithm="sha256").hexdigest()
 
     def is_verified(self) -> bool:
         """True when this request passed a second factor (replaced per request on sign-in)."""

@@ -20,8 +20,11 @@ class UserQuerySet(QuerySet):
         return self.filter(is_staff=False, is_superuser=False)
 
     def staff(self) -> "UserQuerySet":
-        """Active staff."""
-        return self.filter(is_staff=True, is_active=True)
+        """Accounts that count as staff: active and not suspended."""
+        return self.filter(is_staff=True, is_active=True).exclude(
+            Q(suspended_at__isnull=False)
+            & (Q(suspended_until__isnull=True) | Q(suspended_until__gt=timezone.now()))
+        )
 
     def demo(self) -> "UserQuerySet":
         """Accounts made by demo seeding."""

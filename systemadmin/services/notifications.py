@@ -24,12 +24,15 @@ def notify_user(
     body: str,
     key: str,
     channels: Sequence[str] = ("email", "telegram"),
+    address: str | None = None,
 ) -> list[Notification]:
     """Queue a notice through every channel the account can be reached by.
 
-    The same `key` queues nothing a second time. Returns the notices queued now.
+    The same `key` queues nothing a second time; an `address` is where e-mail goes in place of the
+    account's own. Returns the notices queued now.
     """
-    reachable = {"email": bool(user.email), "telegram": bool(user.telegram_chat_id)}
+    to = user.email if address is None else address
+    reachable = {"email": bool(to), "telegram": bool(user.telegram_chat_id)}
     queued = []
     for channel in channels:
         if not reachable.get(channel):
@@ -42,6 +45,7 @@ def notify_user(
                 "kind": kind,
                 "subject": single_line(subject, 300),
                 "body": body,
+                "address": address or "",
             },
         )
         if created:
@@ -52,7 +56,7 @@ def notify_user(
 
 def notify_superusers(*, kind: str, subject: str, body: str, key: str) -> None:
     """Queue a notice to every superuser who can sign in, once per `key`."""
-    for user in User.objects.filter(is_superuser=True, is_active=True, is_demo=False):
+    for user in User.objects.staff().filter(is_superuser=True, is_demo=False):
         notify_user(user=user, kind=kind, subject=subject, body=body, key=f"{key}-{user.pk}")
 
 
@@ -71,7 +75,7 @@ def _send_mail(notice: Notification) -> None:
             single_line(notice.subject),
             notice.body,
             settings.DEFAULT_FROM_EMAIL,
-            [notice.user.email],
+            [notice.address or notice.user.email],
         )
     except (smtplib.SMTPException, OSError) as error:
         raise DeliveryFailed(f"{type(error).__name__}: {error}") from error

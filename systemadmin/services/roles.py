@@ -1,6 +1,6 @@
 """Roles that an installation makes for itself; those of the release stay as they are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib.auth.models import Group, Permission
@@ -9,9 +9,9 @@ from django.db import transaction
 from systemadmin import audit
 from systemadmin.errors import RoleInUse, RoleIsShipped
 from systemadmin.foundation.concurrency import lock_row
-from systemadmin.foundation.errors import NotAllowed
 from systemadmin.foundation.sockets import role_permissions
 from systemadmin.models import User
+from systemadmin.services import rights
 
 
 @transaction.atomic
@@ -36,7 +36,7 @@ def save_role(
     kept.full_clean()
     kept.save()
     if permissions is not None:
-        kept.permissions.set(permissions)
+        rights.set_role_permissions(actor=actor, role=kept, permissions=permissions)
     audit.record(
         "systemadmin.role.created" if role is None else "systemadmin.role.changed",
         actor=actor,
@@ -61,8 +61,8 @@ def delete_role(*, actor: User, role: Group) -> None:
 
 
 def _must_be_superuser(actor: User) -> None:
-    if not actor.is_superuser:
-        raise NotAllowed
+    rights.check_hands_out_rights(actor)
+    rights.check_demo(actor)
 
 
 def _own(actor: User, role: Group) -> Group:
@@ -74,5 +74,18 @@ def _own(actor: User, role: Group) -> Group:
 
 
 def _shown(role: Group) -> dict[str, Any]:
-    held = role.permissions.values_list("content_type__app_label", "codename")
-    return {"name": role.name, "permissions": sorted(f"{app}.{code}" for app, code in held)}
+    return {"name": role.name, "permissions": rights.names_of(role.permissions.all())}
+
+
+def ship_roles(roles: Mapping[str, set[str]]) -> None:
+    """Give each shipped role exactly these permissions, by name; those that nobody has are left.
+
+    Permissions that staff granted to a role by hand are taken away again: a role means the same on
+    every installation. Roles that staff made themselves are left alone.
+    """
+    held = Permission.objects.select_related("content_type")
+    by_name = {f"{row.content_type.app_label}.{row.codename}": row for row in held}
+    for name, wanted in roles.items():
+        role, _created = Group.objects.get_or_create(name=name)
+        found = [by_name[one] for one in wanted if one in by_name]
+        rights.set_role_permissions(actor=None, role=role, permissions=found)

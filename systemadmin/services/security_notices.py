@@ -15,10 +15,19 @@ _WHAT: Final[dict[str, Any]] = {
     "two_factor_reset": gettext_lazy("Your second factor was taken off by our staff."),
     "recovery_codes_issued": gettext_lazy("You have new recovery codes; the old ones are void."),
     "recovery_code_used": gettext_lazy("A recovery code opened your account."),
+    "rights_changed": gettext_lazy(
+        "Your rights were changed, and you were signed out everywhere. Sign in again."
+    ),
     "password_changed": gettext_lazy("Your password was changed."),
     "password_set": gettext_lazy("Our staff set a new password for your account."),
 }
 _SUBJECT: Final = gettext_noop("The security of your account")
+
+_ADDRESS_CHANGED: Final = gettext_lazy(
+    "Hello %(name)s,\n\nthe e-mail address of your account was changed.\nTime: %(when)s.\n\n"
+    "This message goes to the old and to the new address. "
+    "If this was not you, answer this message at once."
+)
 
 
 def tell_owner(*, user: User, kind: str, entry: AuditEntry) -> None:
@@ -42,4 +51,32 @@ def tell_owner(*, user: User, kind: str, entry: AuditEntry) -> None:
             subject=_(_SUBJECT),
             body=body,
             key=f"security-{entry.pk}",
+        )
+
+
+def tell_addresses(*, user: User, old: str, entry: AuditEntry) -> None:
+    """Tell the old and the new address of an account that its e-mail address was changed."""
+    if user.is_demo:
+        return
+    with translation.override(user.language):
+        when = timezone.localtime(entry.occurred_at).strftime("%Y-%m-%d %H:%M UTC")
+        values = {"name": user.get_short_name() or user.get_username(), "when": when}
+        subject, body = _(_SUBJECT), _ADDRESS_CHANGED % values
+        for label, address in (("old", old), ("new", user.email)):
+            notify_user(
+                user=user,
+                kind="security.email_changed",
+                subject=subject,
+                body=body,
+                key=f"security-{entry.pk}-{label}",
+                channels=("email",),
+                address=address,
+            )
+        notify_user(
+            user=user,
+            kind="security.email_changed",
+            subject=subject,
+            body=body,
+            key=f"security-{entry.pk}",
+            channels=("telegram",),
         )

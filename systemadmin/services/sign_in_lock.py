@@ -103,7 +103,7 @@ def pass_lock(
     run inside a transaction.
     """
     user = AccountBackend().authenticate(http, username=username, password=password)
-    if not isinstance(user, User) or user.is_suspended or (staff_only and not user.is_staff):
+    if not isinstance(user, User) or user.is_suspended or (staff_only and not user.is_acting_staff):
         # As much work as for a right password: the time must not tell either.
         enqueue(SEND_CODE, 0)
         return None

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -20,7 +21,8 @@ from systemadmin.events import user_reinstated, user_suspended, user_verified
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput, NotAllowed
 from systemadmin.models import User
-from systemadmin.services import sessions
+from systemadmin.services import rights, sessions
+from systemadmin.services.security_notices import tell_addresses
 
 
 @transaction.atomic
@@ -40,7 +42,8 @@ def suspend_user(
     locked = lock_row(User.objects.all(), pk=user.pk)
     if actor is not None and actor.pk == locked.pk:
         raise CannotSuspendSelf
-    if locked.is_superuser and (actor is None or not actor.is_superuser):
+    rights.check_demo(actor, locked)
+    if locked.is_superuser and (actor is None or not actor.holds_all_rights):
         raise CannotSuspendSuperuser
     if locked.is_suspended:
         raise AlreadySuspended
@@ -64,6 +67,7 @@ def suspend_user(
 def reinstate_user(*, actor: User | None, user: User, reason: str = "") -> User:
     """Lift a suspension; raises `NotSuspended`."""
     locked = lock_row(User.objects.all(), pk=user.pk)
+    rights.check_demo(actor, locked)
     if not locked.is_suspended:
         raise NotSuspended
     before = {
@@ -89,6 +93,7 @@ def _save_standing(user: User) -> None:
 def verify_user(*, actor: User | None, user: User, reason: str = "") -> User:
     """Mark the person behind the account as verified; raises `AlreadyVerified`."""
     locked = lock_row(User.objects.all(), pk=user.pk)
+    rights.check_demo(actor, locked)
     if locked.verified_at is not None:
         raise AlreadyVerified
     locked.verified_at = timezone.now()
@@ -120,48 +125,62 @@ _EDITED = (
 )
 
 
-_RIGHTS = frozenset({"is_active", "is_staff", "is_superuser"})
-
-
 @transaction.atomic
-def save_account(*, actor: User, user: User) -> User:
+def save_account(
+    *,
+    actor: User,
+    user: User,
+    roles: Iterable[Group] | None = None,
+    permissions: Iterable[Permission] | None = None,
+) -> User:
     """Store a new or edited account with what changed; rights are a superuser's to give.
 
-    Raises `NotAllowed` and Django's `ValidationError`.
+    Raises `NotAllowed`, `DemoActsOnReal` and Django's `ValidationError`.
     """
     is_new = user.pk is None
     stored = User() if is_new else lock_row(User.objects.all(), pk=user.pk)
-    changed = [name for name in _EDITED if getattr(stored, name) != getattr(user, name)]
-    if not (user.is_in_reach_of(actor) and stored.is_in_reach_of(actor)):
+    if is_new:
+        # What a demo account makes is demo data and goes with the rest of it.
+        user.is_demo = actor.is_demo
+    else:
+        rights.check_reach(actor, stored)
+    if not user.is_in_reach_of(actor):
         raise NotAllowed
-    if not actor.is_superuser and not _RIGHTS.isdisjoint(changed):
-        raise NotAllowed
-    user.full_clean()
-    user.save()
-    audit.record(
-        "systemadmin.user.created" if is_new else "systemadmin.user.changed",
-        actor=actor,
-        target=user,
-        before={} if is_new else {name: getattr(stored, name) for name in changed},
-        after={name: getattr(user, name) for name in changed},
-    )
+    wanted = {name: getattr(user, name) for name in _EDITED}
+    changed = [name for name in _EDITED if getattr(stored, name) != wanted[name]]
+    flags: dict[str, bool] = {name: wanted[name] for name in rights.FLAGS if name in changed}
+    if flags:
+        rights.check_hands_out_rights(actor)
+    _store(user, stored, is_new, [name for name in changed if name not in flags])
+    _audit_account(actor, user, stored, changed if is_new else set(changed) - set(flags), wanted)
+    rights.set_rights(actor=actor, user=user, flags=flags, roles=roles, permissions=permissions)
     return user
 
 
-@transaction.atomic
-def set_roles(*, actor: User, user: User, roles: Iterable[Group]) -> None:
-    """Give the account exactly these roles; superusers only."""
-    before = sorted(user.groups.values_list("name", flat=True))
-    after = sorted(role.name for role in roles)
-    if before == after:
+def _store(user: User, stored: User, is_new: bool, changed: list[str]) -> None:
+    """Save everything but the rights, which change in a service of their own."""
+    for name in rights.FLAGS:
+        setattr(user, name, getattr(stored, name))
+    user.full_clean()
+    if is_new:
+        user.save()
+    elif changed:
+        user.save(update_fields=changed)
+
+
+def _audit_account(
+    actor: User, user: User, stored: User, changed: Iterable[str], wanted: dict[str, Any]
+) -> None:
+    is_new = stored.pk is None
+    names = [name for name in _EDITED if name in changed]
+    if not names and not is_new:
         return
-    if not actor.is_superuser:
-        raise NotAllowed
-    user.groups.set(roles)
-    audit.record(
-        "systemadmin.user.roles_changed",
+    entry = audit.record(
+        "systemadmin.user.created" if is_new else "systemadmin.user.changed",
         actor=actor,
         target=user,
-        before={"roles": before},
-        after={"roles": after},
+        before={} if is_new else {name: getattr(stored, name) for name in names},
+        after={name: wanted[name] for name in names},
     )
+    if "email" in names and not is_new:
+        tell_addresses(user=user, old=stored.email, entry=entry)

@@ -115,8 +115,8 @@ class TestEditing:
         root.post(page_of(member), self.form(member, is_staff="on", groups=[group.pk]))
         member.refresh_from_db()
         assert (member.is_staff, member.role) == (True, "support_agent")
-        entry = AuditEntry.objects.get(action="systemadmin.user.roles_changed")
-        assert entry.after == {"roles": ["support_agent"]}
+        entry = AuditEntry.objects.get(action="systemadmin.user.rights_changed")
+        assert (entry.after["is_staff"], entry.after["roles"]) == (True, ["support_agent"])
 
     def test_no_role_edits_accounts(self, operator, agent, member):
         for browser in (operator, agent):

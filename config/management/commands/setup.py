@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
@@ -10,6 +10,7 @@ from systemadmin.foundation import sockets
 from systemadmin.foundation.cache import make_cache_table_cheap
 from systemadmin.foundation.scheduler import sync_schedules
 from systemadmin.services.alert_rules import ship_default_rules
+from systemadmin.services.roles import ship_roles
 
 SHIPPED_ROLES = (
     "support_agent",
@@ -37,27 +38,18 @@ class Command(BaseCommand):
 
 
 def set_up_roles() -> None:
-    """Give each shipped role exactly the permissions that the apps declare for it.
-
-    Permissions that staff granted to a role by hand are taken away again: a role means
-    the same on every installation. Roles that staff made themselves are left alone.
-    """
-    by_name = {
-        f"{app}.{codename}": pk
-        for pk, app, codename in Permission.objects.values_list(
-            "pk", "content_type__app_label", "codename"
-        )
-    }
+    """Give each shipped role exactly the permissions that the apps declare for it."""
     declared = sockets.role_permissions()
-    ours = set(sockets.settings.ATALAYA_APPS)
-    views = {
-        name
-        for name in by_name
-        if name.split(".")[0] in ours and name.split(".")[1].startswith("view_")
+    roles = {role: set(declared.get(role, set())) for role in SHIPPED_ROLES}
+    roles["auditor"] |= _views()
+    ship_roles(roles)
+
+
+def _views() -> set[str]:
+    """Every permission to look at something of ours."""
+    ours = sockets.settings.ATALAYA_APPS
+    held = Permission.objects.filter(codename__startswith="view_", content_type__app_label__in=ours)
+    return {
+        f"{app}.{codename}"
+        for app, codename in held.values_list("content_type__app_label", "codename")
     }
-    for role in SHIPPED_ROLES:
-        wanted = set(declared.get(role, set()))
-        if role == "auditor":
-            wanted |= views
-        group, _created = Group.objects.get_or_create(name=role)
-        group.permissions.set([by_name[name] for name in wanted if name in by_name])

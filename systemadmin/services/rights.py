@@ -1,0 +1,142 @@
+"""The rights of an account: the one way in which they change, and what follows from it.
+
+Whatever changes them (API, admin, command, `setup`, an edit of a role), every session and token of
+the account ends, the owner is told and the audit trail has the rights before and after. Sessions
+and tokens end on a gain too: what was made for less must not open more.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+from django.db.models import QuerySet
+
+from systemadmin import audit
+from systemadmin.errors import DemoActsOnReal, NotServicePermission
+from systemadmin.foundation.concurrency import lock_row
+from systemadmin.foundation.errors import NotAllowed
+from systemadmin.foundation.sockets import service_permissions
+from systemadmin.models import AuditEntry, User
+from systemadmin.services import sessions
+from systemadmin.services.security_notices import tell_owner
+
+FLAGS: Final = ("is_active", "is_staff", "is_superuser")
+
+
+def names_of(permissions: QuerySet[Permission]) -> list[str]:
+    """Return permissions as sorted `app.codename` names."""
+    held = permissions.values_list("content_type__app_label", "codename")
+    return sorted(f"{app}.{code}" for app, code in held)
+
+
+def rights_of(user: User) -> dict[str, Any]:
+    """Return all that the rights of an account follow from."""
+    return {
+        **{name: getattr(user, name) for name in FLAGS},
+        "roles": sorted(user.groups.values_list("name", flat=True)),
+        "permissions": names_of(user.user_permissions.all()),
+    }
+
+
+def check_hands_out_rights(actor: User | None) -> None:
+    """Refuse whoever may not hand out rights; `None` is the command line."""
+    if actor is not None and not actor.holds_all_rights:
+        raise NotAllowed
+
+
+def check_demo(actor: User | None, user: User | None = None) -> None:
+    """Refuse a demo account that acts on a real account or, without one, on what is shared."""
+    if actor is not None and actor.is_demo and (user is None or not user.is_demo):
+        raise DemoActsOnReal
+
+
+def check_reach(actor: User | None, user: User) -> None:
+    """Refuse acts on a superuser by somebody lesser, and on a real account by a demo account."""
+    check_demo(actor, user)
+    if not user.is_in_reach_of(actor):
+        raise NotAllowed
+
+
+@transaction.atomic
+def set_rights(
+    *,
+    actor: User | None,
+    user: User,
+    flags: Mapping[str, bool] | None = None,
+    roles: Iterable[Group] | None = None,
+    permissions: Iterable[Permission] | None = None,
+    reason: str = "",
+) -> AuditEntry | None:
+    """Give an account these flags, exactly these roles and exactly these direct permissions.
+
+    What is None stays. Returns the audit row, or None when nothing changes. Raises `NotAllowed`,
+    `DemoActsOnReal` and `NotServicePermission`.
+    """
+    locked = lock_row(User.objects.all(), pk=user.pk)
+    before = rights_of(locked)
+    _set_flags(user, locked, flags or {})
+    if roles is not None:
+        locked.groups.set(roles)
+    if permissions is not None:
+        locked.user_permissions.set(permissions)
+    after = rights_of(locked)
+    if before == after:
+        return None
+    check_hands_out_rights(actor)
+    check_reach(actor, locked)
+    _check_direct_permissions(before, after)
+    return _follow_change(actor, locked, before, after, reason)
+
+
+def _set_flags(user: User, locked: User, flags: Mapping[str, bool]) -> None:
+    for name, value in flags.items():
+        setattr(locked, name, value)
+        setattr(user, name, value)
+    if flags:
+        locked.save(update_fields=list(flags))
+
+
+def _check_direct_permissions(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Refuse to give an account directly what only a role may give."""
+    given = set(after["permissions"]) - set(before["permissions"])
+    if not after["is_staff"] and not given <= service_permissions():
+        raise NotServicePermission
+
+
+def _follow_change(
+    actor: User | None, user: User, before: Any, after: Any, reason: str
+) -> AuditEntry:
+    sessions.end_all(actor=None, user=user, reason="rights changed")
+    entry = audit.record(
+        "systemadmin.user.rights_changed",
+        actor=actor,
+        target=user,
+        before=before,
+        after=after,
+        reason=reason,
+    )
+    tell_owner(user=user, kind="rights_changed", entry=entry)
+    return entry
+
+
+@transaction.atomic
+def set_role_permissions(
+    *, actor: User | None, role: Group, permissions: Iterable[Permission]
+) -> None:
+    """Let a role give exactly these permissions; who holds it signs in again and is told."""
+    before = names_of(role.permissions.all())
+    role.permissions.set(permissions)
+    after = names_of(role.permissions.all())
+    if before == after:
+        return
+    for holder in User.objects.filter(groups=role).order_by("pk").iterator(chunk_size=500):
+        sessions.end_all(actor=None, user=holder, reason="rights of the role changed")
+        entry = audit.record(
+            "systemadmin.user.role_rights_changed",
+            actor=actor,
+            target=holder,
+            before={"role": role.name, "permissions": before},
+            after={"role": role.name, "permissions": after},
+        )
+        tell_owner(user=holder, kind="rights_changed", entry=entry)
