@@ -124,6 +124,20 @@ class CategoryInUse(RuleViolation):
     default_detail = _("The category still holds categories, products or rules.")
 
 
+class DisputeDecided(RuleViolation):
+    """The order's dispute was decided."""
+
+    code = "dispute_decided"
+    default_detail = _("This order's dispute was decided; the decision is final.")
+
+
+class SellerOwes(RuleViolation):
+    """A payout is not tried again in full while its seller owes."""
+
+    code = "seller_owes"
+    default_detail = _("The seller owes by now: cancel the payout, and pay what is left.")
+
+
 class FeeInUse(RuleViolation):
     """A fee with rules, or one that charged an order, is kept."""
 

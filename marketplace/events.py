@@ -22,3 +22,6 @@ dispute_resolved = Signal()  # order_id, dispute_id
 payout_created = Signal()  # payout_id
 payout_paid = Signal()  # payout_id
 payout_failed = Signal()  # payout_id
+payout_retried = Signal()  # payout_id
+payout_returned = Signal()  # payout_id
+payout_cancelled = Signal()  # payout_id

@@ -54,9 +54,11 @@ DISPUTE: Table = {
 }
 
 PAYOUT: Table = {
-    # A failed payout keeps its entries and is tried again as the same payout.
+    # A failed payout keeps its entries and is tried again as the same payout, or cancelled.
     "mark_paid": {"pending": "paid"},
-    "mark_failed": {"pending": "failed"},
+    # A paid one that the bank sends back has been returned.
+    "mark_failed": {"pending": "failed", "paid": "returned"},
+    "cancel": {"pending": "cancelled", "failed": "cancelled"},
     "retry": {"failed": "pending"},
 }
 

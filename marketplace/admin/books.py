@@ -84,7 +84,7 @@ class PayoutAdmin(AtalayaModelAdmin):
     list_select_related = ["seller"]
     search_fields = ["seller__username__istartswith", "reference__exact"]
     ordering = ["-id"]
-    actions = ["mark_paid", "mark_failed", "retry"]
+    actions = ["mark_paid", "mark_failed", "retry", "cancel"]
 
     @admin.display(description=_("payout"), ordering="id")
     def number(self, payout: Payout) -> str:
@@ -103,10 +103,15 @@ class PayoutAdmin(AtalayaModelAdmin):
 
     @form_action(description=_("Mark as failed"), form=FailedForm, perm=PAY_OUT)
     def mark_failed(self, request: HttpRequest, obj: Payout, data: dict[str, Any]) -> None:
-        """It did not."""
+        """It did not, or the bank sent it back."""
         services.fail_payout(actor=caller(request), payout=obj, reason=data["reason"])
 
     @service_action(description=_("Try again"), perm=PAY_OUT)
     def retry(self, request: HttpRequest, obj: Payout) -> None:
         """The same payout."""
         services.retry_payout(actor=caller(request), payout=obj)
+
+    @form_action(description=_("Cancel: back to the balance"), form=FailedForm, perm=PAY_OUT)
+    def cancel(self, request: HttpRequest, obj: Payout, data: dict[str, Any]) -> None:
+        """It will not be tried again."""
+        services.cancel_payout(actor=caller(request), payout=obj, reason=data["reason"])

@@ -207,7 +207,7 @@ class ReportParameters:
         if not raw:
             return None
         try:
-            moment = parse_moment_or_day(raw)
+            moment = parse_moment_or_day(raw, self._zone())
         except Unreadable as error:
             raise InvalidInput(name, str(error)) from error
         # Periods begin before their moment and end after it, in any time zone.

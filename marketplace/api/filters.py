@@ -3,7 +3,7 @@
 from typing import Any
 
 import django_filters
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from marketplace.models import (
     Category,
@@ -156,7 +156,7 @@ class LedgerFilter(StrictFilterSet):
     seller = django_filters.NumberFilter(field_name="account__seller_id")
     currency = django_filters.CharFilter()
     order = django_filters.NumberFilter(field_name="transaction__order_id")
-    payout = django_filters.NumberFilter(field_name="transaction__payout_id")
+    payout = django_filters.NumberFilter(method="of_payout")
     kind = django_filters.ChoiceFilter(
         field_name="transaction__kind", choices=LedgerTransaction.Kind.choices
     )
@@ -171,6 +171,10 @@ class LedgerFilter(StrictFilterSet):
     class Meta:
         model = LedgerEntry
         fields: list[str] = []
+
+    def of_payout(self, queryset: Any, _name: str, value: int) -> QuerySet:
+        """Its own entries, and those that it pays."""
+        return queryset.filter(Q(transaction__payout_id=value) | Q(payout_item__payout_id=value))
 
 
 class DeliveryFilter(StrictFilterSet):

@@ -15,12 +15,15 @@ from marketplace.api.serializers.finance import (
     FailedInput,
     LedgerEntrySerializer,
     PaidInput,
+    PayoutDetail,
+    PayoutDetailSerializer,
     PayoutInput,
     PayoutSerializer,
     SellerBalanceSerializer,
 )
 from marketplace.caller import caller
 from marketplace.models import LedgerEntry, Payout, SellerProfile
+from marketplace.querysets.payouts import other_entries, paid_orders
 from systemadmin.foundation.api import (
     CursorList,
     ListAction,
@@ -82,6 +85,7 @@ class PayoutViewSet(ListAction, RetrieveAction, StaffViewSet):
         "mark_paid": "marketplace.change_payout",
         "mark_failed": "marketplace.change_payout",
         "retry": "marketplace.change_payout",
+        "cancel": "marketplace.change_payout",
     }
     serializer_class = PayoutSerializer
     pagination_class = CursorList
@@ -93,6 +97,13 @@ class PayoutViewSet(ListAction, RetrieveAction, StaffViewSet):
     def get_queryset(self) -> QuerySet:
         """All of them."""
         return Payout.objects.select_related("seller")
+
+    @extend_schema(responses=PayoutDetailSerializer)
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Return one payout with the orders it pays."""
+        payout = self.get_object()
+        shown = PayoutDetail(payout, paid_orders(payout), other_entries(payout))
+        return self.answer(shown, 200, PayoutDetailSerializer)
 
     @extend_schema(request=PayoutInput, responses={201: PayoutSerializer})
     def create(self, request: Request) -> Response:
@@ -109,7 +120,7 @@ class PayoutViewSet(ListAction, RetrieveAction, StaffViewSet):
     @extend_schema(request=FailedInput, responses=PayoutSerializer)
     @action(detail=True, methods=["post"], url_path="mark-failed")
     def mark_failed(self, request: Request, pk: str) -> Response:
-        """It did not; its entries stay claimed by this payout."""
+        """It did not, or the bank sent a paid one back; that goes back to the balance."""
         return self._step(services.fail_payout, **self.parse(FailedInput))
 
     @extend_schema(request=None, responses=PayoutSerializer)
@@ -117,6 +128,12 @@ class PayoutViewSet(ListAction, RetrieveAction, StaffViewSet):
     def retry(self, request: Request, pk: str) -> Response:
         """Try the same payout again."""
         return self._step(services.retry_payout)
+
+    @extend_schema(request=FailedInput, responses=PayoutSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Give up a payout that has not arrived; its amount goes back to the balance."""
+        return self._step(services.cancel_payout, **self.parse(FailedInput))
 
     def _step(self, service: Any, **values: Any) -> Response:
         payout = service(

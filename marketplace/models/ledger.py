@@ -90,6 +90,8 @@ class LedgerTransaction(AppendOnlyModel):
         RELEASE = "release", _("Release of a hold")
         PAYOUT = "payout", _("Payout")
         PAYOUT_PAID = "payout_paid", _("Payout paid")
+        PAYOUT_RETURNED = "payout_returned", _("Payout returned by the bank")
+        PAYOUT_CANCELLED = "payout_cancelled", _("Payout cancelled")
         REVERSAL = "reversal", _("Reversal")
 
     key = models.CharField(_("business key"), max_length=80, unique=True)

@@ -16,6 +16,8 @@ class Payout(VersionedModel):
         PENDING = "pending", _("Pending")
         PAID = "paid", _("Paid")
         FAILED = "failed", _("Failed")
+        RETURNED = "returned", _("Returned by the bank")
+        CANCELLED = "cancelled", _("Cancelled")
 
     seller = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="payouts")
     currency = models.CharField(_("currency"), max_length=3)

@@ -1,7 +1,6 @@
-"""Reports: commissions out of the ledger, sales out of the orders.
+"""Reports out of the ledger, so that they agree with the books to the last minor unit.
 
-Commissions are read from the entries of the revenue and tax accounts, so a report always agrees
-with the books to the last minor unit.
+Commissions are read from the revenue and tax accounts, sales from payments and refunds.
 """
 
 from collections.abc import Sequence
@@ -9,14 +8,19 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet, Sum
-from django.db.models.functions import TruncDay, TruncMonth, TruncWeek
+from django.db.models.functions import TruncDay, TruncMonth, TruncQuarter, TruncWeek, TruncYear
 
-from marketplace.models import LedgerEntry, Order
+from marketplace.models import LedgerEntry
 
-TRUNC = {"day": TruncDay, "week": TruncWeek, "month": TruncMonth}
+TRUNC = {
+    "day": TruncDay,
+    "week": TruncWeek,
+    "month": TruncMonth,
+    "quarter": TruncQuarter,
+    "year": TruncYear,
+}
 GROUPS = ("period", "seller", "category", "currency")
 SALES_GROUPS = ("period", "seller", "currency")
-MAX_ROWS = 5_000
 
 
 def commissions(
@@ -59,7 +63,7 @@ def commissions(
             "net": -row["credited"] - row["reversed"],
             "tax": -row["taxed"],
         }
-        for row in summed[:MAX_ROWS]
+        for row in summed.iterator(chunk_size=2000)
     ]
 
 
@@ -73,16 +77,25 @@ def sales(
     seller: int | None = None,
     currency: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Return what was sold, per group and always per currency, by day of payment."""
-    orders = Order.objects.filter(paid_at__gte=start, paid_at__lt=end)
+    """Return what was sold and given back, per group and always per currency.
+
+    Payments count on the day they were booked and refunds on theirs, so that a month that is over
+    no longer changes.
+    """
+    entries = LedgerEntry.objects.between(start, end).filter(
+        account__code="cash", transaction__kind__in=["payment", "refund"]
+    )
     if seller is not None:
-        orders = orders.filter(seller_id=seller)
+        entries = entries.filter(transaction__order__seller_id=seller)
     if currency:
-        orders = orders.filter(currency=currency)
-    names = {"seller": ("seller_id", "seller__username")}
-    rows, columns = _grouped(orders, group_by, granularity, tz, "paid_at", names)
+        entries = entries.filter(currency=currency)
+    names = {"seller": ("transaction__order__seller_id", "transaction__order__seller__username")}
+    rows, columns = _grouped(entries, group_by, granularity, tz, "transaction__posted_at", names)
+    paid, given_back = Q(transaction__kind="payment"), Q(transaction__kind="refund")
     summed = rows.annotate(
-        orders=Count("pk"), gross=Sum("total"), given_back=Sum("refunded")
+        orders=Count("pk", filter=paid),
+        gross=Sum("amount", filter=paid, default=0),
+        given_back=-Sum("amount", filter=given_back, default=0),
     ).order_by(*columns)
     return [
         _named(row, names)
@@ -92,7 +105,7 @@ def sales(
             "refunded": row["given_back"],
             "net": row["gross"] - row["given_back"],
         }
-        for row in summed[:MAX_ROWS]
+        for row in summed.iterator(chunk_size=2000)
     ]
 
 

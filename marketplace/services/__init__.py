@@ -35,7 +35,13 @@ from marketplace.services.orders import (
     expire_reservations,
     pay_order,
 )
-from marketplace.services.payouts import create_payout, fail_payout, pay_payout, retry_payout
+from marketplace.services.payouts import (
+    cancel_payout,
+    create_payout,
+    fail_payout,
+    pay_payout,
+    retry_payout,
+)
 from marketplace.services.products import (
     create_product,
     pause_product,
@@ -64,6 +70,7 @@ __all__ = [
     "approve_product",
     "approve_revision",
     "cancel_order",
+    "cancel_payout",
     "check_ledger",
     "complete_due_orders",
     "complete_order",

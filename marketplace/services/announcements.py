@@ -31,6 +31,9 @@ _PAYOUT = {
     "created": events.payout_created,
     "paid": events.payout_paid,
     "failed": events.payout_failed,
+    "retried": events.payout_retried,
+    "returned": events.payout_returned,
+    "cancelled": events.payout_cancelled,
 }
 EVENT_TYPES = sorted(
     [f"product.{what}" for what in _PRODUCT]

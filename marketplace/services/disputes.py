@@ -6,10 +6,10 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from marketplace.errors import DisputeTooLate
-from marketplace.models import Dispute, DisputeMessage, LedgerTransaction, Order
-from marketplace.services import clock, ledger, risk
-from marketplace.services.ledger import Code, Leg
+from marketplace.errors import DisputeDecided, DisputeTooLate
+from marketplace.models import Dispute, DisputeMessage, Order
+from marketplace.services import clock, risk
+from marketplace.services.holds import hold_for, release_holds
 from marketplace.services.orders import recognise, record_sale, save_step
 from marketplace.services.refunds import refund_locked
 from marketplace.services.transitions import move
@@ -33,6 +33,8 @@ def open_dispute(
     """Open a dispute: the order stops, and what the seller has of it is held."""
     order = lock_row(Order.objects.all(), pk=order.pk, expected_version=expected_version)
     before, _after = move(order, ORDER, "dispute")
+    if order.disputes.exclude(status=Dispute.Status.OPEN).exists():
+        raise DisputeDecided
     days = timedelta(days=setting("marketplace.dispute_days"))
     if order.paid_at is None or clock.now() > order.paid_at + days:
         raise DisputeTooLate
@@ -41,7 +43,8 @@ def open_dispute(
     dispute.save()
     if body:
         DisputeMessage.objects.create(dispute=dispute, author=actor, body=body)
-    _hold(dispute, order, actor)
+    dispute.order = order
+    hold_for(dispute, actor)
     save_step(actor, order, "dispute_opened", before, reason, dispute_id=dispute.pk)
     risk.record(
         "dispute_opened",
@@ -101,7 +104,7 @@ def resolve_dispute(
     if in_favour_of == "seller" and refund_amount is not None:
         raise InvalidInput("refund_amount", _("Only a decision for the buyer refunds."))
     before, after = move(dispute, DISPUTE, f"resolve_{in_favour_of}")
-    _release(dispute, order, actor)
+    release_holds(dispute, order, actor)
     if in_favour_of == "buyer":
         refund = refund_locked(order, actor, amount=refund_amount, reason=note)
         dispute.refund_amount = refund.amount
@@ -132,56 +135,3 @@ def _settle(order: Order, actor: User, note: str, dispute: Dispute) -> None:
             recognise(order, actor)
             record_sale(order)
     save_step(actor, order, "dispute_resolved", before, note, dispute_id=dispute.pk)
-
-
-def _hold(dispute: Dispute, order: Order, actor: User) -> None:
-    """Move the seller's share from payable to held; money in buyers' funds needs no hold."""
-    if not order.is_recognised:
-        return
-    share = (
-        order.refundable
-        - (order.commission - order.refunded_commission)
-        - (order.tax - order.refunded_tax)
-        - (order.buyer_fee - order.refunded_buyer_fee)
-    )
-    balances = ledger.lock_seller(order.seller_id, order.currency)
-    held = max(0, min(share, ledger.available(balances)))
-    ledger.post(
-        key=f"dispute:{dispute.pk}:hold",
-        kind="hold",
-        currency=order.currency,
-        legs=[
-            Leg(Code.SELLER_PAYABLE, held, order.seller_id),
-            Leg(Code.SELLER_HELD, -held, order.seller_id),
-        ],
-        actor=actor,
-        order=order,
-        dispute=dispute,
-        is_demo=order.buyer.is_demo,
-    )
-    dispute.held_amount = held
-    dispute.save(update_fields=["held_amount"])
-
-
-def _release(dispute: Dispute, order: Order, actor: User) -> None:
-    """Reverse the hold; what the seller came to owe meanwhile is taken first."""
-    hold = LedgerTransaction.objects.filter(key=f"dispute:{dispute.pk}:hold").first()
-    if hold is None:
-        return
-    ledger.lock_seller(order.seller_id, order.currency)
-    ledger.reverse(hold, key=f"dispute:{dispute.pk}:release", kind="release", actor=actor)
-    balances = ledger.lock_seller(order.seller_id, order.currency)
-    repaid = min(max(0, balances[Code.CLAWBACK]), ledger.available(balances))
-    ledger.post(
-        key=f"dispute:{dispute.pk}:clawback",
-        kind="release",
-        currency=order.currency,
-        legs=[
-            Leg(Code.SELLER_PAYABLE, repaid, order.seller_id),
-            Leg(Code.CLAWBACK, -repaid, order.seller_id),
-        ],
-        actor=actor,
-        order=order,
-        dispute=dispute,
-        is_demo=order.buyer.is_demo,
-    )

@@ -240,6 +240,8 @@ def seller_balances(seller_id: int) -> list[dict[str, Any]]:
                 - F("tax")
                 + F("refunded_tax")
                 - F("processing_fee")
+                - F("buyer_fee")
+                + F("refunded_buyer_fee")
             )
         )
     }

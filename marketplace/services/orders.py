@@ -29,6 +29,7 @@ from marketplace.models.fields import MAX_AMOUNT
 from marketplace.refunds import terms_of
 from marketplace.services import clock, ledger, risk
 from marketplace.services.announcements import announce_order
+from marketplace.services.holds import extend_holds
 from marketplace.services.ledger import Code, Leg
 from marketplace.services.products import check_seller
 from marketplace.services.quotes import QuoteLine, included_tax, quote_order
@@ -303,6 +304,7 @@ def complete_order(
     before, _after = move(order, ORDER, "complete")
     recognise(order, actor)
     save_step(actor, order, "completed", before)
+    extend_holds(order.seller_id, order.currency, actor)
     record_sale(order)
     return order
 

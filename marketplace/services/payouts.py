@@ -3,10 +3,11 @@
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from marketplace.errors import NothingToPay, PayoutOpen
+from marketplace.errors import NothingToPay, PayoutOpen, SellerOwes
 from marketplace.models import LedgerEntry, Payout, PayoutItem
 from marketplace.services import clock, ledger
 from marketplace.services.announcements import announce_payout
+from marketplace.services.holds import extend_holds
 from marketplace.services.ledger import Code, Leg
 from marketplace.services.transitions import move
 from marketplace.transitions import PAYOUT
@@ -21,6 +22,7 @@ from systemadmin.models import User
 def create_payout(*, actor: User, seller: User, currency: str) -> Payout:
     """Claim every entry payable to the seller that no payout has claimed."""
     ledger.lock_seller(seller.pk, currency)
+    extend_holds(seller.pk, currency, actor)
     if Payout.objects.filter(
         seller=seller, currency=currency, status__in=["pending", "failed"]
     ).exists():
@@ -79,19 +81,63 @@ def pay_payout(
 def fail_payout(
     *, actor: User, payout: Payout, reason: str, expected_version: int | None = None
 ) -> Payout:
-    """Record that it did not arrive; its entries stay claimed."""
+    """Record that it did not arrive, or that the bank returned it.
+
+    One that was on its way keeps its entries and can be tried again or cancelled. One that was
+    paid goes back to the seller's balance.
+    """
+    payout = _locked(payout, reason, expected_version)
+    before, after = move(payout, PAYOUT, "mark_failed")
+    payout.failure_reason = reason
+    if after == Payout.Status.RETURNED:
+        _give_back(payout, Code.CASH, "returned", actor)
+        return _step(actor, payout, "returned", before, reason)
+    return _step(actor, payout, "failed", before, reason)
+
+
+@transaction.atomic
+def cancel_payout(
+    *, actor: User, payout: Payout, reason: str, expected_version: int | None = None
+) -> Payout:
+    """Give a payout up that has not arrived: its amount goes back to the seller's balance.
+
+    Debts that the seller has by now are paid from it first.
+    """
+    payout = _locked(payout, reason, expected_version)
+    before, _after = move(payout, PAYOUT, "cancel")
+    payout.failure_reason = reason
+    _give_back(payout, Code.IN_TRANSIT, "cancelled", actor)
+    return _step(actor, payout, "cancelled", before, reason)
+
+
+def _locked(payout: Payout, reason: str, expected_version: int | None) -> Payout:
     if not reason.strip():
         raise InvalidInput("reason", _("Say what went wrong."), code="required")
-    payout = lock_row(Payout.objects.all(), pk=payout.pk, expected_version=expected_version)
-    before, _after = move(payout, PAYOUT, "mark_failed")
-    payout.failure_reason = reason
-    return _step(actor, payout, "failed", before, reason)
+    return lock_row(Payout.objects.all(), pk=payout.pk, expected_version=expected_version)
+
+
+def _give_back(payout: Payout, source: str, what: str, actor: User) -> None:
+    balances = ledger.lock_seller(payout.seller_id, payout.currency)
+    ledger.post(
+        key=f"payout:{payout.pk}:{what}",
+        kind=f"payout_{what}",
+        currency=payout.currency,
+        legs=[
+            Leg(source, payout.amount),
+            *ledger.credit_seller(payout.seller_id, balances, payout.amount),
+        ],
+        actor=actor,
+        payout=payout,
+        is_demo=payout.seller.is_demo,
+    )
 
 
 @transaction.atomic
 def retry_payout(*, actor: User, payout: Payout, expected_version: int | None = None) -> Payout:
     """Try a failed payout again: the same payout, so that nothing can be paid twice."""
     payout = lock_row(Payout.objects.all(), pk=payout.pk, expected_version=expected_version)
+    if ledger.lock_seller(payout.seller_id, payout.currency)[Code.CLAWBACK] > 0:
+        raise SellerOwes
     before, _after = move(payout, PAYOUT, "retry")
     payout.attempts += 1
     return _step(actor, payout, "retried", before)
@@ -114,5 +160,4 @@ def _note(actor: User, payout: Payout, what: str, before: str, reason: str = "")
         after={"status": payout.status, "amount": payout.amount},
         reason=reason,
     )
-    if what != "retried":
-        announce_payout(payout, what)
+    announce_payout(payout, what)

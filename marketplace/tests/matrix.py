@@ -111,6 +111,7 @@ MATRIX = {
     "POST /api/admin/payouts/{id}/mark-paid": OPERATOR,
     "POST /api/admin/payouts/{id}/mark-failed": OPERATOR,
     "POST /api/admin/payouts/{id}/retry": OPERATOR,
+    "POST /api/admin/payouts/{id}/cancel": OPERATOR,
     "GET /api/admin/ledger": BOOKS,
     "GET /api/admin/webhook-endpoints": {"operator", "auditor"},
     "POST /api/admin/webhook-endpoints": OPERATOR,

@@ -1,8 +1,9 @@
 """Reports agree with the books; previews write nothing; each step reaches the risk engine."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from django.utils import timezone
 
 from marketplace import account, services, stats, status, worklists
@@ -66,7 +67,7 @@ def test_filters_and_csv(operator, trade):
     assert "gross" in operator.get("/api/admin/sales/export").content.decode()
     for query in (
         "from=yesterday",
-        "granularity=year",
+        "granularity=decade",
         "group_by=moon",
         "tz=Mars/Base",
         "seller=x",
@@ -74,6 +75,45 @@ def test_filters_and_csv(operator, trade):
         "from=2030-01-01&to=2020-01-01",
     ):
         problem(operator.get(f"{url}?{query}"), 400)
+
+
+def sold_at(moment, price=100_00):
+    with time_machine.travel(moment, tick=False):
+        return factories.completed(factories.approved(price=price))
+
+
+def test_bare_days_are_days_of_the_reports_time_zone(operator):
+    factories.rule(ppm=100_000)
+    for moment in (
+        "2025-02-28T23:30Z",
+        "2025-03-15T12:00Z",
+        "2025-03-31T21:30Z",
+        "2025-03-31T22:30Z",
+    ):
+        sold_at(datetime.fromisoformat(moment))
+    period = "from=2025-03-01&to=2025-04-01&tz=Europe/Madrid"
+    rows = operator.get(f"/api/admin/commissions?{period}").json()["results"]
+    assert [(row["period"][:7], row["commission"]) for row in rows] == [("2025-03", 30_00)]
+    sales = operator.get(f"/api/admin/sales?{period}").json()["results"]
+    assert [(row["period"][:7], row["gross"]) for row in sales] == [("2025-03", 300_00)]
+    text = operator.get(f"/api/admin/sales/export?{period}").content.decode()
+    assert "30000" in text
+    year = operator.get("/api/admin/sales?from=2025-01-01&to=2026-01-01&granularity=year").json()
+    assert [row["gross"] for row in year["results"]] == [400_00]
+
+
+def test_a_refund_counts_in_its_own_month(operator):
+    order = sold_at(datetime(2025, 3, 10, tzinfo=UTC), 300_00)
+    months = "from=2025-03-01&to=2025-12-01"
+    before = operator.get(f"/api/admin/sales?{months}").json()["results"]
+    with time_machine.travel(datetime(2025, 11, 5, tzinfo=UTC), tick=False):
+        services.refund_order(actor=None, order=order, amount=40_00)
+    after = operator.get(f"/api/admin/sales?{months}").json()["results"]
+    assert after[:1] == before
+    assert [(row["period"][:7], row["gross"], row["refunded"]) for row in after] == [
+        ("2025-03", 300_00, 0),
+        ("2025-11", 0, 40_00),
+    ]
 
 
 def test_preview_writes_nothing(operator, trade):

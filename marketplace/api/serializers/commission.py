@@ -294,10 +294,18 @@ class QuoteSerializer(QuoteLineSerializer):
     lines = QuoteLineSerializer(many=True)
 
 
+class PeriodField(serializers.DateTimeField):
+    """The beginning of a period, in the time zone that the report was asked for."""
+
+    def to_representation(self, value: Any) -> str:
+        """Write the moment with its own offset: in UTC, March in Madrid begins in February."""
+        return value.isoformat().replace("+00:00", "Z")
+
+
 class ReportRowSerializer(serializers.Serializer):
     """One row of a report: amounts are in minor units of the row's currency."""
 
-    period = serializers.DateTimeField(required=False)
+    period = PeriodField(required=False)
     seller = serializers.IntegerField(required=False)
     seller_name = serializers.CharField(required=False)
     category = serializers.IntegerField(required=False)
@@ -321,7 +329,7 @@ class CommissionReportSerializer(serializers.Serializer):
 class SalesRowSerializer(serializers.Serializer):
     """One row of the sales history."""
 
-    period = serializers.DateTimeField(required=False)
+    period = PeriodField(required=False)
     seller = serializers.IntegerField(required=False)
     seller_name = serializers.CharField(required=False)
     currency = serializers.CharField()

@@ -1,5 +1,7 @@
 """Balances, payouts and the ledger over HTTP."""
 
+from typing import Any
+
 from rest_framework import serializers
 
 from marketplace.api.serializers.shared import CurrencyField, PartySerializer
@@ -47,6 +49,47 @@ class PayoutSerializer(serializers.ModelSerializer):
             "created_at",
             "version",
         ]
+        read_only_fields = fields
+
+
+class PaidOrderSerializer(serializers.Serializer):
+    """An order's part of a payout: what was sold, what was kept, what the payout pays of it."""
+
+    order = serializers.IntegerField()
+    gross = serializers.IntegerField()
+    commission = serializers.IntegerField()
+    tax = serializers.IntegerField()
+    refunded = serializers.IntegerField()
+    net = serializers.IntegerField()
+
+
+class OtherEntrySerializer(serializers.Serializer):
+    """What a payout pays or takes besides orders."""
+
+    kind = serializers.CharField()
+    amount = serializers.IntegerField()
+
+
+class PayoutDetail:
+    """A payout with what it pays, under the names of the answer."""
+
+    def __init__(
+        self, payout: Payout, orders: list[dict[str, Any]], other: list[dict[str, Any]]
+    ) -> None:
+        self.payout, self.orders, self.other = payout, orders, other
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.payout, name)
+
+
+class PayoutDetailSerializer(PayoutSerializer):
+    """A payout with the orders it pays; the parts add up to its amount."""
+
+    orders = PaidOrderSerializer(many=True, read_only=True)
+    other = OtherEntrySerializer(many=True, read_only=True)
+
+    class Meta(PayoutSerializer.Meta):
+        fields = [*PayoutSerializer.Meta.fields, "orders", "other"]
         read_only_fields = fields
 
 

@@ -1,0 +1,43 @@
+"""What a payout pays."""
+
+from typing import Any
+
+from django.db.models import F, Sum
+
+from marketplace.models import Payout, PayoutItem
+
+
+def paid_orders(payout: Payout) -> list[dict[str, Any]]:
+    """Return each order that a payout pays: gross, commission, tax, refunds, and its net part.
+
+    `net` is what this payout pays of the order; it is negative where the order was refunded
+    after an earlier payout.
+    """
+    order = "entry__transaction__order"
+    rows = (
+        PayoutItem.objects.filter(payout=payout, entry__transaction__order__isnull=False)
+        .order_by()
+        .values(
+            order=F(f"{order}_id"),
+            gross=F(f"{order}__total"),
+            commission=F(f"{order}__commission") - F(f"{order}__refunded_commission"),
+            tax=F(f"{order}__tax") - F(f"{order}__refunded_tax"),
+            refunded=F(f"{order}__refunded"),
+        )
+        .annotate(paid=Sum("entry__amount"))
+        .order_by("order")
+    )
+    return [{**row, "net": -row["paid"]} for row in rows if row["paid"]]
+
+
+def other_entries(payout: Payout) -> list[dict[str, Any]]:
+    """Return what a payout pays or takes that belongs to no order, by kind."""
+    rows = (
+        PayoutItem.objects.filter(payout=payout, entry__transaction__order__isnull=True)
+        .exclude(entry__transaction__payout=payout)
+        .order_by()
+        .values(kind=F("entry__transaction__kind"))
+        .annotate(paid=Sum("entry__amount"))
+        .order_by("kind")
+    )
+    return [{"kind": row["kind"], "amount": -row["paid"]} for row in rows if row["paid"]]
