@@ -30,7 +30,7 @@ from support.services import save_macro, store_mail
 from support.tests import factories as desk
 from systemadmin.foundation import queue
 from systemadmin.foundation.task_packages import RUNNER
-from systemadmin.models import AlertNotice, AlertSilence, User
+from systemadmin.models import AlertNotice, AlertSilence, BatchFailure, User
 from systemadmin.services import notify_user, raise_alert, suspend_user
 from systemadmin.services.blocked_networks import block_network
 from systemadmin.services.maintenance import disable_maintenance, enable_maintenance
@@ -65,6 +65,13 @@ def fill_base(root):
         if number < 2:
             suspend_user(actor=root, user=person, reason="Test")
     for number in range(2):
+        BatchFailure.objects.create(
+            batch="test",
+            key=str(number),
+            error="x",
+            first_failed_at=timezone.now(),
+            last_failed_at=timezone.now(),
+        )
         RestoreFactory()
         AlertSilence.objects.create(
             rule="test", until=timezone.now(), reason="x", created_by=root, key=str(number)
@@ -188,6 +195,9 @@ def fill_market(root):
         order = shop.completed(product)
         market.open_dispute(actor=order.buyer, order=order, reason="damaged", body="Broken.")
         market.refund_order(actor=None, order=shop.completed(product), amount=1_00)
+        market.save_seller_profile(actor=root, seller=seller, level=f"level-{number}")
+        market.create_fee(actor=root, code=f"fee-{number}", name=f"Fee {number}")
+        market.create_fee_tax_rate(actor=root, country=("DE", "AT", "IT")[number], ppm=190_000)
         if number < 2:
             payout = market.create_payout(actor=root, seller=seller, currency="EUR")
         if number == 1:

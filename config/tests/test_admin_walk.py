@@ -22,6 +22,7 @@ from config.tests.admin_world import build_world
 from support.admin.forms import TicketChoice
 from support.models import Ticket
 from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, ServiceModelAdmin
+from systemadmin.foundation.forms import LineField
 from systemadmin.foundation.sockets import role_permissions
 from systemadmin.models import AuditEntry
 from systemadmin.tests.factories import StaffFactory, totp_device_for
@@ -54,9 +55,11 @@ ENTERED = {
         "name": "New",
         "applies_to_all": "on",
         "currency": "EUR",
-        "kinds": "[]",
-        "tiers": "[]",
+        "kinds": [],
+        "tiers": "",
     },
+    "marketplace.CommissionFee": {"name": "New", "code": "new"},
+    "marketplace.FeeTaxRate": {"country": "PT"},
     "marketplace.ReasonTemplate": {"code": "new"},
     "marketplace.WebhookEndpoint": {"url": "https://hooks.example.test/new", "event_types": []},
     "messaging.Broadcast": {"kind": "information", "countries": "ES"},
@@ -86,11 +89,15 @@ CHANGED = {
     "auth.Group": {"name": "renamed"},
     "support.Mailbox": {"name": "renamed"},
     "messaging.Broadcast": {"countries": "FR"},
+    "marketplace.CommissionFee": {"name": "renamed"},
+    "marketplace.FeeTaxRate": {"country": "FR"},
+    "marketplace.SellerProfile": {"level": "gold"},
     "riskops.AnomalyRule": {"severity": "low"},
     "support.BusinessCalendar": {"name": "renamed"},
     "marketplace.WebhookEndpoint": {"description": "renamed"},
     "systemadmin.User": {"first_name": "Renamed"},
 }
+PLAIN_TEXT = (forms.CharField, LineField)
 # Fields that a form's own check demands.
 ASKED = {"reason", "note", "assignee"}
 # Actions that only tell, and those whose file no test of pages makes.
@@ -374,7 +381,7 @@ def change_one(client, model, before):
 def _change(label, form):
     if label in CHANGED:
         return CHANGED[label]
-    text = next(n for n, f in form.fields.items() if type(f) is forms.CharField)
+    text = next(n for n, f in form.fields.items() if type(f) in PLAIN_TEXT)
     return {text: "renamed"}
 
 
