@@ -254,6 +254,23 @@ class BackupFailed(Unavailable):
     default_detail = _("The backup failed; nothing else was done.")
 
 
+class MigrationFailed(Unavailable):
+    """A migration failed; the text names the backup from before and how to go back to it."""
+
+    code = "migration_failed"
+    default_detail = _("A migration failed.")
+
+    def __init__(self, error: str, backup: str, database: str) -> None:
+        """Name the error, the backup (empty when none was made) and the database."""
+        said = _("A migration failed: %s") % error
+        way_back = _(
+            "The backup from before is %(backup)s. Mend the cause and migrate again, or go back: "
+            "check out the version from before, then run "
+            "`manage.py restore_backup %(backup)s --rescue --confirm %(database)s`."
+        ) % {"backup": backup, "database": database}
+        super().__init__(f"{said}\n{way_back}" if backup else said)
+
+
 class TaskCannotRun(RuleViolation):
     """It is no registered task, or its arguments do not fit."""
 

@@ -52,9 +52,10 @@ def legacy_link(previous: str, hashed: str) -> str:
 
 
 def chain_end() -> End:
-    """Return the last link."""
-    last = AuditSeal.objects.order_by("-position").first()
-    return End(last.position, last.entry_id, last.chain_hash) if last else End()
+    """Return the last link, from columns that every release has had."""
+    columns = ("position", "entry_id", "chain_hash")
+    last = AuditSeal.objects.order_by("-position").values_list(*columns).first()
+    return End(*last) if last else End()
 
 
 def seal_audit_trail(*, everything: bool = False) -> int:

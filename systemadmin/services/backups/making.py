@@ -156,7 +156,7 @@ def _make(vault: Vault, backup: Backup, *, locked: bool = False) -> None:
         logger.exception("backup failed", extra={"backup": backup.name})
         _fail(backup, error)
         raise BackupFailed(_("The backup failed: %s") % describe(error)) from error
-    _succeed(backup)
+    record_created(backup)
 
 
 def _create(vault: Vault, backup: Backup) -> None:
@@ -196,7 +196,8 @@ def _fail(backup: Backup, error: Exception) -> None:
         tell_failure("backup.failed", _("The backup %s failed.") % backup.name, error)
 
 
-def _succeed(backup: Backup) -> None:
+def record_created(backup: Backup) -> None:
+    """Store that a backup is complete, in its row, the audit trail and the alerts."""
     with transaction.atomic():
         backup.progress_bytes = max(backup.progress_bytes, backup.size)
         end(backup, Backup.Status.COMPLETE)
