@@ -18,6 +18,7 @@ from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput, RuleViolation
 from systemadmin.foundation.files import safe_name, validate_upload
+from systemadmin.foundation.readable_text import is_visible
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
 
@@ -67,7 +68,7 @@ def add_dispute_message(
         raise RuleViolation(_("The dispute is resolved."), code="dispute_resolved")
     if dispute.messages.count() >= MAX_MESSAGES:
         raise RuleViolation(_("The dispute has too many messages."), code="too_many_messages")
-    if not body.strip() and evidence is None:
+    if not is_visible(body) and evidence is None:
         raise InvalidInput("body", _("Write something or attach a file."), code="required")
     message = DisputeMessage(dispute=dispute, author=actor, body=body, is_internal=is_internal)
     if evidence is not None:

@@ -8,6 +8,7 @@ from marketplace.models import Product, ProductRevision
 from marketplace.services.products import decide
 from marketplace.services.revisions import decide_revision
 from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.readable_text import is_visible
 from systemadmin.models import User
 from systemadmin.services import notify_user
 
@@ -100,7 +101,7 @@ def _decide_revision(
 
 
 def _need_reason(reason: str) -> None:
-    if not reason.strip():
+    if not is_visible(reason):
         raise InvalidInput("reason", _("Say why: the seller reads it."), code="required")
 
 

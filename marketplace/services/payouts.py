@@ -14,6 +14,7 @@ from marketplace.transitions import PAYOUT
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.readable_text import is_visible
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
 
@@ -111,7 +112,7 @@ def cancel_payout(
 
 
 def _locked(payout: Payout, reason: str, expected_version: int | None) -> Payout:
-    if not reason.strip():
+    if not is_visible(reason):
         raise InvalidInput("reason", _("Say what went wrong."), code="required")
     return lock_row(Payout.objects.all(), pk=payout.pk, expected_version=expected_version)
 

@@ -12,6 +12,7 @@ from marketplace import search
 from marketplace.materiality import CONTENT_FIELDS
 from marketplace.models import Category, Product, ProductImage, ProductWord
 from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.readable_text import is_visible
 
 MAX_IMAGES, MAX_ATTRIBUTES = 12, 50
 
@@ -59,6 +60,8 @@ def check(product: Product) -> None:
     """Refuse content that may not be stored, as it is now or as an edit would make it."""
     _check_images(product, product.images)
     _check_attributes(product.attributes)
+    if product.title and not is_visible(product.title):
+        raise InvalidInput("title", _("Write something that can be seen."), code="blank")
     product.full_clean()
 
 

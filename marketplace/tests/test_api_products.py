@@ -40,6 +40,11 @@ def body(db):
     }
 
 
+@pytest.mark.parametrize("title", ["\u2800", "Oro \u202emoc.knab"], ids=ascii)
+def test_a_title_can_be_read(shop, body, title):
+    problem(shop.post("/api/products", {**body, "title": title}), 400, field="title")
+
+
 def test_a_products_way_to_the_public(api, shop, moderator, body):
     made = shop.post("/api/products", body)
     assert made.status_code == 201, made.json()

@@ -10,6 +10,7 @@ from django.utils.translation import ngettext
 from messaging.models import Mailbox, Participant, Preferences
 from messaging.services.preferences import preferences_of
 from systemadmin.foundation.batches import Batch
+from systemadmin.foundation.readable_text import isolated
 from systemadmin.models import User
 from systemadmin.services import notify_user
 
@@ -55,7 +56,9 @@ def _channels(user: User, preferences: Preferences) -> tuple[str, ...]:
 
 def _tell(box: Mailbox, channels: tuple[str, ...]) -> None:
     waiting = Participant.objects.listed_for(box.user_id).filter(unread_count__gt=0)
-    names = [row.peer.get_full_name() or row.peer.username for row in waiting[: _NAMES + 1]]
+    names = [
+        isolated(row.peer.get_full_name() or row.peer.username) for row in waiting[: _NAMES + 1]
+    ]
     with translation.override(box.user.language):
         subject = ngettext(
             "You have %(n)d unread message", "You have %(n)d unread messages", box.unread_count

@@ -16,6 +16,7 @@ from messaging.services.sending import send_system_message
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.readable_text import is_visible, visible_text
 from systemadmin.models import User
 
 
@@ -69,7 +70,7 @@ def _close(
     )
     if locked.status != ReportStatus.OPEN:
         raise ReportAlreadyHandled
-    if not resolution.strip():
+    if not is_visible(resolution):
         raise InvalidInput("resolution", _("Say what was decided, and why."), code="required")
     locked.status = status
     locked.resolution = resolution.strip()
@@ -94,7 +95,7 @@ def disclose_conversation(
     *, actor: User, report: MessageReport, reason: str
 ) -> list[dict[str, Any]]:
     """Show staff what surrounds a reported message; who looked, and why, is kept for ever."""
-    if len(reason.strip()) < 10:
+    if len(visible_text(reason)) < 10:
         raise InvalidInput(
             "reason", _("Give a reason of at least ten characters."), code="required"
         )

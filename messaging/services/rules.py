@@ -27,6 +27,8 @@ from messaging.services.facts import Facts
 from messaging.services.team import is_team
 from messaging.services.trust import windows_of
 from systemadmin.foundation.errors import DomainError, InvalidInput
+from systemadmin.foundation.parsing import Unreadable
+from systemadmin.foundation.readable_text import check_readable, visible_text
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
 
@@ -35,7 +37,7 @@ _CAUTIOUS = {Tier.RISKY, Tier.NEW}
 
 def check_body(body: str, *, has_attachment: bool = False) -> str:
     """The body as it is stored; refuses empty and overlong ones."""
-    text = body.replace("\x00", "").strip()
+    text = visible_text(body.replace("\x00", ""))
     if not text and not has_attachment:
         raise InvalidInput("body", _("Write something, or attach a file."), code="blank")
     longest = setting("messaging.max_body_length")
@@ -45,6 +47,10 @@ def check_body(body: str, *, has_attachment: bool = False) -> str:
             _("At most %(longest)d characters.") % {"longest": longest},
             code="max_length",
         )
+    try:
+        check_readable(text, may_be_blank=has_attachment)
+    except Unreadable as error:
+        raise InvalidInput("body", str(error), code=error.code) from error
     return text
 
 

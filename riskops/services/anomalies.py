@@ -17,6 +17,7 @@ from riskops.services.upkeep import mark_pending
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput, NotFound
+from systemadmin.foundation.readable_text import is_visible
 from systemadmin.models import User
 
 EDITABLE = ("code", "detector", "parameters", "severity", "action", "is_enabled")
@@ -147,7 +148,7 @@ def exempt_account(
     expires_at: datetime | None = None,
 ) -> AnomalyExemption:
     """Has a rule leave an account alone, for a reason and usually for a while."""
-    if not reason.strip():
+    if not is_visible(reason):
         raise InvalidInput("reason", _("Say why the account is exempt."), code="required")
     if expires_at is not None and expires_at <= timezone.now():
         raise EndsInThePast

@@ -24,6 +24,7 @@ from systemadmin.foundation import sockets
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import DomainError, InvalidInput
 from systemadmin.foundation.locks import named_lock
+from systemadmin.foundation.readable_text import is_visible
 from systemadmin.models import User
 from systemadmin.services import suspend_user
 
@@ -231,7 +232,7 @@ def suspend_cluster(
 
     All or nothing: one account that may not be suspended refuses the whole act.
     """
-    if not reason.strip():
+    if not is_visible(reason):
         raise InvalidInput("reason", _("Say why the accounts are suspended."), code="required")
     row = lock_row(AccountCluster.objects.all(), expected_version=expected_version, pk=cluster.pk)
     suspended = []

@@ -8,13 +8,14 @@ from django.utils.translation import gettext as _
 from riskops.models import AccountNote
 from systemadmin import audit
 from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.readable_text import is_visible
 from systemadmin.models import User
 
 
 @transaction.atomic
 def add_note(*, actor: User, account: User, body: str) -> AccountNote:
     """Writes a note about an account; notes are never changed."""
-    if not body.strip():
+    if not is_visible(body):
         raise InvalidInput("body", _("Write something."), code="required")
     note = AccountNote(account=account, author=actor, body=body.strip())
     note.full_clean(exclude=["account", "author"])

@@ -15,6 +15,7 @@ from riskops.services.scores import calculate_score
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.readable_text import is_visible
 from systemadmin.models import User
 
 
@@ -33,7 +34,7 @@ def override_score(
 ) -> RiskScore:
     """Sets the score of an account until the override expires or is removed."""
     now = timezone.now()
-    if not reason.strip():
+    if not is_visible(reason):
         raise InvalidInput("reason", _("Say why the score is set."), code="required")
     if expires_at is not None and expires_at <= now:
         raise InvalidInput("expires_at", _("The end must lie in the future."))

@@ -16,6 +16,7 @@ from riskops.services.upkeep import mark_pending
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.readable_text import visible_text
 from systemadmin.models import User
 
 # Behind more accounts than this an identifier never said anything.
@@ -122,7 +123,7 @@ def _money(account: int) -> set[int]:
 @transaction.atomic
 def share_identifier(*, actor: User, identifier: Identifier, reason: str) -> Identifier:
     """Marks an identifier as a public place that links nobody; raises `AlreadyShared`."""
-    reason = reason.strip()
+    reason = visible_text(reason)
     if not reason:
         raise InvalidInput("reason", _("Say what place this is."), code="required")
     row = lock_row(Identifier.objects.all(), pk=identifier.pk)

@@ -25,6 +25,7 @@ from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.locks import named_lock
 from systemadmin.foundation.queue import enqueue
+from systemadmin.foundation.readable_text import visible_text
 from systemadmin.models import User
 
 logger = logging.getLogger("atalaya.mail")
@@ -164,7 +165,7 @@ def _note_automatic(message: InboundMessage, mail: IncomingMail) -> None:
 
 def _take(message: InboundMessage, mail: IncomingMail) -> None:
     ticket = _find_ticket(mail)
-    body = (mail.text or _("(no text)"))[:MAX_BODY]
+    body = (visible_text(mail.text) or _("(no text)"))[:MAX_BODY]
     sender = _account_of(mail.sender)
     earlier = None
     if ticket is not None and not may_reopen(ticket, timezone.now()):
@@ -195,7 +196,7 @@ def _take(message: InboundMessage, mail: IncomingMail) -> None:
 
 
 def _open(message: InboundMessage, mail: IncomingMail, sender: User | None, body: str) -> Reply:
-    subject = ANSWER_PREFIX.sub("", mail.subject).strip() or _("(no subject)")
+    subject = visible_text(ANSWER_PREFIX.sub("", mail.subject)) or _("(no subject)")
     ticket = open_ticket(
         actor=None,
         requester=sender,

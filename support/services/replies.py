@@ -20,6 +20,7 @@ from support.services.tickets import clean_body, finish, lock_ticket, set_assign
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import NotAllowed
+from systemadmin.foundation.readable_text import is_visible
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
 
@@ -51,7 +52,7 @@ def reply_as_staff(
     if not internal and locked.status == lifecycle.CLOSED and status in (None, lifecycle.CLOSED):
         raise TicketAlreadyClosed
     now = timezone.now()
-    if template is not None and not body.strip():
+    if template is not None and not is_visible(body):
         body = render_for(template=template, ticket=locked, agent=actor)
     reply = _write(
         locked,
@@ -133,7 +134,7 @@ def _sent_before(
     first = Reply.objects.filter(author=author, client_key=client_key).first()
     if first is None:
         return None
-    same_text = not body.strip() or first.body == clean_body(body)
+    same_text = not is_visible(body) or first.body == clean_body(body)
     if first.ticket_id != ticket.pk or first.is_internal != internal or not same_text:
         raise ClientKeyReused
     return first

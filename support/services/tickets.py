@@ -24,6 +24,8 @@ from systemadmin import audit
 from systemadmin.foundation.batches import Batch
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.readable_text import is_visible, visible_text, without_direction
+from systemadmin.foundation.single_line import single_line
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
 
@@ -55,7 +57,7 @@ def open_ticket(
         subject=one_line(subject),
         requester=requester,
         requester_email="" if requester else requester_email.lower(),
-        requester_name="" if requester else requester_name[:150],
+        requester_name="" if requester else single_line(requester_name, 150),
         language=(requester.language if requester else language) or "en",
         priority=priority,
         category=category,
@@ -131,15 +133,15 @@ def next_number(year: int) -> str:
 
 
 def one_line(text: str) -> str:
-    line = " ".join(text.split())[:255]
-    if not line:
+    line = " ".join(without_direction(text).split())[:255]
+    if not is_visible(line):
         raise InvalidInput("subject", _("Say what it is about."), code="required")
     return line
 
 
 def clean_body(body: str) -> str:
     """The text of a message; refuses an empty or endless one."""
-    text = body.replace("\r\n", "\n").strip()
+    text = visible_text(body.replace("\r\n", "\n"))
     if not text:
         raise InvalidInput("body", _("Write something."), code="required")
     if len(text) > MAX_BODY:

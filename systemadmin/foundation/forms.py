@@ -20,6 +20,7 @@ from systemadmin.foundation.parsing import (
     parse_local_decimal,
     parse_whole_number,
 )
+from systemadmin.foundation.readable_text import check_readable
 
 
 def _read(parse: Callable[[str], Any], value: Any) -> Any:
@@ -29,7 +30,7 @@ def _read(parse: Callable[[str], Any], value: Any) -> Any:
     try:
         return parse(value.strip())
     except Unreadable as error:
-        raise ValidationError(str(error), code="invalid") from error
+        raise ValidationError(str(error), code=error.code) from error
 
 
 class PlainIntegerField(forms.IntegerField):
@@ -126,4 +127,6 @@ class LineField(forms.CharField):
         has_own_widget = isinstance(self.widget, forms.Textarea | forms.PasswordInput)
         if is_short and not has_own_widget and text and not is_one_line(text):
             raise ValidationError(_("One line, without control characters."), code="invalid")
+        if text and not isinstance(self.widget, forms.PasswordInput):
+            _read(lambda line: check_readable(line, may_be_blank=not self.required), text)
         return text

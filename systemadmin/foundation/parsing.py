@@ -37,15 +37,22 @@ _MOMENT = re.compile(
 _RATE = re.compile(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,4})?([smhd])")
 _DURATION = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
 _TIME_OF_DAY = re.compile(r"([0-9]{1,2}):([0-9]{2})")
-# Characters that end a line or act on a terminal, a mail header or a log: C0, DEL, C1 and the
-# two separators of Unicode. Lone surrogates cannot be stored as UTF-8.
-_NOT_IN_A_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# Embeddings, overrides and isolates: they change the order in which later characters are shown.
+DIRECTION_CONTROLS: Final = "\u202a-\u202e\u2066-\u2069"
+# Characters that end a line or act on a terminal, a mail header or a log: C0, DEL, C1, the two
+# separators of Unicode, its deprecated format characters and the marks of annotations. Lone
+# surrogates cannot be stored as UTF-8.
+_NOT_IN_A_LINE = re.compile(
+    f"[\x00-\x1f\x7f-\x9f\u2028\u2029\u206a-\u206f\ufff9-\ufffb\ud800-\udfff{DIRECTION_CONTROLS}]"
+)
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 class Unreadable(ValueError):
     """The text is not such a value; the message says what would be."""
+
+    code = "invalid"
 
 
 def parse_whole_number(text: Any, low: int = 0, high: int = LARGEST) -> int:
@@ -174,7 +181,7 @@ def parse_line(text: Any, max_length: int = 1000) -> str:
 
 
 def is_one_line(text: str) -> bool:
-    """Whether a text holds no line break, control character or lone surrogate."""
+    """Whether a text holds no line break, control of text or direction, or lone surrogate."""
     return _NOT_IN_A_LINE.search(text) is None
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
+from systemadmin.foundation.single_line import single_line
 from systemadmin.querysets.users import UserManager
 
 
@@ -143,6 +144,10 @@ class User(AbstractUser):
     def is_verified(self) -> bool:
         """True when this request passed a second factor (replaced per request on sign-in)."""
         return False
+
+    def get_full_name(self) -> str:
+        """Return the name to show; controls in old names would reorder or break what follows."""
+        return single_line(super().get_full_name())
 
     def __str__(self) -> str:
         return self.get_username()

@@ -23,6 +23,7 @@ from systemadmin.errors import (
 from systemadmin.events import two_factor_changed
 from systemadmin.foundation.crypto import encrypt_secret, keyed_hash, keyed_hashes
 from systemadmin.foundation.errors import InvalidInput, NotAllowed
+from systemadmin.foundation.readable_text import is_visible
 from systemadmin.models import ApiToken, AuditEntry, EncryptedTotpDevice, RecoveryCode, User
 from systemadmin.models.identity import TOTP_PURPOSE
 from systemadmin.services import demo_2fa
@@ -163,7 +164,7 @@ def reset(*, actor: User | None, user: User, reason: str) -> None:
         raise NotAllowed
     if confirmed_device(user) is None:
         raise TwoFactorNotEnabled
-    if not reason.strip():
+    if not is_visible(reason):
         raise InvalidInput("reason", code="required")
     _remove(user)
     entry = audit.record(

@@ -20,6 +20,7 @@ from systemadmin.errors import (
 from systemadmin.events import user_reinstated, user_suspended, user_verified
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput, NotAllowed
+from systemadmin.foundation.readable_text import visible_text
 from systemadmin.models import User
 from systemadmin.services import rights, sessions
 from systemadmin.services.security_notices import tell_addresses
@@ -34,7 +35,7 @@ def suspend_user(
     Raises `AlreadySuspended`, `CannotSuspendSelf`, `CannotSuspendSuperuser` and
     `InvalidInput` (empty reason, end in the past).
     """
-    reason = reason.strip()
+    reason = visible_text(reason)
     if not reason:
         raise InvalidInput("reason", _("Say why the account is suspended."), code="required")
     if until is not None and until <= timezone.now():

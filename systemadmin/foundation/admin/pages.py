@@ -37,9 +37,9 @@ class AtalayaModelAdmin(MaskedColumns):
     actions_selection_counter = True
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
-        """Return the form field; names and titles are one line."""
+        """Return the form field; names and titles are one line, and required texts are visible."""
         # Not its subclasses: addresses of mail and pages have fields of their own.
-        if type(db_field) is models.CharField and not db_field.choices:
+        if type(db_field) in (models.CharField, models.TextField) and not db_field.choices:
             kwargs.setdefault("form_class", LineField)
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
 
 from systemadmin.foundation.parsing import (
     LONGEST_LINE,
@@ -18,6 +19,7 @@ from systemadmin.foundation.parsing import (
     parse_moment_or_day,
     parse_whole_number,
 )
+from systemadmin.foundation.readable_text import check_readable
 
 MOST_NAMED = 20
 
@@ -44,13 +46,21 @@ def _read_strictly(field: serializers.Field, value: Any) -> None:
             parse(value.strip())
     if _is_line(field) and not is_one_line(value.strip()):
         raise Unreadable(_("One line, without control characters."))
+    if isinstance(field, serializers.CharField) and not _is_secret(field):
+        check_readable(value, may_be_blank=field.allow_blank)
 
 
 def _is_line(field: serializers.Field) -> bool:
-    longest = getattr(field, "max_length", None)
-    # A password is taken as it is: it is hashed and shown nowhere.
-    is_text = isinstance(field, serializers.CharField) and field.trim_whitespace
-    return is_text and longest is not None and longest <= LONGEST_LINE
+    return isinstance(field, serializers.CharField) and _is_short(field) and field.trim_whitespace
+
+
+def _is_secret(field: serializers.CharField) -> bool:
+    """Whether it is a password, which is taken as it is: it is hashed and shown nowhere."""
+    return _is_short(field) and not field.trim_whitespace
+
+
+def _is_short(field: serializers.CharField) -> bool:
+    return field.max_length is not None and field.max_length <= LONGEST_LINE
 
 
 class StrictSerializer(serializers.Serializer):
@@ -70,13 +80,13 @@ class StrictSerializer(serializers.Serializer):
 
     def _refuse_unreadable(self, data: Any) -> None:
         """Hold texts to the strict parsers: DRF reads Arabic digits, `1_000` and year 1 too."""
-        wrong: dict[str, list[str]] = {}
+        wrong: dict[str, list[ErrorDetail]] = {}
         for name, field in self.fields.items():
             if not field.read_only and name in data:
                 try:
                     _read_strictly(field, data[name])
                 except Unreadable as error:
-                    wrong[name] = [str(error)]
+                    wrong[name] = [ErrorDetail(str(error), code=error.code)]
         if wrong:
             raise serializers.ValidationError(wrong, code="invalid")
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from systemadmin.errors import AuditVerificationRunning
+from systemadmin.foundation.readable_text import is_visible
 from systemadmin.models import AuditVerification
 from systemadmin.services.audit_heads import HeadUnreadable, given_head
 from systemadmin.services.audit_runs import explain_fault, verify_now
@@ -79,6 +80,6 @@ def _read_head(text: str) -> Statement:
 def _explain(fault: str, position: str, reason: str) -> None:
     # A fault without a position is explained by nothing: others of its kind would hide behind it.
     is_position = position.isascii() and position.isdigit() and int(position) > 0
-    if not reason.strip() or not is_position:
+    if not is_visible(reason) or not is_position:
         raise CommandError("--explain needs a position from 1 up, and --reason.")
     explain_fault(actor=None, fault=fault, position=int(position), reason=reason)
