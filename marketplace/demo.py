@@ -205,7 +205,7 @@ def _ending(world: DemoWorld, order: Order, moment: Any) -> None:
     ending = rng.choices(["done", "part", "full", "dispute", "open"], [80, 6, 4, 6, 4])[0]
     with clock.at(moment):
         if ending != "full":
-            order = complete_order(actor=order.buyer, order=order)
+            order = complete_order(actor=order.buyer, order=order, as_member=True)
         if ending == "part":
             refund_order(actor=operator, order=order, amount=order.total // 4, reason="Rasguño")
         if ending == "full":

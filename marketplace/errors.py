@@ -103,6 +103,16 @@ class NothingToPay(RuleViolation):
     default_detail = _("There is nothing to pay out.")
 
 
+class PayoutHeld(RuleViolation):
+    """The seller is suspended, or staff found the account to be a fraud."""
+
+    code = "payout_held"
+    default_detail = _(
+        "Nothing is paid out to a suspended seller, or to one whose account was found to be a"
+        " fraud. Reinstate the seller or record another outcome first."
+    )
+
+
 class PayoutOpen(RuleViolation):
     """A payout is on its way."""
 

@@ -35,11 +35,24 @@ class AlreadyVerified(RuleViolation):
     default_detail = _("The account is already verified.")
 
 
-class CannotSuspendSelf(RuleViolation):
-    """Staff cannot lock themselves out."""
+class OwnInterest(NotAllowed):
+    """The decision concerns the account of whoever decides, or one confirmed as theirs."""
 
-    code = "cannot_suspend_self"
-    default_detail = _("You cannot suspend your own account.")
+    code = "own_interest"
+    default_detail = _(
+        "This concerns your own account, or one that is confirmed to be yours."
+        " Somebody else has to decide it."
+    )
+
+
+class CannotSuspendStaff(NotAllowed):
+    """Only those who manage staff may suspend or reinstate staff."""
+
+    code = "cannot_suspend_staff"
+    default_detail = _(
+        "Staff are suspended and reinstated only by those who manage staff"
+        " (permission systemadmin.manage_staff), by default superusers."
+    )
 
 
 class CannotSuspendSuperuser(RuleViolation):

@@ -99,7 +99,11 @@ class OrderViewSet(MemberViewSet):
         version = expected_version(request)
         if order.status == Order.Status.PAID and order.seller_id == request.user.pk:
             services.refund_order(
-                actor=caller(request), order=order, reason=reason, expected_version=version
+                actor=caller(request),
+                order=order,
+                reason=reason,
+                expected_version=version,
+                as_member=True,
             )
         else:
             services.cancel_order(
@@ -113,7 +117,10 @@ class OrderViewSet(MemberViewSet):
         """The buyer has it: the seller gets the money."""
         order = self._as_buyer()
         services.complete_order(
-            actor=caller(request), order=order, expected_version=expected_version(request)
+            actor=caller(request),
+            order=order,
+            expected_version=expected_version(request),
+            as_member=True,
         )
         return self._fresh(order)
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.errors import DisputeDecided, DisputeTooLate
 from marketplace.models import Dispute, DisputeMessage, Order
-from marketplace.services import clock, risk
+from marketplace.services import clock, concerned, risk
 from marketplace.services.holds import hold_for, release_holds
 from marketplace.services.orders import recognise, record_sale, save_step
 from marketplace.services.refunds import refund_locked
@@ -21,6 +21,7 @@ from systemadmin.foundation.files import safe_name, validate_upload
 from systemadmin.foundation.readable_text import is_visible
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
+from systemadmin.services.duties import decides
 
 EVIDENCE_TYPES = {"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"}
 EVIDENCE_BYTES = 5 * 1024 * 1024
@@ -58,6 +59,11 @@ def open_dispute(
     return dispute
 
 
+@decides(
+    "marketplace.add_dispute_note",
+    permission="marketplace.resolve_dispute",
+    concerns=concerned.parties_if_internal,
+)
 @transaction.atomic
 def add_dispute_message(
     *, actor: User, dispute: Dispute, body: str, evidence: Any = None, is_internal: bool = False
@@ -89,6 +95,11 @@ def add_dispute_message(
     return message
 
 
+@decides(
+    "marketplace.resolve_dispute",
+    permission="marketplace.resolve_dispute",
+    concerns=concerned.parties_of_dispute,
+)
 @transaction.atomic
 def resolve_dispute(
     *,

@@ -7,10 +7,12 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.errors import FeeInUse
 from marketplace.models import CommissionCharge, CommissionFee, FeeTaxRate, SellerProfile
+from marketplace.services import concerned
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.models import User
+from systemadmin.services.duties import decides
 
 FEE_FIELDS = ("code", "name", "position", "combine", "payer", "is_active")
 TAX_FIELDS = ("country", "tax_status", "ppm", "is_reverse_charge")
@@ -71,6 +73,11 @@ def delete_fee_tax_rate(
     _delete(actor, rate, TAX_FIELDS, "marketplace.fee_tax_rate.deleted")
 
 
+@decides(
+    "marketplace.save_seller_profile",
+    permission="marketplace.change_sellerprofile",
+    concerns=concerned.paid_seller,
+)
 @transaction.atomic
 def save_seller_profile(
     *, actor: Any, seller: User, expected_version: int | None = None, **values: Any

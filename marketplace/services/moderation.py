@@ -5,14 +5,21 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from marketplace.models import Product, ProductRevision
+from marketplace.services import concerned
 from marketplace.services.products import decide
 from marketplace.services.revisions import decide_revision
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.readable_text import is_visible
 from systemadmin.models import User
 from systemadmin.services import notify_user
+from systemadmin.services.duties import decides
 
 
+@decides(
+    "marketplace.approve_product",
+    permission="marketplace.moderate_product",
+    concerns=concerned.seller_of_product,
+)
 @transaction.atomic
 def approve_product(
     *, actor: User, product: Product, expected_version: int | None = None, reason: str = ""
@@ -29,6 +36,11 @@ def approve_product(
     return product
 
 
+@decides(
+    "marketplace.reject_product",
+    permission="marketplace.moderate_product",
+    concerns=concerned.seller_of_product,
+)
 @transaction.atomic
 def reject_product(
     *, actor: User, product: Product, reason: str, expected_version: int | None = None
@@ -46,6 +58,11 @@ def reject_product(
     return product
 
 
+@decides(
+    "marketplace.request_product_changes",
+    permission="marketplace.moderate_product",
+    concerns=concerned.seller_of_product,
+)
 @transaction.atomic
 def request_product_changes(
     *, actor: User, product: Product, reason: str, expected_version: int | None = None
@@ -63,6 +80,11 @@ def request_product_changes(
     return product
 
 
+@decides(
+    "marketplace.approve_revision",
+    permission="marketplace.moderate_product",
+    concerns=concerned.seller_of_revision,
+)
 @transaction.atomic
 def approve_revision(
     *, actor: User, revision: ProductRevision, expected_version: int | None = None
@@ -71,6 +93,11 @@ def approve_revision(
     return _decide_revision(actor, revision, "approve", "", expected_version)
 
 
+@decides(
+    "marketplace.reject_revision",
+    permission="marketplace.moderate_product",
+    concerns=concerned.seller_of_revision,
+)
 @transaction.atomic
 def reject_revision(
     *, actor: User, revision: ProductRevision, reason: str, expected_version: int | None = None
@@ -80,6 +107,11 @@ def reject_revision(
     return _decide_revision(actor, revision, "reject", reason, expected_version)
 
 
+@decides(
+    "marketplace.request_revision_changes",
+    permission="marketplace.moderate_product",
+    concerns=concerned.seller_of_revision,
+)
 @transaction.atomic
 def request_revision_changes(
     *, actor: User, revision: ProductRevision, reason: str, expected_version: int | None = None

@@ -27,7 +27,7 @@ from marketplace.errors import (
 from marketplace.models import CommissionCharge, CommissionLine, Order, OrderLine, Product
 from marketplace.models.fields import MAX_AMOUNT
 from marketplace.refunds import terms_of
-from marketplace.services import clock, ledger, risk
+from marketplace.services import clock, concerned, ledger, risk
 from marketplace.services.announcements import announce_order
 from marketplace.services.holds import extend_holds
 from marketplace.services.ledger import Code, Leg
@@ -41,6 +41,7 @@ from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput, NotFound
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
+from systemadmin.services.duties import decides
 
 MAX_LINES = 50
 EXPIRY = Batch("marketplace.expire_reservations")
@@ -236,6 +237,7 @@ def _charge(line: OrderLine, charge: Charge) -> CommissionCharge:
     )
 
 
+@decides("marketplace.pay_order", permission="marketplace.pay_order", concerns=concerned.parties)
 @transaction.atomic
 def pay_order(
     *,
@@ -293,11 +295,23 @@ def _take_again(order: Order) -> None:
         raise OrderNotResumable from error
 
 
+@decides(
+    "marketplace.complete_order",
+    permission="marketplace.complete_order",
+    concerns=concerned.parties_unless_buyer_confirms,
+)
 @transaction.atomic
 def complete_order(
-    *, actor: User | None, order: Order, expected_version: int | None = None
+    *,
+    actor: User | None,
+    order: Order,
+    expected_version: int | None = None,
+    as_member: bool = False,
 ) -> Order:
-    """The buyer has it: the money leaves the buyers' funds for seller, platform and tax."""
+    """Move the money of a received order from the buyers' funds to seller, platform and tax.
+
+    `as_member`: the buyer confirms the receipt; staff may not complete their own orders.
+    """
     order = lock_row(Order.objects.all(), pk=order.pk, expected_version=expected_version)
     if order.status == Order.Status.DISPUTED:
         raise DisputeOpen
@@ -353,6 +367,11 @@ def record_sale(order: Order) -> None:
     )
 
 
+@decides(
+    "marketplace.cancel_order",
+    permission="marketplace.refund_order",
+    concerns=concerned.parties_unless_theirs,
+)
 @transaction.atomic
 def cancel_order(
     *, actor: User, order: Order, reason: str = "", expected_version: int | None = None

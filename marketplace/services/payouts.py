@@ -3,25 +3,31 @@
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from marketplace.errors import NothingToPay, PayoutOpen, SellerOwes
+from marketplace.errors import NothingToPay, PayoutHeld, PayoutOpen, SellerOwes
 from marketplace.models import LedgerEntry, Payout, PayoutItem
-from marketplace.services import clock, ledger
+from marketplace.services import clock, concerned, ledger
 from marketplace.services.announcements import announce_payout
 from marketplace.services.holds import extend_holds
 from marketplace.services.ledger import Code, Leg
 from marketplace.services.transitions import move
 from marketplace.transitions import PAYOUT
+from riskops.querysets.outcomes import is_confirmed_fraud
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.readable_text import is_visible
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
+from systemadmin.services.duties import decides
 
 
+@decides(
+    "marketplace.create_payout", permission="marketplace.add_payout", concerns=concerned.paid_seller
+)
 @transaction.atomic
 def create_payout(*, actor: User, seller: User, currency: str) -> Payout:
     """Claim every entry payable to the seller that no payout has claimed."""
+    check_payable(seller)
     ledger.lock_seller(seller.pk, currency)
     extend_holds(seller.pk, currency, actor)
     if Payout.objects.filter(
@@ -56,12 +62,18 @@ def create_payout(*, actor: User, seller: User, currency: str) -> Payout:
     return payout
 
 
+@decides(
+    "marketplace.pay_payout",
+    permission="marketplace.change_payout",
+    concerns=concerned.seller_of_payout,
+)
 @transaction.atomic
 def pay_payout(
     *, actor: User, payout: Payout, reference: str = "", expected_version: int | None = None
 ) -> Payout:
     """Record that the money arrived."""
     payout = lock_row(Payout.objects.all(), pk=payout.pk, expected_version=expected_version)
+    check_payable(payout.seller)
     before, _after = move(payout, PAYOUT, "mark_paid")
     payout.paid_at = clock.now()
     payout.reference = reference
@@ -78,6 +90,11 @@ def pay_payout(
     return _step(actor, payout, "paid", before)
 
 
+@decides(
+    "marketplace.fail_payout",
+    permission="marketplace.change_payout",
+    concerns=concerned.seller_of_payout,
+)
 @transaction.atomic
 def fail_payout(
     *, actor: User, payout: Payout, reason: str, expected_version: int | None = None
@@ -96,6 +113,11 @@ def fail_payout(
     return _step(actor, payout, "failed", before, reason)
 
 
+@decides(
+    "marketplace.cancel_payout",
+    permission="marketplace.change_payout",
+    concerns=concerned.seller_of_payout,
+)
 @transaction.atomic
 def cancel_payout(
     *, actor: User, payout: Payout, reason: str, expected_version: int | None = None
@@ -133,15 +155,27 @@ def _give_back(payout: Payout, source: str, what: str, actor: User) -> None:
     )
 
 
+@decides(
+    "marketplace.retry_payout",
+    permission="marketplace.change_payout",
+    concerns=concerned.seller_of_payout,
+)
 @transaction.atomic
 def retry_payout(*, actor: User, payout: Payout, expected_version: int | None = None) -> Payout:
     """Try a failed payout again: the same payout, so that nothing can be paid twice."""
     payout = lock_row(Payout.objects.all(), pk=payout.pk, expected_version=expected_version)
+    check_payable(payout.seller)
     if ledger.lock_seller(payout.seller_id, payout.currency)[Code.CLAWBACK] > 0:
         raise SellerOwes
     before, _after = move(payout, PAYOUT, "retry")
     payout.attempts += 1
     return _step(actor, payout, "retried", before)
+
+
+def check_payable(seller: User) -> None:
+    """Raise `PayoutHeld` for a suspended seller and for one whose last outcome is fraud."""
+    if seller.is_suspended or is_confirmed_fraud(seller.pk):
+        raise PayoutHeld
 
 
 def _step(actor: User, payout: Payout, what: str, before: str, reason: str = "") -> Payout:

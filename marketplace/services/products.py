@@ -6,7 +6,7 @@ from django.db import transaction
 
 from marketplace.errors import PausedByStaff, SellerNotActive, TransitionNotAllowed
 from marketplace.models import Product, ProductReview
-from marketplace.services import clock, product_checks, revisions
+from marketplace.services import clock, concerned, product_checks, revisions
 from marketplace.services.announcements import announce_product
 from marketplace.services.product_content import assign, content_of, plain, save_checked
 from marketplace.services.transitions import move
@@ -14,6 +14,7 @@ from marketplace.transitions import PRODUCT
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.models import User
+from systemadmin.services.duties import decides
 
 LIVE = (Product.Status.APPROVED, Product.Status.PAUSED)
 
@@ -31,6 +32,11 @@ def create_product(*, actor: User, seller: User, **content: Any) -> Product:
     return product
 
 
+@decides(
+    "marketplace.edit_product",
+    permission="marketplace.change_product",
+    concerns=concerned.seller_if_moderated,
+)
 @transaction.atomic
 def update_product(
     *,
@@ -99,6 +105,11 @@ def withdraw_product(*, actor: User, product: Product) -> Product:
     return _save_step(actor, product, "withdraw", states)
 
 
+@decides(
+    "marketplace.pause_product",
+    permission="marketplace.remove_product",
+    concerns=concerned.seller_unless_own,
+)
 @transaction.atomic
 def pause_product(*, actor: User, product: Product, reason: str = "") -> Product:
     """Take a live product off sale for a while."""
@@ -109,6 +120,11 @@ def pause_product(*, actor: User, product: Product, reason: str = "") -> Product
     return _save_step(actor, product, "pause", states, "paused", reason)
 
 
+@decides(
+    "marketplace.resume_product",
+    permission="marketplace.remove_product",
+    concerns=concerned.seller_unless_own,
+)
 @transaction.atomic
 def resume_product(*, actor: User, product: Product) -> Product:
     """Put a paused product on sale again; a pause by staff is lifted by staff only."""
@@ -122,6 +138,11 @@ def resume_product(*, actor: User, product: Product) -> Product:
     return _save_step(actor, product, "resume", states, "resumed")
 
 
+@decides(
+    "marketplace.remove_product",
+    permission="marketplace.remove_product",
+    concerns=concerned.seller_unless_own,
+)
 @transaction.atomic
 def remove_product(
     *, actor: User, product: Product, reason: str = "", expected_version: int | None = None

@@ -11,7 +11,7 @@ from marketplace.commission import share_within
 from marketplace.errors import AmountMismatch, DisputeOpen, RefundTooHigh
 from marketplace.models import CommissionCharge, Order, OrderLine, Refund, RefundLine
 from marketplace.refunds import ChargedGroup, Kept, group_reversed, rule_of, spread
-from marketplace.services import ledger, risk
+from marketplace.services import concerned, ledger, risk
 from marketplace.services.ledger import Code, Leg
 from marketplace.services.orders import recognise, restock, save_step
 from marketplace.services.transitions import move
@@ -20,6 +20,7 @@ from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.money import half_up_div
 from systemadmin.models import User
+from systemadmin.services.duties import decides
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,11 @@ class Share:
         return self.item + self.shipping - self.commission - self.tax
 
 
+@decides(
+    "marketplace.refund_order",
+    permission="marketplace.refund_order",
+    concerns=concerned.parties_unless_seller_refunds,
+)
 @transaction.atomic
 def refund_order(
     *,
@@ -74,11 +80,14 @@ def refund_order(
     restock_units: bool | None = None,
     reason: str = "",
     expected_version: int | None = None,
+    as_member: bool = False,
 ) -> Refund:
     """Give money back to the buyer.
 
     Without `items` and `shipping`: an amount, or all that is left, of the order or of one line.
     With them: exactly these units, amounts and shipping; `amount` is then only compared.
+
+    `as_member`: the seller gives a sale back; staff may not refund their own orders.
     """
     order = lock_row(Order.objects.all(), pk=order.pk, expected_version=expected_version)
     if order.status == Order.Status.DISPUTED:

@@ -53,7 +53,7 @@ def test_money_waits_in_buyers_funds_until_completion():
     order = factories.paid()
     assert booked(order, "buyer_funds") == -20_00
     assert seller_balances(order.seller_id)[0]["pending"] == 18_00
-    order = services.complete_order(actor=order.buyer, order=order)
+    order = services.complete_order(actor=order.buyer, order=order, as_member=True)
     assert booked(order, "buyer_funds") == 0
     assert booked(order, "seller_payable") == -18_00
     assert booked(order, "revenue") == -2_00

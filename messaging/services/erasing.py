@@ -20,17 +20,24 @@ from messaging.models import (
     StreamEvent,
     StreamKind,
 )
+from messaging.services import concerned
 from messaging.services.mailboxes import Journal, lock_mailboxes
 from messaging.services.reading import other_party
 from systemadmin import audit
 from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
 from systemadmin.models import User
 from systemadmin.services import backup_since
+from systemadmin.services.duties import concerned_user, decides
 
 ERASE_TASK: Final = "messaging.tasks.erase_member"
 _CHUNK = 1000
 
 
+@decides(
+    "messaging.erase_message",
+    permission="messaging.handle_messagereport",
+    concerns=concerned.parties_of_message,
+)
 @transaction.atomic
 def erase_message(*, actor: User | None, message: Message, reason: str) -> None:
     """Remove the content of one message for both sides; its place in the order stays."""
@@ -47,6 +54,9 @@ def erase_message(*, actor: User | None, message: Message, reason: str) -> None:
     audit.record("messaging.message.erased", actor=actor, target=message, reason=reason)
 
 
+@decides(
+    "messaging.request_erasure", permission="messaging.erase_messages", concerns=concerned_user
+)
 @transaction.atomic
 def request_erasure(*, actor: User | None, user: User, reason: str, requested_at: datetime) -> None:
     """Queue `erase_member`, which makes a backup first and may take long.
@@ -64,6 +74,7 @@ def request_erasure(*, actor: User | None, user: User, reason: str, requested_at
     )
 
 
+@decides("messaging.erase_member", permission="messaging.erase_messages", concerns=concerned_user)
 def erase_member(
     *, actor: User | None, user: User, reason: str, requested_at: datetime | None = None
 ) -> int:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from messaging.errors import ReportAlreadyHandled
 from messaging.events import report_handled
 from messaging.models import Message, MessageReport, ReportStatus
+from messaging.services import concerned
 from messaging.services.erasing import erase_message
 from messaging.services.sending import send_system_message
 from systemadmin import audit
@@ -18,8 +19,14 @@ from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.readable_text import is_visible, visible_text
 from systemadmin.models import User
+from systemadmin.services.duties import decides
 
 
+@decides(
+    "messaging.uphold_report",
+    permission="messaging.handle_messagereport",
+    concerns=concerned.parties_of_report,
+)
 @transaction.atomic
 def uphold_report(
     *,
@@ -44,6 +51,11 @@ def uphold_report(
     return locked
 
 
+@decides(
+    "messaging.dismiss_report",
+    permission="messaging.handle_messagereport",
+    concerns=concerned.parties_of_report,
+)
 @transaction.atomic
 def dismiss_report(
     *,
@@ -90,6 +102,11 @@ def _close(
     return locked
 
 
+@decides(
+    "messaging.disclose_conversation",
+    permission="messaging.read_conversation",
+    concerns=concerned.parties_of_report,
+)
 @transaction.atomic
 def disclose_conversation(
     *, actor: User, report: MessageReport, reason: str

@@ -13,12 +13,14 @@ from django.utils.translation import gettext as _
 from riskops.anomaly_rules import BY_CODE, DETECTORS
 from riskops.errors import AnomalyAlreadyResolved, EndsInThePast, RuleInUse
 from riskops.models import Anomaly, AnomalyExemption, AnomalyRule, AnomalyStatus, AutomaticAction
+from riskops.services import concerned
 from riskops.services.upkeep import mark_pending
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput, NotFound
 from systemadmin.foundation.readable_text import is_visible
 from systemadmin.models import User
+from systemadmin.services.duties import decides
 
 EDITABLE = ("code", "detector", "parameters", "severity", "action", "is_enabled")
 
@@ -42,6 +44,11 @@ def ship_default_rules(**_kwargs: Any) -> None:
     )
 
 
+@decides(
+    "riskops.resolve_anomaly",
+    permission="riskops.resolve_anomaly",
+    concerns=concerned.account_of_anomaly,
+)
 @transaction.atomic
 def resolve_anomaly(
     *,
@@ -138,6 +145,9 @@ def _shown(rule: AnomalyRule) -> dict[str, Any]:
 # -- exemptions ----------------------------------------------------------------
 
 
+@decides(
+    "riskops.exempt_account", permission="riskops.add_anomalyexemption", concerns=concerned.account
+)
 @transaction.atomic
 def exempt_account(
     *,
@@ -171,6 +181,9 @@ def exempt_account(
     return exemption
 
 
+@decides(
+    "riskops.end_exemption", permission="riskops.add_anomalyexemption", concerns=concerned.account
+)
 @transaction.atomic
 def end_exemption(*, actor: User, rule: AnomalyRule, account: User) -> None:
     """Takes an exemption back."""

@@ -18,6 +18,7 @@ from riskops.clusters import ClusterRules, Clusters, Edges, find_clusters
 from riskops.errors import AlreadyJudged, NothingToSuspend
 from riskops.models import AccountCluster, ClusterMember, LinkStatus, RelatedAccount
 from riskops.querysets.columns import Read, fetch
+from riskops.services import concerned
 from riskops.services.verdicts import confirm_related, dismiss_related
 from systemadmin import audit
 from systemadmin.foundation import sockets
@@ -27,6 +28,7 @@ from systemadmin.foundation.locks import named_lock
 from systemadmin.foundation.readable_text import is_visible
 from systemadmin.models import User
 from systemadmin.services import suspend_user
+from systemadmin.services.duties import decides
 
 LIKELY = 50
 BRIDGES_KEPT = 20
@@ -175,6 +177,11 @@ def _move(moved: dict[int, int]) -> None:
 # -- verdicts on a whole cluster -----------------------------------------------
 
 
+@decides(
+    "riskops.confirm_cluster",
+    permission="riskops.judge_accountcluster",
+    concerns=concerned.own_members,
+)
 def confirm_cluster(
     *, actor: User, cluster: AccountCluster, note: str = "", expected_version: int | None = None
 ) -> AccountCluster:
@@ -182,6 +189,11 @@ def confirm_cluster(
     return _judge(actor, cluster, LinkStatus.CONFIRMED, note, expected_version)
 
 
+@decides(
+    "riskops.dismiss_cluster",
+    permission="riskops.judge_accountcluster",
+    concerns=concerned.own_members,
+)
 def dismiss_cluster(
     *, actor: User, cluster: AccountCluster, note: str = "", expected_version: int | None = None
 ) -> AccountCluster:
@@ -224,6 +236,11 @@ def _judge(
     return row
 
 
+@decides(
+    "riskops.suspend_cluster",
+    permission="riskops.suspend_accountcluster",
+    concerns=concerned.own_members,
+)
 @transaction.atomic
 def suspend_cluster(
     *, actor: User, cluster: AccountCluster, reason: str, expected_version: int | None = None

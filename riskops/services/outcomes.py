@@ -7,9 +7,11 @@ from django.utils import timezone
 
 from riskops.models import EventKind, RiskOutcome, RiskScore
 from riskops.models.scores import Verdict
+from riskops.services import concerned
 from riskops.services.events import EventInput, event_key, record_events
 from systemadmin import audit
 from systemadmin.models import User
+from systemadmin.services.duties import decides
 
 SOURCE = "riskops"
 EVENT_OF = {
@@ -19,6 +21,9 @@ EVENT_OF = {
 }
 
 
+@decides(
+    "riskops.record_outcome", permission="riskops.record_riskoutcome", concerns=concerned.account
+)
 @transaction.atomic
 def record_outcome(
     *, actor: User | None, account: User, verdict: str, note: str = ""

@@ -11,18 +11,23 @@ from django.utils.translation import gettext as _
 from riskops.errors import NoOverrideInForce
 from riskops.models import RiskOverride, RiskScore
 from riskops.models.scores import Cause
+from riskops.services import concerned
 from riskops.services.scores import calculate_score
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.readable_text import is_visible
 from systemadmin.models import User
+from systemadmin.services.duties import decides
 
 
 def _in_force(account: User) -> RiskOverride | None:
     return RiskOverride.objects.filter(account=account, ended_at__isnull=True).first()
 
 
+@decides(
+    "riskops.override_score", permission="riskops.override_riskscore", concerns=concerned.account
+)
 @transaction.atomic
 def override_score(
     *,
@@ -63,6 +68,9 @@ def override_score(
     return calculate_score(account=account, cause=Cause.OVERRIDE, at=now, noted_for=actor)
 
 
+@decides(
+    "riskops.remove_override", permission="riskops.override_riskscore", concerns=concerned.account
+)
 @transaction.atomic
 def remove_override(*, actor: User | None, account: User, reason: str = "") -> RiskScore:
     """Ends the override in force, so that the computed score counts again."""

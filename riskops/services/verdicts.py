@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from riskops.errors import AlreadyJudged, AlreadyShared, EndsInThePast, NotJudged, NotShared
 from riskops.models import Dealing, Identifier, LinkStatus, PendingLink, RelatedAccount, Sighting
 from riskops.querysets.evidence import MONEY, OWN, ROLES
+from riskops.services import concerned
 from riskops.services.links import reopen_rows
 from riskops.services.upkeep import mark_pending
 from systemadmin import audit
@@ -18,11 +19,17 @@ from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.readable_text import visible_text
 from systemadmin.models import User
+from systemadmin.services.duties import decides
 
 # Behind more accounts than this an identifier never said anything.
 LARGEST_CROWD = 1000
 
 
+@decides(
+    "riskops.confirm_related",
+    permission="riskops.judge_relatedaccount",
+    concerns=concerned.both_accounts,
+)
 def confirm_related(
     *,
     actor: User,
@@ -35,6 +42,11 @@ def confirm_related(
     return _judge(actor, pair, LinkStatus.CONFIRMED, note, expires_at, expected_version)
 
 
+@decides(
+    "riskops.dismiss_related",
+    permission="riskops.judge_relatedaccount",
+    concerns=concerned.both_accounts,
+)
 def dismiss_related(
     *,
     actor: User,
@@ -81,6 +93,11 @@ def _judge(
     return row
 
 
+@decides(
+    "riskops.reopen_related",
+    permission="riskops.judge_relatedaccount",
+    concerns=concerned.both_accounts,
+)
 @transaction.atomic
 def reopen_related(
     *, actor: User, pair: RelatedAccount, note: str = "", expected_version: int | None = None
@@ -120,6 +137,9 @@ def _money(account: int) -> set[int]:
 # -- public places -------------------------------------------------------------
 
 
+@decides(
+    "riskops.share_identifier", permission="riskops.share_identifier", concerns=concerned.own_behind
+)
 @transaction.atomic
 def share_identifier(*, actor: User, identifier: Identifier, reason: str) -> Identifier:
     """Marks an identifier as a public place that links nobody; raises `AlreadyShared`."""
@@ -135,6 +155,11 @@ def share_identifier(*, actor: User, identifier: Identifier, reason: str) -> Ide
     return row
 
 
+@decides(
+    "riskops.unshare_identifier",
+    permission="riskops.share_identifier",
+    concerns=concerned.own_behind,
+)
 @transaction.atomic
 def unshare_identifier(*, actor: User, identifier: Identifier, reason: str = "") -> Identifier:
     """Lets an identifier link accounts again; raises `NotShared`."""

@@ -8,12 +8,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from support.models import Macro, Reply, Ticket
+from support.services import concerned
 from support.services.replies import reply_as_staff
 from support.services.tickets import lock_ticket, update_ticket
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.models import User
+from systemadmin.services.duties import decides
 
 FIELDS = (
     "name",
@@ -55,6 +57,7 @@ def save_macro(
     return kept
 
 
+@decides("support.apply_macro", permission="support.reply_ticket", concerns=concerned.requester)
 @transaction.atomic
 def apply_macro(*, actor: User, ticket: Ticket, macro: Macro) -> Ticket:
     """Answer and change a ticket as the macro says, all or nothing."""

@@ -16,19 +16,23 @@ from support.errors import (
     TicketMerged,
 )
 from support.models import InboundReference, Reply, Ticket, TicketEvent, TicketLink, TicketSearch
-from support.services import clocks, escalation, indexing
+from support.services import clocks, concerned, escalation, indexing
 from support.services.history import note
 from support.services.tickets import lock_ticket, next_number, one_line, version_for
 from systemadmin import audit
 from systemadmin.foundation.concurrency import check_version
 from systemadmin.foundation.errors import NotFound
 from systemadmin.models import User
+from systemadmin.services.duties import decides
 
 
 class _FamilyChanged(Exception):
     """A ticket was merged into the source between reading and locking."""
 
 
+@decides(
+    "support.merge_tickets", permission="support.merge_ticket", concerns=concerned.both_requesters
+)
 def merge_tickets(
     *, actor: User | None, source: Ticket, into: Ticket, expected_version: int | None = None
 ) -> Ticket:
@@ -177,6 +181,7 @@ def join_threads(tickets: Sequence[Ticket]) -> Ticket:
     return first
 
 
+@decides("support.split_ticket", permission="support.merge_ticket", concerns=concerned.requester)
 @transaction.atomic
 def split_ticket(*, actor: User, ticket: Ticket, replies: Sequence[int], subject: str) -> Ticket:
     """Move some replies into a ticket of their own, linked to this one."""

@@ -5,12 +5,15 @@ from django.utils import timezone
 
 from support.errors import AlreadyRated, NotResolvedYet
 from support.models import Ticket, TicketEvent, TicketRating
+from support.services import concerned
 from support.services.history import note
 from support.services.tickets import lock_ticket
 from systemadmin import audit
 from systemadmin.models import User
+from systemadmin.services.duties import decides
 
 
+@decides("support.rate_ticket", permission="", concerns=concerned.answering_agent, actor="user")
 @transaction.atomic
 def rate_ticket(*, user: User, ticket: Ticket, score: int, comment: str = "") -> TicketRating:
     """Rate a resolved ticket, once."""

@@ -12,7 +12,7 @@ from support import lifecycle
 from support.errors import ClientKeyReused, RepliedMeanwhile, TicketAlreadyClosed
 from support.events import ticket_replied
 from support.models import Reply, ReplyRevision, ReplyTemplate, Ticket, TicketEvent
-from support.services import indexing, mail_out, presence
+from support.services import concerned, indexing, mail_out, presence
 from support.services.attachments import attach_uploads
 from support.services.history import note
 from support.services.templates import render_for
@@ -23,8 +23,10 @@ from systemadmin.foundation.errors import NotAllowed
 from systemadmin.foundation.readable_text import is_visible
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
+from systemadmin.services.duties import decides
 
 
+@decides("support.reply", permission="support.reply_ticket", concerns=concerned.requester)
 @transaction.atomic
 def reply_as_staff(
     *,

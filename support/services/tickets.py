@@ -17,7 +17,7 @@ from support.errors import StatusNotReachable, TicketMerged
 from support.events import ticket_opened, ticket_status_changed
 from support.models import Category, Reply, SlaPolicy, Tag, Ticket, TicketCounter, TicketEvent
 from support.numbering import format_number
-from support.services import assignment, clocks, escalation, indexing, mail_out
+from support.services import assignment, clocks, concerned, escalation, indexing, mail_out
 from support.services.attachments import attach_uploads
 from support.services.history import note
 from systemadmin import audit
@@ -28,6 +28,7 @@ from systemadmin.foundation.readable_text import is_visible, visible_text, witho
 from systemadmin.foundation.single_line import single_line
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
+from systemadmin.services.duties import decides
 
 CHANGEABLE = ("subject", "status", "priority", "assignee", "category", "tags")
 MAX_BODY = 50_000
@@ -173,6 +174,7 @@ def lock_ticket(ticket: Ticket, *, expected_version: int | None = None) -> Ticke
     return locked
 
 
+@decides("support.update_ticket", permission="support.change_ticket", concerns=concerned.requester)
 @transaction.atomic
 def update_ticket(
     *,

@@ -59,6 +59,7 @@ class User(AbstractUser):
             ("end_sessions", _("Can end sessions of other accounts")),
             ("set_password", _("Can set the password of other accounts")),
             ("reset_two_factor", _("Can take the second factor off other accounts")),
+            ("manage_staff", _("Can suspend and reinstate staff")),
         ]
         constraints = [
             models.CheckConstraint(

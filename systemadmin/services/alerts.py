@@ -1,6 +1,7 @@
 """Alerts: raised, acknowledged, silenced, resolved."""
 
 from datetime import datetime
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -10,7 +11,9 @@ from django.utils.translation import gettext as _
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput, RuleViolation
+from systemadmin.foundation.parsing import is_whole_number
 from systemadmin.models import Alert, AlertSilence, User
+from systemadmin.services.duties import decides
 
 
 class AlertAlreadyResolved(RuleViolation):
@@ -61,6 +64,15 @@ def resolve_alert(*, rule: str, key: str = "") -> int:
     )
 
 
+def _reported_account(*, alert: Alert, **_rest: Any) -> list[int]:
+    """Alerts about an account name it in their key."""
+    kind, _colon, number = alert.key.partition(":")
+    return [int(number)] if kind == "account" and is_whole_number(number) else []
+
+
+@decides(
+    "systemadmin.resolve_alert", permission="systemadmin.change_alert", concerns=_reported_account
+)
 @transaction.atomic
 def resolve_by_hand(*, actor: User, alert: Alert) -> Alert:
     """Mark an open alert as over because somebody says so; raises `AlertAlreadyResolved`."""
@@ -74,6 +86,11 @@ def resolve_by_hand(*, actor: User, alert: Alert) -> Alert:
     return locked
 
 
+@decides(
+    "systemadmin.acknowledge_alert",
+    permission="systemadmin.change_alert",
+    concerns=_reported_account,
+)
 @transaction.atomic
 def acknowledge_alert(*, actor: User, alert: Alert, note: str = "") -> Alert:
     """Take an alert: repeats stop, recovery is still told.
@@ -95,6 +112,9 @@ def acknowledge_alert(*, actor: User, alert: Alert, note: str = "") -> Alert:
     return locked
 
 
+@decides(
+    "systemadmin.silence_alert", permission="systemadmin.change_alert", concerns=_reported_account
+)
 @transaction.atomic
 def silence_alert(*, actor: User, alert: Alert, until: datetime, reason: str) -> AlertSilence:
     """Tell nobody of this rule and subject until then; raises `InvalidInput`."""

@@ -25,6 +25,7 @@ from systemadmin.foundation.errors import InvalidInput, NotAllowed
 from systemadmin.models import ApiToken, Demo2FASession, User, UserSession
 from systemadmin.services import sessions, sign_in_lock, two_factor
 from systemadmin.services.demo_2fa import is_offered
+from systemadmin.services.duties import concerned_user, decides
 from systemadmin.services.security_notices import tell_owner
 
 # Whoever signs in more often than this without signing out loses the oldest token.
@@ -264,6 +265,7 @@ def _renew_session(http: HttpRequest, user: User) -> None:
     UserSession.objects.filter(session_key=old_key).update(session_key=http.session.session_key)
 
 
+@decides("systemadmin.set_password", permission="systemadmin.set_password", concerns=concerned_user)
 @transaction.atomic
 def set_password(*, actor: User, user: User, new_password: str, reason: str = "") -> None:
     """Give another account a new password; all its sessions and tokens end."""

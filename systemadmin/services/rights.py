@@ -19,6 +19,7 @@ from systemadmin.foundation.errors import NotAllowed
 from systemadmin.foundation.sockets import service_permissions
 from systemadmin.models import AuditEntry, User
 from systemadmin.services import sessions
+from systemadmin.services.duties import check_no_own_interest, decides
 from systemadmin.services.security_notices import tell_owner
 
 FLAGS: Final = ("is_active", "is_staff", "is_superuser")
@@ -58,6 +59,7 @@ def check_reach(actor: User | None, user: User) -> None:
         raise NotAllowed
 
 
+@decides("systemadmin.set_rights", permission="systemadmin.change_user", concerns=None)
 @transaction.atomic
 def set_rights(
     *,
@@ -71,7 +73,7 @@ def set_rights(
     """Give an account these flags, exactly these roles and exactly these direct permissions.
 
     What is None stays. Returns the audit row, or None when nothing changes. Raises `NotAllowed`,
-    `DemoActsOnReal` and `NotServicePermission`.
+    `DemoActsOnReal`, `OwnInterest` and `NotServicePermission`.
     """
     locked = lock_row(User.objects.all(), pk=user.pk)
     before = rights_of(locked)
@@ -85,6 +87,7 @@ def set_rights(
         return None
     check_hands_out_rights(actor)
     check_reach(actor, locked)
+    check_no_own_interest(actor=actor, concerns=[locked.pk], act="systemadmin.set_rights")
     _check_direct_permissions(before, after)
     return _follow_change(actor, locked, before, after, reason)
 

@@ -17,6 +17,7 @@ from systemadmin.foundation.errors import NotAllowed, NotFound
 from systemadmin.foundation.parsing import is_whole_number
 from systemadmin.models import ApiToken, User, UserSession
 from systemadmin.services import demo_2fa
+from systemadmin.services.duties import decides
 
 # Writing "seen now" on every request would make every read a write.
 SEEN_EVERY: Final = timedelta(minutes=5)
@@ -135,6 +136,14 @@ def note_token_used(token: ApiToken) -> None:
 # -- ending ----------------------------------------------------------------------------
 
 
+def _another_account(*, actor: User, user: User, **_rest: Any) -> list[int]:
+    """Everybody may end their own."""
+    return [] if actor.pk == user.pk else [user.pk]
+
+
+@decides(
+    "systemadmin.end_session", permission="systemadmin.end_sessions", concerns=_another_account
+)
 @transaction.atomic
 def end_one(*, actor: User, user: User, access_id: str, reason: str = "") -> None:
     """End one session or token of the account; raises `NotFound`."""
@@ -165,6 +174,9 @@ def _uuid(text: str) -> uuid.UUID:
         raise NotFound from None
 
 
+@decides(
+    "systemadmin.end_sessions", permission="systemadmin.end_sessions", concerns=_another_account
+)
 @transaction.atomic
 def end_all(*, actor: User | None, user: User, keep: Any = None, reason: str = "") -> int:
     """End every session and token of the account, but the one to keep; returns how many."""

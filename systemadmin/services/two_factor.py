@@ -27,6 +27,7 @@ from systemadmin.foundation.readable_text import is_visible
 from systemadmin.models import ApiToken, AuditEntry, EncryptedTotpDevice, RecoveryCode, User
 from systemadmin.models.identity import TOTP_PURPOSE
 from systemadmin.services import demo_2fa
+from systemadmin.services.duties import concerned_user, decides
 from systemadmin.services.security_notices import tell_owner
 
 RECOVERY_CODE_COUNT: Final = 10
@@ -157,6 +158,11 @@ def disable(*, user: User, code: str) -> None:
         _announce(user, "disabled", entry)
 
 
+@decides(
+    "systemadmin.reset_two_factor",
+    permission="systemadmin.reset_two_factor",
+    concerns=concerned_user,
+)
 @transaction.atomic
 def reset(*, actor: User | None, user: User, reason: str) -> None:
     """Take the second factor off another account, for the day phone and codes are lost."""

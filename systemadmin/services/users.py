@@ -13,7 +13,7 @@ from systemadmin import audit
 from systemadmin.errors import (
     AlreadySuspended,
     AlreadyVerified,
-    CannotSuspendSelf,
+    CannotSuspendStaff,
     CannotSuspendSuperuser,
     NotSuspended,
 )
@@ -23,16 +23,18 @@ from systemadmin.foundation.errors import InvalidInput, NotAllowed
 from systemadmin.foundation.readable_text import visible_text
 from systemadmin.models import User
 from systemadmin.services import rights, sessions
+from systemadmin.services.duties import concerned_user, decides
 from systemadmin.services.security_notices import tell_addresses
 
 
+@decides("systemadmin.suspend_user", permission="systemadmin.suspend_user", concerns=concerned_user)
 @transaction.atomic
 def suspend_user(
     *, actor: User | None, user: User, reason: str, until: datetime | None = None
 ) -> User:
     """Suspend an account, end its sessions and tokens, and say why; `until` None means without end.
 
-    Raises `AlreadySuspended`, `CannotSuspendSelf`, `CannotSuspendSuperuser` and
+    Raises `AlreadySuspended`, `OwnInterest`, `CannotSuspendStaff`, `CannotSuspendSuperuser` and
     `InvalidInput` (empty reason, end in the past).
     """
     reason = visible_text(reason)
@@ -41,11 +43,10 @@ def suspend_user(
     if until is not None and until <= timezone.now():
         raise InvalidInput("until", _("The end must lie in the future."))
     locked = lock_row(User.objects.all(), pk=user.pk)
-    if actor is not None and actor.pk == locked.pk:
-        raise CannotSuspendSelf
     rights.check_demo(actor, locked)
     if locked.is_superuser and (actor is None or not actor.holds_all_rights):
         raise CannotSuspendSuperuser
+    _check_manages_staff(actor, locked)
     if locked.is_suspended:
         raise AlreadySuspended
     locked.suspended_at = timezone.now()
@@ -64,11 +65,15 @@ def suspend_user(
     return locked
 
 
+@decides(
+    "systemadmin.reinstate_user", permission="systemadmin.suspend_user", concerns=concerned_user
+)
 @transaction.atomic
 def reinstate_user(*, actor: User | None, user: User, reason: str = "") -> User:
-    """Lift a suspension; raises `NotSuspended`."""
+    """Lift a suspension; raises `NotSuspended`, `OwnInterest` and `CannotSuspendStaff`."""
     locked = lock_row(User.objects.all(), pk=user.pk)
     rights.check_demo(actor, locked)
+    _check_manages_staff(actor, locked)
     if not locked.is_suspended:
         raise NotSuspended
     before = {
@@ -86,10 +91,17 @@ def reinstate_user(*, actor: User | None, user: User, reason: str = "") -> User:
     return locked
 
 
+def _check_manages_staff(actor: User | None, user: User) -> None:
+    is_staff = user.is_staff or user.is_superuser
+    if actor is not None and is_staff and not actor.has_perm("systemadmin.manage_staff"):
+        raise CannotSuspendStaff
+
+
 def _save_standing(user: User) -> None:
     user.save(update_fields=["suspended_at", "suspension_reason", "suspended_until"])
 
 
+@decides("systemadmin.verify_user", permission="systemadmin.verify_user", concerns=concerned_user)
 @transaction.atomic
 def verify_user(*, actor: User | None, user: User, reason: str = "") -> User:
     """Mark the person behind the account as verified; raises `AlreadyVerified`."""

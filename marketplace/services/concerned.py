@@ -1,0 +1,71 @@
+"""Whom a decision of the desk concerns: the accounts that may not take it themselves."""
+
+from typing import Any
+
+from marketplace.models import Dispute, Order, Payout, Product, ProductRevision
+from systemadmin.models import User
+
+
+def seller_of_product(*, product: Product, **_rest: Any) -> list[int]:
+    """Return whose product it is."""
+    return [product.seller_id]
+
+
+def seller_of_revision(*, revision: ProductRevision, **_rest: Any) -> list[int]:
+    """Return whose product is edited."""
+    return [revision.product.seller_id]
+
+
+def seller_if_moderated(*, product: Product, by_moderator: bool = False, **_rest: Any) -> list[int]:
+    """Return the seller where the edit passes without a review."""
+    return [product.seller_id] if by_moderator else []
+
+
+def seller_unless_own(*, actor: User, product: Product, **_rest: Any) -> list[int]:
+    """Return the seller; sellers themselves pause, resume and remove by the rules for sellers."""
+    return [] if actor.pk == product.seller_id else [product.seller_id]
+
+
+def parties(*, order: Order, **_rest: Any) -> list[int]:
+    """Return buyer and seller."""
+    return [order.buyer_id, order.seller_id]
+
+
+def parties_unless_buyer_confirms(
+    *, actor: User, order: Order, as_member: bool = False, **_rest: Any
+) -> list[int]:
+    """Return buyer and seller; the buyer confirms the receipt as a member."""
+    return [] if as_member and actor.pk == order.buyer_id else parties(order=order)
+
+
+def parties_unless_seller_refunds(
+    *, actor: User, order: Order, as_member: bool = False, **_rest: Any
+) -> list[int]:
+    """Return buyer and seller; the seller gives a sale back as a member."""
+    return [] if as_member and actor.pk == order.seller_id else parties(order=order)
+
+
+def parties_unless_theirs(*, actor: User, order: Order, **_rest: Any) -> list[int]:
+    """Return buyer and seller; each of them may cancel an unpaid order."""
+    both = parties(order=order)
+    return [] if actor.pk in both else both
+
+
+def parties_of_dispute(*, dispute: Dispute, **_rest: Any) -> list[int]:
+    """Return buyer and seller of the disputed order."""
+    return parties(order=dispute.order)
+
+
+def parties_if_internal(*, dispute: Dispute, is_internal: bool = False, **_rest: Any) -> list[int]:
+    """Return buyer and seller for a note that only staff read; both may write to each other."""
+    return parties_of_dispute(dispute=dispute) if is_internal else []
+
+
+def paid_seller(*, seller: User, **_rest: Any) -> list[int]:
+    """Return who would be paid."""
+    return [seller.pk]
+
+
+def seller_of_payout(*, payout: Payout, **_rest: Any) -> list[int]:
+    """Return who is paid."""
+    return [payout.seller_id]

@@ -1,0 +1,44 @@
+"""Whom a judgement concerns: the accounts that may not pass it themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from riskops.models import (
+    AccountCluster,
+    Anomaly,
+    ClusterMember,
+    Identifier,
+    RelatedAccount,
+    Sighting,
+)
+from systemadmin.models import User
+from systemadmin.services.duties import accounts_of
+
+
+def account(*, account: User, **_rest: Any) -> list[int]:
+    """Return the account that is judged."""
+    return [account.pk]
+
+
+def account_of_anomaly(*, anomaly: Anomaly, **_rest: Any) -> list[int]:
+    """Return the account that the anomaly was found on."""
+    return [anomaly.account_id]
+
+
+def both_accounts(*, pair: RelatedAccount, **_rest: Any) -> list[int]:
+    """Return the two accounts of a pair."""
+    return [pair.low_id, pair.high_id]
+
+
+def own_members(*, actor: User, cluster: AccountCluster, **_rest: Any) -> Iterable[int]:
+    """Return the accounts of the actor in a cluster, which may be large."""
+    members = ClusterMember.objects.filter(cluster=cluster, account_id__in=accounts_of(actor.pk))
+    return members.values_list("account_id", flat=True)
+
+
+def own_behind(*, actor: User, identifier: Identifier, **_rest: Any) -> Iterable[int]:
+    """Return the accounts of the actor behind an identifier, which may be a crowd."""
+    seen = Sighting.objects.filter(identifier=identifier, account_id__in=accounts_of(actor.pk))
+    return seen.values_list("account_id", flat=True)

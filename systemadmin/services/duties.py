@@ -1,0 +1,126 @@
+"""Duties apart: nobody decides what concerns their own account or one confirmed as theirs."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import wraps
+from importlib import import_module
+from pkgutil import walk_packages
+from typing import Any, ParamSpec, TypeVar
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.utils.translation import gettext as _
+
+from systemadmin.errors import OwnInterest
+from systemadmin.foundation.sockets import collect
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+AccountIds = Iterable[int | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """A registered act over another account or its money."""
+
+    act: str
+    permission: str
+    function: str
+    summary: str
+
+
+_decisions: dict[str, Decision] = {}
+
+
+def decides(
+    act: str,
+    *,
+    permission: str,
+    concerns: Callable[..., AccountIds] | None,
+    actor: str = "actor",
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Register a service as a decision and refuse it before it runs where the actor is concerned.
+
+    `concerns` gets the keyword arguments of the call and returns ids of accounts. `permission` is
+    what the API and the admin ask for it; empty where members decide themselves. `actor` names the
+    argument that holds whoever acts. With `concerns=None` the service calls
+    `check_no_own_interest` itself, once it knows that something changes.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def decided(*args: P.args, **kwargs: P.kwargs) -> R:
+            person = kwargs.get(actor)
+            if person is not None and concerns is not None:
+                check_no_own_interest(actor=person, concerns=concerns(**kwargs), act=act)
+            return function(*args, **kwargs)
+
+        _decisions[act] = Decision(
+            act=act,
+            permission=permission,
+            function=f"{function.__module__}.{function.__qualname__}",
+            summary=(function.__doc__ or "").strip().partition("\n")[0],
+        )
+        return decided
+
+    return decorate
+
+
+def concerned_user(*, user: Any, **_rest: Any) -> list[int]:
+    """Return the account that a service takes as `user`."""
+    return [user.pk]
+
+
+def decisions() -> list[Decision]:
+    """Return every registered decision, ordered by act."""
+    for app in settings.ATALAYA_APPS:
+        package = import_module(f"{app}.services")
+        for found in walk_packages(package.__path__, f"{package.__name__}."):
+            import_module(found.name)
+    return [_decisions[act] for act in sorted(_decisions)]
+
+
+def check_no_own_interest(*, actor: Any, concerns: AccountIds, act: str) -> None:
+    """Raise `OwnInterest` where a decision concerns the actor or an account confirmed as theirs.
+
+    Superusers are refused too. Without an actor (system tasks) nothing is refused.
+    """
+    if actor is None:
+        return
+    ids = {pk for pk in concerns if pk is not None}
+    if not ids:
+        return
+    if actor.pk in ids or not ids.isdisjoint(accounts_of(actor.pk)):
+        raise _refusal(act)
+
+
+def accounts_of(account_id: int) -> set[int]:
+    """Return the ids of all accounts that are confirmed to belong to the account's owner."""
+    answers = (same(account_id) for same in collect("interests", "SAME_PERSON"))
+    return {account_id}.union(*answers)
+
+
+def _refusal(act: str) -> OwnInterest:
+    decision = _decisions.get(act)
+    permission = decision.permission if decision else ""
+    if not permission:
+        return OwnInterest(extra={"act": act, "permission": "", "roles": []})
+    roles = _roles_with(permission)
+    who = ", ".join([*roles, _("a superuser")])
+    return OwnInterest(
+        _(
+            "This concerns your own account, or one that is confirmed to be yours."
+            " Somebody else has to decide it: %(who)s."
+        )
+        % {"who": who},
+        extra={"act": act, "permission": permission, "roles": roles},
+    )
+
+
+def _roles_with(permission: str) -> list[str]:
+    app, codename = permission.split(".")
+    holders = Group.objects.filter(
+        permissions__content_type__app_label=app, permissions__codename=codename
+    )
+    return list(holders.order_by("name").values_list("name", flat=True))
