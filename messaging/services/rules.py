@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from messaging import content_checks, quotas
+from messaging import links, quotas
 from messaging.errors import (
     LinkNotAllowed,
     MessagesNotAccepted,
@@ -113,11 +113,11 @@ def has_written(user_id: int, *, to_id: int) -> bool:
 
 def check_content(sender: User, recipient: User, body: str, tier: Tier) -> None:
     """Refuse links that are not wanted from this sender."""
-    hosts = content_checks.link_hosts(body)
+    hosts = links.link_hosts(body)
     most = setting("messaging.max_links")
     if len(hosts) > most:
         raise TooManyLinks(_("A message may hold at most %(most)d links.") % {"most": most})
-    refused = content_checks.refused_host(hosts, setting("messaging.refused_domains"))
+    refused = links.refused_host(links.every_host(body), setting("messaging.refused_domains"))
     if refused:
         raise LinkNotAllowed(_("Links to %(host)s are not allowed.") % {"host": refused})
     foreign = [host for host in hosts if host != (urlsplit(settings.PUBLIC_URL).hostname or "")]
