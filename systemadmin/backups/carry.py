@@ -23,6 +23,11 @@ class Carried:
     restored database: they become NULL then. `replace` drops what was restored first: the live
     rows are the truth. Otherwise rows newer than the restored ones are appended, provided that
     the `proof` columns of the newest common row agree: else the histories are not the same.
+
+    When the live table has kept none of what was restored, that row is gone. Then the history is
+    the same if the table `vouched_by`, which comes earlier in the list and loses no row, was
+    shown to be the same. `retire` are the statements that remove the restored rows, as the live
+    ones were removed; {0} stands for the schema's prefix.
     """
 
     table: str
@@ -30,6 +35,8 @@ class Carried:
     references: tuple[tuple[str, str], ...] = ()
     replace: bool = False
     proof: tuple[str, ...] = ()
+    vouched_by: str = ""
+    retire: tuple[str, ...] = ()
 
 
 class Side:
@@ -77,6 +84,12 @@ class Side:
         query = f'SELECT coalesce(max("{item.key}"), 0) FROM {self.table(item.table)}'  # noqa: S608
         return int(self.rows(query)[0][0])
 
+    def oldest(self, item: Carried) -> int | None:
+        """The lowest key, None in an empty table."""
+        query = f'SELECT min("{item.key}") FROM {self.table(item.table)}'  # noqa: S608
+        lowest = self.rows(query)[0][0]
+        return None if lowest is None else int(lowest)
+
     def keys_after(self, item: Carried, key: int) -> list[int]:
         query = (
             f'SELECT "{item.key}" FROM {self.table(item.table)} WHERE "{item.key}" > {self.mark}'  # noqa: S608
@@ -110,40 +123,51 @@ def carry(source: Any, target: Any, tables: Sequence[Carried]) -> list[str]:
 
 def carry_tables(live: Side, restored: Side, tables: Sequence[Carried]) -> list[str]:
     """The same within a transaction that the caller has begun."""
-    return [said for item in tables for said in _carry_table(live, restored, item)]
+    proven: set[str] = set()
+    return [said for item in tables for said in _carry_table(live, restored, item, proven)]
 
 
-def _carry_table(live: Side, restored: Side, item: Carried) -> list[str]:
+def _carry_table(live: Side, restored: Side, item: Carried, proven: set[str]) -> list[str]:
+    """Carry one table; add its name to `proven` when a row on both sides showed one history."""
     there, here = restored.columns(item.table), live.columns(item.table)
     if item.key not in there or item.key not in here:
         return [f"{item.table} was not carried over: one side does not have it"]
+    newest = restored.newest(item)
     if item.replace:
         restored.connection.execute(f"DELETE FROM {restored.table(item.table)}")  # noqa: S608 - our own name
-    elif not _same_history(live, restored, item):
-        return [f"{item.table} was not carried over: the backup is of another history"]
+    elif newest and item.proof and _proof(live, item, newest) == _proof(restored, item, newest):
+        proven.add(item.table)
+    elif newest and item.proof:
+        if item.vouched_by not in proven or not _has_outlived(live, item, newest):
+            return [f"{item.table} was not carried over: the backup is of another history"]
+        for statement in item.retire:
+            restored.connection.execute(statement.format("public." if restored.is_postgres else ""))
     shared = sorted(there.keys() & here.keys() - {item.key})
     _copy_rows(live, restored, item, {name: there[name] for name in [item.key, *shared]})
+    _clear_references(restored, item, shared)
+    restored.advance_sequence(item)
+    return []
+
+
+def _clear_references(restored: Side, item: Carried, columns: Sequence[str]) -> None:
     for column, target in item.references:
-        if column in shared:
+        if column in columns:
             restored.connection.execute(
                 f'UPDATE {restored.table(item.table)} SET "{column}" = NULL'  # noqa: S608
                 f' WHERE "{column}" IS NOT NULL'
                 f' AND "{column}" NOT IN (SELECT id FROM {restored.table(target)})'
             )
-    restored.advance_sequence(item)
-    return []
 
 
-def _same_history(live: Side, restored: Side, item: Carried) -> bool:
-    newest = restored.newest(item)
-    if not newest or not item.proof:
-        return True
+def _proof(side: Side, item: Carried, key: int) -> list[tuple[Any, ...]]:
+    query = f"SELECT {side.select(item.proof)} FROM {side.table(item.table)}"  # noqa: S608
+    return side.rows(f'{query} WHERE "{item.key}" = {key}')
 
-    def proof(side: Side) -> list[tuple[Any, ...]]:
-        query = f"SELECT {side.select(item.proof)} FROM {side.table(item.table)}"  # noqa: S608
-        return side.rows(f'{query} WHERE "{item.key}" = {newest}')
 
-    return proof(live) == proof(restored)
+def _has_outlived(live: Side, item: Carried, newest: int) -> bool:
+    """Whether the live table has kept nothing up to the newest restored row."""
+    oldest = live.oldest(item)
+    return oldest is not None and oldest > newest
 
 
 def _copy_rows(live: Side, restored: Side, item: Carried, types: dict[str, str]) -> None:

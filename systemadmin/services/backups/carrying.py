@@ -9,15 +9,34 @@ from django.utils import timezone
 from systemadmin.backups.carry import Carried, Side
 
 USERS: Final = "systemadmin_user"
+STATEMENTS: Final = "systemadmin_auditstatement"
+RETIRED: Final = f"SELECT coalesce(max(position), 0) FROM {{0}}{STATEMENTS} WHERE kind = 'retired'"  # noqa: S608
 CARRIED: Final = (
     # Restored from wherever: this database stays the installation that it is.
     Carried("systemadmin_installation", replace=True),
     Carried("systemadmin_backup", references=(("actor_id", USERS),), replace=True),
     Carried("systemadmin_backupverification", references=(("actor_id", USERS),), replace=True),
     Carried("systemadmin_restore", references=(("actor_id", USERS),), replace=True),
-    Carried("systemadmin_auditentry", proof=("action", "target_id", "request_id", "mac")),
-    Carried("systemadmin_auditseal", key="position", proof=("entry_id", "chain_hash")),
-    Carried("systemadmin_auditstatement", proof=("kind", "position", "signature")),
+    # Statements are never removed, so they come first: they show that a trail whose old rows
+    # retention has removed is the restored one's continuation, and with retention's statement
+    # among them the triggers let the same rows go from the restored trail.
+    Carried(STATEMENTS, proof=("kind", "position", "signature")),
+    Carried(
+        "systemadmin_auditentry",
+        proof=("action", "target_id", "request_id", "mac"),
+        vouched_by=STATEMENTS,
+        retire=(
+            "DELETE FROM {0}systemadmin_auditentry WHERE id IN (SELECT entry_id"  # noqa: S608
+            f" FROM {{0}}systemadmin_auditseal WHERE position <= ({RETIRED}))",
+        ),
+    ),
+    Carried(
+        "systemadmin_auditseal",
+        key="position",
+        proof=("entry_id", "chain_hash"),
+        vouched_by=STATEMENTS,
+        retire=(f"DELETE FROM {{0}}systemadmin_auditseal WHERE position <= ({RETIRED})",),  # noqa: S608
+    ),
     Carried("systemadmin_auditverification", references=(("actor_id", USERS),), replace=True),
 )
 
