@@ -102,6 +102,11 @@ class Walk:
             self._add(state, Fault("rows removed", missing, detail=f"before position {first}"))
         return state
 
+    def skip_to(self, state: WalkState) -> None:
+        """Go on from another state; faults found so far stay."""
+        self.state.position, self.state.entry = state.position, state.entry
+        self.state.chain, self.state.sealed_at = state.chain, state.sealed_at
+
     def _known_before(self, first: int) -> str | None:
         for stub in self.retired:
             if stub.position == first - 1:

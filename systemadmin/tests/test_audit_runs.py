@@ -10,8 +10,15 @@ from systemadmin import audit
 from systemadmin.audit_guard import missing_guards
 from systemadmin.foundation import queue
 from systemadmin.foundation.testing import assert_constant_queries, problem, triggers_off
-from systemadmin.models import Alert, AuditEntry, AuditStatement, AuditVerification, Notification
-from systemadmin.services import audit_heads, audit_runs, audit_walk
+from systemadmin.models import (
+    Alert,
+    AuditEntry,
+    AuditSeal,
+    AuditStatement,
+    AuditVerification,
+    Notification,
+)
+from systemadmin.services import audit_heads, audit_runs, audit_verification, audit_walk
 from systemadmin.services.audit_chain import seal_audit_trail
 from systemadmin.services.audit_verification import verify_since_checkpoint
 from systemadmin.services.configuration import change_settings
@@ -138,6 +145,29 @@ def test_a_restore_verifies_only_what_is_newer_than_the_checkpoint(trail, monkey
     assert 0 < len(seen) <= 3
     forge(seen[-1])
     assert verify_since_checkpoint().first_fault.kind == "row changed"
+
+
+def test_a_restore_computes_few_codes_without_a_checkpoint_too(trail, monkeypatch):
+    seen = []
+    original = audit_walk.read_rows
+    monkeypatch.setattr(audit_walk, "read_rows", lambda ids: seen.extend(ids) or original(ids))
+    monkeypatch.setattr(audit_verification, "NEWEST", 3)
+    assert verify_since_checkpoint().holds
+    assert len(seen) == 3
+    forge(trail[-1])
+    assert verify_since_checkpoint().first_fault.kind == "row changed"
+
+
+def test_a_restore_misses_old_rows_and_links_that_are_gone(trail, monkeypatch):
+    monkeypatch.setattr(audit_verification, "NEWEST", 3)
+    _second, third = AuditSeal.objects.filter(position__in=[2, 3]).order_by("position")
+    with triggers_off() as cursor:
+        cursor.execute("DELETE FROM systemadmin_auditentry WHERE id = %s", [third.entry_id])
+    fault = verify_since_checkpoint().first_fault
+    assert (fault.kind, fault.position) == ("row removed", 3)
+    with triggers_off() as cursor:
+        cursor.execute("DELETE FROM systemadmin_auditseal WHERE position IN (2, 3)")
+    assert verify_since_checkpoint().first_fault.kind == "rows removed"
 
 
 def test_a_checkpoint_of_a_forger_is_not_believed(trail):
