@@ -23,7 +23,7 @@ from systemadmin.foundation.admin import (
 from systemadmin.foundation.errors import DomainError
 from systemadmin.models import Backup, BackupVerification, Restore
 from systemadmin.services import backups
-from systemadmin.services.backups.installation import current_installation
+from systemadmin.services.installation import current_installation
 
 CHART_POINTS = 60
 CHART_WIDTH, CHART_HEIGHT = 900, 160

@@ -21,7 +21,7 @@ from systemadmin.foundation.api import (
 )
 from systemadmin.models import Backup, BackupVerification, Restore
 from systemadmin.services import backups
-from systemadmin.services.backups.installation import current_installation
+from systemadmin.services.installation import current_installation
 
 
 class BackupSerializer(serializers.ModelSerializer):

@@ -8,20 +8,22 @@ and an older copy of the database.
 
 import json
 import logging
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from systemadmin.audit_content import microseconds
+from systemadmin.audit import is_authentic
+from systemadmin.audit_content import COLUMNS, canonical, microseconds
 from systemadmin.backups.errors import BackupError
 from systemadmin.backups.vault import open_vault
 from systemadmin.foundation.sockets import setting
-from systemadmin.models import Alert, AuditStatement
+from systemadmin.models import Alert, AuditEntry, AuditStatement
 from systemadmin.services.alerts import raise_alert, resolve_alert
 from systemadmin.services.audit_chain import chain_end, links_at, seal_audit_trail
 from systemadmin.services.audit_statements import (
@@ -33,6 +35,7 @@ from systemadmin.services.audit_statements import (
     state,
     store_statement,
 )
+from systemadmin.services.installation import CHANGED, current_installation
 
 logger = logging.getLogger("atalaya.audit")
 
@@ -54,11 +57,20 @@ def database_name() -> str:
 
 
 def current_head() -> Statement | None:
-    """Return the signed head of the chain, None while nothing is sealed."""
+    """Return the signed head of the chain, None while nothing is sealed.
+
+    It names the installation, and those that this one was a copy of.
+    """
     end = chain_end()
     if not end.position:
         return None
-    body = {"chain": end.chain_hash, "entry": end.entry_id, "database": database_name()}
+    body = {
+        "chain": end.chain_hash,
+        "entry": end.entry_id,
+        "database": database_name(),
+        "installation": current_installation(),
+        "was": sorted(identities_left()),
+    }
     return sign_statement(Kind.HEAD, end.position, body)
 
 
@@ -66,6 +78,22 @@ def head_for_manifest() -> dict[str, Any]:
     """Return the head as a backup's manifest holds it; empty while nothing is sealed."""
     head = current_head()
     return head.as_json() if head else {}
+
+
+def identities_left() -> dict[str, datetime]:
+    """Return the identities that this database had before, with the moments it left them.
+
+    From the audit rows of those changes that carry our code: an identity that somebody wrote
+    into the table must not make this installation's own heads look like another's.
+    """
+    changes = AuditEntry.objects.filter(action=CHANGED).order_by("id")
+    left: dict[str, datetime] = {}
+    for values in changes.values_list(*COLUMNS):
+        row = dict(zip(COLUMNS, values, strict=True))
+        if row["kid"] and is_authentic(values, canonical(values[:-1])):
+            left[str(row["before"].get("uid"))] = row["occurred_at"]
+    left.pop(current_installation(), None)
+    return left
 
 
 def text_of(head: Statement) -> str:
@@ -152,13 +180,31 @@ def outside_heads() -> tuple[list[Statement], list[str]]:
         except Exception as error:  # the storage may be away: verify what can be verified
             logger.warning("outside heads could not be read", exc_info=True)
             notes.append(_("Heads in the storage could not be read: %s") % type(error).__name__)
-    name = database_name()
+    left = identities_left()
     ours = [
         head
         for head in heads
-        if head.is_ours and head.kind == Kind.HEAD and head.body.get("database") == name
+        if head.is_ours and head.kind == Kind.HEAD and _is_of_this_database(head, left)
     ]
     return ours, notes
+
+
+def _is_of_this_database(head: Statement, left: Mapping[str, datetime]) -> bool:
+    """Whether the head is of this installation, or of the one that it was at that moment.
+
+    Heads from before they named an installation, and heads of one that we cannot be shown to
+    differ from, are told apart by the database's name.
+    """
+    maker, own = head.body.get("installation"), current_installation()
+    if maker == own:
+        return True
+    if head.body.get("database") != database_name():
+        return False
+    if not maker:
+        return True
+    if settings.INSTALLATION_ID or own in head.body.get("was", ()):
+        return False
+    return maker not in left or head.made_at < left[maker]
 
 
 def _from_files() -> list[Statement]:

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from systemadmin.services.backups import import_backups
-from systemadmin.services.backups.installation import is_own
+from systemadmin.services.installation import is_own
 
 
 class Command(BaseCommand):

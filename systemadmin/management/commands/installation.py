@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from systemadmin.services.backups.installation import (
+from systemadmin.services.installation import (
     change_installation,
     current_installation,
     installation_name,

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from systemadmin.models import Backup
-from systemadmin.services.backups.installation import current_installation
+from systemadmin.services.installation import current_installation
 
 
 class Command(BaseCommand):

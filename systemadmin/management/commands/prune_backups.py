@@ -8,7 +8,7 @@ from systemadmin.backups.errors import BackupError
 from systemadmin.foundation.errors import DomainError
 from systemadmin.models import Backup
 from systemadmin.services.backups import plan_retention, prune_backups
-from systemadmin.services.backups.installation import current_installation
+from systemadmin.services.installation import current_installation
 
 
 class Command(BaseCommand):

@@ -12,8 +12,8 @@ from systemadmin.foundation.errors import DomainError, InvalidInput
 from systemadmin.foundation.parsing import is_whole_number
 from systemadmin.models import Backup
 from systemadmin.services.backups import import_backups, restore_backup
-from systemadmin.services.backups.installation import current_installation
 from systemadmin.services.backups.rescuing import rescue
+from systemadmin.services.installation import current_installation
 
 
 class Command(BaseCommand):

@@ -10,8 +10,8 @@ from systemadmin.backups.errors import BackupError
 from systemadmin.backups.manifest import Manifest
 from systemadmin.backups.vault import PREFIX, Vault, open_vault
 from systemadmin.models import Backup, User
-from systemadmin.services.backups.installation import current_installation
 from systemadmin.services.backups.records import fill
+from systemadmin.services.installation import current_installation
 
 
 @dataclass

@@ -17,11 +17,6 @@ from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import Backup, User
 from systemadmin.services.audit_heads import head_for_manifest
-from systemadmin.services.backups.installation import (
-    current_installation,
-    installation_name,
-    remember_installation,
-)
 from systemadmin.services.backups.reaping import reap_interrupted
 from systemadmin.services.backups.records import (
     app_version,
@@ -36,6 +31,11 @@ from systemadmin.services.backups.records import (
     tell_success,
 )
 from systemadmin.services.backups.retiring import prune_after_schedule
+from systemadmin.services.installation import (
+    current_installation,
+    installation_name,
+    remember_installation,
+)
 
 logger = logging.getLogger("atalaya.backups")
 

@@ -24,7 +24,6 @@ from systemadmin.foundation.sockets import setting
 from systemadmin.models import Backup, BackupVerification, User
 from systemadmin.querysets.backups import CLOCK_TOLERANCE
 from systemadmin.services.alerts import resolve_alert
-from systemadmin.services.backups.installation import current_installation
 from systemadmin.services.backups.records import (
     begin,
     end,
@@ -33,6 +32,7 @@ from systemadmin.services.backups.records import (
     refuse_inside_transaction,
     tell_failure,
 )
+from systemadmin.services.installation import current_installation
 
 logger = logging.getLogger("atalaya.backups")
 

@@ -14,13 +14,13 @@ from systemadmin.backups.vault import Vault, open_vault
 from systemadmin.errors import RestoreNotConfirmed, RestoreOfAnotherInstallation
 from systemadmin.services.audit_runs import note_restored_trail
 from systemadmin.services.backups.importing import import_backups
-from systemadmin.services.backups.installation import (
+from systemadmin.services.backups.reaping import reap_interrupted
+from systemadmin.services.backups.records import drop_connections, exclusive
+from systemadmin.services.installation import (
     change_installation,
     current_installation,
     known_here,
 )
-from systemadmin.services.backups.reaping import reap_interrupted
-from systemadmin.services.backups.records import drop_connections, exclusive
 
 
 def rescue(name: str | None, confirm: str, confirm_installation: str = "") -> tuple[str, list[str]]:

@@ -40,7 +40,6 @@ from systemadmin.foundation.sockets import setting
 from systemadmin.models import Backup, Restore, User
 from systemadmin.services.audit_runs import note_restored_trail
 from systemadmin.services.backups.carrying import CARRIED, mark_done
-from systemadmin.services.backups.installation import current_installation
 from systemadmin.services.backups.making import make_safety_backup
 from systemadmin.services.backups.reaping import reap_interrupted
 from systemadmin.services.backups.records import (
@@ -54,6 +53,7 @@ from systemadmin.services.backups.records import (
     refuse_inside_transaction,
     tell_failure,
 )
+from systemadmin.services.installation import current_installation
 
 logger = logging.getLogger("atalaya.backups")
 

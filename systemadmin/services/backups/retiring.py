@@ -17,8 +17,8 @@ from systemadmin.backups.vault import Vault, open_vault
 from systemadmin.errors import BackupFailed, BackupWorkInProgress
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import Backup, User
-from systemadmin.services.backups.installation import current_installation
 from systemadmin.services.backups.records import exclusive, tell_failure
+from systemadmin.services.installation import current_installation
 
 logger = logging.getLogger("atalaya.backups")
 

@@ -14,11 +14,11 @@ from systemadmin.foundation.sockets import setting
 from systemadmin.models import Backup
 from systemadmin.querysets.backups import CLOCK_TOLERANCE
 from systemadmin.services.alerts import raise_alert, resolve_alert
-from systemadmin.services.backups.installation import current_installation
 from systemadmin.services.backups.making import request_backup
 from systemadmin.services.backups.proving import request_verification, verification_is_due
 from systemadmin.services.backups.reaping import reap_interrupted
 from systemadmin.services.backups.records import tell_failure
+from systemadmin.services.installation import current_installation
 
 logger = logging.getLogger("atalaya.backups")
 

@@ -22,11 +22,6 @@ from systemadmin.errors import BackupFailed, BackupWorkInProgress, MigrationFail
 from systemadmin.foundation.sockets import setting
 from systemadmin.models import Backup, Installation
 from systemadmin.services.audit_heads import head_for_manifest
-from systemadmin.services.backups.installation import (
-    current_installation,
-    installation_name,
-    remember_installation,
-)
 from systemadmin.services.backups.making import record_created
 from systemadmin.services.backups.records import (
     app_version,
@@ -34,6 +29,11 @@ from systemadmin.services.backups.records import (
     exclusive,
     fill,
     refuse_inside_transaction,
+)
+from systemadmin.services.installation import (
+    current_installation,
+    installation_name,
+    remember_installation,
 )
 
 logger = logging.getLogger("atalaya.backups")

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from systemadmin.backups.vault import new_name
 from systemadmin.models import Backup, Restore
-from systemadmin.services.backups.installation import current_installation
+from systemadmin.services.installation import current_installation
 
 
 class BackupFactory(factory.django.DjangoModelFactory):

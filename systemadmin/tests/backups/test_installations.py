@@ -26,11 +26,11 @@ from systemadmin.services.backups import (
     set_pinned,
     tend_backups,
 )
-from systemadmin.services.backups.installation import (
+from systemadmin.services.backups.rescuing import rescue
+from systemadmin.services.installation import (
     current_installation,
     known_here,
 )
-from systemadmin.services.backups.rescuing import rescue
 from systemadmin.tests.backups.conftest import OwnDatabase, _new_database
 from systemadmin.tests.backups.factories import BackupFactory, grow_old
 

@@ -20,8 +20,8 @@ from systemadmin.backups.vault import open_vault
 from systemadmin.models import AuditEntry, Backup, User
 from systemadmin.services.backups import upgrade
 from systemadmin.services.backups.importing import import_backups
-from systemadmin.services.backups.installation import current_installation
 from systemadmin.services.backups.records import drop_connections
+from systemadmin.services.installation import current_installation
 from systemadmin.tests.backups.conftest import OwnDatabase, _new_database, _use
 
 pytestmark = pytest.mark.slow

@@ -10,6 +10,7 @@ from systemadmin.models import Backup, Installation, User
 from systemadmin.models.backups import new_uid
 
 MARKER = "installation"
+CHANGED = "systemadmin.installation.changed"
 
 
 def current_installation() -> str:
@@ -35,7 +36,7 @@ def change_installation(*, actor: User | None = None, uid: str = "") -> str:
     before, row.uid = row.uid, uid or new_uid()
     row.save()
     audit.record(
-        "systemadmin.installation.changed",
+        CHANGED,
         actor=actor,
         target=row,
         before={"uid": before},
