@@ -276,6 +276,9 @@ AXES_VERBOSE = False
 AXES_ENABLE_ACCESS_FAILURE_LOG = False
 AXES_CLIENT_IP_CALLABLE = "systemadmin.foundation.client_ip.lockout_address"
 AXES_LOCKOUT_CALLABLE = "systemadmin.foundation.api.problems.locked_out"
+# People type passwords into the name field: neither rows nor log lines hold what was typed.
+AXES_USERNAME_CALLABLE = "systemadmin.services.sign_in_lock.name_for_axes"
+AXES_SENSITIVE_PARAMETERS = ["username", "password", "otp_code", "csrfmiddlewaretoken"]
 OTP_TOTP_ISSUER = "Atalaya"
 
 # -- API -----------------------------------------------------------------------

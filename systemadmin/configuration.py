@@ -30,6 +30,14 @@ BACKUP_SETTINGS = [
         description=_("Networks that are never blocked."),
     ),
     Setting(
+        key="sign_in.keep_failures_days",
+        type=int,
+        default=7,
+        min=1,
+        max=90,
+        description=_("Days for which failed sign-ins are kept, with hashed names."),
+    ),
+    Setting(
         key="ratelimit.backup",
         type="rate",
         default="6/h",

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from axes.handlers.proxy import AxesProxyHandler
 from django.contrib.auth import authenticate, update_session_auth_hash
 from django.contrib.auth import logout as django_logout
 from django.contrib.auth import password_validation as validation
@@ -19,7 +18,6 @@ from django_otp.models import Device
 from systemadmin import audit
 from systemadmin.errors import InvalidCredentials, OtpInvalid, SignInLocked, SignInSuspended
 from systemadmin.events import user_logged_in, user_login_failed
-from systemadmin.foundation.client_ip import lockout_address
 from systemadmin.foundation.context import current
 from systemadmin.foundation.errors import InvalidInput, NotAllowed
 from systemadmin.models import ApiToken, Demo2FASession, User, UserSession
@@ -78,7 +76,7 @@ def login(
         note_signed_in(user, device=device.fingerprint, token=signed_in.token)
         update_last_login(User, user)
     # Only now: a password alone must not wipe the count of wrong codes.
-    AxesProxyHandler.reset_attempts(ip_address=lockout_address(http), username=user.get_username())
+    sign_in_lock.forget_failures(http=http, username=user.get_username())
     return signed_in
 
 

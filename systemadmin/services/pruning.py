@@ -8,7 +8,7 @@ from systemadmin.foundation.api.idempotency import KEEP
 from systemadmin.foundation.batches import Batch
 from systemadmin.foundation.queue import prune_finished
 from systemadmin.models import IdempotencyKey
-from systemadmin.services import batch_failures, sessions
+from systemadmin.services import batch_failures, sessions, sign_in_lock
 from systemadmin.services.audit_retention import retire_audit_entries
 from systemadmin.services.blocked_networks import lift_expired
 
@@ -22,6 +22,7 @@ def prune_expired() -> dict[str, int]:
         blocked_networks=lift_expired,
         idempotency_keys=lambda: _forget_keys(now - KEEP),
         sessions=sessions.sweep,
+        failed_sign_ins=sign_in_lock.prune_failures,
         tasks=lambda: prune_finished(now - timedelta(days=7)),
         failed_rows=batch_failures.forget_old,
         audit_entries=retire_audit_entries,

@@ -8,13 +8,15 @@
   the password with that code passes both. An authenticator code passes the hold of a name.
 
 During a lock every other answer is the same, whether the password was right or not.
+
+Names of failed sign-ins are kept as keyed hashes only: people type passwords into the name field.
 """
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from axes.handlers.database import AxesDatabaseHandler
-from axes.helpers import get_client_username
+from axes.handlers.proxy import AxesProxyHandler
 from axes.models import AccessAttempt
 from django.conf import settings
 from django.db.models import Max, Sum
@@ -27,9 +29,10 @@ from systemadmin.backends import AccountBackend
 from systemadmin.errors import SignInLocked
 from systemadmin.foundation.addresses import network_of
 from systemadmin.foundation.client_ip import lockout_address
-from systemadmin.foundation.crypto import keyed_hashes
+from systemadmin.foundation.crypto import keyed_hash, keyed_hashes
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.queue import enqueue
+from systemadmin.foundation.sockets import setting
 from systemadmin.models import AuditEntry, User
 from systemadmin.services import two_factor
 from systemadmin.services.notifications import notify_user
@@ -40,6 +43,7 @@ KNOWN_FOR: Final = timedelta(days=90)
 # Sign-ins that are looked at for networks of the owner.
 _LOOKED_AT: Final = 200
 CODE_SECONDS: Final = 3600
+_NAME_PURPOSE: Final = "sign-in-name"
 _CODE_PURPOSE: Final = "sign-in-code"
 SEND_CODE: Final = "systemadmin.tasks.send_sign_in_code"
 
@@ -51,7 +55,7 @@ class LockoutHandler(AxesDatabaseHandler):
         """Return whether this sign-in is refused without a look at the password."""
         if super().is_locked(request, credentials):
             return True
-        username = get_client_username(request, credentials)
+        username = _typed_name(request, credentials)
         if not username or not is_held(username, lockout_address(request)):
             return False
         request.sign_in_name_held = True
@@ -63,9 +67,38 @@ def is_held(username: str, network: str) -> bool:
     return _failures(username)["total"] >= NAME_LIMIT and not _is_known(username, network)
 
 
+def _typed_name(request: Any, credentials: dict[str, Any] | None) -> str | None:
+    field = settings.AXES_USERNAME_FORM_FIELD
+    data = credentials or getattr(request, "data", request.POST)
+    return data.get(field)
+
+
+def kept_name(name: str) -> str:
+    """Return what is stored of a name that somebody failed to sign in with: a keyed hash."""
+    return keyed_hash(name, purpose=_NAME_PURPOSE)
+
+
+def name_for_axes(request: Any, credentials: dict[str, Any] | None = None) -> str | None:
+    """Return the name of a sign-in as django-axes stores, compares and logs it."""
+    name = _typed_name(request, credentials)
+    return kept_name(name) if name else None
+
+
+def forget_failures(*, http: HttpRequest, username: str) -> None:
+    """Delete the failures of a name from the network of the caller."""
+    AxesProxyHandler.reset_attempts(ip_address=lockout_address(http), username=kept_name(username))
+
+
+def prune_failures() -> int:
+    """Delete failed sign-ins that are older than the setting allows; returns how many."""
+    days = timedelta(days=setting("sign_in.keep_failures_days"))
+    old = AccessAttempt.objects.filter(attempt_time__lt=timezone.now() - days)
+    return old.delete()[0]
+
+
 def _failures(username: str) -> dict[str, Any]:
     since = timezone.now() - settings.AXES_COOLOFF_TIME
-    rows = AccessAttempt.objects.filter(username=username, attempt_time__gt=since)
+    rows = AccessAttempt.objects.filter(username=kept_name(username), attempt_time__gt=since)
     return rows.aggregate(total=Sum("failures_since_start", default=0), last=Max("attempt_time"))
 
 
@@ -84,7 +117,9 @@ def refusal(http: HttpRequest, username: str) -> SignInLocked:
     if getattr(http, "sign_in_name_held", False):
         last = _failures(username)["last"]
     else:
-        pair = AccessAttempt.objects.filter(username=username, ip_address=lockout_address(http))
+        pair = AccessAttempt.objects.filter(
+            username=kept_name(username), ip_address=lockout_address(http)
+        )
         last = pair.aggregate(last=Max("attempt_time"))["last"]
     end: datetime = (last or timezone.now()) + settings.AXES_COOLOFF_TIME
     wait = max(1, int((end - timezone.now()).total_seconds() + 0.999))

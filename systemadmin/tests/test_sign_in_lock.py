@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from systemadmin.foundation.queue import drain
 from systemadmin.foundation.testing import problem
-from systemadmin.models import Notification, User
+from systemadmin.models import AuditEntry, Notification, User
 from systemadmin.services import sign_in_lock, two_factor
 from systemadmin.tests.factories import PASSWORD, StaffFactory, totp_code, totp_device_for
 
@@ -35,7 +35,7 @@ def guess_from_everywhere(user, count=sign_in_lock.NAME_LIMIT):
     """Failures of a name from many networks, as they are counted."""
     AccessAttempt.objects.bulk_create(
         AccessAttempt(
-            username=user.username,
+            username=sign_in_lock.kept_name(user.username),
             ip_address=f"198.51.100.{number}",
             user_agent="x",
             failures_since_start=1,
@@ -237,3 +237,63 @@ class TestOneTimeCode:
         code = sent_code()
         totp_device_for(member)
         problem(sign_in(api, member, otp_code=code), 429, "locked_out")
+
+
+class TestTypedNames:
+    """People type passwords into the name field."""
+
+    TYPED = "My-secret-word-77"
+
+    def stored(self):
+        from axes.models import AccessFailureLog, AccessLog
+
+        found = []
+        for model in (AccessAttempt, AccessLog, AccessFailureLog, AuditEntry, Notification):
+            found += [repr(row) for row in model.objects.values()]
+        return "\n".join(found)
+
+    @pytest.mark.parametrize("door", ["api", "admin", "query"])
+    def test_no_row_and_no_log_line_holds_what_was_typed(self, api, caplog, door):
+        caplog.set_level("DEBUG")
+        fields = {"username": self.TYPED, "password": "x", "otp_code": self.TYPED}
+        for _ in range(6):
+            if door == "api":
+                api.post(LOGIN, fields)
+            elif door == "admin":
+                Client().post("/admin/login/", fields)
+            else:
+                Client().post(f"/admin/login/?username={self.TYPED}", fields)
+        assert AccessAttempt.objects.count() == 1
+        assert self.TYPED not in self.stored()
+        lines = [r.getMessage() for r in caplog.records if r.name.startswith(("axes", "atalaya"))]
+        assert self.TYPED not in "\n".join(lines)
+
+    def test_names_still_lock_apart(self, api, member, other_member):
+        assert fail(api, member, times=5).status_code == 429
+        assert sign_in(api, member).status_code == 429
+        assert sign_in(api, other_member).status_code == 200
+
+    def test_the_hash_needs_the_key(self, settings):
+        before = sign_in_lock.kept_name("marta")
+        settings.SECRET_KEY = "another" * 8
+        assert sign_in_lock.kept_name("marta") != before
+
+    def test_old_failures_are_pruned(self, api, member):
+        from systemadmin.services.pruning import prune_expired
+
+        fail(api, member)
+        assert prune_expired()["failed_sign_ins"] == 0
+        AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(days=8))
+        assert prune_expired()["failed_sign_ins"] == 1
+
+    def test_the_migration_removes_what_was_kept_in_clear(self):
+        from importlib import import_module
+        from types import SimpleNamespace
+
+        from django.apps import apps
+        from django.db import connection
+
+        guess_from_everywhere(SimpleNamespace(username=self.TYPED), count=2)
+        migration = import_module("systemadmin.migrations.0007_forget_typed_names")
+        migration.forget_names(apps, SimpleNamespace(connection=connection))
+        assert not AccessAttempt.objects.exists()
