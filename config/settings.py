@@ -31,6 +31,12 @@ IS_WORKER = len(sys.argv) > 1 and sys.argv[1] == "qcluster"
 
 DEBUG = env.bool("DJANGO_DEBUG", default=False)
 DEMO_MODE = env.bool("DEMO_MODE", default=False)
+if DEMO_MODE and not (DEBUG or TESTING or env.bool("DEMO_MODE_IN_PUBLIC", default=False)):
+    raise ImproperlyConfigured(
+        "DEMO_MODE is on without DJANGO_DEBUG: anyone who reaches this server can sign in with "
+        "the published demo passwords. Unset DEMO_MODE, or set DEMO_MODE_IN_PUBLIC=1 too if "
+        "this is a public demo without real members."
+    )
 SECRET_KEY = env.str("DJANGO_SECRET_KEY", default="")
 if not SECRET_KEY:
     if not (DEBUG or TESTING):
@@ -51,7 +57,8 @@ PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000")
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
 # Requests that one web process works on at a time (config/gateway.py).
 WEB_THREADS = env.int("WEB_THREADS", default=16)
-REQUIRE_STAFF_2FA = env.bool("REQUIRE_STAFF_2FA", default=not (DEBUG or DEMO_MODE))
+# Demo mode changes nothing for real accounts; demo staff have the demo code.
+REQUIRE_STAFF_2FA = env.bool("REQUIRE_STAFF_2FA", default=not DEBUG)
 GEOIP_PATH = env.str("GEOIP_PATH", default="")
 
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()

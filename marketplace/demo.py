@@ -56,6 +56,8 @@ from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.sockets import DemoWorld
 
 PREFIX = "demo-"
+# Configuration: what a real order or product uses stays when the demo is removed.
+SHARED = [Category, CommissionRule, CommissionRuleVersion, ReasonTemplate]
 DAYS = 180
 PRODUCTS, ORDERS = 60, 160
 TREE = {

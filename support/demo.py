@@ -16,6 +16,7 @@ from support.models import (
     ReplyTemplate,
     SlaBreach,
     SlaPolicy,
+    SlaPolicyVersion,
     Ticket,
     TicketEvent,
     TicketRating,
@@ -34,6 +35,8 @@ from support.services.tickets import finish, lock_ticket
 from systemadmin.foundation.sockets import DemoWorld
 
 PREFIX = "demo-"
+# Configuration: what a real ticket uses stays when the demo is removed.
+SHARED = [BusinessCalendar, Category, Faq, ReplyTemplate, SlaPolicy, SlaPolicyVersion]
 TICKETS = 40
 CATEGORIES = {
     "orders": ("Orders", "Pedidos"),

@@ -30,6 +30,8 @@ class DemoRows:
     rows: Rows
     blockers: list[str] = field(default_factory=list)
     mentions: list[tuple[models.ForeignKey, list[Any]]] = field(default_factory=list)
+    # Shared configuration that real rows use: it is no demo data any more.
+    in_use: Rows = field(default_factory=dict)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -135,7 +137,18 @@ def find_demo_rows() -> DemoRows:
     while pending:
         pending = _follow(found, pending)
     # A row met as a blocker may have turned out to be demo by another way.
-    return _find_references(DemoRows(found.rows))
+    found = _find_references(DemoRows(found.rows))
+    while found.in_use:
+        # What stays may use other configuration in turn.
+        for model, keys in found.in_use.items():
+            found.rows[model] -= keys
+        found = _find_references(DemoRows(found.rows))
+    return found
+
+
+def _shared_models() -> set[type[Model]]:
+    """The tables of configuration that demo and real rows share."""
+    return set(sockets.collect("demo", "SHARED"))
 
 
 def _references(model: type[Model]) -> Iterator[models.ForeignKey]:
@@ -180,6 +193,7 @@ def _is_of_real_account(row: Model, demo_users: set[Any]) -> bool:
 
 def _find_references(found: DemoRows) -> DemoRows:
     """Sort what real rows hold on to demo rows into dependence and mere mention."""
+    shared = _shared_models()
     for model, keys in found.rows.items():
         for foreign_key in _references(model):
             if foreign_key.remote_field.on_delete is DO_NOTHING and not foreign_key.db_constraint:
@@ -188,7 +202,10 @@ def _find_references(found: DemoRows) -> DemoRows:
             real = [row for row in _pointing(foreign_key, keys) if row.pk not in mine]
             if not real:
                 continue
-            if foreign_key.remote_field.on_delete in (SET_NULL, SET_DEFAULT):
+            if model in shared:
+                used = {getattr(row, foreign_key.attname) for row in real}
+                found.in_use.setdefault(model, set()).update(used)
+            elif foreign_key.remote_field.on_delete in (SET_NULL, SET_DEFAULT):
                 found.mentions.append((foreign_key, [row.pk for row in real]))
             else:
                 found.blockers += [_name(row, foreign_key) for row in real]

@@ -202,8 +202,13 @@ def end_all(*, actor: User | None, user: User, keep: Any = None, reason: str = "
 
 @transaction.atomic
 def end_all_of_members(*, actor: User, reason: str) -> int:
-    """Log out everyone but staff; returns how many sessions and tokens ended."""
+    """Log out everyone but staff; returns how many sessions and tokens ended.
+
+    A demo account logs out demo accounts only.
+    """
     members = Q(user__is_staff=False, user__is_superuser=False)
+    if actor.is_demo:
+        members &= Q(user__is_demo=True)
     ended = _delete_tokens(ApiToken.objects.filter(members))
     ended += _end_web(UserSession.objects.filter(members))
     audit.record(

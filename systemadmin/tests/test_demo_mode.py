@@ -212,6 +212,7 @@ def test_a_demo_session_survives_a_restart_and_not_the_end_of_demo_mode(tmp_path
         "DJANGO_ALLOWED_HOSTS": "testserver",
         "DJANGO_TLS": "0",
         "REQUIRE_STAFF_2FA": "1",
+        "DEMO_MODE_IN_PUBLIC": "1",
     }
     if django_settings.REDIS_URL:
         # With Redis the database has no table to count in.

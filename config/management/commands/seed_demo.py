@@ -14,6 +14,7 @@ from systemadmin import audit
 from systemadmin.foundation import sockets
 from systemadmin.foundation.context import context
 from systemadmin.services.demo import has_demo_rows
+from systemadmin.services.demo_2fa import demo_code
 from systemadmin.services.notifications import hold_back_demo_notices
 
 
@@ -44,3 +45,5 @@ class Command(BaseCommand):
                 self.stdout.write(f"  {name:<12} {time.perf_counter() - began:5.1f} s")
             hold_back_demo_notices()
             audit.record("systemadmin.demo.seeded", actor=None, metadata={"seed": seed})
+        if settings.REQUIRE_STAFF_2FA:
+            self.stdout.write(f"  Demo staff enter the one-time code {demo_code()}.")
