@@ -294,6 +294,6 @@ class TestTypedNames:
         from django.db import connection
 
         guess_from_everywhere(SimpleNamespace(username=self.TYPED), count=2)
-        migration = import_module("systemadmin.migrations.0007_forget_typed_names")
+        migration = import_module("systemadmin.migrations.0008_forget_typed_names")
         migration.forget_names(apps, SimpleNamespace(connection=connection))
         assert not AccessAttempt.objects.exists()

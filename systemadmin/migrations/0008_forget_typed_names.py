@@ -10,7 +10,7 @@ def forget_names(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("systemadmin", "0006_notification_address"),
+        ("systemadmin", "0007_manage_staff"),
         ("axes", "0010_accessattemptexpiration"),
     ]
 
