@@ -1,6 +1,7 @@
 """Nobody decides what concerns their own account, or one that is confirmed to be theirs."""
 
 import inspect
+import runpy
 from importlib import import_module
 from pkgutil import walk_packages
 
@@ -351,6 +352,13 @@ OTHER_SERVICES = {
     "marketplace.services.concerned",
     "riskops.services.concerned",
 }
+
+
+def test_the_table_of_who_may_decide_is_made_from_the_code():
+    tool = runpy.run_path(str(settings.BASE_DIR / "docs/list_decisions.py"))
+    text = (settings.BASE_DIR / "docs/roles.md").read_text()
+    assert tool["BEGIN"] in text
+    assert text == tool["page"](text), "run: python docs/list_decisions.py"
 
 
 def services_with_an_actor():
