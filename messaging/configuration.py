@@ -24,6 +24,14 @@ SETTINGS = [
         description=_("How long after sending the author may edit a message."),
     ),
     Setting(
+        key="messaging.unsend_minutes",
+        type=int,
+        default=15,
+        min=0,
+        max=1440,
+        description=_("How long after sending the author may take a message back."),
+    ),
+    Setting(
         key="messaging.attachment_max_mb",
         type=int,
         default=10,

@@ -97,6 +97,20 @@ class EditWindowOver(RuleViolation):
     default_detail = _("This message can no longer be edited.")
 
 
+class UnsendWindowOver(RuleViolation):
+    """Too late to take it back."""
+
+    code = "unsend_window_over"
+    default_detail = _("This message can no longer be taken back.")
+
+
+class CannotMarkUnread(RuleViolation):
+    """One's own message, or an erased one: there is nothing to read."""
+
+    code = "cannot_mark_unread"
+    default_detail = _("Only a message that you received can be marked as unread.")
+
+
 class MessageErased(RuleViolation):
     """Nothing is left of it."""
 

@@ -1,30 +1,22 @@
 """What must hold of the messages as a whole."""
 
-from django.db.models import Count, F, OuterRef, Subquery, Sum
+from django.db.models import F, OuterRef, Subquery, Sum
 from django.db.models.functions import Coalesce
 
-from messaging.models import Mailbox, Message, Participant
+from messaging.models import Mailbox, Participant
+from messaging.services.unread import with_true_unread
 from systemadmin.foundation.integrity import IntegrityCheck
 
 
 def check_unread_counts() -> list[str]:
     """Each conversation counts its unread messages, each mailbox those of its conversations."""
-    unread = (
-        Message.objects.filter(conversation_id=OuterRef("conversation_id"))
-        .unread_after(OuterRef("last_read_seq"), OuterRef("user_id"))
-        .order_by()
-        .values("conversation_id")
-        .annotate(number=Count("pk"))
-    )
     theirs = (
         Participant.objects.filter(user_id=OuterRef("pk"))
         .order_by()
         .values("user_id")
         .annotate(number=Sum("unread_count"))
     )
-    conversations = Participant.objects.annotate(
-        true=Coalesce(Subquery(unread.values("number")), 0)
-    ).exclude(unread_count=F("true"))
+    conversations = with_true_unread(Participant.objects.all()).exclude(unread_count=F("true"))
     mailboxes = Mailbox.objects.annotate(
         true=Coalesce(Subquery(theirs.values("number")), 0)
     ).exclude(unread_count=F("true"))

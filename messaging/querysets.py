@@ -73,8 +73,13 @@ class MessageQuerySet(models.QuerySet):
         return self.filter(Q(conversation__lower_id=user_id) | Q(conversation__higher_id=user_id))
 
     def unread_after(self, seq: int | OuterRef, user_id: int | OuterRef) -> MessageQuerySet:
-        """What counts as unread beyond a read marker: the definition of the stored counter."""
-        return self.filter(seq__gt=seq, is_hidden_for_recipient=False).exclude(sender_id=user_id)
+        """What counts as unread beyond a read marker: the definition of the stored counter.
+
+        An erased message has nothing left to read.
+        """
+        return self.filter(
+            seq__gt=seq, is_hidden_for_recipient=False, erased_at__isnull=True
+        ).exclude(sender_id=user_id)
 
     def sent_by_member(self, user_id: int, since: datetime) -> MessageQuerySet:
         """What a member wrote lately, newest first."""

@@ -62,7 +62,7 @@ class MessageViewSet(OwnViewSet):
     ordering = ("-seq",)
     queryset = Message.objects.none()
     # Taking back one's own words, and keeping read markers, stay open to a suspended account.
-    allowed_while_suspended = {"read", "hide"}
+    allowed_while_suspended = {"read", "unread", "hide", "unsend"}
 
     def get_queryset(self) -> QuerySet:
         """Messages with one member; none for a stranger and for an account that is not there."""
@@ -112,6 +112,23 @@ class MessageViewSet(OwnViewSet):
         """Mark everything up to and including this message as read."""
         state = services.read_up_to(actor=self.viewer, message=self._message(id))
         return Response(ReadStateSerializer(state).data)
+
+    @extend_schema(
+        operation_id="messages_mark_unread",
+        request=None,
+        responses=ReadStateSerializer,
+        parameters=[_ID],
+    )
+    def unread(self, request: Request, id: str) -> Response:
+        """Mark this received message and everything after it as unread."""
+        state = services.mark_unread(actor=self.viewer, message=self._message(id))
+        return Response(ReadStateSerializer(state).data)
+
+    @extend_schema(operation_id="messages_unsend", request=None, parameters=[_ID])
+    def unsend(self, request: Request, id: str) -> Response:
+        """Take one's own message back for both sides."""
+        message = self._message(id, with_hidden=True)
+        return self.answer(services.unsend_message(actor=self.viewer, message=message))
 
     @extend_schema(
         operation_id="messages_hide", request=None, responses={204: None}, parameters=[_ID]

@@ -29,6 +29,8 @@ urlpatterns = [
     path("messages/blocks/<messaging_key:user_id>", BlockViewSet.as_view({"delete": "destroy"})),
     path("messages/<messaging_key:user_id>", MessageViewSet.as_view({"get": "list"})),
     path(f"{_KEY}/read", MessageViewSet.as_view({"post": "read"})),
+    path(f"{_KEY}/unread", MessageViewSet.as_view({"post": "unread"})),
+    path(f"{_KEY}/unsend", MessageViewSet.as_view({"post": "unsend"})),
     path(f"{_KEY}/hide", MessageViewSet.as_view({"post": "hide"})),
     path(f"{_KEY}/edit", MessageViewSet.as_view({"post": "edit"})),
     path(f"{_KEY}/revisions", MessageViewSet.as_view({"get": "revisions"}, pagination_class=None)),

@@ -16,12 +16,19 @@ from messaging.services.erasing import erase_member, erase_message, request_eras
 from messaging.services.exports import export_messages
 from messaging.services.notices import send_due_notices
 from messaging.services.preferences import change_preferences, preferences_of
-from messaging.services.reading import hide_message, message_of, read_up_to, unread_total
+from messaging.services.reading import (
+    hide_message,
+    mark_unread,
+    message_of,
+    read_up_to,
+    unread_total,
+)
 from messaging.services.reports import disclose_conversation, dismiss_report, uphold_report
 from messaging.services.retention import expire_messages, expire_reports, prune_stream
 from messaging.services.risk import report_failed_messages, report_sent_messages
 from messaging.services.safety import block_member, report_message, unblock_member
 from messaging.services.sending import Sent, recipient_of, send_message, send_system_message
+from messaging.services.unsending import unsend_message
 
 __all__ = [
     "Sent",
@@ -42,6 +49,7 @@ __all__ = [
     "expire_reports",
     "export_messages",
     "hide_message",
+    "mark_unread",
     "message_of",
     "people",
     "preferences_of",
@@ -62,5 +70,6 @@ __all__ = [
     "start_due_broadcasts",
     "unblock_member",
     "unread_total",
+    "unsend_message",
     "uphold_report",
 ]

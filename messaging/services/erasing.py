@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.core.files.storage import Storage
 from django.db import transaction
@@ -22,7 +22,7 @@ from messaging.models import (
 )
 from messaging.services import concerned
 from messaging.services.mailboxes import Journal, lock_mailboxes
-from messaging.services.reading import other_party
+from messaging.services.unread import recount_conversations
 from systemadmin import audit
 from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
 from systemadmin.models import User
@@ -40,16 +40,12 @@ _CHUNK = 1000
 )
 @transaction.atomic
 def erase_message(*, actor: User | None, message: Message, reason: str) -> None:
-    """Remove the content of one message for both sides; its place in the order stays."""
-    parties = (
-        message.sender_id,
-        other_party(message.conversation, message.sender_id),
-    )
-    boxes = lock_mailboxes(parties)
-    _erase([message.pk])
-    journal = Journal(boxes, timezone.now())
-    for user_id, peer_id in (parties, parties[::-1]):
-        journal.tell(user_id, StreamKind.EDITED, peer_id=peer_id, message=message)
+    """Remove the content of one message for both sides; its place in the order stays.
+
+    It no longer counts as unread, and no notice mentions it.
+    """
+    journal = Journal(lock_mailboxes(_parties(message)), timezone.now())
+    erase_content([message.pk], journal)
     journal.write()
     audit.record("messaging.message.erased", actor=actor, target=message, reason=reason)
 
@@ -113,16 +109,41 @@ def erase_member(
 @transaction.atomic
 def _erase_chunk(user: User) -> int:
     written = Message.objects.filter(sender=user, erased_at__isnull=True)
-    chunk = list(written.order_by("-created_at").values_list("pk", flat=True)[:_CHUNK])
-    return _erase(chunk) if chunk else 0
+    chunk = list(written.select_related("conversation").order_by("-created_at")[:_CHUNK])
+    if chunk:
+        parties = {party for message in chunk for party in _parties(message)}
+        journal = Journal(lock_mailboxes(parties), timezone.now())
+        erase_content([message.pk for message in chunk], journal)
+        journal.write()
+    return len(chunk)
 
 
-def _erase(message_ids: list[int]) -> int:
-    MessageRevision.objects.filter(message__in=message_ids).delete()
-    delete_attachments(message_ids)
-    return Message.objects.filter(pk__in=message_ids).update(
-        body="", fingerprint=None, erased_at=timezone.now()
-    )
+def _parties(message: Message) -> tuple[int, int]:
+    return message.conversation.lower_id, message.conversation.higher_id
+
+
+def erase_content(
+    message_ids: list[int], journal: Journal, *, keeps_fingerprint: bool = False
+) -> None:
+    """Erase what these messages say, and correct counters and streams of both sides.
+
+    The mailboxes of all parties are locked; the caller writes the journal. What was erased before
+    stays as it is.
+    """
+    waiting = Message.objects.filter(pk__in=message_ids, erased_at__isnull=True)
+    messages = list(waiting.select_related("conversation"))
+    erased = [message.pk for message in messages]
+    MessageRevision.objects.filter(message__in=erased).delete()
+    delete_attachments(erased)
+    changes: dict[str, Any] = {"body": "", "erased_at": journal.now}
+    if not keeps_fingerprint:
+        changes["fingerprint"] = None
+    Message.objects.filter(pk__in=erased).update(**changes)
+    recount_conversations({message.conversation_id for message in messages}, journal)
+    for message in messages:
+        lower, higher = _parties(message)
+        for user_id, peer_id in ((lower, higher), (higher, lower)):
+            journal.tell(user_id, StreamKind.EDITED, peer_id=peer_id, message=message)
 
 
 def delete_attachments(message_ids: list[int]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.db import connection, transaction
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
@@ -9,12 +11,14 @@ from django.utils.translation import ngettext
 
 from messaging.models import Mailbox, Participant, Preferences
 from messaging.services.preferences import preferences_of
+from messaging.services.reading import unread_total
 from systemadmin.foundation.batches import Batch
 from systemadmin.foundation.readable_text import isolated
 from systemadmin.models import User
 from systemadmin.services import notify_user
 
 _NAMES = 3
+KIND: Final = "messaging.unread"
 NOTICES = Batch("messaging.send_due_notices")
 
 
@@ -37,12 +41,12 @@ def _notify_one(user_id: int) -> int:
     preferences = preferences_of(box.user)
     channels = _channels(box.user, preferences)
     box.notice_due_at = None
-    told = bool(box.unread_count and channels)
-    if told:
+    words = unread_words(box.user) if channels else None
+    if words is not None:
         box.notified_at = now
-        _tell(box, channels)
+        _tell(box, words, channels)
     box.save(update_fields=["notice_due_at", "notified_at"])
-    return int(told)
+    return int(words is not None)
 
 
 def _channels(user: User, preferences: Preferences) -> tuple[str, ...]:
@@ -54,23 +58,31 @@ def _channels(user: User, preferences: Preferences) -> tuple[str, ...]:
     return tuple(wanted) if user.is_active else ()
 
 
-def _tell(box: Mailbox, channels: tuple[str, ...]) -> None:
-    waiting = Participant.objects.listed_for(box.user_id).filter(unread_count__gt=0)
+def unread_words(user: User) -> tuple[str, str] | None:
+    """Return subject and body of a notice of what is unread now; None when nothing is."""
+    waiting = Participant.objects.listed_for(user.pk).filter(unread_count__gt=0)
     names = [
         isolated(row.peer.get_full_name() or row.peer.username) for row in waiting[: _NAMES + 1]
     ]
-    with translation.override(box.user.language):
+    number = unread_total(user.pk)
+    if not number:
+        return None
+    with translation.override(user.language):
         subject = ngettext(
-            "You have %(n)d unread message", "You have %(n)d unread messages", box.unread_count
-        ) % {"n": box.unread_count}
-        listed = ", ".join(names[:_NAMES]) + ("…" if len(names) > _NAMES else "")
-        body = _("From: %(names)s") % {"names": listed}
-        notify_user(
-            user=box.user,
-            kind="messaging.unread",
-            subject=subject,
-            body=body,
-            channels=channels,
-            # The position tells this batch from every other one.
-            key=f"messaging-unread-{box.user_id}-{box.position}",
+            "You have %(n)d unread message", "You have %(n)d unread messages", number
         )
+        listed = ", ".join(names[:_NAMES]) + ("…" if len(names) > _NAMES else "")
+        return subject % {"n": number}, _("From: %(names)s") % {"names": listed}
+
+
+def _tell(box: Mailbox, words: tuple[str, str], channels: tuple[str, ...]) -> None:
+    subject, body = words
+    notify_user(
+        user=box.user,
+        kind=KIND,
+        subject=subject,
+        body=body,
+        channels=channels,
+        # The position tells this batch from every other one.
+        key=f"messaging-unread-{box.user_id}-{box.position}",
+    )

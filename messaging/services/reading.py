@@ -1,4 +1,4 @@
-"""Reading and hiding: markers that only move forward, counters that stay exact."""
+"""Reading and hiding: markers that move back only by request, counters that stay exact."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from messaging.errors import CannotMarkUnread
 from messaging.models import Conversation, Mailbox, Message, Participant, StreamKind
 from messaging.services.mailboxes import Journal, lock_mailboxes
 from messaging.services.team import is_team
+from messaging.services.unread import recount_conversations
 from systemadmin.foundation.errors import NotFound
 from systemadmin.models import User
 
@@ -95,6 +97,38 @@ def _lock_participant(message: Message, user: User) -> Participant:
 
 
 @transaction.atomic
+def mark_unread(*, actor: User, message: Message) -> ReadState:
+    """Let a conversation count as unread from this received message on; only its reader sees it.
+
+    The marker moves back, no notice is sent for it, and the other side is not told. Raises
+    `CannotMarkUnread`.
+    """
+    boxes = lock_mailboxes([actor.pk])
+    participant = _lock_participant(message, actor)
+    # As it is under the lock: it may have been erased or hidden meanwhile.
+    received = Message.objects.filter(pk=message.pk).unread_after(0, actor.pk)
+    if not received.exists():
+        raise CannotMarkUnread
+    if participant.last_read_seq >= message.seq:
+        participant.last_read_seq = message.seq - 1
+        participant.save(update_fields=["last_read_seq"])
+        journal = Journal(boxes, timezone.now())
+        recount_conversations([participant.conversation_id], journal)
+        journal.tell(
+            actor.pk,
+            StreamKind.READ,
+            peer_id=participant.peer_id,
+            reader_id=actor.pk,
+            seq=participant.last_read_seq,
+        )
+        journal.write()
+        participant.refresh_from_db(fields=["unread_count"])
+    return ReadState(
+        participant.last_read_seq, participant.unread_count, boxes[actor.pk].unread_count
+    )
+
+
+@transaction.atomic
 def hide_message(*, actor: User, message: Message) -> None:
     """Take a message out of this member's own view; the other side keeps it."""
     boxes = lock_mailboxes([actor.pk])
@@ -104,13 +138,10 @@ def hide_message(*, actor: User, message: Message) -> None:
     if not changed:
         return
     journal = Journal(boxes, timezone.now())
-    was_unread = message.sender_id != actor.pk and message.seq > participant.last_read_seq
-    if was_unread:
-        participant.unread_count -= 1
-        journal.change_unread(actor.pk, -1)
+    recount_conversations([participant.conversation_id], journal)
     if participant.last_message_id == message.pk:
         show_newest(participant, _visible(participant))
-    participant.save(update_fields=["unread_count", "last_message", "last_activity_at"])
+        participant.save(update_fields=["last_message", "last_activity_at"])
     journal.tell(actor.pk, StreamKind.HIDDEN, peer_id=participant.peer_id, message=message)
     journal.write()
 

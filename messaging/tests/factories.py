@@ -32,6 +32,7 @@ def true_unread(user):
                 conversation=row.conversation_id,
                 seq__gt=row.last_read_seq,
                 is_hidden_for_recipient=False,
+                erased_at__isnull=True,
             )
             .exclude(sender=user)
             .count()

@@ -15,6 +15,8 @@ MATRIX = {
     "DELETE /api/messages/blocks/{user_id}": MEMBERS,
     "GET /api/messages/{user_id}": MEMBERS,
     "POST /api/messages/{id}/read": MEMBERS,
+    "POST /api/messages/{id}/unread": MEMBERS,
+    "POST /api/messages/{id}/unsend": MEMBERS,
     "POST /api/messages/{id}/hide": MEMBERS,
     "POST /api/messages/{id}/edit": MEMBERS,
     "GET /api/messages/{id}/revisions": MEMBERS,

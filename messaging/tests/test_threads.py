@@ -10,7 +10,13 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from messaging import services
-from messaging.errors import MessagesNotAccepted, RecipientBlockedByYou, TooManyMessages
+from messaging.errors import (
+    CannotMarkUnread,
+    MessagesNotAccepted,
+    NotYourMessage,
+    RecipientBlockedByYou,
+    TooManyMessages,
+)
 from messaging.integrity import check_unread_counts
 from messaging.models import Block, Conversation, Mailbox, Message, Participant, StreamEvent
 from messaging.services.mailboxes import recount
@@ -148,12 +154,28 @@ def act(rng, cast, number):
         messages = Message.objects.in_conversation_of(actor.pk).order_by("-pk")[:10]
         message = rng.choice(list(messages.select_related("conversation")) or [None])
         if message is not None:
-            do = services.read_up_to if choice < 0.75 else services.hide_message
-            do(actor=actor, message=message)
+            touch(actor, message, choice)
     elif choice < 0.96:
         services.block_member(actor=actor, user_id=other.pk)
     else:
         Block.objects.filter(blocker=actor).delete()
+
+
+def touch(actor, message, choice):
+    """Read, hide, mark as unread, take back or erase one message."""
+    try:
+        if choice < 0.72:
+            services.read_up_to(actor=actor, message=message)
+        elif choice < 0.80:
+            services.hide_message(actor=actor, message=message)
+        elif choice < 0.85:
+            services.mark_unread(actor=actor, message=message)
+        elif choice < 0.90:
+            services.unsend_message(actor=actor, message=message)
+        else:
+            services.erase_message(actor=None, message=message, reason="a storm")
+    except (CannotMarkUnread, NotYourMessage):
+        return
 
 
 @pytest.mark.django_db

@@ -114,6 +114,17 @@ class Worklist:
     order: int = 100
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A kind of notice that is written again when it is sent, so that it is true by then.
+
+    `words` gives subject and body for an account, or None when there is nothing to say any more.
+    """
+
+    kind: str
+    words: Callable[[Any], tuple[str, str] | None]
+
+
 @dataclass(slots=True, kw_only=True)
 class DemoWorld:
     """What demo seeding hands to every desk, in floor order; the generator is seeded."""

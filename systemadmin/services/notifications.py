@@ -10,6 +10,7 @@ from django.db import transaction
 from systemadmin import audit, telegram
 from systemadmin.foundation.outbox import LEASE, DeliveryFailed, Outbox, doubling, skip
 from systemadmin.foundation.single_line import single_line
+from systemadmin.foundation.sockets import collect
 from systemadmin.models import Notification, User
 
 DELIVER = "systemadmin.tasks.deliver_notification"
@@ -61,12 +62,26 @@ def notify_superusers(*, kind: str, subject: str, body: str, key: str) -> None:
 
 
 def _send(notice: Notification) -> None:
-    if notice.channel == Notification.Channel.EMAIL:
+    if not _is_still_true(notice):
+        skip(Notification.objects.filter(pk=notice.pk), "nothing to tell any more")
+    elif notice.channel == Notification.Channel.EMAIL:
         _send_mail(notice)
     elif telegram.is_configured():
         telegram.send_message(notice.user.telegram_chat_id, f"{notice.subject}\n\n{notice.body}")
     else:
         raise DeliveryFailed("Telegram is not configured", is_permanent=True)
+
+
+def _is_still_true(notice: Notification) -> bool:
+    """Write a notice of changing things again; False when nothing is left to say."""
+    for kind in collect("notices", "NOTICES"):
+        if kind.kind == notice.kind:
+            words = kind.words(notice.user)
+            if words is None:
+                return False
+            notice.subject, notice.body = single_line(words[0], 300), words[1]
+            notice.save(update_fields=["subject", "body"])
+    return True
 
 
 def _send_mail(notice: Notification) -> None:
