@@ -56,6 +56,13 @@ class DifferentRequesters(CannotMerge):
     )
 
 
+class NothingSuggested(RuleViolation):
+    """No mail of this ticket mentions another one."""
+
+    code = "nothing_suggested"
+    default_detail = _("No mail of this ticket mentions another ticket.")
+
+
 class CannotSplit(RuleViolation):
     """The selection leaves one of the two tickets empty."""
 

@@ -1,80 +1,32 @@
-"""What a person wrote: bytes of any charset to text, quotes and signatures cut.
+"""What a person wrote, and what of it is folded away when it is shown.
 
-Everything here takes time that grows with the text and no faster: anybody may write it.
+Everything here takes time that grows with the text and no faster: anybody may write it. Nothing
+is cut from what is stored: folding decides what is shown first.
 """
 
-import codecs
 import re
-from encodings import normalize_encoding
-from encodings.aliases import aliases
+from collections.abc import Collection
+from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
 
-# Labels seen in the wild that Python does not know, or that lie in a known way.
-CHARSET_ALIASES = {
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "ks_c_5601-1987": "cp949",
-    "iso-8859-8-i": "iso-8859-8",
-    "iso-8859-1": "cp1252",
-    "latin-1": "cp1252",
-    "latin1": "cp1252",
-    "us-ascii": "utf-8",
-    "ascii": "utf-8",
-    "utf8mb4": "utf-8",
-    "utf-8-mac": "utf-8",
-    "x-unknown": "utf-8",
-    "unknown-8bit": "utf-8",
-    "default": "utf-8",
-    "cp-850": "cp850",
-}
-# Codecs that are no charsets: decoding with them would change what was written, and takes time
-# that grows with the square of its length (idna, punycode).
-NOT_CHARSETS = frozenset(
-    ["unicode-escape", "raw-unicode-escape", "idna", "punycode", "undefined", "mbcs", "oem"]
-)
-# Charsets of Python that have no alias.
-RARE_CHARSETS = frozenset(
-    ["cp1006", "cp720", "cp737", "cp856", "cp874", "cp875", "koi8_t", "koi8_u", "mac_arabic",
-     "mac_croatian", "mac_farsi", "mac_romanian", "utf_8_sig"]
-)  # fmt: skip
-KNOWN_CHARSETS = frozenset(aliases) | frozenset(aliases.values()) | RARE_CHARSETS
-MAX_TEXT = 200_000
+from .mail_charsets import MAX_TEXT, clean_text, decode_text
+from .mail_headers import plain_address
+
+__all__ = [
+    "MAX_TEXT",
+    "REPLY_MARK",
+    "Context",
+    "clean_text",
+    "cut_quotes",
+    "decode_text",
+    "shortened",
+]
+
 # Longer than any line that introduces a quote.
 MAX_ATTRIBUTION = 500
 REPLY_MARK = "##- ✂ -##"
-
-
-def decode_text(data: bytes, charset: str | None, *, limit: int | None = MAX_TEXT) -> str:
-    """Text from bytes: the declared charset if it works, else UTF-8, else Windows-1252."""
-    for candidate in (_codec(charset or ""), "utf-8"):
-        if not candidate:
-            continue
-        try:
-            return clean_text(data.decode(candidate), limit=limit)
-        except (LookupError, UnicodeError, ValueError):
-            continue
-    return clean_text(data.decode("cp1252", "replace"), limit=limit)
-
-
-def _codec(charset: str) -> str:
-    """The name of the codec that a declared charset means; empty for what is no charset.
-
-    Only names that Python ships are looked up: each unknown one would search the path for a
-    module of that name and stay in a table of the process.
-    """
-    declared = charset[:60].strip().strip("'\"").lower()
-    declared = normalize_encoding(CHARSET_ALIASES.get(declared, declared)).lower()
-    if declared not in KNOWN_CHARSETS:
-        return ""
-    name = codecs.lookup(declared).name
-    return "" if name in NOT_CHARSETS else name
-
-
-def clean_text(text: str, *, limit: int | None = MAX_TEXT) -> str:
-    """Text any database takes: no NUL, no half characters, plain line ends."""
-    text = text.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff")
-    return text.encode("utf-8", "replace").decode("utf-8")[:limit]
+SIGNATURE_LINES = 8
 
 
 def shortened(text: str, limit: int) -> str:
@@ -85,65 +37,90 @@ def shortened(text: str, limit: int) -> str:
     return text[: max(0, limit - len(notice))].rstrip() + notice
 
 
-# "On Monday, Ana wrote:" in the languages members write; the date keeps chance matches away.
-WROTE = re.compile(
-    r"^\W{0,3}(on|el|le|am|il|em|op|w dniu|den)\b.{4,250}?"
-    r"(wrote|escribió|escribio|a écrit|schrieb.{0,120}|ha scritto|escreveu|schreef|"
-    r"napisał\S*|skrev)"
-    r"\s?:\s*$",
+@dataclass(frozen=True)
+class Context:
+    """What is known of a mail beside its text.
+
+    `own` holds the addresses it was sent to: a quote of a mail of ours names one of them.
+    """
+
+    is_reply: bool = False
+    is_forward: bool = False
+    own: Collection[str] = field(default_factory=frozenset)
+
+
+# "wrote" in the languages members write.
+VERB = re.compile(
+    r"(\bwrote\b|\bwrites\b|escribi[óo]|escrib[ie]a|a écrit|\bschrieb|geschrieben|ha scritto|"
+    r"scrisse|escreveu|schreef|geschreven|napisał|\bpisze|\bskrev|kirjoitti|написал|пишет|пише|"
+    r"写道|寫道|のメール|va escriure|yazdı|napsal|írta|έγραψε|a scris)",
     re.IGNORECASE,
 )
+# A day or a time of day: chance matches rarely have one.
+MOMENT = re.compile(r"\b(19|20)\d\d\b|\b\d{1,2}[:.h]\d\d\b|\b\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}\b|年")
+ANY_ADDRESS = re.compile(r"[^\s<>()\[\]\"':;,@]{1,100}@[^\s<>()\[\]\"':;,@]{1,150}")
 DIVIDER = re.compile(
-    r"^\s*[-_*]{2,}\s*(original message|mensaje original|mensagem original|message d'origine|"
-    r"ursprüngliche nachricht|messaggio originale|reply above|forwarded message|"
-    r"mensaje reenviado)\s*[-_*]{2,}\s*$",
+    r"^\s*[-_*]{2,}\s*(original message|original appointment|mensaje original|mensagem original|"
+    r"message d'origine|ursprüngliche nachricht|messaggio originale|reply above|"
+    r"oorspronkelijk bericht|ursprungligt meddelande|oprindelig meddelelse|"
+    r"opprinnelig melding|wiadomość oryginalna|исходное сообщение)\s*[-_*]{2,}\s*$",
     re.IGNORECASE,
 )
 FORWARDED = re.compile(
     r"^\W*(forwarded message|mensaje reenviado|begin forwarded message|message transféré|"
-    r"weitergeleitete nachricht)\W*$",
+    r"inicio del mensaje reenviado|weitergeleitete nachricht|messaggio inoltrato|"
+    r"mensagem encaminhada|doorgestuurd bericht|vidarebefordrat meddelande)\W*$",
     re.IGNORECASE,
 )
+FROM_LINE = r"from|de|von|da|van|från|fra|od|от|lähettäjä|发件人|差出人|expéditeur"
 HEADER_LINE = re.compile(
-    r"^\W{0,3}(from|sent|date|to|subject|cc|de|enviado( el)?|fecha|para|asunto|von|gesendet|an|"
-    r"betreff|envoyé|à|objet)\W{0,3}:",
+    rf"^\W{{0,3}}({FROM_LINE}|sent|date|to|subject|cc|reply-to|enviado( el)?|fecha|para|asunto|"
+    r"gesendet|datum|an|betreff|envoyé|à|objet|inviato|data|a|oggetto|verzonden|aan|onderwerp|"
+    r"skickat|till|ämne|sendt|til|emne|assunto|enviada( em)?|wysłano|do|temat|отправлено|кому|тема|"
+    r"lähetetty|vastaanottaja|aihe|发送时间|收件人|主题|送信日時|宛先|件名)\W{0,3}[:：]",
     re.IGNORECASE,
 )
+FROM = re.compile(rf"^\W{{0,3}}({FROM_LINE})\W{{0,3}}[:：]", re.IGNORECASE)
+# The whole line, with the name of a device or a program: a sentence that begins so is no mark.
 DEVICE = re.compile(
-    r"^\W{0,3}(sent from my|sent from outlook|enviado desde mi|get outlook for|envoyé de mon|"
-    r"obtener outlook|von meinem .{1,30} gesendet)",
+    r"^\W{0,3}(sent|enviado|enviada|envoyé|gesendet|inviato|verzonden|skickat|get|obtener|von)\b"
+    r"[\w\s'’-]{1,40}\b(iphone|ipad|android|samsung|galaxy|huawei|xiaomi|redmi|pixel|nokia|"
+    r"blackberry|outlook|yahoo|mobile|móvil|movil|handy|smartphone|téléphone|teléfono|telefono|"
+    r"phone|mobil|tablet|mail|gmail|proton)\b[\w\s()-]{0,25}\W{0,3}(<?https?://\S{1,100}>?)?$",
     re.IGNORECASE,
 )
+SENTENCE = re.compile(r"[.!?…]\s*$|.{61}")
 
 
-def cut_quotes(text: str) -> str:
-    """What the sender added; all of it when nothing else would remain."""
+def cut_quotes(text: str, context: Context | None = None) -> str:
+    """Return what the sender added; all of it in a first mail, a forward or where in doubt."""
+    known = context or Context()
     lines = text.split("\n")
-    if any(FORWARDED.match(line.lstrip("> ")) for line in lines):
+    if known.is_forward or any(FORWARDED.match(line.lstrip("> ")) for line in lines):
         return text.strip()  # a forwarded message is what the sender wants us to read
-    kept = _without_earlier(lines)
-    kept = _without_trailing_quote(kept)
-    kept = _without_signature(kept)
+    kept = _without_earlier(lines, known)
+    if known.is_reply:
+        kept = _without_signature(kept)
     return "\n".join(kept).strip() or text.strip()
 
 
-def _without_earlier(lines: list[str]) -> list[str]:
+def _without_earlier(lines: list[str], context: Context) -> list[str]:
+    own = frozenset(plain_address(address) for address in context.own)
     for at, line in enumerate(lines):
         if REPLY_MARK in line:
-            return lines[: _before_attribution(lines, at)]
-        length = _attribution(lines, at)
-        if not length:
-            continue
-        return _around_quote(lines, at, at + length)
+            return _around_quote(lines, _before_mark(lines, at, own), at + 1, to_end=True)
+        cut = _introduction(lines, at, own, is_reply=context.is_reply)
+        if cut is not None:
+            return _around_quote(lines, at, at + cut[0], to_end=cut[1])
     return lines
 
 
-def _around_quote(lines: list[str], end: int, start: int) -> list[str]:
+def _around_quote(lines: list[str], end: int, start: int, *, to_end: bool) -> list[str]:
     """What the sender wrote around a quote whose introduction stands from `end` to `start`."""
     rest = lines[start:]
     is_quoted = [row.lstrip().startswith(">") for row in rest]
     if not any(is_quoted):
-        return lines[:end]
+        return lines[:end] if to_end else lines
     first, last = is_quoted.index(True), len(rest) - 1 - is_quoted[::-1].index(True)
     own = [i for i, row in enumerate(rest) if row.strip() and not is_quoted[i]]
     if any(first < i < last for i in own):
@@ -151,42 +128,84 @@ def _around_quote(lines: list[str], end: int, start: int) -> list[str]:
     return lines[:end] + (rest[last + 1 :] if any(i > last for i in own) else [])
 
 
-def _before_attribution(lines: list[str], mark: int) -> int:
+def _before_mark(lines: list[str], mark: int, own: frozenset[str]) -> int:
     """The line of "Ana wrote:" above our own mark, else the mark itself."""
     for at in range(max(0, mark - 6), mark):
-        if _attribution(lines, at):
+        if lines[at].strip() and _introduction(lines, at, own, is_reply=True, is_marked=True):
             return at
     return mark
 
 
-def _attribution(lines: list[str], at: int) -> int:
-    """How many lines introduce an earlier message here; none if this is no such place."""
-    line = lines[at].strip()
-    if not line or line.startswith(">"):
-        return 0
-    for length in (1, 2, 3):  # mail programs wrap it
-        joined = " ".join(row.strip() for row in lines[at : at + length])
-        if len(joined) <= MAX_ATTRIBUTION and WROTE.match(joined):
-            return length
-    if DIVIDER.match(line):
-        return 1
-    block = [row for row in lines[at : at + 6] if HEADER_LINE.match(row)]
-    return len(block) if HEADER_LINE.match(line) and len(block) >= 3 else 0
+def _introduction(
+    lines: list[str], at: int, own: frozenset[str], *, is_reply: bool, is_marked: bool = False
+) -> tuple[int, bool] | None:
+    """Return how many lines introduce an earlier message here and whether it runs to the end.
+
+    None if this is no such place.
+    """
+    line = lines[at].lstrip("> ").strip()
+    if not line:
+        return None
+    if is_reply and DIVIDER.match(line):
+        block = _header_block(lines, at + 1)
+        return None if _is_foreign(block, own) else (1 + len(block), True)
+    if is_reply and HEADER_LINE.match(line):
+        block = _header_block(lines, at)
+        has_from = any(FROM.match(row) for row in block)
+        if len(block) >= 3 and has_from and not _is_foreign(block, own):
+            return len(block), True
+    return _attribution(lines, at, own, is_reply=is_reply, is_marked=is_marked)
 
 
-def _without_trailing_quote(lines: list[str]) -> list[str]:
-    end = len(lines)
-    while end and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith(">")):
-        end -= 1
-    return lines[:end]
+def _header_block(lines: list[str], at: int) -> list[str]:
+    rows = [row.lstrip("> ").strip() for row in lines[at : at + 8]]
+    return [row for row in rows if HEADER_LINE.match(row)]
+
+
+def _is_foreign(block: list[str], own: frozenset[str]) -> bool:
+    """Whether the mail quoted was written by somebody else than us."""
+    writer = next((row for row in block if FROM.match(row)), "")
+    named = [plain_address(address) for address in ANY_ADDRESS.findall(writer)]
+    return bool(named) and not own.intersection(named)
+
+
+def _attribution(
+    lines: list[str], at: int, own: frozenset[str], *, is_reply: bool, is_marked: bool
+) -> tuple[int, bool] | None:
+    """ "On Monday, Ana wrote:", which mail programs wrap into as many as three lines."""
+    joined = ""
+    for length in (1, 2, 3):
+        row = lines[at + length - 1].lstrip("> ").strip() if at + length <= len(lines) else ""
+        joined = f"{joined} {row}".strip()
+        if not row or len(joined) > MAX_ATTRIBUTION:
+            return None
+        if not joined.endswith((":", "：")):
+            continue
+        named = [plain_address(address) for address in ANY_ADDRESS.findall(joined)]
+        is_ours = bool(own.intersection(named))
+        is_dated = bool(MOMENT.search(joined) and VERB.search(joined))
+        if named and not is_ours and not is_marked:
+            return None
+        if (is_ours and (is_dated or _quote_follows(lines, at + length))) or is_marked:
+            return length, is_dated or is_marked
+        if is_reply and is_dated and _quote_follows(lines, at + length):
+            return length, False
+    return None
+
+
+def _quote_follows(lines: list[str], at: int) -> bool:
+    following = next((row for row in lines[at : at + 4] if row.strip()), "")
+    return following.lstrip().startswith(">")
 
 
 def _without_signature(lines: list[str]) -> list[str]:
-    for at, line in enumerate(lines):
-        if line in ("-- ", "--") and len(lines) - at <= 15:
+    for at in range(max(1, len(lines) - SIGNATURE_LINES * 2), len(lines)):
+        rest = [row for row in lines[at + 1 :] if row.strip()]
+        is_short = len(rest) <= SIGNATURE_LINES and not any(SENTENCE.search(r) for r in rest)
+        if lines[at] in ("-- ", "--") and is_short:
             lines = lines[:at]
             break
     end = len(lines)
-    while end and (not lines[end - 1].strip() or DEVICE.match(lines[end - 1].strip())):
+    while end and (not lines[end - 1].strip() or DEVICE.match(lines[end - 1].strip()[:200])):
         end -= 1
     return lines[:end]

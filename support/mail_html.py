@@ -6,7 +6,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from lxml import etree
 
-from .mail_bodies import MAX_TEXT, clean_text, shortened
+from .mail_bodies import shortened
+from .mail_charsets import MAX_TEXT, clean_text
 
 # What is read of one HTML body: most of it is markup, and MAX_TEXT is what is kept of its words.
 MAX_HTML = 1_000_000

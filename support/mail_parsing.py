@@ -3,21 +3,21 @@
 import email
 import email.utils
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.header import decode_header
 from email.message import Message
 from email.policy import Compat32
 from itertools import islice
-from typing import Any
 
-from . import mail_threading
-from .mail_bodies import MAX_TEXT, clean_text, cut_quotes, decode_text, shortened
-from .mail_html import MAX_HTML, html_to_text
+from . import mail_reports, mail_threading
+from .mail_bodies import Context, cut_quotes, shortened
+from .mail_charsets import MAX_TEXT, decode_text
+from .mail_headers import MAX_HEADER, Address, header_text, parse_addresses, plain_address
+from .mail_parts import MailAttachment, MailParts, TooManyPartsError, read_parts
+from .mail_reports import Report
 
-MAX_PARTS = 300
-MAX_HEADER = 2_000
+__all__ = ["IncomingMail", "MailAttachment", "UnparsableMail", "parse_mail"]
+
 MAX_HEADERS = 1_000
 # The standard library compares every line with the boundary of each part around it, and counts
 # the quotes before each ";" of a header anew. Without these bounds a mail of 1 MB costs minutes.
@@ -26,6 +26,16 @@ MAX_PARAMETERS = 50
 # Lines that may divide parts: each makes an object before the parts can be counted.
 MAX_DIVIDERS = 20_000
 BOUNDARY = re.compile(rb"boundary\s{0,20}[*=]", re.IGNORECASE)
+HEADER_LINE = re.compile(rb"[!-9;-~]{1,200}[ \t]{0,10}:")
+# A space before the colon ends the header for the standard library.
+SPACED_NAME = re.compile(rb"^([!-9;-~]{1,200})[ \t]{1,10}:")
+KNOWN_HEADER = re.compile(
+    rb"(from|to|cc|subject|date|message-id|content-[a-z-]{1,40}|mime-version|received|reply-to|"
+    rb"in-reply-to|references|return-path|sender|x-[\w-]{1,60})[ \t]{0,10}:",
+    re.IGNORECASE,
+)
+MAX_HEAD = 200_000
+MANY = ("to", "cc", "delivered-to", "references")
 
 
 class UnparsableMail(Exception):
@@ -33,18 +43,12 @@ class UnparsableMail(Exception):
 
 
 @dataclass(frozen=True)
-class MailAttachment:
-    """A file that came with a mail."""
-
-    name: str
-    content_type: str
-    content: bytes
-    content_id: str = ""
-
-
-@dataclass(frozen=True)
 class IncomingMail:
-    """What a mail says and where it belongs."""
+    """What a mail says and where it belongs.
+
+    `text` is what is shown first, `full_text` every word. `reply_to` is set where the sender
+    asks for answers to another address.
+    """
 
     message_id: str
     subject: str
@@ -60,29 +64,38 @@ class IncomingMail:
     attachments: tuple[MailAttachment, ...] = ()
     failed_message_ids: tuple[str, ...] = ()
     headers: dict[str, str] = field(default_factory=dict)
+    reply_to: str = ""
+    reply_to_name: str = ""
+    participants: tuple[Address, ...] = ()
+    is_failure: bool = False
+    is_cut_short: bool = False
 
-
-@dataclass
-class _Parts:
-    plain: list[str] = field(default_factory=list)
-    html: list[str] = field(default_factory=list)
-    calendar: list[str] = field(default_factory=list)
-    attachments: list[MailAttachment] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    is_report: bool = False
+    @property
+    def loop_number(self) -> str:
+        """The ticket number in the field that our own mail carries."""
+        return self.headers.get(mail_threading.LOOP_HEADER.lower(), "").strip()[:30]
 
 
 class _BoundedHeaders(Compat32):
-    """Reads headers as `compat32` does, each cut before the standard library computes with it."""
+    """Reads headers as `compat32` does, each cut before the standard library computes with it.
+
+    8-bit bytes stay as they came: the standard library would replace them by question marks.
+    """
 
     def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
         name, value = super().header_source_parse(sourcelines)
         value = value[: MAX_HEADER * 4]
         return name, ";".join(value.split(";", MAX_PARAMETERS + 1)[: MAX_PARAMETERS + 1])
 
+    def header_fetch_parse(self, name: str, value: str) -> str:
+        return value
 
-def parse_mail(raw: bytes) -> IncomingMail:
-    """Read a raw mail; raises UnparsableMail rather than guess at nonsense."""
+
+def parse_mail(raw: bytes, *, own: tuple[str, ...] = ()) -> IncomingMail:
+    """Read a raw mail; raises UnparsableMail rather than guess at nonsense.
+
+    `own` are addresses of the desk: a quote that names one of them is a quote of our mail.
+    """
     if not raw.strip():
         raise UnparsableMail("The message is empty.")
     boundaries = len(BOUNDARY.findall(raw))
@@ -90,214 +103,194 @@ def parse_mail(raw: bytes) -> IncomingMail:
     if is_split or boundaries * raw.count(b"\n") > MAX_COMPARISONS:
         raise UnparsableMail("The message has too many parts for its length.")
     try:
-        return _read(email.message_from_bytes(raw, policy=_BoundedHeaders()))
+        message = email.message_from_bytes(mended(raw), policy=_BoundedHeaders())
+        headers = _headers(message)
+        if not any(headers.get(name) for name in ("from", "subject", "message-id")):
+            raise UnparsableMail("This is not a mail: it has no header.")
+        return _assemble(headers, _raw_fields(message), read_parts(message), raw, own)
+    except TooManyPartsError:
+        raise UnparsableMail("The message has too many parts.") from None
     except RecursionError:
         raise UnparsableMail("The message is nested too deeply.") from None
 
 
-def _read(message: Message) -> IncomingMail:
-    headers = _headers(message)
-    parts = _Parts()
-    for part in _leaves(message):
-        _sort_part(part, parts)
-    if not headers.get("from") and not headers.get("subject") and not headers.get("message-id"):
-        raise UnparsableMail("This is not a mail: it has no header.")
-    return _assemble(headers, parts)
+def bare_mail(raw: bytes) -> IncomingMail:
+    """Return a mail that cannot be read as one text: its source, with subject and sender if any."""
+    text = decode_text(raw, None)
+    source = text[:MAX_HEAD]
+    subject = re.search(r"^subject:([^\n]{1,1000})", source, re.IGNORECASE | re.MULTILINE)
+    author = re.search(r"^from:([^\n]{1,1000})", source, re.IGNORECASE | re.MULTILINE)
+    sender = _sender({"from": author[1]} if author else {})
+    return IncomingMail(
+        message_id="",
+        subject=" ".join(header_text(subject[1]).split())[:255] if subject else "",
+        sender=sender.address,
+        sender_name=sender.name,
+        recipients=(),
+        sent_at=None,
+        references=(),
+        text=text.strip(),
+        full_text=text.strip(),
+        kind="message",
+        wants_no_answer=True,
+        is_cut_short=len(raw) > MAX_TEXT,
+    )
 
 
-def _assemble(headers: dict[str, str], parts: _Parts) -> IncomingMail:
-    name, sender = _sender(headers)
+def mended(raw: bytes) -> bytes:
+    """Return a mail whose header can be read to its end.
+
+    A byte order mark, blank lines or mbox lines before it are left out; a line in its middle
+    that is no field goes on with the field before.
+    """
+    raw = raw.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n\t \x00")
+    while re.match(rb">?From ", raw[:6]):
+        raw = raw.partition(b"\n")[2].lstrip(b"\r\n")
+    end = re.search(rb"\r?\n[ \t]*\r?\n", raw[:MAX_HEAD])
+    head, rest = (
+        (raw[: end.start()], raw[end.start() :]) if end else (raw[:MAX_HEAD], raw[MAX_HEAD:])
+    )
+    lines = [SPACED_NAME.sub(rb"\1:", row) for row in re.split(rb"\r\n|\n|\r", head)]
+    last = max((i for i, line in enumerate(lines) if KNOWN_HEADER.match(line)), default=-1)
+    whole = [
+        line if i > last or line[:1] in (b" ", b"\t") or HEADER_LINE.match(line) else b" " + line
+        for i, line in enumerate(lines)
+    ]
+    # What follows the last field without a blank line is text.
+    at = next((i for i in range(last + 1, len(whole)) if not _is_field(whole[i])), len(whole))
+    if last >= 0 and at < len(whole):
+        whole.insert(at, b"")
+    return b"\n".join(whole) + (b"\n\n" + rest.lstrip(b"\r\n") if end else rest)
+
+
+def _is_field(line: bytes) -> bool:
+    return line[:1] in (b" ", b"\t") or bool(HEADER_LINE.match(line))
+
+
+def _assemble(
+    headers: dict[str, str],
+    fields: dict[str, str],
+    parts: MailParts,
+    raw: bytes,
+    own: tuple[str, ...],
+) -> IncomingMail:
+    author = _sender(fields)
     subject = re.sub(r"\s+", " ", headers.get("subject", "")).strip()
-    full = _body(parts)
-    kind = mail_threading.recognise(headers, subject, sender, report=parts.is_report)
+    references = mail_threading.message_ids(
+        headers.get("in-reply-to", ""), headers.get("references", "")
+    )
+    full = shortened(parts.whole.strip(), MAX_TEXT)
+    kind = _kind(headers, subject, author, parts.report)
+    recipients = _recipients(fields)
+    context = Context(
+        is_reply=bool(references or mail_threading.ANSWER.match(subject)),
+        is_forward=bool(mail_threading.FORWARD.match(subject)),
+        own={address for address in (*recipients, *own) if address != author.address},
+    )
+    failed = list(parts.report.returned)
+    if kind != "message":
+        failed += mail_reports.our_ids(raw[: mail_reports.MAX_SEARCHED].decode("latin-1"), full)
+    answer = _reply_to(fields, author, kind)
     return IncomingMail(
         message_id=next(iter(mail_threading.message_ids(headers.get("message-id", ""))), ""),
         subject=subject[:255],
-        sender=sender,
-        sender_name=name[:150],
-        recipients=_recipients(headers),
+        sender=author.address,
+        sender_name=author.name,
+        recipients=recipients,
         sent_at=_date(headers.get("date", "")),
-        references=mail_threading.message_ids(
-            headers.get("in-reply-to", ""), headers.get("references", "")
-        ),
-        text=cut_quotes(full),
+        references=references,
+        text=cut_quotes(shortened(parts.shown, MAX_TEXT), context),
         full_text=full,
         kind=kind,
         wants_no_answer=mail_threading.wants_no_answer(headers, kind),
         attachments=tuple(parts.attachments),
-        failed_message_ids=tuple(parts.failed),
+        failed_message_ids=tuple(dict.fromkeys(failed)),
         headers=headers,
+        reply_to=answer.address,
+        reply_to_name=answer.name,
+        participants=_participants(fields, author),
+        is_failure=kind == "bounce" and _is_failure(parts.report, subject, full),
+        is_cut_short=parts.is_cut_short or len(parts.whole) > MAX_TEXT,
     )
 
 
-def header_text(value: object) -> str:
-    """A header as text, decoding what is encoded and forgiving what is broken."""
-    text = str(value)[: MAX_HEADER * 4]
-    try:
-        pieces = decode_header(text)
-    except (ValueError, LookupError, email.errors.HeaderParseError):
-        pieces = [(text, None)]
-    decoded = "".join(
-        piece if isinstance(piece, str) else decode_text(piece, charset)
-        for piece, charset in pieces
-    )
-    return clean_text(_raw_bytes(decoded))[:MAX_HEADER]
+def _kind(headers: dict[str, str], subject: str, author: Address, report: Report) -> str:
+    if report.kind:
+        kinds = {"delivery": "bounce", "complaint": "complaint", "receipt": "auto_reply"}
+        return kinds[report.kind]
+    if mail_reports.is_bounce(headers, subject, author.address, author.name):
+        return "bounce"
+    return mail_threading.recognise(headers, subject)
 
 
-def _raw_bytes(text: str) -> str:
-    """8-bit bytes in a header (against the rules, and common) as the text they were meant as."""
-    if any("\udc80" <= character <= "\udcff" for character in text):
-        return decode_text(text.encode("utf-8", "surrogateescape"), None)
-    return text
+def _is_failure(report: Report, subject: str, text: str) -> bool:
+    if report.actions or report.statuses:
+        return report.is_failure
+    return not mail_reports.DELAY.search(f"{subject}\n{text[:2000]}")
 
 
-def _headers(message: Message) -> dict[str, str]:
-    headers: dict[str, str] = {}
+def _raw_fields(message: Message) -> dict[str, str]:
+    """Header fields still encoded, the first of each; several To and Cc are joined."""
+    fields: dict[str, str] = {}
     # raw_items keeps 8-bit bytes as they came; items() would already have replaced them.
     items = message.raw_items()  # type: ignore[attr-defined,unused-ignore]
     for name, value in islice(items, MAX_HEADERS):
         key = str(name).lower().strip()
-        if key not in headers:
-            headers[key] = header_text(value).strip()
-        elif key in ("to", "cc", "delivered-to", "references"):
-            headers[key] = f"{headers[key]}, {header_text(value).strip()}"[: MAX_HEADER * 4]
-    return headers
+        if key not in fields:
+            fields[key] = str(value).strip()
+        elif key in MANY:
+            fields[key] = f"{fields[key]}, {str(value).strip()}"[: MAX_HEADER * 4]
+    return fields
 
 
-def _leaves(message: Message) -> Iterator[Message]:
-    """Parts in order; an attached mail is one part, not a part of our conversation."""
-    waiting: list[Any] = [message]
-    seen = 0
-    while waiting:
-        part = waiting.pop(0)
-        seen += 1
-        if seen > MAX_PARTS:
-            raise UnparsableMail("The message has too many parts.")
-        payload = part.get_payload()
-        if part.get_content_maintype() == "multipart" and isinstance(payload, list):
-            waiting[:0] = payload
-        else:
-            yield part
+def _headers(message: Message) -> dict[str, str]:
+    limits = dict.fromkeys(MANY, MAX_HEADER * 4)
+    fields = _raw_fields(message)
+    return {
+        header_text(key): header_text(value, limit=limits.get(key, MAX_HEADER)).strip()
+        for key, value in fields.items()
+    }
 
 
-def _sort_part(part: Message, parts: _Parts) -> None:
-    kind = part.get_content_type()
-    disposition = str(part.get("Content-Disposition", "")).split(";")[0].strip().lower()
-    if kind == "message/delivery-status":
-        parts.is_report = True
-        return
-    if kind in ("message/rfc822", "text/rfc822-headers") and parts.is_report:
-        parts.failed.extend(_ids_of_returned(part))
-        return
-    if kind == "message/rfc822":
-        parts.attachments.append(_attached_mail(part))
-        return
-    content = part.get_payload(decode=True)
-    data = content if isinstance(content, bytes) else b""
-    # A multipart without its boundary is one piece of text with the parts' marks in it.
-    broken = kind.startswith("multipart/")
-    is_text = broken or (kind in ("text/plain", "text/html") and disposition != "attachment")
-    if is_text and not (part.get_filename() and disposition != "inline"):
-        is_html = kind == "text/html"
-        text = decode_text(data, _charset(part), limit=MAX_HTML + 1 if is_html else None)
-        (parts.html if is_html else parts.plain).append(text)
-        return
-    if kind == "text/calendar":
-        parts.calendar.append(decode_text(data, _charset(part)))
-    if data:
-        parts.attachments.append(_attachment(part, kind, data))
+def _sender(fields: dict[str, str]) -> Address:
+    """Who wrote: From, else Sender, else the envelope; a name alone where no address is given."""
+    named = Address("", "")
+    for name in ("from", "sender", "return-path"):
+        for found in parse_addresses(fields.get(name, "")):
+            if found.address:
+                return (
+                    found
+                    if name == "from" or not named.name
+                    else Address(named.name, found.address)
+                )
+            named = named if named.name else found
+    return named
 
 
-def _charset(part: Message) -> str | None:
-    """The charset a part declares, or None where the declaration cannot be read."""
-    try:
-        return part.get_content_charset()
-    except (ValueError, LookupError, TypeError):
-        return None
+def _reply_to(fields: dict[str, str], author: Address, kind: str) -> Address:
+    """Where answers shall go, if not to the author; the Reply-To of a list is the list's."""
+    nobody = Address("", "")
+    if kind == "list":
+        return nobody
+    found = next((a for a in parse_addresses(fields.get("reply-to", "")) if a.address), nobody)
+    return nobody if found.address == author.address else found
 
 
-def _attachment(part: Message, kind: str, data: bytes) -> MailAttachment:
-    fallback = "invitation.ics" if kind == "text/calendar" else "attachment"
-    try:
-        name = part.get_filename()
-    except (ValueError, LookupError, TypeError):
-        name = None
-    content_id = str(part.get("Content-ID", "")).strip("<> ")
-    return MailAttachment(header_text(name or fallback)[:255], kind, data, content_id[:255])
-
-
-def _attached_mail(part: Message) -> MailAttachment:
-    payload = part.get_payload()
-    inner = payload[0] if isinstance(payload, list) and payload else None
-    subject = header_text(inner.get("Subject", "")) if isinstance(inner, Message) else ""
-    content = inner.as_bytes() if isinstance(inner, Message) else str(payload).encode()
-    return MailAttachment(f"{subject or 'message'}.eml"[:255], "message/rfc822", content)
-
-
-def _ids_of_returned(part: Message) -> tuple[str, ...]:
-    payload = part.get_payload()
-    if isinstance(payload, list) and payload and isinstance(payload[0], Message):
-        return mail_threading.message_ids(str(payload[0].get("Message-ID", "")))
-    content = part.get_payload(decode=True)
-    text = decode_text(content if isinstance(content, bytes) else b"", None)
-    match = re.search(r"^message-id:\s{0,80}(<[^<>\s]{1,500}>)", text, re.IGNORECASE | re.MULTILINE)
-    return mail_threading.message_ids(match[1]) if match else ()
-
-
-def _body(parts: _Parts) -> str:
-    return shortened(_whole_body(parts), MAX_TEXT)
-
-
-def _whole_body(parts: _Parts) -> str:
-    plain = "\n\n".join(text.strip() for text in parts.plain if text.strip())
-    if plain and not _is_placeholder(plain, parts):
-        return plain
-    html = _html_body(parts.html)
-    if html or plain:
-        return html or plain
-    return "\n\n".join(_invitation(text) for text in parts.calendar)
-
-
-def _html_body(sources: list[str]) -> str:
-    """The text of the HTML parts, which together may be as long as one alone."""
-    texts, left = [], MAX_HTML
-    for source in sources:
-        texts.append(html_to_text(source, limit=max(0, left)))
-        left -= len(source)
-        if left < 0:
-            break
-    return "\n\n".join(filter(None, texts))
-
-
-def _is_placeholder(plain: str, parts: _Parts) -> bool:
-    """Some programs put "your mail reader cannot show HTML" where the text belongs."""
-    if not parts.html or len(plain) > 300:
-        return False
-    return bool(re.search(r"html|view (this|it) (e-?mail|message|online)", plain, re.IGNORECASE))
-
-
-def _invitation(text: str) -> str:
-    unfolded = re.sub(r"\n[ \t]", "", text)
-    fields = dict(
-        re.findall(r"^(SUMMARY|DTSTART|DTEND|LOCATION|DESCRIPTION)[^:\n]*:(.*)$", unfolded, re.M)
-    )
-    rows = [f"{name.title()}: {value.strip()}" for name, value in fields.items() if value.strip()]
-    return "\n".join(rows).replace("\\,", ",").replace("\\n", "\n")
-
-
-def _sender(headers: dict[str, str]) -> tuple[str, str]:
-    for field_name in ("from", "sender", "return-path"):
-        for name, address in email.utils.getaddresses([headers.get(field_name, "")]):
-            if "@" in address:
-                return name.strip(), address.strip().lower()[:254]
-    return "", ""
-
-
-def _recipients(headers: dict[str, str]) -> tuple[str, ...]:
+def _recipients(fields: dict[str, str]) -> tuple[str, ...]:
     names = ("to", "cc", "delivered-to", "x-original-to", "envelope-to")
-    values = [headers[name] for name in names if headers.get(name)]
-    found = [address.strip().lower() for _, address in email.utils.getaddresses(values)]
-    return tuple(dict.fromkeys(address for address in found if "@" in address))
+    found = [a.address for name in names for a in parse_addresses(fields.get(name, ""))]
+    return tuple(dict.fromkeys(address for address in found if address))
+
+
+def _participants(fields: dict[str, str], author: Address) -> tuple[Address, ...]:
+    """Those whom the author wrote to beside us; whoever reads this takes our own ones out."""
+    seen = {plain_address(author.address)}
+    kept = []
+    for found in (a for name in ("to", "cc") for a in parse_addresses(fields.get(name, ""))):
+        if found.address and plain_address(found.address) not in seen:
+            seen.add(plain_address(found.address))
+            kept.append(found)
+    return tuple(kept)
 
 
 def _date(value: str) -> datetime | None:

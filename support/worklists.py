@@ -1,12 +1,16 @@
 """What waits on the desk, for the admin home."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from support.models import InboundMessage, OutboundMessage, Ticket
 from systemadmin.foundation.sockets import Worklist
+
+WEEK = timedelta(days=7)
 
 
 def _queue(name: str) -> str:
@@ -52,5 +56,19 @@ WORKLISTS = [
         count=lambda user: OutboundMessage.objects.dead().count(),
         url=lambda: f"{reverse('admin:support_outboundmessage_changelist')}?status__exact=failed",
         order=14,
+    ),
+    Worklist(
+        title=_("Answers that came back"),
+        permission="support.view_outboundmessage",
+        count=lambda user: OutboundMessage.objects.bounced().count(),
+        url=lambda: f"{reverse('admin:support_outboundmessage_changelist')}?status__exact=bounced",
+        order=15,
+    ),
+    Worklist(
+        title=_("Mail set aside in the last seven days"),
+        permission="support.view_inboundmessage",
+        count=lambda user: InboundMessage.objects.set_aside(timezone.now() - WEEK).count(),
+        url=lambda: f"{reverse('admin:support_inboundmessage_changelist')}?status__exact=ignored",
+        order=16,
     ),
 ]

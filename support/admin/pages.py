@@ -21,9 +21,18 @@ from django.views.decorators.http import require_POST
 from support.admin import forms
 from support.admin.people import agent_of
 from support.markdown import render_markdown
-from support.models import Attachment, Reply, ReplyTemplate, SlaBreach, Ticket, TicketRating
+from support.models import (
+    Attachment,
+    InboundMessage,
+    Reply,
+    ReplyTemplate,
+    SlaBreach,
+    Ticket,
+    TicketRating,
+)
 from support.services import (
     apply_macro,
+    join_suggested,
     link_tickets,
     merge_tickets,
     open_ticket,
@@ -268,6 +277,23 @@ def _merge(request: HttpRequest, ticket: Ticket) -> Ticket:
     return merge_tickets(actor=agent_of(request), source=ticket, into=_other(request))
 
 
+def _join(request: HttpRequest, ticket: Ticket) -> Ticket:
+    suggested = _suggested(request, ticket)
+    if suggested is None:
+        raise NotFound
+    return join_suggested(actor=agent_of(request), ticket=ticket)
+
+
+def _suggested(request: HttpRequest, ticket: Ticket) -> Ticket | None:
+    """The ticket that a mail of this one mentions, if this agent may see it."""
+    message = InboundMessage.objects.suggested_for(ticket).first()
+    other = message.may_belong_to if message else None
+    other = (other.merged_into or other) if other else None
+    if other is None or not Ticket.objects.visible_to(request.user).filter(pk=other.pk).exists():
+        return None
+    return other
+
+
 def _link(request: HttpRequest, ticket: Ticket) -> Ticket:
     link_tickets(actor=agent_of(request), ticket=ticket, other=_other(request))
     return ticket
@@ -284,6 +310,7 @@ OPERATIONS: dict[str, tuple[str, Callable[[HttpRequest, Ticket], Ticket]]] = {
     "take": ("support.change_ticket", _take),
     "macro": ("support.reply_ticket", _macro),
     "merge": ("support.merge_ticket", _merge),
+    "join": ("support.merge_ticket", _join),
     "link": ("support.merge_ticket", _link),
     "split": ("support.merge_ticket", _split),
 }
@@ -308,6 +335,9 @@ def _page_context(request: HttpRequest, ticket: Ticket) -> dict[str, Any]:
         ),
         "macro_form": forms.MacroForm(),
         "other_form": forms.OtherTicketForm(auto_id=False),
+        "suggested": _suggested(request, ticket),
+        "participants": ticket.participants.all(),
+        "may_see_mail": request.user.has_perm("support.view_inboundmessage"),
         "events": ticket.events.order_by("-id")[:50],
         "breaches": SlaBreach.objects.filter(ticket=ticket),
         "links": Ticket.objects.linked_to(ticket),

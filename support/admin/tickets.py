@@ -17,13 +17,14 @@ from support.admin.reports import report_csv, report_page
 from support.lifecycle import CLOSED, RESOLVED
 from support.models import (
     AgentState,
+    InboundMessage,
     Reply,
     SlaBreach,
     Tag,
     Ticket,
     TicketRating,
 )
-from support.services import merge_tickets, reply_as_staff, update_ticket
+from support.services import join_suggested, merge_tickets, reply_as_staff, update_ticket
 from support.services.agent_states import delete_agent_state, save_agent_state
 from systemadmin.foundation.admin import (
     AtalayaModelAdmin,
@@ -89,6 +90,7 @@ class TicketAdmin(TicketPages, AtalayaModelAdmin):
         "resolve",
         "close",
         "merge",
+        "join",
     )
 
     class Media:
@@ -199,6 +201,17 @@ class TicketAdmin(TicketPages, AtalayaModelAdmin):
             raise NotFound
         if obj.pk != target.pk:
             merge_tickets(actor=agent_of(request), source=obj, into=target)
+
+    @service_action(
+        description=_("Join to the ticket that its mail mentions"), perm="support.merge_ticket"
+    )
+    def join(self, request: HttpRequest, obj: Ticket) -> None:
+        """Merge each into the ticket it may belong to."""
+        message = InboundMessage.objects.suggested_for(obj).first()
+        other = message.may_belong_to if message else None
+        if other is not None and not self.get_queryset(request).filter(pk=other.pk).exists():
+            raise NotFound
+        join_suggested(actor=agent_of(request), ticket=obj)
 
 
 @admin.register(Tag)

@@ -1,8 +1,11 @@
 """What staff keep: templates, macros, questions, categories, calendars, policies, mail."""
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any, ClassVar
 
+from django.http import FileResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -40,6 +43,7 @@ from systemadmin.foundation.api import (
     StaffViewSet,
     expected_version,
 )
+from systemadmin.foundation.files import private_response
 
 
 def crud(model: str) -> dict[str, Any]:
@@ -210,7 +214,17 @@ class InboundMailViewSet(ListAction, RetrieveAction, StaffViewSet):
         "list": "support.view_inboundmessage",
         "retrieve": "support.view_inboundmessage",
         "process": "support.process_inboundmessage",
+        "raw": "support.view_inboundmessage",
     }
+
+    @extend_schema(responses={(200, "message/rfc822"): OpenApiTypes.BINARY})
+    @action(detail=True, methods=["get"])
+    def raw(self, request: Request, pk: str) -> FileResponse:
+        """Download the mail as it came."""
+        found = InboundMessage.objects.get(pk=self.get_object().pk)
+        return private_response(
+            BytesIO(bytes(found.raw)), name=f"mail-{found.pk}.eml", content_type="message/rfc822"
+        )
 
     @extend_schema(request=None, responses=serializers.InboundMessageSerializer)
     @action(detail=True, methods=["post"])

@@ -19,6 +19,7 @@ from support.models import (
     SlaPolicy,
     Ticket,
     TicketEvent,
+    TicketParticipant,
     TicketRating,
 )
 
@@ -66,6 +67,8 @@ class TicketReplySerializer(serializers.ModelSerializer):
     attachments = TicketAttachmentSerializer(many=True)
     template = serializers.PrimaryKeyRelatedField(read_only=True, allow_null=True)
     originally_on = serializers.CharField(source="origin.number", default=None, allow_null=True)
+    inbound_mail = serializers.IntegerField(source="inbound.pk", default=None, allow_null=True)
+    answers_to = serializers.CharField(source="inbound.reply_to", default=None, allow_null=True)
 
     class Meta:
         model = Reply
@@ -77,6 +80,9 @@ class TicketReplySerializer(serializers.ModelSerializer):
             "author_name",
             "body",
             "body_html",
+            "original_text",
+            "inbound_mail",
+            "answers_to",
             "source",
             "template",
             "attachments",
@@ -158,15 +164,37 @@ class LinkedTicketSerializer(serializers.Serializer):
     status = serializers.CharField()
 
 
+class ParticipantSerializer(serializers.ModelSerializer):
+    """Somebody beside the requester who may answer by mail."""
+
+    class Meta:
+        model = TicketParticipant
+        fields = ["address", "name"]
+
+
+class SuggestedTicketSerializer(serializers.Serializer):
+    """The ticket that a mail mentions without proof that it belongs there."""
+
+    id = serializers.IntegerField()
+    number = serializers.CharField()
+
+
 class TicketDetailSerializer(TicketSerializer):
     """A ticket with its conversation."""
 
+    participants = ParticipantSerializer(many=True, read_only=True)
+    may_belong_to = serializers.SerializerMethodField()
     replies = serializers.SerializerMethodField()
     links = serializers.SerializerMethodField()
     rating = serializers.SerializerMethodField()
 
     class Meta(TicketSerializer.Meta):
-        fields = [*TICKET_FIELDS, "replies", "links", "rating"]
+        fields = [*TICKET_FIELDS, "participants", "may_belong_to", "replies", "links", "rating"]
+
+    @extend_schema_field(SuggestedTicketSerializer(allow_null=True))
+    def get_may_belong_to(self, ticket: Ticket) -> Any:
+        message = InboundMessage.objects.suggested_for(ticket).first()
+        return SuggestedTicketSerializer(message.may_belong_to).data if message else None
 
     @extend_schema_field(TicketReplySerializer(many=True))
     def get_replies(self, ticket: Ticket) -> Any:
@@ -317,6 +345,7 @@ class InboundMessageSerializer(serializers.ModelSerializer):
             "mailbox",
             "sender",
             "subject",
+            "reply_to",
             "kind",
             "status",
             "reason",
@@ -324,6 +353,7 @@ class InboundMessageSerializer(serializers.ModelSerializer):
             "attempts",
             "ticket",
             "reply",
+            "may_belong_to",
             "created_at",
         ]
 
@@ -365,6 +395,7 @@ class MemberReplySerializer(serializers.ModelSerializer):
             "author_name",
             "body",
             "body_html",
+            "original_text",
             "attachments",
             "said_at",
             "edited_at",

@@ -13,10 +13,11 @@ from rest_framework.response import Response
 
 from support.api import inputs, serializers
 from support.api.filters import TicketFilter
-from support.models import Attachment, Reply, Ticket, TicketEvent
+from support.models import Attachment, InboundMessage, Reply, Ticket, TicketEvent
 from support.services import (
     apply_macro,
     edit_reply,
+    join_suggested,
     link_tickets,
     merge_tickets,
     open_ticket,
@@ -67,6 +68,7 @@ class TicketViewSet(ListAction, StaffViewSet):
         "edit_reply": "support.reply_ticket",
         "macro": ("support.reply_ticket", "support.change_ticket"),
         "merge": "support.merge_ticket",
+        "join": "support.merge_ticket",
         "split": "support.merge_ticket",
         "link": "support.merge_ticket",
         "unlink": "support.merge_ticket",
@@ -160,6 +162,16 @@ class TicketViewSet(ListAction, StaffViewSet):
             expected_version=expected_version(request),
         )
         return self._detail(target)
+
+    @extend_schema(request=None, responses=serializers.TicketDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def join(self, request: Request, pk: str) -> Response:
+        """Merge this ticket into the one that its mail mentions, which is returned."""
+        ticket = self.get_object()
+        message = InboundMessage.objects.suggested_for(ticket).first()
+        if message is not None and message.may_belong_to is not None:
+            self._seen(message.may_belong_to.merged_into or message.may_belong_to)
+        return self._detail(join_suggested(actor=self.caller, ticket=ticket))
 
     @extend_schema(
         request=inputs.TicketSplitInput, responses={201: serializers.TicketDetailSerializer}

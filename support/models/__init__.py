@@ -2,7 +2,7 @@
 
 from support.models.faqs import Faq, FaqVote
 from support.models.mail import InboundMessage, InboundReference, Mailbox, OutboundMessage
-from support.models.people import AgentState, TicketPresence, TicketRating
+from support.models.people import AgentState, TicketParticipant, TicketPresence, TicketRating
 from support.models.policies import BusinessCalendar, SlaBreach, SlaPolicy, SlaPolicyVersion
 from support.models.replies import Attachment, Reply, ReplyRevision
 from support.models.templates import Macro, ReplyTemplate
@@ -43,6 +43,7 @@ __all__ = [
     "TicketCounter",
     "TicketEvent",
     "TicketLink",
+    "TicketParticipant",
     "TicketPresence",
     "TicketRating",
     "TicketSearch",

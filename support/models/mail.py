@@ -76,6 +76,8 @@ class InboundMessage(TimestampedModel):
     kind = models.CharField(_("kind"), max_length=20, blank=True)
     sender = models.CharField(_("sender"), max_length=254, blank=True)
     subject = models.CharField(_("subject"), max_length=255, blank=True)
+    # Whom Reply-To names instead of the sender; answers go there.
+    reply_to = models.CharField(_("answers to"), max_length=254, blank=True, default="")
     reason = models.TextField(_("reason"), blank=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     ticket = models.ForeignKey(
@@ -93,6 +95,15 @@ class InboundMessage(TimestampedModel):
         blank=True,
         on_delete=models.SET_NULL,
         related_name="inbound",
+    )
+    # It mentions that ticket, and its sender is not on it: only a person may join the two.
+    may_belong_to = models.ForeignKey(
+        Ticket,
+        verbose_name=_("may belong to"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
     )
 
     objects = InboundQuerySet.as_manager()
@@ -125,12 +136,14 @@ class InboundMessage(TimestampedModel):
 
 
 class InboundReference(models.Model):
-    """A message id that ties a ticket to its thread, ours or theirs, seen or only mentioned."""
+    """A message id of a ticket's thread: of a mail sent or received, or only mentioned."""
 
     message_id = models.CharField(_("Message-ID"), max_length=500)
     ticket = models.ForeignKey(
         Ticket, verbose_name=_("ticket"), on_delete=models.CASCADE, related_name="references"
     )
+    # Mentioning an id proves nothing: everybody who got a newsletter may answer it.
+    is_mention = models.BooleanField(_("only mentioned"), default=False)
 
     class Meta:
         verbose_name = _("thread reference")
@@ -175,7 +188,7 @@ class OutboundMessage(OutboxModel):
         related_name="outbound",
     )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
-    recipient = models.EmailField(_("recipient"))
+    recipient = models.CharField(_("recipient"), max_length=254)
     key = models.CharField(_("key"), max_length=150, unique=True)
     message_id = models.CharField(_("Message-ID"), max_length=255, unique=True)
     in_reply_to = models.CharField(_("In-Reply-To"), max_length=500, blank=True)

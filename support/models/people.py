@@ -65,6 +65,33 @@ class TicketPresence(models.Model):
         return f"{self.ticket_id} {self.user_id}"
 
 
+class TicketParticipant(models.Model):
+    """Somebody beside the requester whom the mail of a ticket names; may answer by mail."""
+
+    ticket = models.ForeignKey(
+        Ticket, verbose_name=_("ticket"), on_delete=models.CASCADE, related_name="participants"
+    )
+    # No EmailField: mail comes from addresses that forms refuse (root@server).
+    address = models.CharField(_("address"), max_length=254)
+    name = models.CharField(_("name"), max_length=150, blank=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("participant")
+        verbose_name_plural = _("participants")
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["ticket", "address"],
+                name="support_ticketparticipant_once",
+                violation_error_message=_("This address already takes part."),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.address
+
+
 class TicketRating(models.Model):
     """The customer's verdict after resolution."""
 

@@ -41,6 +41,8 @@ class Reply(TimestampedModel):
     )
     author_name = models.CharField(_("author's name"), max_length=150, blank=True)
     body = models.TextField(_("body"))
+    # Every word of a mail of which `body` shows only what is new; empty where both are the same.
+    original_text = models.TextField(_("original text"), blank=True, default="")
     source = models.CharField(
         _("source"), max_length=10, choices=Source.choices, default=Source.API
     )

@@ -1,6 +1,7 @@
 """The ticket, what it is filed under, and everything that happened to it."""
 
 from django.conf import settings
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Case, Q, Value, When
 from django.utils.translation import gettext_lazy as _
@@ -113,7 +114,15 @@ class Ticket(VersionedModel):
         on_delete=models.SET_NULL,
         related_name="tickets",
     )
-    requester_email = models.EmailField(_("requester's e-mail"), blank=True)
+    requester_email = models.CharField(
+        _("requester's e-mail"),
+        max_length=254,
+        blank=True,
+        # Looser than EmailField: people write from root@server, a..b@host and josé@host.
+        validators=[
+            RegexValidator(r"^[^@\s\x00-\x1f]([^@\x00-\x1f]*[^@\s\x00-\x1f])?@[^@\s\x00-\x1f]+\Z")
+        ],
+    )
     requester_name = models.CharField(_("requester's name"), max_length=150, blank=True)
     language = models.CharField(_("language"), max_length=2, default="en")
     assignee = models.ForeignKey(

@@ -1,5 +1,8 @@
 """Reads of mail in and out."""
 
+from datetime import datetime
+from typing import Any
+
 from django.db.models import QuerySet
 
 
@@ -14,6 +17,20 @@ class InboundQuerySet(QuerySet):
         """Kept as it came because nothing could be made of it."""
         return self.filter(status="failed")
 
+    def suggested_for(self, ticket: Any) -> "InboundQuerySet":
+        """Mail of a ticket that mentions another one, to which it may belong."""
+        return (
+            self.light()
+            .filter(ticket=ticket, may_belong_to__isnull=False)
+            .exclude(may_belong_to=ticket)
+            .select_related("may_belong_to__merged_into")
+            .order_by("pk")
+        )
+
+    def set_aside(self, since: datetime) -> "InboundQuerySet":
+        """No person's mail, so that no ticket was opened; anybody may look and decide anew."""
+        return self.filter(status="ignored", created_at__gte=since)
+
     def light(self) -> "InboundQuerySet":
         """Without the bytes, which may be megabytes a row."""
         return self.defer("raw")
@@ -21,6 +38,10 @@ class InboundQuerySet(QuerySet):
 
 class OutboundQuerySet(QuerySet):
     """Named filters over outgoing mail."""
+
+    def bounced(self) -> "OutboundQuerySet":
+        """Sent, and returned by the recipient's mail system."""
+        return self.filter(status="bounced")
 
     def dead(self) -> "OutboundQuerySet":
         """Given up after every attempt."""

@@ -16,7 +16,8 @@ class ReplyQuerySet(QuerySet):
         """In the order it was said, with authors and files."""
         return (
             self.order_by("said_at", "id")
-            .select_related("author", "template", "origin")
+            .select_related("author", "template", "origin", "inbound")
+            .defer("inbound__raw")
             .prefetch_related("attachments", "revisions")
         )
 

@@ -6,7 +6,13 @@ from support.services.faqs import delete_faq, save_faq, vote
 from support.services.macros import apply_macro, save_macro
 from support.services.mail_in import process_again, process_mail, store_mail
 from support.services.mail_out import retry
-from support.services.merging import link_tickets, merge_tickets, split_ticket, unlink_tickets
+from support.services.merging import (
+    join_suggested,
+    link_tickets,
+    merge_tickets,
+    split_ticket,
+    unlink_tickets,
+)
 from support.services.policies import (
     apply_to_open,
     delete_policy,
@@ -28,6 +34,7 @@ __all__ = [
     "delete_policy",
     "delete_template",
     "edit_reply",
+    "join_suggested",
     "link_tickets",
     "merge_tickets",
     "open_ticket",

@@ -22,4 +22,7 @@ def index_text(ticket: Ticket, text: str) -> None:
 
 def reindex(ticket: Ticket) -> None:
     """Start over from what is on the ticket now."""
-    index_ticket(ticket, *ticket.replies.values_list("body", flat=True))
+    index_ticket(
+        ticket,
+        *(text for pair in ticket.replies.values_list("body", "original_text") for text in pair),
+    )

@@ -4,19 +4,27 @@ import hashlib
 import logging
 import re
 from datetime import datetime
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from support import mail_threading
-from support.mail_parsing import IncomingMail, UnparsableMail, parse_mail
-from support.models import InboundMessage, InboundReference, Mailbox, OutboundMessage, Reply, Ticket
-from support.models.tickets import TicketLink
-from support.services import mail_out
+from support.mail_bodies import shortened
+from support.mail_headers import plain_address
+from support.mail_parsing import IncomingMail, UnparsableMail, bare_mail, parse_mail
+from support.models import InboundMessage, Mailbox, Reply, Ticket
+from support.services import mail_notices, mail_out
 from support.services.attachments import attach_mailed
-from support.services.history import note
-from support.services.merging import join_threads
+from support.services.mail_notices import AUTOMATIC
+from support.services.mail_places import (
+    account_of,
+    find_place,
+    is_our_own,
+    link_threads,
+    own_addresses,
+    remember,
+)
 from support.services.replies import add_system_note, may_reopen, reply_as_customer
 from support.services.tickets import MAX_BODY, open_ticket
 from systemadmin import audit
@@ -35,7 +43,7 @@ INBOX = Batch("support.sweep_inbox", is_atomic=False)
 MAX_ATTEMPTS = 3
 # What a relay adds on the way differs between two copies of the same mail.
 CONTENT_HEADERS = (b"from", b"to", b"cc", b"subject", b"date", b"message-id", b"in-reply-to",
-                   b"content-type")  # fmt: skip
+                   b"content-type", b"reply-to")  # fmt: skip
 ANSWER_PREFIX = re.compile(
     r"^((re|rv|aw|sv|fwd?|rif|res|enc)\s*(\[\d+\])?\s*:\s*|\[T-\d{4}-\d+\]\s*)+", re.IGNORECASE
 )
@@ -108,22 +116,25 @@ def _process(pk: int, again: bool) -> InboundMessage:
 
 def _route(message: InboundMessage, *, take: bool) -> None:
     try:
-        mail = parse_mail(bytes(message.raw))
+        mail = parse_mail(bytes(message.raw), own=own_addresses())
     except UnparsableMail as error:
         message.status, message.reason = InboundMessage.Status.FAILED, str(error)
         return
     message.kind, message.sender = mail.kind, mail.sender
-    message.subject = mail.subject
+    message.subject, message.reply_to = mail.subject, mail.reply_to
     first = _same_mail(message)
-    if not mail.sender:
-        message.status, message.reason = InboundMessage.Status.FAILED, _("It names no sender.")
-    elif first is not None:
+    if first is not None:
         message.status, message.ticket = InboundMessage.Status.DUPLICATE, first.ticket
         message.reason = _("The same mail came through %(box)s.") % {"box": first.mailbox}
-    elif mail.kind == "loop" and not take:
+    elif take:
+        _take(message, mail)
+    elif is_our_own(mail):
+        message.kind = "loop"
         _ignore(message, _("This is our own mail, come back to us."))
-    elif mail.kind in ("bounce", "auto_reply") and not take:
+    elif mail.kind in AUTOMATIC:
         _note_automatic(message, mail)
+    elif not mail.sender:
+        message.status, message.reason = InboundMessage.Status.FAILED, _("It names no sender.")
     else:
         _take(message, mail)
 
@@ -149,128 +160,94 @@ def _same_mail(message: InboundMessage) -> InboundMessage | None:
 
 
 def _note_automatic(message: InboundMessage, mail: IncomingMail) -> None:
-    """Automatic mail never moves a ticket; staff see that it came."""
-    if mail.kind == "bounce" and mail.failed_message_ids:
-        OutboundMessage.objects.filter(message_id__in=mail.failed_message_ids).update(
-            status=OutboundMessage.Status.BOUNCED, last_error=mail.subject
-        )
-    ticket = _find_ticket(mail)
+    ticket = mail_notices.note_automatic(message, mail)
     if ticket is None:
         _ignore(message, _("An automatic message that belongs to no ticket."))
-        return
-    heading = _("Our mail bounced") if mail.kind == "bounce" else _("Automatic answer received")
-    message.reply = add_system_note(ticket=ticket, body=f"**{heading}**\n\n{mail.text[:2000]}")
-    message.ticket, message.status = ticket, InboundMessage.Status.PROCESSED
+    else:
+        message.ticket, message.status = ticket, InboundMessage.Status.PROCESSED
 
 
 def _take(message: InboundMessage, mail: IncomingMail) -> None:
-    ticket = _find_ticket(mail)
-    body = (visible_text(mail.text) or _("(no text)"))[:MAX_BODY]
-    sender = _account_of(mail.sender)
-    earlier = None
+    """Put a person's mail on the ticket it proves to belong to, or open one for it."""
+    place = find_place(mail)
+    ticket, earlier = place.ticket, None
     if ticket is not None and not may_reopen(ticket, timezone.now()):
         earlier, ticket = ticket, None
-    if ticket is None:
-        reply = _open(message, mail, sender, body)
-        if earlier is not None:
-            _follow_up(earlier, reply.ticket)
-    elif sender is not None and sender.is_staff and sender != ticket.requester:
-        # Anyone can write a colleague's name into a mail: it may inform, not answer.
-        reply = add_system_note(ticket=ticket, body=body, author_name=mail.sender)
-    else:
-        own = sender if sender is not None and sender == ticket.requester else None
-        reply = reply_as_customer(
-            ticket=ticket,
-            body=body,
-            author=own,
-            author_name=mail.sender,
-            source=Reply.Source.EMAIL,
-        )
+    reply = _open(message, mail) if ticket is None else _continue(ticket, mail)
+    for other in filter(None, (earlier, *place.linked)):
+        link_threads(other, reply.ticket)
     left = attach_mailed(reply, mail.attachments)
     message.reply, message.ticket = reply, reply.ticket
-    message.status = InboundMessage.Status.PROCESSED
-    _remember(mail, reply.ticket)
+    message.may_belong_to = place.suggested
+    message.status, message.reason = InboundMessage.Status.PROCESSED, ""
+    remember(mail, reply.ticket)
+    _note_what_is_missing(reply.ticket, mail, left)
+
+
+def _continue(ticket: Ticket, mail: IncomingMail) -> Reply:
+    sender = account_of(mail.sender)
+    texts = _texts(mail)
+    if sender is not None and sender.is_staff and sender != ticket.requester:
+        # Anyone can write a colleague's name into a mail: it may inform, not answer.
+        return add_system_note(ticket=ticket, author_name=mail.sender, **texts)
+    return reply_as_customer(
+        ticket=ticket,
+        author=sender if sender is not None and sender == ticket.requester else None,
+        author_name=mail.sender,
+        source=Reply.Source.EMAIL,
+        **texts,
+    )
+
+
+def _texts(mail: IncomingMail) -> dict[str, Any]:
+    """What is shown of a mail, and all of it where that is more."""
+    body = visible_text(shortened(mail.text.strip(), MAX_BODY)) or _("(no text)")
+    whole = mail.full_text.strip()
+    return {"body": body, "original_text": whole if whole != body else ""}
+
+
+def _note_what_is_missing(ticket: Ticket, mail: IncomingMail, left: list[str]) -> None:
+    """Say what is only in the raw mail, to which the ticket links."""
     if left:
         text = _("Files left in the raw mail: %(names)s") % {"names": ", ".join(left)}
-        add_system_note(ticket=reply.ticket, body=text[:2000])
+        add_system_note(ticket=ticket, body=text[:2000])
+    if mail.is_cut_short or len(mail.text) > MAX_BODY:
+        add_system_note(
+            ticket=ticket,
+            body=_(
+                "The text is shown cut short. All of it is in the original text or the raw mail."
+            ),
+        )
 
 
-def _open(message: InboundMessage, mail: IncomingMail, sender: User | None, body: str) -> Reply:
+def _open(message: InboundMessage, mail: IncomingMail) -> Reply:
     subject = visible_text(ANSWER_PREFIX.sub("", mail.subject)) or _("(no subject)")
+    sender = account_of(mail.sender)
+    # Reply-To says where answers go. It is not a sign-in: the account it names gets no ticket.
+    address, name = mail.sender, mail.sender_name
+    if (
+        sender is None
+        and mail.reply_to
+        and mail.reply_to not in map(plain_address, own_addresses())
+    ):
+        address, name = mail.reply_to, mail.reply_to_name
     ticket = open_ticket(
         actor=None,
         requester=sender,
-        requester_email=mail.sender,
-        requester_name=mail.sender_name,
+        requester_email=address or f"unknown{mail_out.NOBODY_HOST}",
+        requester_name=name or ("" if address else _("Unknown sender")),
         subject=subject,
-        body=body,
         category=message.mailbox.category,
         channel=Ticket.Channel.EMAIL,
         acknowledge=False,
+        **_texts(mail),
     )
-    if not mail.wants_no_answer:
+    if not mail.wants_no_answer and address:
         message.ticket = ticket
         message.save(update_fields=["ticket"])  # so that the answer leaves from this mailbox
         mail_out.acknowledge(ticket)
     assert ticket.last_reply is not None  # noqa: S101 - a ticket opens with its first message
     return ticket.last_reply
-
-
-def _follow_up(earlier: Ticket, ticket: Ticket) -> None:
-    first, second = sorted((earlier, ticket), key=lambda t: t.pk)
-    TicketLink.objects.get_or_create(first=first, second=second)
-    now = timezone.now()
-    note(ticket, "linked", actor=None, at=now, number=earlier.number)
-    note(earlier, "linked", actor=None, at=now, number=ticket.number)
-
-
-def _account_of(address: str) -> User | None:
-    """The one active account with this address; two of the same leave it open."""
-    found = list(User.objects.filter(email__iexact=address, is_active=True)[:2]) if address else []
-    return found[0] if len(found) == 1 else None
-
-
-def _find_ticket(mail: IncomingMail) -> Ticket | None:
-    """The ticket a mail belongs to: by address tag, by thread, by number in the subject."""
-    for key in mail_out.address_keys():
-        number = mail_threading.number_of_addresses(mail.recipients, key)
-        if number:
-            found = Ticket.objects.filter(number=number).select_related("merged_into").first()
-            if found is not None:
-                return found.merged_into or found
-    return _by_thread(mail) or _by_subject(mail)
-
-
-def _by_thread(mail: IncomingMail) -> Ticket | None:
-    ids = [i for i in (*mail.references, *mail.failed_message_ids, mail.message_id) if i]
-    found = Ticket.objects.filter(references__message_id__in=ids).select_related("merged_into")
-    roots = {t.pk: t for t in ((t.merged_into or t) for t in found)}
-    if len(roots) > 1:
-        return join_threads(list(roots.values()))
-    return next(iter(roots.values()), None)
-
-
-def _by_subject(mail: IncomingMail) -> Ticket | None:
-    """A number alone can be guessed, so the sender must be the one the ticket belongs to."""
-    number = mail_threading.subject_number(mail.subject)
-    if not number:
-        return None
-    found = (
-        Ticket.objects.filter(number=number)
-        .select_related("requester", "merged_into__requester")
-        .first()
-    )
-    ticket = (found.merged_into or found) if found else None
-    if ticket is None or ticket.customer_email.lower() != mail.sender:
-        return None
-    return ticket
-
-
-def _remember(mail: IncomingMail, ticket: Ticket) -> None:
-    ids = dict.fromkeys(i for i in (mail.message_id, *mail.references) if i)
-    InboundReference.objects.bulk_create(
-        [InboundReference(message_id=i[:500], ticket=ticket) for i in ids], ignore_conflicts=True
-    )
 
 
 def _note_failure(pk: int, error: Exception) -> InboundMessage:
@@ -296,7 +273,19 @@ def sweep_inbox(*, older_than: datetime | None = None, batch: int = 200) -> int:
 
 
 def process_again(*, actor: User, message: InboundMessage) -> InboundMessage:
-    """Make a ticket of a mail that was ignored or could not be read before."""
+    """Make a ticket of a mail that was ignored or could not be read before, whatever it is."""
     done = process_mail(message.pk, again=True)
+    if done.ticket_id is None:
+        done = _take_as_it_is(message.pk)
     audit.record("support.mail.processed", actor=actor, target=done, after={"status": done.status})
     return done
+
+
+@transaction.atomic
+def _take_as_it_is(pk: int) -> InboundMessage:
+    """Open a ticket with the source of a mail, of which nothing else can be made."""
+    message = lock_row(InboundMessage.objects.select_related("mailbox"), pk=pk)
+    if message.ticket_id is None:
+        _take(message, bare_mail(bytes(message.raw)))
+        message.save()
+    return message

@@ -30,6 +30,10 @@ DELIVER = "support.tasks.deliver_mail"
 BACKOFF = (1, 5, 30, 120, 600)  # minutes after the first, second, … failure
 MAX_ATTACHED = 10 * 1024 * 1024
 DEAD_RULE = "support.mail_dead"
+BOUNCE_RULE = "support.mail_bounced"
+# The requester of a mail that names no sender: a ticket belongs to somebody, and this host
+# cannot exist (RFC 2606).
+NOBODY_HOST = "@sender.invalid"
 
 
 def address_keys() -> list[bytes]:
@@ -103,7 +107,11 @@ def _queue(
     ticket: Ticket, *, kind: str, body: str, key: str, reply: Reply | None = None
 ) -> OutboundMessage | None:
     recipient = ticket.customer_email
-    if not recipient or (ticket.requester is not None and ticket.requester.is_demo):
+    if (
+        not recipient
+        or recipient.endswith(NOBODY_HOST)
+        or (ticket.requester is not None and ticket.requester.is_demo)
+    ):
         return None  # demo people have made-up addresses; mail to them would only bounce
     html = render_markdown(body)
     message, created = OutboundMessage.objects.get_or_create(
@@ -180,7 +188,7 @@ def _compose(message: OutboundMessage) -> EmailMultiAlternatives:
 
 def _thread(message: OutboundMessage) -> list[str]:
     known = (
-        InboundReference.objects.filter(ticket=message.ticket)
+        InboundReference.objects.filter(ticket=message.ticket, is_mention=False)
         .exclude(message_id=message.message_id)
         .order_by("-pk")
         .values_list("message_id", flat=True)[:20]
@@ -236,6 +244,7 @@ def retry(*, actor: User, message: OutboundMessage) -> OutboundMessage:
     again = (OutboundMessage.Status.FAILED, OutboundMessage.Status.BOUNCED)
     if OUTBOX.revive(message.pk, of=again):
         resolve_alert(rule=DEAD_RULE, key=str(message.pk))
+        resolve_alert(rule=BOUNCE_RULE, key=str(message.pk))
         audit.record("support.mail.retried", actor=actor, target=message)
     message.refresh_from_db()
     return message

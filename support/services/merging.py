@@ -1,6 +1,6 @@
 """Two tickets that are one, one that is two, and those that belong together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -12,10 +12,20 @@ from support.errors import (
     CannotMerge,
     CannotSplit,
     DifferentRequesters,
+    NothingSuggested,
     TicketAlreadyClosed,
     TicketMerged,
 )
-from support.models import InboundReference, Reply, Ticket, TicketEvent, TicketLink, TicketSearch
+from support.models import (
+    InboundMessage,
+    InboundReference,
+    Reply,
+    Ticket,
+    TicketEvent,
+    TicketLink,
+    TicketParticipant,
+    TicketSearch,
+)
 from support.services import clocks, concerned, escalation, indexing
 from support.services.history import note
 from support.services.tickets import lock_ticket, next_number, one_line, version_for
@@ -24,6 +34,9 @@ from systemadmin.foundation.concurrency import check_version
 from systemadmin.foundation.errors import NotFound
 from systemadmin.models import User
 from systemadmin.services.duties import decides
+
+# A mail may name hundreds; the first ones are the conversation.
+MAX_PARTICIPANTS = 50
 
 
 class _FamilyChanged(Exception):
@@ -34,7 +47,12 @@ class _FamilyChanged(Exception):
     "support.merge_tickets", permission="support.merge_ticket", concerns=concerned.both_requesters
 )
 def merge_tickets(
-    *, actor: User | None, source: Ticket, into: Ticket, expected_version: int | None = None
+    *,
+    actor: User | None,
+    source: Ticket,
+    into: Ticket,
+    expected_version: int | None = None,
+    is_across_people: bool = False,
 ) -> Ticket:
     """Move everything said on one ticket into another and close the first.
 
@@ -47,13 +65,20 @@ def merge_tickets(
     while True:
         try:
             with transaction.atomic():
-                return _merge(actor, source, into, expected_version)
+                return _merge(
+                    actor, source, into, expected_version, is_across_people=is_across_people
+                )
         except _FamilyChanged:
             continue
 
 
 def _merge(
-    actor: User | None, source: Ticket, into: Ticket, expected_version: int | None
+    actor: User | None,
+    source: Ticket,
+    into: Ticket,
+    expected_version: int | None,
+    *,
+    is_across_people: bool,
 ) -> Ticket:
     family = _family(source)
     wanted = {source.pk, into.pk, *family}
@@ -70,7 +95,7 @@ def _merge(
         raise _FamilyChanged
     first, target = locked[source.pk], locked[into.pk]
     check_version(first, expected_version)
-    _check(first, target)
+    _check(first, target, is_across_people=is_across_people)
     now = timezone.now()
     asked = _awaits_answer(first)
     _move_everything(first, target)
@@ -87,12 +112,12 @@ def _family(ticket: Ticket) -> set[int]:
     return set(Ticket.objects.filter(merged_into_id=ticket.pk).values_list("pk", flat=True))
 
 
-def _check(source: Ticket, target: Ticket) -> None:
+def _check(source: Ticket, target: Ticket, *, is_across_people: bool) -> None:
     if source.merged_into_id or target.merged_into_id:
         raise TicketMerged(extra={"merged_into": source.merged_into_id or target.merged_into_id})
     if target.status == lifecycle.CLOSED:
         raise TicketAlreadyClosed
-    if (source.requester_id, source.requester_email) != (
+    if not is_across_people and (source.requester_id, source.requester_email) != (
         target.requester_id,
         target.requester_email,
     ):
@@ -104,12 +129,15 @@ def _move_everything(source: Ticket, target: Ticket) -> None:
     Reply.objects.filter(ticket=source).update(ticket=target)
     source.inbound.update(ticket=target)
     source.outbound.update(ticket=target)
-    known = list(
-        InboundReference.objects.filter(ticket=source).values_list("message_id", flat=True)
-    )
+    known = InboundReference.objects.filter(ticket=source)
     InboundReference.objects.bulk_create(
-        [InboundReference(message_id=i, ticket=target) for i in known], ignore_conflicts=True
+        [
+            InboundReference(message_id=row.message_id, ticket=target, is_mention=row.is_mention)
+            for row in known
+        ],
+        ignore_conflicts=True,
     )
+    add_participants(target, source.participants.values_list("address", "name"))
     target.tags.add(*source.tags.all())
     stored = TicketSearch.objects.filter(ticket=source).first()
     if stored is not None:
@@ -165,20 +193,38 @@ def recount(ticket: Ticket) -> None:
     ticket.last_staff_reply_at = staff.said_at if staff else None
 
 
-def join_threads(tickets: Sequence[Ticket]) -> Ticket:
-    """One ticket of several that a mail shows to be one thread, as far as the rules allow.
+def join_suggested(*, actor: User, ticket: Ticket) -> Ticket:
+    """Merge a ticket into the one that its mail mentions, which is returned.
 
-    Mail may arrive in any order; whichever comes first, the same tickets must result.
+    The people may differ: whoever calls this has decided that they may read each other. The
+    requester of the joined ticket takes part in the other from now on.
     """
-    first, *others = sorted(tickets, key=lambda ticket: ticket.pk)
-    for other in others:
-        if first.channel != Ticket.Channel.EMAIL or other.channel != Ticket.Channel.EMAIL:
-            continue
-        try:
-            first = merge_tickets(actor=None, source=other, into=first)
-        except (CannotMerge, TicketMerged, TicketAlreadyClosed):
-            continue
-    return first
+    message = InboundMessage.objects.suggested_for(ticket).first()
+    if message is None or message.may_belong_to is None:
+        raise NothingSuggested
+    target = message.may_belong_to.merged_into or message.may_belong_to
+    with transaction.atomic():
+        joined = merge_tickets(actor=actor, source=ticket, into=target, is_across_people=True)
+        add_participants(joined, [(ticket.customer_email, ticket.customer_name)])
+        InboundMessage.objects.filter(pk=message.pk).update(may_belong_to=None)
+        audit.record(
+            "support.ticket.joined", actor=actor, target=ticket, metadata={"into": joined.number}
+        )
+    return joined
+
+
+def add_participants(ticket: Ticket, people: Iterable[tuple[str, str]]) -> None:
+    """Add people, each an address and a name, who may answer by mail; the requester is no one."""
+    own = ticket.customer_email.lower()
+    room = MAX_PARTICIPANTS - ticket.participants.count()
+    wanted = {address: name for address, name in people if address and address.lower() != own}
+    TicketParticipant.objects.bulk_create(
+        [
+            TicketParticipant(ticket=ticket, address=address[:254], name=name[:150])
+            for address, name in list(wanted.items())[: max(0, room)]
+        ],
+        ignore_conflicts=True,
+    )
 
 
 @decides("support.split_ticket", permission="support.merge_ticket", concerns=concerned.requester)

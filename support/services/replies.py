@@ -89,6 +89,7 @@ def reply_as_customer(
     client_key: str | None = None,
     source: str = Reply.Source.API,
     expected_last_reply: int | None = None,
+    original_text: str = "",
 ) -> Reply:
     """Add the customer's words; they end waiting and reopen what was resolved.
 
@@ -110,6 +111,7 @@ def reply_as_customer(
         is_from_customer=True,
         author=author,
         author_name=author_name[:150],
+        original_text=original_text,
         client_key=client_key or None,
         source=source,
     )
@@ -187,7 +189,7 @@ def _note_reply(ticket: Ticket, reply: Reply, now: datetime, actor: User | None)
 
 def _done(ticket: Ticket, reply: Reply, now: datetime, actor: User | None) -> None:
     finish(ticket, now=now)
-    indexing.index_text(ticket, reply.body)
+    indexing.index_text(ticket, f"{reply.body}\n{reply.original_text}")
     audit.record(
         "support.ticket.noted" if reply.is_internal else "support.ticket.replied",
         actor=actor,
@@ -223,7 +225,9 @@ def edit_reply(*, actor: User, reply: Reply, body: str) -> Reply:
 
 
 @transaction.atomic
-def add_system_note(*, ticket: Ticket, body: str, author_name: str = "") -> Reply:
+def add_system_note(
+    *, ticket: Ticket, body: str, author_name: str = "", original_text: str = ""
+) -> Reply:
     """Leave staff a note that nobody on the desk wrote; it moves no clock and no status."""
     locked = lock_ticket(ticket)
     now = timezone.now()
@@ -231,8 +235,9 @@ def add_system_note(*, ticket: Ticket, body: str, author_name: str = "") -> Repl
         locked,
         now,
         body=clean_body(body),
+        original_text=original_text,
         kind=Reply.Kind.INTERNAL,
-        author_name=author_name or "Atalaya",
+        author_name=(author_name or "Atalaya")[:150],
         source=Reply.Source.SYSTEM,
     )
     _note_reply(locked, reply, now, None)

@@ -51,6 +51,7 @@ def open_ticket(
     language: str = "",
     attachments: Sequence[UploadedFile] = (),
     acknowledge: bool = True,
+    original_text: str = "",
 ) -> Ticket:
     """Open a ticket with its first message, promise what the policy says, and hand it out."""
     now = timezone.now()
@@ -74,13 +75,13 @@ def open_ticket(
     check_fields(ticket)
     ticket.save()
     ticket.tags.set(tags_named(tags))
-    reply = _first_message(ticket, actor, body, now)
+    reply = _first_message(ticket, actor, body, now, original_text)
     attach_uploads(reply, attachments)
     note(ticket, TicketEvent.Kind.OPENED, actor=actor, at=now, version=ticket.sla_version_id)
     _hand_out(ticket, now)
     clocks.refresh(ticket, now=now)
     ticket.save()
-    indexing.index_ticket(ticket, body)
+    indexing.index_ticket(ticket, body, original_text)
     audit.record("support.ticket.opened", actor=actor, target=ticket, after=_state(ticket))
     ticket_opened.send(sender=Ticket, ticket_id=ticket.pk, requester_id=ticket.requester_id)
     if acknowledge:
@@ -88,7 +89,9 @@ def open_ticket(
     return ticket
 
 
-def _first_message(ticket: Ticket, actor: User | None, body: str, now: datetime) -> Reply:
+def _first_message(
+    ticket: Ticket, actor: User | None, body: str, now: datetime, original_text: str
+) -> Reply:
     author = actor or ticket.requester
     reply = Reply.objects.create(
         ticket=ticket,
@@ -96,6 +99,7 @@ def _first_message(ticket: Ticket, actor: User | None, body: str, now: datetime)
         author=author,
         author_name=author.get_username() if author else ticket.customer_name[:150],
         body=clean_body(body),
+        original_text=original_text,
         source=Reply.Source.EMAIL if ticket.channel == Ticket.Channel.EMAIL else Reply.Source.API,
         said_at=now,
     )

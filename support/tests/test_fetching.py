@@ -79,7 +79,7 @@ class TestFetching:
         call_command("fetch_mail", stdout=out)
         assert f"{len(files)} new" in out.getvalue()
         assert InboundMessage.objects.filter(status="received").count() == 0
-        assert InboundMessage.objects.filter(status="processed").count() == len(files) - 6
+        assert InboundMessage.objects.filter(status="processed").count() == len(files) - 5
 
     def test_a_wrong_password_alerts_and_stops_nobody(self, imap):
         good = mailbox_of(imap)

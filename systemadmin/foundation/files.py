@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+import zipfile
 from collections.abc import Callable, Collection
 from typing import IO, Any, Final
 
@@ -25,6 +26,30 @@ EXTENSIONS: Final[dict[str, tuple[str, ...]]] = {
     "application/zip": (".zip", ".docx", ".xlsx", ".pptx", ".odt", ".ods"),
     "application/gzip": (".gz",),
     "video/mp4": (".mp4", ".m4v", ".mov"),
+    "video/3gpp": (".3gp", ".3g2"),
+    "image/heic": (".heic", ".heif"),
+    "image/avif": (".avif",),
+    "image/tiff": (".tif", ".tiff"),
+    "audio/mp4": (".m4a", ".m4b"),
+    "audio/mpeg": (".mp3",),
+    "audio/ogg": (".ogg", ".oga", ".opus"),
+    "audio/wav": (".wav",),
+    "audio/flac": (".flac",),
+    "audio/amr": (".amr",),
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": (".docx",),
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": (".xlsx",),
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": (".pptx",),
+    "application/vnd.oasis.opendocument.text": (".odt",),
+    "application/vnd.oasis.opendocument.spreadsheet": (".ods",),
+    "application/vnd.oasis.opendocument.presentation": (".odp",),
+    "application/msword": (".doc",),
+    "application/vnd.ms-excel": (".xls",),
+    "application/vnd.ms-powerpoint": (".ppt",),
+    "application/vnd.ms-outlook": (".msg",),
+    "application/rtf": (".rtf",),
+    "message/rfc822": (".eml",),
+    "text/calendar": (".ics",),
+    "text/vcard": (".vcf",),
     "text/csv": (".csv",),
     "text/plain": (".txt", ".log", ".md"),
 }
@@ -37,8 +62,32 @@ _SIGNATURES: Final[list[tuple[str, Callable[[bytes], bool]]]] = [
     ("application/pdf", lambda head: head.startswith(b"%PDF-")),
     ("application/zip", lambda head: head[:4] in (b"PK\x03\x04", b"PK\x05\x06")),
     ("application/gzip", lambda head: head.startswith(b"\x1f\x8b\x08")),
-    ("video/mp4", lambda head: head[4:8] == b"ftyp"),
-]
+    ("application/rtf", lambda head: head.startswith(b"{\\rtf")),
+    ("image/tiff", lambda head: head[:4] in (b"II*\x00", b"MM\x00*")),
+    ("audio/wav", lambda head: head[:4] == b"RIFF" and head[8:12] == b"WAVE"),
+    ("audio/mpeg", lambda head: head[:3] == b"ID3" or head[:2] in (b"\xff\xfb", b"\xff\xf3")),
+    ("audio/ogg", lambda head: head.startswith(b"OggS")),
+    ("audio/flac", lambda head: head.startswith(b"fLaC")),
+    ("audio/amr", lambda head: head.startswith(b"#!AMR")),
+    # One container for pictures, sound and films; its brand says which.
+    ("image/heic", lambda head: _brand(head) in (b"heic", b"heix", b"heim", b"heis", b"mif1",
+                                                 b"msf1", b"hevc", b"heif")),
+    ("image/avif", lambda head: _brand(head) in (b"avif", b"avis")),
+    ("audio/mp4", lambda head: _brand(head) in (b"M4A ", b"M4B ")),
+    ("video/3gpp", lambda head: _brand(head)[:2] == b"3g"),
+    ("video/mp4", lambda head: bool(_brand(head))),
+]  # fmt: skip
+# The folder that an Office file of each type has in its archive.
+_OFFICE_FOLDERS: Final = {
+    "word/": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "xl/": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "ppt/": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+}
+_OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_OLE_TYPES: Final = ("application/msword", "application/vnd.ms-excel",
+                     "application/vnd.ms-powerpoint", "application/vnd.ms-outlook")  # fmt: skip
+_MAX_ENTRIES: Final = 10_000
+_TEXT_STARTS: Final = {b"BEGIN:VCALENDAR": "text/calendar", b"BEGIN:VCARD": "text/vcard"}
 
 _CONTROL_BYTES: Final = bytes(set(range(32)) - set(b"\t\n\r\f")) + b"\x7f"
 _RESERVED: Final = re.compile(r"(?i)^(con|prn|aux|nul|com\d|lpt\d)$")
@@ -80,18 +129,65 @@ def validate_upload(
 
 
 def sniff(upload: IO[Any] | File) -> str | None:
-    """The type the bytes speak of, or None; the name counts only to tell CSV from plain text."""
+    """The type the bytes speak of, or None.
+
+    The name counts only to tell kinds of text, and of old Office files, from each other.
+    """
     upload.seek(0)
     head = upload.read(_HEAD_BYTES)
+    suffix = "." + (getattr(upload, "name", "") or "").lower().rpartition(".")[2]
     found = next((kind for kind, matches in _SIGNATURES if matches(head)), None)
-    if found is None and _is_text(upload):
-        is_csv = (getattr(upload, "name", "") or "").lower().endswith(".csv")
-        found = "text/csv" if is_csv else "text/plain"
+    if found == "application/zip":
+        found = _kind_of_archive(upload)
+    elif head.startswith(_OLE):
+        found = next((kind for kind in _OLE_TYPES if suffix in EXTENSIONS[kind]), None)
+    elif found is None and _is_text(upload, suffix):
+        found = _kind_of_text(head, suffix)
     upload.seek(0)
     return found
 
 
-def _is_text(upload: IO[Any] | File) -> bool:
+def _brand(head: bytes) -> bytes:
+    return head[8:12] if head[4:8] == b"ftyp" else b""
+
+
+def _kind_of_archive(upload: IO[Any] | File) -> str | None:
+    """Office files are archives of a known content; those with macros are not accepted."""
+    upload.seek(0)
+    try:
+        with zipfile.ZipFile(upload) as archive:  # type: ignore[arg-type,unused-ignore]
+            names = archive.namelist()[:_MAX_ENTRIES]
+            declared = (
+                archive.read("mimetype")[:100].decode("ascii", "replace")
+                if ("mimetype" in names and archive.getinfo("mimetype").file_size <= 100)
+                else ""
+            )
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, RuntimeError):
+        return "application/zip"
+    if any(name.lower().endswith("vbaproject.bin") for name in names):
+        return None
+    if declared.strip() in EXTENSIONS:
+        return declared.strip()
+    if "[Content_Types].xml" not in names:
+        return "application/zip"
+    folders = [
+        kind for start, kind in _OFFICE_FOLDERS.items() if any(n.startswith(start) for n in names)
+    ]
+    return folders[0] if len(folders) == 1 else "application/zip"
+
+
+def _kind_of_text(head: bytes, suffix: str) -> str:
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().upper()
+    for mark, kind in _TEXT_STARTS.items():
+        if start.startswith(mark):
+            return kind
+    if suffix == ".eml":
+        return "message/rfc822"
+    return "text/csv" if suffix == ".csv" else "text/plain"
+
+
+def _is_text(upload: IO[Any] | File, suffix: str) -> bool:
+    """Whether the bytes are text; a table or note may be in the charset of an old program."""
     upload.seek(0)
     content = upload.read()
     if content.translate(None, delete=_CONTROL_BYTES) != content:
@@ -99,7 +195,7 @@ def _is_text(upload: IO[Any] | File) -> bool:
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
-        return False
+        return suffix in (".csv", ".txt", ".eml", ".ics", ".vcf")
     return True
 
 
