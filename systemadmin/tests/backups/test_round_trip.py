@@ -27,7 +27,7 @@ from systemadmin.models import (
     Restore,
     User,
 )
-from systemadmin.services import notify_user
+from systemadmin.services import audit_runs, notify_user
 from systemadmin.services.audit_chain import seal_audit_trail
 from systemadmin.services.audit_verification import verify_audit_trail
 from systemadmin.services.backups import create_backup, restore_backup, verify_backup
@@ -222,7 +222,9 @@ def test_nothing_old_is_done_again(own_database, people):
 
     done = restore_backup(backup=backup, confirm=own_database.typed)
 
-    assert not OrmQ.objects.exists()
+    waiting = [str(row.task["args"]) for row in OrmQ.objects.all()]
+    assert len(waiting) == 1
+    assert audit_runs.RUN_TASK in waiting[0], "the restore's own"
     assert not Session.objects.exists()
     assert not ApiToken.objects.exists()
     assert set(Notification.objects.values_list("status", flat=True)) == {"skipped"}
