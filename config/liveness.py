@@ -7,14 +7,14 @@ event loop does not turn.
 
 import asyncio
 import os
-import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
-SOCKET_VARIABLE = "ATALAYA_LIVENESS_SOCKET"
+from systemadmin.foundation.signs_of_life import SOCKET_VARIABLE, send_sign_of_life
+
 THREADS_VARIABLE = "ATALAYA_LIVENESS_THREADS"
 BEAT_SECONDS = 1.0
 # All threads busy for so long without one request that ended: nothing moves any more.
@@ -100,17 +100,14 @@ def watched_asgi(application: Callable[..., Awaitable[None]]) -> Callable[..., A
 def _start(threads: int = 0) -> bool:
     path = os.environ.get(SOCKET_VARIABLE, "")
     if path:
-        threading.Thread(target=_beat, args=(path, threads), name="liveness", daemon=True).start()
+        threading.Thread(target=_beat, args=(threads,), name="liveness", daemon=True).start()
     return bool(path)
 
 
-def _beat(path: str, threads: int) -> None:
+def _beat(threads: int) -> None:
     wanted = os.environ.get(THREADS_VARIABLE, "")
     threads = int(wanted) if wanted.isdecimal() else threads
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
-        out.setblocking(False)
-        while True:
-            if liveness.is_alive(threads):
-                with suppress(OSError):  # a supervisor that is busy, or gone: not our end
-                    out.sendto(str(os.getpid()).encode(), path)
-            time.sleep(BEAT_SECONDS)
+    while True:
+        if liveness.is_alive(threads):
+            send_sign_of_life()
+        time.sleep(BEAT_SECONDS)

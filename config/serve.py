@@ -23,7 +23,8 @@ from types import FrameType
 
 import psutil
 
-SOCKET_VARIABLE = "ATALAYA_LIVENESS_SOCKET"
+from systemadmin.foundation.signs_of_life import SOCKET_VARIABLE
+
 THREADS_VARIABLE = "ATALAYA_LIVENESS_THREADS"
 SILENT_SECONDS = 20
 # Loading the application takes seconds, more on a machine that starts everything at once.
@@ -46,7 +47,7 @@ class Supervisor:
         """Serve until a signal or until granian ends by itself; return the exit code."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._stop)
-        with _inbox() as (inbox, path):
+        with inbox_of_signs() as (inbox, path):
             threads = _option(self.arguments, "--blocking-threads")
             environment = {**os.environ, SOCKET_VARIABLE: path, THREADS_VARIABLE: threads}
             server = self._start(environment)
@@ -56,10 +57,10 @@ class Supervisor:
                     if not self._look_after(server) and not self.stopping:
                         self._end(server, at_once=True)
                         server = self._start(environment)
-                    _notify("WATCHDOG=1")
+                    notify_systemd("WATCHDOG=1")
                 return 0 if self.stopping else server.returncode or 1
             finally:
-                _notify("STOPPING=1")
+                notify_systemd("STOPPING=1")
                 self._end(server)
 
     def _start(self, environment: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -86,7 +87,7 @@ class Supervisor:
                 self.seen[int(message)] = time.monotonic()
             if not self.is_ready:
                 self.is_ready = True
-                _notify("READY=1")
+                notify_systemd("READY=1")
 
     def _look_after(self, server: subprocess.Popen[bytes]) -> bool:
         """Kill workers that are silent; False when the whole server must be started again."""
@@ -101,13 +102,13 @@ class Supervisor:
             limit = self.silent_seconds if since is not None else START_SECONDS
             silent = now - since if since is not None else time.time() - born
             if silent > limit:
-                _say(f"worker {pid} gave no sign of life for {limit:g} s and is replaced")
+                say(f"worker {pid} gave no sign of life for {limit:g} s and is replaced")
                 _kill(pid)
                 self.seen.pop(pid, None)
         if any(now - at <= self.silent_seconds for at in self.seen.values()):
             self.silent_since = now
         if now - self.silent_since > START_SECONDS + self.silent_seconds:
-            _say("no worker lives: the server is started again")
+            say("no worker lives: the server is started again")
             return False
         return True
 
@@ -119,7 +120,7 @@ class Supervisor:
             try:
                 server.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
-                _say("the server did not stop in time and is killed")
+                say("the server did not stop in time and is killed")
         if server.poll() is None:
             server.kill()
         server.wait()
@@ -146,7 +147,7 @@ def _option(arguments: list[str], name: str) -> str:
 
 
 @contextmanager
-def _inbox() -> Iterator[tuple[socket.socket, str]]:
+def inbox_of_signs() -> Iterator[tuple[socket.socket, str]]:
     """Yield a socket for signs of life, in a folder that only this account may enter."""
     with tempfile.TemporaryDirectory(prefix="atalaya-serve-") as folder:
         path = str(Path(folder) / "alive")
@@ -179,12 +180,12 @@ def _kill(pid: int) -> None:
         return
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
     sys.stderr.write(f"atalaya: {text}\n")
     sys.stderr.flush()
 
 
-def _notify(state: str) -> None:
+def notify_systemd(state: str) -> None:
     """Tell systemd (Type=notify, WatchdogSec); nothing where no systemd listens."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:

@@ -31,6 +31,7 @@ from systemadmin.foundation.context import context, current, new_request_id
 from systemadmin.foundation.hard_maintenance import database_replaced_at, hard_state
 from systemadmin.foundation.maintenance import queue_is_paused
 from systemadmin.foundation.processes import end_with_parent, unique_name
+from systemadmin.foundation.signs_of_life import send_sign_of_life
 from systemadmin.foundation.task_packages import (
     DEFAULT_CLUSTER,
     RUNNER,
@@ -85,6 +86,7 @@ class PausableBroker(ORM):
         if not _sentinel_name:
             _sentinel_name = unique_name()
             end_with_parent(signal.SIGTERM)
+        send_sign_of_life()
         super().set_stat(key, value, timeout)
         workers = [child.pid for child in multiprocessing.active_children() if child.pid]
         _guard().tick(self.list_key, _sentinel_name, workers, Conf.WORKERS)

@@ -101,9 +101,9 @@ class Command(BaseCommand):
 
 
 def _commands(host: str, port: int) -> dict[str, tuple[list[str], dict[str, str]]]:
-    manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
+    work = [sys.executable, "-m", "config.work"]
     # One process for pages and for live event streams, which WSGI could only answer by polling.
-    # Under the supervisor that replaces it when it hangs.
+    # Web server and workers run under supervisors that replace what hangs.
     web = [sys.executable, "-m", "config.serve", "--interface", "asgi", "--host", host]
     web += ["--port", str(port), "--no-ws", "--log-level", "error"]
     # An open stream never ends by itself and must not hold up Ctrl-C.
@@ -112,9 +112,9 @@ def _commands(host: str, port: int) -> dict[str, tuple[list[str], dict[str, str]
     web += ["--static-path-mount", str(settings.STATIC_ROOT), "config.asgi:application"]
     return {
         "web server": (web, {}),
-        "worker": ([*manage, "qcluster"], {}),
+        "worker": (work, {}),
         # Backups and restores take long and must not hold up the rest.
-        "worker for long tasks": ([*manage, "qcluster"], {"Q_CLUSTER_NAME": "long"}),
+        "worker for long tasks": (work, {"Q_CLUSTER_NAME": "long"}),
     }
 
 

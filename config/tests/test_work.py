@@ -1,0 +1,84 @@
+"""A queue cluster that no longer answers is found and replaced, with real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from django.conf import settings
+
+pytestmark = pytest.mark.slow
+
+# Stands in for a cluster: it sends signs of life and has a worker of its own.
+CLUSTER = """
+import subprocess, sys, time
+from systemadmin.foundation.signs_of_life import send_sign_of_life
+worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+while True:
+    send_sign_of_life()
+    time.sleep(0.2)
+"""
+START = """
+import sys
+from config.work import Supervisor
+command = sys.argv[1:] or None
+sys.exit(Supervisor(command, silent_seconds=float({silent})).run())
+"""
+
+
+def start(*command, silent=2):
+    return subprocess.Popen(
+        [sys.executable, "-c", START.format(silent=silent), *command], cwd=settings.BASE_DIR
+    )
+
+
+def until(happened, seconds=40):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := happened():
+            return found
+        time.sleep(0.1)
+    raise AssertionError("it never happened")
+
+
+def family(supervisor):
+    """The cluster and its worker, once both are there."""
+    children = psutil.Process(supervisor.pid).children(recursive=True)
+    return children if len(children) == 2 else None
+
+
+def lives(process):
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+@pytest.fixture
+def supervisor():
+    process = start(sys.executable, "-c", CLUSTER)
+    yield process
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+
+
+def test_a_stopped_cluster_is_replaced_with_its_workers(supervisor):
+    old = until(lambda: family(supervisor))
+    time.sleep(1)
+    os.kill(old[0].pid, signal.SIGSTOP)
+    until(lambda: (new := family(supervisor)) and new[0].pid != old[0].pid)
+    until(lambda: not any(lives(process) for process in old))
+    assert supervisor.poll() is None
+
+
+def test_a_stop_ends_the_cluster_and_its_workers(supervisor):
+    processes = until(lambda: family(supervisor))
+    supervisor.terminate()
+    assert supervisor.wait(30) == 0
+    assert not any(lives(process) for process in processes)
+
+
+def test_a_cluster_that_ends_by_itself_ends_the_supervisor():
+    supervisor = start(sys.executable, "-c", "raise SystemExit(7)")
+    assert supervisor.wait(30) == 7
