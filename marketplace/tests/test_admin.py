@@ -423,3 +423,9 @@ def test_what_is_in_use_is_said_to_be_when_deleted_in_bulk(browser, shop):
     answer = browser.post(page("category"), {**body, "post": "yes"}, follow=True)
     assert answer.status_code == 200
     assert list(Category.objects.filter(pk__in=[one.pk for one in used])) == used[:1]
+
+
+def test_the_list_of_rules_links_to_the_order_for_those_who_may_change_it(browser, moderator):
+    order = reverse("admin:marketplace_commissionrule_order")
+    assert order in browser.get(page("commissionrule")).content.decode()
+    assert order not in moderator.get(page("commissionrule")).content.decode()
