@@ -82,6 +82,13 @@ class NotServicePermission(RuleViolation):
     )
 
 
+class SuccessorIsNotStaff(RuleViolation):
+    """Work would go to an account that cannot do it."""
+
+    code = "successor_is_not_staff"
+    default_detail = _("Choose an active colleague of staff to take over.")
+
+
 # -- signing in ------------------------------------------------------------------------
 
 

@@ -286,6 +286,10 @@ OTHER_SERVICES = {
     "systemadmin.services.batch_failures",
     "systemadmin.services.notifications",
     # set_rights decides for them
+    "support.services.leaving.leave_categories",
+    "support.services.leaving.leave_escalations",
+    "support.services.leaving.release_tickets",
+    "systemadmin.services.offboarding.offboard",
     "systemadmin.services.rights.check_demo",
     "systemadmin.services.rights.check_hands_out_rights",
     "systemadmin.services.rights.check_reach",

@@ -12,7 +12,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from systemadmin.admin import sessions
+from systemadmin.admin import offboarding, sessions
 from systemadmin.foundation.admin import ServiceModelAdmin, form_action
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.sockets import service_permissions
@@ -98,6 +98,7 @@ class UserAdmin(ServiceModelAdmin):
     filter_horizontal = ("groups",)
     readonly_fields = (
         "open_accesses",
+        "off_boarding",
         "verified_at",
         "suspended_at",
         "suspended_until",
@@ -107,7 +108,19 @@ class UserAdmin(ServiceModelAdmin):
         "date_joined",
     )
     fieldsets = (
-        (None, {"fields": ("username", "first_name", "last_name", "email", "open_accesses")}),
+        (
+            None,
+            {
+                "fields": (
+                    "username",
+                    "first_name",
+                    "last_name",
+                    "email",
+                    "open_accesses",
+                    "off_boarding",
+                )
+            },
+        ),
         (
             _("Reaching them"),
             {"fields": ("external_id", "telegram_chat_id", "country", "language")},
@@ -200,6 +213,11 @@ class UserAdmin(ServiceModelAdmin):
         url = reverse("admin:systemadmin_user_access", args=[obj.pk])
         return format_html('<a href="{}">{}</a>', url, _("Look at them and end them"))
 
+    @admin.display(description=_("off-boarding"))
+    def off_boarding(self, obj: User) -> str:
+        url = reverse("admin:systemadmin_user_offboarding", args=[obj.pk])
+        return format_html('<a href="{}">{}</a>', url, _("Off-board, or see what is left"))
+
     def get_urls(self) -> list[Any]:
         site = self.admin_site
         return [
@@ -207,6 +225,11 @@ class UserAdmin(ServiceModelAdmin):
                 "<int:user_id>/access/",
                 site.admin_view(self.access_page),
                 name="systemadmin_user_access",
+            ),
+            path(
+                "<int:user_id>/offboarding/",
+                site.admin_view(self.offboarding_page),
+                name="systemadmin_user_offboarding",
             ),
             path(
                 "end-member-sessions/",
@@ -219,6 +242,10 @@ class UserAdmin(ServiceModelAdmin):
     def access_page(self, request: HttpRequest, user_id: int) -> HttpResponse:
         """Sessions, tokens, password and second factor of one account."""
         return sessions.access_page(request, self.admin_site, user_id)
+
+    def offboarding_page(self, request: HttpRequest, user_id: int) -> HttpResponse:
+        """What an account has of staff's, and taking it away."""
+        return offboarding.offboarding_page(request, self.admin_site, user_id)
 
     def end_members_page(self, request: HttpRequest) -> HttpResponse:
         """Log every member out."""

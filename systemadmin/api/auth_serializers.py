@@ -116,6 +116,23 @@ class AccessSerializer(serializers.Serializer):
     is_current = serializers.BooleanField()
 
 
+class LeftSerializer(serializers.Serializer):
+    """How much of one thing of staff's an account still has."""
+
+    code = serializers.CharField()
+    title = serializers.CharField()
+    count = serializers.IntegerField()
+
+
+class OffboardInput(StrictSerializer):
+    """Why, and which colleague takes the work over."""
+
+    reason = serializers.CharField(max_length=500)
+    successor = serializers.IntegerField(
+        min_value=1, max_value=2**63 - 1, allow_null=True, default=None
+    )
+
+
 class EndedAnswer(serializers.Serializer):
     """How many sessions and tokens ended."""
 

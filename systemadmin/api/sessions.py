@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -10,9 +11,16 @@ from rest_framework.response import Response
 from systemadmin.api import auth_serializers as bodies
 from systemadmin.api.auth import access_of, caller
 from systemadmin.foundation.api import StaffViewSet
-from systemadmin.foundation.errors import NotFound
+from systemadmin.foundation.errors import InvalidInput, NotFound
 from systemadmin.models import User
-from systemadmin.services import authentication, demo, sessions, two_factor
+from systemadmin.services import authentication, demo, offboarding, sessions, two_factor
+
+
+def _successor(user_id: int | None) -> User | None:
+    found = User.objects.filter(pk=user_id).first()
+    if user_id is not None and found is None:
+        raise InvalidInput("successor", _("There is no such account."), code="does_not_exist")
+    return found
 
 
 class UserSessionsViewSet(StaffViewSet):
@@ -25,6 +33,8 @@ class UserSessionsViewSet(StaffViewSet):
         "end_members": "systemadmin.end_member_sessions",
         "set_password": "systemadmin.set_password",
         "reset_two_factor": "systemadmin.reset_two_factor",
+        "left": "systemadmin.manage_staff",
+        "offboard": "systemadmin.manage_staff",
     }
     not_idempotent = {"set_password"}
     serializer_class = bodies.AccessSerializer
@@ -56,6 +66,31 @@ class UserSessionsViewSet(StaffViewSet):
         """End every session and token of the account."""
         ended = sessions.end_all(actor=caller(request), user=self.account())
         return self.answer({"ended": ended}, serializer_class=bodies.EndedAnswer)
+
+    @extend_schema(
+        responses=bodies.LeftSerializer(many=True), summary="What an account has of staff's"
+    )
+    def left(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """What makes the account staff and what it holds; all zero when it is off-boarded."""
+        found = offboarding.what_is_left(self.account())
+        return Response(bodies.LeftSerializer(found, many=True).data)
+
+    @extend_schema(
+        request=bodies.OffboardInput,
+        responses=bodies.LeftSerializer(many=True),
+        summary="Off-board an account of staff",
+    )
+    def offboard(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Take rights, sessions, second factor and work; answers what is left. Superusers only."""
+        data, user = self.parse(bodies.OffboardInput), self.account()
+        offboarding.offboard(
+            actor=caller(request),
+            user=user,
+            reason=data["reason"],
+            successor=_successor(data["successor"]),
+        )
+        found = offboarding.what_is_left(self.account())
+        return Response(bodies.LeftSerializer(found, many=True).data)
 
     @extend_schema(responses={204: None}, summary="End one of an account's sessions")
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:

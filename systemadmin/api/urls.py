@@ -47,6 +47,9 @@ urlpatterns = [
     path(f"{_ACCOUNT}/sessions/<slug:access_id>", _theirs({"delete": "destroy"}), name="session"),
     path(f"{_ACCOUNT}/password", _theirs({"post": "set_password"}), name="set-password"),
     path(f"{_ACCOUNT}/2fa/reset", _theirs({"post": "reset_two_factor"}), name="reset-2fa"),
+    path(
+        f"{_ACCOUNT}/offboarding", _theirs({"get": "left", "post": "offboard"}), name="offboarding"
+    ),
     path("admin/backup", BackupViewSet.as_view({"post": "request_backup"}), name="backup-now"),
     path(
         "admin/restore/<int:backup_id>",

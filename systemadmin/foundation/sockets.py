@@ -125,6 +125,20 @@ class Notice:
     words: Callable[[Any], tuple[str, str] | None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """Something of staff's that an account has: `count(user)` of it, and how to take it away.
+
+    `release(actor=…, user=…, successor=…)` hands it to the successor or, without one, gives it
+    back to everybody. None: it goes with the rights.
+    """
+
+    code: str
+    title: Text
+    count: Callable[[Any], int]
+    release: Callable[..., None] | None = None
+
+
 @dataclass(slots=True, kw_only=True)
 class DemoWorld:
     """What demo seeding hands to every desk, in floor order; the generator is seeded."""

@@ -179,6 +179,11 @@ def reset(*, actor: User | None, user: User, reason: str) -> None:
     _announce(user, "reset", entry)
 
 
+def remove_all(user: User) -> None:
+    """Delete apps and recovery codes of an account that stops being staff."""
+    _remove(user)
+
+
 def _remove(user: User) -> None:
     EncryptedTotpDevice.objects.filter(user=user).delete()
     RecoveryCode.objects.filter(user=user).delete()

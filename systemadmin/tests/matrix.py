@@ -23,6 +23,8 @@ MATRIX = {
     "DELETE /api/admin/users/{user_id}/sessions/{access_id}": {"operator"},
     "POST /api/admin/users/{user_id}/password": {"operator"},
     "POST /api/admin/users/{user_id}/2fa/reset": {"operator"},
+    "GET /api/admin/users/{user_id}/offboarding": set(),
+    "POST /api/admin/users/{user_id}/offboarding": set(),
     "POST /api/admin/sessions/end-members": {"operator"},
     "POST /api/admin/demo/purge": {"operator"},
 }
