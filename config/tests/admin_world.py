@@ -30,7 +30,7 @@ from support.services import save_macro, store_mail
 from support.tests import factories as desk
 from systemadmin.foundation import queue
 from systemadmin.foundation.task_packages import RUNNER
-from systemadmin.models import AlertNotice, AlertSilence, BatchFailure, User
+from systemadmin.models import AlertNotice, AlertSilence, BatchFailure, Notification, User
 from systemadmin.services import notify_user, raise_alert, suspend_user
 from systemadmin.services.blocked_networks import block_network
 from systemadmin.services.maintenance import disable_maintenance, enable_maintenance
@@ -79,6 +79,9 @@ def fill_base(root):
         enable_maintenance(actor=root, mode="read_only")
         disable_maintenance(actor=root)
         notify_user(user=root, kind="test", subject="s", body="b", key=f"walk-{number}")
+        Notification.objects.filter(key=f"walk-{number}").update(
+            status="failed", next_attempt_at=None
+        )
     return alert
 
 

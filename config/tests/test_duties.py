@@ -298,6 +298,7 @@ OTHER_SERVICES = {
     "systemadmin.services.alert_delivery",
     "systemadmin.services.audit_runs",
     "systemadmin.services.backups",
+    "systemadmin.services.installation",
     "systemadmin.services.demo",
     # facts that come in, and calculations from them
     "riskops.services.events",
@@ -318,6 +319,7 @@ OTHER_SERVICES = {
     "messaging.services.reading",
     "messaging.services.safety",
     "messaging.services.sending",
+    "messaging.services.unsending",
     "support.services.replies.edit_reply",
     "support.services.tickets.open_ticket",
     # steps inside a decision that was checked, or called with no person
@@ -338,6 +340,8 @@ OTHER_SERVICES = {
     "support.services.assignment.check_may_assign",
     "support.services.clocks.choose_policy",
     "support.services.history.note",
+    # it calls merge_tickets
+    "support.services.merging.join_suggested",
     "support.services.tickets.apply_changes",
     "support.services.tickets.set_assignee",
     "support.services.tickets.set_status",

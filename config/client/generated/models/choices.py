@@ -133,9 +133,12 @@ EventTypes: TypeAlias = Literal[
     "order.expired",
     "order.paid",
     "order.refunded",
+    "payout.cancelled",
     "payout.created",
     "payout.failed",
     "payout.paid",
+    "payout.retried",
+    "payout.returned",
     "product.approved",
     "product.changes_requested",
     "product.paused",
@@ -195,7 +198,7 @@ OutboundMessageKind: TypeAlias = Literal["reply", "received", "resolved"]
 
 OutboundMessageStatus: TypeAlias = Literal["pending", "sent", "failed", "skipped", "bounced"]
 
-PayoutStatus: TypeAlias = Literal["pending", "paid", "failed"]
+PayoutStatus: TypeAlias = Literal["pending", "paid", "failed", "returned", "cancelled"]
 
 PreferencesWhoMayWrite: TypeAlias = Literal["everyone", "verified", "contacts", "nobody"]
 

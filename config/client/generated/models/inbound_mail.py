@@ -17,6 +17,7 @@ class InboundMessage(Model):
     mailbox: int
     sender: str
     subject: str
+    reply_to: str
     kind: str
     status: InboundMessageStatus
     reason: str
@@ -24,4 +25,5 @@ class InboundMessage(Model):
     attempts: int
     ticket: int | None
     reply: int | None
+    may_belong_to: int | None
     created_at: datetime

@@ -11,6 +11,26 @@ from .shared import Party
 
 
 @dataclass(frozen=True, kw_only=True)
+class OtherEntry(Model):
+    """What a payout pays or takes besides orders."""
+
+    kind: str
+    amount: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaidOrder(Model):
+    """An order's part of a payout: what was sold, what was kept, what the payout pays of it."""
+
+    order: int
+    gross: int
+    commission: int
+    tax: int
+    refunded: int
+    net: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Payout(Model):
     """A payout."""
 
@@ -25,3 +45,22 @@ class Payout(Model):
     paid_at: datetime | None
     created_at: datetime
     version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PayoutDetail(Model):
+    """A payout with the orders it pays; the parts add up to its amount."""
+
+    id: int
+    seller: Party
+    currency: str
+    amount: int
+    status: PayoutStatus
+    attempts: int
+    reference: str
+    failure_reason: str
+    paid_at: datetime | None
+    created_at: datetime
+    version: int
+    orders: list[PaidOrder]
+    other: list[OtherEntry]

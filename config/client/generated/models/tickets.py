@@ -30,6 +30,7 @@ class MemberReply(Model):
     author_name: str
     body: str
     body_html: str
+    original_text: str
     attachments: list[TicketAttachment]
     said_at: datetime
     edited_at: datetime | None
@@ -75,6 +76,14 @@ Null: TypeAlias = None
 
 
 @dataclass(frozen=True, kw_only=True)
+class Participant(Model):
+    """Somebody beside the requester who may answer by mail."""
+
+    address: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Requester(Model):
     """The customer, with what an agent needs to reach them."""
 
@@ -83,6 +92,14 @@ class Requester(Model):
     name: str
     email: str
     language: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuggestedTicket(Model):
+    """The ticket that a mail mentions without proof that it belongs there."""
+
+    id: int
+    number: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +179,8 @@ class TicketDetail(Model):
     last_staff_reply_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    participants: list[Participant]
+    may_belong_to: SuggestedTicket | None
     replies: list[TicketReply]
     links: list[LinkedTicket]
     rating: TicketRating | None
@@ -217,6 +236,9 @@ class TicketReply(Model):
     author_name: str
     body: str
     body_html: str
+    original_text: str
+    inbound_mail: int | None = None
+    answers_to: str | None = None
     source: ReplySource
     template: int | None
     attachments: list[TicketAttachment]

@@ -87,6 +87,15 @@ class GraphNode(Model):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Left(Model):
+    """How much of one thing of staff's an account still has."""
+
+    code: str
+    title: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class LinkEvidence(Model):
     """One thing two accounts share; 0 bits where it is crowded or public."""
 

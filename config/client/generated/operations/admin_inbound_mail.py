@@ -7,6 +7,7 @@ from typing import Literal
 
 from ...group import Group, quote
 from ...paging import Pages
+from ...transport import Download
 from ..models.inbound_mail import InboundMessage
 
 
@@ -42,3 +43,7 @@ class AdminInboundMailGroup(Group):
             keyed=True,
             key=idempotency_key,
         )
+
+    def raw(self, id: int | str) -> Download:
+        """Download the mail as it came."""
+        return self._file(f"/api/admin/inbound-mail/{quote(id)}/raw")

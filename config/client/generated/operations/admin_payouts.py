@@ -7,7 +7,7 @@ from typing import Literal
 from ...base import UNSET, Unset
 from ...group import Group, quote
 from ...paging import Pages
-from ..models.payouts import Payout
+from ..models.payouts import Payout, PayoutDetail
 
 
 class AdminPayoutsGroup(Group):
@@ -21,7 +21,7 @@ class AdminPayoutsGroup(Group):
         ordering: Literal["id", "-id"] | None = None,
         page_size: int | None = None,
         seller: int | None = None,
-        status: Literal["failed", "paid", "pending"] | None = None,
+        status: Literal["cancelled", "failed", "paid", "pending", "returned"] | None = None,
     ) -> Pages[Payout]:
         """List, filtered and paged."""
         return self._pages(
@@ -48,14 +48,25 @@ class AdminPayoutsGroup(Group):
             key=idempotency_key,
         )
 
-    def get(self, id: int | str) -> Payout:
-        """Return one object."""
-        return self._one(Payout, "GET", f"/api/admin/payouts/{quote(id)}")
+    def get(self, id: int | str) -> PayoutDetail:
+        """Return one payout with the orders it pays."""
+        return self._one(PayoutDetail, "GET", f"/api/admin/payouts/{quote(id)}")
+
+    def cancel(self, id: int | str, *, reason: str, idempotency_key: str | None = None) -> Payout:
+        """Give up a payout that has not arrived; its amount goes back to the balance."""
+        return self._one(
+            Payout,
+            "POST",
+            f"/api/admin/payouts/{quote(id)}/cancel",
+            body={"reason": reason},
+            keyed=True,
+            key=idempotency_key,
+        )
 
     def mark_failed(
         self, id: int | str, *, reason: str, idempotency_key: str | None = None
     ) -> Payout:
-        """It did not; its entries stay claimed by this payout."""
+        """It did not, or the bank sent a paid one back; that goes back to the balance."""
         return self._one(
             Payout,
             "POST",

@@ -174,6 +174,16 @@ class AdminTicketsGroup(Group):
             {"cursor": cursor, "page_size": page_size},
         )
 
+    def join(self, id: int | str, *, idempotency_key: str | None = None) -> TicketDetail:
+        """Merge this ticket into the one that its mail mentions, which is returned."""
+        return self._one(
+            TicketDetail,
+            "POST",
+            f"/api/admin/tickets/{quote(id)}/join",
+            keyed=True,
+            key=idempotency_key,
+        )
+
     def link(
         self,
         id: int | str,

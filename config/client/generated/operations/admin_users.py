@@ -11,7 +11,7 @@ from ...group import Group, quote
 from ...paging import Pages
 from ..models.choices import Verdict
 from ..models.shared import Access, EndedAnswer
-from ..models.users import Account, Graph, RelatedAccount, RiskScore, RiskScoreHistory
+from ..models.users import Account, Graph, Left, RelatedAccount, RiskScore, RiskScoreHistory
 
 
 class AdminUsersGroup(Group):
@@ -221,6 +221,28 @@ class AdminUsersGroup(Group):
             "POST",
             f"/api/admin/users/{quote(user_id)}/2fa/reset",
             body={"reason": reason},
+            keyed=True,
+            key=idempotency_key,
+        )
+
+    def offboarding(self, user_id: int | str) -> Sequence[Left]:
+        """What an account has of staff's. What makes the account staff and what it holds; all zero when it is off-boarded."""
+        return self._one(list[Left], "GET", f"/api/admin/users/{quote(user_id)}/offboarding")
+
+    def offboarding_create(
+        self,
+        user_id: int | str,
+        *,
+        reason: str,
+        successor: int | Unset | None = UNSET,
+        idempotency_key: str | None = None,
+    ) -> Sequence[Left]:
+        """Off-board an account of staff. Take rights, sessions, second factor and work; answers what is left. Superusers only."""
+        return self._one(
+            list[Left],
+            "POST",
+            f"/api/admin/users/{quote(user_id)}/offboarding",
+            body={"reason": reason, "successor": successor},
             keyed=True,
             key=idempotency_key,
         )

@@ -159,6 +159,18 @@ class MessagesGroup(Group):
         """What the message said before its edits, oldest first."""
         return self._one(list[Revision], "GET", f"/api/messages/{quote(id)}/revisions")
 
+    def mark_unread(self, id: int | str, *, idempotency_key: str | None = None) -> ReadState:
+        """Mark this received message and everything after it as unread."""
+        return self._one(
+            ReadState, "POST", f"/api/messages/{quote(id)}/unread", keyed=True, key=idempotency_key
+        )
+
+    def unsend(self, id: int | str, *, idempotency_key: str | None = None) -> Message:
+        """Take one's own message back for both sides."""
+        return self._one(
+            Message, "POST", f"/api/messages/{quote(id)}/unsend", keyed=True, key=idempotency_key
+        )
+
     def with_user(
         self, user_id: int | str, *, cursor: str | None = None, page_size: int | None = None
     ) -> Pages[Message]:
