@@ -84,7 +84,8 @@ def world():
     )
 
 
-def test_demo_data_is_made_and_leaves_nothing_behind(member):
+def test_demo_data_is_made_and_leaves_nothing_behind(member, settings):
+    settings.DEMO_MODE = True
     kept = make_ticket(member)
     demo.seed(world())
     assert Ticket.objects.count() == demo.TICKETS + 1
