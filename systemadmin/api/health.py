@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from systemadmin.foundation import queue
 from systemadmin.foundation.api import PublicViewSet
 from systemadmin.foundation.hard_maintenance import hard_state
+from systemadmin.services.clusters import missing_clusters
 
 # A probe that waits longer than this for another one's measurement is answered with an error.
 WAIT_SECONDS: Final = 2.0
@@ -64,12 +65,13 @@ def check_cache() -> str:
 
 
 def check_queue() -> str:
-    """Read the queue's table; work that waits is no reason to refuse requests."""
+    """Read the queue's table and who works on it; neither is a reason to refuse requests."""
     try:
         queue.depth()
+        missing = missing_clusters()
     except Exception as error:
         return f"degraded: {type(error).__name__}"
-    return "ok"
+    return f"degraded: no worker of {', '.join(missing)}" if missing else "ok"
 
 
 def check_maintenance() -> str:
@@ -152,7 +154,8 @@ class HealthViewSet(PublicViewSet):
     def ready(self, request: Request) -> Response:
         """503 without the database, with migrations missing and during a restore.
 
-        A cache or a queue that does not answer is `degraded`: the answer stays 200.
+        A cache or a queue that does not answer, or a queue cluster that is missing, is `degraded`:
+        the answer stays 200.
         """
         checks = readiness.checks()
         status = _worst(checks)

@@ -88,6 +88,15 @@ def test_an_unreadable_queue_is_degraded(client, monkeypatch):
     )
 
 
+def test_a_missing_cluster_is_degraded(client, monkeypatch):
+    monkeypatch.setattr(health, "missing_clusters", lambda: ["long"])
+    answer = client.get("/api/health/ready")
+    assert (answer.status_code, answer.json()["checks"]["queue"]) == (
+        200,
+        "degraded: no worker of long",
+    )
+
+
 def test_a_missing_migration_is_503_until_it_is_applied(client, monkeypatch):
     recorder = health.MigrationRecorder
     applied = recorder.applied_migrations
