@@ -25,7 +25,7 @@ from riskops.services.verdicts import confirm_related, share_identifier
 from riskops.tests.factories import record
 from riskops.tests.test_anomalies import burst
 from riskops.tests.worlds import Builder
-from support.models import AgentState, OutboundMessage, SlaBreach, Tag, TicketRating
+from support.models import AgentState, InboundMessage, OutboundMessage, SlaBreach, Tag, TicketRating
 from support.services import save_macro, store_mail
 from support.tests import factories as desk
 from systemadmin.foundation import queue
@@ -175,6 +175,13 @@ def fill_support(root):
             version=policy.current,
         )
         TicketRating.objects.create(ticket=ticket, score=5, rated_at=timezone.now())
+    for number in range(2):
+        stray = desk.make_ticket(member, subject=f"Stray {number}")
+        store_mail(mailbox=mailbox, raw=b"From: a@example.test\r\n\r\nStray %d" % number)
+        mail = InboundMessage.objects.order_by("-pk").first()
+        InboundMessage.objects.filter(pk=mail.pk).update(
+            ticket=stray, may_belong_to=ticket, status="processed"
+        )
     for number in range(3):
         store_mail(mailbox=mailbox, raw=b"From: a@example.test\r\n\r\nHello %d" % number)
     return category

@@ -63,10 +63,10 @@ def start_from_templates() -> None:
     digest = digest_of_migrations()
     _patch_sqlite(digest)
     _patch_postgres(digest)
-    _patch_flush()
+    flush_past_triggers()
 
 
-def _patch_flush() -> None:
+def flush_past_triggers() -> None:
     """Empty the tables between tests although triggers keep the rows of record."""
     flush = BaseDatabaseOperations.execute_sql_flush
 

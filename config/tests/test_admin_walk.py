@@ -24,7 +24,7 @@ from support.models import Ticket
 from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, ServiceModelAdmin
 from systemadmin.foundation.forms import LineField
 from systemadmin.foundation.sockets import role_permissions
-from systemadmin.models import AuditEntry
+from systemadmin.models import AuditEntry, User
 from systemadmin.tests.factories import StaffFactory, totp_device_for
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
@@ -47,6 +47,8 @@ ASIDE = {
     "axes_accesslog",
     "sqlite_sequence",
 }
+# Stands for an account that no decision concerns otherwise.
+BYSTANDER = object()
 # What an add form needs besides what it proposes itself.
 ENTERED = {
     "auth.Group": {"name": "night shift"},
@@ -60,6 +62,8 @@ ENTERED = {
     },
     "marketplace.CommissionFee": {"name": "New", "code": "new"},
     "marketplace.FeeTaxRate": {"country": "PT"},
+    "marketplace.SellerProfile": {"user": BYSTANDER},
+    "riskops.AnomalyExemption": {"account": BYSTANDER},
     "marketplace.ReasonTemplate": {"code": "new"},
     "marketplace.WebhookEndpoint": {"url": "https://hooks.example.test/new", "event_types": []},
     "messaging.Broadcast": {"kind": "information", "countries": "ES"},
@@ -349,13 +353,22 @@ def add_one(client, model, before, allowed):
     url, label = page(model, "add"), model._meta.label
     shown = client.get(url)
     if not allowed:
-        step = Step(client, url, ENTERED.get(label, {}), before)
+        step = Step(client, url, entered(label), before)
         assert (shown.status_code, step.response.status_code, step.changed) == (403, 403, False)
         return
     form = shown.context["adminform"].form
-    data = {**filled(form), **ENTERED.get(label, {}), **management(shown.context)}
+    data = {**filled(form), **entered(label), **management(shown.context)}
     step = Step(client, url, data, before)
     assert step.changed, f"{label}: {_errors(step.response)}"
+
+
+def entered(label):
+    """What is typed into an add form; a bystander is the account made last."""
+    newest = User.objects.order_by("-pk").exclude(username__startswith="the-").first()
+    return {
+        name: newest.pk if value is BYSTANDER else value
+        for name, value in ENTERED.get(label, {}).items()
+    }
 
 
 def change_one(client, model, before):

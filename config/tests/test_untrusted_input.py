@@ -11,6 +11,7 @@ from rest_framework.test import APIRequestFactory
 
 from config.tests.routes import api_routes
 from marketplace.models import Dispute, Payout, ProductRevision, WebhookEndpoint
+from marketplace.services import create_fee, create_fee_tax_rate
 from marketplace.tests import factories as market
 from riskops.models import AccountCluster, Anomaly, AnomalyRule, RelatedAccount
 from support.models import Macro
@@ -208,6 +209,8 @@ MAKERS = {
     "Dispute": _dispute,
     "Payout": lambda root: Payout.objects.create(seller=root, amount=100, currency="EUR"),
     "CommissionRule": lambda root: market.rule(),
+    "CommissionFee": lambda root: create_fee(actor=root, code="listing", name="Listing"),
+    "FeeTaxRate": lambda root: create_fee_tax_rate(actor=root, country="DE"),
     "WebhookEndpoint": lambda root: WebhookEndpoint.objects.create(url="https://a.test/"),
     "RelatedAccount": _pair,
     "AccountCluster": lambda root: AccountCluster.objects.create(size=2),

@@ -117,7 +117,14 @@ class Site:
         return json.loads(output.split("DIGEST", 1)[1])
 
     def empty(self):
-        self.run("flush", "--noinput")
+        # The audit trail refuses to be emptied; the patch is that of the test databases.
+        self.run(
+            "shell",
+            "-c",
+            "from config.tests.migrated import flush_past_triggers; flush_past_triggers()\n"
+            "from django.core.management import call_command\n"
+            "call_command('flush', interactive=False)",
+        )
 
 
 @pytest.fixture
