@@ -12,6 +12,8 @@ from functools import lru_cache
 import pytest
 from django.conf import settings as django_settings
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 from django.test import Client, RequestFactory
 from django.utils.module_loading import import_string
 from hypothesis import given
@@ -148,11 +150,18 @@ def wsgi(path="/api/products", *, method="GET", content_type="", query="", body=
         "wsgi.input": io.BytesIO(body),
     }
     seen = {}
-    answer = entry_point()(
-        environ, lambda status, headers: seen.update(status=status, headers=headers)
-    )
-    content = b"".join(answer)
-    answer.close()
+    # As Django's test client does: the connection holds the test's transaction.
+    request_started.disconnect(close_old_connections)
+    request_finished.disconnect(close_old_connections)
+    try:
+        answer = entry_point()(
+            environ, lambda status, headers: seen.update(status=status, headers=headers)
+        )
+        content = b"".join(answer)
+        answer.close()
+    finally:
+        request_started.connect(close_old_connections)
+        request_finished.connect(close_old_connections)
     return int(seen["status"][:3]), dict(seen["headers"]), content
 
 
