@@ -14,5 +14,5 @@ class HealthGroup(Group):
         return self._one(Health, "GET", "/api/health")
 
     def ready(self) -> Readiness:
-        """Readiness. 503 without the database, with migrations missing and during a restore. A cache or a queue that does not answer is `degraded`: the answer stays 200."""
+        """Readiness. 503 without the database, with migrations missing and during a restore. A cache or a queue that does not answer, or a queue cluster that is missing, is `degraded`: the answer stays 200."""
         return self._one(Readiness, "GET", "/api/health/ready")
