@@ -285,6 +285,20 @@ def test_fees_in_use_stay_and_wrong_ones_are_refused(operator):
         problem(operator.post("/api/admin/commission-rules", body), 400, field=field)
 
 
+def test_a_bare_day_is_refused_and_the_last_day_of_a_promotion_counts(operator):
+    """Amazon's grocery promotion until 31 Dec 2019: 8 % at noon of its last day."""
+    body = {"name": "Grocery", "applies_to_all": True, "ppm": 80_000}
+    path = "/api/admin/commission-rules"
+    days = {"valid_from": "2017-10-15", "valid_to": "2019-12-31"}
+    problem(operator.post(path, {**body, **days}), 400, field="valid_to")
+    moments = {"valid_from": "2017-10-15T00:00:00Z", "valid_to": "2020-01-01T00:00:00Z"}
+    assert operator.post(path, {**body, **moments}).status_code == 201
+    product = factories.approved(price=10_00)
+    quote = {"product": product.pk, "at": "2019-12-31T12:00:00Z"}
+    answer = operator.post("/api/admin/commissions/quote", quote)
+    assert answer.json()["commission"] == 80
+
+
 def test_a_fee_on_top_must_go_back_in_proportion():
     on_top = services.create_fee(actor=None, code="top", name="On top", payer="buyer")
     with pytest.raises(InvalidInput):

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from marketplace.api.serializers.shared import AmountField, CurrencyField, KeysField
+from marketplace.api.serializers.shared import AmountField, CurrencyField, KeysField, MomentField
 from marketplace.models import Category, CommissionFee, CommissionRule, Product, SellerProfile
 from marketplace.models.fields import PPM, Kind
 from marketplace.services.commission import SIMPLE
@@ -93,8 +93,8 @@ class CommissionRuleInput(StrictSerializer):
     levels = serializers.ListField(
         child=serializers.RegexField(r"\A[a-z0-9_-]{1,40}\Z"), required=False, max_length=50
     )
-    valid_from = serializers.DateTimeField(required=False, allow_null=True)
-    valid_to = serializers.DateTimeField(required=False, allow_null=True)
+    valid_from = MomentField(required=False, allow_null=True)
+    valid_to = MomentField(required=False, allow_null=True)
     per = serializers.ChoiceField(
         choices=CommissionRule.Per.choices,
         required=False,
@@ -153,8 +153,8 @@ class PreviewInput(StrictSerializer):
     """A list of rules to try on past orders; without one, the stored list is tried."""
 
     rules = CommissionRuleInput(many=True, required=False)
-    start = serializers.DateTimeField()
-    end = serializers.DateTimeField()
+    start = MomentField()
+    end = MomentField()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """The period runs forwards."""
@@ -223,7 +223,7 @@ class QuoteInput(QuoteLineInput):
         help_text="What the whole order costs, where this line is only a part of it.",
     )
     lines = QuoteLineInput(many=True, required=False)
-    at = serializers.DateTimeField(required=False)
+    at = MomentField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """One line or several; seller and currency come from the product where there is one."""

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from marketplace.models.fields import MAX_AMOUNT
 from systemadmin.foundation.api import StrictSerializer
 from systemadmin.foundation.money import is_currency
+from systemadmin.foundation.parsing import Unreadable, parse_day
 from systemadmin.models import User
 
 # The most objects that one rule names.
@@ -66,6 +67,22 @@ class KeysField(serializers.ListField):
             if key not in found:
                 self.fail("does_not_exist", pk_value=key)
         return [found[key] for key in keys]
+
+
+class MomentField(serializers.DateTimeField):
+    """A moment with its time; a bare day is refused, for it may mean its beginning or its end."""
+
+    def to_internal_value(self, value: Any) -> Any:
+        """Accept a day with a time only."""
+        if isinstance(value, str):
+            try:
+                parse_day(value.strip())
+            except Unreadable:
+                return super().to_internal_value(value)
+            raise serializers.ValidationError(
+                "Give the time too, as in 2026-12-31T23:59:59Z.", code="time_missing"
+            )
+        return super().to_internal_value(value)
 
 
 class PartySerializer(serializers.ModelSerializer):
