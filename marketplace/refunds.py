@@ -54,13 +54,13 @@ def reversed_in_all(charged: Charged, refunded: int) -> Reversal:
         raise ValueError("a refund lies between nothing and what was captured")
     if refunded == 0:
         return Reversal(0, 0, 0)
-    gross = half_up_div(charged.refundable * refunded, charged.captured)
-    kept = administration_fee(gross, charged.refund_fee_ppm, charged.refund_fee_maximum)
-    commission = gross - kept
-    if charged.commission:
-        tax = half_up_div(charged.tax * commission, charged.commission)
-    else:
-        tax = 0
+    group = ChargedGroup(charged.captured, charged.commission, charged.refundable, charged.tax)
+    rule = Rule(
+        id=0,
+        refund_fee_ppm=charged.refund_fee_ppm,
+        refund_fee_maximum=charged.refund_fee_maximum,
+    )
+    commission, tax = group_reversed(group, rule, Kept(Fraction(charged.captured - refunded)))
     return Reversal(refunded, commission, tax)
 
 

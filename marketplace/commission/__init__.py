@@ -12,7 +12,6 @@ from marketplace.commission.charging import (
     Scope,
     base_of,
     charge_on,
-    commission_base,
     tier_parts,
 )
 from marketplace.commission.matching import mismatch
@@ -73,7 +72,6 @@ __all__ = [
     "base_of",
     "charge_basket",
     "charge_on",
-    "commission_base",
     "decimal_text",
     "mismatch",
     "percent",

@@ -64,11 +64,6 @@ def base_of(rule: Rule, sale: Sale) -> Base:
     return Base(amount, min(amount, shipping))
 
 
-def commission_base(rule: Rule, sale: Sale) -> int:
-    """Return the amount a rule charges on: never negative, never more than was captured."""
-    return base_of(rule, sale).amount
-
-
 def tier_parts(tiers: Sequence[Tier], base: int, start: int = 0) -> list[tuple[Tier, int]]:
     """Split the span from `start` to `start + base` over marginal tiers.
 
