@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from support.admin.people import agent_of
 from support.models import InboundMessage, Mailbox, OutboundMessage
 from support.services import process_again, retry
+from support.services.mailboxes import FIELDS as MAILBOX_FIELDS
 from support.services.mailboxes import delete_mailbox, save_mailbox
 from systemadmin.foundation.admin import AtalayaModelAdmin, ServiceModelAdmin, service_action
 
@@ -29,18 +30,7 @@ class MailboxForm(forms.ModelForm):
 
     class Meta:
         model = Mailbox
-        fields = [
-            "address",
-            "name",
-            "category",
-            "host",
-            "port",
-            "use_tls",
-            "username",
-            "folder",
-            "done_folder",
-            "is_active",
-        ]
+        fields = [*MAILBOX_FIELDS]
 
 
 @admin.register(Mailbox)
