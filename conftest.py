@@ -10,7 +10,7 @@ from django.core.cache import cache
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from systemadmin.foundation import sockets
+from systemadmin.foundation import configuration
 
 pytest_plugins = ["config.tests.browser", "config.tests.schema_watch"]
 
@@ -59,10 +59,10 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix):
 @pytest.fixture(autouse=True)
 def fresh_process_state(request, settings, tmp_path):
     """No copy of stored settings and no private file leaks from one test to the next."""
-    sockets.forget_stored_values()
+    configuration.forget_stored_values()
     settings.RATELIMIT_ENABLE = "ratelimited" in request.keywords
     yield
-    sockets.forget_stored_values()
+    configuration.forget_stored_values()
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ END = "<!-- end of decisions -->\n"
 def table() -> str:
     """Return a row for each registered decision with the shipped roles that may take it."""
     # Models are imported only after Django is set up.
-    from systemadmin.foundation.sockets import role_permissions  # noqa: PLC0415
+    from systemadmin.foundation.plugins import role_permissions  # noqa: PLC0415
     from systemadmin.services.duties import decisions  # noqa: PLC0415
 
     roles = role_permissions()

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from marketplace.models import Order, Product
 from marketplace.services import seller_balances
 from systemadmin.foundation.money import format_money
-from systemadmin.foundation.sockets import AccountPanel
+from systemadmin.foundation.plugins import AccountPanel
 
 
 def summary(user: Any) -> list[tuple[Any, Any, str | None]]:

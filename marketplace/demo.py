@@ -53,7 +53,7 @@ from marketplace.services import (
 )
 from marketplace.services.orders import Item
 from systemadmin.foundation.errors import DomainError
-from systemadmin.foundation.sockets import DemoWorld
+from systemadmin.foundation.plugins import DemoWorld
 
 PREFIX = "demo-"
 # Configuration: what a real order or product uses stays when the demo is removed.

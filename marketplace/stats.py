@@ -7,8 +7,8 @@ from django.db.models import Count, Sum
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.models import Dispute, LedgerEntry, Order, Product, Refund
+from systemadmin.foundation.plugins import Stat
 from systemadmin.foundation.series import between, per_bucket
-from systemadmin.foundation.sockets import Stat
 
 Series = list[tuple[datetime, Any]]
 

@@ -6,7 +6,7 @@ from typing import Any
 from django.utils import timezone
 
 from marketplace.models import Dispute, Order, Product, ProductRevision, WebhookDelivery
-from systemadmin.foundation.sockets import Metric, StatusCheck
+from systemadmin.foundation.plugins import Metric, StatusCheck
 
 LATE = timedelta(minutes=10)
 

@@ -4,7 +4,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.models import Dispute, Payout, Product, ProductRevision, WebhookDelivery
-from systemadmin.foundation.sockets import Worklist
+from systemadmin.foundation.plugins import Worklist
 
 
 def _list(model: str, query: str) -> str:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from messaging.models import Block, Message, MessageReport, Participant
 from messaging.services.trust import risk_level, tier_of
-from systemadmin.foundation.sockets import AccountPanel
+from systemadmin.foundation.plugins import AccountPanel
 from systemadmin.models import User
 
 

@@ -3,8 +3,8 @@
 from django.utils.translation import gettext_lazy as _
 
 from messaging.quotas import DEFAULT_WINDOWS, Tier, parse_window
+from systemadmin.foundation.configuration import Setting
 from systemadmin.foundation.setting_values import check_rows
-from systemadmin.foundation.sockets import Setting
 
 SETTINGS = [
     Setting(

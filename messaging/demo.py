@@ -17,7 +17,7 @@ from messaging.models import (
     Preferences,
     StreamEvent,
 )
-from systemadmin.foundation.sockets import DemoWorld
+from systemadmin.foundation.plugins import DemoWorld
 from systemadmin.models import User
 
 CONVERSATIONS = 120

@@ -1,7 +1,7 @@
 """What this desk does by the clock."""
 
+from systemadmin.foundation.plugins import Schedule
 from systemadmin.foundation.queue import LONG_CLUSTER
-from systemadmin.foundation.sockets import Schedule
 
 SCHEDULES = [
     Schedule(

@@ -7,8 +7,8 @@ from django.db.models import Count
 from django.utils.translation import gettext_lazy as _
 
 from messaging.models import Message, MessageKind, MessageReport
+from systemadmin.foundation.plugins import Stat
 from systemadmin.foundation.series import between, per_bucket
-from systemadmin.foundation.sockets import Stat
 
 
 def _by_members() -> Any:

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from messaging.models import Broadcast, BroadcastStatus, Mailbox, MessageReport
 from messaging.services.wake import wake_method
-from systemadmin.foundation.sockets import Metric, StatusCheck
+from systemadmin.foundation.plugins import Metric, StatusCheck
 
 _LATE = timedelta(minutes=15)
 

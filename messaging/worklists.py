@@ -4,7 +4,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from messaging.models import MessageReport
-from systemadmin.foundation.sockets import Worklist
+from systemadmin.foundation.plugins import Worklist
 from systemadmin.models import User
 
 

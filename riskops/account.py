@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from riskops.explanation import explain
 from riskops.models import RiskScore
 from riskops.models.scores import Level
-from systemadmin.foundation.sockets import AccountPanel
+from systemadmin.foundation.plugins import AccountPanel
 
 SHOWN_REASONS = 3
 

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from systemadmin.foundation.sockets import Setting
+from systemadmin.foundation.configuration import Setting
 
 SETTINGS = [
     Setting(

@@ -15,7 +15,7 @@ from riskops.services import EventInput, record_events
 from riskops.services.outcomes import record_outcome
 from riskops.services.recompute import recompute_touched, start_run, work_on
 from riskops.services.verdicts import share_identifier
-from systemadmin.foundation.sockets import DemoWorld
+from systemadmin.foundation.plugins import DemoWorld
 from systemadmin.models import User
 
 SOURCE = "demo"

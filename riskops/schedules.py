@@ -1,6 +1,6 @@
 """What runs by the clock at the risk desk."""
 
-from systemadmin.foundation.sockets import Schedule
+from systemadmin.foundation.plugins import Schedule
 
 SCHEDULES = [
     Schedule(

@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from riskops.models import AccountEvent, Anomaly, RiskOutcome, RiskScore, RiskScoreHistory
 from riskops.models.scores import Level, Verdict
+from systemadmin.foundation.plugins import Stat
 from systemadmin.foundation.series import between, per_bucket
-from systemadmin.foundation.sockets import Stat
 
 
 def high_risk_accounts(start: datetime, end: datetime) -> int:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from riskops.models import PendingScore, RecomputeRun
-from systemadmin.foundation.sockets import Metric, StatusCheck
+from systemadmin.foundation.plugins import Metric, StatusCheck
 
 # The schedule takes them off every minute; that many mean it does not run.
 TOO_MANY_PENDING = 50_000

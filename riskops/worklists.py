@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from riskops.models import RiskScore
-from systemadmin.foundation.sockets import Worklist
+from systemadmin.foundation.plugins import Worklist
 
 
 def _to_review(user: Any) -> int:

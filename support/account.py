@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from support import lifecycle
 from support.models import Ticket
-from systemadmin.foundation.sockets import AccountPanel
+from systemadmin.foundation.plugins import AccountPanel
 from systemadmin.models import User
 
 

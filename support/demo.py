@@ -32,7 +32,7 @@ from support.services import (
     save_template,
 )
 from support.services.tickets import finish, lock_ticket
-from systemadmin.foundation.sockets import DemoWorld
+from systemadmin.foundation.plugins import DemoWorld
 
 PREFIX = "demo-"
 # Configuration: what a real ticket uses stays when the demo is removed.

@@ -10,7 +10,7 @@ from support.services.leaving import (
     leave_escalations,
     release_tickets,
 )
-from systemadmin.foundation.sockets import Holding
+from systemadmin.foundation.plugins import Holding
 
 HOLDINGS = [
     Holding(

@@ -1,6 +1,6 @@
 """What the desk does by the clock."""
 
-from systemadmin.foundation.sockets import Schedule
+from systemadmin.foundation.plugins import Schedule
 
 SCHEDULES = [
     Schedule(

@@ -7,8 +7,8 @@ from django.db.models import Avg, Count
 from django.utils.translation import gettext_lazy as _
 
 from support.models import SlaBreach, Ticket, TicketRating
+from systemadmin.foundation.plugins import Stat
 from systemadmin.foundation.series import between, per_bucket
-from systemadmin.foundation.sockets import Stat
 
 
 def _opened(start: datetime, end: datetime) -> Any:

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from support.models import InboundMessage, OutboundMessage, Ticket
-from systemadmin.foundation.sockets import Worklist
+from systemadmin.foundation.plugins import Worklist
 
 WEEK = timedelta(days=7)
 

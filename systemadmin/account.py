@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from systemadmin.foundation.sockets import AccountPanel
+from systemadmin.foundation.plugins import AccountPanel
 from systemadmin.models import AuditEntry, User
 from systemadmin.services import sessions, two_factor
 

@@ -5,14 +5,14 @@ from django.utils.translation import gettext_lazy as _
 
 
 class SystemAdminConfig(AppConfig):
-    """Owns the sockets that desks plug into."""
+    """The base app: users, roles, settings, and the extension points that other apps use."""
 
     name = "systemadmin"
     verbose_name = _("System administration")
 
     def ready(self) -> None:
         from systemadmin import checks, subscribers  # noqa: F401, PLC0415 - registered by import
-        from systemadmin.foundation.sockets import use_stored_values  # noqa: PLC0415
+        from systemadmin.foundation.configuration import use_stored_values  # noqa: PLC0415
         from systemadmin.foundation.task_records import make_records_safe  # noqa: PLC0415
         from systemadmin.services.configuration import stored_values  # noqa: PLC0415
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
 
-from systemadmin.foundation.sockets import service_permissions
+from systemadmin.foundation.plugins import service_permissions
 from systemadmin.models import User
 
 

@@ -2,8 +2,8 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from systemadmin.foundation.configuration import Setting
 from systemadmin.foundation.setting_values import check_networks
-from systemadmin.foundation.sockets import Setting
 
 BACKUP_SETTINGS = [
     Setting(

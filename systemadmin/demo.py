@@ -7,7 +7,7 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 
-from systemadmin.foundation.sockets import DemoWorld
+from systemadmin.foundation.plugins import DemoWorld
 from systemadmin.models import User
 
 # Published on purpose: these accounts can sign in only while DEMO_MODE is on.

@@ -13,12 +13,13 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from systemadmin.foundation import maintenance
+from systemadmin.foundation.configuration import Setting, declared_settings
+from systemadmin.foundation.configuration import setting as value_of
 from systemadmin.foundation.errors import DomainError, InvalidInput, NotAllowed
 from systemadmin.foundation.forms import PlainFloatField, PlainIntegerField
 from systemadmin.foundation.money import format_money
 from systemadmin.foundation.parsing import Unreadable, parse_whole_number
-from systemadmin.foundation.sockets import Setting, Worklist, collect, declared_settings
-from systemadmin.foundation.sockets import setting as value_of
+from systemadmin.foundation.plugins import Worklist, collect
 from systemadmin.models import Alert, ConfigurationChange
 from systemadmin.services.configuration import change_settings, revert_change
 from systemadmin.services.statistics import default_span, statistics

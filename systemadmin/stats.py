@@ -6,8 +6,8 @@ from typing import Any
 from django.db.models import Count
 from django.utils.translation import gettext_lazy as _
 
+from systemadmin.foundation.plugins import Stat
 from systemadmin.foundation.series import between, per_bucket
-from systemadmin.foundation.sockets import Stat
 from systemadmin.models import User
 
 

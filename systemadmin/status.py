@@ -6,8 +6,9 @@ from django.conf import settings
 
 from systemadmin.audit_guard import missing_guards
 from systemadmin.foundation import queue
+from systemadmin.foundation.configuration import unreadable_settings
+from systemadmin.foundation.plugins import Metric, StatusCheck
 from systemadmin.foundation.ratelimit import store_failure_count
-from systemadmin.foundation.sockets import Metric, StatusCheck, unreadable_settings
 from systemadmin.models import Heartbeat
 from systemadmin.services import audit_runs, batch_failures, clusters, system_status, telemetry
 from systemadmin.services.demo import has_demo_rows

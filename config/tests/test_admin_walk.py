@@ -23,7 +23,7 @@ from support.admin.forms import TicketChoice
 from support.models import Ticket
 from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, ServiceModelAdmin
 from systemadmin.foundation.forms import LineField
-from systemadmin.foundation.sockets import role_permissions
+from systemadmin.foundation.plugins import role_permissions
 from systemadmin.models import AuditEntry, User
 from systemadmin.tests.factories import StaffFactory, totp_device_for
 

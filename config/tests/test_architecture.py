@@ -12,7 +12,7 @@ from django.contrib import admin
 from django.utils.module_loading import import_string
 
 from config.tests.routes import api_routes
-from systemadmin.foundation import sockets
+from systemadmin.foundation import configuration, plugins
 from systemadmin.foundation.api import BaseViewSet
 
 FLOOR = {"systemadmin": 0, "riskops": 1, "support": 2, "marketplace": 2, "messaging": 2}
@@ -59,7 +59,7 @@ def test_every_admin_action_names_its_permission():
 
 
 def test_every_scheduled_task_can_be_imported():
-    for schedule in sockets.collect("schedules", "SCHEDULES"):
+    for schedule in plugins.collect("schedules", "SCHEDULES"):
         assert callable(import_string(schedule.task)), schedule.name
 
 
@@ -87,7 +87,7 @@ def test_settings_have_defaults_within_their_own_bounds():
 
     wrong = {
         key: check_value(setting, setting.default)
-        for key, setting in sockets.declared_settings().items()
+        for key, setting in configuration.declared_settings().items()
         if check_value(setting, setting.default)
     }
     assert wrong == {}
@@ -102,7 +102,7 @@ def test_role_permissions_exist(db):
     }
     missing = {
         role: sorted(permissions - known)
-        for role, permissions in sockets.role_permissions().items()
+        for role, permissions in plugins.role_permissions().items()
         if permissions - known
     }
     assert missing == {}

@@ -13,7 +13,7 @@ from systemadmin import telegram
 from systemadmin.foundation import scheduler
 from systemadmin.foundation.batches import Batch, registered
 from systemadmin.foundation.outbox import OUTBOXES
-from systemadmin.foundation.sockets import collect, modules
+from systemadmin.foundation.plugins import collect, modules
 from systemadmin.models import Alert, BatchFailure
 from systemadmin.services.batch_failures import MOST_ATTEMPTS, retry_batch_failure
 from systemadmin.tests.factories import StaffFactory

@@ -9,7 +9,7 @@ from config.client import Client, Conflict, Forbidden, NotFound, NotSignedIn, St
 from marketplace.tests.conftest import ledger_db  # noqa: F401 (a fixture)
 from marketplace.tests.factories import category, rule
 from riskops.services.recompute import recompute_touched
-from systemadmin.foundation.sockets import setting
+from systemadmin.foundation.configuration import setting
 from systemadmin.tests.factories import PASSWORD, UserFactory, totp_code, totp_device_for
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -5,7 +5,7 @@ from django.core import mail
 from django.core.management import CommandError, call_command
 
 from systemadmin import demo
-from systemadmin.foundation import sockets
+from systemadmin.foundation import plugins
 from systemadmin.foundation.queue import drain
 from systemadmin.models import Notification, User
 from systemadmin.services import notify_user
@@ -22,7 +22,7 @@ def demo_mode(settings):
 @pytest.fixture
 def people_only(monkeypatch):
     """The desks have tests of their own; here their part is left out."""
-    monkeypatch.setattr(sockets, "modules", lambda name: iter([demo]))
+    monkeypatch.setattr(plugins, "modules", lambda name: iter([demo]))
 
 
 def town():
@@ -43,7 +43,7 @@ def test_nobody_is_told_of_a_past_that_never_was(monkeypatch):
         notify_user(user=member, kind="demo", subject="Sold", body="Yesterday", key="demo-1")
 
     desk = type("desk", (), {"seed": staticmethod(tell), "__name__": "desk.demo"})
-    monkeypatch.setattr(sockets, "modules", lambda name: iter([demo, desk]))
+    monkeypatch.setattr(plugins, "modules", lambda name: iter([demo, desk]))
     call_command("seed_demo")
     drain()
     assert [notice.status for notice in Notification.objects.all()] == ["skipped"]
@@ -89,7 +89,7 @@ class TestSeeding:
             raise RuntimeError("no coats today")
 
         broken = type("desk", (), {"seed": staticmethod(fail), "__name__": "broken.demo"})
-        monkeypatch.setattr(sockets, "modules", lambda name: iter([demo, broken]))
+        monkeypatch.setattr(plugins, "modules", lambda name: iter([demo, broken]))
         with pytest.raises(RuntimeError, match="no coats"):
             call_command("seed_demo")
         assert not has_demo_rows()

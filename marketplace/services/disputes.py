@@ -16,10 +16,10 @@ from marketplace.services.transitions import move
 from marketplace.transitions import DISPUTE, ORDER
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import InvalidInput, RuleViolation
 from systemadmin.foundation.files import safe_name, validate_upload
 from systemadmin.foundation.readable_text import is_visible
-from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
 from systemadmin.services.duties import decides
 

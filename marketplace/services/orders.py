@@ -38,8 +38,8 @@ from marketplace.transitions import ORDER
 from systemadmin import audit
 from systemadmin.foundation.batches import Batch
 from systemadmin.foundation.concurrency import lock_row
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import InvalidInput, NotFound
-from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
 from systemadmin.services.duties import decides
 

@@ -14,9 +14,9 @@ from marketplace.transitions import PAYOUT
 from riskops.querysets.outcomes import is_confirmed_fraud
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.readable_text import is_visible
-from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
 from systemadmin.services.duties import decides
 

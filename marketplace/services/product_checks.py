@@ -9,7 +9,7 @@ from typing import Any
 from marketplace import search
 from marketplace.models import Product
 from marketplace.services import risk
-from systemadmin.foundation.sockets import setting
+from systemadmin.foundation.configuration import setting
 
 MEDIAN_SAMPLE = 500
 MEDIAN_MINIMUM = 5

@@ -20,7 +20,7 @@ from marketplace.services.transitions import move
 from marketplace.transitions import REVISION
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
-from systemadmin.foundation.sockets import setting
+from systemadmin.foundation.configuration import setting
 from systemadmin.models import User
 
 

@@ -14,11 +14,11 @@ from marketplace import webhook_signing, webhook_transport
 from marketplace.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookMessage
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.crypto import decrypt_secret, encrypt_secret
 from systemadmin.foundation.errors import InvalidInput, RuleViolation
 from systemadmin.foundation.outbox import LEASE, DeliveryFailed, Outbox
 from systemadmin.foundation.outgoing import AddressRefused, check_url_to_save, parse_url
-from systemadmin.foundation.sockets import setting
 from systemadmin.services import raise_alert
 
 DELIVER = "marketplace.tasks.deliver_webhook"

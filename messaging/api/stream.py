@@ -21,8 +21,8 @@ from messaging.api.base import OwnViewSet
 from messaging.errors import TooManyStreams
 from messaging.streaming.hub import RETRY_MS, Stream, hub, open_streams
 from messaging.streaming.journal import Asked, read_news
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import InvalidInput
-from systemadmin.foundation.sockets import setting
 from systemadmin.models import ApiToken
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef
 
 from messaging.models import Message, Participant
-from systemadmin.foundation.sockets import collect
+from systemadmin.foundation.plugins import collect
 from systemadmin.models import User
 
 

@@ -29,8 +29,8 @@ from messaging.services.team import team_user
 from messaging.services.wake import wake
 from systemadmin.foundation.batches import Batch, State
 from systemadmin.foundation.concurrency import lock_row
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.queue import enqueue
-from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
 from systemadmin.services import notify_user
 

@@ -17,7 +17,7 @@ from messaging.services.reading import other_party
 from messaging.services.sending import recipient_of
 from messaging.services.trust import tier_of
 from systemadmin.foundation.concurrency import lock_row
-from systemadmin.foundation.sockets import setting
+from systemadmin.foundation.configuration import setting
 from systemadmin.models import User
 
 

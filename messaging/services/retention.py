@@ -19,7 +19,7 @@ from messaging.services.erasing import delete_attachments
 from messaging.services.mailboxes import Journal, lock_mailboxes
 from messaging.services.reading import show_newest
 from systemadmin.foundation.batches import Batch
-from systemadmin.foundation.sockets import setting
+from systemadmin.foundation.configuration import setting
 from systemadmin.services import backup_since
 
 _CHUNK = 1000

@@ -26,10 +26,10 @@ from messaging.services.acquaintances import acquaintances_of
 from messaging.services.facts import Facts
 from messaging.services.team import is_team
 from messaging.services.trust import windows_of
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import DomainError, InvalidInput
 from systemadmin.foundation.parsing import Unreadable
 from systemadmin.foundation.readable_text import check_readable, visible_text
-from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
 
 _CAUTIOUS = {Tier.RISKY, Tier.NEW}

@@ -14,8 +14,8 @@ from messaging.models import Block, Message, MessageKind, MessageReport, ReportR
 from messaging.services.mailboxes import touch_mailboxes
 from messaging.services.risk import report_to_risk
 from systemadmin import audit
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import InvalidInput, NotFound
-from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
 
 

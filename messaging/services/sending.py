@@ -32,9 +32,9 @@ from messaging.services.team import team_user
 from messaging.services.trust import tier_of
 from messaging.services.wake import CHANNEL, wake, wake_method
 from systemadmin import audit
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.files import safe_name, validate_upload
-from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
 
 ATTACHMENT_TYPES = {

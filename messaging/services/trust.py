@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from messaging.quotas import Tier, Window, parse_windows
 from riskops.models import RiskScore
 from riskops.models.scores import Level
-from systemadmin.foundation.sockets import setting
+from systemadmin.foundation.configuration import setting
 from systemadmin.models import User
 
 _RISKY = {"high", "critical"}

@@ -14,7 +14,7 @@ from messaging.services.erasing import erase_content
 from messaging.services.mailboxes import Journal, lock_mailboxes
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
-from systemadmin.foundation.sockets import setting
+from systemadmin.foundation.configuration import setting
 from systemadmin.models import User
 
 

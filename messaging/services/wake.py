@@ -15,8 +15,8 @@ import redis
 from django.conf import settings
 from django.db import connection, transaction
 
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.redis_cache import connection_options, guarded
-from systemadmin.foundation.sockets import setting
 
 logger = logging.getLogger("atalaya.messaging")
 

@@ -22,7 +22,7 @@ from django.db import connections
 from messaging import stream_format
 from messaging.streaming.journal import Asked, News, positions_of, read_news, still_valid
 from messaging.streaming.sources import listen
-from systemadmin.foundation.sockets import setting
+from systemadmin.foundation.configuration import setting
 
 logger = logging.getLogger("atalaya.messaging.stream")
 

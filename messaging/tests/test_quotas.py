@@ -17,8 +17,8 @@ from messaging.quotas import (
     refusal,
     remaining,
 )
+from systemadmin.foundation.configuration import declared_settings
 from systemadmin.foundation.parsing import Unreadable
-from systemadmin.foundation.sockets import declared_settings
 from systemadmin.services.configuration import check_value
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)

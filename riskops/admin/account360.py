@@ -32,7 +32,7 @@ from riskops.querysets import account as reads
 from riskops.querysets.graph import MAX_DEPTH, neighbourhood_graph
 from riskops.services.notes import add_note
 from systemadmin import audit
-from systemadmin.foundation import sockets
+from systemadmin.foundation import plugins
 from systemadmin.foundation.admin import AtalayaModelAdmin
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.parsing import (
@@ -263,7 +263,7 @@ class AccountAdmin(AtalayaModelAdmin):
 
 def panels_for(user: Any, account: Account) -> list[dict[str, Any]]:
     """What other desks show on the page, as far as this user may see it."""
-    found = sorted(sockets.collect("account", "PANELS"), key=lambda panel: panel.order)
+    found = sorted(plugins.collect("account", "PANELS"), key=lambda panel: panel.order)
     return [
         {"title": panel.title, "rows": panel.summary(account)}
         for panel in found

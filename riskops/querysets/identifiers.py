@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import Q, QuerySet
 
-from systemadmin.foundation import sockets
+from systemadmin.foundation import configuration
 
 
 class IdentifierQuerySet(QuerySet):
@@ -22,7 +22,7 @@ class IdentifierQuerySet(QuerySet):
 
     def loud(self) -> IdentifierQuerySet:
         """Identifiers that link nobody: crowded, marked as shared, or on a list."""
-        cap = int(sockets.setting("riskops.links_crowd_cap"))
+        cap = int(configuration.setting("riskops.links_crowd_cap"))
         return self.filter(Q(accounts__gt=cap) | Q(is_shared=True) | ~Q(listing=""))
 
 

@@ -21,7 +21,7 @@ from riskops.querysets.columns import Read, fetch
 from riskops.services import concerned
 from riskops.services.verdicts import confirm_related, dismiss_related
 from systemadmin import audit
-from systemadmin.foundation import sockets
+from systemadmin.foundation import configuration
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import DomainError, InvalidInput
 from systemadmin.foundation.locks import named_lock
@@ -89,7 +89,7 @@ def _find() -> tuple[list[Group], int]:
         confirmed=found["status"] == 1,
         dismissed=found["status"] == 2,
     )
-    guard = int(sockets.setting("riskops.cluster_size_guard"))
+    guard = int(configuration.setting("riskops.cluster_size_guard"))
     clusters = find_clusters(edges, len(accounts), ClusterRules(LIKELY / 100, guard))
     return _groups(clusters, edges, accounts, found["strength"]), len(clusters.bridges)
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from riskops.eventcheck import CheckedEvent, EventInput, Refusal, check_event, check_source
 from riskops.services import upkeep
 from systemadmin import audit
-from systemadmin.foundation import sockets
+from systemadmin.foundation import configuration
 from systemadmin.models import User
 
 
@@ -81,7 +81,7 @@ def _check(events: Sequence[EventInput], result: IngestResult) -> list[CheckedEv
 
 
 def _latest_allowed() -> datetime:
-    skew = int(sockets.setting("riskops.clock_skew_seconds"))
+    skew = int(configuration.setting("riskops.clock_skew_seconds"))
     return timezone.now() + timedelta(seconds=skew)
 
 

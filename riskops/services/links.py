@@ -22,7 +22,7 @@ from riskops.querysets.evidence import OWN, ROLES, World, read_world
 from riskops.services.pairs import FoundPairs
 from riskops.services.upkeep import mark_pending
 from systemadmin import audit
-from systemadmin.foundation import sockets
+from systemadmin.foundation import configuration
 from systemadmin.foundation.locks import named_lock
 
 TABLE = RelatedAccount._meta.db_table
@@ -63,15 +63,15 @@ def current_rules() -> LinkRules:
     """The rules as staff set them."""
     kinds = dict(DEFAULT_KINDS)
     for kind in ("ip", "subnet", "device", "wallet"):
-        match = int(sockets.setting(f"riskops.links_match_{kind}")) / 100
-        cap = int(sockets.setting("riskops.links_crowd_cap"))
+        match = int(configuration.setting(f"riskops.links_match_{kind}")) / 100
+        cap = int(configuration.setting("riskops.links_crowd_cap"))
         kinds[kind] = replace(kinds[kind], match=match, crowd_cap=cap)
     return LinkRules(kinds=kinds)
 
 
 def least_strength() -> int:
     """Below this strength a pair is not worth a row."""
-    return int(sockets.setting("riskops.links_min_strength"))
+    return int(configuration.setting("riskops.links_min_strength"))
 
 
 # -- calculation ---------------------------------------------------------------

@@ -42,7 +42,7 @@ from support.services import (
     split_ticket,
     update_ticket,
 )
-from systemadmin.foundation import sockets
+from systemadmin.foundation import plugins
 from systemadmin.foundation.errors import DomainError, NotFound
 from systemadmin.foundation.files import private_response
 from systemadmin.foundation.parsing import is_whole_number
@@ -365,7 +365,7 @@ def _account_panels(request: HttpRequest, ticket: Ticket) -> list[tuple[Any, Any
     """What every desk knows of the requester, as far as this agent may see it."""
     if ticket.requester is None:
         return []
-    panels = sorted(sockets.collect("account", "PANELS"), key=lambda panel: panel.order)
+    panels = sorted(plugins.collect("account", "PANELS"), key=lambda panel: panel.order)
     return [
         (panel.title, panel.summary(ticket.requester))
         for panel in panels

@@ -8,8 +8,8 @@ from django.utils.translation import gettext as _
 from support import lifecycle
 from support.errors import NotAnAgent
 from support.models import AgentState, Category, Ticket
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import NotAllowed
-from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
 
 MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"

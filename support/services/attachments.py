@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 
 from support.mail_parsing import MailAttachment
 from support.models import Attachment, Reply
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.files import EXTENSIONS, safe_name, sniff, validate_upload
-from systemadmin.foundation.sockets import setting
 
 MEGABYTE = 1024 * 1024
 

@@ -20,9 +20,9 @@ from support.mail_html import html_to_text
 from support.markdown import render_markdown
 from support.models import InboundReference, Mailbox, OutboundMessage, Reply, Ticket
 from systemadmin import audit
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.outbox import LEASE, DeliveryFailed, Outbox
 from systemadmin.foundation.single_line import single_line
-from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
 from systemadmin.services import notify_user, raise_alert, resolve_alert
 

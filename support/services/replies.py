@@ -19,9 +19,9 @@ from support.services.templates import render_for
 from support.services.tickets import clean_body, finish, lock_ticket, set_assignee, set_status
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import NotAllowed
 from systemadmin.foundation.readable_text import is_visible
-from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
 from systemadmin.services.duties import decides
 

@@ -23,10 +23,10 @@ from support.services.history import note
 from systemadmin import audit
 from systemadmin.foundation.batches import Batch
 from systemadmin.foundation.concurrency import lock_row
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.readable_text import is_visible, visible_text, without_direction
 from systemadmin.foundation.single_line import single_line
-from systemadmin.foundation.sockets import setting
 from systemadmin.models import User
 from systemadmin.services.duties import decides
 

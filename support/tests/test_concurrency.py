@@ -28,8 +28,8 @@ from support.services import (
 from support.services.clocks import deadlines, timeline_of
 from support.services.mail_out import OUTBOX
 from support.tests.factories import make_agent, make_policy, make_ticket
+from systemadmin.foundation.configuration import forget_stored_values
 from systemadmin.foundation.errors import DomainError, StaleVersion
-from systemadmin.foundation.sockets import forget_stored_values
 from systemadmin.foundation.testing import run_threads
 from systemadmin.models import Alert
 from systemadmin.tests.factories import UserFactory

@@ -141,7 +141,7 @@ class TestCategories:
 
 
 def configure(**values):
-    from systemadmin.foundation.sockets import forget_stored_values
+    from systemadmin.foundation.configuration import forget_stored_values
 
     for key, value in values.items():
         SystemConfig.objects.update_or_create(key=f"support.{key}", defaults={"value": value})

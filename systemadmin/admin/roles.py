@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin.foundation.admin import ServiceModelAdmin
-from systemadmin.foundation.sockets import role_permissions
+from systemadmin.foundation.plugins import role_permissions
 from systemadmin.services.roles import delete_role, save_role
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from systemadmin.admin import offboarding, sessions
 from systemadmin.foundation.admin import ServiceModelAdmin, form_action
 from systemadmin.foundation.errors import DomainError
-from systemadmin.foundation.sockets import service_permissions
+from systemadmin.foundation.plugins import service_permissions
 from systemadmin.models import User
 from systemadmin.services import reinstate_user, suspend_user, verify_user
 from systemadmin.services.account_lookup import find_accounts

@@ -17,8 +17,8 @@ from rest_framework.response import Response
 from systemadmin.foundation.api import StaffViewSet
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.parsing import Unreadable, parse_moment_or_day
+from systemadmin.foundation.plugins import collect
 from systemadmin.foundation.series import GRANULARITIES, buckets
-from systemadmin.foundation.sockets import collect
 from systemadmin.services.alert_rules import read_metrics
 from systemadmin.services.statistics import Span, statistics
 from systemadmin.services.system_status import system_status

@@ -11,9 +11,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin.foundation.api.problems import closed_door
+from systemadmin.foundation.configuration import stored_value
 from systemadmin.foundation.context import current
 from systemadmin.foundation.errors import NotAllowed
-from systemadmin.foundation.sockets import stored_value
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 BLOCKED_KEY = "_blocked_networks"

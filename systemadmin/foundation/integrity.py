@@ -7,7 +7,7 @@ They run over a database restored for verification, before a restore is swapped 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from systemadmin.foundation import sockets
+from systemadmin.foundation import plugins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class IntegrityCheck:
 def find_problems(*, repairable: bool | None = None) -> list[str]:
     """Run the checks of all apps, or of one sort; one that fails to run is a problem itself."""
     problems = []
-    checks: list[IntegrityCheck] = sockets.collect("integrity", "CHECKS")
+    checks: list[IntegrityCheck] = plugins.collect("integrity", "CHECKS")
     for check in checks:
         if repairable is not None and check.repairable != repairable:
             continue

@@ -13,8 +13,8 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from systemadmin.foundation.configuration import stored_value
 from systemadmin.foundation.errors import Unavailable
-from systemadmin.foundation.sockets import stored_value
 
 write_bypassed = Signal()  # user_id, method, path: staff wrote while the place was closed
 

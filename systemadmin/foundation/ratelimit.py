@@ -21,9 +21,9 @@ from rest_framework.throttling import BaseThrottle
 
 from systemadmin.foundation.addresses import network_of
 from systemadmin.foundation.client_ip import client_ip
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import Unavailable
 from systemadmin.foundation.parsing import parse_rate
-from systemadmin.foundation.sockets import setting
 
 logger = logging.getLogger("atalaya.ratelimit")
 

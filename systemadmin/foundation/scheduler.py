@@ -19,7 +19,7 @@ from django_q.utils import localtime
 
 from systemadmin.foundation import task_records
 from systemadmin.foundation.batches import Batch
-from systemadmin.foundation.sockets import Schedule, collect
+from systemadmin.foundation.plugins import Schedule, collect
 from systemadmin.foundation.task_packages import DEFAULT_CLUSTER, RUNNER, push
 
 logger = logging.getLogger("atalaya.queue")

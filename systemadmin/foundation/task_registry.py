@@ -10,7 +10,7 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
-from systemadmin.foundation.sockets import modules
+from systemadmin.foundation.plugins import modules
 
 Task = Callable[..., Any]
 _SCALARS: Final[Mapping[Any, tuple[type, ...]]] = {

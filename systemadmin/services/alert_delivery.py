@@ -17,11 +17,11 @@ from django.utils.translation import gettext as _
 
 from systemadmin import audit, telegram
 from systemadmin.foundation.batches import Batch
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.deadlines import within
 from systemadmin.foundation.locks import named_lock
 from systemadmin.foundation.masking import mask_text
 from systemadmin.foundation.outbox import LEASE, DeliveryFailed, Outbox, doubling
-from systemadmin.foundation.sockets import setting
 from systemadmin.models import Alert, AlertNotice, AlertSilence
 
 SEND = "systemadmin.tasks.send_alert_notice"

@@ -11,7 +11,7 @@ from django.utils import timezone
 from systemadmin import audit
 from systemadmin.foundation.batches import Batch
 from systemadmin.foundation.concurrency import lock_row
-from systemadmin.foundation.sockets import Metric, collect
+from systemadmin.foundation.plugins import Metric, collect
 from systemadmin.models import Alert, AlertRule, User
 from systemadmin.services.alerts import raise_alert, resolve_alert
 

@@ -22,7 +22,7 @@ from systemadmin.audit import is_authentic
 from systemadmin.audit_content import COLUMNS, canonical, microseconds
 from systemadmin.backups.errors import BackupError
 from systemadmin.backups.vault import open_vault
-from systemadmin.foundation.sockets import setting
+from systemadmin.foundation.configuration import setting
 from systemadmin.models import Alert, AuditEntry, AuditStatement
 from systemadmin.services.alerts import raise_alert, resolve_alert
 from systemadmin.services.audit_chain import chain_end, links_at, seal_audit_trail

@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from systemadmin import audit
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.locks import named_lock
-from systemadmin.foundation.sockets import setting
 from systemadmin.models import AuditEntry, AuditSeal
 from systemadmin.services.alerts import raise_alert, resolve_alert
 from systemadmin.services.audit_chain import GENESIS, first_position, links_at

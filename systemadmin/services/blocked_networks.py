@@ -13,8 +13,8 @@ from systemadmin.foundation import parsing
 from systemadmin.foundation.addresses import IPV6_PREFIX, parse_ip
 from systemadmin.foundation.blocklist import BLOCKED_KEY, Network
 from systemadmin.foundation.concurrency import lock_row
+from systemadmin.foundation.configuration import forget_stored_values, setting
 from systemadmin.foundation.errors import InvalidInput, RuleViolation
-from systemadmin.foundation.sockets import forget_stored_values, setting
 from systemadmin.models import BlockedNetwork, SystemConfig, User
 
 MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")

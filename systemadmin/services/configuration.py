@@ -8,16 +8,16 @@ from django.db.utils import DatabaseError
 from django.utils.translation import gettext as _
 
 from systemadmin import audit
-from systemadmin.foundation.errors import InvalidInput, NotAllowed
-from systemadmin.foundation.parsing import Unreadable
-from systemadmin.foundation.setting_values import read_value
-from systemadmin.foundation.sockets import (
+from systemadmin.foundation.configuration import (
     Setting,
-    collect,
     declared_settings,
     forget_stored_values,
     split_values,
 )
+from systemadmin.foundation.errors import InvalidInput, NotAllowed
+from systemadmin.foundation.parsing import Unreadable
+from systemadmin.foundation.plugins import collect
+from systemadmin.foundation.setting_values import read_value
 from systemadmin.models import ConfigurationChange, SystemConfig, User
 from systemadmin.services.alerts import raise_alert
 from systemadmin.services.notifications import notify_superusers

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from systemadmin import audit, services
 from systemadmin.errors import DemoPurgeRunning, DemoRowsInUse
-from systemadmin.foundation import sockets
+from systemadmin.foundation import plugins
 from systemadmin.foundation.locks import named_lock
 from systemadmin.models import User, UserSession
 
@@ -128,7 +128,7 @@ def _backup_first(actor: User | None) -> str | None:
 def find_demo_rows() -> DemoRows:
     """The demo accounts, what each app lists as demo, and what belongs to these alone."""
     rows: Rows = {User: set(User.objects.demo().values_list("pk", flat=True))}
-    for module in sockets.modules("demo"):
+    for module in plugins.modules("demo"):
         for _label, queryset in module.purge_queryset_list():
             keys = queryset.order_by().values_list("pk", flat=True)
             rows.setdefault(queryset.model, set()).update(keys)
@@ -148,7 +148,7 @@ def find_demo_rows() -> DemoRows:
 
 def _shared_models() -> set[type[Model]]:
     """The tables of configuration that demo and real rows share."""
-    return set(sockets.collect("demo", "SHARED"))
+    return set(plugins.collect("demo", "SHARED"))
 
 
 def _references(model: type[Model]) -> Iterator[models.ForeignKey]:

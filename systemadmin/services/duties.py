@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group
 from django.utils.translation import gettext as _
 
 from systemadmin.errors import OwnInterest
-from systemadmin.foundation.sockets import collect
+from systemadmin.foundation.plugins import collect
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -7,9 +7,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from systemadmin import audit
+from systemadmin.foundation.configuration import forget_stored_values, setting
 from systemadmin.foundation.errors import InvalidInput, RuleViolation
 from systemadmin.foundation.maintenance import STATE_KEY
-from systemadmin.foundation.sockets import forget_stored_values, setting
 from systemadmin.models import MaintenanceWindow, SystemConfig, User
 
 

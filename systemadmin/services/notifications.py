@@ -9,8 +9,8 @@ from django.db import transaction
 
 from systemadmin import audit, telegram
 from systemadmin.foundation.outbox import LEASE, DeliveryFailed, Outbox, doubling, skip
+from systemadmin.foundation.plugins import collect
 from systemadmin.foundation.single_line import single_line
-from systemadmin.foundation.sockets import collect
 from systemadmin.models import Notification, User
 
 DELIVER = "systemadmin.tasks.deliver_notification"

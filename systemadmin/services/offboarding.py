@@ -13,9 +13,9 @@ from django.utils.translation import gettext_lazy as _
 
 from systemadmin import audit
 from systemadmin.errors import SuccessorIsNotStaff
-from systemadmin.foundation import sockets
+from systemadmin.foundation import plugins
 from systemadmin.foundation.errors import InvalidInput
-from systemadmin.foundation.sockets import Holding
+from systemadmin.foundation.plugins import Holding
 from systemadmin.models import ApiToken, EncryptedTotpDevice, RecoveryCode, User, UserSession
 from systemadmin.services import rights, sessions, two_factor
 from systemadmin.services.duties import check_no_own_interest
@@ -38,7 +38,7 @@ def what_is_left(user: User) -> list[Left]:
 
 
 def _holdings() -> list[Holding]:
-    return sockets.collect("offboarding", "HOLDINGS")
+    return plugins.collect("offboarding", "HOLDINGS")
 
 
 def base_holdings() -> list[Holding]:

@@ -16,7 +16,7 @@ from systemadmin import audit
 from systemadmin.errors import DemoActsOnReal, NotServicePermission
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import NotAllowed
-from systemadmin.foundation.sockets import service_permissions
+from systemadmin.foundation.plugins import service_permissions
 from systemadmin.models import AuditEntry, User
 from systemadmin.services import sessions
 from systemadmin.services.duties import check_no_own_interest, decides

@@ -9,7 +9,7 @@ from django.db import transaction
 from systemadmin import audit
 from systemadmin.errors import RoleInUse, RoleIsShipped
 from systemadmin.foundation.concurrency import lock_row
-from systemadmin.foundation.sockets import role_permissions
+from systemadmin.foundation.plugins import role_permissions
 from systemadmin.models import User
 from systemadmin.services import rights
 

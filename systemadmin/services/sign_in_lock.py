@@ -29,10 +29,10 @@ from systemadmin.backends import AccountBackend
 from systemadmin.errors import SignInLocked
 from systemadmin.foundation.addresses import network_of
 from systemadmin.foundation.client_ip import lockout_address
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.crypto import keyed_hash, keyed_hashes
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.queue import enqueue
-from systemadmin.foundation.sockets import setting
 from systemadmin.models import AuditEntry, User
 from systemadmin.services import two_factor
 from systemadmin.services.notifications import notify_user

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import get_language
 
-from systemadmin.foundation.sockets import Stat, collect
+from systemadmin.foundation.plugins import Stat, collect
 
 logger = logging.getLogger("atalaya.stats")
 CACHE_SECONDS = 30

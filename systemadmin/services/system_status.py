@@ -21,7 +21,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from systemadmin.foundation import queue
-from systemadmin.foundation.sockets import collect
+from systemadmin.foundation.plugins import collect
 from systemadmin.models import AlertNotice, Heartbeat, Notification, TaskAttempt
 from systemadmin.services import batch_failures, clusters, telemetry
 from systemadmin.services.database_status import database_block

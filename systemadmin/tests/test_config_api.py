@@ -2,7 +2,7 @@
 
 import pytest
 
-from systemadmin.foundation.sockets import setting
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.testing import assert_constant_queries, problem
 from systemadmin.models import AuditEntry, ConfigurationChange, SystemConfig
 from systemadmin.services import change_settings

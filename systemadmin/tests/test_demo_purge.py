@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from systemadmin import services, status
 from systemadmin.errors import DemoPurgeRunning, DemoRowsInUse
-from systemadmin.foundation import sockets
+from systemadmin.foundation import plugins
 from systemadmin.foundation.testing import problem
 from systemadmin.models import (
     ApiToken,
@@ -34,10 +34,10 @@ URL = "/api/admin/demo/purge"
 @pytest.fixture(autouse=True)
 def nothing_but_the_base_app(monkeypatch):
     """What the desks list is tested with all of them together, in config."""
-    every = sockets.modules
+    every = plugins.modules
     base = [module for module in every("demo") if "systemadmin" in module.__name__]
     monkeypatch.setattr(
-        sockets, "modules", lambda name: iter(base) if name == "demo" else every(name)
+        plugins, "modules", lambda name: iter(base) if name == "demo" else every(name)
     )
     monkeypatch.delattr(services, "backup_before", raising=False)
 

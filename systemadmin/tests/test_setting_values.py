@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from systemadmin.foundation import sockets
+from systemadmin.foundation import configuration
 from systemadmin.foundation.parsing import Unreadable, parse_network, parse_rate
 from systemadmin.foundation.setting_values import read_value
 from systemadmin.foundation.testing import problem
@@ -44,22 +44,22 @@ def _reads(parse, value):
 
 @given(RATES)
 def test_a_rate_is_accepted_exactly_when_it_is_read(value):
-    declared = sockets.declared_settings()["ratelimit.write"]
+    declared = configuration.declared_settings()["ratelimit.write"]
     assert (check_value(declared, value) is None) == _reads(parse_rate, value)
 
 
 @given(ROWS)
 def test_networks_are_accepted_exactly_when_they_are_read(value):
-    declared = sockets.declared_settings()["blocking.exempt"]
+    declared = configuration.declared_settings()["blocking.exempt"]
     readable = _reads(lambda rows: [parse_network(row) for row in rows], value)
     assert (check_value(declared, value) is None) == readable
 
 
 @given(st.data())
 def test_whatever_is_stored_a_setting_has_a_usable_value(data):
-    key = data.draw(st.sampled_from(sorted(sockets.declared_settings())))
-    declared, value = sockets.declared_settings()[key], data.draw(JSON)
-    readable, unreadable = sockets.split_values({key: value})
+    key = data.draw(st.sampled_from(sorted(configuration.declared_settings())))
+    declared, value = configuration.declared_settings()[key], data.draw(JSON)
+    readable, unreadable = configuration.split_values({key: value})
     assert (key in readable) != (key in unreadable)
     assert (check_value(declared, value) is None) == (key in readable)
     read_value(declared, readable.get(key, declared.default))
@@ -81,20 +81,20 @@ class TestAgainstTheDatabase:
     ):
         settings.LOGGING_CONFIG = None
         SystemConfig.objects.create(key="ratelimit.write", value=value)
-        sockets.forget_stored_values()
+        configuration.forget_stored_values()
         operator = as_user(staff("operator"))
         with caplog.at_level(logging.WARNING, logger="atalaya.configuration"):
             logging.getLogger("atalaya").addHandler(caplog.handler)
             try:
-                assert sockets.setting("ratelimit.write") == "30/m"
+                assert configuration.setting("ratelimit.write") == "30/m"
             finally:
                 logging.getLogger("atalaya").removeHandler(caplog.handler)
         assert "ratelimit.write" in caplog.text
         status = operator.get("/api/admin/system/status").json()
         assert "ratelimit.write" in str(status["checks"]["stored_settings"])
         assert operator.put(URL, {"ratelimit.write": "20/m"}).status_code == 200
-        assert sockets.setting("ratelimit.write") == "20/m"
-        assert not sockets.unreadable_settings()
+        assert configuration.setting("ratelimit.write") == "20/m"
+        assert not configuration.unreadable_settings()
 
     @pytest.mark.parametrize("text", ["²", "٣0", "1_000", "+50"])
     def test_the_settings_page_reads_numbers_by_the_same_rule(self, client, superuser, text):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from systemadmin.foundation import sockets
+from systemadmin.foundation import plugins
 from systemadmin.foundation.series import buckets, following
 from systemadmin.foundation.testing import problem
 from systemadmin.models import User
@@ -108,7 +108,7 @@ def test_one_failing_figure_hides_no_other(auditor, monkeypatch):
     def broken(start, end):
         raise RuntimeError("no")
 
-    bad = sockets.Stat(code="bad", title="Bad", section="users", compute=broken)
+    bad = plugins.Stat(code="bad", title="Bad", section="users", compute=broken)
     real = service.collect
     monkeypatch.setattr(service, "collect", lambda *names: [bad, *real(*names)])
     answer = auditor.get(f"{URL}/users").json()

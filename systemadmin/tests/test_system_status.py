@@ -124,7 +124,7 @@ def test_home_status_and_settings_pages(admin_client_for, superuser, staff):
     assert "ratelimit.read" in page.content.decode()
     data = {key: "50/m" for key in page.context["form"].fields if key.startswith("ratelimit.")}
     browser.post("/admin/settings/?app=ratelimit", {**data, "reason": "calm"})
-    from systemadmin.foundation.sockets import setting
+    from systemadmin.foundation.configuration import setting
 
     assert setting("ratelimit.read") == "50/m"
     wrong = browser.post("/admin/settings/?app=ratelimit", {**data, "ratelimit.read": "many"})

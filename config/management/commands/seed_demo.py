@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from systemadmin import audit
-from systemadmin.foundation import sockets
+from systemadmin.foundation import plugins
 from systemadmin.foundation.context import context
 from systemadmin.services.demo import has_demo_rows
 from systemadmin.services.demo_2fa import demo_code
@@ -36,9 +36,9 @@ class Command(BaseCommand):
             raise CommandError("There is demo data already. Remove it first: manage.py purge_demo")
         now = timezone.now().replace(minute=0, second=0, microsecond=0)
         # Not a secret: the same seed must give the same town.
-        world = sockets.DemoWorld(rng=random.Random(seed), now=now)  # noqa: S311
+        world = plugins.DemoWorld(rng=random.Random(seed), now=now)  # noqa: S311
         with context(source="command"), transaction.atomic():
-            for desk in sockets.modules("demo"):
+            for desk in plugins.modules("demo"):
                 began = time.perf_counter()
                 desk.seed(world)
                 name = desk.__name__.split(".")[0]

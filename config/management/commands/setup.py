@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from systemadmin.foundation import sockets
+from systemadmin.foundation import plugins
 from systemadmin.foundation.cache import make_cache_table_cheap
 from systemadmin.foundation.scheduler import sync_schedules
 from systemadmin.services.alert_rules import ship_default_rules
@@ -39,7 +40,7 @@ class Command(BaseCommand):
 
 def set_up_roles() -> None:
     """Give each shipped role exactly the permissions that the apps declare for it."""
-    declared = sockets.role_permissions()
+    declared = plugins.role_permissions()
     roles = {role: set(declared.get(role, set())) for role in SHIPPED_ROLES}
     roles["auditor"] |= _views()
     ship_roles(roles)
@@ -47,7 +48,7 @@ def set_up_roles() -> None:
 
 def _views() -> set[str]:
     """Every permission to look at something of ours."""
-    ours = sockets.settings.ATALAYA_APPS
+    ours = settings.ATALAYA_APPS
     held = Permission.objects.filter(codename__startswith="view_", content_type__app_label__in=ours)
     return {
         f"{app}.{codename}"

@@ -13,8 +13,8 @@ from systemadmin import audit
 from systemadmin.backups.create import Wish, create
 from systemadmin.backups.vault import Vault, new_name, open_vault
 from systemadmin.errors import BackupFailed, BackupInProgress
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
-from systemadmin.foundation.sockets import setting
 from systemadmin.models import Backup, User
 from systemadmin.services.audit_heads import head_for_manifest
 from systemadmin.services.backups.reaping import reap_interrupted

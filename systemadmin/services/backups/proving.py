@@ -19,8 +19,8 @@ from systemadmin.backups.errors import (
 from systemadmin.backups.restore import Findings, prove
 from systemadmin.backups.vault import Vault, open_vault
 from systemadmin.errors import BackupNotRestorable, BackupWorkInProgress
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
-from systemadmin.foundation.sockets import setting
 from systemadmin.models import Backup, BackupVerification, User
 from systemadmin.querysets.backups import CLOCK_TOLERANCE
 from systemadmin.services.alerts import resolve_alert

@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from systemadmin.backups.errors import BackupError
 from systemadmin.backups.restore import restore_media
 from systemadmin.backups.vault import Vault
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.hard_maintenance import disable_hard, hard_state
-from systemadmin.foundation.sockets import setting
 from systemadmin.models import Backup, BackupVerification, Restore
 from systemadmin.models.backups import RecordedWork
 from systemadmin.services.audit_runs import note_restored_trail

@@ -15,7 +15,7 @@ from systemadmin.backups.errors import BackupError
 from systemadmin.backups.manifest import Manifest
 from systemadmin.backups.vault import Vault
 from systemadmin.errors import BackupWorkInProgress
-from systemadmin.foundation.sockets import forget_stored_values
+from systemadmin.foundation.configuration import forget_stored_values
 from systemadmin.models import Backup, Restore, User
 from systemadmin.models.backups import RecordedWork
 from systemadmin.services.alerts import raise_alert, resolve_alert

@@ -34,9 +34,9 @@ from systemadmin.errors import (
     RestoreOfAnotherInstallation,
 )
 from systemadmin.foundation.api.access import TwoFactorRequired
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.hard_maintenance import disable_hard, enable_hard
 from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
-from systemadmin.foundation.sockets import setting
 from systemadmin.models import Backup, Restore, User
 from systemadmin.services.audit_runs import note_restored_trail
 from systemadmin.services.backups.carrying import CARRIED, mark_done

@@ -15,7 +15,7 @@ from systemadmin.backups.manifest import Part
 from systemadmin.backups.retention import Candidate, Decision, Rule, decide
 from systemadmin.backups.vault import Vault, open_vault
 from systemadmin.errors import BackupFailed, BackupWorkInProgress
-from systemadmin.foundation.sockets import setting
+from systemadmin.foundation.configuration import setting
 from systemadmin.models import Backup, User
 from systemadmin.services.backups.records import exclusive, tell_failure
 from systemadmin.services.installation import current_installation

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from systemadmin.backups.timetable import last_slot, next_slot
 from systemadmin.backups.vault import Vault, open_vault
 from systemadmin.errors import BackupInProgress
-from systemadmin.foundation.sockets import setting
+from systemadmin.foundation.configuration import setting
 from systemadmin.models import Backup
 from systemadmin.querysets.backups import CLOCK_TOLERANCE
 from systemadmin.services.alerts import raise_alert, resolve_alert

@@ -19,7 +19,7 @@ from systemadmin.backups.create import Wish, create
 from systemadmin.backups.manifest import Manifest
 from systemadmin.backups.vault import Vault, new_name, open_vault
 from systemadmin.errors import BackupFailed, BackupWorkInProgress, MigrationFailed
-from systemadmin.foundation.sockets import setting
+from systemadmin.foundation.configuration import setting
 from systemadmin.models import Backup, Installation
 from systemadmin.services.audit_heads import head_for_manifest
 from systemadmin.services.backups.making import record_created

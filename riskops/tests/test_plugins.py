@@ -19,7 +19,7 @@ from riskops.models import (
 from riskops.models.scores import Level
 from riskops.services.scores import calculate_score
 from riskops.tests.factories import event, record
-from systemadmin.foundation.sockets import DemoWorld
+from systemadmin.foundation.plugins import DemoWorld
 from systemadmin.tests.factories import StaffFactory, UserFactory
 
 pytestmark = pytest.mark.django_db

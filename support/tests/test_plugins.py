@@ -12,7 +12,7 @@ from support.models import SlaBreach, Ticket, TicketRating
 from support.querysets.reports import build_report, percentile
 from support.services import reply_as_staff, update_ticket
 from support.tests.factories import make_category, make_policy, make_ticket
-from systemadmin.foundation.sockets import DemoWorld
+from systemadmin.foundation.plugins import DemoWorld
 from systemadmin.foundation.testing import problem
 from systemadmin.tests.factories import StaffFactory, UserFactory
 

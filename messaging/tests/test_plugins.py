@@ -12,7 +12,8 @@ from messaging.quotas import DEFAULT_WINDOWS, Tier, parse_windows
 from messaging.services.mailboxes import recount
 from messaging.services.trust import windows_of
 from messaging.tests.factories import send, true_unread
-from systemadmin.foundation import sockets
+from systemadmin.foundation import configuration as site_configuration
+from systemadmin.foundation import plugins
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.models import SystemConfig, User
 from systemadmin.services import change_settings
@@ -34,7 +35,7 @@ def test_a_mistyped_quota_row_is_refused_and_a_stored_one_is_not_in_force(row):
     with pytest.raises(InvalidInput):
         change_settings(actor=None, values={"messaging.quota_new": ["1/3600", row]})
     SystemConfig.objects.create(key="messaging.quota_new", value=["1/3600", row])
-    sockets.forget_stored_values()
+    site_configuration.forget_stored_values()
     assert windows_of("new") == parse_windows(DEFAULT_WINDOWS[Tier.NEW])
 
 
@@ -87,7 +88,7 @@ def demo_world():
     now = timezone.now().replace(microsecond=0)
     members = [UserFactory(is_demo=True, date_joined=now - timedelta(days=60)) for _ in range(20)]
     operator = UserFactory(is_demo=True, is_staff=True)
-    return sockets.DemoWorld(
+    return plugins.DemoWorld(
         rng=random.Random(1), now=now, members=members, staff={"operator": operator}
     )
 
