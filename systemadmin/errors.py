@@ -72,6 +72,13 @@ class DemoActsOnReal(NotAllowed):
     )
 
 
+class LegalHoldOver(RuleViolation):
+    """The hold was released or has ended."""
+
+    code = "legal_hold_over"
+    default_detail = _("This legal hold is over already.")
+
+
 class NotServicePermission(RuleViolation):
     """An account that is not staff would get a permission of staff."""
 

@@ -9,8 +9,13 @@ ROLES = {
         "systemadmin.suspend_user",
         "systemadmin.verify_user",
         "systemadmin.view_personal_data",
+        "systemadmin.view_legalhold",
+        "systemadmin.add_legalhold",
     ],
     "operator": [
+        "systemadmin.view_legalhold",
+        "systemadmin.add_legalhold",
+        "systemadmin.change_legalhold",
         "systemadmin.view_blockednetwork",
         "systemadmin.add_blockednetwork",
         "systemadmin.delete_blockednetwork",

@@ -33,6 +33,7 @@ from systemadmin.foundation.task_packages import RUNNER
 from systemadmin.models import AlertNotice, AlertSilence, BatchFailure, Notification, User
 from systemadmin.services import notify_user, raise_alert, suspend_user
 from systemadmin.services.blocked_networks import block_network
+from systemadmin.services.legal_holds import hold_account
 from systemadmin.services.maintenance import disable_maintenance, enable_maintenance
 from systemadmin.tests.backups.factories import BackupFactory, RestoreFactory
 from systemadmin.tests.factories import UserFactory
@@ -64,6 +65,8 @@ def fill_base(root):
         person = UserFactory(username=f"walked{number}")
         if number < 2:
             suspend_user(actor=root, user=person, reason="Test")
+        ends_at = timezone.now() + timedelta(days=30)
+        hold_account(actor=root, user=person, reason="Test", ends_at=ends_at)
     for number in range(2):
         BatchFailure.objects.create(
             batch="test",

@@ -76,6 +76,7 @@ ENTERED = {
     "support.SlaPolicy": {"name": "New", "first_response_minutes": "60"},
     "systemadmin.AlertRule": {"code": "new", "metric": "queue_depth", "threshold": "5"},
     "systemadmin.BlockedNetwork": {"network": "203.0.113.0/24"},
+    "systemadmin.LegalHold": {"account": BYSTANDER, "reason": "Test", "ends_at_0": "2030-01-01"},
     "systemadmin.User": {
         "username": "newcomer",
         "usable_password": "true",

@@ -34,7 +34,7 @@ from support.models import Macro, Ticket
 from support.services import rate_ticket
 from support.tests.factories import make_ticket
 from systemadmin.errors import CannotSuspendStaff, OwnInterest
-from systemadmin.models import Alert, AuditEntry
+from systemadmin.models import Alert, AuditEntry, LegalHold
 from systemadmin.services.duties import accounts_of, check_no_own_interest, decisions
 from systemadmin.services.users import reinstate_user, suspend_user
 from systemadmin.tests.factories import PASSWORD, StaffFactory, UserFactory
@@ -195,7 +195,9 @@ CALLS = {
     "systemadmin.acknowledge_alert": _alert,
     "systemadmin.end_session": _user,
     "systemadmin.end_sessions": _user,
+    "systemadmin.hold_account": _user,
     "systemadmin.reinstate_user": _user,
+    "systemadmin.release_hold": lambda user: {"hold": LegalHold(account=user)},
     "systemadmin.reset_two_factor": _user,
     "systemadmin.resolve_alert": _alert,
     "systemadmin.set_password": _user,

@@ -11,6 +11,7 @@ from systemadmin.api.blocked_ips import BlockedIpViewSet
 from systemadmin.api.config import ConfigViewSet
 from systemadmin.api.failed_rows import FailedRowViewSet
 from systemadmin.api.health import HealthViewSet
+from systemadmin.api.legal_holds import LegalHoldViewSet
 from systemadmin.api.maintenance import MaintenanceViewSet
 from systemadmin.api.sessions import DemoViewSet, UserSessionsViewSet
 from systemadmin.api.stats import StatsViewSet, SystemViewSet
@@ -26,6 +27,7 @@ router.register("admin/maintenance", MaintenanceViewSet, basename="maintenance")
 router.register("admin/backups", BackupViewSet, basename="backups")
 router.register("admin/restores", RestoreViewSet, basename="restores")
 router.register("admin/blocked-ips", BlockedIpViewSet, basename="blocked-ip")
+router.register("admin/legal-holds", LegalHoldViewSet, basename="legal-hold")
 router.register("admin/stats", StatsViewSet, basename="stats")
 router.register("admin/system", SystemViewSet, basename="system")
 router.register("admin/alerts", AlertViewSet, basename="alert")

@@ -13,6 +13,7 @@ from systemadmin.models.identity import (
     RecoveryCode,
     UserSession,
 )
+from systemadmin.models.legal_holds import LegalHold
 from systemadmin.models.maintenance import MaintenanceWindow
 from systemadmin.models.notifications import Notification
 from systemadmin.models.telemetry import Heartbeat, RequestMinute, TaskAttempt, TaskLease
@@ -39,6 +40,7 @@ __all__ = [
     "Heartbeat",
     "IdempotencyKey",
     "Installation",
+    "LegalHold",
     "MaintenanceWindow",
     "Notification",
     "RecoveryCode",
