@@ -11,7 +11,7 @@ APPS := config marketplace messaging riskops support systemadmin
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 
-.PHONY: help run test lint types contracts check audit bench clean
+.PHONY: help run test lint types contracts check client client-python client-typescript audit bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make types      mypy"
 	@echo "make contracts  import-linter: imports go down only"
 	@echo "make check      Django's checks, missing migrations, the OpenAPI schema"
+	@echo "make client     typed clients for Python and TypeScript into var/clients"
 	@echo "make audit      bandit, and known vulnerabilities of what is pinned (asks the network)"
 	@echo "make bench      the measurements of bench/, at their small default size"
 	@echo "make clean      remove .venv, var/ and caches"
@@ -68,6 +69,25 @@ check: $(VENV)/.dev
 	$(PY) manage.py check
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+CLIENTS := var/clients
+
+client: client-python client-typescript
+
+$(CLIENTS)/openapi.json: export DJANGO_DEBUG ?= 1
+$(CLIENTS)/openapi.json: $(VENV)/.dev FORCE
+	@mkdir -p $(CLIENTS)
+	$(PY) manage.py spectacular --validate --fail-on-warn --format openapi-json --file $@
+FORCE:
+
+client-python: $(CLIENTS)/openapi.json
+	$(BIN)/openapi-python-client generate --path $< --config clients/python.yml \
+		--output-path $(CLIENTS)/python --meta setup --overwrite --fail-on-warning
+
+client-typescript: $(CLIENTS)/openapi.json
+	@mkdir -p $(CLIENTS)/typescript
+	cp clients/package.json clients/tsconfig.json $< $(CLIENTS)/typescript/
+	cd $(CLIENTS)/typescript && npm install --no-audit --no-fund --no-package-lock && npm run generate
 
 # What is not severe ruff's S rules hold, with a reason beside each exception.
 audit: $(VENV)/.dev

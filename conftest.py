@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 
 from systemadmin.foundation import configuration
 
-pytest_plugins = ["config.tests.browser", "config.tests.schema_watch"]
+pytest_plugins = ["config.tests.browser", "config.tests.schema_watch", "config.tests.clients"]
 
 
 def pytest_configure(config):
@@ -34,6 +34,7 @@ def pytest_collection_modifyitems(items):
         ("own_sqlite", not postgres, "does not use PostgreSQL"),
         ("redis", bool(django_settings.REDIS_URL), "needs REDIS_URL"),
         ("browser", bool(chromium), "needs Chromium (apt-get install chromium)"),
+        ("node", bool(shutil.which("npm")), "needs Node.js and npm"),
     ):
         if not available:
             for item in items:

@@ -5,8 +5,9 @@
     ```
 
 The blocks of a page run in order, in one shell, in the project's folder; `localhost:8000` is the
-test's own server. A `python runnable` block is a program of its own, a `console runnable` block
-runs its lines that begin with `$ `.
+test's own server. A `python runnable` block is a program of its own that may import the generated
+`atalaya_client`, a `typescript runnable` block one that stands beside the generated `api.d.ts`; a
+`console runnable` block runs its lines that begin with `$ `.
 """
 
 import os
@@ -18,7 +19,10 @@ from pathlib import Path
 from django.conf import settings
 
 ROOT = Path(settings.BASE_DIR)
-BLOCK = re.compile(r"^```(sh|console|python) runnable\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LANGUAGES_RUN = ("sh", "console", "python", "typescript")
+BLOCK = re.compile(
+    rf"^```({'|'.join(LANGUAGES_RUN)}) runnable\n(.*?)^```$", re.MULTILINE | re.DOTALL
+)
 LANGUAGES = re.compile(r"^```(.*)$", re.MULTILINE)
 
 
@@ -35,12 +39,17 @@ def blocks(text):
 def _shell(language, body):
     if language == "python":
         return f"python - <<'END_OF_PROGRAM'\n{body}END_OF_PROGRAM\n"
+    if language == "typescript":
+        return (
+            f"cd $TYPESCRIPT_CLIENT; cat > program.ts <<'END_OF_PROGRAM'\n{body}END_OF_PROGRAM\n"
+            "npx tsc --project . && node program.js; cd $OLDPWD\n"
+        )
     if language == "console":
         return "".join(f"{line[2:]}\n" for line in body.splitlines() if line.startswith("$ "))
     return body
 
 
-def run(page, *, address, env, cwd=ROOT):
+def run(page, *, address, env, cwd=ROOT, libraries=()):
     """Run a page's blocks; return the finished process."""
     script = "set -euo pipefail\n" + "\n".join(blocks(page.read_text(encoding="utf-8")))
     tools = Path(sys.executable).parent
@@ -50,7 +59,7 @@ def run(page, *, address, env, cwd=ROOT):
         env={
             **env,
             "PATH": f"{tools}:{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": ":".join(str(folder) for folder in (ROOT, *libraries)),
             "DJANGO_SETTINGS_MODULE": "config.settings",
         },
         stdout=subprocess.PIPE,

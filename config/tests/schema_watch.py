@@ -4,12 +4,16 @@ The tests of the desks call most operations in most states; so what the schema p
 checked where it is really used, without a test of its own for each.
 """
 
+import json
 from functools import cache
 from typing import Any, Final
 from urllib.parse import quote
 
 import jsonschema_rs
 import pytest
+from django.utils import translation
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiJsonRenderer
 from rest_framework.test import APIClient
 
 from config.tests.routes import normal
@@ -19,10 +23,10 @@ SCHEMA: Final = "urn:atalaya"
 
 @cache
 def document() -> dict[str, Any]:
-    """The schema as served, made once a process."""
-    from config.client_generator.schema import read_schema
-
-    return read_schema()
+    """Return the schema as served, in English; made once per process."""
+    with translation.override("en"):
+        found = SchemaGenerator().get_schema(request=None, public=True)
+        return json.loads(OpenApiJsonRenderer().render(found))
 
 
 @cache

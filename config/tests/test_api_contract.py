@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from config.client_generator.schema import METHODS
 from config.tests.schema_watch import document
+from systemadmin.foundation.api.schema_shape import METHODS
 
 PAGE = Path(settings.BASE_DIR) / "docs" / "api.md"
 
@@ -61,7 +61,7 @@ class Schema:
     def sent(self, call):
         content = self.calls[call].get("requestBody", {}).get("content", {})
         return self.shape(
-            content.get("application/json", next(iter(content.values()), {}))["schema"]
+            content.get("multipart/form-data", next(iter(content.values()), {}))["schema"]
         )
 
     def given(self, call, status):

@@ -2,14 +2,12 @@
 
 import ast
 import re
-import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 from django.conf import settings
 
 ROOT = Path(settings.BASE_DIR)
-CLIENT = ROOT / "config" / "client"
 TRANSITIVE = "# What these need in turn"
 
 
@@ -50,12 +48,6 @@ def imported(path):
             yield node.module.partition(".")[0]
 
 
-def client_needs():
-    """The client is installed by itself and names what it needs itself."""
-    wanted = tomllib.loads((CLIENT / "pyproject.toml").read_text())["project"]["dependencies"]
-    return {re.match(r"[\w-]+", one)[0] for one in wanted}
-
-
 def test_everything_imported_is_pinned():
     distributions = packages_distributions()
     normal = {name.lower().replace("_", "-") for name in direct_pins("requirements.txt")}
@@ -67,8 +59,6 @@ def test_everything_imported_is_pinned():
             for module in imported(path):
                 owners = {n.lower().replace("_", "-") for n in distributions.get(module, [])}
                 allowed = with_dev if is_dev else normal | {"asgiref"}
-                if CLIENT in path.parents:
-                    allowed = client_needs()
                 if owners and not owners & allowed:
                     missing.add((str(path.relative_to(ROOT)), module, *sorted(owners)))
     assert missing == set()

@@ -16,6 +16,13 @@ from config.tests.migrated import copy_migrated_sqlite
 RUNNABLE = [page for page in documented.pages() if documented.BLOCK.search(page.read_text())]
 
 
+def pages_to_run():
+    """Pages with blocks that run; those with TypeScript need Node.js."""
+    for page in RUNNABLE:
+        needs_node = "```typescript runnable" in page.read_text()
+        yield pytest.param(page, id=page.stem, marks=[pytest.mark.node] if needs_node else [])
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory, django_db_setup):
     """`make run` without make, in folders of its own: its address and environment."""
@@ -74,10 +81,12 @@ def _wait_for(address, server):
 
 @pytest.mark.slow
 @pytest.mark.own_sqlite
-@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.stem)
-def test_the_commands_of_the_page_run(page, demo):
+@pytest.mark.parametrize("page", pages_to_run())
+def test_the_commands_of_the_page_run(page, demo, python_client, request):
     address, env = demo
-    ran = documented.run(page, address=address, env=env)
+    if "node" in request.keywords:
+        env = env | {"TYPESCRIPT_CLIENT": str(request.getfixturevalue("typescript_client"))}
+    ran = documented.run(page, address=address, env=env, libraries=[python_client])
     assert ran.returncode == 0, ran.stdout[-3000:]
 
 
@@ -103,11 +112,10 @@ def test_no_fence_is_marked_in_a_way_that_nothing_runs():
         f"{page.name}: {fence}"
         for page in documented.pages()
         for fence in documented.LANGUAGES.findall(page.read_text())
-        if "run" in fence
-        and fence not in {f"{one} runnable" for one in ("sh", "console", "python")}
+        if "run" in fence and fence not in {f"{one} runnable" for one in documented.LANGUAGES_RUN}
     ]
     assert odd == []
 
 
 def test_the_pages_that_teach_have_commands_that_run():
-    assert {"clients", "operations", "developers"} <= {page.stem for page in RUNNABLE}
+    assert {"client", "clients", "operations", "developers"} <= {page.stem for page in RUNNABLE}

@@ -4,6 +4,8 @@ from typing import Any
 
 import django_filters
 from django.db.models import Q, QuerySet
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 
 from marketplace.models import (
     Category,
@@ -24,7 +26,9 @@ from systemadmin.foundation.api import StrictFilterSet
 class ProductFilter(StrictFilterSet):
     """The public list."""
 
-    category = django_filters.NumberFilter(method="in_category", label="Category, with descendants")
+    category = extend_schema_field(OpenApiTypes.INT)(
+        django_filters.NumberFilter(method="in_category", label="Category, with descendants")
+    )
     kind = django_filters.ChoiceFilter(choices=Kind.choices)
     seller = django_filters.NumberFilter(field_name="seller_id")
     currency = django_filters.CharFilter()

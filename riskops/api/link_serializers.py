@@ -203,7 +203,7 @@ class ClusterDetailSerializer(ClusterSerializer):
         return AccountBriefSerializer(people, many=True).data  # type: ignore[return-value]
 
 
-class SuspendedSerializer(serializers.Serializer):
+class SuspendedAccountsSerializer(serializers.Serializer):
     """The accounts that were suspended."""
 
     suspended = serializers.ListField(child=serializers.IntegerField())

@@ -24,7 +24,7 @@ from riskops.api.link_serializers import (
     PairVerdictInput,
     RangeSerializer,
     RelatedAccountSerializer,
-    SuspendedSerializer,
+    SuspendedAccountsSerializer,
 )
 from riskops.masking import PERSONAL, shown
 from riskops.models import AccountCluster, Identifier, IpRange, RelatedAccount
@@ -257,7 +257,9 @@ class ClusterViewSet(ListAction, RetrieveAction, StaffViewSet):
         return self._judge(dismiss_cluster)
 
     @extend_schema(
-        request=DecisionReasonInput, responses=SuspendedSerializer, summary="Suspend a cluster"
+        request=DecisionReasonInput,
+        responses=SuspendedAccountsSerializer,
+        summary="Suspend a cluster",
     )
     @action(detail=True, methods=["post"])
     def suspend(self, request: Request, pk: str) -> Response:

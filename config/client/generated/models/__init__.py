@@ -1,1 +1,0 @@
-"""The objects of the API, by the paths that use them."""

@@ -1,0 +1,56 @@
+"""What generators make of the schema imports, and passes the strictest type checkers."""
+
+import sys
+
+import pytest
+
+from config.tests.clients import run
+from config.tests.schema_watch import document
+from systemadmin.foundation.api.schema_shape import METHODS
+
+
+def test_every_operation_becomes_a_function_of_the_python_client(library):
+    items = document()["paths"].values()
+    expected = sum(method in item for item in items for method in METHODS)
+    assert len(library.operations) == expected
+    assert all(callable(module.sync_detailed) for module in library.operations.values())
+
+
+def test_the_python_client_passes_mypy_strict(python_client):
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "atalaya_client"]
+    assert "Success" in run(mypy, python_client)
+
+
+@pytest.mark.node
+def test_the_types_for_typescript_pass_the_strict_compiler(typescript_client):
+    (typescript_client / "typed.ts").write_text(
+        'import type { paths } from "./api.js";\n'
+        'type Answers = paths["/api/tickets"]["get"]["responses"];\n'
+        'type Ticket = Answers[200]["content"]["application/json"]["results"][number];\n'
+        "export const id = (ticket: Ticket): number => ticket.id;\n"
+        "// @ts-expect-error a subject is text\n"
+        "export const subject = (ticket: Ticket): number => ticket.subject;\n"
+    )
+    run(["npm", "run", "check"], typescript_client)
+
+
+def test_a_body_comes_as_json_alone_unless_it_has_files():
+    paths = document()["paths"]
+    content = paths["/api/tickets"]["post"]["requestBody"]["content"]
+    assert set(content) == {"application/json", "multipart/form-data"}
+    assert content["application/json"] != content["multipart/form-data"]
+    assert set(paths["/api/orders"]["post"]["requestBody"]["content"]) == {"application/json"}
+    images = paths["/api/products/{id}/images"]["post"]["requestBody"]["content"]
+    assert set(images) == {"multipart/form-data"}
+
+
+def test_every_id_in_a_path_is_a_whole_number():
+    parameters = [
+        parameter
+        for item in document()["paths"].values()
+        for method in METHODS
+        for parameter in item.get(method, {}).get("parameters", [])
+        if parameter["in"] == "path" and parameter["name"] not in {"key", "access_id"}
+    ]
+    assert parameters
+    assert {parameter["schema"]["type"] for parameter in parameters} == {"integer"}
