@@ -21,6 +21,9 @@ from django.db import connection
 from django.utils import timezone
 from risk import execute, say, timed
 
+from riskops.anomalies.detection import detect_history, detect_since
+from riskops.links.clusters import rebuild_clusters
+from riskops.links.detect import detect_all, detect_for
 from riskops.models import (
     AccountCluster,
     AccountEvent,
@@ -30,9 +33,6 @@ from riskops.models import (
     Sighting,
 )
 from riskops.querysets.account import links_of
-from riskops.services.clusters import rebuild_clusters
-from riskops.services.detection import detect_history, detect_since
-from riskops.services.links import detect_all, detect_for
 from systemadmin.models import User
 
 HUBS = 40

@@ -29,9 +29,9 @@ django.setup()
 
 from django.core.management import call_command
 
+from riskops.links.clusters import rebuild_clusters
+from riskops.links.detect import detect_all
 from riskops.models import ClusterMember, RelatedAccount
-from riskops.services.clusters import rebuild_clusters
-from riskops.services.links import detect_all
 from riskops.tests.worlds import Builder
 
 SIZES = (2, 2, 3, 4, 6, 9, 14, 20)

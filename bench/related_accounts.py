@@ -1,6 +1,6 @@
 """Real wallets of a public airdrop: who belongs to a multi-account operator?
 
-Runs the linker of the product (riskops/linking.py, riskops/clusters.py) over the candidate
+Runs the linker of the product (linking.py and clustering.py of riskops/links) over the candidate
 accounts and their transfers and compares it with plain methods on the labels that are given.
 No hand-made list of exchanges or contracts is used. Labels derive partly from the transfers
 themselves and unreported operators exist among the zeros: precision is a lower bound.
@@ -26,9 +26,9 @@ from scipy.sparse.csgraph import connected_components
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from riskops import linking
-from riskops.clusters import ClusterRules, Edges, find_clusters
-from riskops.linking import Identifiers, LinkRules, PairRows, Sightings
+from riskops.links import linking
+from riskops.links.clustering import ClusterRules, Edges, find_clusters
+from riskops.links.linking import Identifiers, LinkRules, PairRows, Sightings
 
 DATA = ROOT.parent / "shared" / "data" / "hop"
 # The linker's rules are the product's defaults. A multi-account operator is a bigger thing than

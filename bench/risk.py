@@ -35,6 +35,8 @@ from django.utils import timezone
 from risk_statement import record_in_one_statement
 from tqdm import tqdm
 
+from riskops.account_sets import Accounts
+from riskops.ingest.rebuild import rebuild_facts, rebuild_identifiers
 from riskops.models import (
     AccountEvent,
     AccountFacts,
@@ -43,13 +45,11 @@ from riskops.models import (
     RiskScoreHistory,
 )
 from riskops.models.scores import Cause
-from riskops.querysets.accounts import Accounts
-from riskops.querysets.due import account_ranges
+from riskops.scores.calculate import calculate_score
+from riskops.scores.due import account_ranges
+from riskops.scores.recompute import CHUNK, recompute_touched, start_run, total_of, work_on
+from riskops.scores.rulesets import current_ruleset, draft_ruleset, publish_ruleset
 from riskops.services import EventInput, record_events
-from riskops.services.rebuild import rebuild_facts, rebuild_identifiers
-from riskops.services.recompute import CHUNK, recompute_touched, start_run, total_of, work_on
-from riskops.services.rulesets import current_ruleset, draft_ruleset, publish_ruleset
-from riskops.services.scores import calculate_score
 from systemadmin.models import User
 
 IS_POSTGRES = connection.vendor == "postgresql"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from django.db import connection
 from django.utils import timezone
 
-from riskops.factspec import FACTS, PASSIVE_KINDS
+from riskops.ingest.kept_facts import FACTS, PASSIVE_KINDS
 from riskops.models.events import KIND_BY_CODE, EventKind
 
 

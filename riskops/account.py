@@ -7,9 +7,9 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from riskops.explanation import explain
 from riskops.models import RiskScore
 from riskops.models.scores import Level
+from riskops.scores.explanation import explain
 from systemadmin.foundation.plugins import AccountPanel
 
 SHOWN_REASONS = 3

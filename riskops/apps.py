@@ -15,8 +15,7 @@ class RiskConfig(AppConfig):
 
     def ready(self) -> None:
         """Listens to the floor below and ships the anomaly rules with an empty table."""
-        from riskops import checks  # noqa: F401, PLC0415 - registered by import
-        from riskops.services.anomalies import ship_default_rules  # noqa: PLC0415 - needs models
+        from riskops.anomalies.handling import ship_default_rules  # noqa: PLC0415 - needs models
 
         import_module("riskops.subscribers")
         post_migrate.connect(ship_default_rules, sender=self)

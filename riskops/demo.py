@@ -9,12 +9,12 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from riskops.links.verdicts import share_identifier
 from riskops.models import AccountEvent, Dealing, EventKind, Identifier, Sighting
 from riskops.models.scores import Cause
+from riskops.scores.outcomes import record_outcome
+from riskops.scores.recompute import recompute_touched, start_run, work_on
 from riskops.services import EventInput, record_events
-from riskops.services.outcomes import record_outcome
-from riskops.services.recompute import recompute_touched, start_run, work_on
-from riskops.services.verdicts import share_identifier
 from systemadmin.foundation.plugins import DemoWorld
 from systemadmin.models import User
 

@@ -1,6 +1,6 @@
 """What must hold of the risk engine's data as a whole."""
 
-from riskops.querysets.facts import accounts_with_wrong_facts
+from riskops.scores.facts import accounts_with_wrong_facts
 from systemadmin.foundation.integrity import IntegrityCheck
 
 

@@ -1,5 +1,5 @@
 """Which accounts belong to the same person, for the check that nobody decides for themselves."""
 
-from riskops.querysets.same_person import confirmed_same_person
+from riskops.links.same_person import confirmed_same_person
 
 SAME_PERSON = [confirmed_same_person]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from riskops.scoring import Ints
+from riskops.scores.scoring import Ints
 
 # A table may be so many times as long as what is looked up in it.
 SPARSE = 16

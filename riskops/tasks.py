@@ -6,20 +6,20 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from riskops.anomalies.detection import detect_new
+from riskops.ingest.ip_lists import label_new_addresses
+from riskops.ingest.record import EventInput, record_events
+from riskops.links.clusters import rebuild_clusters
+from riskops.links.detect import detect_all, detect_touched
 from riskops.models import RecomputeRun
 from riskops.models.scores import Cause
-from riskops.services.clusters import rebuild_clusters
-from riskops.services.detection import detect_new
-from riskops.services.events import EventInput, record_events
-from riskops.services.iplists import label_new_addresses
-from riskops.services.links import detect_all, detect_touched
-from riskops.services.recompute import (
+from riskops.scores.recompute import (
     recompute_touched,
     start_run,
     unfinished_run,
     work_on,
 )
-from riskops.services.rulesets import current_ruleset
+from riskops.scores.rulesets import current_ruleset
 from systemadmin.foundation.locks import named_lock
 from systemadmin.foundation.queue import enqueue
 

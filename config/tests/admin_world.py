@@ -11,17 +11,17 @@ from marketplace.models import ReasonTemplate
 from marketplace.tests import factories as shop
 from messaging import services as messaging
 from messaging.tests.factories import send
+from riskops.anomalies.detection import detect_new
+from riskops.anomalies.handling import exempt_account
+from riskops.links.clusters import rebuild_clusters
+from riskops.links.detect import detect_all
+from riskops.links.notes import add_note
+from riskops.links.verdicts import confirm_related, share_identifier
 from riskops.models import AnomalyRule, Identifier, IngestCheckpoint, IpRange, RelatedAccount
-from riskops.services.anomalies import exempt_account
-from riskops.services.clusters import rebuild_clusters
-from riskops.services.detection import detect_new
-from riskops.services.links import detect_all
-from riskops.services.notes import add_note
-from riskops.services.outcomes import record_outcome
-from riskops.services.overrides import override_score
-from riskops.services.recompute import recompute_touched, start_run
-from riskops.services.rulesets import current_ruleset, draft_ruleset
-from riskops.services.verdicts import confirm_related, share_identifier
+from riskops.scores.outcomes import record_outcome
+from riskops.scores.overrides import override_score
+from riskops.scores.recompute import recompute_touched, start_run
+from riskops.scores.rulesets import current_ruleset, draft_ruleset
 from riskops.tests.factories import record
 from riskops.tests.test_anomalies import burst
 from riskops.tests.worlds import Builder

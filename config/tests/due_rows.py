@@ -11,9 +11,9 @@ import riskops.tests.factories as risk
 from marketplace.models import Order, WebhookDelivery
 from messaging import services as messaging
 from messaging.models import Broadcast, Mailbox, Message
+from riskops.anomalies import detection
 from riskops.models import AnomalyRule, RecomputeChunk
-from riskops.services import detection
-from riskops.services.recompute import start_run, work_on
+from riskops.scores.recompute import start_run, work_on
 from support.models import InboundMessage, OutboundMessage, Ticket
 from support.services import store_mail
 from support.tests.factories import make_agent, make_mailbox, make_policy, make_ticket
@@ -221,7 +221,7 @@ def detect():
         struck.append(rule.code)
         return written
 
-    with patch("riskops.services.detection.write_hits", noted):
+    with patch("riskops.anomalies.detection.write_hits", noted):
         detection.detect_new()
 
 

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission
 from config.tests.clients import Refused
 from marketplace.tests.conftest import ledger_db  # noqa: F401 (a fixture)
 from marketplace.tests.factories import category, rule
-from riskops.services.recompute import recompute_touched
+from riskops.scores.recompute import recompute_touched
 from systemadmin.foundation.configuration import setting
 from systemadmin.tests.factories import PASSWORD, UserFactory, totp_code, totp_device_for
 

@@ -17,6 +17,7 @@ from marketplace import services as market
 from marketplace.models import Dispute, Order, Payout, Product, ProductRevision
 from marketplace.tests import factories as shop
 from messaging.models import Conversation, Message, MessageReport
+from riskops.links.detect import LinkStatus
 from riskops.models import (
     AccountCluster,
     Anomaly,
@@ -27,9 +28,8 @@ from riskops.models import (
     RiskScore,
     Sighting,
 )
-from riskops.services.links import LinkStatus
-from riskops.services.outcomes import record_outcome
-from riskops.services.scores import calculate_score
+from riskops.scores.calculate import calculate_score
+from riskops.scores.outcomes import record_outcome
 from support.models import Macro, Ticket
 from support.services import rate_ticket
 from support.tests.factories import make_ticket
@@ -256,6 +256,9 @@ def test_no_decision_is_refused_to_a_stranger(act):
         pass  # the rows of this test are not complete: later rules refuse
 
 
+# Packages that hold an app's services beside their reads and calculations.
+ENGINES = ("riskops.ingest", "riskops.scores", "riskops.links", "riskops.anomalies")
+
 # Services that take an actor and decide nothing over another's account or money.
 OTHER_SERVICES = {
     # the desk's set-up, not one account
@@ -270,8 +273,8 @@ OTHER_SERVICES = {
     "marketplace.services.reason_templates",
     "marketplace.services.webhooks",
     "messaging.services.broadcasts",
-    "riskops.services.iplists",
-    "riskops.services.rulesets",
+    "riskops.ingest.ip_lists",
+    "riskops.scores.rulesets",
     "support.services.agent_states",
     "support.services.catalogue",
     "support.services.faqs",
@@ -303,10 +306,9 @@ OTHER_SERVICES = {
     "systemadmin.services.installation",
     "systemadmin.services.demo",
     # facts that come in, and calculations from them
-    "riskops.services.events",
-    "riskops.services.recompute",
-    "riskops.services.rows",
-    "riskops.services.scores",
+    "riskops.ingest.record",
+    "riskops.scores.recompute",
+    "riskops.scores.calculate",
     # what members do with their own
     "marketplace.services.disputes.open_dispute",
     "marketplace.services.images.add_image",
@@ -335,10 +337,10 @@ OTHER_SERVICES = {
     "marketplace.services.revisions.decide_revision",
     "marketplace.services.revisions.divert_material",
     "marketplace.services.revisions.withdraw_open",
-    "riskops.services.anomalies.change_rule",
-    "riskops.services.anomalies.create_rule",
-    "riskops.services.anomalies.delete_rule",
-    "riskops.services.links.reopen_rows",
+    "riskops.anomalies.handling.change_rule",
+    "riskops.anomalies.handling.create_rule",
+    "riskops.anomalies.handling.delete_rule",
+    "riskops.links.detect.reopen_rows",
     "support.services.assignment.check_may_assign",
     "support.services.clocks.choose_policy",
     "support.services.history.note",
@@ -350,7 +352,7 @@ OTHER_SERVICES = {
     "support.services.tickets.set_tags",
     "systemadmin.services.sessions.end_all_of_members",
     # notes and mail: they change no account and no money
-    "riskops.services.notes.add_note",
+    "riskops.links.notes.add_note",
     "support.services.macros.save_macro",
     "support.services.mail_in.process_again",
     "support.services.mail_out.retry",
@@ -360,7 +362,6 @@ OTHER_SERVICES = {
     "systemadmin.services.account_lookup",
     "systemadmin.services.duties",
     "marketplace.services.concerned",
-    "riskops.services.concerned",
 }
 
 
@@ -372,9 +373,9 @@ def test_the_table_of_who_may_decide_is_made_from_the_code():
 
 
 def services_with_an_actor():
-    """Every public function of a `services` package that takes whoever acts."""
-    for app in settings.ATALAYA_APPS:
-        package = import_module(f"{app}.services")
+    """Every public function of a `services` package or an engine that takes whoever acts."""
+    for name in [*(f"{app}.services" for app in settings.ATALAYA_APPS), *ENGINES]:
+        package = import_module(name)
         for found in walk_packages(package.__path__, f"{package.__name__}."):
             module = import_module(found.name)
             for name, function in inspect.getmembers(module, inspect.isfunction):

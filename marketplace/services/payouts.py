@@ -11,7 +11,7 @@ from marketplace.services.holds import extend_holds
 from marketplace.services.ledger import Code, Leg
 from marketplace.services.transitions import move
 from marketplace.transitions import PAYOUT
-from riskops.querysets.outcomes import is_confirmed_fraud
+from riskops.querysets import is_confirmed_fraud
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.configuration import setting

@@ -24,13 +24,13 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from riskops.explanation import explain
+from riskops.links.graph import MAX_DEPTH, neighbourhood_graph
+from riskops.links.notes import add_note
 from riskops.masking import PERSONAL
 from riskops.models import Account, EventKind
 from riskops.models.scores import Level
 from riskops.querysets import account as reads
-from riskops.querysets.graph import MAX_DEPTH, neighbourhood_graph
-from riskops.services.notes import add_note
+from riskops.scores.explanation import explain
 from systemadmin import audit
 from systemadmin.foundation import plugins
 from systemadmin.foundation.admin import AtalayaModelAdmin

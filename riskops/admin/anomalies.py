@@ -12,9 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from riskops.admin.links import account_link
-from riskops.anomaly_rules import BY_CODE
-from riskops.models import Anomaly, AnomalyExemption, AnomalyHit, AnomalyRule, Outcome
-from riskops.services.anomalies import (
+from riskops.anomalies.handling import (
     change_rule,
     create_rule,
     delete_rule,
@@ -22,6 +20,8 @@ from riskops.services.anomalies import (
     exempt_account,
     resolve_anomaly,
 )
+from riskops.anomalies.rules import BY_CODE
+from riskops.models import Anomaly, AnomalyExemption, AnomalyHit, AnomalyRule, Outcome
 from systemadmin.foundation.admin import (
     AtalayaModelAdmin,
     ReadOnlyInline,

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from riskops.explanation import Reason
 from riskops.models.scores import Level
+from riskops.scores.explanation import Reason
 
 WIDTH = 640
 BAR = 22

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from riskops.links.verdicts import share_identifier, unshare_identifier
 from riskops.models import (
     AccountEvent,
     AccountFacts,
@@ -19,7 +20,6 @@ from riskops.models import (
     RecomputeRun,
     Sighting,
 )
-from riskops.services.verdicts import share_identifier, unshare_identifier
 from systemadmin.foundation.admin import (
     AtalayaModelAdmin,
     ReadOnlyInline,

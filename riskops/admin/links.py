@@ -12,11 +12,11 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
+from riskops.links.clusters import confirm_cluster, dismiss_cluster, suspend_cluster
+from riskops.links.related import show_pairs
+from riskops.links.verdicts import confirm_related, dismiss_related, reopen_related
 from riskops.masking import PERSONAL
 from riskops.models import AccountCluster, AccountNote, ClusterMember, IpRange, RelatedAccount
-from riskops.querysets.related import show_pairs
-from riskops.services.clusters import confirm_cluster, dismiss_cluster, suspend_cluster
-from riskops.services.verdicts import confirm_related, dismiss_related, reopen_related
 from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, form_action
 
 

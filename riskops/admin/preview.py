@@ -11,12 +11,12 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 
-from riskops.calibration import ENOUGH, Judged, factor_figures, score_bins
 from riskops.models import RiskOutcome, RulesetTrial
 from riskops.models.scores import Verdict
-from riskops.rules import CODES, LEVELS, Ruleset
-from riskops.services.preview import BINS, Preview, preview_ruleset
-from riskops.services.rulesets import current_ruleset, draft_ruleset, publish_ruleset
+from riskops.scores.calibration import ENOUGH, Judged, factor_figures, score_bins
+from riskops.scores.preview import BINS, Preview, preview_ruleset
+from riskops.scores.rules import CODES, LEVELS, Ruleset
+from riskops.scores.rulesets import current_ruleset, draft_ruleset, publish_ruleset
 from systemadmin.foundation.admin import AtalayaModelAdmin
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.parsing import Unreadable, parse_whole_number

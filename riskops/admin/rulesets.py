@@ -10,10 +10,10 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from riskops.explanation import duration
 from riskops.models import RiskRuleset
-from riskops.rules import LEVEL_TITLES, LEVELS, Ruleset
-from riskops.services.rulesets import discard_draft, draft_ruleset, publish_ruleset
+from riskops.scores.explanation import duration
+from riskops.scores.rules import LEVEL_TITLES, LEVELS, Ruleset
+from riskops.scores.rulesets import discard_draft, draft_ruleset, publish_ruleset
 from systemadmin.foundation.admin import AtalayaModelAdmin, form_action
 
 

@@ -12,12 +12,12 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from riskops.admin.charts import breakdown_bars, history_line
-from riskops.explanation import explain
 from riskops.models import RiskOutcome, RiskOverride, RiskScore, RiskScoreHistory
 from riskops.models.scores import Level, Verdict
-from riskops.services.outcomes import record_outcome
-from riskops.services.overrides import override_score, remove_override
-from riskops.services.scores import calculate_score
+from riskops.scores.calculate import calculate_score
+from riskops.scores.explanation import explain
+from riskops.scores.outcomes import record_outcome
+from riskops.scores.overrides import override_score, remove_override
 from systemadmin.foundation.admin import AtalayaModelAdmin, form_action, service_action
 
 HISTORY_ROWS = 200

@@ -11,12 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from riskops.anomaly_rules import DETECTORS
-from riskops.api.link_filters import AnomalyFilter, AnomalyRuleFilter
-from riskops.api.link_serializers import AccountBriefSerializer
-from riskops.models import Anomaly, AnomalyExemption, AnomalyRule
-from riskops.models.anomalies import AutomaticAction, Outcome, Severity
-from riskops.services.anomalies import (
+from riskops.anomalies.handling import (
     change_rule,
     create_rule,
     delete_rule,
@@ -24,6 +19,11 @@ from riskops.services.anomalies import (
     exempt_account,
     resolve_anomaly,
 )
+from riskops.anomalies.rules import DETECTORS
+from riskops.api.link_filters import AnomalyFilter, AnomalyRuleFilter
+from riskops.api.link_serializers import AccountBriefSerializer
+from riskops.models import Anomaly, AnomalyExemption, AnomalyRule
+from riskops.models.anomalies import AutomaticAction, Outcome, Severity
 from systemadmin.foundation.api import (
     CursorList,
     ListAction,

@@ -9,8 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from riskops.api.serializers import EventBatchBody, EventBatchInput, EventBatchResult
-from riskops.services.events import IngestResult
-from riskops.services.rows import record_rows
+from riskops.ingest.record import IngestResult, record_rows
 from systemadmin.foundation.api import StaffViewSet
 
 EXAMPLE = {

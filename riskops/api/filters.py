@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from riskops.models.scores import LEVEL_BY_CODE
-from riskops.rules import LEVELS
+from riskops.scores.rules import LEVELS
 from systemadmin.foundation.api import StrictFilterSet
 from systemadmin.models import User
 from systemadmin.services.account_lookup import find_accounts

@@ -26,18 +26,18 @@ from riskops.api.link_serializers import (
     RelatedAccountSerializer,
     SuspendedAccountsSerializer,
 )
-from riskops.masking import PERSONAL, shown
-from riskops.models import AccountCluster, Identifier, IpRange, RelatedAccount
-from riskops.querysets.graph import MAX_DEPTH, neighbourhood_graph
-from riskops.querysets.related import show_pairs
-from riskops.services.clusters import confirm_cluster, dismiss_cluster, suspend_cluster
-from riskops.services.verdicts import (
+from riskops.links.clusters import confirm_cluster, dismiss_cluster, suspend_cluster
+from riskops.links.graph import MAX_DEPTH, neighbourhood_graph
+from riskops.links.related import show_pairs
+from riskops.links.verdicts import (
     confirm_related,
     dismiss_related,
     reopen_related,
     share_identifier,
     unshare_identifier,
 )
+from riskops.masking import PERSONAL, shown
+from riskops.models import AccountCluster, Identifier, IpRange, RelatedAccount
 from systemadmin.foundation.api import (
     ListAction,
     PagedList,

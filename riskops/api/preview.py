@@ -9,8 +9,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from riskops.rules import LEVELS
-from riskops.services.preview import Preview, preview_ruleset
+from riskops.scores.preview import Preview, preview_ruleset
+from riskops.scores.rules import LEVELS
 from systemadmin.foundation.api import StaffViewSet, StrictSerializer
 
 

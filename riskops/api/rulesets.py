@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from riskops.api.filters import RulesetFilter
 from riskops.api.serializers import PublishInput, RulesetInput, RulesetSerializer
 from riskops.models import RiskRuleset
-from riskops.services.rulesets import (
+from riskops.scores.rulesets import (
     change_draft,
     current_ruleset,
     discard_draft,

@@ -17,9 +17,9 @@ from riskops.api.serializers import (
     RiskScoreSerializer,
 )
 from riskops.models import RiskScore, RiskScoreHistory
-from riskops.services.outcomes import record_outcome
-from riskops.services.overrides import override_score, remove_override
-from riskops.services.scores import calculate_score, provisional_score
+from riskops.scores.calculate import calculate_score, provisional_score
+from riskops.scores.outcomes import record_outcome
+from riskops.scores.overrides import override_score, remove_override
 from systemadmin.foundation.api import CursorList, StaffViewSet
 from systemadmin.foundation.errors import NotFound
 from systemadmin.models import User

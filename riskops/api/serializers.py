@@ -7,10 +7,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from riskops.explanation import explain
 from riskops.models import EventKind, RiskRuleset, RiskScore, RiskScoreHistory
 from riskops.models.scores import Cause, Level
-from riskops.rules import CODES, LEVELS
+from riskops.scores.explanation import explain
+from riskops.scores.rules import CODES, LEVELS
 from systemadmin.foundation.api import StrictSerializer
 from systemadmin.foundation.personal_data import masked, sees_personal_data
 from systemadmin.models import User

@@ -8,12 +8,12 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from riskops.anomaly_rules import Detector
-from riskops.querysets.anomalies import (
+from riskops.anomalies.querysets import (
     AnomalyExemptionQuerySet,
     AnomalyQuerySet,
     AnomalyRuleQuerySet,
 )
+from riskops.anomalies.rules import Detector
 from systemadmin.foundation.models import TimestampedModel, VersionedModel
 
 

@@ -9,8 +9,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from riskops.ingest.querysets import AccountEventQuerySet
 from riskops.models.identifiers import Identifier
-from riskops.querysets.events import AccountEventQuerySet
 from systemadmin.foundation.models import TimestampedModel
 
 

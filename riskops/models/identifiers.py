@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from riskops import masking
-from riskops.querysets.identifiers import IdentifierQuerySet, SightingQuerySet
+from riskops.ingest.querysets import IdentifierQuerySet, SightingQuerySet
 from systemadmin.foundation.models import TimestampedModel
 
 

@@ -8,8 +8,8 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from riskops.links.querysets import AccountClusterQuerySet, IpRangeQuerySet, RelatedAccountQuerySet
 from riskops.models.identifiers import Identifier
-from riskops.querysets.links import AccountClusterQuerySet, IpRangeQuerySet, RelatedAccountQuerySet
 from systemadmin.foundation.models import TimestampedModel, VersionedModel
 from systemadmin.models import User
 

@@ -9,8 +9,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from riskops.querysets.rulesets import RiskRulesetQuerySet
-from riskops.rules import Ruleset
+from riskops.scores.querysets import RiskRulesetQuerySet
+from riskops.scores.rules import Ruleset
 from systemadmin.foundation.models import TimestampedModel
 
 

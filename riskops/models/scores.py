@@ -10,8 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from riskops.models.rulesets import RiskRuleset
-from riskops.querysets.scores import RiskScoreHistoryQuerySet, RiskScoreQuerySet
-from riskops.rules import LEVEL_TITLES
+from riskops.scores.querysets import RiskScoreHistoryQuerySet, RiskScoreQuerySet
+from riskops.scores.rules import LEVEL_TITLES
 
 
 class Level(models.IntegerChoices):

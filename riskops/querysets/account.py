@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from riskops.links.related import ShownPair, show_pairs
 from riskops.masking import shown
 from riskops.models import (
     AccountCluster,
@@ -22,7 +23,6 @@ from riskops.models import (
     Sighting,
 )
 from riskops.models.events import KIND_BY_CODE
-from riskops.querysets.related import ShownPair, show_pairs
 from systemadmin.models import User
 
 ROWS = 15

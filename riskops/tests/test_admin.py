@@ -7,9 +7,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from riskops.models import Identifier, RiskOverride, RiskRuleset, RiskScore
-from riskops.services.recompute import start_run, work_on
-from riskops.services.rulesets import current_ruleset
-from riskops.services.scores import calculate_score
+from riskops.scores.calculate import calculate_score
+from riskops.scores.recompute import start_run, work_on
+from riskops.scores.rulesets import current_ruleset
 from riskops.tests.factories import event, record
 from systemadmin.tests.factories import UserFactory
 

@@ -8,8 +8,20 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from riskops.anomaly_rules import DETECTORS
-from riskops.anomaly_windows import EventTable
+from riskops.account_sets import Accounts
+from riskops.anomalies import detection, log
+from riskops.anomalies.candidates import events_known, events_of, may_be_struck
+from riskops.anomalies.detection import detect_history, detect_new, detect_since
+from riskops.anomalies.handling import (
+    change_rule,
+    create_rule,
+    delete_rule,
+    exempt_account,
+    resolve_anomaly,
+    ship_default_rules,
+)
+from riskops.anomalies.rules import DETECTORS
+from riskops.anomalies.windows import EventTable
 from riskops.errors import AnomalyAlreadyResolved, EndsInThePast, RuleInUse
 from riskops.models import (
     Anomaly,
@@ -19,20 +31,7 @@ from riskops.models import (
     Identifier,
     IdentifierKind,
 )
-from riskops.querysets import log
-from riskops.querysets.accounts import Accounts
-from riskops.querysets.candidates import events_known, events_of, may_be_struck
-from riskops.querysets.neighbours import open_anomalies
-from riskops.services import detection
-from riskops.services.anomalies import (
-    change_rule,
-    create_rule,
-    delete_rule,
-    exempt_account,
-    resolve_anomaly,
-    ship_default_rules,
-)
-from riskops.services.detection import detect_history, detect_new, detect_since
+from riskops.scores.neighbours import open_anomalies
 from riskops.tests.factories import NOW, event, record
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.models import Alert, AuditEntry

@@ -7,9 +7,9 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from riskops.models import AccountEvent, RiskRuleset, RiskScore, RiskScoreHistory
-from riskops.services.recompute import recompute_touched
-from riskops.services.rulesets import current_ruleset
-from riskops.services.scores import calculate_score
+from riskops.scores.calculate import calculate_score
+from riskops.scores.recompute import recompute_touched
+from riskops.scores.rulesets import current_ruleset
 from riskops.tests.factories import event, record
 from systemadmin.foundation.testing import assert_constant_queries, problem
 from systemadmin.models import AuditEntry

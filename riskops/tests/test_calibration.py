@@ -1,6 +1,6 @@
 """Outcomes give a calibration table and, when there are enough, suggested points."""
 
-from riskops.calibration import Judged, factor_figures, score_bins
+from riskops.scores.calibration import Judged, factor_figures, score_bins
 
 
 def judged(score, fraud, *factors):

@@ -9,9 +9,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils.translation import override
 
-from riskops.eventfile import RowReader, UnreadableFileError
+from riskops.ingest import ip_lists as iplists
+from riskops.ingest import load
+from riskops.ingest.files import RowReader, UnreadableFileError
 from riskops.models import IngestCheckpoint, IpRange
-from riskops.services import files, iplists
 from systemadmin.foundation import text_files
 from systemadmin.foundation.testing import processor_seconds
 
@@ -132,8 +133,8 @@ def test_a_file_larger_than_the_reader_takes_is_refused(tmp_path):
 
 def test_a_batch_of_long_rows_ends_early(tmp_path, monkeypatch):
     sizes = []
-    monkeypatch.setattr(files, "BATCH_CHARACTERS", 1_000)
-    monkeypatch.setattr(files, "_load_batch", lambda batch, *_: sizes.append(len(batch)))
+    monkeypatch.setattr(load, "BATCH_CHARACTERS", 1_000)
+    monkeypatch.setattr(load, "_load_batch", lambda batch, *_: sizes.append(len(batch)))
     path = tmp_path / "x.csv"
     path.write_bytes(HEADER + b"login_ok,%s,now\n" % (b"u" * 300) * 20)
     call_command("ingest_events", str(path), refused=tmp_path / "r.csv", stdout=io.StringIO())

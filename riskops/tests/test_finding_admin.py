@@ -8,6 +8,9 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from riskops.admin.account360 import safe_cell
+from riskops.anomalies.detection import detect_new
+from riskops.links.clusters import rebuild_clusters
+from riskops.links.detect import detect_all
 from riskops.models import (
     AccountCluster,
     AccountNote,
@@ -17,11 +20,8 @@ from riskops.models import (
     RelatedAccount,
     RiskRuleset,
 )
-from riskops.services.clusters import rebuild_clusters
-from riskops.services.detection import detect_new
-from riskops.services.links import detect_all
-from riskops.services.outcomes import record_outcome
-from riskops.services.recompute import recompute_touched
+from riskops.scores.outcomes import record_outcome
+from riskops.scores.recompute import recompute_touched
 from riskops.tests.factories import event, record
 from riskops.tests.test_anomalies import burst
 from riskops.tests.worlds import Builder

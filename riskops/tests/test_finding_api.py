@@ -5,6 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from riskops.anomalies.detection import detect_new
+from riskops.links.clusters import rebuild_clusters
+from riskops.links.detect import detect_all
 from riskops.models import (
     AccountCluster,
     Anomaly,
@@ -15,11 +18,8 @@ from riskops.models import (
     RelatedAccount,
     RiskRuleset,
 )
-from riskops.services.clusters import rebuild_clusters
-from riskops.services.detection import detect_new
-from riskops.services.links import detect_all
-from riskops.services.outcomes import record_outcome
-from riskops.services.rulesets import current_ruleset
+from riskops.scores.outcomes import record_outcome
+from riskops.scores.rulesets import current_ruleset
 from riskops.tests.factories import event, record
 from riskops.tests.test_anomalies import burst
 from riskops.tests.worlds import Builder

@@ -5,13 +5,13 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from riskops.account_sets import Accounts
+from riskops.links.verdicts import confirm_related, dismiss_related, reopen_related
 from riskops.models import LinkStatus, PendingScore, RelatedAccount, RiskScore
 from riskops.models.scores import Verdict
-from riskops.querysets.accounts import Accounts
-from riskops.querysets.neighbours import fraud_neighbours
-from riskops.services.outcomes import record_outcome
-from riskops.services.recompute import recompute_touched
-from riskops.services.verdicts import confirm_related, dismiss_related, reopen_related
+from riskops.scores.neighbours import fraud_neighbours
+from riskops.scores.outcomes import record_outcome
+from riskops.scores.recompute import recompute_touched
 from riskops.tests.factories import event, record
 from systemadmin.tests.factories import UserFactory
 

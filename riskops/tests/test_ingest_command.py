@@ -8,8 +8,8 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
+from riskops.ingest import load as loading
 from riskops.models import AccountEvent, AccountFacts, IngestCheckpoint, Sighting
-from riskops.services import files
 from riskops.tests.test_events import tables
 from systemadmin.models import User
 from systemadmin.tests.factories import UserFactory
@@ -183,7 +183,7 @@ def test_a_load_goes_on_after_its_last_whole_batch(load, people, monkeypatch):
         f"login_ok,u{i % 4},2026-02-01T10:00:{i:02}Z,e{i},10.0.0.{i}" + ",," for i in range(40)
     ]
     text = "\n".join(lines) + "\n"
-    record = files.record_rows
+    record = loading.record_rows
     calls = []
 
     def dies_in_the_third_batch(*args, **kwargs):
@@ -193,7 +193,7 @@ def test_a_load_goes_on_after_its_last_whole_batch(load, people, monkeypatch):
             raise KeyboardInterrupt
         return result
 
-    monkeypatch.setattr(files, "record_rows", dies_in_the_third_batch)
+    monkeypatch.setattr(loading, "record_rows", dies_in_the_third_batch)
     with pytest.raises(KeyboardInterrupt):
         load(text, "--batch=8")
     assert IngestCheckpoint.objects.get().rows_done == 16

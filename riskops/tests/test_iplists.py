@@ -7,9 +7,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from riskops.ingest.ip_lists import ends, import_ranges, label_new_addresses
+from riskops.links.verdicts import share_identifier
 from riskops.models import Identifier, IpRange
-from riskops.services.iplists import ends, import_ranges, label_new_addresses
-from riskops.services.verdicts import share_identifier
 from riskops.tests.factories import event, record
 
 pytestmark = pytest.mark.django_db

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riskops import linking
-from riskops.clusters import DISMISSED, SIZE, WEAK, ClusterRules, Edges, find_clusters
-from riskops.linking import KIND_CODES, Identifiers, LinkRules, Sightings
+from riskops.links import linking
+from riskops.links.clustering import DISMISSED, SIZE, WEAK, ClusterRules, Edges, find_clusters
+from riskops.links.linking import KIND_CODES, Identifiers, LinkRules, Sightings
 
 RULES = LinkRules()
 N = 10_000

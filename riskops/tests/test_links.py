@@ -9,6 +9,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from riskops.errors import AlreadyJudged, AlreadyShared, EndsInThePast, NotJudged, NotShared
+from riskops.links.clusters import (
+    confirm_cluster,
+    dismiss_cluster,
+    rebuild_clusters,
+    suspend_cluster,
+)
+from riskops.links.detect import detect_all, detect_for, detect_touched
+from riskops.links.verdicts import (
+    confirm_related,
+    dismiss_related,
+    reopen_related,
+    share_identifier,
+    unshare_identifier,
+)
 from riskops.models import (
     AccountCluster,
     ClusterMember,
@@ -17,20 +31,6 @@ from riskops.models import (
     LinkStatus,
     PendingLink,
     RelatedAccount,
-)
-from riskops.services.clusters import (
-    confirm_cluster,
-    dismiss_cluster,
-    rebuild_clusters,
-    suspend_cluster,
-)
-from riskops.services.links import detect_all, detect_for, detect_touched
-from riskops.services.verdicts import (
-    confirm_related,
-    dismiss_related,
-    reopen_related,
-    share_identifier,
-    unshare_identifier,
 )
 from riskops.tests.factories import event, record
 from riskops.tests.worlds import Builder, town

@@ -8,6 +8,8 @@ from django.db import transaction
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from riskops.account_sets import Accounts
+from riskops.ingest.rebuild import rebuild_facts, rebuild_identifiers
 from riskops.integrity import check_facts
 from riskops.models import (
     AccountCountry,
@@ -20,15 +22,13 @@ from riskops.models import (
     Sighting,
 )
 from riskops.models.scores import Cause
-from riskops.querysets.accounts import Accounts
-from riskops.querysets.facts import read_dossier
-from riskops.rules import Ruleset
+from riskops.scores.calculate import calculate_score
+from riskops.scores.facts import read_dossier
+from riskops.scores.recompute import recompute_touched, start_run, work_on
+from riskops.scores.replay import fresh_scores
+from riskops.scores.rules import Ruleset
+from riskops.scores.rulesets import current_ruleset, draft_ruleset, publish_ruleset
 from riskops.services import record_events
-from riskops.services.rebuild import rebuild_facts, rebuild_identifiers
-from riskops.services.recompute import recompute_touched, start_run, work_on
-from riskops.services.replay import fresh_scores
-from riskops.services.rulesets import current_ruleset, draft_ruleset, publish_ruleset
-from riskops.services.scores import calculate_score
 from riskops.tests.factories import NOW
 from riskops.tests.histories import history
 from systemadmin.models import User

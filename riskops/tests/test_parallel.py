@@ -2,12 +2,12 @@
 
 import pytest
 
+from riskops.account_sets import Accounts
+from riskops.ingest.rebuild import rebuild_facts, rebuild_identifiers
 from riskops.models import AccountEvent, AccountFacts, Identifier, PendingScore
 from riskops.models.scores import Cause
-from riskops.querysets.accounts import Accounts
+from riskops.scores.recompute import start_run, work_on
 from riskops.services import record_events
-from riskops.services.rebuild import rebuild_facts, rebuild_identifiers
-from riskops.services.recompute import start_run, work_on
 from riskops.tests.factories import event
 from systemadmin.foundation.testing import run_threads
 from systemadmin.tests.factories import UserFactory

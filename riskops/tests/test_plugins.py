@@ -17,7 +17,7 @@ from riskops.models import (
     RiskScoreHistory,
 )
 from riskops.models.scores import Level
-from riskops.services.scores import calculate_score
+from riskops.scores.calculate import calculate_score
 from riskops.tests.factories import event, record
 from systemadmin.foundation.plugins import DemoWorld
 from systemadmin.tests.factories import StaffFactory, UserFactory

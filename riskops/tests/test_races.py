@@ -5,14 +5,14 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
+from riskops.anomalies import detection
+from riskops.anomalies.detection import detect_history, detect_new
+from riskops.anomalies.handling import resolve_anomaly, ship_default_rules
 from riskops.errors import AlreadyJudged, AnomalyAlreadyResolved
+from riskops.links.clusters import rebuild_clusters
+from riskops.links.detect import detect_all, detect_touched
+from riskops.links.verdicts import confirm_related
 from riskops.models import Anomaly, AnomalyHit, RelatedAccount
-from riskops.services import detection
-from riskops.services.anomalies import resolve_anomaly, ship_default_rules
-from riskops.services.clusters import rebuild_clusters
-from riskops.services.detection import detect_history, detect_new
-from riskops.services.links import detect_all, detect_touched
-from riskops.services.verdicts import confirm_related
 from riskops.tests.factories import event, record
 from riskops.tests.worlds import Builder
 from systemadmin.foundation.testing import run_threads

@@ -9,9 +9,9 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from riskops.models import AccountFacts, RecomputeRun, RiskRuleset, RiskScore, RiskScoreHistory
-from riskops.services.outcomes import record_outcome
-from riskops.services.recompute import claim_chunk, start_run
-from riskops.services.rulesets import draft_ruleset, publish_ruleset
+from riskops.scores.outcomes import record_outcome
+from riskops.scores.recompute import claim_chunk, start_run
+from riskops.scores.rulesets import draft_ruleset, publish_ruleset
 from riskops.tests.factories import event, record
 from systemadmin.tests.factories import UserFactory
 

@@ -4,13 +4,14 @@ from datetime import timedelta
 
 import pytest
 
+from riskops.account_sets import Accounts
 from riskops.errors import NoOverrideInForce
 from riskops.models import PendingScore, RiskOverride, RiskScore, RiskScoreHistory
 from riskops.models.scores import Cause, Level
-from riskops.querysets.accounts import Accounts
-from riskops.services.outcomes import record_outcome
-from riskops.services.overrides import override_score, remove_override
-from riskops.services.recompute import (
+from riskops.scores.calculate import calculate_score, score_accounts
+from riskops.scores.outcomes import record_outcome
+from riskops.scores.overrides import override_score, remove_override
+from riskops.scores.recompute import (
     claim_chunk,
     recompute_accounts,
     recompute_touched,
@@ -20,8 +21,7 @@ from riskops.services.recompute import (
     work_on,
     work_on_chunk,
 )
-from riskops.services.rulesets import current_ruleset, draft_ruleset, publish_ruleset
-from riskops.services.scores import calculate_score, score_accounts
+from riskops.scores.rulesets import current_ruleset, draft_ruleset, publish_ruleset
 from riskops.tests.factories import NOW, event, record
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.models import Alert, AuditEntry
@@ -209,7 +209,7 @@ def test_a_score_written_meanwhile_is_not_overwritten(account, monkeypatch):
     fail_logins(account, 1)
     calculate_score(account=account, at=NOW)
     fail_logins(account, 2)
-    from riskops.services import scores
+    from riskops.scores import calculate as scores
 
     read = scores.read_dossier
 
@@ -252,7 +252,7 @@ def test_a_run_is_cut_into_chunks_and_finished_once(account):
 def test_workers_share_a_run_and_a_dead_ones_chunk_is_taken_again(account, monkeypatch):
     [UserFactory(date_joined=NOW - DAY) for _ in range(5)]
     run = start_run(cause=Cause.SCHEDULE, at=NOW, chunk_size=2)
-    monkeypatch.setattr("riskops.services.recompute.worker_name", lambda: "elsewhere:1")
+    monkeypatch.setattr("riskops.scores.recompute.worker_name", lambda: "elsewhere:1")
     dead = claim_chunk(run)
     second = claim_chunk(run)
     assert dead.pk != second.pk

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riskops import scoring
-from riskops.rules import CODES, FAMILIES, LEVELS, Ruleset
+from riskops.scores import scoring
+from riskops.scores.rules import CODES, FAMILIES, LEVELS, Ruleset
 
 COUNTS = st.lists(
     st.lists(st.integers(0, 5_000), min_size=len(CODES), max_size=len(CODES)),

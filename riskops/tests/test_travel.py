@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskops.countries import CENTRES, RADII, code_of
-from riskops.login_risk import Feature, least_logins, surprise
-from riskops.services.geo import places_of
-from riskops.travel import country_places, distance_km
+from riskops.anomalies.countries import CENTRES, RADII, code_of
+from riskops.anomalies.geo import places_of
+from riskops.anomalies.login_risk import Feature, least_logins, surprise
+from riskops.anomalies.travel import country_places, distance_km
 
 
 def test_distance_of_two_cities():
@@ -39,7 +39,7 @@ def test_neighbours_touch(a, b):
 
 
 def test_a_geoip_database_that_is_missing_blinds_nobody(settings):
-    from riskops.anomaly_windows import EventTable
+    from riskops.anomalies.windows import EventTable
 
     settings.GEOIP_PATH = "/nowhere/city.mmdb"
     one = np.array([1], dtype=np.int64)

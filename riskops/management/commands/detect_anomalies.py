@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from riskops.services.detection import detect_history, detect_new, detect_since
+from riskops.anomalies.detection import detect_history, detect_new, detect_since
 from systemadmin.foundation.context import context
 from systemadmin.foundation.parsing import Unreadable, parse_duration, parse_moment
 

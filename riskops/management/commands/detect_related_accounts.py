@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from riskops.services.clusters import rebuild_clusters
-from riskops.services.links import detect_all, detect_touched
+from riskops.links.clusters import rebuild_clusters
+from riskops.links.detect import detect_all, detect_touched
 from systemadmin.foundation.context import context
 from systemadmin.foundation.errors import DomainError
 

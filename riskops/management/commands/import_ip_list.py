@@ -12,8 +12,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from riskops.ingest.ip_lists import import_ranges
 from riskops.models import IpCategory
-from riskops.services.iplists import import_ranges
 from systemadmin.foundation.context import context
 from systemadmin.foundation.text_files import (
     READING_ERRORS,

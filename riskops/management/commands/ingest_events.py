@@ -12,10 +12,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from riskops.eventfile import RowMap, UnreadableFileError, count_rows, parse_pairs
+from riskops.ingest.files import RowMap, UnreadableFileError, count_rows, parse_pairs
+from riskops.ingest.load import LoadOptions, load_file
 from riskops.models import IngestCheckpoint
 from riskops.models.events import KIND_BY_CODE
-from riskops.services.files import LoadOptions, load_file
 from systemadmin.foundation.context import context
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.text_files import READING_ERRORS, TextTooLarge

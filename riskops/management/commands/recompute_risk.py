@@ -14,14 +14,14 @@ from django.db.models import Count
 from django.utils import timezone
 from tqdm import tqdm
 
+from riskops.account_sets import Accounts
 from riskops.models import PendingScore, RecomputeRun, RiskRuleset
 from riskops.models.scores import Cause
-from riskops.querysets.accounts import Accounts
-from riskops.querysets.due import account_ranges
-from riskops.rules import LEVELS, Ruleset
-from riskops.services import recompute, replay
-from riskops.services.rulesets import current_ruleset
-from riskops.services.scores import Scored
+from riskops.scores import recompute, replay
+from riskops.scores.calculate import Scored
+from riskops.scores.due import account_ranges
+from riskops.scores.rules import LEVELS, Ruleset
+from riskops.scores.rulesets import current_ruleset
 from systemadmin.foundation.context import context
 from systemadmin.foundation.parsing import Unreadable, parse_moment_or_day
 from systemadmin.models import User

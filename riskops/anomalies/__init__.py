@@ -1,0 +1,1 @@
+"""Anomalies: rules, detection, findings and what staff do with them."""

@@ -1,0 +1,198 @@
+"""What staff do with anomalies and their rules: resolve, exempt, set up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from riskops import concerned
+from riskops.anomalies.rules import BY_CODE, DETECTORS
+from riskops.errors import AnomalyAlreadyResolved, EndsInThePast, RuleInUse
+from riskops.ingest.store import mark_pending
+from riskops.models import Anomaly, AnomalyExemption, AnomalyRule, AnomalyStatus, AutomaticAction
+from systemadmin import audit
+from systemadmin.foundation.concurrency import lock_row
+from systemadmin.foundation.errors import InvalidInput, NotFound
+from systemadmin.foundation.readable_text import is_visible
+from systemadmin.models import User
+from systemadmin.services.duties import decides
+
+EDITABLE = ("code", "detector", "parameters", "severity", "action", "is_enabled")
+
+
+def ship_default_rules(**_kwargs: Any) -> None:
+    """Fills an empty table with the shipped rules; what staff changed since stays."""
+    if AnomalyRule.objects.exists():
+        return
+    AnomalyRule.objects.bulk_create(
+        [
+            AnomalyRule(
+                code=detector.code,
+                detector=detector.code,
+                parameters=detector.defaults(),
+                severity=detector.severity,
+                action=AutomaticAction.NONE,
+            )
+            for detector in DETECTORS
+        ],
+        ignore_conflicts=True,
+    )
+
+
+@decides(
+    "riskops.resolve_anomaly",
+    permission="riskops.resolve_anomaly",
+    concerns=concerned.account_of_anomaly,
+)
+@transaction.atomic
+def resolve_anomaly(
+    *,
+    actor: User,
+    anomaly: Anomaly,
+    outcome: str,
+    note: str = "",
+    expected_version: int | None = None,
+) -> Anomaly:
+    """Closes an anomaly with what it turned out to be; raises `AnomalyAlreadyResolved`."""
+    row = lock_row(Anomaly.objects.all(), expected_version=expected_version, pk=anomaly.pk)
+    if row.status != AnomalyStatus.OPEN:
+        raise AnomalyAlreadyResolved
+    row.status, row.outcome, row.note = AnomalyStatus.RESOLVED, outcome, note.strip()
+    row.resolved_by, row.resolved_at = actor, timezone.now()
+    row.bump()
+    row.full_clean(exclude=["rule", "account", "resolved_by"])
+    row.save()
+    audit.record(
+        "riskops.anomaly.resolved",
+        actor=actor,
+        target=row,
+        before={"status": AnomalyStatus.OPEN.value},
+        after={"status": row.status, "outcome": outcome},
+        reason=row.note,
+    )
+    mark_pending([row.account_id])
+    return row
+
+
+# -- rules ---------------------------------------------------------------------
+
+
+@transaction.atomic
+def create_rule(*, actor: User, values: Mapping[str, Any]) -> AnomalyRule:
+    """Adds a rule: a detector with parameters of its own."""
+    rule = AnomalyRule()
+    _apply(rule, values)
+    rule.save()
+    audit.record("riskops.anomaly_rule.created", actor=actor, target=rule, after=_shown(rule))
+    return rule
+
+
+@transaction.atomic
+def change_rule(
+    *,
+    actor: User,
+    rule: AnomalyRule,
+    values: Mapping[str, Any],
+    expected_version: int | None = None,
+) -> AnomalyRule:
+    """Changes a rule; open anomalies keep the severity they were found with."""
+    row = lock_row(AnomalyRule.objects.all(), expected_version=expected_version, pk=rule.pk)
+    before = _shown(row)
+    row.bump()
+    _apply(row, values)
+    row.save()
+    audit.record(
+        "riskops.anomaly_rule.changed", actor=actor, target=row, before=before, after=_shown(row)
+    )
+    return row
+
+
+@transaction.atomic
+def delete_rule(*, actor: User, rule: AnomalyRule, expected_version: int | None = None) -> None:
+    """Deletes a rule that never found anything; raises `RuleInUse`."""
+    row = lock_row(AnomalyRule.objects.all(), expected_version=expected_version, pk=rule.pk)
+    if row.anomalies.exists():
+        raise RuleInUse
+    audit.record("riskops.anomaly_rule.deleted", actor=actor, target=row, before=_shown(row))
+    row.delete()
+
+
+def _apply(rule: AnomalyRule, values: Mapping[str, Any]) -> None:
+    for name in EDITABLE:
+        if name in values:
+            setattr(rule, name, values[name])
+    detector = BY_CODE.get(rule.detector)
+    if detector is None:
+        raise InvalidInput("detector", _("Names no known detector."), code="invalid_choice")
+    if not isinstance(rule.parameters, Mapping):
+        raise InvalidInput("parameters", _("Must be an object."))
+    faults = detector.faults(rule.parameters)
+    if faults:
+        raise InvalidInput({f"parameters.{name}": text for name, text in faults.items()})
+    rule.parameters = detector.read(rule.parameters)
+    rule.full_clean()
+
+
+def _shown(rule: AnomalyRule) -> dict[str, Any]:
+    return {name: getattr(rule, name) for name in EDITABLE}
+
+
+# -- exemptions ----------------------------------------------------------------
+
+
+@decides(
+    "riskops.exempt_account", permission="riskops.add_anomalyexemption", concerns=concerned.account
+)
+@transaction.atomic
+def exempt_account(
+    *,
+    actor: User,
+    rule: AnomalyRule,
+    account: User,
+    reason: str,
+    expires_at: datetime | None = None,
+) -> AnomalyExemption:
+    """Has a rule leave an account alone, for a reason and usually for a while."""
+    if not is_visible(reason):
+        raise InvalidInput("reason", _("Say why the account is exempt."), code="required")
+    if expires_at is not None and expires_at <= timezone.now():
+        raise EndsInThePast
+    # One that has run out makes room for the next.
+    AnomalyExemption.objects.filter(
+        rule=rule, account=account, expires_at__lte=timezone.now()
+    ).delete()
+    exemption = AnomalyExemption(
+        rule=rule, account=account, reason=reason.strip(), expires_at=expires_at, created_by=actor
+    )
+    exemption.full_clean(exclude=["created_by"])
+    exemption.save()
+    audit.record(
+        "riskops.anomaly.exempted",
+        actor=actor,
+        target=account,
+        after={"rule": rule.code, "expires_at": expires_at},
+        reason=reason,
+    )
+    return exemption
+
+
+@decides(
+    "riskops.end_exemption", permission="riskops.add_anomalyexemption", concerns=concerned.account
+)
+@transaction.atomic
+def end_exemption(*, actor: User, rule: AnomalyRule, account: User) -> None:
+    """Takes an exemption back."""
+    deleted, _rows = AnomalyExemption.objects.filter(rule=rule, account=account).delete()
+    if not deleted:
+        raise NotFound
+    audit.record(
+        "riskops.anomaly.exemption_ended",
+        actor=actor,
+        target=account,
+        before={"rule": rule.code},
+    )

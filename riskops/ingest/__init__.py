@@ -1,0 +1,1 @@
+"""Account events in: read, checked, recorded; identifiers, sightings and facts kept."""

@@ -1,0 +1,53 @@
+"""Named filters over events, identifiers and sightings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from systemadmin.foundation import configuration
+
+
+class AccountEventQuerySet(QuerySet):
+    """Named filters over events."""
+
+    def of_account(self, account_id: int) -> AccountEventQuerySet:
+        """The timeline of one account, newest first."""
+        return self.filter(account_id=account_id).order_by("-occurred_at", "-id")
+
+    def with_identifiers(self) -> AccountEventQuerySet:
+        """With the identifiers each event mentions."""
+        related: Any = ("account", "ip", "device", "wallet", "counterparty_wallet")
+        return self.select_related(*related)
+
+
+class IdentifierQuerySet(QuerySet):
+    """Named filters over identifiers."""
+
+    def of_account(self, account_id: int) -> IdentifierQuerySet:
+        """Identifiers an account was seen with."""
+        return self.filter(sightings__account_id=account_id)
+
+    def as_evidence(self) -> IdentifierQuerySet:
+        """With what is shown of an identifier that two accounts share."""
+        return self.only(
+            "kind", "value", "subnet", "accounts", "is_shared", "shared_reason", "listing"
+        )
+
+    def loud(self) -> IdentifierQuerySet:
+        """Identifiers that link nobody: crowded, marked as shared, or on a list."""
+        cap = int(configuration.setting("riskops.links_crowd_cap"))
+        return self.filter(Q(accounts__gt=cap) | Q(is_shared=True) | ~Q(listing=""))
+
+
+class SightingQuerySet(QuerySet):
+    """Named filters over sightings."""
+
+    def of_account(self, account_id: int) -> SightingQuerySet:
+        """What an account was seen with, latest first."""
+        return (
+            self.filter(account_id=account_id)
+            .select_related("identifier")
+            .order_by("-last_seen", "-id")
+        )

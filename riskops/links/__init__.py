@@ -1,0 +1,1 @@
+"""Related accounts: evidence, pairs, clusters, verdicts."""

@@ -1,0 +1,305 @@
+"""What the linker reads: who was seen with what, for everyone or around some accounts.
+
+Both readings end in the same columns and go through the same arithmetic. The accounts asked
+about come first in the dense numbering, so that their pairs are those with a low index.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from riskops import numbers
+from riskops.account_sets import Accounts
+from riskops.columns import Read, fetch, moment
+from riskops.links import linking
+from riskops.links.linking import KIND_CODES, Identifiers, LinkRules, Sightings
+from riskops.models import AccountFacts, Dealing, Identifier, Sighting
+from riskops.scores.scoring import DAY, Ints
+
+SIGHTINGS = Sighting._meta.db_table
+DEALINGS = Dealing._meta.db_table
+IDENTIFIERS = Identifier._meta.db_table
+FACTS = AccountFacts._meta.db_table
+
+IP, SUBNET = KIND_CODES["ip"], KIND_CODES["subnet"]
+DEVICE, WALLET = KIND_CODES["device"], KIND_CODES["wallet"]
+KIND_SQL = f"CASE i.kind WHEN 'ip' THEN {IP} WHEN 'device' THEN {DEVICE} ELSE {WALLET} END"
+# A listed address is used by strangers, as a shared one is.
+PUBLIC_SQL = "CASE WHEN i.is_shared OR i.listing <> '' THEN 1 ELSE 0 END"
+
+# An identifier may play several roles, each with its own crowd: key = id * ROLES + role.
+ROLES, OWN, MONEY, NET = 3, 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything `riskops.linking` asks for, with the way back to database ids."""
+
+    accounts: Ints  # account id by dense index
+    keys: Ints  # identifier id * ROLES + role by dense index
+    known: Identifiers
+    quiet: Sightings  # sorted, without crowds and public places
+    owners: Sightings  # whose wallet is whose
+    dealings: Sightings  # who deals with which wallet, without hubs
+    norms: linking.Floats
+    population: int
+    asked: int  # the first so many accounts were asked about
+
+
+def population() -> int:
+    """How many accounts there is anything known of."""
+    return max(int(AccountFacts.objects.count()), 2)
+
+
+def neighbourhood(accounts: Accounts, rules: LinkRules) -> Ints:
+    """The accounts that share a quiet identifier with the given ones, these included."""
+    where, params = accounts.sql("s.account_id")
+    cap = {kind: rule.crowd_cap for kind, rule in rules.kinds.items()}
+    quiet = "NOT i.is_shared AND i.listing = ''"
+    kinds = " OR ".join(
+        f"(i.kind = '{kind}' AND i.accounts BETWEEN 2 AND {cap[kind]})"
+        for kind in ("ip", "device", "wallet")
+    )
+    mine = f"FROM {SIGHTINGS} AS s JOIN {IDENTIFIERS} AS i ON i.id = s.identifier_id "
+    dealt = f"FROM {DEALINGS} AS s JOIN {IDENTIFIERS} AS i ON i.id = s.identifier_id "
+    crowd = f"(SELECT SUM(k.accounts) FROM {IDENTIFIERS} AS k "  # noqa: S608
+    crowd += "WHERE k.subnet = i.subnet AND k.subnet <> '')"
+    parts = (
+        # The same address, device or wallet.
+        f"{mine} JOIN {SIGHTINGS} AS o ON o.identifier_id = i.id "
+        f"WHERE {where} AND {quiet} AND ({kinds})",
+        # Another address of the same subnet.
+        f"{mine} JOIN {IDENTIFIERS} AS j ON j.subnet = i.subnet AND j.subnet <> '' "
+        f"JOIN {SIGHTINGS} AS o ON o.identifier_id = j.id WHERE {where} AND i.subnet <> '' "
+        f"AND {quiet} AND NOT j.is_shared AND j.listing = '' "
+        f"AND {crowd} BETWEEN 2 AND {cap['subnet']}",
+        # A wallet that both deal with.
+        f"{dealt} JOIN {DEALINGS} AS o ON o.identifier_id = i.id "
+        f"WHERE {where} AND {quiet} AND i.dealers BETWEEN 2 AND {cap['counterparty']}",
+        # The owner of a wallet one of them deals with, and those who deal with theirs.
+        f"{dealt} JOIN {SIGHTINGS} AS o ON o.identifier_id = i.id "
+        f"WHERE {where} AND {quiet} AND i.dealers <= {cap['transfer']}",
+        f"{mine} JOIN {DEALINGS} AS o ON o.identifier_id = i.id "
+        f"WHERE {where} AND {quiet} AND i.dealers <= {cap['transfer']}",
+    )
+    union = " UNION ".join(f"SELECT o.account_id AS account {part}" for part in parts)
+    own, own_params = accounts.sql("f.account_id")
+    union += f" UNION SELECT f.account_id FROM {FACTS} AS f WHERE {own}"  # noqa: S608
+    tail = f"FROM ({union}) AS found"
+    found = fetch((Read("account", "found.account"),), tail, [*params * len(parts), *own_params])
+    return found["account"]
+
+
+def read_world(rules: LinkRules, around: Accounts | None = None, size: int | None = None) -> World:
+    """The sightings of everyone, or of some accounts and those they share something with."""
+    if around is None:
+        scope, asked = None, np.zeros(0, dtype=np.int64)
+    else:
+        near = neighbourhood(around, rules)
+        asked = np.array(sorted(around.ids or near.tolist()), dtype=np.int64)
+        scope = Accounts.listed([*near.tolist(), *asked.tolist()])
+    seen, dealt = _read(SIGHTINGS, scope), _read(DEALINGS, scope)
+    known = _Known.of(scope, np.concatenate([seen["identifier"], dealt["identifier"]]))
+    seen, dealt = known.joined(seen, "accounts"), known.joined(dealt, "dealers")
+    everyone = numbers.distinct(np.concatenate([seen["account"], dealt["account"], asked]))
+    accounts = np.concatenate([asked, np.setdiff1d(everyone, asked, assume_unique=True)])
+    place = np.argsort(accounts, kind="stable")
+    number = place[np.searchsorted(accounts[place], everyone)]
+
+    def dense(ids: Ints) -> Ints:
+        return number[numbers.places(everyone, ids)]
+
+    parts = [
+        _Part.of(seen, dense, OWN),
+        _subnets(seen, dense, scope),
+        _Part.of(dealt, dense, MONEY, linking.COUNTERPARTY),
+        _owners(seen, dense),
+    ]
+    return _assemble(parts, accounts, len(asked) or len(accounts), rules, size or population())
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Sightings in one role, with what is known of each one's identifier."""
+
+    account: Ints
+    key: Ints
+    kind: Ints
+    crowd: Ints
+    public: Ints
+    first: Ints
+    last: Ints
+    hits: Ints
+
+    @classmethod
+    def of(cls, rows: dict[str, Ints], dense: object, role: int, kind: int | None = None) -> _Part:
+        return cls(
+            account=dense(rows["account"]),  # type: ignore[operator]
+            key=rows["identifier"] * ROLES + role,
+            kind=rows["kind"] if kind is None else np.full_like(rows["kind"], kind),
+            crowd=rows["crowd"],
+            public=rows["public"],
+            first=rows["first"],
+            last=rows["last"],
+            hits=rows["hits"],
+        )
+
+
+def _read(table: str, scope: Accounts | None) -> dict[str, Ints]:
+    where, params = ("true", []) if scope is None else scope.sql("s.account_id")
+    columns = (
+        Read("account", "s.account_id"),
+        Read("identifier", "s.identifier_id"),
+        moment("first", "s.first_seen"),
+        moment("last", "s.last_seen"),
+        Read("hits", "s.hits"),
+    )
+    return fetch(columns, f"FROM {table} AS s WHERE {where}", params)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of identifiers, by ascending id.
+
+    Read by itself and joined here: in SQL each of millions of sightings would carry it along.
+    """
+
+    columns: dict[str, Ints]
+
+    @classmethod
+    def of(cls, scope: Accounts | None, ids: Ints) -> _Known:
+        where, params = "true", []
+        if scope is not None:
+            # A list of ids is a list, whatever they are ids of.
+            where, params = Accounts.listed(ids.tolist()).sql("i.id")
+        columns = (
+            Read("id", "i.id"),
+            Read("kind", KIND_SQL),
+            Read("accounts", "i.accounts"),
+            Read("dealers", "i.dealers"),
+            Read("public", PUBLIC_SQL),
+        )
+        found = fetch(columns, f"FROM {IDENTIFIERS} AS i WHERE {where}", params)
+        order = np.argsort(found["id"])
+        return cls({name: values[order] for name, values in found.items()})
+
+    def joined(self, rows: dict[str, Ints], counter: str) -> dict[str, Ints]:
+        """The rows with what is known of their identifiers, the crowd by one of the counters."""
+        place = numbers.places(self.columns["id"], rows["identifier"])
+        # One that was deleted between the two readings took its sightings along.
+        there = place >= 0
+        if not there.all():
+            rows, place = {name: values[there] for name, values in rows.items()}, place[there]
+        return {
+            **rows,
+            "kind": self.columns["kind"][place],
+            "crowd": self.columns[counter][place],
+            "dealers": self.columns["dealers"][place],
+            "public": self.columns["public"][place],
+        }
+
+
+def _owners(seen: dict[str, Ints], dense: object) -> _Part:
+    """Wallets in the money's role: their owners deal with them, of course."""
+    wallets = {name: values[seen["kind"] == WALLET] for name, values in seen.items()}
+    wallets["crowd"] = wallets["dealers"]
+    return _Part.of(wallets, dense, MONEY, WALLET)
+
+
+def _subnets(seen: dict[str, Ints], dense: object, scope: Accounts | None) -> _Part:
+    """Sightings of subnets, made of those of their addresses.
+
+    The crowd of a subnet is the sum over its addresses: never less than the accounts in it.
+    """
+    of_ip = _subnet_of(scope)
+    where = numbers.places(of_ip["ip"], seen["identifier"])
+    found = np.flatnonzero((where >= 0) & (seen["kind"] == IP))
+    rows = {name: seen[name][found] for name in ("account", "first", "last", "hits")}
+    where = where[found]
+    subnet = of_ip["subnet"][where]
+    order = np.lexsort((subnet, rows["account"]))
+    account, subnet, where = rows["account"][order], subnet[order], where[order]
+    changed = (np.diff(account, prepend=-1) != 0) | (np.diff(subnet, prepend=-1) != 0)
+    starts = np.flatnonzero(changed)
+
+    def reduced(call: np.ufunc, name: str) -> Ints:
+        values = rows[name][order]
+        return call.reduceat(values, starts) if len(starts) else values
+
+    merged = {
+        "account": account[starts],
+        "identifier": subnet[starts],
+        "kind": np.full(len(starts), SUBNET, dtype=np.int64),
+        "crowd": of_ip["crowd"][where[starts]],
+        "public": of_ip["public"][where[starts]],
+        "first": reduced(np.minimum, "first"),
+        "last": reduced(np.maximum, "last"),
+        "hits": reduced(np.add, "hits"),
+    }
+    return _Part.of(merged, dense, NET)
+
+
+def _subnet_of(scope: Accounts | None) -> dict[str, Ints]:
+    """For each address, its subnet by the lowest id of an address in it, and the crowd there."""
+    chosen, params = "", []
+    if scope is not None:
+        where, params = scope.sql("s.account_id")
+        chosen = (
+            f" AND i.subnet IN (SELECT j.subnet FROM {SIGHTINGS} AS s "  # noqa: S608
+            f"JOIN {IDENTIFIERS} AS j ON j.id = s.identifier_id "
+            f"WHERE j.subnet <> '' AND {where})"
+        )
+    columns = (
+        Read("ip", "i.id"),
+        Read("subnet", "MIN(i.id) OVER net"),
+        Read("crowd", "SUM(i.accounts) OVER net"),
+        Read("public", f"MAX({PUBLIC_SQL}) OVER net"),
+    )
+    tail = f"FROM {IDENTIFIERS} AS i WHERE i.subnet <> ''{chosen} "
+    tail += "WINDOW net AS (PARTITION BY i.subnet)"
+    found = fetch(columns, tail, params)
+    order = np.argsort(found["ip"], kind="stable")
+    return {name: values[order] for name, values in found.items()}
+
+
+def _assemble(parts: list[_Part], accounts: Ints, asked: int, rules: LinkRules, size: int) -> World:
+    def joined(name: str, chosen: list[_Part]) -> Ints:
+        return np.concatenate([getattr(part, name) for part in chosen])
+
+    keys, first_at, identifier = numbers.numbered(joined("key", parts))
+    known = Identifiers.of(
+        joined("crowd", parts)[first_at], joined("public", parts)[first_at].astype(np.bool_)
+    )
+    everything = Sightings(
+        account=joined("account", parts),
+        identifier=identifier,
+        kind=joined("kind", parts),
+        first=joined("first", parts) / DAY,
+        last=joined("last", parts) / DAY,
+        hits=joined("hits", parts),
+    )
+    bounds = np.cumsum([0, *(len(part.account) for part in parts)])
+    own, net, dealings, owners = (
+        everything.only(slice(bounds[i], bounds[i + 1])) for i in range(len(parts))
+    )
+    money = linking.money_profile(owners, dealings)
+    norms = linking.profile_norms([own, net, money], known, size, len(accounts), rules)
+    # Own ones, subnets and dealings lie one after another.
+    candidates = everything.only(slice(bounds[0], bounds[3]))
+    loud = linking.crowded(candidates.identifier, candidates.kind, known, rules)
+    loud |= known.accounts[candidates.identifier] < 2
+    transfer = np.full(len(dealings.identifier), linking.TRANSFER, dtype=np.int64)
+    hub = linking.crowded(dealings.identifier, transfer, known, rules)
+    return World(
+        accounts=accounts,
+        keys=keys,
+        known=known,
+        quiet=linking.sort_sightings(candidates.only(~loud)),
+        owners=owners,
+        dealings=dealings.only(~hub),
+        norms=norms,
+        population=size,
+        asked=asked,
+    )

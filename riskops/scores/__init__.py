@@ -1,0 +1,1 @@
+"""Scores: what counts, points, rulesets, recompute, replay, outcomes."""

@@ -1,0 +1,118 @@
+"""A stored breakdown in words: what was counted, since when, and the score without it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from riskops.scores import scoring
+from riskops.scores.facts import from_micros
+from riskops.scores.rules import CODES, Factor, Ruleset
+
+Line = Sequence[Any]  # factor, points, points before the family's cap, counted, since in µs
+
+SENTENCES = {
+    "many_ips": gettext_lazy("%(count)s IP addresses in %(window)s (more than %(over)s count)"),
+    "wallet_changes": gettext_lazy(
+        "%(count)s wallets connected in %(window)s (more than %(over)s count)"
+    ),
+    "content_reports": gettext_lazy("%(count)s reports in %(window)s"),
+    "suspicious_transactions": gettext_lazy("%(count)s open or confirmed anomalies"),
+    "new_account_burst": gettext_lazy(
+        "%(count)s actions by an account younger than %(window)s (more than %(over)s count)"
+    ),
+    "proxy_ip": gettext_lazy("%(count)s listed IP addresses in %(window)s"),
+    "automation": gettext_lazy("%(count)s actions in %(window)s like those of a machine"),
+    "high_risk_country": gettext_lazy("logins from %(count)s high-risk countries in %(window)s"),
+    "failed_logins": gettext_lazy("%(count)s failed logins in %(window)s"),
+    "linked_to_confirmed_fraud": gettext_lazy(
+        "linked with %(percent)s %% probability to an account confirmed as fraud"
+    ),
+    "two_factor": gettext_lazy("two-factor sign-in is on"),
+    "verified": gettext_lazy("the account is verified"),
+    "account_age": gettext_lazy("the account was %(count)s days old"),
+    "clean_history": gettext_lazy("%(window)s without report, dispute or anomaly"),
+    "completed_trades": gettext_lazy("%(count)s completed trades"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One factor's part of a score."""
+
+    factor: str
+    title: str
+    family: str
+    points: int
+    full: int
+    counted: int
+    since: datetime | None
+    window: int | None
+    text: str
+    without: int
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """What was counted, as data."""
+        evidence: dict[str, Any] = {
+            "text": self.text,
+            "counted": self.counted,
+            "since": self.since,
+            "window_seconds": self.window,
+        }
+        if self.full != self.points:
+            evidence["points_before_cap"] = self.full
+        return evidence
+
+
+def explain(breakdown: Sequence[Line], rules: Ruleset) -> list[Reason]:
+    """The reasons of a score, weightiest first, each with the score there would be without it."""
+    full = np.zeros((1, len(CODES)), dtype=np.int64)
+    for code, _given, whole, _count, _since in breakdown:
+        full[0, CODES.index(code)] = whole
+    without = scoring.without(full, rules)[0]
+    reasons = [_reason(line, rules, without) for line in breakdown]
+    return sorted(reasons, key=lambda reason: (-abs(reason.points), CODES.index(reason.factor)))
+
+
+def _reason(line: Line, rules: Ruleset, without: scoring.Ints) -> Reason:
+    code, given, whole, count, since = line
+    factor = rules.factor(code)
+    return Reason(
+        factor=code,
+        title=factor.title,
+        family=factor.family,
+        points=given,
+        full=whole,
+        counted=count,
+        since=from_micros(since) if since is not None else None,
+        window=factor.window,
+        text=_sentence(factor, count),
+        without=int(without[CODES.index(code)]),
+    )
+
+
+def _sentence(factor: Factor, count: int) -> str:
+    return str(SENTENCES[factor.code]) % {
+        "count": count,
+        "percent": f"{count / 10:g}",
+        "over": factor.over,
+        "window": duration(factor.window or 0),
+    }
+
+
+def duration(seconds: int) -> str:
+    """A window in words."""
+    if seconds % 86_400 == 0 and seconds > 86_400:
+        days = seconds // 86_400
+        return ngettext("%(n)s day", "%(n)s days", days) % {"n": days}
+    if seconds % 3600 == 0:
+        hours = seconds // 3600
+        return ngettext("%(n)s hour", "%(n)s hours", hours) % {"n": hours}
+    return _("%(n)s minutes") % {"n": round(seconds / 60)}

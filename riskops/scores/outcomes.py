@@ -1,0 +1,68 @@
+"""What staff found an account to be: the feedback that rules are judged by."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils import timezone
+
+from riskops import concerned
+from riskops.ingest.record import EventInput, event_key, record_events
+from riskops.models import EventKind, RiskOutcome, RiskScore
+from riskops.models.scores import Verdict
+from systemadmin import audit
+from systemadmin.models import User
+from systemadmin.services.duties import decides
+
+SOURCE = "riskops"
+EVENT_OF = {
+    Verdict.CONFIRMED_FRAUD.value: EventKind.CONFIRMED_FRAUD,
+    Verdict.FALSE_POSITIVE.value: EventKind.CONFIRMED_LEGITIMATE,
+    Verdict.LEGITIMATE.value: EventKind.CONFIRMED_LEGITIMATE,
+}
+
+
+@decides(
+    "riskops.record_outcome", permission="riskops.record_riskoutcome", concerns=concerned.account
+)
+@transaction.atomic
+def record_outcome(
+    *, actor: User | None, account: User, verdict: str, note: str = ""
+) -> RiskOutcome:
+    """Records a verdict with the score of that moment and tells the engine by an event."""
+    score = RiskScore.objects.filter(pk=account.pk).first()
+    outcome = RiskOutcome(
+        account=account,
+        verdict=verdict,
+        note=note,
+        actor=actor,
+        score=score.score if score else None,
+        breakdown=score.breakdown if score else [],
+    )
+    outcome.full_clean(exclude=["breakdown"])
+    outcome.save()
+    RiskScore.objects.filter(pk=account.pk).update(review_since=None)
+    audit.record(
+        "riskops.outcome.recorded",
+        actor=actor,
+        target=account,
+        after={"verdict": verdict},
+        reason=note,
+    )
+    record_events(
+        [
+            EventInput(
+                kind=EVENT_OF[verdict],
+                account_id=account.pk,
+                occurred_at=timezone.now(),
+                external_id=event_key("outcome", outcome.pk),
+            )
+        ],
+        source=SOURCE,
+    )
+    return outcome
+
+
+def is_confirmed_fraud(account_id: int) -> bool:
+    """Return whether the latest outcome of an account is confirmed fraud."""
+    latest = RiskOutcome.objects.filter(account_id=account_id).order_by("-pk")
+    return latest.values_list("verdict", flat=True).first() == Verdict.CONFIRMED_FRAUD

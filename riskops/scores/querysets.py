@@ -1,0 +1,44 @@
+"""Named filters over rulesets, scores and their history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count, QuerySet
+
+
+class RiskRulesetQuerySet(QuerySet):
+    """Named filters over rulesets."""
+
+    def published(self) -> RiskRulesetQuerySet:
+        """Versions that are or were in force, newest first."""
+        return self.filter(published_at__isnull=False).order_by("-number")
+
+    def drafts(self) -> RiskRulesetQuerySet:
+        """Versions not yet published."""
+        return self.filter(published_at__isnull=True)
+
+    def latest_published(self) -> Any:
+        """The version in force, None before the first."""
+        return self.published().first()
+
+
+class RiskScoreQuerySet(QuerySet):
+    """Named filters over scores."""
+
+    def by_level(self) -> dict[int, int]:
+        """How many accounts stand at each level."""
+        rows = self.order_by().values("level").annotate(number=Count("pk"))
+        return {row["level"]: row["number"] for row in rows}
+
+    def with_details(self) -> RiskScoreQuerySet:
+        """With what a score is shown with."""
+        return self.select_related("account", "ruleset", "override", "override__created_by")
+
+
+class RiskScoreHistoryQuerySet(QuerySet):
+    """Named filters over score changes."""
+
+    def of_account(self, account_id: int) -> RiskScoreHistoryQuerySet:
+        """The changes of one account, newest first."""
+        return self.filter(account_id=account_id).select_related("actor", "ruleset").order_by("-id")

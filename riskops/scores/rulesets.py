@@ -1,0 +1,124 @@
+"""Drafts, publishes and finds versions of the risk rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from riskops.errors import RulesetAlreadyPublished
+from riskops.events import ruleset_published
+from riskops.models import RiskRuleset
+from riskops.scores.rules import InvalidRuleset, Ruleset
+from systemadmin import audit
+from systemadmin.foundation.concurrency import lock_row
+from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.queue import enqueue
+from systemadmin.models import User
+
+
+def current_ruleset() -> RiskRuleset:
+    """The rules in force; the shipped ones become number 1 the first time someone asks."""
+    found = RiskRuleset.objects.latest_published()
+    if found is None:
+        try:
+            with transaction.atomic():
+                found = RiskRuleset.objects.create(
+                    number=1,
+                    note="Shipped defaults",
+                    definition=Ruleset().to_dict(),
+                    published_at=timezone.now(),
+                )
+        except IntegrityError:  # a rival was faster
+            found = RiskRuleset.objects.get(number=1)
+    return found
+
+
+def parse_definition(definition: Mapping[str, Any]) -> Ruleset:
+    """The rules a document describes; raises `InvalidInput` with every fault in it."""
+    try:
+        return Ruleset.from_dict(definition)
+    except InvalidRuleset as fault:
+        errors = {f"definition.{name}": text for name, text in fault.errors.items()}
+        raise InvalidInput(errors) from fault
+
+
+@transaction.atomic
+def draft_ruleset(
+    *, actor: User | None, definition: Mapping[str, Any], note: str = ""
+) -> RiskRuleset:
+    """Saves rules that are not in force yet; what the document leaves out keeps its default."""
+    rules = parse_definition(definition)
+    ruleset = RiskRuleset(definition=rules.to_dict(), note=note, created_by=actor)
+    ruleset.full_clean()
+    ruleset.save()
+    audit.record("riskops.ruleset.drafted", actor=actor, target=ruleset, after={"note": note})
+    return ruleset
+
+
+def _locked_draft(ruleset: RiskRuleset) -> RiskRuleset:
+    locked = lock_row(RiskRuleset.objects.all(), pk=ruleset.pk)
+    if locked.is_published:
+        raise RulesetAlreadyPublished
+    return locked
+
+
+@transaction.atomic
+def change_draft(
+    *,
+    actor: User | None,
+    ruleset: RiskRuleset,
+    definition: Mapping[str, Any],
+    note: str = "",
+) -> RiskRuleset:
+    """Replaces the rules of a draft."""
+    locked = _locked_draft(ruleset)
+    before = {"definition": locked.definition, "note": locked.note}
+    locked.definition = parse_definition(definition).to_dict()
+    locked.note = note
+    locked.full_clean()
+    locked.save()
+    after = {"definition": locked.definition, "note": note}
+    audit.record("riskops.ruleset.changed", actor=actor, target=locked, before=before, after=after)
+    return locked
+
+
+@transaction.atomic
+def discard_draft(*, actor: User | None, ruleset: RiskRuleset) -> None:
+    """Deletes a draft."""
+    locked = _locked_draft(ruleset)
+    audit.record(
+        "riskops.ruleset.discarded",
+        actor=actor,
+        target=locked,
+        before={"definition": locked.definition, "note": locked.note},
+    )
+    locked.delete()
+
+
+@transaction.atomic
+def publish_ruleset(*, actor: User | None, ruleset: RiskRuleset, note: str = "") -> RiskRuleset:
+    """Puts a draft in force under the next number and has every account scored with it."""
+    before = current_ruleset()
+    locked = _locked_draft(ruleset)
+    numbers = RiskRuleset.objects.aggregate(highest=Max("number"))
+    locked.number = (numbers["highest"] or 0) + 1
+    locked.published_at = timezone.now()
+    locked.published_by = actor
+    locked.note = note or locked.note
+    locked.full_clean()
+    locked.save()
+    audit.record(
+        "riskops.ruleset.published",
+        actor=actor,
+        target=locked,
+        before={"number": before.number, "definition": before.definition},
+        after={"number": locked.number, "definition": locked.definition},
+        reason=locked.note,
+    )
+    ruleset_published.send(sender=RiskRuleset, ruleset_id=locked.pk, number=locked.number)
+    enqueue("riskops.tasks.recompute_everyone", "ruleset")
+    return locked
