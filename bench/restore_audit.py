@@ -65,9 +65,9 @@ def main(server, count):
         django.setup()
         from django.core.management import call_command
 
+        from systemadmin.backups.restore import live_database as restoring
         from systemadmin.services.audit_chain import chain_end, seal_audit_trail
         from systemadmin.services.audit_statements import Kind, state
-        from systemadmin.services.backups import restoring
 
         call_command("migrate", verbosity=0)
         steps = Steps(restoring)

@@ -419,10 +419,11 @@ def backup_storage() -> dict[str, Any]:
 STORAGES["backups"] = STORAGES["dbbackup"] = backup_storage()
 # django-dbbackup's own commands are replaced by ours, and so are its connectors: the stock
 # ones dump without a manifest and restore over the live database.
+_POSTGRES_DUMP = "systemadmin.backups.engines.postgres.engine.SnapshotConnector"
 DBBACKUP_CONNECTOR_MAPPING = {
-    "django.db.backends.postgresql": "systemadmin.backups.postgres.SnapshotConnector",
-    "systemadmin.foundation.postgresql": "systemadmin.backups.postgres.SnapshotConnector",
-    "django.db.backends.sqlite3": "systemadmin.backups.sqlite.SafeSqliteConnector",
+    "django.db.backends.postgresql": _POSTGRES_DUMP,
+    "systemadmin.foundation.postgresql": _POSTGRES_DUMP,
+    "django.db.backends.sqlite3": "systemadmin.backups.engines.sqlite.SafeSqliteConnector",
 }
 
 # -- channels ------------------------------------------------------------------

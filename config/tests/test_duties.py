@@ -257,7 +257,13 @@ def test_no_decision_is_refused_to_a_stranger(act):
 
 
 # Packages that hold an app's services beside their reads and calculations.
-ENGINES = ("riskops.ingest", "riskops.scores", "riskops.links", "riskops.anomalies")
+ENGINES = (
+    "riskops.ingest",
+    "riskops.scores",
+    "riskops.links",
+    "riskops.anomalies",
+    "systemadmin.backups",
+)
 
 # Services that take an actor and decide nothing over another's account or money.
 OTHER_SERVICES = {
@@ -302,7 +308,7 @@ OTHER_SERVICES = {
     # the installation, its backups and its audit trail
     "systemadmin.services.alert_delivery",
     "systemadmin.services.audit_runs",
-    "systemadmin.services.backups",
+    "systemadmin.backups",
     "systemadmin.services.installation",
     "systemadmin.services.demo",
     # facts that come in, and calculations from them

@@ -1,130 +1,218 @@
-"""Making a backup: dump, files, then the manifest that makes it count."""
+"""Making backups: asked for, by the clock, by command, and before critical acts."""
 
-from __future__ import annotations
-
-import time
-from collections.abc import Callable
+import logging
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
 
-from systemadmin.backups import manifest as manifests
-from systemadmin.backups import media
-from systemadmin.backups.engine import Snapshot
-from systemadmin.backups.errors import StoreFailed
-from systemadmin.backups.manifest import Manifest, Part
-from systemadmin.backups.stream import FileSink, Sink, writer
-from systemadmin.backups.vault import Vault
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
-Progress = Callable[[int], None]
-PROGRESS_SECONDS = 1.0
+from systemadmin import audit
+from systemadmin.backups.contents import Wish, create
+from systemadmin.backups.interrupted import reap_interrupted
+from systemadmin.backups.records import (
+    app_version,
+    begin,
+    describe,
+    end,
+    exclusive,
+    fill,
+    name_of,
+    refuse_inside_transaction,
+    tell_failure,
+    tell_success,
+)
+from systemadmin.backups.retention import prune_after_schedule
+from systemadmin.backups.vault import Vault, new_name, open_vault
+from systemadmin.errors import BackupFailed, BackupInProgress
+from systemadmin.foundation.configuration import setting
+from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
+from systemadmin.models import Backup, User
+from systemadmin.services.audit_heads import head_for_manifest
+from systemadmin.services.installation import (
+    current_installation,
+    installation_name,
+    remember_installation,
+)
 
+logger = logging.getLogger("atalaya.backups")
 
-@dataclass(frozen=True)
-class Wish:
-    """Who wants this backup and why."""
-
-    name: str
-    trigger: str = "manual"
-    note: str = ""
-    actor: str = ""
-    app_version: str = ""
-    installation: str = ""
-    installation_name: str = ""
-    with_media: bool = True
-    audit_head: dict[str, Any] = field(default_factory=dict)
-
-
-class _Watched:
-    """Counts the plain bytes that pass, and tells about once a second."""
-
-    def __init__(self, sink: Sink, progress: Progress) -> None:
-        self.sink, self.progress = sink, progress
-        self.size, self._told = 0, time.monotonic()
-
-    def write(self, data: bytes) -> None:
-        self.sink.write(data)
-        self.size += len(data)
-        if time.monotonic() - self._told > PROGRESS_SECONDS:
-            self.progress(self.size)
-            self._told = time.monotonic()
-
-    def close(self) -> None:
-        self.sink.close()
+RUN_TASK = "systemadmin.tasks.run_backup"
 
 
-def create(vault: Vault, wish: Wish, progress: Progress = lambda size: None) -> Manifest:
-    """Make a whole backup or none; call it with the engine's lock held."""
-    started = time.monotonic()
-    parts: list[Part] = []
-    try:
-        database, snapshot = _dump_database(vault, wish, progress)
-        parts.append(database)
-        files = 0
-        if wish.with_media and vault.media:
-            archive, files = _dump_media(vault, wish, progress)
-            parts.append(archive)
-        manifest = _describe(vault, wish, snapshot, parts, files, time.monotonic() - started)
-        salt = vault.signing_salt()
-        vault.store.write_manifest(manifest, manifests.dump(manifest, vault.signer, salt))
-        return manifest
-    except BaseException:
-        for part in parts:
-            with suppress(StoreFailed):
-                vault.store.delete_file(part.name)
-        raise
+@transaction.atomic
+def request_backup(
+    *, actor: User | None, note: str = "", trigger: str = Backup.Trigger.API
+) -> Backup:
+    """Queue a backup; raises `BackupInProgress` when one is queued or running."""
+    backup = _new_row(actor, note, trigger, Backup.Status.QUEUED)
+    audit.record("systemadmin.backup.requested", actor=actor, target=backup, reason=note)
+    enqueue(RUN_TASK, backup.pk, cluster=LONG_CLUSTER)
+    return backup
 
 
-def _dump_database(vault: Vault, wish: Wish, progress: Progress) -> tuple[Part, Snapshot]:
-    compress = not vault.engine.packs_itself
-    name = wish.name + vault.engine.suffix + _endings(vault, compress)
-    with vault.store.new_file(name) as file:
-        sink = _Watched(_writer(vault, file, compress), progress)
-        snapshot = vault.engine.dump(sink.write)
-        sink.close()
-    part = Part("database", name, file.size, file.sha256, bool(vault.passphrase), compress)
-    return part, snapshot
+def run_backup(backup_id: int) -> None:
+    """Make a queued backup; a second call for the same row does nothing."""
+    vault = open_vault()
+    if not _claim(vault, backup_id):
+        return
+    backup = Backup.objects.get(pk=backup_id)
+    with suppress(BackupFailed):
+        _make(vault, backup)
+    if backup.status == Backup.Status.COMPLETE and backup.trigger == Backup.Trigger.SCHEDULE:
+        prune_after_schedule()
 
 
-def _dump_media(vault: Vault, wish: Wish, progress: Progress) -> tuple[Part, int]:
-    name = f"{wish.name}.media.tar{_endings(vault, True)}"
-    with vault.store.new_file(name) as file:
-        sink = _Watched(_writer(vault, file, True), progress)
-        count = media.dump(vault.media, sink)
-        sink.close()
-    return Part("media", name, file.size, file.sha256, bool(vault.passphrase), True), count
+def _claim(vault: Vault, backup_id: int) -> bool:
+    row = Backup.objects.filter(pk=backup_id)
+    taken = {"status": Backup.Status.RUNNING, "started_at": timezone.now()}
+    if row.filter(status=Backup.Status.QUEUED).update(**taken):
+        return True
+    # The queue gives a task out again when its worker died in it. Whoever gets the lock knows
+    # that nobody makes this backup any more.
+    with vault.engine.lock(timeout=0) as is_free:
+        return is_free and bool(row.filter(status=Backup.Status.RUNNING).update(**taken))
 
 
-def _writer(vault: Vault, file: FileSink, compress: bool) -> Sink:
-    salt = vault.signing_salt() if vault.passphrase else None
-    return writer(file, passphrase=vault.passphrase, salt=salt, compress=compress)
+def create_backup(
+    *, actor: User | None = None, note: str = "", trigger: str = Backup.Trigger.COMMAND
+) -> Backup:
+    """Make a backup now, in this process; raises `BackupFailed`."""
+    refuse_inside_transaction()
+    vault = open_vault()
+    reap_interrupted(vault)
+    backup = _new_row(actor, note, trigger, Backup.Status.RUNNING)
+    _make(vault, backup)
+    return backup
 
 
-def _endings(vault: Vault, compressed: bool) -> str:
-    return (".gz" if compressed else "") + (".sealed" if vault.passphrase else "")
+def backup_before(reason: str, *, actor: User | None = None) -> Backup | None:
+    """Make a backup before a critical act; raises `BackupFailed`, and the act must not start.
+
+    Call it from a task or a command, outside any transaction. None when the installation has
+    switched this off (BACKUP_BEFORE_CRITICAL).
+    """
+    if not settings.BACKUP_BEFORE_CRITICAL:
+        return None
+    return create_backup(actor=actor, note=reason, trigger=Backup.Trigger.SAFETY)
 
 
-def _describe(
-    vault: Vault, wish: Wish, snapshot: Snapshot, parts: list[Part], files: int, seconds: float
-) -> Manifest:
-    return Manifest(
-        name=wish.name,
-        taken_at=snapshot.taken_at,
-        engine=vault.engine.name,
-        engine_version=vault.engine.version(),
-        database=vault.engine.database,
-        app_version=wish.app_version,
-        migrations=snapshot.migrations,
-        tables=snapshot.tables,
-        parts=parts,
-        extensions=snapshot.extensions,
-        trigger=wish.trigger,
-        note=wish.note,
-        actor=wish.actor,
-        media_files=files,
-        duration_seconds=round(seconds, 3),
-        audit_head=wish.audit_head,
-        properties=vault.engine.properties(),
-        installation=wish.installation,
-        installation_name=wish.installation_name,
+def backup_since(moment: datetime, reason: str, *, actor: User | None = None) -> Backup | None:
+    """The newest backup when it was taken after the moment, else one made now.
+
+    For acts that share a backup: several erasures ordered at once, or deletions by the clock that
+    the daily backup precedes. Otherwise as `backup_before`.
+    """
+    own = Backup.objects.of_installation(current_installation())
+    newest = own.last_complete(timezone.now())
+    if newest is not None and newest.taken_at is not None and newest.taken_at >= moment:
+        return newest
+    return backup_before(reason, actor=actor)
+
+
+def make_safety_backup(vault: Vault, *, actor: User | None, note: str) -> Backup:
+    """The same for a caller that holds the lock (a restore)."""
+    backup = _new_row(actor, note, Backup.Trigger.SAFETY, Backup.Status.RUNNING)
+    _make(vault, backup, locked=True)
+    return backup
+
+
+def _new_row(actor: User | None, note: str, trigger: str, status: str) -> Backup:
+    running = Backup.objects.unfinished_ones().first()
+    if running is not None and trigger != Backup.Trigger.SAFETY:
+        raise BackupInProgress(extra={"backup": running.pk})
+    backup = Backup(
+        name=new_name(),
+        status=status,
+        trigger=trigger,
+        note=note.strip(),
+        actor=actor,
+        actor_name=name_of(actor),
+        installation=current_installation(),
+        installation_name=installation_name(),
+        started_at=timezone.now() if status == Backup.Status.RUNNING else None,
     )
+    backup.full_clean(exclude=["actor"], validate_constraints=False)
+    try:
+        with transaction.atomic():
+            backup.save()
+    except IntegrityError as error:  # a rival was faster
+        raise BackupInProgress from error
+    return backup
+
+
+def _make(vault: Vault, backup: Backup, *, locked: bool = False) -> None:
+    begin(backup, Backup.Status.RUNNING)
+    try:
+        if locked:
+            _create(vault, backup)
+        else:
+            with exclusive(vault):
+                vault.store.sweep_partials()
+                _create(vault, backup)
+    except Exception as error:
+        logger.exception("backup failed", extra={"backup": backup.name})
+        _fail(backup, error)
+        raise BackupFailed(_("The backup failed: %s") % describe(error)) from error
+    record_created(backup)
+
+
+def _create(vault: Vault, backup: Backup) -> None:
+    wish = Wish(
+        name=backup.name,
+        trigger=backup.trigger,
+        note=backup.note,
+        actor=backup.actor_name,
+        app_version=app_version(),
+        installation=backup.installation,
+        installation_name=backup.installation_name,
+        with_media=setting("backups.with_media"),
+        audit_head=head_for_manifest(),
+    )
+    remember_installation(backup.installation)
+    fill(backup, create(vault, wish, lambda size: _show_progress(backup, size)))
+
+
+def _show_progress(backup: Backup, size: int) -> None:
+    """A busy database must not fail the backup for the sake of a progress bar."""
+    try:
+        Backup.objects.filter(pk=backup.pk).update(progress_bytes=size)
+    except Exception:
+        logger.warning("progress could not be stored", exc_info=True)
+        connection.close_if_unusable_or_obsolete()
+
+
+def _fail(backup: Backup, error: Exception) -> None:
+    with transaction.atomic():
+        end(backup, Backup.Status.FAILED, error)
+        audit.record(
+            "systemadmin.backup.failed",
+            actor=backup.actor,
+            target=backup,
+            metadata={"error": describe(error)},
+        )
+        tell_failure("backup.failed", _("The backup %s failed.") % backup.name, error)
+
+
+def record_created(backup: Backup) -> None:
+    """Store that a backup is complete, in its row, the audit trail and the alerts."""
+    with transaction.atomic():
+        backup.progress_bytes = max(backup.progress_bytes, backup.size)
+        end(backup, Backup.Status.COMPLETE)
+        audit.record(
+            "systemadmin.backup.created",
+            actor=backup.actor,
+            target=backup,
+            reason=backup.note,
+            metadata={"size": backup.size, "rows": backup.rows, "trigger": backup.trigger},
+        )
+        tell_success(
+            "backup.succeeded",
+            "backup.failed",
+            _("Backup %(name)s is complete: %(rows)d rows, %(size)d bytes.")
+            % {"name": backup.name, "rows": backup.rows, "size": backup.size},
+            backup.name,
+        )
+    logger.info("backup complete", extra={"backup": backup.name, "size": backup.size})

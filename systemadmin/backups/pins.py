@@ -9,8 +9,8 @@ import json
 import re
 from datetime import datetime
 
-from systemadmin.backups.manifest import SUFFIX as MANIFEST
-from systemadmin.backups.manifest import Signer
+from systemadmin.backups.format.manifest import SUFFIX as MANIFEST
+from systemadmin.backups.format.manifest import Signer
 from systemadmin.backups.store import Store
 
 PIN = re.compile(r"(?P<backup>[^.]+)\.(?P<installation>[A-Za-z0-9-]{1,36})\.pin\.json")

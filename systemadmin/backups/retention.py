@@ -1,135 +1,170 @@
-"""Which backups may go: a pure rule over days, weeks and months, with a floor and pins.
+"""Retention: which of our own backups go, by rule, and never one that is needed."""
 
-The rule does not look at the clock. Ages are counted from the newest backup back, along all
-backups in the order in which they were made: a clock that is wrong for a while changes the
-moments that backups state, but neither their order nor how many days of backups there are.
-"""
+import logging
+from collections.abc import Iterable
+from datetime import timedelta
 
-from __future__ import annotations
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import pairwise
+from systemadmin import audit
+from systemadmin.backups import pins
+from systemadmin.backups.errors import BackupError, StoreFailed
+from systemadmin.backups.format.manifest import Part
+from systemadmin.backups.records import exclusive, tell_failure
+from systemadmin.backups.retention_rule import Candidate, Decision, Rule, decide
+from systemadmin.backups.vault import Vault, open_vault
+from systemadmin.errors import BackupFailed, BackupWorkInProgress
+from systemadmin.foundation.configuration import setting
+from systemadmin.models import Backup, User
+from systemadmin.services.installation import current_installation
 
+logger = logging.getLogger("atalaya.backups")
 
-@dataclass(frozen=True)
-class Rule:
-    """Keep everything of `days`, then the newest of each of `weeks` weeks and `months` months.
-
-    From one backup to the next, more than `longest_gap` is no evidence that time has passed:
-    the clock jumped, or no backups were made. Such a gap makes no backup older.
-    """
-
-    days: int = 7
-    weeks: int = 0
-    months: int = 0
-    floor: int = 1
-    longest_gap: timedelta = timedelta(days=2)
-
-    def __post_init__(self) -> None:
-        if min(self.days, self.weeks, self.months) < 0 or self.floor < 1:
-            raise ValueError("A retention rule keeps at least one backup and no negative spans.")
+STORED = (Backup.Status.COMPLETE, Backup.Status.DAMAGED)
+# These are gone, and show that time passed.
+GONE = (Backup.Status.EXPIRED, Backup.Status.MISSING)
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """What the rule needs to know of a backup.
-
-    `made` is its place in the order in which backups were made. One that is no longer stored is
-    not decided about, but it shows that time passed between its neighbours.
-    """
-
-    key: int
-    taken_at: datetime
-    is_good: bool
-    is_verified: bool = False
-    is_pinned: bool = False
-    is_stored: bool = True
-    made: tuple[float, int] = (0, 0)
-
-
-@dataclass(frozen=True)
-class Decision:
-    """One backup and why it stays or goes."""
-
-    key: int
-    keep: bool
-    reason: str
-
-
-def decide(candidates: Iterable[Candidate], rule: Rule) -> list[Decision]:
-    """Newest first: every stored candidate with its fate. Nothing good goes below the floor."""
-    timeline = sorted(
-        candidates, key=lambda item: (item.made, item.taken_at, item.key), reverse=True
+def retention_rule() -> Rule:
+    """The rule in force."""
+    return Rule(
+        days=setting("backups.keep_days"),
+        weeks=setting("backups.keep_weeks"),
+        months=setting("backups.keep_months"),
+        floor=setting("backups.keep_at_least"),
+        longest_gap=max(timedelta(days=2), timedelta(hours=2 * setting("backups.every_hours"))),
     )
-    ages, jumps = _ages(timeline, rule)
-    ordered = [item for item in timeline if item.is_stored]
-    good = [item for item in ordered if item.is_good]
-    kept: dict[int, str] = {}
-    for item in ordered:
-        if item.is_pinned:
-            kept.setdefault(item.key, "pinned")
-        if ages[item.key] < timedelta(days=rule.days):
-            kept.setdefault(item.key, "daily")
-    for item in _newest(good, rule.floor):
-        kept.setdefault(item.key, "floor")
-    # The newest verified one is the only backup known to restore: it outlives any rule.
-    for item in [item for item in good if item.is_verified][:1]:
-        kept.setdefault(item.key, "last verified")
-    _keep_buckets(good, kept, rule.weeks and rule.weeks + jumps, _week, "weekly")
-    _keep_buckets(good, kept, rule.months and rule.months + jumps, _month, "monthly")
-    return [Decision(item.key, item.key in kept, kept.get(item.key, "expired")) for item in ordered]
 
 
-def _ages(timeline: list[Candidate], rule: Rule) -> tuple[dict[int, timedelta], int]:
-    """The age of each candidate, and how many jumps of the clock lie within the daily ones.
+def plan_retention(
+    rule: Rule | None = None, *, vault: Vault | None = None
+) -> list[tuple[Backup, Decision]]:
+    """Every stored backup of this installation with its fate, newest first; changes nothing.
 
-    A backup of a jumped clock has a week and a month of its own: each jump adds one to keep.
+    What the rule lets go stays all the same when the storage says so: by a pin, or by a signed
+    manifest that names another maker or cannot be read.
     """
-    age, jumps = timedelta(), 0
-    ages = {item.key: age for item in timeline[:1]}
-    for newer, older in pairwise(timeline):
-        gap = newer.taken_at - older.taken_at
-        if timedelta() <= gap <= rule.longest_gap:
-            age += gap
-        elif age < timedelta(days=rule.days):
-            jumps += 1
-        ages[older.key] = age
-    return ages, jumps
+    vault = vault or open_vault()
+    own = Backup.objects.of_installation(current_installation())
+    rows = {row.pk: row for row in own.filter(status__in=[*STORED, *GONE], taken_at__isnull=False)}
+    in_use = set(Backup.objects.in_use().values_list("pk", flat=True))
+    order = _order_made(rows.values())
+    candidates = [
+        _candidate(row, order[row.pk], is_in_use=row.pk in in_use) for row in rows.values()
+    ]
+    decisions = decide(candidates, rule or retention_rule())
+    pinned = pins.found(vault.store)
+    return [
+        (rows[decision.key], _confirmed(vault, rows[decision.key], decision, pinned))
+        for decision in decisions
+    ]
 
 
-def _newest(good: list[Candidate], number: int) -> list[Candidate]:
-    """The last so many that were made, and those that state the newest moments."""
-    by_moment = sorted(good, key=lambda item: (item.taken_at, item.key), reverse=True)
-    return good[:number] + by_moment[:number]
+def _order_made(rows: Iterable[Backup]) -> dict[int, tuple[float, int]]:
+    """The order in which backups were made, whatever the clock said.
 
-
-def _keep_buckets(
-    good: list[Candidate],
-    kept: dict[int, str],
-    number: int,
-    bucket: Callable[[datetime], Hashable],
-    reason: str,
-) -> None:
-    """The newest good one of each of the last `number` buckets that hold any.
-
-    A clock that went back comes into the same week twice: then the newest of each time stays.
+    Those recorded here by their ids: each counts as made at the latest moment that it or one
+    before it states. Imported ones are placed among them by the moment that they state.
     """
-    seen: set[Hashable] = set()
-    last: Hashable = None
-    for item in good:
-        name = bucket(item.taken_at)
-        if name != last and (name in seen or len(seen) < number):
-            seen.add(name)
-            kept.setdefault(item.key, reason)
-        last = name
+    order: dict[int, tuple[float, int]] = {}
+    latest = 0.0
+    for row in sorted(rows, key=lambda row: row.pk):
+        stated = (row.taken_at or row.created_at).timestamp()
+        if row.trigger != Backup.Trigger.IMPORT:
+            latest = max(latest, stated)
+            stated = latest
+        order[row.pk] = (stated, row.pk)
+    return order
 
 
-def _week(moment: datetime) -> tuple[int, int]:
-    year, week, _ = moment.isocalendar()
-    return year, week
+def _candidate(row: Backup, made: tuple[float, int], *, is_in_use: bool) -> Candidate:
+    return Candidate(
+        key=row.pk,
+        taken_at=row.taken_at or row.created_at,
+        is_good=row.is_restorable and row.verification != Backup.Verification.FAILED,
+        is_verified=row.verification == Backup.Verification.PASSED,
+        is_pinned=row.is_pinned or is_in_use,
+        is_stored=row.status in STORED,
+        made=made,
+    )
 
 
-def _month(moment: datetime) -> tuple[int, int]:
-    return moment.year, moment.month
+def _confirmed(
+    vault: Vault, row: Backup, decision: Decision, pinned: dict[str, set[str]]
+) -> Decision:
+    """The decision as the storage allows it."""
+    if decision.keep:
+        return decision
+    if row.name in pinned:
+        return Decision(row.pk, True, "pinned in the storage")
+    try:
+        maker = vault.manifest(row.name).installation
+    except BackupError:
+        return Decision(row.pk, True, "its manifest cannot be read")
+    # Backups of the time before manifests named their maker: the row does.
+    if maker and maker != row.installation:
+        return Decision(row.pk, True, "made by another installation")
+    return decision
+
+
+def prune_backups(*, actor: User | None = None, vault: Vault | None = None) -> list[Backup]:
+    """Delete what the rule lets go; raises `BackupWorkInProgress`."""
+    vault = vault or open_vault()
+    with exclusive(vault):
+        gone = [row for row, decision in plan_retention(vault=vault) if not decision.keep]
+        for backup in gone:
+            _delete(vault, backup, actor)
+    return gone
+
+
+def prune_after_schedule() -> None:
+    """Retention after a scheduled backup; its failure raises an alert and stops nothing else."""
+    try:
+        prune_backups()
+    except BackupWorkInProgress:
+        logger.info("retention waits: other backup work is running")
+    except BackupError as error:
+        logger.exception("retention failed")
+        tell_failure("backup.retention_failed", "Old backups could not be deleted.", error)
+
+
+@transaction.atomic
+def set_pinned(*, actor: User | None, backup: Backup, pinned: bool) -> Backup:
+    """Keep a backup from being deleted, or let it go again; raises `BackupFailed`.
+
+    The pin lies in the storage, where it outlives this database and counts for every
+    installation. Each installation takes off its own only.
+    """
+    vault, uid = open_vault(), current_installation()
+    try:
+        if pinned:
+            pins.write(
+                vault.store,
+                vault.signer,
+                vault.signing_salt(),
+                backup=backup.name,
+                installation=uid,
+                now=timezone.now(),
+            )
+        else:
+            pins.remove(vault.store, backup=backup.name, installation=uid)
+    except StoreFailed as error:
+        raise BackupFailed(_("The pin could not be stored: %s") % error) from error
+    backup.is_pinned = pinned
+    backup.save(update_fields=["is_pinned", "updated_at"])
+    action = "systemadmin.backup.pinned" if pinned else "systemadmin.backup.unpinned"
+    audit.record(action, actor=actor, target=backup)
+    return backup
+
+
+def _delete(vault: Vault, backup: Backup, actor: User | None) -> None:
+    """Files first, then the row: a crash between leaves a row without files, which the next
+    comparison with the storage finds; never a file that nobody knows of."""
+    parts = [Part(sha256="", sealed=False, compressed=False, **part) for part in backup.parts]
+    vault.store.delete(backup.name, parts)
+    with transaction.atomic():
+        backup.status = Backup.Status.EXPIRED
+        backup.save()
+        audit.record("systemadmin.backup.expired", actor=actor, target=backup)

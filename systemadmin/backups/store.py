@@ -15,10 +15,10 @@ from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
 
-from systemadmin.backups import manifest as manifests
 from systemadmin.backups.errors import ManifestInvalid, StoreFailed, StreamDamaged
-from systemadmin.backups.manifest import NAME, SUFFIX, Manifest, Part
-from systemadmin.backups.stream import FileSink, sha256_of
+from systemadmin.backups.format import manifest as manifests
+from systemadmin.backups.format.manifest import NAME, SUFFIX, Manifest, Part
+from systemadmin.backups.format.stream import FileSink, sha256_of
 
 PARTIAL = ".partial"
 

@@ -12,13 +12,13 @@ from django.conf import settings
 from django.core.files.storage import Storage, storages
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from systemadmin.backups.engine import Engine
+from systemadmin.backups.engines.base import Engine
+from systemadmin.backups.engines.postgres.engine import PostgresEngine
+from systemadmin.backups.engines.process import Limits
+from systemadmin.backups.engines.sqlite import SqliteEngine
 from systemadmin.backups.errors import IncompatibleBackup
-from systemadmin.backups.keys import SALT_BYTES
-from systemadmin.backups.manifest import Manifest, Signer, load, salt_of
-from systemadmin.backups.postgres import PostgresEngine
-from systemadmin.backups.process import Limits
-from systemadmin.backups.sqlite import SqliteEngine
+from systemadmin.backups.format.keys import SALT_BYTES
+from systemadmin.backups.format.manifest import Manifest, Signer, load, salt_of
 from systemadmin.backups.store import Store, work_dir
 
 PREFIX = "atalaya-"

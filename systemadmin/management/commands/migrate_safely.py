@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from systemadmin.backups.upgrade import migrate_safely
 from systemadmin.foundation.errors import DomainError
-from systemadmin.services.backups.upgrade import migrate_safely
 
 
 class Command(BaseCommand):

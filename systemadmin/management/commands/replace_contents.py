@@ -8,10 +8,10 @@ import psycopg
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError
 
+from systemadmin.backups.engines.process import end_with_parent
 from systemadmin.backups.errors import BackupError
-from systemadmin.backups.manifest import unpack
-from systemadmin.backups.process import end_with_parent
-from systemadmin.services.backups.replacing import replace_contents
+from systemadmin.backups.format.manifest import unpack
+from systemadmin.backups.restore.in_place import replace_contents
 
 
 class Command(BaseCommand):

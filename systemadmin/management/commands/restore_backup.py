@@ -7,12 +7,12 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from systemadmin.backups.errors import BackupError
+from systemadmin.backups.restore.without_database import rescue
 from systemadmin.backups.vault import open_vault
 from systemadmin.foundation.errors import DomainError, InvalidInput
 from systemadmin.foundation.parsing import is_whole_number
 from systemadmin.models import Backup
 from systemadmin.services.backups import import_backups, restore_backup
-from systemadmin.services.backups.rescuing import rescue
 from systemadmin.services.installation import current_installation
 
 

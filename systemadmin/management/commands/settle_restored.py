@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from systemadmin.services.backups.settling import settle_here
+from systemadmin.backups.restore.post_restore import settle_here
 
 
 class Command(BaseCommand):

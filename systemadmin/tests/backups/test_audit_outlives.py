@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from systemadmin import audit
 from systemadmin.audit_guard import missing_guards
+from systemadmin.backups.records import drop_connections
 from systemadmin.models import AuditEntry, AuditStatement, AuditVerification
 from systemadmin.services import audit_heads
 from systemadmin.services.audit_chain import seal_audit_trail
@@ -14,7 +15,6 @@ from systemadmin.services.audit_retention import retire_audit_entries
 from systemadmin.services.audit_runs import verify_now
 from systemadmin.services.audit_verification import verify_audit_trail
 from systemadmin.services.backups import create_backup, restore_backup
-from systemadmin.services.backups.records import drop_connections
 
 pytestmark = pytest.mark.slow
 

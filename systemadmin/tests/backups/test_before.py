@@ -52,7 +52,7 @@ def test_no_backup_no_retirement(past_retention, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("systemadmin.services.backups.making.create", full)
+    monkeypatch.setattr("systemadmin.backups.create.create", full)
     before = AuditEntry.objects.filter(action="systemadmin.test.act").count()
     with pytest.raises(BackupFailed):
         retire_audit_entries()

@@ -19,15 +19,16 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
-from systemadmin.backups import manifest as manifests
-from systemadmin.backups.create import Wish, create
+from systemadmin.backups import records
+from systemadmin.backups.contents import Wish, create
 from systemadmin.backups.errors import (
     BackupError,
     IncompatibleBackup,
     StreamDamaged,
 )
-from systemadmin.backups.manifest import SUFFIX
-from systemadmin.backups.restore import check_compatible
+from systemadmin.backups.format import manifest as manifests
+from systemadmin.backups.format.manifest import SUFFIX
+from systemadmin.backups.restore.steps import check_compatible
 from systemadmin.backups.vault import new_name, open_vault
 from systemadmin.errors import (
     BackupFailed,
@@ -49,7 +50,6 @@ from systemadmin.services.backups import (
     plan_retention,
     prune_backups,
     reap_interrupted,
-    records,
     request_backup,
     request_restore,
     restore_backup,
@@ -330,7 +330,7 @@ def partials(folder):
 def test_kill_in_the_middle_of_a_backup(own_database, own_place, much, stored):
     good = create_backup()
     before = stored()
-    child = own_database.stuck("systemadmin.backups.stream.Sealer._seal", "dbbackup")
+    child = own_database.stuck("systemadmin.backups.format.stream.Sealer._seal", "dbbackup")
     wait_for(lambda: partials(own_place))
     kill(child)
     assert stored() == before, "nothing half made has a name"
@@ -348,17 +348,17 @@ def test_kill_in_the_middle_of_a_backup(own_database, own_place, much, stored):
 
 # Where the process stands still until it is killed; settling takes long enough by itself.
 STEPS = {
-    "safety_backup": "systemadmin.backups.stream.Sealer._seal",
-    "loading": "systemadmin.backups.restore.differences",
-    "settling": "systemadmin.backups.restore.prove",
-    "swapping": "systemadmin.backups.carry.carry",
+    "safety_backup": "systemadmin.backups.format.stream.Sealer._seal",
+    "loading": "systemadmin.backups.restore.steps.differences",
+    "settling": "systemadmin.backups.restore.steps.prove",
+    "swapping": "systemadmin.backups.restore.preserved_rows.carry",
     "prepared": "",
 }
 # With every property set on the new database; the trial before the restore goes through.
 PREPARED = """
 import time
 from django.core.management import call_command
-from systemadmin.backups import postgres_swap
+from systemadmin.backups.engines.postgres import swap as postgres_swap
 through = postgres_swap.prepare
 def stop(engine, scratch):
     said = through(engine, scratch)
@@ -410,7 +410,7 @@ def test_killed_after_the_swap_it_is_finished_by_a_command(own_database, people)
     private.delete("one.txt")
     restore = ("restore_backup", backup.name, "--confirm", own_database.typed)
     connection.close()
-    child = own_database.stuck("systemadmin.services.backups.restoring.swap_in", *restore)
+    child = own_database.stuck("systemadmin.backups.restore.live_database.swap_in", *restore)
     wait_for(lambda: step_of_restore(own_database) == "swapped")
     kill(child)
 

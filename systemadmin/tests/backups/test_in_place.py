@@ -14,9 +14,10 @@ from django.db import connection
 from psycopg import sql
 
 from systemadmin import audit
-from systemadmin.backups import in_place, postgres_in_place
+from systemadmin.backups.engines.postgres import in_place as postgres_in_place
+from systemadmin.backups.engines.postgres.engine import PostgresEngine
 from systemadmin.backups.errors import BackupError
-from systemadmin.backups.postgres import PostgresEngine
+from systemadmin.backups.restore import in_place_process as in_place
 from systemadmin.backups.vault import open_vault
 from systemadmin.foundation.hard_maintenance import hard_state
 from systemadmin.foundation.integrity import find_problems
@@ -48,11 +49,11 @@ ODD = "tab\t quote' back\\slash\\. nul-like\\N ünï\ncöde;\nCOPY x FROM stdin;
 # The child of a restore, standing still with everything loaded and nothing committed.
 HALF_DONE = """
 import sys, time
-from systemadmin.backups import postgres_in_place as in_place
-from systemadmin.backups.dump_file import plain_file
-from systemadmin.backups.restore import database_part, opened
+from systemadmin.backups.engines.postgres import in_place
+from systemadmin.backups.engines.postgres.dump_file import plain_file
+from systemadmin.backups.restore.steps import database_part, opened
 from systemadmin.backups.vault import open_vault
-from systemadmin.services.backups import replacing
+from systemadmin.backups.restore import in_place as replacing
 
 def stand_still(**options):
     print("loaded", flush=True)

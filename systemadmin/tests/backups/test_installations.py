@@ -12,6 +12,7 @@ from django.core.files.storage import storages
 from django.utils import timezone
 
 from systemadmin.backups import pins
+from systemadmin.backups.restore.without_database import rescue
 from systemadmin.backups.vault import open_vault
 from systemadmin.errors import BackupFailed, RestoreOfAnotherInstallation
 from systemadmin.models import AuditEntry, Backup, Restore, User
@@ -26,7 +27,6 @@ from systemadmin.services.backups import (
     set_pinned,
     tend_backups,
 )
-from systemadmin.services.backups.rescuing import rescue
 from systemadmin.services.installation import (
     current_installation,
     known_here,

@@ -3,9 +3,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from systemadmin.backups import manifest
 from systemadmin.backups.errors import ManifestInvalid
-from systemadmin.backups.manifest import Manifest, Part, Signer, Table
+from systemadmin.backups.format import manifest
+from systemadmin.backups.format.manifest import Manifest, Part, Signer, Table
 
 SALT = b"s" * 16
 SIGNER = Signer(passphrase="open sesame", secret="django")

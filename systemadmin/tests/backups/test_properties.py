@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from systemadmin import audit
-from systemadmin.backups import postgres_properties, postgres_swap
+from systemadmin.backups.engines.postgres import stored_properties as postgres_properties
+from systemadmin.backups.engines.postgres import swap as postgres_swap
+from systemadmin.backups.engines.postgres.engine import PostgresEngine
+from systemadmin.backups.engines.postgres.properties import Grant, Setting, split_list
 from systemadmin.backups.errors import BackupError, PropertiesNotSet
-from systemadmin.backups.postgres import PostgresEngine
-from systemadmin.backups.properties import Grant, Setting, split_list
+from systemadmin.backups.restore.without_database import rescue
 from systemadmin.backups.vault import open_vault
 from systemadmin.foundation.queue import drain
 from systemadmin.models import AuditEntry, Backup, Restore, User
 from systemadmin.services.backups import create_backup, request_restore, restore_backup
-from systemadmin.services.backups.rescuing import rescue
 
 postgres_only = pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL only")
 
@@ -218,7 +219,7 @@ class AppRole:
             session.execute(
                 sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(database.name), role)
             )
-            from systemadmin.backups import postgres_in_place
+            from systemadmin.backups.engines.postgres import in_place as postgres_in_place
 
             for kind, item, _owned in postgres_in_place._objects(session):
                 session.execute(
@@ -383,7 +384,7 @@ def test_large_objects_do_not_end_the_one_transaction_of_a_restore_in_place(
         session.execute("SELECT lo_put(777, 0, 'new'::bytea)")
         session.execute("INSERT INTO systemadmin_systemconfig VALUES ('x', '1', now())")
     monkeypatch.setattr(
-        "systemadmin.backups.in_place.pack",
+        "systemadmin.backups.restore.in_place_process.pack",
         lambda manifest: open_vault_pack(manifest).replace('"rows": 5}', '"rows": 6}'),
     )
     with pytest.raises(BackupError, match="not what was dumped"):
@@ -395,7 +396,7 @@ def test_large_objects_do_not_end_the_one_transaction_of_a_restore_in_place(
 
 
 def open_vault_pack(manifest):
-    from systemadmin.backups.manifest import pack
+    from systemadmin.backups.format.manifest import pack
 
     return pack(manifest)
 

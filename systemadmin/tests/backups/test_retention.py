@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from systemadmin.backups.retention import Candidate, Rule, decide
+from systemadmin.backups.retention_rule import Candidate, Rule, decide
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

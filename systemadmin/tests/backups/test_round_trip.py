@@ -13,7 +13,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from systemadmin import audit
-from systemadmin.backups.restore import load_proven
+from systemadmin.backups.restore.steps import load_proven
 from systemadmin.backups.vault import open_vault
 from systemadmin.foundation.hard_maintenance import database_replaced_at, hard_state
 from systemadmin.foundation.integrity import find_problems

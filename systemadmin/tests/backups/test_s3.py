@@ -5,7 +5,8 @@ from importlib import import_module
 import pytest
 from django.core.files.storage import storages
 
-from systemadmin.backups.manifest import SUFFIX
+from systemadmin.backups.downloads import download
+from systemadmin.backups.format.manifest import SUFFIX
 from systemadmin.backups.vault import open_vault
 from systemadmin.errors import BackupFailed, BackupNotRestorable
 from systemadmin.models import Backup, User
@@ -16,7 +17,6 @@ from systemadmin.services.backups import (
     restore_backup,
     verify_backup,
 )
-from systemadmin.services.backups.handing import download
 from systemadmin.tests.backups.factories import grow_old
 
 pytestmark = pytest.mark.slow

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from systemadmin.backups import keys, stream
 from systemadmin.backups.errors import StreamDamaged, WrongPassphrase
+from systemadmin.backups.format import keys, stream
 
 SALT = b"s" * 16
 HEADER = stream.HEADER.size + stream.KEY_CHECK_BYTES
@@ -193,7 +193,7 @@ def test_it_opens_without_django(tmp_path):
     path = tmp_path / "sealed"
     path.write_bytes(FLIPPED)
     done = subprocess.run(
-        [sys.executable, "-m", "systemadmin.backups.stream", str(path)],
+        [sys.executable, "-m", "systemadmin.backups.format.stream", str(path)],
         env={**os.environ, "BACKUP_PASSPHRASE": "open sesame", "DJANGO_SETTINGS_MODULE": "none"},
         capture_output=True,
         timeout=60,

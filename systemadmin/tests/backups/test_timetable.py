@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from systemadmin.services.backups.tending import outlook
+from systemadmin.backups.schedule import outlook
 from systemadmin.tests.backups.factories import BackupFactory
 
 pytestmark = pytest.mark.django_db

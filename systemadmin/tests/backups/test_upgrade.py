@@ -16,11 +16,11 @@ from django.db.migrations.executor import MigrationExecutor
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from systemadmin.backups import upgrade
+from systemadmin.backups.catalogue import import_backups
+from systemadmin.backups.records import drop_connections
 from systemadmin.backups.vault import open_vault
 from systemadmin.models import AuditEntry, Backup, User
-from systemadmin.services.backups import upgrade
-from systemadmin.services.backups.importing import import_backups
-from systemadmin.services.backups.records import drop_connections
 from systemadmin.services.installation import current_installation
 from systemadmin.tests.backups.conftest import OwnDatabase, _new_database, _use
 
@@ -175,7 +175,7 @@ def test_an_empty_database_needs_no_backup(own_place, tmp_path):
     database = f"sqlite:///{tmp_path / 'empty.sqlite3'}"
     environment = {"DATABASE_URL": database, "VAR_DIR": own_place, "DJANGO_DEBUG": "1"}
     script = (
-        "from systemadmin.services.backups import upgrade\n"
+        "from systemadmin.backups import upgrade\n"
         "upgrade.call_command = lambda *args, **options: None\n"
         "assert upgrade.migrate_safely(report=lambda line: 1 / 0) > 50"
     )

@@ -1,0 +1,38 @@
+"""Handing a stored backup out, on the record."""
+
+from django.http import FileResponse
+
+from systemadmin import audit
+from systemadmin.backups.errors import BackupError
+from systemadmin.backups.restore.steps import database_part
+from systemadmin.backups.vault import open_vault
+from systemadmin.errors import BackupNotRestorable
+from systemadmin.foundation.errors import NotFound
+from systemadmin.foundation.files import private_response
+from systemadmin.models import Backup, User
+
+
+def get_backup(backup_id: int) -> Backup:
+    """The backup of that id; raises `NotFound`."""
+    backup = Backup.objects.filter(pk=backup_id).first()
+    if backup is None:
+        raise NotFound
+    return backup
+
+
+def download(*, actor: User | None, backup: Backup) -> FileResponse:
+    """The stored database file as it lies there; raises `BackupNotRestorable`."""
+    if not backup.is_restorable:
+        raise BackupNotRestorable
+    vault = open_vault()
+    try:
+        part = database_part(vault.manifest(backup.name))
+        file = vault.store.open_for_download(part.name)
+    except BackupError as error:
+        raise BackupNotRestorable(str(error), code=error.code) from error
+    audit.record("systemadmin.backup.downloaded", actor=actor, target=backup)
+    response = private_response(file, name=part.name)
+    # The safe name turns the dots of ".pgdump.sealed" into underscores; ours has been checked.
+    response["Content-Disposition"] = f'attachment; filename="{part.name}"'
+    response["Content-Length"] = str(part.size)
+    return response

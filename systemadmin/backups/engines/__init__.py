@@ -1,0 +1,1 @@
+"""The database engines: dump, load into a scratch database, swap it in."""

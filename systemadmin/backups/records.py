@@ -1,0 +1,142 @@
+"""What all backup services share: the lock, the rows' beginnings and ends, the notices."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection, connections, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from systemadmin import audit
+from systemadmin.backups.errors import BackupError
+from systemadmin.backups.format.manifest import Manifest
+from systemadmin.backups.vault import Vault
+from systemadmin.errors import BackupWorkInProgress
+from systemadmin.foundation.configuration import forget_stored_values
+from systemadmin.models import Backup, Restore, User
+from systemadmin.models.backups import RecordedWork
+from systemadmin.services.alerts import raise_alert, resolve_alert
+
+LOCK_WAIT_SECONDS = 5.0
+
+
+def app_version() -> str:
+    """The version of the application as its API states it."""
+    return str(settings.SPECTACULAR_SETTINGS["VERSION"])
+
+
+def name_of(actor: User | None) -> str:
+    return actor.get_username() if actor is not None else ""
+
+
+def refuse_inside_transaction() -> None:
+    """A dump inside a transaction waits for that transaction's own locks, or misses its rows."""
+    if connection.in_atomic_block:
+        raise RuntimeError("Backup work must not run inside a transaction: queue it instead.")
+
+
+def drop_connections() -> None:
+    """Close every session of this process, pooled ones too: a swap ends them anyway, and they
+    would fail at some later query."""
+    connections.close_all()
+    for database in connections.all(initialized_only=True):
+        if hasattr(database, "close_pool"):
+            database.close_pool()
+
+
+@contextmanager
+def exclusive(vault: Vault) -> Iterator[None]:
+    """Hold the lock of all backup work; raises BackupWorkInProgress."""
+    with vault.engine.lock(timeout=LOCK_WAIT_SECONDS) as got:
+        if not got:
+            raise BackupWorkInProgress
+        yield
+
+
+def begin(work: RecordedWork, status: str) -> None:
+    work.status, work.started_at, work.error, work.error_code = status, timezone.now(), "", ""
+    work.save()
+
+
+def end(work: RecordedWork, status: str, error: BaseException | None = None) -> None:
+    """Store how it ended; the text of an unknown error may hold anything, so only its type."""
+    work.status, work.finished_at = status, timezone.now()
+    if error is not None:
+        work.error_code = getattr(error, "code", "") or type(error).__name__
+        work.error = describe(error)
+    work.save()
+
+
+def describe(error: BaseException) -> str:
+    """The sentence for people; connection strings hide in the texts of drivers."""
+    if isinstance(error, BackupError):
+        return str(error)
+    return str(getattr(error, "detail", "")) or type(error).__name__
+
+
+def fill(backup: Backup, manifest: Manifest) -> None:
+    """Copy what the manifest says into the row; the caller saves."""
+    database = manifest.part("database")
+    backup.taken_at = manifest.taken_at
+    backup.size = manifest.size
+    backup.sha256 = database.sha256 if database else ""
+    backup.is_sealed = any(part.sealed for part in manifest.parts)
+    backup.engine, backup.engine_version = manifest.engine, manifest.engine_version
+    backup.database, backup.app_version = manifest.database, manifest.app_version
+    backup.migrations = manifest.migrations
+    backup.tables = {name: table.rows for name, table in manifest.tables.items()}
+    backup.rows = manifest.rows
+    backup.media_files = manifest.media_files
+    backup.installation = manifest.installation or backup.installation
+    backup.installation_name = manifest.installation_name or backup.installation_name
+    backup.parts = [
+        {"kind": part.kind, "name": part.name, "size": part.size} for part in manifest.parts
+    ]
+
+
+@transaction.atomic
+def tell_failure(rule: str, summary: str, error: BaseException, key: str = "") -> None:
+    """Raise the critical alert of a rule."""
+    raise_alert(rule=rule, severity="critical", summary=summary, detail=describe(error), key=key)
+
+
+@transaction.atomic
+def tell_success(rule: str, failure_rule: str, summary: str, key: str, **details: Any) -> None:
+    """Tell that it went well, once, and close what told of failures before."""
+    resolve_alert(rule=failure_rule)
+    detail = "\n".join(f"{name}: {value}" for name, value in details.items())
+    raise_alert(rule=rule, severity="info", summary=summary, detail=detail, key=key)
+    # Good news needs nobody: it must not stay on the list of what is open.
+    resolve_alert(rule=rule, key=key)
+
+
+def forget_copies() -> None:
+    """Drop what processes remember of the replaced database."""
+    forget_stored_values()
+    # Without its cache the application works more slowly; the restore has been done all the same.
+    with suppress(Exception):
+        cache.clear()
+
+
+@transaction.atomic
+def record_done(restore: Restore) -> None:
+    """Store that a restore has been done, in the row, the audit trail and the alerts."""
+    restore.step = "finished"
+    end(restore, Restore.Status.DONE)
+    audit.record(
+        "systemadmin.restore.done",
+        actor=restore.actor,
+        target=restore.backup,
+        metadata={"method": restore.method, "closed_seconds": restore.closed_seconds},
+    )
+    tell_success(
+        "restore.done",
+        "restore.failed",
+        _("The database was restored from %s.") % restore.backup.name,
+        str(restore.pk),
+        closed_seconds=restore.closed_seconds,
+        warnings="; ".join(restore.warnings),
+    )

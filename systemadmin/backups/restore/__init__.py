@@ -1,0 +1,1 @@
+"""Restores: of the live database, in place, and without a database."""

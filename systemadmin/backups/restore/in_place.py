@@ -1,0 +1,47 @@
+"""In the child process: the live database's contents replaced in one transaction."""
+
+from typing import IO
+
+from django.db import connection, transaction
+
+from systemadmin.backups.engines.postgres import in_place
+from systemadmin.backups.engines.postgres import stored_properties as postgres_properties
+from systemadmin.backups.engines.postgres.engine import PostgresEngine
+from systemadmin.backups.errors import ContentMismatch, DatabaseBusy, PropertiesNotSet
+from systemadmin.backups.format.manifest import Manifest
+from systemadmin.backups.restore.post_restore import settle_here
+from systemadmin.backups.restore.preserved_rows import Side, carry_tables
+from systemadmin.backups.restore.preserved_tables import CARRIED, mark_done
+from systemadmin.backups.vault import open_vault
+
+
+def replace_contents(manifest: Manifest, dump: IO[bytes], restore_id: int) -> list[str]:
+    """Empty, load, compare, migrate, check, carry over and mark: all of it, or nothing.
+
+    Gives back warnings. Raises `BackupError`; every database error, a killed process and a lost
+    connection undo everything too.
+    """
+    engine = open_vault().engine
+    if not isinstance(engine, PostgresEngine):
+        raise DatabaseBusy("Only PostgreSQL is restored in place.")
+    with transaction.atomic():
+        raw = connection.connection
+        before = postgres_properties.read(raw, engine.database)
+        if reason := in_place.why_not(raw):
+            raise DatabaseBusy(reason)
+        # What waits for the end of the transaction would forbid the migrations' ALTER TABLE.
+        raw.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        in_place.lock_everything(engine, raw)
+        kept = in_place.keep(raw, [item.table for item in CARRIED])
+        in_place.empty(raw)
+        warnings = in_place.fill(engine, raw, dump, manifest)
+        settled = settle_here(purge=True)
+        if settled.problems:
+            raise ContentMismatch("; ".join(settled.problems[:10]))
+        in_place.check_kept(raw, kept)
+        carried = carry_tables(Side(raw, in_place.KEPT), Side(raw), CARRIED)
+        warnings = [*warnings, *settled.warnings, *carried]
+        mark_done(raw, restore_id, method="in_place", warnings=warnings)
+        if postgres_properties.read(raw, engine.database) != before:
+            raise PropertiesNotSet("The load changed a property of the database itself.")
+    return warnings

@@ -1,0 +1,175 @@
+"""Restoring: load into a scratch, prove it equal to the manifest, settle it, then swap."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db.migrations.loader import MigrationLoader
+
+from systemadmin.backups.engines import process
+from systemadmin.backups.engines.base import Scratch, Swap
+from systemadmin.backups.errors import ContentMismatch, IncompatibleBackup, ManifestInvalid
+from systemadmin.backups.format import media
+from systemadmin.backups.format.fingerprint import differences
+from systemadmin.backups.format.manifest import Manifest, Part
+from systemadmin.backups.format.stream import reader
+from systemadmin.backups.restore import preserved_rows as carry
+from systemadmin.backups.vault import Vault
+
+SETTLE_SECONDS = 3600
+CHECK_SECONDS = 3600
+
+
+@dataclass
+class Findings:
+    """What a restore or a verification learned."""
+
+    warnings: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    load_seconds: float = 0.0
+
+
+def check_compatible(vault: Vault, manifest: Manifest) -> None:
+    """Refuse another engine, and a backup of a newer application than this one."""
+    if manifest.engine != vault.engine.name:
+        raise IncompatibleBackup(
+            f"The backup is of {manifest.engine}, this database is {vault.engine.name}."
+        )
+    unknown = unknown_migrations(manifest)
+    if unknown:
+        raise IncompatibleBackup(
+            f"The backup is of a newer application: {', '.join(unknown[:5])} and so on are "
+            "unknown here. Deploy that version first."
+        )
+
+
+def unknown_migrations(manifest: Manifest) -> list[str]:
+    """Migrations applied in the backup that this code has no file of."""
+    known = {f"{app}.{name}" for app, name in MigrationLoader(None).disk_migrations}
+    known |= {
+        f"{app}.{name}"
+        for migration in MigrationLoader(None, replace_migrations=False).disk_migrations.values()
+        for app, name in migration.replaces
+    }
+    return [name for name in manifest.migrations if name not in known]
+
+
+def database_part(manifest: Manifest) -> Part:
+    part = manifest.part("database")
+    if part is None:
+        raise ManifestInvalid(f"{manifest.name} holds no database.")
+    return part
+
+
+@contextmanager
+def opened(vault: Vault, part: Part) -> Iterator[Iterator[bytes]]:
+    """What a stored file held before it was compressed and sealed; its SHA-256 is checked first."""
+    vault.store.check(part)
+    with vault.store.open(part.name) as file:
+        yield reader(
+            file, passphrase=vault.passphrase, sealed=part.sealed, compressed=part.compressed
+        )
+
+
+def load_proven(vault: Vault, manifest: Manifest, scratch: Scratch) -> Findings:
+    """Fill the scratch from the stored dump; ContentMismatch unless it equals the manifest."""
+    part, started = database_part(manifest), time.monotonic()
+    with opened(vault, part) as chunks:
+        warnings = vault.engine.load(scratch, chunks, manifest)
+    same_major = manifest.engine_version.split(".")[0] == vault.engine.version().split(".")[0]
+    if not same_major:
+        warnings.append("another major version of the server: only row counts were compared")
+    found = differences(manifest.tables, vault.engine.tables(scratch), checksums=same_major)
+    if found:
+        raise ContentMismatch("The restored copy is not what was dumped: " + "; ".join(found[:10]))
+    return Findings(warnings=warnings, load_seconds=time.monotonic() - started)
+
+
+def settle(scratch: Scratch, *, purge: bool) -> Findings:
+    """In a process of its own that takes the scratch for its database: migrate, purge, check.
+
+    A process, because models, signals and checks of every app use the default connection.
+    """
+    command = [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), "settle_restored"]
+    command += ["--scratch"] + (["--purge"] if purge else [])
+    answer = process.run(
+        command,
+        env={**environment(), "DATABASE_URL": scratch.url},
+        limits=process.Limits(total=SETTLE_SECONDS),
+    )
+    said = json.loads(answer.splitlines()[-1])
+    return Findings(warnings=said["warnings"], problems=said["problems"])
+
+
+def environment() -> dict[str, str]:
+    """What the child must share with us even where settings did not come from the environment."""
+    return {
+        "DJANGO_SECRET_KEY": settings.SECRET_KEY,
+        "DJANGO_SECRET_KEY_FALLBACKS": ",".join(settings.SECRET_KEY_FALLBACKS),
+        "AUDIT_KEYS": ",".join(settings.AUDIT_KEYS),
+        "DJANGO_DEBUG": "1" if settings.DEBUG else "",
+        "VAR_DIR": str(settings.VAR_DIR),
+        "PYTHONPATH": os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH")])),
+    }
+
+
+def swap_in(
+    vault: Vault,
+    scratch: Scratch,
+    manifest: Manifest,
+    tables: Sequence[carry.Carried],
+    commit_mark: Callable[[Any, list[str]], None],
+) -> tuple[Swap, list[str]]:
+    """Carry over what must survive, mark the restore as done in the copy, and swap.
+
+    The mark lies in the database that is swapped in, so it is true exactly when the swap
+    has happened, whatever dies when.
+    """
+    warnings = ["there was no live database to carry records over from"]
+    if vault.engine.exists():
+        with vault.engine.connect() as live, vault.engine.connect(scratch) as restored:
+            warnings = carry.carry(live, restored, tables)
+            commit_mark(restored, warnings)
+    swap = vault.engine.swap(scratch, manifest)
+    return swap, [*warnings, *swap.warnings]
+
+
+def restore_media(vault: Vault, manifest: Manifest) -> int:
+    """Put back files that are missing or differ; gives back how many."""
+    part = manifest.part("media")
+    if part is None or not vault.media:
+        return 0
+    with opened(vault, part) as chunks:
+        return media.load(vault.media, chunks)
+
+
+def check_media(vault: Vault, manifest: Manifest) -> list[str]:
+    """Read the archive of files to its end; gives back problems."""
+    part = manifest.part("media")
+    if part is None:
+        return []
+    with opened(vault, part) as chunks:
+        found = sum(1 for _ in media.members(chunks))
+    if found != manifest.media_files:
+        return [f"the archive holds {found} files instead of {manifest.media_files}"]
+    return []
+
+
+def prove(vault: Vault, manifest: Manifest) -> Findings:
+    """Verification: a whole restore into a scratch database that is dropped afterwards."""
+    check_compatible(vault, manifest)
+    with vault.engine.scratch("verify") as scratch:
+        findings = load_proven(vault, manifest, scratch)
+        settled = settle(scratch, purge=False)
+    findings.warnings += settled.warnings
+    findings.problems += settled.problems + check_media(vault, manifest)
+    return findings

@@ -1,0 +1,43 @@
+"""The public face of backups: create, verify, restore, prune, import, and run the schedule."""
+
+from systemadmin.backups.catalogue import import_backups
+from systemadmin.backups.create import (
+    backup_before,
+    backup_since,
+    create_backup,
+    request_backup,
+    run_backup,
+)
+from systemadmin.backups.downloads import download, get_backup
+from systemadmin.backups.interrupted import reap_interrupted
+from systemadmin.backups.restore.live_database import request_restore, restore_backup, run_restore
+from systemadmin.backups.retention import plan_retention, prune_backups, set_pinned
+from systemadmin.backups.schedule import outlook, tend_backups
+from systemadmin.backups.verification import (
+    request_verification,
+    run_verification,
+    verify_backup,
+)
+
+__all__ = [
+    "backup_before",
+    "backup_since",
+    "create_backup",
+    "download",
+    "get_backup",
+    "import_backups",
+    "outlook",
+    "plan_retention",
+    "prune_backups",
+    "reap_interrupted",
+    "request_backup",
+    "request_restore",
+    "request_verification",
+    "restore_backup",
+    "run_backup",
+    "run_restore",
+    "run_verification",
+    "set_pinned",
+    "tend_backups",
+    "verify_backup",
+]
