@@ -393,7 +393,7 @@ def services_with_an_actor():
 
 def is_listed(path):
     parts = path.split(".")
-    return any(".".join(parts[:end]) in OTHER_SERVICES for end in range(3, len(parts) + 1))
+    return any(".".join(parts[:end]) in OTHER_SERVICES for end in range(2, len(parts) + 1))
 
 
 def test_every_service_with_an_actor_is_a_decision_or_is_listed_as_none():
