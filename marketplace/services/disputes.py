@@ -18,7 +18,7 @@ from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import InvalidInput, RuleViolation
-from systemadmin.foundation.files import safe_name, validate_upload
+from systemadmin.foundation.files import accept_upload, safe_name
 from systemadmin.foundation.readable_text import is_visible
 from systemadmin.models import User
 from systemadmin.services.duties import decides
@@ -78,7 +78,7 @@ def add_dispute_message(
         raise InvalidInput("body", _("Write something or attach a file."), code="required")
     message = DisputeMessage(dispute=dispute, author=actor, body=body, is_internal=is_internal)
     if evidence is not None:
-        kind = validate_upload(
+        evidence, kind = accept_upload(
             evidence, max_bytes=EVIDENCE_BYTES, allowed=EVIDENCE_TYPES, field="evidence"
         )
         message.evidence_type = kind

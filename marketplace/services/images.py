@@ -9,7 +9,7 @@ from marketplace.models import Product, ProductImage
 from marketplace.services.products import update_product
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import NotFound
-from systemadmin.foundation.files import safe_name, validate_upload
+from systemadmin.foundation.files import accept_upload, safe_name
 from systemadmin.models import User
 
 IMAGE_TYPES = {"image/png", "image/jpeg", "image/webp"}
@@ -21,7 +21,7 @@ def add_image(
     *, actor: User, product: Product, file: Any, expected_version: int | None = None
 ) -> Product:
     """Add an uploaded picture at the end of a product's images; of a live one it is reviewed."""
-    kind = validate_upload(file, max_bytes=IMAGE_BYTES, allowed=IMAGE_TYPES)
+    file, kind = accept_upload(file, max_bytes=IMAGE_BYTES, allowed=IMAGE_TYPES)
     product = lock_row(Product.objects.all(), pk=product.pk, expected_version=expected_version)
     revision = product.revisions.open().first()
     # A second picture joins the first in the same edit; from the live list it would replace it.

@@ -7,9 +7,10 @@ from marketplace.models import Order
 from marketplace.tests import factories
 from systemadmin.foundation.testing import assert_constant_queries, problem
 from systemadmin.tests.factories import UserFactory
+from systemadmin.tests.pictures import png
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
-PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 32
+PNG = png()
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ from marketplace.services.ledger import seller_balances
 from marketplace.tests import factories
 from systemadmin.foundation.errors import InvalidInput, RuleViolation
 from systemadmin.tests.factories import UserFactory
+from systemadmin.tests.pictures import png
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
-PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 32
+PNG = png()
 
 
 @pytest.fixture(autouse=True)

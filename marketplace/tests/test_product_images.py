@@ -8,9 +8,10 @@ from marketplace.models import Product, ProductImage
 from marketplace.tests import factories
 from systemadmin.foundation.testing import problem
 from systemadmin.tests.factories import UserFactory
+from systemadmin.tests.pictures import png
 
 pytestmark = pytest.mark.django_db
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
+PNG = png()
 
 
 def picture(name="photo.png", content=PNG):

@@ -86,7 +86,7 @@ def erase_member(
         actor=actor,
     )
     erased = 0
-    while count := _erase_chunk(user):
+    while count := erase_chunk(user):
         erased += count
     with transaction.atomic():
         Block.objects.filter(blocker=user).delete()
@@ -107,7 +107,8 @@ def erase_member(
 
 
 @transaction.atomic
-def _erase_chunk(user: User) -> int:
+def erase_chunk(user: User) -> int:
+    """Erase the newest thousand messages that a member wrote; return how many those were."""
     written = Message.objects.filter(sender=user, erased_at__isnull=True)
     chunk = list(written.select_related("conversation").order_by("-created_at")[:_CHUNK])
     if chunk:

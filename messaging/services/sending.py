@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.core.files.base import File
 from django.core.files.uploadedfile import UploadedFile
 from django.db import connection, transaction
 from django.db.models import Case, F, Value, When
@@ -34,7 +35,7 @@ from messaging.services.wake import CHANNEL, wake, wake_method
 from systemadmin import audit
 from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import InvalidInput
-from systemadmin.foundation.files import safe_name, validate_upload
+from systemadmin.foundation.files import accept_upload, safe_name
 from systemadmin.models import User
 
 ATTACHMENT_TYPES = {
@@ -294,7 +295,7 @@ def _lock_conversation(sender_id: int, recipient_id: int, now: datetime) -> Conv
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    upload: UploadedFile
+    upload: File
     content_type: str
     sha256: str
 
@@ -311,17 +312,17 @@ class _File:
 def _checked_file(upload: UploadedFile | None) -> _File | None:
     if upload is None:
         return None
-    content_type = validate_upload(
+    file, content_type = accept_upload(
         upload,
         max_bytes=setting("messaging.attachment_max_mb") * 1024 * 1024,
         allowed=ATTACHMENT_TYPES,
         field="attachment",
     )
     digest = hashlib.sha256()
-    for chunk in upload.chunks():
+    for chunk in file.chunks():
         digest.update(chunk)
-    upload.seek(0)
-    return _File(upload, content_type, digest.hexdigest())
+    file.seek(0)
+    return _File(file, content_type, digest.hexdigest())
 
 
 def _store_attachment(message: Message, file: _File) -> None:

@@ -7,9 +7,10 @@ from messaging.models import Message
 from messaging.tests.factories import send
 from systemadmin.foundation.testing import assert_constant_queries, problem
 from systemadmin.tests.factories import UserFactory
+from systemadmin.tests.pictures import png
 
 pytestmark = pytest.mark.django_db
-PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 40
+PNG = png()
 
 
 def post(client, path, body=None, **kwargs):

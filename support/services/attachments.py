@@ -11,7 +11,8 @@ from support.mail_parsing import MailAttachment
 from support.models import Attachment, Reply
 from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import InvalidInput
-from systemadmin.foundation.files import EXTENSIONS, safe_name, sniff, validate_upload
+from systemadmin.foundation.files import EXTENSIONS, accept_upload, safe_name, sniff
+from systemadmin.foundation.pictures import UnreadablePicture, is_picture, strip_metadata
 
 MEGABYTE = 1024 * 1024
 
@@ -25,17 +26,18 @@ def attach_uploads(reply: Reply, uploads: Sequence[UploadedFile]) -> list[Attach
         )
     limit = setting("support.max_attachment_mb") * MEGABYTE
     checked = [
-        (upload, validate_upload(upload, max_bytes=limit, allowed=EXTENSIONS, field="attachments"))
+        accept_upload(upload, max_bytes=limit, allowed=EXTENSIONS, field="attachments")
         for upload in uploads
     ]
-    return [_store(reply, u.read(), u.name or "file", kind) for u, kind in checked]
+    return [_store(reply, f.read(), f.name or "file", kind) for f, kind in checked]
 
 
 def attach_mailed(reply: Reply, files: Sequence[MailAttachment]) -> list[str]:
     """Store what came with a mail; returns the names of what was left in the raw mail.
 
     A sender cannot be told to choose another file, so what the rules refuse stays where it
-    is: in the stored bytes, out of reach of a careless click.
+    is: in the stored bytes, out of reach of a careless click. Pictures are stored without their
+    metadata; the picture as it came stays in the raw mail too.
     """
     most = setting("support.max_attachments")
     limit = setting("support.max_attachment_mb") * MEGABYTE
@@ -43,12 +45,24 @@ def attach_mailed(reply: Reply, files: Sequence[MailAttachment]) -> list[str]:
     stored = 0
     for item in files:
         kind = sniff(ContentFile(item.content, name=item.name))
-        if kind is None or len(item.content) > limit or stored >= most or not item.content:
+        is_refused = kind is None or len(item.content) > limit or stored >= most
+        shown = None if is_refused or not item.content else _shown(item.content, str(kind))
+        if shown is None:
             left.append(safe_name(item.name))
             continue
-        _store(reply, item.content, item.name, kind)
+        _store(reply, shown[0], item.name, shown[1])
         stored += 1
     return left
+
+
+def _shown(content: bytes, kind: str) -> tuple[bytes, str] | None:
+    """What staff see of a mailed file, and its type; None for a picture that is unreadable."""
+    if not is_picture(kind):
+        return content, kind
+    try:
+        return strip_metadata(content, kind)
+    except UnreadablePicture:
+        return None
 
 
 def _store(reply: Reply, content: bytes, name: str, kind: str) -> Attachment:

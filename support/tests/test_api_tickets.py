@@ -17,6 +17,7 @@ from support.tests.factories import (
 )
 from systemadmin.foundation.testing import assert_constant_queries, problem
 from systemadmin.models import AuditEntry
+from systemadmin.tests.pictures import png
 
 pytestmark = pytest.mark.django_db
 TICKETS = "/api/admin/tickets"
@@ -304,7 +305,7 @@ class TestReply:
     def test_files(self, desk, member):
         ticket = make_ticket(member)
         files = [
-            SimpleUploadedFile("../../x.exe.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 20),
+            SimpleUploadedFile("../../x.exe.png", png()),
             SimpleUploadedFile("notes.txt", b"hello"),
         ]
         answer = desk.post(

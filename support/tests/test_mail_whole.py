@@ -18,6 +18,7 @@ from support.services.mail_in import sweep_inbox
 from support.tests.factories import make_mailbox, make_ticket
 from support.tests.mail_texts import mail, multipart, receive
 from systemadmin.foundation.testing import processor_seconds
+from systemadmin.tests.pictures import HEIC
 
 pytestmark = pytest.mark.django_db
 
@@ -204,7 +205,7 @@ def office(name):
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 60
 FILES = {
-    "foto.heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "foto.heic", "image/heic"),
+    "foto.heic": (HEIC, "foto.jpg", "image/jpeg"),
     "film.mov": (b"\0\0\0\x18ftypqt  ", "film.mov", "video/mp4"),
     "voz.m4a": (b"\0\0\0\x18ftypM4A ", "voz.m4a", "audio/mp4"),
     "voz.mp3": (b"ID3\x03\0", "voz.mp3", "audio/mpeg"),
@@ -238,7 +239,12 @@ def test_safe_files_keep_their_name_and_get_their_true_type(box, name):
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("x.exe", b"MZ\x90\0\0"), ("carta.docm", office("word/vbaProject.bin")), ("odd.bin", OLE)],
+    [
+        ("x.exe", b"MZ\x90\0\0"),
+        ("carta.docm", office("word/vbaProject.bin")),
+        ("odd.bin", OLE),
+        ("torn.png", b"\x89PNG\r\n\x1a\n" + b"\0" * 40),
+    ],
 )
 def test_what_is_left_out_is_listed(box, name, content):
     header = (

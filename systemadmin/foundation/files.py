@@ -12,6 +12,7 @@ from django.http import FileResponse
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin.foundation.errors import InvalidInput, TooLarge
+from systemadmin.foundation.pictures import without_metadata
 
 _HEAD_BYTES: Final = 64
 _MAX_NAME: Final = 120
@@ -103,6 +104,18 @@ class PrivateFileSystemStorage(FileSystemStorage):
 def PrivateStorage() -> Storage:
     """The storage outside every public folder; give it to FileField(storage=…) uncalled."""
     return storages["private"]
+
+
+def accept_upload(
+    upload: File, *, max_bytes: int, allowed: Collection[str], field: str = "file"
+) -> tuple[File, str]:
+    """The file to store and its content type; pictures have lost their metadata by then.
+
+    Every upload comes in through here. Refuses what is too large, empty, not allowed, or a
+    picture that cannot be decoded.
+    """
+    content_type = validate_upload(upload, max_bytes=max_bytes, allowed=allowed, field=field)
+    return without_metadata(upload, content_type, field=field)
 
 
 def validate_upload(

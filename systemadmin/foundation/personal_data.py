@@ -1,17 +1,83 @@
-"""Columns that staff without `view_personal_data` see masked, and therefore cannot look through.
+"""What is about people: columns that some staff see masked, and what each table does with it.
+
+Columns that staff without `view_personal_data` see masked they cannot look through either.
 
 A model names such columns in `personal_fields`. The base classes of lists (API) and pages (admin)
 keep them out of search, filters, orders and lookups in the address for everybody who sees them
 masked: a prefix search alone reads a whole value, letter by letter.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Final
 
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
+from django.db.models import Q
 
 PERSONAL: Final = "systemadmin.view_personal_data"
+# Stands where a text of an erased account has to be something.
+ERASED: Final = "[erased]"
+
+
+class OnErasure(Enum):
+    """What the erasure of an account does to its rows in a table."""
+
+    DELETE = "delete"
+    ANONYMISE = "anonymise"
+    KEEP = "keep"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """A file column and the columns that describe it."""
+
+    file: str
+    content_type: str
+    size: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonalTable:
+    """What a table holds about a person, what an export gives and what erasure does.
+
+    Apps list theirs in `personal_data.TABLES`, in the order in which erasure goes through them.
+    `rows(account)` is the condition for the rows of an account that erasure treats; `exported` the
+    one for rows that the account may have a copy of, where that differs. `columns` are exported;
+    none needs `not_exported`, the reason. `emptied` are the columns that anonymising sets, by value
+    or expression. `reason` says why rows stay.
+    """
+
+    model: type[models.Model]
+    rows: Callable[[Any], Q]
+    on_erasure: OnErasure
+    columns: tuple[str, ...] = ()
+    exported: Callable[[Any], Q] | None = None
+    not_exported: str = ""
+    emptied: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+    files: tuple[StoredFile, ...] = ()
+    # Where rows alone do not say it: erases a chunk and returns how many rows that were.
+    erase: Callable[[Any], int] | None = None
+
+    @property
+    def name(self) -> str:
+        """The table's name in exports and reports: `app.Model`."""
+        return str(self.model._meta.label)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenBusiness:
+    """What has to be settled before an account is erased: `count(account)` of it.
+
+    Apps list theirs in `personal_data.OPEN_BUSINESS`.
+    """
+
+    code: str
+    title: Any
+    count: Callable[[Any], int]
 
 
 def sees_personal_data(user: Any) -> bool:

@@ -1,0 +1,235 @@
+"""What the marketplace holds about a person; see systemadmin/foundation/personal_data.py."""
+
+from typing import Any, Final
+
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from marketplace.models import (
+    CommissionCharge,
+    CommissionLine,
+    CommissionRule,
+    Dispute,
+    DisputeMessage,
+    LedgerAccount,
+    LedgerEntry,
+    LedgerTransaction,
+    Order,
+    OrderLine,
+    Payout,
+    PayoutItem,
+    Product,
+    ProductImage,
+    ProductReview,
+    ProductRevision,
+    ProductWord,
+    Refund,
+    RefundLine,
+    SellerProfile,
+    WebhookMessage,
+)
+from systemadmin.foundation.personal_data import (
+    ERASED,
+    OnErasure,
+    OpenBusiness,
+    PersonalTable,
+    StoredFile,
+)
+
+_BOOKS: Final = "Accounts and invoices are kept as tax and commercial law demand."
+_COPY: Final = "A copy of the product, kept for search and review."
+_CHUNK: Final = 200
+
+
+def _party(prefix: str) -> Any:
+    """The condition that the account is buyer or seller of an order."""
+
+    def rows(account: Any) -> Q:
+        return Q(**{f"{prefix}buyer": account}) | Q(**{f"{prefix}seller": account})
+
+    return rows
+
+
+def _of(lookup: str) -> Any:
+    return lambda account: Q(**{lookup: account})
+
+
+def _erase_webhooks(account: Any) -> int:
+    """Delete announcements of the account's products: they repeat titles and reasons."""
+    keys = Product.objects.filter(seller=account).order_by("pk").values_list("pk", flat=True)
+    for start in range(0, keys.count(), _CHUNK):
+        named = Q()
+        for key in keys[start : start + _CHUNK]:
+            named |= Q(key__startswith=f"product-{key}-v")
+        found = WebhookMessage.objects.filter(named).order_by("pk")[:_CHUNK]
+        deleted, _tables = WebhookMessage.objects.filter(pk__in=list(found)).delete()
+        if deleted:
+            return deleted
+    return 0
+
+
+TABLES = [
+    PersonalTable(
+        model=WebhookMessage,
+        rows=lambda account: Q(pk__in=[]),
+        on_erasure=OnErasure.DELETE,
+        not_exported="Announcements to the platform about products that are in the export.",
+        erase=_erase_webhooks,
+    ),
+    PersonalTable(
+        model=ProductWord,
+        rows=_of("product__seller"),
+        on_erasure=OnErasure.DELETE,
+        not_exported=_COPY,
+    ),
+    PersonalTable(
+        model=ProductImage,
+        rows=_of("product__seller"),
+        on_erasure=OnErasure.DELETE,
+        columns=("product", "name", "content_type", "created_at"),
+        files=(StoredFile(file="file", content_type="content_type"),),
+    ),
+    PersonalTable(
+        model=ProductReview,
+        rows=_of("product__seller"),
+        on_erasure=OnErasure.ANONYMISE,
+        columns=("product", "action", "from_status", "to_status", "reason", "created_at"),
+        emptied={"reason": "", "content": {}},
+        reason="Which decisions were made is part of the desk's figures.",
+    ),
+    PersonalTable(
+        model=ProductRevision,
+        rows=_of("product__seller"),
+        on_erasure=OnErasure.ANONYMISE,
+        columns=("product", "patch", "status", "status_reason", "submitted_at", "decided_at"),
+        emptied={"base": {}, "patch": {}, "status_reason": "", "checks": []},
+        reason="Which edits were reviewed is part of the desk's figures.",
+    ),
+    PersonalTable(
+        model=DisputeMessage,
+        rows=_of("author"),
+        exported=lambda account: _party("dispute__order__")(account) & Q(is_internal=False),
+        on_erasure=OnErasure.ANONYMISE,
+        columns=("dispute", "author", "body", "evidence_name", "created_at"),
+        emptied={"body": "", "evidence": "", "evidence_name": "", "evidence_type": ""},
+        reason="That something was said is part of the dispute of another party.",
+        files=(StoredFile(file="evidence", content_type="evidence_type"),),
+    ),
+    PersonalTable(
+        model=Dispute,
+        rows=_party("order__"),
+        on_erasure=OnErasure.ANONYMISE,
+        columns=("order", "reason", "status", "held_amount", "refund_amount", "created_at",
+                 "resolved_at", "resolution_note"),
+        emptied={"resolution_note": ""},
+        reason=_BOOKS,
+    ),
+    PersonalTable(
+        model=Refund,
+        rows=_party("order__"),
+        on_erasure=OnErasure.ANONYMISE,
+        columns=("order", "number", "amount", "reason", "created_at"),
+        emptied={"reason": ""},
+        reason=_BOOKS,
+    ),
+    PersonalTable(
+        model=OrderLine,
+        rows=_party("order__"),
+        on_erasure=OnErasure.KEEP,
+        columns=("order", "product", "kind", "title", "quantity", "unit_price", "shipping",
+                 "discount", "tax_included", "total", "refunded"),
+        reason="What was sold and for how much is the invoice; " + _BOOKS,
+    ),
+    PersonalTable(
+        model=Order,
+        rows=_party(""),
+        on_erasure=OnErasure.ANONYMISE,
+        columns=("id", "buyer", "seller", "currency", "total", "refunded", "status",
+                 "payment_reference", "created_at", "paid_at", "completed_at", "closed_at",
+                 "cancel_reason"),
+        emptied={"cancel_reason": ""},
+        reason="The reference of the payment stays; " + _BOOKS,
+    ),
+    PersonalTable(
+        model=Payout,
+        rows=_of("seller"),
+        on_erasure=OnErasure.ANONYMISE,
+        columns=("id", "currency", "amount", "status", "reference", "created_at", "paid_at"),
+        emptied={"failure_reason": ""},
+        reason="The reference of the transfer stays; " + _BOOKS,
+    ),
+    PersonalTable(
+        model=SellerProfile,
+        rows=_of("user"),
+        on_erasure=OnErasure.KEEP,
+        columns=("tax_status", "level"),
+        reason="It decided the commission of kept orders; " + _BOOKS,
+    ),
+    PersonalTable(
+        model=LedgerEntry,
+        rows=_of("account__seller"),
+        on_erasure=OnErasure.KEEP,
+        columns=("transaction", "currency", "amount"),
+        reason=_BOOKS,
+    ),
+    *(
+        PersonalTable(
+            model=model,
+            rows=rows,
+            on_erasure=OnErasure.KEEP,
+            not_exported="Steps of calculations; the sums are in orders and payouts.",
+            reason=_BOOKS,
+        )
+        for model, rows in (
+            (LedgerAccount, _of("seller")),
+            (LedgerTransaction, _party("order__")),
+            (PayoutItem, _of("payout__seller")),
+            (RefundLine, _party("refund__order__")),
+            (CommissionLine, _party("line__order__")),
+            (CommissionCharge, _party("line__order__")),
+        )
+    ),
+    PersonalTable(
+        model=CommissionRule.sellers.through,
+        rows=_of("user"),
+        on_erasure=OnErasure.DELETE,
+        not_exported="Terms of the platform; what they came to is in the orders.",
+    ),
+    PersonalTable(
+        model=Product,
+        rows=_of("seller"),
+        on_erasure=OnErasure.ANONYMISE,
+        columns=("id", "kind", "title", "description", "price", "currency", "stock", "attributes",
+                 "status", "status_reason", "created_at", "submitted_at", "approved_at"),
+        emptied={"title": ERASED, "description": "", "images": [], "attributes": {},
+                 "status": Product.Status.REMOVED, "status_reason": "", "reviewed_content": {},
+                 "checks": [], "is_paused_by_staff": False},
+        reason="Orders name the product that was sold.",
+    ),
+]  # fmt: skip
+
+
+def _open_orders(account: Any) -> int:
+    rows = Order.objects.filter(status__in=("reserved", "paid", "disputed"))
+    return rows.of_member(account).count()
+
+
+def _open_disputes(account: Any) -> int:
+    return Dispute.objects.filter(_party("order__")(account), status=Dispute.Status.OPEN).count()
+
+
+def _open_payouts(account: Any) -> int:
+    waiting = (Payout.Status.PENDING, Payout.Status.FAILED)
+    return Payout.objects.filter(seller=account, status__in=waiting).count()
+
+
+def _owed(account: Any) -> int:
+    return LedgerAccount.objects.filter(seller=account).exclude(balance=0).count()
+
+
+OPEN_BUSINESS = [
+    OpenBusiness(code="open_orders", title=_("Open orders"), count=_open_orders),
+    OpenBusiness(code="open_disputes", title=_("Open disputes"), count=_open_disputes),
+    OpenBusiness(code="open_payouts", title=_("Payouts on their way"), count=_open_payouts),
+    OpenBusiness(code="balances", title=_("Balances that are not settled"), count=_owed),
+]
