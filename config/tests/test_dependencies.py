@@ -2,10 +2,14 @@
 
 import ast
 import re
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
+import pytest
 from django.conf import settings
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(settings.BASE_DIR)
 TRANSITIVE = "# What these need in turn"
@@ -27,7 +31,49 @@ def test_every_line_is_an_exact_pin():
     for name in ("requirements.txt", "requirements-dev.txt"):
         for line in (ROOT / name).read_text().splitlines():
             if line and not line.startswith(("#", "-r ")):
-                assert re.fullmatch(r"[A-Za-z0-9_.\-]+(\[[a-z,0-9]+\])?==[\w.]+", line), line
+                pin, _semicolon, _marker = line.partition(";")
+                assert re.fullmatch(r"[A-Za-z0-9_.\-]+(\[[a-z,0-9]+\])?==[\w.]+", pin), line
+
+
+def needed(name, environment, extras=frozenset(), seen=None):
+    """The names of all that a package brings along with one Python."""
+    seen = set() if seen is None else seen
+    for line in requires(name) or []:
+        one = Requirement(line)
+        wanted = [{**environment, "extra": extra} for extra in ("", *extras)]
+        if one.marker and not any(one.marker.evaluate(where) for where in wanted):
+            continue
+        found = (canonicalize_name(one.name), frozenset(one.extras))
+        if found not in seen:
+            seen.add(found)
+            if any(other.name == one.name for other in PINS if other.marker is None):
+                needed(one.name, environment, one.extras, seen)
+    return {name for name, _extras in seen}
+
+
+PINS = [
+    Requirement(line)
+    for line in (ROOT / "requirements.txt").read_text().splitlines()
+    if "==" in line and not line.startswith("#")
+]
+
+
+# Debian 12, the container, Ubuntu 24.04.
+@pytest.mark.parametrize("version", ["3.11.2", "3.11.14", "3.12.3"])
+def test_every_install_is_the_same_with_each_python_that_the_manual_names(version):
+    environment = {
+        **default_environment(),
+        "python_version": version.rpartition(".")[0],
+        "python_full_version": version,
+    }
+    pinned = {
+        canonicalize_name(pin.name)
+        for pin in PINS
+        if pin.marker is None or pin.marker.evaluate(environment)
+    }
+    for pin in PINS:
+        if pin.marker is None:
+            assert needed(pin.name, environment, pin.extras) <= pinned, pin.name
 
 
 def test_nothing_is_pinned_twice():
@@ -58,7 +104,8 @@ def test_everything_imported_is_pinned():
             is_dev = "tests" in path.parts or package == "bench"
             for module in imported(path):
                 owners = {n.lower().replace("_", "-") for n in distributions.get(module, [])}
-                allowed = with_dev if is_dev else normal | {"asgiref"}
+                # `packaging` is pinned among what others need; only this module imports it.
+                allowed = with_dev | {"packaging"} if is_dev else normal | {"asgiref"}
                 if owners and not owners & allowed:
                     missing.add((str(path.relative_to(ROOT)), module, *sorted(owners)))
     assert missing == set()
