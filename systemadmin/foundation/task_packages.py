@@ -85,5 +85,6 @@ def push(path: str, request_id: str, key: str, args: Sequence[Any], *, cluster: 
     `key` names the task over its attempts; empty for work that the clock starts anew.
     """
     checked(path, args)
-    options = {"task_name": path} | ({} if cluster == DEFAULT_CLUSTER else {"cluster": cluster})
+    # Always named: without a name django-q2 takes the cluster of the process that queues.
+    options = {"task_name": path, "cluster": cluster}
     return async_task(RUNNER, path, request_id, key, *args, q_options=options)

@@ -292,6 +292,24 @@ def test_a_missed_run_is_made_up_for_once_and_in_step(row):
     assert (row.next_run - long_ago) % timedelta(minutes=1) == timedelta()
 
 
+@pytest.mark.parametrize("own_cluster", ["default", "long"])
+def test_work_goes_to_its_own_cluster_whichever_process_queues_it(row, monkeypatch, own_cluster):
+    """Else mail and alerts wait behind a backup whenever the long cluster's clock comes first."""
+    monkeypatch.setattr(Conf, "CLUSTER_NAME", own_cluster)
+    scheduler.enqueue_due()
+    queue.enqueue("systemadmin.tasks.heartbeat")
+    queue.enqueue("systemadmin.tasks.run_backup", 1, cluster="long")
+    found = {
+        open_package(payload).path: key
+        for key, payload in OrmQ.objects.values_list("key", "payload")
+    }
+    assert found == {
+        SEAL: "default",
+        "systemadmin.tasks.heartbeat": "default",
+        "systemadmin.tasks.run_backup": "long",
+    }
+
+
 def test_django_q_never_reads_the_schedules_itself():
     assert Conf.SCHEDULER is False
 
