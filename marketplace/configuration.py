@@ -86,6 +86,12 @@ SETTINGS = [
         description=_("Paid orders are completed by themselves after so many days (0: never)."),
     ),
     Setting(
+        key="marketplace.time_zone",
+        type="timezone",
+        default="UTC",
+        description=_("The time zone in which days, months and closed books begin and end."),
+    ),
+    Setting(
         key="marketplace.minimum_payout",
         type=int,
         default=1,

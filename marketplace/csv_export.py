@@ -1,21 +1,33 @@
 """CSV that a spreadsheet can be trusted with."""
 
 import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def to_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    """Return rows as CSV; texts that a spreadsheet would run as a formula are quoted."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(columns)
+class _Line:
+    """A file that gives each line back to its writer."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def csv_lines(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> Iterator[str]:
+    """Yield rows as lines of CSV, one by one, so that any number of them needs little memory.
+
+    Texts that a spreadsheet would run as a formula are quoted.
+    """
+    writer = csv.writer(_Line(), lineterminator="\r\n")
+    yield writer.writerow(columns)
     for row in rows:
-        writer.writerow([_cell(row.get(column)) for column in columns])
-    return out.getvalue()
+        yield writer.writerow([_cell(row.get(column)) for column in columns])
+
+
+def to_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """Return rows as one CSV text."""
+    return "".join(csv_lines(rows, columns))
 
 
 def _cell(value: Any) -> Any:

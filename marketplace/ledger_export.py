@@ -1,14 +1,21 @@
-"""The ledger as text that other accounting programs read: beancount and CSV."""
+"""The ledger as text that other accounting programs read: beancount, hledger and CSV.
 
-from collections.abc import Iterator
-from decimal import Decimal
+What is read here takes several statements: run it in a `read_snapshot`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import groupby
+from typing import Any
 
-from marketplace.csv_export import to_csv
-from marketplace.models import LedgerAccount, LedgerEntry
-from systemadmin.foundation.money import exponent
+from django.db.models import F, QuerySet
 
-# Beancount's five roots, by what an account is to the platform.
+from marketplace.csv_export import csv_lines
+from marketplace.models import LedgerEntry, LedgerTransaction
+from systemadmin.foundation.money import to_major
+
+# The five roots of accounts, by what an account is to the platform.
 ROOTS = {
     "cash": "Assets:Cash",
     "clawback": "Assets:Clawback",
@@ -31,94 +38,162 @@ COLUMNS = (
     "currency",
     "amount",
     "order",
+    "payout",
+    "party",
     "reverses",
 )
+ABOUT = ("order", "payout", "seller", "reverses")
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which part of the ledger is exported; days are days of `zone`.
+
+    `seller` selects whole transactions that are about the seller. Whatever is selected before
+    `start` is summed up in one opening transaction.
+    """
+
+    start: datetime | None = None
+    end: datetime | None = None
+    seller: int | None = None
+    currency: str | None = None
+    zone: tzinfo = UTC
+
+    def entries(self) -> QuerySet[LedgerEntry]:
+        """Return the selected entries, those before the start included."""
+        entries = LedgerEntry.objects.between(None, self.end)
+        if self.seller is not None:
+            entries = entries.of_transactions_with(self.seller)
+        if self.currency:
+            entries = entries.filter(currency=self.currency)
+        return entries
+
+    def rows(self) -> QuerySet[LedgerEntry, Any]:
+        """Return the entries of the period with what they are about, in the order of posting."""
+        about = self.entries().filter(
+            **({} if self.start is None else {"transaction__posted_at__gte": self.start})
+        )
+        return about.order_by("transaction__posted_at", "transaction_id", "id").values(
+            "amount",
+            "currency",
+            "transaction_id",
+            code=F("account__code"),
+            owner=F("account__seller_id"),
+            key=F("transaction__key"),
+            kind=F("transaction__kind"),
+            posted_at=F("transaction__posted_at"),
+            order=F("transaction__order_id"),
+            order_seller=F("transaction__order__seller_id"),
+            payout=F("transaction__payout_id"),
+            payout_seller=F("transaction__payout__seller_id"),
+            reverses=F("transaction__reverses_id"),
+        )
+
+    def day(self, moment: datetime) -> date:
+        """Return the day of a moment in the selection's zone."""
+        return moment.astimezone(self.zone).date()
 
 
 def account_name(code: str, seller_id: int | None, currency: str) -> str:
-    """Return the beancount name of an account."""
+    """Return an account's name: root, owner and currency."""
     owner = f":S{seller_id}" if seller_id else ""
     return f"{ROOTS[code]}{owner}:{currency}"
 
 
-def decimal_amount(amount: int, currency: str) -> str:
-    """Return minor units as a decimal number."""
-    digits = exponent(currency)
-    return f"{Decimal(amount).scaleb(-digits):.{digits}f}"
-
-
-def beancount() -> Iterator[str]:
-    """Yield the whole ledger, transaction by transaction, with the balances at the end."""
+def beancount(selection: Selection) -> Iterator[str]:
+    """Yield transaction by transaction, with the balances at the end for `bean-check`."""
     yield 'option "title" "Atalaya marketplace ledger"\n\n'
-    first = (
-        LedgerEntry.objects.order_by("transaction__posted_at")
-        .values_list("transaction__posted_at", flat=True)
-        .first()
-    )
-    if first is None:
+    opened = _first_day(selection)
+    if opened is None:
         return
-    opened = f"{first:%Y-%m-%d}"
-    for account in LedgerAccount.objects.order_by("code", "seller_id", "currency"):
-        name = account_name(account.code, account.seller_id, account.currency)
-        yield f"{opened} open {name} {account.currency}\n"
-    last = None
-    entries = (
-        LedgerEntry.objects.for_staff()
-        .order_by("transaction__posted_at", "transaction_id", "id")
-        .iterator(chunk_size=2000)
-    )
-    for _pk, rows in groupby(entries, key=lambda entry: entry.transaction_id):
-        group = list(rows)
-        last = group[0].transaction.posted_at
-        yield _transaction(group)
-    if last is not None:
-        yield from _assertions()
-
-
-def _transaction(group: list[LedgerEntry]) -> str:
-    head = group[0].transaction
-    lines = [f'\n{head.posted_at:%Y-%m-%d} * "{head.get_kind_display()}" "{head.key}"\n']
-    if head.reverses_id:
-        lines.append(f'  reverses: "{head.reverses_id}"\n')
-    for entry in group:
-        account = entry.account
-        name = account_name(account.code, account.seller_id, account.currency)
-        amount = decimal_amount(entry.amount, entry.currency)
-        lines.append(f"  {name}  {amount} {entry.currency}\n")
-    return "".join(lines)
-
-
-def _assertions() -> Iterator[str]:
-    """Balances as we keep them, so that the other program checks our sums against its own."""
+    for row in selection.entries().balances():
+        yield f"{opened} open {_name_of(row)} {row['currency']}\n"
+    last = opened
+    for last, title, about, postings in _transactions(selection):
+        yield f'\n{last} * "{title}" "{about["key"]}"\n'
+        for name in ABOUT:
+            if about[name] is not None:
+                yield f'  {name}: "{about[name]}"\n'
+        for row in postings:
+            yield f"  {_name_of(row)}  {_decimal(row)} {row['currency']}\n"
     yield "\n"
-    last = LedgerEntry.objects.order_by("-transaction__posted_at").select_related("transaction")
-    newest = last.first()
-    if newest is None:
-        return
     # A balance directive holds at the beginning of its day.
-    day = newest.transaction.posted_at.date().toordinal() + 1
-    date = newest.transaction.posted_at.date().fromordinal(day)
-    for row in LedgerEntry.objects.balances():
-        name = account_name(row["account__code"], row["account__seller_id"], row["currency"])
-        amount = decimal_amount(row["balance"], row["currency"])
-        yield f"{date:%Y-%m-%d} balance {name}  {amount} {row['currency']}\n"
+    day = last + timedelta(days=1)
+    for row in selection.entries().balances():
+        yield f"{day} balance {_name_of(row)}  {_decimal(row)} {row['currency']}\n"
 
 
-def csv() -> str:
-    """Return every entry as CSV, in minor units."""
+def hledger(selection: Selection) -> Iterator[str]:
+    """Yield a journal for `hledger`, with the balances asserted at the end."""
+    yield "decimal-mark .\n"
+    last = _first_day(selection)
+    if last is None:
+        return
+    for last, title, about, postings in _transactions(selection):
+        tags = ", ".join(f"{name}:{about[name]}" for name in ABOUT if about[name] is not None)
+        yield f"\n{last} * ({about['key']}) {title}  ; {tags}\n"
+        for row in postings:
+            yield f"    {_name_of(row)}  {_decimal(row)} {row['currency']}\n"
+    yield f"\n{last} * Balances as kept\n"
+    for row in selection.entries().balances():
+        zero = f"0 {row['currency']}"
+        yield f"    {_name_of(row)}  {zero} = {_decimal(row)} {row['currency']}\n"
+
+
+def csv(selection: Selection) -> Iterator[str]:
+    """Yield every entry as CSV, in minor units."""
     rows = (
         {
-            "transaction": entry.transaction_id,
-            "key": entry.transaction.key,
-            "kind": entry.transaction.kind,
-            "posted_at": entry.transaction.posted_at,
-            "account": entry.account.code,
-            "seller": entry.account.seller_id,
-            "currency": entry.currency,
-            "amount": entry.amount,
-            "order": entry.transaction.order_id,
-            "reverses": entry.transaction.reverses_id,
+            **row,
+            "transaction": row["transaction_id"],
+            "account": row["code"],
+            "seller": row["owner"],
+            "party": row["order_seller"] or row["payout_seller"],
         }
-        for entry in LedgerEntry.objects.for_staff().order_by("id").iterator(chunk_size=2000)
+        for row in selection.rows().iterator(chunk_size=2000)
     )
-    return to_csv(rows, COLUMNS)
+    return csv_lines(rows, COLUMNS)
+
+
+FORMATS: dict[str, Callable[[Selection], Iterator[str]]] = {
+    "beancount": beancount,
+    "hledger": hledger,
+    "csv": csv,
+}
+
+
+def _transactions(selection: Selection) -> Iterator[tuple[date, str, Row, list[Row]]]:
+    """Yield day, title, what it is about and postings; first what was there before the start."""
+    if selection.start is not None:
+        before = selection.entries().filter(transaction__posted_at__lt=selection.start)
+        opening: list[Row] = [row for row in before.balances() if row["balance"]]
+        if opening:
+            about = dict.fromkeys(ABOUT) | {"key": "opening"}
+            yield selection.day(selection.start), "Balances before", about, opening
+    titles = dict(LedgerTransaction.Kind.choices)
+    rows = selection.rows().iterator(chunk_size=2000)
+    for _pk, group in groupby(rows, key=lambda row: row["transaction_id"]):
+        postings: list[Row] = list(group)
+        head = postings[0]
+        about = {**head, "seller": head["order_seller"] or head["payout_seller"] or head["owner"]}
+        yield selection.day(head["posted_at"]), str(titles[head["kind"]]), about, postings
+
+
+def _first_day(selection: Selection) -> date | None:
+    """Return the day on which the accounts are opened; None when nothing is selected."""
+    first = selection.entries().order_by("transaction__posted_at", "id")
+    moment = first.values_list("transaction__posted_at", flat=True).first()
+    if moment is None:
+        return None
+    return selection.day(selection.start or moment)
+
+
+def _name_of(row: Row) -> str:
+    if "code" in row:
+        return account_name(row["code"], row["owner"], row["currency"])
+    return account_name(row["account__code"], row["account__seller_id"], row["currency"])
+
+
+def _decimal(row: Row) -> str:
+    return f"{to_major(row['amount'] if 'amount' in row else row['balance'], row['currency']):f}"

@@ -75,6 +75,7 @@ ROLES = {
         "marketplace.view_ledgeraccount",
         "marketplace.view_ledgertransaction",
         "marketplace.view_ledgerentry",
+        "marketplace.export_ledger",
         "marketplace.view_payout",
         "marketplace.view_payoutitem",
         "marketplace.add_payout",
@@ -89,5 +90,5 @@ ROLES = {
         "marketplace.view_webhookattempt",
         "marketplace.replay_webhookdelivery",
     ],
-    "auditor": ["marketplace.view_reports"],
+    "auditor": ["marketplace.view_reports", "marketplace.export_ledger"],
 }

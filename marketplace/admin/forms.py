@@ -4,10 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.models import ReasonTemplate
+from marketplace.services import clock
 from systemadmin.foundation.forms import AmountField
 
 
@@ -120,7 +120,7 @@ class PeriodForm(forms.Form):
     @classmethod
     def for_query(cls, query: Any, days: int = 365) -> "PeriodForm":
         """The form of a request, with a default period."""
-        today = timezone.now().date()
+        today = clock.today()
         return cls(
             {
                 "start": query.get("start") or today - timedelta(days=days),

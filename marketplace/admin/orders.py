@@ -1,11 +1,11 @@
 """Orders, refunds and disputes in the admin, and the reports."""
 
-from datetime import UTC, datetime, time
+from datetime import datetime, time
 from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.formats import date_format
@@ -24,9 +24,10 @@ from marketplace.admin.forms import (
 )
 from marketplace.caller import caller
 from marketplace.charts import bar_chart
-from marketplace.csv_export import to_csv
+from marketplace.csv_export import csv_lines
 from marketplace.models import Dispute, DisputeMessage, Order, OrderLine, Refund
 from marketplace.querysets import reports
+from marketplace.services import clock
 from systemadmin.foundation.admin import (
     AtalayaModelAdmin,
     ReadOnlyInline,
@@ -35,6 +36,7 @@ from systemadmin.foundation.admin import (
 )
 from systemadmin.foundation.forms import clean_amount
 from systemadmin.foundation.money import format_money
+from systemadmin.foundation.snapshots import read_snapshot, snapshot_download
 
 VIEW_REPORTS = "marketplace.view_reports"
 REFUND, RESOLVE = "marketplace.refund_order", "marketplace.resolve_dispute"
@@ -145,17 +147,17 @@ class OrderAdmin(AtalayaModelAdmin):
         }
         return TemplateResponse(request, "admin/marketplace/order/reports.html", context)
 
-    def reports_csv(self, request: HttpRequest) -> HttpResponse:
+    def reports_csv(self, request: HttpRequest) -> FileResponse:
         """Commissions per month, seller and category as CSV."""
         form = PeriodForm.for_query(request.GET)
         rows = reports.commissions(
             **_period(request, form), group_by=["period", "seller", "category"]
         )
         columns = ["period", "seller_name", "category_name", "currency"]
-        text = to_csv(rows, [*columns, "commission", "reversed", "net", "tax"])
-        response = HttpResponse(text, content_type="text/csv; charset=utf-8")
-        response["Content-Disposition"] = 'attachment; filename="commissions.csv"'
-        return response
+        columns += ["commission", "reversed", "net", "tax"]
+        return snapshot_download(
+            lambda: csv_lines(rows, columns), name="commissions.csv", content_type="text/csv"
+        )
 
 
 def _minor(field: str, data: dict[str, Any], currency: str) -> int | None:
@@ -173,20 +175,24 @@ def _period(request: HttpRequest, form: PeriodForm) -> dict[str, Any]:
         form = PeriodForm.for_query({})
         form.is_valid()
     data = form.cleaned_data
+    zone = clock.place_zone()
     return {
-        "start": datetime.combine(data["start"], time(), UTC),
-        "end": datetime.combine(data["end"], time(), UTC),
+        "start": datetime.combine(data["start"], time(), zone),
+        "end": datetime.combine(data["end"], time(), zone),
+        "tz": zone,
     }
 
 
 def _report_rows(request: HttpRequest, form: PeriodForm) -> dict[str, list[dict[str, Any]]]:
     period = _period(request, form)
-    return {
-        "months": reports.commissions(**period, group_by=["period"]),
-        "sales": reports.sales(**period, group_by=["period"]),
-        "sellers": reports.commissions(**period, group_by=["seller"]),
-        "categories": reports.commissions(**period, group_by=["category"]),
-    }
+    # The four tables of the page have to agree with each other.
+    with read_snapshot():
+        return {
+            "months": list(reports.commissions(**period, group_by=["period"])),
+            "sales": list(reports.sales(**period, group_by=["period"])),
+            "sellers": list(reports.commissions(**period, group_by=["seller"])),
+            "categories": list(reports.commissions(**period, group_by=["category"])),
+        }
 
 
 def _charts(commissions: list[dict[str, Any]], sales: list[dict[str, Any]]) -> list[Any]:

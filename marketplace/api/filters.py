@@ -3,6 +3,7 @@
 from typing import Any
 
 import django_filters
+from django import forms
 from django.db.models import Q, QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -20,7 +21,29 @@ from marketplace.models import (
     WebhookDelivery,
 )
 from marketplace.models.fields import Kind
+from marketplace.services.clock import place_zone
 from systemadmin.foundation.api import StrictFilterSet
+from systemadmin.foundation.parsing import Unreadable, parse_moment_or_day
+
+
+class PlaceMomentField(forms.CharField):
+    """A moment; a bare day is its beginning in the place's zone."""
+
+    def to_python(self, value: Any) -> Any:
+        """Return the moment, or None."""
+        text = super().to_python(value)
+        if not text:
+            return None
+        try:
+            return parse_moment_or_day(text, place_zone())
+        except Unreadable as error:
+            raise forms.ValidationError(str(error), code=error.code) from error
+
+
+class MomentFilter(django_filters.IsoDateTimeFilter):
+    """Compares with a moment, or with the beginning of a day at the place."""
+
+    field_class = PlaceMomentField
 
 
 class ProductFilter(StrictFilterSet):
@@ -63,8 +86,8 @@ class OwnProductFilter(ProductFilter):
 class StaffProductFilter(OwnProductFilter):
     """The staff's list."""
 
-    submitted_before = django_filters.IsoDateTimeFilter(field_name="submitted_at", lookup_expr="lt")
-    submitted_after = django_filters.IsoDateTimeFilter(field_name="submitted_at", lookup_expr="gte")
+    submitted_before = MomentFilter(field_name="submitted_at", lookup_expr="lt")
+    submitted_after = MomentFilter(field_name="submitted_at", lookup_expr="gte")
 
 
 class RevisionFilter(StrictFilterSet):
@@ -115,10 +138,10 @@ class StaffOrderFilter(StrictFilterSet):
     seller = django_filters.NumberFilter(field_name="seller_id")
     currency = django_filters.CharFilter()
     payment_reference = django_filters.CharFilter()
-    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
-    paid_after = django_filters.IsoDateTimeFilter(field_name="paid_at", lookup_expr="gte")
-    paid_before = django_filters.IsoDateTimeFilter(field_name="paid_at", lookup_expr="lt")
+    created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
+    created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
+    paid_after = MomentFilter(field_name="paid_at", lookup_expr="gte")
+    paid_before = MomentFilter(field_name="paid_at", lookup_expr="lt")
 
     class Meta:
         model = Order
@@ -165,12 +188,8 @@ class LedgerFilter(StrictFilterSet):
         field_name="transaction__kind", choices=LedgerTransaction.Kind.choices
     )
     key = django_filters.CharFilter(field_name="transaction__key")
-    posted_after = django_filters.IsoDateTimeFilter(
-        field_name="transaction__posted_at", lookup_expr="gte"
-    )
-    posted_before = django_filters.IsoDateTimeFilter(
-        field_name="transaction__posted_at", lookup_expr="lt"
-    )
+    posted_after = MomentFilter(field_name="transaction__posted_at", lookup_expr="gte")
+    posted_before = MomentFilter(field_name="transaction__posted_at", lookup_expr="lt")
 
     class Meta:
         model = LedgerEntry

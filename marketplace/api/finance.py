@@ -3,6 +3,8 @@
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import FileResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -10,6 +12,7 @@ from rest_framework.response import Response
 
 from marketplace import services
 from marketplace.api.filters import LedgerFilter, PayoutFilter
+from marketplace.api.periods import EXPORT, PeriodParameters
 from marketplace.api.serializers.fees import SellerProfileInput, SellerProfileSerializer
 from marketplace.api.serializers.finance import (
     FailedInput,
@@ -22,6 +25,7 @@ from marketplace.api.serializers.finance import (
     SellerBalanceSerializer,
 )
 from marketplace.caller import caller
+from marketplace.ledger_export import FORMATS, Selection
 from marketplace.models import LedgerEntry, Payout, SellerProfile
 from marketplace.querysets.payouts import other_entries, paid_orders
 from systemadmin.foundation.api import (
@@ -31,6 +35,7 @@ from systemadmin.foundation.api import (
     StaffViewSet,
     expected_version,
 )
+from systemadmin.foundation.snapshots import snapshot_download
 from systemadmin.models import User
 
 
@@ -148,7 +153,10 @@ class PayoutViewSet(ListAction, RetrieveAction, StaffViewSet):
 class LedgerViewSet(ListAction, StaffViewSet):
     """`/api/admin/ledger`: every entry, newest first."""
 
-    access = {"list": "marketplace.view_ledgerentry"}
+    access = {
+        "list": "marketplace.view_ledgerentry",
+        "export": "marketplace.export_ledger",
+    }
     serializer_class = LedgerEntrySerializer
     pagination_class = CursorList
     filterset_class = LedgerFilter
@@ -158,3 +166,30 @@ class LedgerViewSet(ListAction, StaffViewSet):
     def get_queryset(self) -> QuerySet:
         """All of them."""
         return LedgerEntry.objects.for_staff()
+
+    @extend_schema(
+        parameters=EXPORT,
+        filters=False,
+        responses={
+            (200, "text/csv"): OpenApiTypes.STR,
+            (200, "text/plain"): OpenApiTypes.STR,
+        },
+    )
+    @action(detail=False, pagination_class=None)
+    def export(self, request: Request) -> FileResponse:
+        """The ledger or a part of it as a file, all of it read at one moment."""
+        parameters = PeriodParameters(request, "file")
+        kind = parameters.choice("file", "beancount", FORMATS)
+        selection = Selection(
+            start=parameters.start,
+            end=parameters.end,
+            seller=parameters.seller,
+            currency=parameters.currency,
+            zone=parameters.zone,
+        )
+        services.note_export(actor=caller(request), kind=kind, query=dict(request.query_params))
+        return snapshot_download(
+            lambda: FORMATS[kind](selection),
+            name=f"ledger.{kind}",
+            content_type="text/csv" if kind == "csv" else "text/plain",
+        )

@@ -144,6 +144,7 @@ class LedgerEntry(AppendOnlyModel):
     class Meta:
         verbose_name = _("ledger entry")
         verbose_name_plural = _("ledger entries")
+        permissions = [("export_ledger", _("Can export the ledger"))]
         constraints = [
             models.CheckConstraint(
                 condition=~Q(amount=0),

@@ -1,10 +1,10 @@
-"""Reads of the ledger: balances, claims, imbalance."""
+"""Reads of the ledger: balances, claims, selections."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from django.db import models
-from django.db.models import Sum
+from django.db.models import Exists, OuterRef, Q, Sum
 
 
 class LedgerEntryQuerySet(models.QuerySet):
@@ -18,7 +18,7 @@ class LedgerEntryQuerySet(models.QuerySet):
             .order_by("account_id")
         )
 
-    def unclaimed(self, seller_id: int, currency: str) -> "LedgerEntryQuerySet":
+    def unclaimed(self, seller_id: int, currency: str) -> Self:
         """What a payout would pay: entries payable to the seller that no payout holds."""
         return self.filter(
             account__code="seller_payable",
@@ -27,7 +27,7 @@ class LedgerEntryQuerySet(models.QuerySet):
             payout_item__isnull=True,
         )
 
-    def between(self, start: datetime | None, end: datetime | None) -> "LedgerEntryQuerySet":
+    def between(self, start: datetime | None, end: datetime | None) -> Self:
         """Entries posted from `start` until before `end`."""
         queryset = self
         if start is not None:
@@ -36,6 +36,17 @@ class LedgerEntryQuerySet(models.QuerySet):
             queryset = queryset.filter(transaction__posted_at__lt=end)
         return queryset
 
-    def for_staff(self) -> "LedgerEntryQuerySet":
+    def of_transactions_with(self, seller_id: int) -> Self:
+        """Entries of whole transactions that are about a seller, so that they still balance."""
+        own = self.model._default_manager.filter(
+            transaction_id=OuterRef("transaction_id"), account__seller_id=seller_id
+        )
+        return self.filter(
+            Q(transaction__order__seller_id=seller_id)
+            | Q(transaction__payout__seller_id=seller_id)
+            | Q(Exists(own))
+        )
+
+    def for_staff(self) -> Self:
         """With account and transaction."""
         return self.select_related("account", "transaction")

@@ -3,7 +3,7 @@
 Commissions are read from the revenue and tax accounts, sales from payments and refunds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 
@@ -33,8 +33,8 @@ def commissions(
     seller: int | None = None,
     category_ids: Sequence[int] | None = None,
     currency: str | None = None,
-) -> list[dict[str, Any]]:
-    """Return what the platform earned and gave back, per group and always per currency."""
+) -> Iterator[dict[str, Any]]:
+    """Yield what the platform earned and gave back, per group and always per currency."""
     entries = LedgerEntry.objects.between(start, end).filter(
         account__code__in=["revenue", "tax"], line__isnull=False
     )
@@ -55,16 +55,13 @@ def commissions(
         reversed=Sum("amount", filter=revenue & Q(amount__gt=0), default=0),
         taxed=Sum("amount", filter=Q(account__code="tax"), default=0),
     ).order_by(*columns)
-    return [
-        _named(row, names)
-        | {
+    for row in summed.iterator(chunk_size=2000):
+        yield _named(row, names) | {
             "commission": -row["credited"],
             "reversed": row["reversed"],
             "net": -row["credited"] - row["reversed"],
             "tax": -row["taxed"],
         }
-        for row in summed.iterator(chunk_size=2000)
-    ]
 
 
 def sales(
@@ -76,8 +73,8 @@ def sales(
     tz: tzinfo | None = None,
     seller: int | None = None,
     currency: str | None = None,
-) -> list[dict[str, Any]]:
-    """Return what was sold and given back, per group and always per currency.
+) -> Iterator[dict[str, Any]]:
+    """Yield what was sold and given back, per group and always per currency.
 
     Payments count on the day they were booked and refunds on theirs, so that a month that is over
     no longer changes.
@@ -97,16 +94,13 @@ def sales(
         gross=Sum("amount", filter=paid, default=0),
         given_back=-Sum("amount", filter=given_back, default=0),
     ).order_by(*columns)
-    return [
-        _named(row, names)
-        | {
+    for row in summed.iterator(chunk_size=2000):
+        yield _named(row, names) | {
             "orders": row["orders"],
             "gross": row["gross"],
             "refunded": row["given_back"],
             "net": row["gross"] - row["given_back"],
         }
-        for row in summed.iterator(chunk_size=2000)
-    ]
 
 
 def _grouped(

@@ -18,7 +18,9 @@ from marketplace.services.fees import (
     update_fee_tax_rate,
 )
 from marketplace.services.images import add_image, image_for
-from marketplace.services.ledger import check_ledger, seller_balances
+from marketplace.services.ledger import seller_balances
+from marketplace.services.ledger_check import check_ledger
+from marketplace.services.ledger_exports import note_export
 from marketplace.services.moderation import (
     approve_product,
     approve_revision,
@@ -92,6 +94,7 @@ __all__ = [
     "fail_payout",
     "image_for",
     "lint_rules",
+    "note_export",
     "open_dispute",
     "pause_product",
     "pay_order",

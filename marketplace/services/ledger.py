@@ -1,4 +1,4 @@
-"""Posting to the ledger, sellers' balances, and the check that it all adds up."""
+"""Posting to the ledger, and sellers' balances."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Count, F, Sum
+from django.db.models import F, Sum
 
 from marketplace.errors import LedgerConflict
 from marketplace.models import (
@@ -15,7 +15,6 @@ from marketplace.models import (
     LedgerEntry,
     LedgerTransaction,
     Order,
-    OrderLine,
     Payout,
 )
 from marketplace.services import clock
@@ -269,80 +268,3 @@ def seller_balances(seller_id: int) -> list[dict[str, Any]]:
             }
         )
     return result
-
-
-# -- the check -----------------------------------------------------------------------
-
-
-def check_ledger() -> list[str]:
-    """Return every way in which the books do not add up; an empty list is a clean bill."""
-    return [
-        *_unbalanced(),
-        *_wrong_balances(),
-        *_wrong_orders(),
-        *_wrong_payouts(),
-    ]
-
-
-def _unbalanced() -> list[str]:
-    entries = LedgerEntry.objects.order_by()
-    wrong = entries.values("transaction_id", "currency").annotate(s=Sum("amount")).exclude(s=0)
-    found = [f"transaction {row['transaction_id']}: {row['s']} {row['currency']}" for row in wrong]
-    mixed = entries.exclude(currency=F("account__currency")).values_list("pk", flat=True)
-    found += [f"entry {pk}: not in its account's currency" for pk in mixed[:100]]
-    empty = LedgerTransaction.objects.annotate(n=Count("entries")).filter(n__lt=2)
-    return found + [
-        f"transaction {pk}: has no two sides" for pk in empty.values_list("pk", flat=True)
-    ]
-
-
-def _wrong_balances() -> list[str]:
-    wrong = (
-        LedgerAccount.objects.filter(seller__isnull=False)
-        .annotate(booked=Sum("entries__amount", default=0))
-        .exclude(balance=F("booked"))
-    )
-    return [f"account {one}: shows {one.balance}, holds {one.booked}" for one in wrong]
-
-
-def _wrong_orders() -> list[str]:
-    """Orders against what is booked for them in buyers' funds."""
-    funds = dict(
-        LedgerEntry.objects.filter(account__code=Code.BUYER_FUNDS)
-        .order_by()
-        .values("transaction__order_id")
-        .annotate(s=Sum("amount"))
-        .values_list("transaction__order_id", "s")
-    )
-    found = []
-    paid = Order.objects.filter(paid_at__isnull=False)
-    for order in paid.only("pk", "total", "refunded", "completed_at", "status").iterator():
-        expected = 0 if order.completed_at else order.total - order.refunded
-        held = -funds.pop(order.pk, 0)
-        if held != expected:
-            found.append(f"order {order.pk}: {held} in buyers' funds instead of {expected}")
-    found += [
-        f"order {pk}: {value} in buyers' funds unpaid" for pk, value in funds.items() if value
-    ]
-    lines = (
-        Order.objects.annotate(s=Sum("lines__total", default=0))
-        .exclude(total=F("s"))
-        .values_list("pk", flat=True)
-    )
-    refunds = (
-        OrderLine.objects.annotate(s=Sum("refund_lines__amount", default=0))
-        .exclude(refunded=F("s"))
-        .values_list("pk", flat=True)
-    )
-    found += [f"order {pk}: lines do not add up to the total" for pk in lines[:100]]
-    return found + [f"line {pk}: refunds do not add up" for pk in refunds[:100]]
-
-
-def _wrong_payouts() -> list[str]:
-    """A payout's claims, its own entry among them, cancel out; the credits are its amount."""
-    wrong = (
-        Payout.objects.annotate(s=Sum("items__entry__amount", default=0))
-        .exclude(s=0)
-        .values_list("pk", "s")
-    )
-    return [f"payout {pk}: claims leave {left}" for pk, left in wrong]

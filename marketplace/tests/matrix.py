@@ -113,6 +113,7 @@ MATRIX = {
     "POST /api/admin/payouts/{id}/retry": OPERATOR,
     "POST /api/admin/payouts/{id}/cancel": OPERATOR,
     "GET /api/admin/ledger": BOOKS,
+    "GET /api/admin/ledger/export": {"operator", "auditor"},
     "GET /api/admin/webhook-endpoints": {"operator", "auditor"},
     "POST /api/admin/webhook-endpoints": OPERATOR,
     "GET /api/admin/webhook-endpoints/{id}": {"operator", "auditor"},

@@ -376,7 +376,7 @@ def test_reports_need_their_permission(admin_client_for, staff, shop):
     assert agent.get(reverse("admin:marketplace_reports")).status_code == 403
     operator = admin_client_for(staff("operator"))
     assert b"<svg" in operator.get(reverse("admin:marketplace_reports")).content
-    text = operator.get(reverse("admin:marketplace_reports_csv")).content.decode()
+    text = operator.get(reverse("admin:marketplace_reports_csv")).getvalue().decode()
     assert text.splitlines()[0].startswith("period,seller_name,category_name,currency")
 
 

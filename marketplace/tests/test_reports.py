@@ -57,14 +57,14 @@ def test_filters_and_csv(operator, trade):
     url = "/api/admin/commissions"
     assert len(operator.get(f"{url}?category={one.category_id}").json()["results"]) == 1
     assert operator.get(f"{url}?currency=USD").json()["results"][0]["net"] == 5_00
-    text = operator.get(f"{url}/export?group_by=seller").content.decode()
+    text = operator.get(f"{url}/export?group_by=seller").getvalue().decode()
     assert text.splitlines()[0].startswith("period,seller,seller_name")
     sales = operator.get("/api/admin/sales?granularity=day&tz=Europe/Madrid").json()["results"]
     assert [(r["currency"], r["orders"], r["gross"], r["net"]) for r in sales] == [
         ("EUR", 2, 200_00, 160_00),
         ("USD", 1, 50_00, 50_00),
     ]
-    assert "gross" in operator.get("/api/admin/sales/export").content.decode()
+    assert "gross" in operator.get("/api/admin/sales/export").getvalue().decode()
     for query in (
         "from=yesterday",
         "granularity=decade",
@@ -96,7 +96,7 @@ def test_bare_days_are_days_of_the_reports_time_zone(operator):
     assert [(row["period"][:7], row["commission"]) for row in rows] == [("2025-03", 30_00)]
     sales = operator.get(f"/api/admin/sales?{period}").json()["results"]
     assert [(row["period"][:7], row["gross"]) for row in sales] == [("2025-03", 300_00)]
-    text = operator.get(f"/api/admin/sales/export?{period}").content.decode()
+    text = operator.get(f"/api/admin/sales/export?{period}").getvalue().decode()
     assert "30000" in text
     year = operator.get("/api/admin/sales?from=2025-01-01&to=2026-01-01&granularity=year").json()
     assert [row["gross"] for row in year["results"]] == [400_00]

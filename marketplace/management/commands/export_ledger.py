@@ -1,34 +1,52 @@
 """Write the ledger for another accounting program."""
 
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
-from django.db import transaction
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from marketplace import ledger_export
+from marketplace.ledger_export import FORMATS, Selection
+from marketplace.services import clock
+from systemadmin.foundation.parsing import Unreadable, parse_moment_or_day
+from systemadmin.foundation.snapshots import read_snapshot
 
 
 class Command(BaseCommand):
-    """Write beancount or CSV to a file or to standard output."""
+    """Write beancount, hledger or CSV to a file or to standard output, read in one snapshot."""
 
-    help = "Export the ledger as beancount (checked by bean-check) or CSV."
+    help = "Export the ledger as beancount (checked by bean-check), hledger or CSV."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--format", choices=["beancount", "csv"], default="beancount")
+        parser.add_argument("--format", choices=sorted(FORMATS), default="beancount")
         parser.add_argument("--output", type=Path, help="File; standard output by default.")
+        parser.add_argument("--from", dest="start", help="First day or moment (2026-03-01).")
+        parser.add_argument("--to", dest="end", help="First day or moment that is left out.")
+        parser.add_argument("--seller", type=int, help="Id of the seller.")
+        parser.add_argument("--currency", help="Code of the currency, as in EUR.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # One snapshot: an export must not see half of what is being posted.
-        with transaction.atomic():
-            parts = (
-                ledger_export.beancount()
-                if options["format"] == "beancount"
-                else [ledger_export.csv()]
-            )
+        selection = Selection(
+            start=_moment("--from", options.get("start")),
+            end=_moment("--to", options.get("end")),
+            seller=options.get("seller"),
+            currency=options.get("currency"),
+            zone=clock.place_zone(),
+        )
+        with read_snapshot():
+            lines = FORMATS[options["format"]](selection)
             if options["output"]:
                 with options["output"].open("w", encoding="utf-8", newline="") as out:
-                    out.writelines(parts)
+                    out.writelines(lines)
             else:
-                sys.stdout.writelines(parts)
+                sys.stdout.writelines(lines)
+
+
+def _moment(name: str, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return parse_moment_or_day(text, clock.place_zone())
+    except Unreadable as error:
+        raise CommandError(f"{name}: {error}") from error

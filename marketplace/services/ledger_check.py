@@ -1,0 +1,99 @@
+"""The check that the books add up."""
+
+from django.db.models import Count, F, Sum
+
+from marketplace.models import (
+    LedgerAccount,
+    LedgerEntry,
+    LedgerTransaction,
+    Order,
+    OrderLine,
+    Payout,
+)
+from systemadmin.foundation.snapshots import read_snapshot
+
+Code = LedgerAccount.Code
+
+
+def check_ledger() -> list[str]:
+    """Return every way in which the books do not add up; an empty list is a clean bill.
+
+    Everything is compared as it was at one moment, so that what is posted meanwhile raises no
+    false alarm.
+    """
+    with read_snapshot():
+        return find_faults()
+
+
+def find_faults() -> list[str]:
+    """Do what `check_ledger` does, in a view of the books that the caller keeps still."""
+    return [
+        *_unbalanced(),
+        *_wrong_balances(),
+        *_wrong_orders(),
+        *_wrong_payouts(),
+    ]
+
+
+def _unbalanced() -> list[str]:
+    entries = LedgerEntry.objects.order_by()
+    wrong = entries.values("transaction_id", "currency").annotate(s=Sum("amount")).exclude(s=0)
+    found = [f"transaction {row['transaction_id']}: {row['s']} {row['currency']}" for row in wrong]
+    mixed = entries.exclude(currency=F("account__currency")).values_list("pk", flat=True)
+    found += [f"entry {pk}: not in its account's currency" for pk in mixed[:100]]
+    empty = LedgerTransaction.objects.annotate(n=Count("entries")).filter(n__lt=2)
+    return found + [
+        f"transaction {pk}: has no two sides" for pk in empty.values_list("pk", flat=True)
+    ]
+
+
+def _wrong_balances() -> list[str]:
+    wrong = (
+        LedgerAccount.objects.filter(seller__isnull=False)
+        .annotate(booked=Sum("entries__amount", default=0))
+        .exclude(balance=F("booked"))
+    )
+    return [f"account {one}: shows {one.balance}, holds {one.booked}" for one in wrong]
+
+
+def _wrong_orders() -> list[str]:
+    """Orders against what is booked for them in buyers' funds."""
+    funds = dict(
+        LedgerEntry.objects.filter(account__code=Code.BUYER_FUNDS)
+        .order_by()
+        .values("transaction__order_id")
+        .annotate(s=Sum("amount"))
+        .values_list("transaction__order_id", "s")
+    )
+    found = []
+    paid = Order.objects.filter(paid_at__isnull=False)
+    for order in paid.only("pk", "total", "refunded", "completed_at", "status").iterator():
+        expected = 0 if order.completed_at else order.total - order.refunded
+        held = -funds.pop(order.pk, 0)
+        if held != expected:
+            found.append(f"order {order.pk}: {held} in buyers' funds instead of {expected}")
+    found += [
+        f"order {pk}: {value} in buyers' funds unpaid" for pk, value in funds.items() if value
+    ]
+    lines = (
+        Order.objects.annotate(s=Sum("lines__total", default=0))
+        .exclude(total=F("s"))
+        .values_list("pk", flat=True)
+    )
+    refunds = (
+        OrderLine.objects.annotate(s=Sum("refund_lines__amount", default=0))
+        .exclude(refunded=F("s"))
+        .values_list("pk", flat=True)
+    )
+    found += [f"order {pk}: lines do not add up to the total" for pk in lines[:100]]
+    return found + [f"line {pk}: refunds do not add up" for pk in refunds[:100]]
+
+
+def _wrong_payouts() -> list[str]:
+    """A payout's claims, its own entry among them, cancel out; the credits are its amount."""
+    wrong = (
+        Payout.objects.annotate(s=Sum("items__entry__amount", default=0))
+        .exclude(s=0)
+        .values_list("pk", "s")
+    )
+    return [f"payout {pk}: claims leave {left}" for pk, left in wrong]
