@@ -8,7 +8,6 @@ from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
 from django.db.utils import DatabaseError
 
-from config.settings import database_settings
 from systemadmin.foundation.snapshots import read_snapshot, snapshot_download
 from systemadmin.models import User
 from systemadmin.tests.factories import UserFactory
