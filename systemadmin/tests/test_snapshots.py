@@ -26,10 +26,12 @@ def another(alias):
 @pytest.fixture
 def file_database(tmp_path):
     """A SQLite file as the settings make one, beside the suite's own database."""
-    given = {
-        **connections[DEFAULT_DB_ALIAS].settings_dict,
-        **database_settings(f"sqlite:///{tmp_path / 'snap.sqlite3'}"),
+    own = {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": tmp_path / "snap.sqlite3",
+        "OPTIONS": {"transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode=WAL"},
     }
+    given = {**connections[DEFAULT_DB_ALIAS].settings_dict, **own}
     # An alias that test cases let pass.
     connections["snap"] = SQLite(given, alias=NO_DB_ALIAS)
     try:
