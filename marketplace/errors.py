@@ -160,3 +160,24 @@ class RuleInUse(RuleViolation):
 
     code = "rule_in_use"
     default_detail = _("The rule has charged sales: switch it off instead.")
+
+
+class MonthNotOver(RuleViolation):
+    """A month is closed after its end."""
+
+    code = "month_not_over"
+    default_detail = _("The month is not over yet.")
+
+
+class MonthOutOfOrder(RuleViolation):
+    """Months are closed one after the other."""
+
+    code = "month_out_of_order"
+    default_detail = _("Months are closed in order: close the one after the last closed month.")
+
+
+class BooksNotSound(RuleViolation):
+    """The ledger does not add up."""
+
+    code = "books_not_sound"
+    default_detail = _("The ledger does not add up. Repair what `check_ledger` reports first.")

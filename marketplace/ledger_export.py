@@ -41,8 +41,9 @@ COLUMNS = (
     "payout",
     "party",
     "reverses",
+    "belongs_to",
 )
-ABOUT = ("order", "payout", "seller", "reverses")
+ABOUT = ("order", "payout", "seller", "reverses", "belongs_to")
 Row = Mapping[str, Any]
 
 
@@ -88,6 +89,7 @@ class Selection:
             payout=F("transaction__payout_id"),
             payout_seller=F("transaction__payout__seller_id"),
             reverses=F("transaction__reverses_id"),
+            belongs_to=F("transaction__belongs_to"),
         )
 
     def day(self, moment: datetime) -> date:

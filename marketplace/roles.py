@@ -76,6 +76,8 @@ ROLES = {
         "marketplace.view_ledgertransaction",
         "marketplace.view_ledgerentry",
         "marketplace.export_ledger",
+        "marketplace.view_closedmonth",
+        "marketplace.add_closedmonth",
         "marketplace.view_payout",
         "marketplace.view_payoutitem",
         "marketplace.add_payout",

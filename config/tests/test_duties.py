@@ -269,6 +269,8 @@ ENGINES = (
 OTHER_SERVICES = {
     # the desk's set-up, not one account
     "marketplace.services.categories",
+    "marketplace.services.closing",
+    "marketplace.services.ledger_exports",
     "marketplace.services.commission",
     "marketplace.services.fees.create_fee",
     "marketplace.services.fees.create_fee_tax_rate",

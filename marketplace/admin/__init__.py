@@ -3,6 +3,7 @@
 from marketplace.admin import (
     books,
     catalogue,
+    closing,
     commissions,
     fees,
     orders,
@@ -14,6 +15,7 @@ from marketplace.admin import (
 __all__ = [
     "books",
     "catalogue",
+    "closing",
     "commissions",
     "fees",
     "orders",

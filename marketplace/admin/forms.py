@@ -9,6 +9,23 @@ from django.utils.translation import gettext_lazy as _
 from marketplace.models import ReasonTemplate
 from marketplace.services import clock
 from systemadmin.foundation.forms import AmountField
+from systemadmin.foundation.parsing import Unreadable, parse_month
+
+
+class MonthField(forms.CharField):
+    """A month as in 2026-10; its first day inside."""
+
+    widget = forms.TextInput(attrs={"type": "month", "placeholder": "2026-10"})
+
+    def to_python(self, value: Any) -> Any:
+        """Read it."""
+        text = super().to_python(value)
+        if not text:
+            return None
+        try:
+            return parse_month(text)
+        except Unreadable as error:
+            raise forms.ValidationError(str(error), code=error.code) from error
 
 
 class ReasonForm(forms.Form):

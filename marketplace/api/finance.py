@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from marketplace import services
 from marketplace.api.filters import LedgerFilter, PayoutFilter
-from marketplace.api.periods import EXPORT, PeriodParameters
+from marketplace.api.periods import BALANCES, EXPORT, PeriodParameters
 from marketplace.api.serializers.fees import SellerProfileInput, SellerProfileSerializer
 from marketplace.api.serializers.finance import (
     FailedInput,
@@ -23,11 +23,13 @@ from marketplace.api.serializers.finance import (
     PayoutInput,
     PayoutSerializer,
     SellerBalanceSerializer,
+    TrialBalanceSerializer,
 )
 from marketplace.caller import caller
 from marketplace.ledger_export import FORMATS, Selection
 from marketplace.models import LedgerEntry, Payout, SellerProfile
 from marketplace.querysets.payouts import other_entries, paid_orders
+from marketplace.querysets.trial_balance import trial_balance
 from systemadmin.foundation.api import (
     CursorList,
     ListAction,
@@ -156,6 +158,7 @@ class LedgerViewSet(ListAction, StaffViewSet):
     access = {
         "list": "marketplace.view_ledgerentry",
         "export": "marketplace.export_ledger",
+        "balances": "marketplace.view_reports",
     }
     serializer_class = LedgerEntrySerializer
     pagination_class = CursorList
@@ -166,6 +169,18 @@ class LedgerViewSet(ListAction, StaffViewSet):
     def get_queryset(self) -> QuerySet:
         """All of them."""
         return LedgerEntry.objects.for_staff()
+
+    @extend_schema(parameters=BALANCES, filters=False, responses=TrialBalanceSerializer)
+    @action(detail=False, pagination_class=None)
+    def balances(self, request: Request) -> Response:
+        """The trial balance of a period: opening, debit, credit, closing per kind of account."""
+        parameters = PeriodParameters(request)
+        start, end = parameters.bounds()
+        rows = trial_balance(
+            start=start, end=end, seller=parameters.seller, currency=parameters.currency
+        )
+        shown = {"start": start, "end": end, "results": rows}
+        return self.answer(shown, 200, TrialBalanceSerializer)
 
     @extend_schema(
         parameters=EXPORT,

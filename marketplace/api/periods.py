@@ -39,6 +39,13 @@ EXPORT = [
     parameter("tz", str, "Time zone of the days; the place's by default."),
     parameter("file", str, "Format; beancount by default.", enum=["beancount", "csv", "hledger"]),
 ]
+BALANCES = [
+    parameter("from", OpenApiTypes.DATETIME, "Start; a year ago by default."),
+    parameter("to", OpenApiTypes.DATETIME, "End, exclusive; now by default."),
+    parameter("seller", int, "Only the accounts of this seller."),
+    parameter("currency", str, "Only this currency."),
+    parameter("tz", str, "Time zone of bare days; the place's by default."),
+]
 CATEGORY = parameter("category", int, "Only this category and its descendants.")
 
 
@@ -60,6 +67,14 @@ class PeriodParameters:
         self.currency = self.query.get("currency")
         if self.currency is not None and not is_currency(self.currency):
             raise InvalidInput("currency", _("Not an ISO 4217 currency code."))
+
+    def bounds(self) -> tuple[datetime, datetime]:
+        """Start and end; the year until now where they are not given."""
+        end = self.end or timezone.now()
+        start = self.start or end - timedelta(days=365)
+        if start >= end:
+            raise InvalidInput("from", _("The start is not before the end."))
+        return start, end
 
     def number(self, name: str) -> int | None:
         """A whole number, or None."""
@@ -106,11 +121,7 @@ class ReportParameters(PeriodParameters):
 
     def __init__(self, request: Request, groups: Sequence[str], *extra: str) -> None:
         super().__init__(request, *extra)
-        end = self.end or timezone.now()
-        start = self.start or end - timedelta(days=365)
-        if start >= end:
-            raise InvalidInput("from", _("The start is not before the end."))
-        self.start, self.end = start, end
+        self.start, self.end = self.bounds()
         self.granularity = self.choice("granularity", "month", reports.TRUNC)
         asked = self.query.get("group_by", "period").split(",")
         self.group_by = [name.strip() for name in asked if name.strip()]

@@ -1,5 +1,6 @@
 """Routes of the marketplace, below `/api/`."""
 
+from marketplace.api.closing import ClosedMonthViewSet
 from marketplace.api.commissions import CommissionRuleViewSet, CommissionViewSet, SalesViewSet
 from marketplace.api.fees import CommissionFeeViewSet, FeeTaxRateViewSet
 from marketplace.api.finance import LedgerViewSet, PayoutViewSet, SellerViewSet
@@ -33,6 +34,7 @@ router.register("admin/disputes", DisputeViewSet, basename="admin-dispute")
 router.register("admin/sellers", SellerViewSet, basename="admin-seller")
 router.register("admin/payouts", PayoutViewSet, basename="admin-payout")
 router.register("admin/ledger", LedgerViewSet, basename="admin-ledger")
+router.register("admin/closed-months", ClosedMonthViewSet, basename="admin-closed-month")
 router.register("admin/webhook-endpoints", WebhookEndpointViewSet, basename="admin-webhook")
 router.register("admin/webhook-deliveries", WebhookDeliveryViewSet, basename="admin-delivery")
 

@@ -1,6 +1,7 @@
 """The tables of the marketplace, one module per aggregate."""
 
 from marketplace.models.catalogue import Category, Product, ProductImage, ProductWord
+from marketplace.models.closing import ClosedMonth
 from marketplace.models.commission import (
     CommissionFee,
     CommissionLine,
@@ -23,6 +24,7 @@ from marketplace.models.webhooks import (
 
 __all__ = [
     "Category",
+    "ClosedMonth",
     "CommissionCharge",
     "CommissionFee",
     "CommissionLine",

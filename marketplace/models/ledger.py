@@ -114,6 +114,8 @@ class LedgerTransaction(AppendOnlyModel):
     # Play money of the demo may be purged; everything else stays for ever.
     is_demo = models.BooleanField(default=False)
     posted_at = models.DateTimeField(_("posted at"))
+    # The closed month that it came too late for, by its first day.
+    belongs_to = models.DateField(_("belongs to the month"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("ledger transaction")

@@ -1,6 +1,7 @@
 """Every write of the marketplace: one function a mutation."""
 
 from marketplace.services.categories import create_category, delete_category, update_category
+from marketplace.services.closing import close_month, reopen_month
 from marketplace.services.commission import (
     create_rule,
     delete_rule,
@@ -74,6 +75,7 @@ __all__ = [
     "cancel_order",
     "cancel_payout",
     "check_ledger",
+    "close_month",
     "complete_due_orders",
     "complete_order",
     "create_category",
@@ -106,6 +108,7 @@ __all__ = [
     "reject_product",
     "reject_revision",
     "remove_product",
+    "reopen_month",
     "reorder_rules",
     "replay_delivery",
     "request_product_changes",

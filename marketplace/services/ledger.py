@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
@@ -18,6 +19,7 @@ from marketplace.models import (
     Payout,
 )
 from marketplace.services import clock
+from marketplace.services.books import booking_moment
 
 Code = LedgerAccount.Code
 
@@ -44,12 +46,14 @@ def post(
     legs: Iterable[Leg],
     actor: Any = None,
     is_demo: bool = False,
+    at: datetime | None = None,
     **about: Any,
 ) -> LedgerTransaction | None:
     """Write a balanced transaction once; the same key and legs again change nothing.
 
     Returns None when there is nothing to move. `about` names order, refund, dispute, payout or
-    the transaction that is reversed.
+    the transaction that is reversed. It counts at the moment `at`, by default now; when that
+    lies in a closed month it counts now and refers to its month by `belongs_to`.
     """
     moving = [leg for leg in legs if leg.amount]
     if sum(leg.amount for leg in moving):
@@ -63,6 +67,8 @@ def post(
     if not moving:
         return None
     with transaction.atomic():
+        posted_at, belongs_to = booking_moment(at or clock.now())
+        about |= {"posted_at": posted_at, "belongs_to": belongs_to}
         return _write(key, kind, currency, moving, digest, actor, is_demo, about)
 
 
@@ -101,7 +107,6 @@ def _write(
         digest=digest,
         actor=actor,
         is_demo=is_demo,
-        posted_at=clock.now(),
         **about,
     )
 

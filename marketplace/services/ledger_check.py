@@ -10,6 +10,7 @@ from marketplace.models import (
     OrderLine,
     Payout,
 )
+from marketplace.services.books import closed_months, totals_between
 from systemadmin.foundation.snapshots import read_snapshot
 
 Code = LedgerAccount.Code
@@ -32,6 +33,7 @@ def find_faults() -> list[str]:
         *_wrong_balances(),
         *_wrong_orders(),
         *_wrong_payouts(),
+        *_changed_months(),
     ]
 
 
@@ -97,3 +99,12 @@ def _wrong_payouts() -> list[str]:
         .values_list("pk", "s")
     )
     return [f"payout {pk}: claims leave {left}" for pk, left in wrong]
+
+
+def _changed_months() -> list[str]:
+    """Closed months against the turnover they were closed with."""
+    return [
+        f"month {closed}: its turnover is not what it was closed with"
+        for closed in closed_months()
+        if totals_between(closed.start_at, closed.end_at) != closed.totals
+    ]

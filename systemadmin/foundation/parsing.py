@@ -116,6 +116,16 @@ def parse_day(text: Any) -> date:
     raise Unreadable(_("A date such as 2026-06-01."))
 
 
+def parse_month(text: Any) -> date:
+    """Return the first day of the month that `YYYY-MM` names."""
+    if isinstance(text, str) and len(text) == 7:
+        try:
+            return parse_day(f"{text}-01")
+        except Unreadable:
+            pass
+    raise Unreadable(_("A month such as 2026-06."))
+
+
 def parse_moment(text: Any, *, zone: tzinfo | None = UTC) -> datetime:
     """Return the moment (UTC) that an ISO 8601 text names.
 

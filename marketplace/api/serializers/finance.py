@@ -127,6 +127,9 @@ class LedgerEntrySerializer(serializers.ModelSerializer):
         source="transaction.reverses_id", read_only=True, allow_null=True
     )
     posted_at = serializers.DateTimeField(source="transaction.posted_at", read_only=True)
+    belongs_to = serializers.DateField(
+        source="transaction.belongs_to", read_only=True, allow_null=True
+    )
 
     class Meta:
         model = LedgerEntry
@@ -144,5 +147,25 @@ class LedgerEntrySerializer(serializers.ModelSerializer):
             "payout",
             "reverses",
             "posted_at",
+            "belongs_to",
         ]
         read_only_fields = fields
+
+
+class TrialBalanceRowSerializer(serializers.Serializer):
+    """One kind of account in one currency; debits are positive, credits negative."""
+
+    currency = serializers.CharField()
+    account = serializers.CharField()
+    opening = serializers.IntegerField()
+    debit = serializers.IntegerField()
+    credit = serializers.IntegerField()
+    closing = serializers.IntegerField()
+
+
+class TrialBalanceSerializer(serializers.Serializer):
+    """Every kind of account over a period."""
+
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField()
+    results = TrialBalanceRowSerializer(many=True)

@@ -4,12 +4,14 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from marketplace.models.fields import MAX_AMOUNT
 from systemadmin.foundation.api import StrictSerializer
 from systemadmin.foundation.money import is_currency
-from systemadmin.foundation.parsing import Unreadable, parse_day
+from systemadmin.foundation.parsing import Unreadable, parse_day, parse_month
 from systemadmin.models import User
 
 # The most objects that one rule names.
@@ -83,6 +85,22 @@ class MomentField(serializers.DateTimeField):
                 "Give the time too, as in 2026-12-31T23:59:59Z.", code="time_missing"
             )
         return super().to_internal_value(value)
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class MonthField(serializers.Field):
+    """A month as in 2026-10; its first day inside."""
+
+    def to_internal_value(self, value: Any) -> Any:
+        """Read it."""
+        try:
+            return parse_month(value)
+        except Unreadable as error:
+            raise serializers.ValidationError(str(error), code=error.code) from error
+
+    def to_representation(self, value: Any) -> str:
+        """Write it."""
+        return f"{value:%Y-%m}"
 
 
 class PartySerializer(serializers.ModelSerializer):

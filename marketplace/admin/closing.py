@@ -1,0 +1,58 @@
+"""Closed months in the admin."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from marketplace import services
+from marketplace.admin.forms import MonthField
+from marketplace.caller import caller
+from marketplace.models import ClosedMonth
+from systemadmin.foundation.admin import ServiceModelAdmin, form_action
+
+
+class CloseMonthForm(forms.ModelForm):
+    """The month to close."""
+
+    month = MonthField(label=_("Month"))
+
+    class Meta:
+        model = ClosedMonth
+        fields = ["month", "note"]
+
+
+class ReopenForm(forms.Form):
+    """Why."""
+
+    reason = forms.CharField(max_length=500, label=_("Reason"))
+
+
+@admin.register(ClosedMonth)
+class ClosedMonthAdmin(ServiceModelAdmin):
+    """Close a month by adding it here."""
+
+    form = CloseMonthForm
+    list_display = ["__str__", "closed_by", "created_at", "reopened_at", "note"]
+    list_select_related = ["closed_by"]
+    ordering = ["-month", "-id"]
+    actions = ["reopen"]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Month and note when it is closed; everything afterwards."""
+        if obj is None:
+            return ["month", "note"]
+        return [field.name for field in ClosedMonth._meta.fields if field.name != "id"]
+
+    def create(self, actor: Any, values: dict[str, Any]) -> ClosedMonth:
+        """Close it."""
+        return services.close_month(actor=actor, **values)
+
+    @form_action(
+        description=_("Open again"), form=ReopenForm, perm="marketplace.reopen_closedmonth"
+    )
+    def reopen(self, request: HttpRequest, obj: ClosedMonth, data: dict[str, Any]) -> None:
+        """The last closed month only."""
+        services.reopen_month(actor=caller(request), closed=obj, reason=data["reason"])
