@@ -419,7 +419,7 @@ def backup_storage() -> dict[str, Any]:
 STORAGES["backups"] = STORAGES["dbbackup"] = backup_storage()
 # django-dbbackup's own commands are replaced by ours, and so are its connectors: the stock
 # ones dump without a manifest and restore over the live database.
-_POSTGRES_DUMP = "systemadmin.backups.engines.postgres.engine.SnapshotConnector"
+_POSTGRES_DUMP = "systemadmin.backups.engines.postgres.connector.SnapshotConnector"
 DBBACKUP_CONNECTOR_MAPPING = {
     "django.db.backends.postgresql": _POSTGRES_DUMP,
     "systemadmin.foundation.postgresql": _POSTGRES_DUMP,

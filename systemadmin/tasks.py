@@ -77,7 +77,7 @@ def run_backup(backup_id: int) -> None:
 
 
 def run_verification(verification_id: int) -> None:
-    """Prove a queued backup by a trial restore."""
+    """Verify a queued backup by a trial restore."""
     backups.run_verification(verification_id)
 
 
@@ -87,5 +87,5 @@ def run_restore(restore_id: int) -> None:
 
 
 def tend_backups() -> None:
-    """One round of upkeep: tidy, start what is due, say what is late."""
-    backups.tend_backups()
+    """Run the schedule of backups. Rows queued by older releases know it by this name."""
+    backups.run_schedule()

@@ -21,7 +21,7 @@ PROGRESS_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Wish:
+class BackupOptions:
     """Who wants this backup and why."""
 
     name: str
@@ -35,7 +35,7 @@ class Wish:
     audit_head: dict[str, Any] = field(default_factory=dict)
 
 
-class _Watched:
+class ProgressStream:
     """Counts the plain bytes that pass, and tells about once a second."""
 
     def __init__(self, sink: Sink, progress: Progress) -> None:
@@ -53,18 +53,20 @@ class _Watched:
         self.sink.close()
 
 
-def create(vault: Vault, wish: Wish, progress: Progress = lambda size: None) -> Manifest:
+def create(
+    vault: Vault, options: BackupOptions, progress: Progress = lambda size: None
+) -> Manifest:
     """Make a whole backup or none; call it with the engine's lock held."""
     started = time.monotonic()
     parts: list[Part] = []
     try:
-        database, snapshot = _dump_database(vault, wish, progress)
+        database, snapshot = _dump_database(vault, options, progress)
         parts.append(database)
         files = 0
-        if wish.with_media and vault.media:
-            archive, files = _dump_media(vault, wish, progress)
+        if options.with_media and vault.media:
+            archive, files = _dump_media(vault, options, progress)
             parts.append(archive)
-        manifest = _describe(vault, wish, snapshot, parts, files, time.monotonic() - started)
+        manifest = _describe(vault, options, snapshot, parts, files, time.monotonic() - started)
         salt = vault.signing_salt()
         vault.store.write_manifest(manifest, manifests.dump(manifest, vault.signer, salt))
         return manifest
@@ -75,21 +77,23 @@ def create(vault: Vault, wish: Wish, progress: Progress = lambda size: None) -> 
         raise
 
 
-def _dump_database(vault: Vault, wish: Wish, progress: Progress) -> tuple[Part, Snapshot]:
+def _dump_database(
+    vault: Vault, options: BackupOptions, progress: Progress
+) -> tuple[Part, Snapshot]:
     compress = not vault.engine.packs_itself
-    name = wish.name + vault.engine.suffix + _endings(vault, compress)
+    name = options.name + vault.engine.suffix + _endings(vault, compress)
     with vault.store.new_file(name) as file:
-        sink = _Watched(_writer(vault, file, compress), progress)
+        sink = ProgressStream(_writer(vault, file, compress), progress)
         snapshot = vault.engine.dump(sink.write)
         sink.close()
     part = Part("database", name, file.size, file.sha256, bool(vault.passphrase), compress)
     return part, snapshot
 
 
-def _dump_media(vault: Vault, wish: Wish, progress: Progress) -> tuple[Part, int]:
-    name = f"{wish.name}.media.tar{_endings(vault, True)}"
+def _dump_media(vault: Vault, options: BackupOptions, progress: Progress) -> tuple[Part, int]:
+    name = f"{options.name}.media.tar{_endings(vault, True)}"
     with vault.store.new_file(name) as file:
-        sink = _Watched(_writer(vault, file, True), progress)
+        sink = ProgressStream(_writer(vault, file, True), progress)
         count = media.dump(vault.media, sink)
         sink.close()
     return Part("media", name, file.size, file.sha256, bool(vault.passphrase), True), count
@@ -105,26 +109,31 @@ def _endings(vault: Vault, compressed: bool) -> str:
 
 
 def _describe(
-    vault: Vault, wish: Wish, snapshot: Snapshot, parts: list[Part], files: int, seconds: float
+    vault: Vault,
+    options: BackupOptions,
+    snapshot: Snapshot,
+    parts: list[Part],
+    files: int,
+    seconds: float,
 ) -> Manifest:
     return Manifest(
-        name=wish.name,
+        name=options.name,
         taken_at=snapshot.taken_at,
         engine=vault.engine.name,
         engine_version=vault.engine.version(),
         database=vault.engine.database,
-        app_version=wish.app_version,
+        app_version=options.app_version,
         migrations=snapshot.migrations,
         tables=snapshot.tables,
         parts=parts,
         extensions=snapshot.extensions,
-        trigger=wish.trigger,
-        note=wish.note,
-        actor=wish.actor,
+        trigger=options.trigger,
+        note=options.note,
+        actor=options.actor,
         media_files=files,
         duration_seconds=round(seconds, 3),
-        audit_head=wish.audit_head,
+        audit_head=options.audit_head,
         properties=vault.engine.properties(),
-        installation=wish.installation,
-        installation_name=wish.installation_name,
+        installation=options.installation,
+        installation_name=options.installation_name,
     )

@@ -1,4 +1,4 @@
-"""Making backups: asked for, by the clock, by command, and before critical acts."""
+"""Create backups: on request, by schedule, by command, and before critical operations."""
 
 import logging
 from contextlib import suppress
@@ -10,8 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from systemadmin import audit
-from systemadmin.backups.contents import Wish, create
-from systemadmin.backups.interrupted import reap_interrupted
+from systemadmin.backups.contents import BackupOptions, create
+from systemadmin.backups.interrupted import mark_interrupted
 from systemadmin.backups.records import (
     app_version,
     begin,
@@ -20,9 +20,9 @@ from systemadmin.backups.records import (
     exclusive,
     fill,
     name_of,
+    notify_failure,
+    notify_success,
     refuse_inside_transaction,
-    tell_failure,
-    tell_success,
 )
 from systemadmin.backups.retention import prune_after_schedule
 from systemadmin.backups.vault import Vault, new_name, open_vault
@@ -82,7 +82,7 @@ def create_backup(
     """Make a backup now, in this process; raises `BackupFailed`."""
     refuse_inside_transaction()
     vault = open_vault()
-    reap_interrupted(vault)
+    mark_interrupted(vault)
     backup = _new_row(actor, note, trigger, Backup.Status.RUNNING)
     _make(vault, backup)
     return backup
@@ -160,7 +160,7 @@ def _make(vault: Vault, backup: Backup, *, locked: bool = False) -> None:
 
 
 def _create(vault: Vault, backup: Backup) -> None:
-    wish = Wish(
+    options = BackupOptions(
         name=backup.name,
         trigger=backup.trigger,
         note=backup.note,
@@ -172,7 +172,7 @@ def _create(vault: Vault, backup: Backup) -> None:
         audit_head=head_for_manifest(),
     )
     remember_installation(backup.installation)
-    fill(backup, create(vault, wish, lambda size: _show_progress(backup, size)))
+    fill(backup, create(vault, options, lambda size: _show_progress(backup, size)))
 
 
 def _show_progress(backup: Backup, size: int) -> None:
@@ -193,7 +193,7 @@ def _fail(backup: Backup, error: Exception) -> None:
             target=backup,
             metadata={"error": describe(error)},
         )
-        tell_failure("backup.failed", _("The backup %s failed.") % backup.name, error)
+        notify_failure("backup.failed", _("The backup %s failed.") % backup.name, error)
 
 
 def record_created(backup: Backup) -> None:
@@ -208,7 +208,7 @@ def record_created(backup: Backup) -> None:
             reason=backup.note,
             metadata={"size": backup.size, "rows": backup.rows, "trigger": backup.trigger},
         )
-        tell_success(
+        notify_success(
             "backup.succeeded",
             "backup.failed",
             _("Backup %(name)s is complete: %(rows)d rows, %(size)d bytes.")

@@ -1,4 +1,4 @@
-"""Handing a stored backup out, on the record."""
+"""Download a stored backup, with an audit entry."""
 
 from django.http import FileResponse
 

@@ -1,4 +1,4 @@
-"""Telling the truth about work whose process died."""
+"""Mark the work of dead processes as failed, and finish what can be finished."""
 
 from datetime import timedelta
 
@@ -11,8 +11,8 @@ from systemadmin.backups.errors import BackupError
 from systemadmin.backups.records import (
     describe,
     forget_copies,
+    notify_failure,
     record_done,
-    tell_failure,
 )
 from systemadmin.backups.restore.steps import restore_media
 from systemadmin.backups.vault import Vault
@@ -35,7 +35,7 @@ class Interrupted(BackupError):
         super().__init__(_("The process died before it was done."))
 
 
-def reap_interrupted(vault: Vault, *, at_once: bool = False) -> int:
+def mark_interrupted(vault: Vault, *, at_once: bool = False) -> int:
     """Clean up after processes that died; return the number of rows marked as interrupted.
 
     Who gets the lock knows that no living process does backup work. A restore that died after
@@ -84,5 +84,5 @@ def _reap(model: type[RecordedWork], *, at_once: bool) -> int:
             row.error, row.error_code = str(error), error.code
             row.save()
             rule = "restore.failed" if model is Restore else "backup.failed"
-            tell_failure(rule, _("Interrupted: %s") % row, error)
+            notify_failure(rule, _("Interrupted: %s") % row, error)
     return len(dead)

@@ -1,4 +1,4 @@
-"""What all backup services share: the lock, the rows' beginnings and ends, the notices."""
+"""Shared by all backup services: the lock, start and end of recorded work, notices."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -98,18 +98,18 @@ def fill(backup: Backup, manifest: Manifest) -> None:
 
 
 @transaction.atomic
-def tell_failure(rule: str, summary: str, error: BaseException, key: str = "") -> None:
+def notify_failure(rule: str, summary: str, error: BaseException, key: str = "") -> None:
     """Raise the critical alert of a rule."""
     raise_alert(rule=rule, severity="critical", summary=summary, detail=describe(error), key=key)
 
 
 @transaction.atomic
-def tell_success(rule: str, failure_rule: str, summary: str, key: str, **details: Any) -> None:
-    """Tell that it went well, once, and close what told of failures before."""
+def notify_success(rule: str, failure_rule: str, summary: str, key: str, **details: Any) -> None:
+    """Notify of a success once, and resolve the alert of earlier failures."""
     resolve_alert(rule=failure_rule)
     detail = "\n".join(f"{name}: {value}" for name, value in details.items())
     raise_alert(rule=rule, severity="info", summary=summary, detail=detail, key=key)
-    # Good news needs nobody: it must not stay on the list of what is open.
+    # A success needs no action, so it must not stay on the list of open alerts.
     resolve_alert(rule=rule, key=key)
 
 
@@ -132,7 +132,7 @@ def record_done(restore: Restore) -> None:
         target=restore.backup,
         metadata={"method": restore.method, "closed_seconds": restore.closed_seconds},
     )
-    tell_success(
+    notify_success(
         "restore.done",
         "restore.failed",
         _("The database was restored from %s.") % restore.backup.name,

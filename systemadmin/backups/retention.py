@@ -1,4 +1,4 @@
-"""Retention: which of our own backups go, by rule, and never one that is needed."""
+"""Retention: delete the backups that the rule lets go, never one that is needed."""
 
 import logging
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from systemadmin import audit
 from systemadmin.backups import pins
 from systemadmin.backups.errors import BackupError, StoreFailed
 from systemadmin.backups.format.manifest import Part
-from systemadmin.backups.records import exclusive, tell_failure
+from systemadmin.backups.records import exclusive, notify_failure
 from systemadmin.backups.retention_rule import Candidate, Decision, Rule, decide
 from systemadmin.backups.vault import Vault, open_vault
 from systemadmin.errors import BackupFailed, BackupWorkInProgress
@@ -127,7 +127,7 @@ def prune_after_schedule() -> None:
         logger.info("retention waits: other backup work is running")
     except BackupError as error:
         logger.exception("retention failed")
-        tell_failure("backup.retention_failed", "Old backups could not be deleted.", error)
+        notify_failure("backup.retention_failed", "Old backups could not be deleted.", error)
 
 
 @transaction.atomic

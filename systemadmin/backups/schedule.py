@@ -1,4 +1,4 @@
-"""Every few minutes: tidy after the dead, start what is due, say what is late."""
+"""Periodic job: clean up after dead processes, start due backups, alert when one is late."""
 
 import logging
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from systemadmin.backups.create import request_backup
-from systemadmin.backups.interrupted import reap_interrupted
-from systemadmin.backups.records import tell_failure
+from systemadmin.backups.interrupted import mark_interrupted
+from systemadmin.backups.records import notify_failure
 from systemadmin.backups.slots import last_slot, next_slot
 from systemadmin.backups.vault import Vault, open_vault
 from systemadmin.backups.verification import request_verification, verification_is_due
@@ -37,7 +37,7 @@ class Outlook:
 
 
 def outlook(now: datetime | None = None) -> Outlook:
-    """When the last good backup was, when the next one is due, and whether one is late."""
+    """Return the last good backup, when the next one is due, and whether one is late."""
     now = now or timezone.now()
     own = Backup.objects.of_installation(current_installation())
     last, is_enabled = own.last_complete(now), setting("backups.enabled")
@@ -50,18 +50,18 @@ def outlook(now: datetime | None = None) -> Outlook:
     return Outlook(True, last, next_slot(now, **_slots()), is_late)
 
 
-def tend_backups() -> None:
-    """One round; every part goes on when another fails."""
+def run_schedule() -> None:
+    """Run one round; a failing part does not stop the others."""
     vault = open_vault()
-    for part in (reap_interrupted, _tell_lateness, _start_due_backup, _start_due_verification):
+    for part in (mark_interrupted, _notify_lateness, _start_due_backup, _start_due_verification):
         try:
             part(vault)
         except Exception as error:
-            logger.exception("tending of backups failed", extra={"part": part.__name__})
-            tell_failure("backup.tending_failed", _("The upkeep of backups failed."), error)
+            logger.exception("backup schedule failed", extra={"part": part.__name__})
+            notify_failure("backup.tending_failed", _("The upkeep of backups failed."), error)
 
 
-def _tell_lateness(vault: Vault) -> None:
+def _notify_lateness(vault: Vault) -> None:
     state = outlook()
     if not state.is_late:
         resolve_alert(rule="backup.late")

@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
 
-from systemadmin.backups.contents import Wish, create
+from systemadmin.backups.contents import BackupOptions, create
 from systemadmin.backups.create import record_created
 from systemadmin.backups.format.manifest import Manifest
 from systemadmin.backups.records import (
@@ -79,9 +79,9 @@ def _back_up(vault: Vault, note: str) -> Manifest:
     try:
         with exclusive(vault):
             vault.store.sweep_partials()
-            wish = _wish(note)
-            remember_installation(wish.installation)
-            return create(vault, wish)
+            options = _options(note)
+            remember_installation(options.installation)
+            return create(vault, options)
     except BackupWorkInProgress:
         raise
     except Exception as error:
@@ -89,8 +89,8 @@ def _back_up(vault: Vault, note: str) -> Manifest:
         raise BackupFailed(_("The backup failed: %s") % describe(error)) from error
 
 
-def _wish(note: str) -> Wish:
-    return Wish(
+def _options(note: str) -> BackupOptions:
+    return BackupOptions(
         name=new_name(),
         trigger=Backup.Trigger.SAFETY,
         note=note,

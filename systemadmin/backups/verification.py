@@ -1,4 +1,4 @@
-"""Verification: a backup counts only once it has been restored, checked and thrown away."""
+"""Verification: restore a backup into a scratch database, check it, drop it."""
 
 import logging
 from contextlib import suppress
@@ -21,10 +21,10 @@ from systemadmin.backups.records import (
     end,
     exclusive,
     name_of,
+    notify_failure,
     refuse_inside_transaction,
-    tell_failure,
 )
-from systemadmin.backups.restore.steps import Findings, prove
+from systemadmin.backups.restore.steps import Findings, verify
 from systemadmin.backups.vault import Vault, open_vault
 from systemadmin.errors import BackupNotRestorable, BackupWorkInProgress
 from systemadmin.foundation.configuration import setting
@@ -97,7 +97,7 @@ def _prove(vault: Vault, proof: BackupVerification) -> None:
     begin(proof, BackupVerification.Status.RUNNING)
     try:
         with exclusive(vault):
-            findings = prove(vault, vault.manifest(proof.backup.name))
+            findings = verify(vault, vault.manifest(proof.backup.name))
     except Exception as error:
         logger.exception("verification failed", extra={"backup": proof.backup.name})
         _store_error(proof, error)
@@ -132,7 +132,7 @@ def _store(proof: BackupVerification, findings: Findings) -> None:
 
 
 def _store_error(proof: BackupVerification, error: Exception) -> None:
-    """A failed proof marks the backup; one that could not run says nothing about it."""
+    """Mark the backup when its verification failed; not when it could not run."""
     backup = proof.backup
     with transaction.atomic():
         end(proof, BackupVerification.Status.FAILED, error)
@@ -151,7 +151,7 @@ def _store_error(proof: BackupVerification, error: Exception) -> None:
             metadata={"error": proof.error},
         )
         if not isinstance(error, BackupWorkInProgress):
-            tell_failure(
+            notify_failure(
                 "backup.verification_failed",
                 _("Backup %s could not be verified.") % backup.name,
                 error,

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
+import psycopg
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -57,6 +58,31 @@ def _acquire(attempt: Callable[[], bool], wait: bool, timeout: float | None) -> 
     return True
 
 
+@contextmanager
+def advisory_lock(connection: psycopg.Connection[Any], name: str, timeout: float) -> Iterator[bool]:
+    """Hold a session lock of the server on this connection; it ends with the connection."""
+
+    def attempt() -> bool:
+        row = connection.execute("SELECT pg_try_advisory_lock(%s)", [_key(name)]).fetchone()
+        return bool(row and row[0])
+
+    yield _acquire(attempt, True, timeout)
+
+
+@contextmanager
+def file_lock(path: Path, timeout: float | None) -> Iterator[bool]:
+    """Hold a lock of the kernel on a file; it ends with the process."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    taken: list[IO[str]] = []
+    try:
+        yield _acquire(lambda: _try_flock(path, taken), True, timeout)
+    finally:
+        for handle in taken:
+            # Removed while still held, or a folder of dead files would grow for ever.
+            path.unlink(missing_ok=True)
+            handle.close()
+
+
 def _key(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
 
@@ -101,15 +127,8 @@ def _session_lock(
 def _file_lock(
     connection: BaseDatabaseWrapper, name: str, wait: bool, timeout: float | None
 ) -> Iterator[bool]:
-    path = _lock_path(connection, name)
-    taken: list[IO[str]] = []
-    try:
-        yield _acquire(lambda: _try_flock(path, taken), wait, timeout)
-    finally:
-        for handle in taken:
-            # Removed while still held, or a folder of dead files would grow for ever.
-            path.unlink(missing_ok=True)
-            handle.close()
+    with file_lock(_lock_path(connection, name), timeout if wait else 0) as got:
+        yield got
 
 
 def _try_flock(path: Path, taken: list[IO[str]]) -> bool:
@@ -130,7 +149,6 @@ def _try_flock(path: Path, taken: list[IO[str]]) -> bool:
 def _lock_path(connection: BaseDatabaseWrapper, name: str) -> Path:
     """One file a lock and database: parallel test databases must not wait for each other."""
     folder = Path(settings.VAR_DIR) / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256(f"{connection.settings_dict['NAME']}\0{name}".encode()).hexdigest()
     readable = re.sub(r"[^\w.-]+", "-", name)[:60]
     return folder / f"{readable}-{digest[:16]}.lock"

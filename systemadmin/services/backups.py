@@ -9,10 +9,10 @@ from systemadmin.backups.create import (
     run_backup,
 )
 from systemadmin.backups.downloads import download, get_backup
-from systemadmin.backups.interrupted import reap_interrupted
+from systemadmin.backups.interrupted import mark_interrupted
 from systemadmin.backups.restore.live_database import request_restore, restore_backup, run_restore
 from systemadmin.backups.retention import plan_retention, prune_backups, set_pinned
-from systemadmin.backups.schedule import outlook, tend_backups
+from systemadmin.backups.schedule import outlook, run_schedule
 from systemadmin.backups.verification import (
     request_verification,
     run_verification,
@@ -26,18 +26,18 @@ __all__ = [
     "download",
     "get_backup",
     "import_backups",
+    "mark_interrupted",
     "outlook",
     "plan_retention",
     "prune_backups",
-    "reap_interrupted",
     "request_backup",
     "request_restore",
     "request_verification",
     "restore_backup",
     "run_backup",
     "run_restore",
+    "run_schedule",
     "run_verification",
     "set_pinned",
-    "tend_backups",
     "verify_backup",
 ]

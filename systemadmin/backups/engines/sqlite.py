@@ -21,7 +21,7 @@ from systemadmin.backups.errors import BackupError, ContentMismatch, DatabaseBus
 from systemadmin.backups.format import fingerprint
 from systemadmin.backups.format.manifest import Manifest, Table
 from systemadmin.backups.format.stream import read_chunks
-from systemadmin.backups.locks import file_lock
+from systemadmin.foundation.locks import file_lock
 
 BUSY_SECONDS = 60
 SCRATCH = "backup-scratch-"

@@ -1,4 +1,4 @@
-"""In the child process: the live database's contents replaced in one transaction."""
+"""Replace the live database's contents in one transaction, in the child process."""
 
 from typing import IO
 
@@ -9,9 +9,9 @@ from systemadmin.backups.engines.postgres import stored_properties as postgres_p
 from systemadmin.backups.engines.postgres.engine import PostgresEngine
 from systemadmin.backups.errors import ContentMismatch, DatabaseBusy, PropertiesNotSet
 from systemadmin.backups.format.manifest import Manifest
-from systemadmin.backups.restore.post_restore import settle_here
-from systemadmin.backups.restore.preserved_rows import Side, carry_tables
-from systemadmin.backups.restore.preserved_tables import CARRIED, mark_done
+from systemadmin.backups.restore.post_restore import reset_restored
+from systemadmin.backups.restore.preserved_rows import DatabaseEndpoint, copy_tables
+from systemadmin.backups.restore.preserved_tables import PRESERVED_TABLES, mark_done
 from systemadmin.backups.vault import open_vault
 
 
@@ -32,15 +32,17 @@ def replace_contents(manifest: Manifest, dump: IO[bytes], restore_id: int) -> li
         # What waits for the end of the transaction would forbid the migrations' ALTER TABLE.
         raw.execute("SET CONSTRAINTS ALL IMMEDIATE")
         in_place.lock_everything(engine, raw)
-        kept = in_place.keep(raw, [item.table for item in CARRIED])
+        kept = in_place.keep(raw, [item.table for item in PRESERVED_TABLES])
         in_place.empty(raw)
         warnings = in_place.fill(engine, raw, dump, manifest)
-        settled = settle_here(purge=True)
-        if settled.problems:
-            raise ContentMismatch("; ".join(settled.problems[:10]))
+        reset = reset_restored(purge=True)
+        if reset.problems:
+            raise ContentMismatch("; ".join(reset.problems[:10]))
         in_place.check_kept(raw, kept)
-        carried = carry_tables(Side(raw, in_place.KEPT), Side(raw), CARRIED)
-        warnings = [*warnings, *settled.warnings, *carried]
+        carried = copy_tables(
+            DatabaseEndpoint(raw, in_place.KEPT), DatabaseEndpoint(raw), PRESERVED_TABLES
+        )
+        warnings = [*warnings, *reset.warnings, *carried]
         mark_done(raw, restore_id, method="in_place", warnings=warnings)
         if postgres_properties.read(raw, engine.database) != before:
             raise PropertiesNotSet("The load changed a property of the database itself.")

@@ -1,4 +1,4 @@
-"""Asking a child process to replace the live database's contents in one transaction."""
+"""Start the child process that replaces the live database's contents in one transaction."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COMMAND = "replace_contents"
 
 
 class ReplacementRefused(BackupError):
-    """The child undid everything and says why; the code is that of the error it met."""
+    """The child process rolled back; `code` is that of the error it met."""
 
     def __init__(self, said: str, code: str) -> None:
         super().__init__(said)

@@ -1,4 +1,4 @@
-"""Restoring the live database: proven copy first, then one swap, then the truth about it."""
+"""Restore the live database: load and check a copy, swap it in, record the result."""
 
 import logging
 import threading
@@ -17,7 +17,7 @@ from systemadmin.backups.create import make_safety_backup
 from systemadmin.backups.engines.base import Scratch, Swap
 from systemadmin.backups.errors import BackupError, ContentMismatch, PropertiesNotSet
 from systemadmin.backups.format.manifest import Manifest
-from systemadmin.backups.interrupted import reap_interrupted
+from systemadmin.backups.interrupted import mark_interrupted
 from systemadmin.backups.records import (
     describe,
     drop_connections,
@@ -25,18 +25,18 @@ from systemadmin.backups.records import (
     exclusive,
     forget_copies,
     name_of,
+    notify_failure,
     record_done,
     refuse_inside_transaction,
-    tell_failure,
 )
 from systemadmin.backups.restore.in_place_process import replace_in_place
-from systemadmin.backups.restore.preserved_tables import CARRIED, mark_done
+from systemadmin.backups.restore.preserved_tables import PRESERVED_TABLES, mark_done
 from systemadmin.backups.restore.steps import (
     check_compatible,
     database_part,
-    load_proven,
+    load_verified,
+    reset_in_child,
     restore_media,
-    settle,
     swap_in,
 )
 from systemadmin.backups.vault import Vault, open_vault
@@ -113,7 +113,7 @@ def restore_backup(
     """
     refuse_inside_transaction()
     vault = open_vault()
-    reap_interrupted(vault)
+    mark_interrupted(vault)
     _check_wish(vault, backup, confirm, confirm_installation)
     restore = _new_row(actor, backup, Backup.Trigger.COMMAND, Restore.Status.RUNNING)
     restore.started_at = timezone.now()
@@ -153,7 +153,7 @@ def _restore(vault: Vault, restore: Restore) -> Restore:
     try:
         with exclusive(vault):
             manifest = _check(vault, restore)
-            with _closed_house(restore):
+            with _hard_maintenance(restore):
                 _step(restore, "draining")
                 vault.engine.drain(setting("backups.drain_seconds"))
                 _step(restore, "safety_backup")
@@ -195,13 +195,13 @@ def _replace(vault: Vault, restore: Restore, manifest: Manifest) -> tuple[Swap, 
         return replace_in_place(vault, manifest, restore.pk)
     with vault.engine.scratch("restore") as scratch:
         _step(restore, "loading")
-        findings = load_proven(vault, manifest, scratch)
+        findings = load_verified(vault, manifest, scratch)
         restore.warnings = findings.warnings
         _step(restore, "settling")
-        settled = settle(scratch, purge=True)
-        restore.warnings = [*findings.warnings, *settled.warnings]
-        if settled.problems:
-            raise ContentMismatch("; ".join(settled.problems[:10]))
+        reset = reset_in_child(scratch, purge=True)
+        restore.warnings = [*findings.warnings, *reset.warnings]
+        if reset.problems:
+            raise ContentMismatch("; ".join(reset.problems[:10]))
         _step(restore, "swapping")
         swap, carried = _swap(vault, scratch, manifest, restore)
     return swap, carried
@@ -216,14 +216,14 @@ def _swap(
 
     drop_connections()
     try:
-        return swap_in(vault, scratch, manifest, CARRIED, mark)
+        return swap_in(vault, scratch, manifest, PRESERVED_TABLES, mark)
     finally:
         drop_connections()
 
 
 @contextmanager
-def _closed_house(restore: Restore) -> Iterator[None]:
-    """Nobody in, by a flag outside the database that a heartbeat keeps alive."""
+def _hard_maintenance(restore: Restore) -> Iterator[None]:
+    """Keep everybody out by a flag outside the database, renewed by a heartbeat."""
     owner = f"restore-{restore.pk}"
     message = _("The database is being restored.")
     if not enable_hard(owner, HARD_SECONDS, message):
@@ -291,7 +291,7 @@ def _fail(restore: Restore, error: Exception) -> None:
             metadata={"error": describe(error), "step": row.step},
         )
         if not isinstance(error, BackupWorkInProgress):
-            tell_failure(
+            notify_failure(
                 "restore.failed",
                 _("The restore from %s failed; the database is as it was.") % row.backup.name,
                 error,

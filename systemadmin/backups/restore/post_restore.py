@@ -1,4 +1,4 @@
-"""What a restored database must not go on with: old tasks, old sessions, old notices."""
+"""After a restore: migrate, and drop old tasks, sessions and notices."""
 
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
@@ -19,8 +19,8 @@ from systemadmin.models import (
 )
 
 
-def settle_here(*, purge: bool) -> Findings:
-    """Bring the default database, just restored, to this code's state, and judge it.
+def reset_restored(*, purge: bool) -> Findings:
+    """Bring the default database, just restored, to this code's state, and check it.
 
     Inside a transaction a migration that cannot be part of one raises `IncompatibleBackup`.
     """

@@ -1,4 +1,4 @@
-"""Rows that must outlive a restore: carried from the live database into the restored one.
+"""Copy rows that must outlive a restore from the live database into the restored one.
 
 Plain SQL over the columns both sides have, because the restored tables may be of an older
 migration state than our models.
@@ -16,7 +16,7 @@ LOOK_BACK = 10_000
 
 
 @dataclass(frozen=True)
-class Carried:
+class PreservedTable:
     """A table whose live rows are added to the restored ones.
 
     `references` names columns (and the table they point to) whose row may not exist in the
@@ -39,8 +39,8 @@ class Carried:
     retire: tuple[str, ...] = ()
 
 
-class Side:
-    """One database as the carrier sees it, the same for psycopg and sqlite3."""
+class DatabaseEndpoint:
+    """A database to copy rows from or to, the same for psycopg and sqlite3."""
 
     def __init__(self, connection: Any, kept: str = "") -> None:
         """`kept` is the prefix of temporary copies (PostgreSQL) to read in the tables' stead."""
@@ -80,23 +80,23 @@ class Side:
         cursor = self.connection.cursor()
         cursor.executemany(f"INSERT INTO {self.table(table)} ({names}) VALUES ({marks})", rows)  # noqa: S608
 
-    def newest(self, item: Carried) -> int:
+    def newest(self, item: PreservedTable) -> int:
         query = f'SELECT coalesce(max("{item.key}"), 0) FROM {self.table(item.table)}'  # noqa: S608
         return int(self.rows(query)[0][0])
 
-    def oldest(self, item: Carried) -> int | None:
+    def oldest(self, item: PreservedTable) -> int | None:
         """The lowest key, None in an empty table."""
         query = f'SELECT min("{item.key}") FROM {self.table(item.table)}'  # noqa: S608
         lowest = self.rows(query)[0][0]
         return None if lowest is None else int(lowest)
 
-    def keys_after(self, item: Carried, key: int) -> list[int]:
+    def keys_after(self, item: PreservedTable, key: int) -> list[int]:
         query = (
             f'SELECT "{item.key}" FROM {self.table(item.table)} WHERE "{item.key}" > {self.mark}'  # noqa: S608
         )
         return sorted(int(row[0]) for row in self.rows(query, [key]))
 
-    def advance_sequence(self, item: Carried) -> None:
+    def advance_sequence(self, item: PreservedTable) -> None:
         """Rows came with their ids: the next one must not meet them (SQLite sees to it alone)."""
         if not self.is_postgres:
             return
@@ -108,12 +108,12 @@ class Side:
         )
 
 
-def carry(source: Any, target: Any, tables: Sequence[Carried]) -> list[str]:
+def copy(source: Any, target: Any, tables: Sequence[PreservedTable]) -> list[str]:
     """Copy what the target lacks, all or nothing; gives back warnings."""
-    live, restored = Side(source), Side(target)
+    live, restored = DatabaseEndpoint(source), DatabaseEndpoint(target)
     restored.connection.execute("BEGIN")
     try:
-        warnings = carry_tables(live, restored, tables)
+        warnings = copy_tables(live, restored, tables)
     except BaseException:
         restored.connection.execute("ROLLBACK")
         raise
@@ -121,14 +121,18 @@ def carry(source: Any, target: Any, tables: Sequence[Carried]) -> list[str]:
     return warnings
 
 
-def carry_tables(live: Side, restored: Side, tables: Sequence[Carried]) -> list[str]:
+def copy_tables(
+    live: DatabaseEndpoint, restored: DatabaseEndpoint, tables: Sequence[PreservedTable]
+) -> list[str]:
     """The same within a transaction that the caller has begun."""
     proven: set[str] = set()
-    return [said for item in tables for said in _carry_table(live, restored, item, proven)]
+    return [said for item in tables for said in _copy_table(live, restored, item, proven)]
 
 
-def _carry_table(live: Side, restored: Side, item: Carried, proven: set[str]) -> list[str]:
-    """Carry one table; add its name to `proven` when a row on both sides showed one history."""
+def _copy_table(
+    live: DatabaseEndpoint, restored: DatabaseEndpoint, item: PreservedTable, proven: set[str]
+) -> list[str]:
+    """Copy one table; add its name to `proven` when a row on both sides shows one history."""
     there, here = restored.columns(item.table), live.columns(item.table)
     if item.key not in there or item.key not in here:
         return [f"{item.table} was not carried over: one side does not have it"]
@@ -149,7 +153,9 @@ def _carry_table(live: Side, restored: Side, item: Carried, proven: set[str]) ->
     return []
 
 
-def _clear_references(restored: Side, item: Carried, columns: Sequence[str]) -> None:
+def _clear_references(
+    restored: DatabaseEndpoint, item: PreservedTable, columns: Sequence[str]
+) -> None:
     for column, target in item.references:
         if column in columns:
             restored.connection.execute(
@@ -159,18 +165,20 @@ def _clear_references(restored: Side, item: Carried, columns: Sequence[str]) -> 
             )
 
 
-def _proof(side: Side, item: Carried, key: int) -> list[tuple[Any, ...]]:
+def _proof(side: DatabaseEndpoint, item: PreservedTable, key: int) -> list[tuple[Any, ...]]:
     query = f"SELECT {side.select(item.proof)} FROM {side.table(item.table)}"  # noqa: S608
     return side.rows(f'{query} WHERE "{item.key}" = {key}')
 
 
-def _has_outlived(live: Side, item: Carried, newest: int) -> bool:
+def _has_outlived(live: DatabaseEndpoint, item: PreservedTable, newest: int) -> bool:
     """Whether the live table has kept nothing up to the newest restored row."""
     oldest = live.oldest(item)
     return oldest is not None and oldest > newest
 
 
-def _copy_rows(live: Side, restored: Side, item: Carried, types: dict[str, str]) -> None:
+def _copy_rows(
+    live: DatabaseEndpoint, restored: DatabaseEndpoint, item: PreservedTable, types: dict[str, str]
+) -> None:
     floor = max(0, restored.newest(item) - LOOK_BACK)
     present = set(restored.keys_after(item, floor))
     wanted = [key for key in live.keys_after(item, floor) if key not in present]

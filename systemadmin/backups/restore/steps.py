@@ -1,4 +1,4 @@
-"""Restoring: load into a scratch, prove it equal to the manifest, settle it, then swap."""
+"""The steps of a restore: load into a scratch, compare with the manifest, migrate, swap."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from systemadmin.backups.format import media
 from systemadmin.backups.format.fingerprint import differences
 from systemadmin.backups.format.manifest import Manifest, Part
 from systemadmin.backups.format.stream import reader
-from systemadmin.backups.restore import preserved_rows as carry
+from systemadmin.backups.restore import preserved_rows
 from systemadmin.backups.vault import Vault
 
 SETTLE_SECONDS = 3600
@@ -80,7 +80,7 @@ def opened(vault: Vault, part: Part) -> Iterator[Iterator[bytes]]:
         )
 
 
-def load_proven(vault: Vault, manifest: Manifest, scratch: Scratch) -> Findings:
+def load_verified(vault: Vault, manifest: Manifest, scratch: Scratch) -> Findings:
     """Fill the scratch from the stored dump; ContentMismatch unless it equals the manifest."""
     part, started = database_part(manifest), time.monotonic()
     with opened(vault, part) as chunks:
@@ -94,7 +94,7 @@ def load_proven(vault: Vault, manifest: Manifest, scratch: Scratch) -> Findings:
     return Findings(warnings=warnings, load_seconds=time.monotonic() - started)
 
 
-def settle(scratch: Scratch, *, purge: bool) -> Findings:
+def reset_in_child(scratch: Scratch, *, purge: bool) -> Findings:
     """In a process of its own that takes the scratch for its database: migrate, purge, check.
 
     A process, because models, signals and checks of every app use the default connection.
@@ -126,7 +126,7 @@ def swap_in(
     vault: Vault,
     scratch: Scratch,
     manifest: Manifest,
-    tables: Sequence[carry.Carried],
+    tables: Sequence[preserved_rows.PreservedTable],
     commit_mark: Callable[[Any, list[str]], None],
 ) -> tuple[Swap, list[str]]:
     """Carry over what must survive, mark the restore as done in the copy, and swap.
@@ -137,7 +137,7 @@ def swap_in(
     warnings = ["there was no live database to carry records over from"]
     if vault.engine.exists():
         with vault.engine.connect() as live, vault.engine.connect(scratch) as restored:
-            warnings = carry.carry(live, restored, tables)
+            warnings = preserved_rows.copy(live, restored, tables)
             commit_mark(restored, warnings)
     swap = vault.engine.swap(scratch, manifest)
     return swap, [*warnings, *swap.warnings]
@@ -164,12 +164,12 @@ def check_media(vault: Vault, manifest: Manifest) -> list[str]:
     return []
 
 
-def prove(vault: Vault, manifest: Manifest) -> Findings:
+def verify(vault: Vault, manifest: Manifest) -> Findings:
     """Verification: a whole restore into a scratch database that is dropped afterwards."""
     check_compatible(vault, manifest)
     with vault.engine.scratch("verify") as scratch:
-        findings = load_proven(vault, manifest, scratch)
-        settled = settle(scratch, purge=False)
-    findings.warnings += settled.warnings
-    findings.problems += settled.problems + check_media(vault, manifest)
+        findings = load_verified(vault, manifest, scratch)
+        reset = reset_in_child(scratch, purge=False)
+    findings.warnings += reset.warnings
+    findings.problems += reset.problems + check_media(vault, manifest)
     return findings

@@ -1,17 +1,17 @@
-"""Restoring when there is no database to ask: from the storage alone."""
+"""Restore from the storage alone, when there is no live database."""
 
 from django.conf import settings
 
 from systemadmin.backups.catalogue import import_backups
 from systemadmin.backups.errors import ContentMismatch, ManifestInvalid
 from systemadmin.backups.format.manifest import Manifest
-from systemadmin.backups.interrupted import reap_interrupted
+from systemadmin.backups.interrupted import mark_interrupted
 from systemadmin.backups.records import drop_connections, exclusive
 from systemadmin.backups.restore.steps import (
     check_compatible,
-    load_proven,
+    load_verified,
+    reset_in_child,
     restore_media,
-    settle,
 )
 from systemadmin.backups.vault import Vault, open_vault
 from systemadmin.errors import RestoreNotConfirmed, RestoreOfAnotherInstallation
@@ -23,7 +23,9 @@ from systemadmin.services.installation import (
 )
 
 
-def rescue(name: str | None, confirm: str, confirm_installation: str = "") -> tuple[str, list[str]]:
+def restore_without_database(
+    name: str | None, confirm: str, confirm_installation: str = ""
+) -> tuple[str, list[str]]:
     """Restore a stored backup over whatever is there; return its name and warnings.
 
     Raises `RestoreNotConfirmed`, `RestoreOfAnotherInstallation`, `BackupWorkInProgress` and
@@ -39,16 +41,16 @@ def rescue(name: str | None, confirm: str, confirm_installation: str = "") -> tu
             raise RestoreOfAnotherInstallation(manifest.installation, manifest.installation_name)
         check_compatible(vault, manifest)
         with vault.engine.scratch("rescue") as scratch:
-            findings = load_proven(vault, manifest, scratch)
-            settled = settle(scratch, purge=True)
-            if settled.problems:
-                raise ContentMismatch("; ".join(settled.problems[:10]))
+            findings = load_verified(vault, manifest, scratch)
+            reset = reset_in_child(scratch, purge=True)
+            if reset.problems:
+                raise ContentMismatch("; ".join(reset.problems[:10]))
             swap = vault.engine.swap(scratch, manifest)
     restore_media(vault, manifest)
     # The rows in the restored database are those of its moment, this very backup "running".
     drop_connections()
-    warnings = [*findings.warnings, *settled.warnings, *swap.warnings, *_identify()]
-    reap_interrupted(vault)
+    warnings = [*findings.warnings, *reset.warnings, *swap.warnings, *_identify()]
+    mark_interrupted(vault)
     import_backups(vault=vault)
     note_restored_trail(manifest.name)
     if swap.kept_as:

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from systemadmin.backups.vault import open_vault
 from systemadmin.models import Restore
-from systemadmin.services.backups import reap_interrupted
+from systemadmin.services.backups import mark_interrupted
 
 
 class Command(BaseCommand):
@@ -20,6 +20,6 @@ class Command(BaseCommand):
         with vault.engine.lock(timeout=0) as free:
             if not free:
                 raise CommandError("Backup work is running: nothing has died.")
-        reap_interrupted(vault, at_once=True)
+        mark_interrupted(vault, at_once=True)
         newest = Restore.objects.order_by("-pk").first()
         self.stdout.write(f"{newest}, {newest.step}" if newest else "There is no restore.")

@@ -7,7 +7,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from systemadmin.backups.errors import BackupError
-from systemadmin.backups.restore.without_database import rescue
+from systemadmin.backups.restore.without_database import restore_without_database
 from systemadmin.backups.vault import open_vault
 from systemadmin.foundation.errors import DomainError, InvalidInput
 from systemadmin.foundation.parsing import is_whole_number
@@ -75,7 +75,7 @@ class Command(BaseCommand):
 
     def rescue(self, wanted: str | None, confirm: str, confirm_installation: str) -> None:
         """Without a database to ask, the storage itself is the list."""
-        name, warnings = rescue(wanted, confirm, confirm_installation)
+        name, warnings = restore_without_database(wanted, confirm, confirm_installation)
         self.stdout.write(f"Restored {name}.")
         for warning in warnings:
             self.stdout.write(f"Warning: {warning}")

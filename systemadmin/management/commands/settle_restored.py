@@ -1,4 +1,4 @@
-"""`manage.py settle_restored`: bring a scratch database to this code's state and judge it.
+"""`manage.py settle_restored`: migrate a scratch database to this code's state and check it.
 
 Called by restores and verifications in a process whose DATABASE_URL is the scratch.
 """
@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from systemadmin.backups.restore.post_restore import settle_here
+from systemadmin.backups.restore.post_restore import reset_restored
 
 
 class Command(BaseCommand):
@@ -28,6 +28,6 @@ class Command(BaseCommand):
         """Migrate, purge, check."""
         if not options["scratch"]:
             raise CommandError("This purges queue and sessions of the database it runs on.")
-        found = settle_here(purge=options["purge"])
+        found = reset_restored(purge=options["purge"])
         answer = {"problems": found.problems, "warnings": found.warnings}
         self.stdout.write(json.dumps(answer))

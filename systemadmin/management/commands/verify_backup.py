@@ -1,4 +1,4 @@
-"""`manage.py verify_backup`: prove a backup by a trial restore."""
+"""`manage.py verify_backup`: verify a backup by a trial restore."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from systemadmin.services.backups import verify_backup
 
 
 class Command(BaseCommand):
-    """Exit code 1 when the backup did not prove itself."""
+    """Exit with code 1 when the verification failed."""
 
     help = "Restore a backup into a scratch database, check it, drop it."
 

@@ -20,7 +20,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
 from systemadmin.backups import records
-from systemadmin.backups.contents import Wish, create
+from systemadmin.backups.contents import BackupOptions, create
 from systemadmin.backups.errors import (
     BackupError,
     IncompatibleBackup,
@@ -47,13 +47,13 @@ from systemadmin.services.backups import (
     backup_before,
     create_backup,
     import_backups,
+    mark_interrupted,
     plan_retention,
     prune_backups,
-    reap_interrupted,
     request_backup,
     request_restore,
     restore_backup,
-    tend_backups,
+    run_schedule,
     verify_backup,
 )
 from systemadmin.tests.backups.conftest import SECRET
@@ -220,7 +220,7 @@ def migrate_to(targets):
 def hand_made_backup():
     """Without a row, whose table may be of another shape than the model."""
     name = new_name()
-    create(open_vault(), Wish(name=name))
+    create(open_vault(), BackupOptions(name=name))
     return name
 
 
@@ -269,11 +269,11 @@ def test_one_backup_at_a_time(own_database):
     request_backup(actor=None)
     with pytest.raises(BackupInProgress):
         create_backup()
-    # What a critical act needs does not wait for somebody else's wish.
+    # What a critical act needs does not wait for somebody else's request.
     assert backup_before("demo purge").status == "complete"
 
 
-def test_a_closed_house_stays_its_owners(own_database, backup):
+def test_a_hard_maintenance_stays_its_owners(own_database, backup):
     enable_hard("somebody else", 60)
     with pytest.raises(BackupWorkInProgress):
         restore_backup(backup=backup, confirm=own_database.typed)
@@ -336,7 +336,7 @@ def test_kill_in_the_middle_of_a_backup(own_database, own_place, much, stored):
     assert stored() == before, "nothing half made has a name"
     assert Backup.objects.filter(status="running").count() == 1
     long_ago(Backup)
-    wait_for(lambda: reap_interrupted(open_vault()) == 1, 30)
+    wait_for(lambda: mark_interrupted(open_vault()) == 1, 30)
     dead = Backup.objects.exclude(pk=good.pk).get()
     assert (dead.status, dead.error_code) == ("failed", "interrupted")
     assert not partials(own_place)
@@ -350,8 +350,8 @@ def test_kill_in_the_middle_of_a_backup(own_database, own_place, much, stored):
 STEPS = {
     "safety_backup": "systemadmin.backups.format.stream.Sealer._seal",
     "loading": "systemadmin.backups.restore.steps.differences",
-    "settling": "systemadmin.backups.restore.steps.prove",
-    "swapping": "systemadmin.backups.restore.preserved_rows.carry",
+    "settling": "systemadmin.backups.restore.steps.verify",
+    "swapping": "systemadmin.backups.restore.preserved_rows.copy",
     "prepared": "",
 }
 # With every property set on the new database; the trial before the restore goes through.
@@ -391,7 +391,7 @@ def test_kill_in_the_middle_of_a_restore(own_database, own_place, much, step):
     assert hard_state().owner.startswith("restore-")
     long_ago(Restore)
     long_ago(Backup)
-    wait_for(lambda: reap_interrupted(open_vault()) > 0, 30)
+    wait_for(lambda: mark_interrupted(open_vault()) > 0, 30)
     assert hard_state() is None, "the house is open again"
     row = Restore.objects.get()
     assert (row.status, row.error_code) == ("failed", "interrupted")
@@ -550,19 +550,19 @@ def test_a_fresh_machine(own_database, people, backup):
 
 
 def test_a_missed_run_is_noticed_told_and_made_up_for(own_database):
-    tend_backups()
+    run_schedule()
     late = open_alerts("backup.late").get()
     assert late.severity == "critical"
     queued = Backup.objects.get(trigger="schedule")
     assert queued.status == "queued"
-    tend_backups()
+    run_schedule()
     assert Backup.objects.filter(trigger="schedule").count() == 1
     from systemadmin.foundation.queue import drain
 
     drain()
     queued.refresh_from_db()
     assert queued.status == "complete"
-    tend_backups()
+    run_schedule()
     assert not open_alerts("backup.late").exists()
 
 

@@ -27,7 +27,7 @@ from systemadmin.services.audit_verification import verify_audit_trail
 from systemadmin.services.backups import (
     create_backup,
     import_backups,
-    reap_interrupted,
+    mark_interrupted,
     restore_backup,
 )
 from systemadmin.tests.backups.test_faults import (
@@ -59,7 +59,7 @@ def stand_still(**options):
     print("loaded", flush=True)
     time.sleep(600)
 
-replacing.settle_here = stand_still
+replacing.reset_restored = stand_still
 vault = open_vault()
 manifest = vault.manifest({name!r})
 with opened(vault, database_part(manifest)) as chunks, plain_file(chunks) as dump:
@@ -267,7 +267,7 @@ def test_the_child_dies_with_the_restore(own_database, people, plain_role):
         wait_for(lambda: not waiting(own_database), seconds=8)
     assert User.objects.count() == 5
     long_ago(Restore)
-    reap_interrupted(open_vault())
+    mark_interrupted(open_vault())
     assert Restore.objects.get().error_code == "interrupted"
     assert hard_state() is None
 

@@ -12,7 +12,7 @@ from django.core.files.storage import storages
 from django.utils import timezone
 
 from systemadmin.backups import pins
-from systemadmin.backups.restore.without_database import rescue
+from systemadmin.backups.restore.without_database import restore_without_database
 from systemadmin.backups.vault import open_vault
 from systemadmin.errors import BackupFailed, RestoreOfAnotherInstallation
 from systemadmin.models import AuditEntry, Backup, Restore, User
@@ -24,8 +24,8 @@ from systemadmin.services.backups import (
     plan_retention,
     prune_backups,
     restore_backup,
+    run_schedule,
     set_pinned,
-    tend_backups,
 )
 from systemadmin.services.installation import (
     current_installation,
@@ -122,11 +122,11 @@ def test_another_installations_backup_is_restored_after_its_identity_was_typed(
 @pytest.mark.slow
 def test_a_copy_rescued_elsewhere_becomes_another_installation(own_database, own_place, settings):
     backup, before = create_backup(), current_installation()
-    rescue(backup.name, own_database.typed)
+    restore_without_database(backup.name, own_database.typed)
     assert current_installation() == before == known_here(), "the same machine goes on as before"
 
     (own_place / "installation").unlink()
-    _name, warnings = rescue(backup.name, own_database.typed)
+    _name, warnings = restore_without_database(backup.name, own_database.typed)
 
     assert current_installation() != before
     assert any(before in warning for warning in warnings)
@@ -267,7 +267,7 @@ def test_a_clock_that_jumps_starts_one_backup_and_after_it_is_right_again_one(da
         monkeypatch.setattr(timezone, "now", lambda moment=moment: moment)
         before = scheduled.count()
         for _round in range(3):
-            tend_backups()
+            run_schedule()
             for row in scheduled.filter(status="queued"):
                 row.status, row.taken_at, row.size = "complete", moment, 1
                 row.save()

@@ -19,7 +19,7 @@ from systemadmin.backups.engines.postgres import swap as postgres_swap
 from systemadmin.backups.engines.postgres.engine import PostgresEngine
 from systemadmin.backups.engines.postgres.properties import Grant, Setting, split_list
 from systemadmin.backups.errors import BackupError, PropertiesNotSet
-from systemadmin.backups.restore.without_database import rescue
+from systemadmin.backups.restore.without_database import restore_without_database
 from systemadmin.backups.vault import open_vault
 from systemadmin.foundation.queue import drain
 from systemadmin.models import AuditEntry, Backup, Restore, User
@@ -366,7 +366,7 @@ def test_a_database_that_is_gone_gets_its_properties_from_the_backup(own_databas
         session.execute(
             sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(own_database.name))
         )
-    rescue(backup.name, own_database.typed)
+    restore_without_database(backup.name, own_database.typed)
     assert shape(own_database) == before
 
 

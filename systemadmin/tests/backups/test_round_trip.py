@@ -13,7 +13,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from systemadmin import audit
-from systemadmin.backups.restore.steps import load_proven
+from systemadmin.backups.restore.steps import load_verified
 from systemadmin.backups.vault import open_vault
 from systemadmin.foundation.hard_maintenance import database_replaced_at, hard_state
 from systemadmin.foundation.integrity import find_problems
@@ -176,7 +176,7 @@ def test_a_dump_is_of_one_moment(own_database, people, writer):
     for _ in range(3):
         manifest = vault.manifest(create_backup().name)
         with vault.engine.scratch("verify") as scratch:
-            load_proven(vault, manifest, scratch)
+            load_verified(vault, manifest, scratch)
         moments.add(manifest.tables["django_session"].checksum)
     assert len(moments) == 3, "the writer was at work all the time"
 

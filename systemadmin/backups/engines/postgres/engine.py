@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
-from dbbackup.db.postgresql import PgDumpBinaryConnector, parse_postgres_settings
 from django.db import connections
 
 from systemadmin.backups.engines import process
@@ -21,36 +19,16 @@ from systemadmin.backups.engines.postgres import load as postgres_load
 from systemadmin.backups.engines.postgres import properties
 from systemadmin.backups.engines.postgres import stored_properties as postgres_properties
 from systemadmin.backups.engines.postgres import swap as postgres_swap
+from systemadmin.backups.engines.postgres.connector import SnapshotConnector
 from systemadmin.backups.engines.postgres.names import kept_since, scratch_name, scratch_prefix
-from systemadmin.backups.errors import BackupError, DatabaseBusy
+from systemadmin.backups.errors import DatabaseBusy
 from systemadmin.backups.format import fingerprint
 from systemadmin.backups.format.manifest import Manifest, Table
-from systemadmin.backups.locks import advisory_lock
+from systemadmin.foundation.locks import advisory_lock
 
 MIGRATIONS = "SELECT app || '.' || name FROM django_migrations ORDER BY id"
 MAINTENANCE_DATABASES = ("postgres", "template1")
 CONNECT_SECONDS = 10
-
-
-class SnapshotConnector(PgDumpBinaryConnector):
-    """django-dbbackup's connector and its settings, driving tools that stream and time out."""
-
-    def command(self, tool: str, database: str) -> tuple[list[str], dict[str, str]]:
-        """The tool with where to connect, and its environment; the password is in neither."""
-        name = self.settings["NAME"]
-        self._settings = {**self.settings, "NAME": quote(database, safe="")}
-        try:
-            target, env = parse_postgres_settings(self)
-        finally:
-            self._settings["NAME"] = name
-        env.pop("PGPASSWORD", None)
-        return [*shlex.split(tool), *shlex.split(target)], env
-
-    def create_dump(self) -> Any:
-        raise BackupError("Use `manage.py dbbackup`: a dump needs its manifest.")
-
-    def restore_dump(self, dump: Any) -> Any:
-        raise BackupError("Use `manage.py restore_backup`: a restore in place is not safe.")
 
 
 class PostgresEngine:

@@ -10,19 +10,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import psycopg
 from psycopg import sql
 
 from systemadmin.backups.engines.postgres import contents as postgres_contents
 from systemadmin.backups.engines.postgres.script import Loader
+from systemadmin.backups.engines.postgres.server import Server
 from systemadmin.backups.errors import ContentMismatch, DatabaseBusy
 from systemadmin.backups.format import fingerprint
 from systemadmin.backups.format.manifest import Manifest
-
-if TYPE_CHECKING:
-    from systemadmin.backups.engines.postgres.engine import PostgresEngine
 
 KEPT = "kept_"
 LOCK_SECONDS = 15
@@ -140,7 +138,7 @@ def _objects(connection: psycopg.Connection[Any]) -> list[tuple[str, str, bool]]
     return connection.execute(OBJECTS).fetchall()
 
 
-def lock_everything(engine: PostgresEngine, connection: psycopg.Connection[Any]) -> None:
+def lock_everything(engine: Server, connection: psycopg.Connection[Any]) -> None:
     """Keep everybody else out until the transaction ends; raises DatabaseBusy.
 
     Sessions that hold locks are ended meanwhile: the house is closed, nobody is served by them.
@@ -164,7 +162,7 @@ def lock_everything(engine: PostgresEngine, connection: psycopg.Connection[Any])
 
 
 @contextmanager
-def _others_ended(engine: PostgresEngine) -> Iterator[None]:
+def _others_ended(engine: Server) -> Iterator[None]:
     done = threading.Event()
 
     def end_them() -> None:
@@ -219,7 +217,7 @@ def empty(connection: psycopg.Connection[Any]) -> None:
 
 
 def fill(
-    engine: PostgresEngine,
+    engine: Server,
     connection: psycopg.Connection[Any],
     dump: IO[bytes],
     manifest: Manifest,

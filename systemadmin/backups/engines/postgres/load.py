@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import psycopg
 from psycopg import sql
@@ -15,10 +15,8 @@ from systemadmin.backups.engines.postgres import contents as postgres_contents
 from systemadmin.backups.engines.postgres import stored_properties as postgres_properties
 from systemadmin.backups.engines.postgres.dump_file import listed, path_of, plain_file
 from systemadmin.backups.engines.postgres.properties import Properties
+from systemadmin.backups.engines.postgres.server import Server
 from systemadmin.backups.errors import ToolFailed
-
-if TYPE_CHECKING:
-    from systemadmin.backups.engines.postgres.engine import PostgresEngine
 
 JOBS = 2
 
@@ -72,7 +70,7 @@ def drop_database(admin: psycopg.Connection[Any], name: str) -> None:
     admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def load(engine: PostgresEngine, scratch: Scratch, chunks: Iterator[bytes]) -> list[str]:
+def load(engine: Server, scratch: Scratch, chunks: Iterator[bytes]) -> list[str]:
     """Restore the dump into the empty scratch database; return warnings."""
     warnings: list[str] = []
     with plain_file(chunks) as dump, process.password_file(_password(engine)) as secret:
@@ -97,7 +95,7 @@ def load(engine: PostgresEngine, scratch: Scratch, chunks: Iterator[bytes]) -> l
 class _PgRestore:
     """pg_restore from one dump into one database."""
 
-    engine: PostgresEngine
+    engine: Server
     scratch: Scratch
     dump: IO[bytes]
     secret: dict[str, str]
@@ -125,6 +123,6 @@ class _PgRestore:
             self.warnings.append(f"{warning}: {error}")
 
 
-def _password(engine: PostgresEngine) -> str | None:
+def _password(engine: Server) -> str | None:
     password: str | None = engine.connector.settings.get("PASSWORD")
     return password

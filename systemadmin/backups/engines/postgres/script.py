@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import psycopg
 
 from systemadmin.backups.engines import process
 from systemadmin.backups.engines.postgres import contents as postgres_contents
 from systemadmin.backups.engines.postgres.dump_file import listed, path_of
-
-if TYPE_CHECKING:
-    from systemadmin.backups.engines.postgres.engine import PostgresEngine
+from systemadmin.backups.engines.postgres.server import Server
 
 COPY_BYTES = 1 << 18
 
@@ -22,7 +20,7 @@ COPY_BYTES = 1 << 18
 class Loader:
     """Entries of one dump, run on one connection in its transaction."""
 
-    engine: PostgresEngine
+    engine: Server
     connection: psycopg.Connection[Any]
     dump: IO[bytes]
     owners: list[str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -14,11 +14,9 @@ from systemadmin.backups.engines.base import Scratch, Swap
 from systemadmin.backups.engines.postgres import properties
 from systemadmin.backups.engines.postgres import stored_properties as postgres_properties
 from systemadmin.backups.engines.postgres.names import kept_name
+from systemadmin.backups.engines.postgres.server import Server
 from systemadmin.backups.errors import DatabaseBusy, PropertiesNotSet
 from systemadmin.backups.format.manifest import Manifest
-
-if TYPE_CHECKING:
-    from systemadmin.backups.engines.postgres.engine import PostgresEngine
 
 TERMINATE = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -57,14 +55,14 @@ ADMINISTRATIVE = """
 """
 
 
-def may_swap(engine: PostgresEngine) -> bool:
+def may_swap(engine: Server) -> bool:
     """Whether our role can make a database and rename the live one."""
     with engine.admin() as admin:
         row = admin.execute(MAY_SWAP, [engine.database, engine.database]).fetchone()
     return bool(row and row[0])
 
 
-def drain(engine: PostgresEngine, seconds: float) -> None:
+def drain(engine: Server, seconds: float) -> None:
     """Wait until no other session is in a statement or a transaction, or time is over."""
     deadline = time.monotonic() + seconds
     with engine.admin() as admin:
@@ -74,7 +72,7 @@ def drain(engine: PostgresEngine, seconds: float) -> None:
             time.sleep(0.1)
 
 
-def obstacle(engine: PostgresEngine) -> str:
+def obstacle(engine: Server) -> str:
     """Why a new database could not take the live one's place unnoticed; empty when it can.
 
     Tried on an empty database: what a role may set depends on too much to be looked up.
@@ -98,7 +96,7 @@ def obstacle(engine: PostgresEngine) -> str:
     return ""
 
 
-def prepare(engine: PostgresEngine, scratch: Scratch) -> list[str]:
+def prepare(engine: Server, scratch: Scratch) -> list[str]:
     """Give the scratch the live database's extensions and properties; return warnings.
 
     Raises `PropertiesNotSet`.
@@ -149,7 +147,7 @@ def _primary(error: psycopg.Error) -> str:
     return error.diag.message_primary or type(error).__name__
 
 
-def swap(engine: PostgresEngine, scratch: Scratch, manifest: Manifest) -> Swap:
+def swap(engine: Server, scratch: Scratch, manifest: Manifest) -> Swap:
     """Rename the live database aside and the scratch into its place.
 
     The first rename locks the live database's name, so new sessions wait while a second
@@ -175,7 +173,7 @@ def swap(engine: PostgresEngine, scratch: Scratch, manifest: Manifest) -> Swap:
     return Swap("swap", time.monotonic() - started, keep, warnings)
 
 
-def _from_manifest(engine: PostgresEngine, scratch: Scratch, manifest: Manifest) -> list[str]:
+def _from_manifest(engine: Server, scratch: Scratch, manifest: Manifest) -> list[str]:
     """Where there is no live database, its properties are those of the backup's moment."""
     if not manifest.properties:
         return ["the backup holds no properties of the database: settings and grants are new"]
