@@ -104,7 +104,16 @@ class AnomalyRuleForm(forms.ModelForm):
 
     class Meta:
         model = AnomalyRule
-        fields = ["code", "detector", "parameters", "severity", "action", "is_enabled"]
+        fields = ["code", "detector", "parameters", "severity", "points", "action", "is_enabled"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["points"].required = False
+
+    def clean_points(self) -> int:
+        """Keep the points where none are given."""
+        points = self.cleaned_data["points"]
+        return int(self.instance.points if points is None else points)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -121,7 +130,16 @@ class AnomalyRuleAdmin(ServiceModelAdmin):
     """The rules, with how often each was right."""
 
     form = AnomalyRuleForm
-    list_display = ["code", "detector", "severity", "action", "is_enabled", "waiting", "precision"]
+    list_display = [
+        "code",
+        "detector",
+        "severity",
+        "points",
+        "action",
+        "is_enabled",
+        "waiting",
+        "precision",
+    ]
     list_filter = ["is_enabled", "severity"]
     ordering = ["code"]
 

@@ -14,8 +14,9 @@ from django.utils.translation import gettext as _
 from riskops.models import RiskOutcome, RulesetTrial
 from riskops.models.scores import Verdict
 from riskops.scores.calibration import ENOUGH, Judged, factor_figures, score_bins
+from riskops.scores.factors import CODES
 from riskops.scores.preview import BINS, Preview, preview_ruleset
-from riskops.scores.rules import CODES, LEVELS, Ruleset
+from riskops.scores.rules import LEVELS, Ruleset
 from riskops.scores.rulesets import current_ruleset, draft_ruleset, publish_ruleset
 from systemadmin.foundation.admin import AtalayaModelAdmin
 from systemadmin.foundation.errors import DomainError

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -14,7 +15,14 @@ from riskops import concerned
 from riskops.anomalies.rules import BY_CODE, DETECTORS
 from riskops.errors import AnomalyAlreadyResolved, EndsInThePast, RuleInUse
 from riskops.ingest.store import mark_pending
-from riskops.models import Anomaly, AnomalyExemption, AnomalyRule, AnomalyStatus, AutomaticAction
+from riskops.models import (
+    Anomaly,
+    AnomalyExemption,
+    AnomalyRule,
+    AnomalyStatus,
+    AutomaticAction,
+    Outcome,
+)
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput, NotFound
@@ -22,7 +30,7 @@ from systemadmin.foundation.readable_text import is_visible
 from systemadmin.models import User
 from systemadmin.services.duties import decides
 
-EDITABLE = ("code", "detector", "parameters", "severity", "action", "is_enabled")
+EDITABLE = ("code", "detector", "parameters", "severity", "points", "action", "is_enabled")
 
 
 def ship_default_rules(**_kwargs: Any) -> None:
@@ -36,6 +44,7 @@ def ship_default_rules(**_kwargs: Any) -> None:
                 detector=detector.code,
                 parameters=detector.defaults(),
                 severity=detector.severity,
+                points=detector.shipped_points,
                 action=AutomaticAction.NONE,
             )
             for detector in DETECTORS
@@ -106,6 +115,9 @@ def change_rule(
     row.bump()
     _apply(row, values)
     row.save()
+    if before["points"] != row.points:
+        scored = row.anomalies.filter(Q(status=AnomalyStatus.OPEN) | Q(outcome=Outcome.CONFIRMED))
+        mark_pending(set(scored.values_list("account_id", flat=True)))
     audit.record(
         "riskops.anomaly_rule.changed", actor=actor, target=row, before=before, after=_shown(row)
     )

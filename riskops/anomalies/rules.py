@@ -13,6 +13,10 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 
+# By severity.
+POINTS = {"low": 5, "medium": 10, "high": 20, "critical": 30}
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """One number a detector is set with; bounds are inclusive."""
@@ -32,6 +36,8 @@ class Detector:
     title: Any
     severity: str
     parameters: tuple[Parameter, ...]
+    # What an anomaly of it adds to the score, unless staff say otherwise.
+    points: int | None = None
     # Whether it is about money: such anomalies count as suspicious transactions in the score.
     is_transaction: bool = False
 
@@ -39,6 +45,10 @@ class Detector:
     def choices() -> list[tuple[str, Any]]:
         """For the field that names a detector."""
         return [(detector.code, detector.title) for detector in DETECTORS]
+
+    @property
+    def shipped_points(self) -> int:
+        return POINTS[self.severity] if self.points is None else self.points
 
     def defaults(self) -> dict[str, int]:
         """Every parameter at its default."""
@@ -164,6 +174,7 @@ DETECTORS = (
         _("Burst of failed logins"),
         "medium",
         (_count(10), _minutes(10)),
+        points=0,  # somebody else's guessing is not the account's doing
     ),
     Detector(
         "volume_outlier",

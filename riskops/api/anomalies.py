@@ -94,6 +94,7 @@ class AnomalyRuleSerializer(serializers.ModelSerializer):
             "detector",
             "parameters",
             "severity",
+            "points",
             "action",
             "is_enabled",
             "open",
@@ -114,6 +115,7 @@ class AnomalyRuleInput(StrictSerializer):
     detector = serializers.ChoiceField(choices=CODES)
     parameters = serializers.DictField(child=serializers.IntegerField(), required=False)
     severity = serializers.ChoiceField(choices=Severity.choices, required=False)
+    points = serializers.IntegerField(min_value=0, max_value=100, required=False)
     action = serializers.ChoiceField(choices=AutomaticAction.choices, required=False)
     is_enabled = serializers.BooleanField(required=False)
 

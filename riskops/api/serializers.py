@@ -10,7 +10,8 @@ from rest_framework import serializers
 from riskops.models import EventKind, RiskRuleset, RiskScore, RiskScoreHistory
 from riskops.models.scores import Cause, Level
 from riskops.scores.explanation import explain
-from riskops.scores.rules import CODES, LEVELS
+from riskops.scores.factors import CODES
+from riskops.scores.rules import LEVELS
 from systemadmin.foundation.api import StrictSerializer
 from systemadmin.foundation.personal_data import masked, sees_personal_data
 from systemadmin.models import User

@@ -30,6 +30,7 @@ FACTS = (
     Fact("last_event_at", "last"),
     Fact("account_created_at", "first", K.ACCOUNT_CREATED),
     Fact("last_login_at", "last", K.LOGIN_OK),
+    Fact("first_purchase_at", "first", K.PURCHASE),
     Fact("verified_at", "last", K.ACCOUNT_VERIFIED),
     Fact("two_factor_enabled_at", "last", K.TWO_FACTOR_ENABLED),
     Fact("two_factor_disabled_at", "last", K.TWO_FACTOR_DISABLED),

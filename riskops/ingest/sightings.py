@@ -56,14 +56,19 @@ class Span:
         self.hits += 1
 
 
-def note(events: list[CheckedEvent], ids: Ids) -> set[int]:
-    """Keeps sightings and dealings; returns the accounts that were seen with something new."""
+def note(events: list[CheckedEvent], ids: Ids) -> tuple[set[int], Counter[int]]:
+    """Keep sightings and dealings.
+
+    Return the accounts that were seen with something new, and how many accounts each identifier
+    gained.
+    """
     own, others = _spans(events, ids, OWN), _spans(events, ids, OTHERS)
     new_own = _upsert(own, SIGHTING_TABLE)
     new_others = _upsert(others, DEALING_TABLE)
     # One statement for both: taken twice, two batches could wait for each other's rows.
     _update_identifiers(own, others, new_own, new_others)
-    return {account for _, account in (*new_own, *new_others)}
+    gained = Counter(identifier for identifier, _ in new_own)
+    return {account for _, account in (*new_own, *new_others)}, gained
 
 
 def _spans(events: list[CheckedEvent], ids: Ids, attributes: Attributes) -> dict[Pair, Span]:

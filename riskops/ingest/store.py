@@ -19,12 +19,13 @@ from riskops.ingest.sightings import ALL, IDENTIFIER_TABLE, Ids, Key
 from riskops.ingest.validate import CheckedEvent
 from riskops.models import AccountEvent, AccountFacts, PendingLink, PendingScore
 from riskops.models.events import EventKind
-from riskops.scores.neighbours import confirmed_neighbours
+from riskops.scores.neighbours import accounts_beside
+from riskops.scores.sharing import accounts_sharing
 
 EVENT_TABLE = AccountEvent._meta.db_table
 FACTS_TABLE = AccountFacts._meta.db_table
 PENDING_TABLE = PendingScore._meta.db_table
-# Fraud, found or taken back, weighs on those who are confirmed to be the same person.
+# Fraud, found or taken back, weighs on those who may be the same person.
 VERDICT_KINDS = (EventKind.CONFIRMED_FRAUD.value, EventKind.CONFIRMED_LEGITIMATE.value)
 PENDING_LINK_TABLE = PendingLink._meta.db_table
 
@@ -50,11 +51,12 @@ def record(events: list[CheckedEvent], *, source: str, received_at: datetime) ->
     if len(written) < len(events):  # another batch was faster with the same events
         events = [event for event in events if event.external_id in written]
     _upsert_facts(events)
-    with_news = sightings.note(events, ids)
+    with_news, gained = sightings.note(events, ids)
     sightings.note_countries(events)
     judged = {event.account_id for event in events if event.kind in VERDICT_KINDS}
     touched = {event.account_id for event in events}
-    mark_pending(touched | (confirmed_neighbours(judged) if judged else set()))
+    beside = accounts_beside(judged) if judged else set()
+    mark_pending(touched | beside | accounts_sharing(gained))
     mark_pending(with_news, PENDING_LINK_TABLE)
     return {event.index for event in events}
 

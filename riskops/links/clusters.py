@@ -16,7 +16,9 @@ from riskops import bulk, concerned
 from riskops.bulk import Column
 from riskops.columns import Read, fetch
 from riskops.errors import AlreadyJudged, NothingToSuspend
+from riskops.ingest.store import mark_pending
 from riskops.links.clustering import ClusterRules, Clusters, Edges, find_clusters
+from riskops.links.linking import LIKELY
 from riskops.links.verdicts import confirm_related, dismiss_related
 from riskops.models import AccountCluster, ClusterMember, LinkStatus, RelatedAccount
 from systemadmin import audit
@@ -29,7 +31,6 @@ from systemadmin.models import User
 from systemadmin.services import suspend_user
 from systemadmin.services.duties import decides
 
-LIKELY = 50
 BRIDGES_KEPT = 20
 BATCH = 500
 STATUS_SQL = "CASE r.status WHEN 'confirmed' THEN 1 WHEN 'dismissed' THEN 2 ELSE 0 END"
@@ -127,12 +128,18 @@ def _store(groups: list[Group]) -> None:
         votes = Counter(pk for a in group.members if (pk := before.get(a)) in stored)
         chosen = min(votes, key=lambda pk: (-votes[pk], pk)) if votes else None
         clusters.append((stored.pop(chosen) if chosen else AccountCluster(), group))
-    _write(clusters)
+    written = _write(clusters)
     now = {account: cluster.pk for cluster, group in clusters for account in group.members}
     left = [account for account in before if account not in now]
     for part in _batched(left):
         ClusterMember.objects.filter(account_id__in=part).delete()
-    _move({account: pk for account, pk in now.items() if before.get(account) != pk})
+    moved = {account: pk for account, pk in now.items() if before.get(account) != pk}
+    _move(moved)
+    # The size of its cluster counts in the score of every member.
+    resized = {
+        account for cluster, group in clusters if cluster.pk in written for account in group.members
+    }
+    mark_pending(resized | set(moved) | set(left))
     for part in _batched(list(stored)):
         AccountCluster.objects.filter(pk__in=part).delete()
 
@@ -143,7 +150,8 @@ def _batched(ids: list[int]) -> Iterator[list[int]]:
         yield ids[start : start + BATCH]
 
 
-def _write(clusters: list[tuple[AccountCluster, Group]]) -> None:
+def _write(clusters: list[tuple[AccountCluster, Group]]) -> set[int]:
+    """Write the clusters that are new or changed; return their ids."""
     new, changed = [], []
     for cluster, group in clusters:
         values = {"size": len(group.members), "strength": group.strength, "bridges": group.bridges}
@@ -157,6 +165,7 @@ def _write(clusters: list[tuple[AccountCluster, Group]]) -> None:
     AccountCluster.objects.bulk_update(
         changed, ["size", "strength", "bridges", "updated_at"], batch_size=BATCH
     )
+    return {cluster.pk for cluster in (*new, *changed)}
 
 
 def _move(moved: dict[int, int]) -> None:

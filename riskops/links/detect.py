@@ -19,7 +19,7 @@ from riskops.errors import DetectionBusy
 from riskops.ingest.store import mark_pending
 from riskops.links import linking
 from riskops.links.evidence import OWN, ROLES, World, read_world
-from riskops.links.linking import DEFAULT_KINDS, Ints, LinkRules, PairRows
+from riskops.links.linking import DEFAULT_KINDS, LIKELY, Ints, LinkRules, PairRows
 from riskops.links.pairs import FoundPairs
 from riskops.models import LinkStatus, PendingLink, RelatedAccount
 from systemadmin import audit
@@ -203,6 +203,7 @@ class _Stored:
     pk: Ints
     digest: Ints
     status: Ints  # place in STATUSES
+    strength: Ints
 
     @classmethod
     def read(cls, scope: Scope) -> _Stored:
@@ -213,6 +214,7 @@ class _Stored:
             Read("pk", "r.id"),
             Read("digest", "r.digest"),
             Read("status", f"CASE r.status {cases} END"),
+            Read("strength", "r.strength"),
         )
         where, params = scope
         return cls(**fetch(columns, f"FROM {TABLE} AS r WHERE {where}", params))
@@ -236,6 +238,7 @@ def _write(found: Sequence[FoundPairs], scope: Scope) -> LinkSummary:
     stored, summary = _Stored.read(scope), LinkSummary()
     gone = np.ones(len(stored.pk), dtype=np.bool_)
     changed = np.zeros(len(stored.pk), dtype=np.bool_)
+    scored: list[Ints] = []
     for pairs in found:
         row = stored.rows_of(*pairs.ends)
         known = np.flatnonzero(row >= 0)
@@ -243,6 +246,7 @@ def _write(found: Sequence[FoundPairs], scope: Scope) -> LinkSummary:
         other = known[stored.digest[row[known]] != pairs.digests[known]]
         changed[row[other]] = True
         new = np.flatnonzero(row < 0)
+        scored += _ends(pairs, np.concatenate([new, other]))
         summary.pairs += len(pairs)
         summary.added += len(new)
         summary.changed += len(other)
@@ -255,11 +259,18 @@ def _write(found: Sequence[FoundPairs], scope: Scope) -> LinkSummary:
             pk__in=lost[start : start + CHUNK], status=LinkStatus.SUSPECTED
         ).delete()
     summary.removed = len(lost)
-    # The strength of a confirmed link carries guilt, so its ends are scored again.
-    judged = (gone | changed) & (stored.status == CONFIRMED)
-    ends = np.concatenate([stored.low[judged], stored.high[judged]])
+    # Likely and confirmed links count in the score, so their ends are scored again.
+    counted = (gone | changed) & ((stored.status == CONFIRMED) | (stored.strength >= LIKELY))
+    ends = np.concatenate([stored.low[counted], stored.high[counted], *scored])
     mark_pending(np.unique(ends).tolist())
     return summary
+
+
+def _ends(pairs: FoundPairs, chosen: Ints) -> list[Ints]:
+    """The accounts of those of some pairs that are likely."""
+    likely = chosen[pairs.strengths[chosen] >= LIKELY]
+    low, high = pairs.ends
+    return [low[likely], high[likely]]
 
 
 def _upsert(pairs: FoundPairs, chosen: Ints) -> None:

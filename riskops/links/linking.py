@@ -12,6 +12,9 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
+# Links at least this strong (of 100) are likely: they form clusters and count in the score.
+LIKELY = 50
+
 
 @dataclass(frozen=True, slots=True)
 class KindRule:

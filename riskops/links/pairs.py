@@ -46,6 +46,11 @@ class FoundPairs:
         b = self._world.accounts[self._links.high[self._pairs]]
         return np.minimum(a, b), np.maximum(a, b)
 
+    @property
+    def strengths(self) -> Ints:
+        """The strength of each pair."""
+        return self._links.strength[self._pairs]
+
     @cached_property
     def kinds(self) -> Ints:
         if not len(self):

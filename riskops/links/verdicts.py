@@ -182,7 +182,7 @@ def _save_shared(row: Identifier) -> None:
 
 
 def mark_accounts_pending(identifier: Identifier) -> None:
-    """Has the links of everyone behind an identifier looked at anew."""
+    """Have the links and scores of everyone behind an identifier looked at anew."""
     if max(identifier.accounts, identifier.dealers) > LARGEST_CROWD:
         return
     behind = {
@@ -190,3 +190,4 @@ def mark_accounts_pending(identifier: Identifier) -> None:
         *Dealing.objects.filter(identifier=identifier).values_list("account_id", flat=True),
     }
     mark_pending(behind, PendingLink._meta.db_table)
+    mark_pending(behind)

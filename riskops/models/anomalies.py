@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -56,6 +57,12 @@ class AnomalyRule(VersionedModel):
         max_length=8,
         choices=AutomaticAction,
         default=AutomaticAction.NONE,
+    )
+    points = models.PositiveSmallIntegerField(
+        _("points"),
+        default=10,
+        validators=[MaxValueValidator(100)],
+        help_text=_("What an open or confirmed anomaly adds to the score of its account."),
     )
     is_enabled = models.BooleanField(_("on"), default=True)
 

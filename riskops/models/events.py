@@ -36,6 +36,7 @@ class EventKind(models.IntegerChoices):
     FOLLOW = 17, _("Follow")
     CONFIRMED_FRAUD = 18, _("Confirmed fraud")
     CONFIRMED_LEGITIMATE = 19, _("Confirmed legitimate")
+    CHARGEBACK = 20, _("Chargeback")
 
     @property
     def code(self) -> str:
@@ -46,7 +47,13 @@ class EventKind(models.IntegerChoices):
 KIND_BY_CODE: dict[str, EventKind] = {kind.code: kind for kind in EventKind}
 
 # Kinds that a window of days is counted over; they are rare enough for an index of their own.
-RARE_KINDS = (EventKind.WALLET_CONNECTED, EventKind.CONTENT_REPORTED)
+RARE_KINDS = (
+    EventKind.WALLET_CONNECTED,
+    EventKind.CONTENT_REPORTED,
+    EventKind.DISPUTE_OPENED,
+    EventKind.REFUND,
+    EventKind.CHARGEBACK,
+)
 # What a person does with their hands, for bursts and automation.
 ACTION_KINDS = (
     EventKind.TRANSFER,
@@ -113,7 +120,7 @@ class AccountEvent(models.Model):
             models.Index(fields=["account", "occurred_at"], name="riskops_event_account_time"),
             # Short windows over everyone: IPs, failed logins and automation of the last day.
             models.Index(fields=["occurred_at", "account"], name="riskops_event_time_account"),
-            # Long windows over few kinds: wallets in 7 days, reports in 90.
+            # Long windows over few kinds: wallets in 7 days, reports and disputes in 90.
             models.Index(
                 fields=["kind", "occurred_at", "account"],
                 condition=models.Q(kind__in=[kind.value for kind in RARE_KINDS]),

@@ -36,6 +36,7 @@ class AccountFacts(models.Model):
     last_event_at = moment(_("last event"))
     account_created_at = moment(_("account created"))
     last_login_at = moment(_("last login"))
+    first_purchase_at = moment(_("first purchase"))
     verified_at = moment(_("verified"))
     two_factor_enabled_at = moment(_("two-factor enabled"))
     two_factor_disabled_at = moment(_("two-factor disabled"))

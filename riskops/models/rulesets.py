@@ -68,7 +68,7 @@ class RiskRuleset(TimestampedModel):
     @cached_property
     def rules(self) -> Ruleset:
         """The rules themselves."""
-        return Ruleset.from_dict(self.definition)
+        return Ruleset.from_stored(self.definition)
 
 
 class RulesetTrial(RiskRuleset):

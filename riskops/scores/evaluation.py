@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from riskops.scores import scoring
 from riskops.scores.facts import KINDS, Dossier
 from riskops.scores.measures import measure
-from riskops.scores.rules import CODES, Ruleset
+from riskops.scores.rules import Ruleset
 from riskops.scores.scoring import FOREVER, NEVER, Ints, Points
 
 Mask = NDArray[np.bool_]
@@ -21,6 +21,7 @@ class Evaluation:
     """The scores of some accounts at one moment, one element an account."""
 
     account: Ints
+    codes: tuple[str, ...]
     counts: Ints
     since: Ints
     points: Points
@@ -38,7 +39,7 @@ class Evaluation:
     def breakdowns(self, rows: Ints) -> list[str]:
         """The breakdown of the given rows as JSON texts, factors without points left out."""
         parts: list[list[str]] = [[] for _ in rows]
-        for column, code in enumerate(CODES):
+        for column, code in enumerate(self.codes):
             full = self.points.full[rows, column]
             hits = np.flatnonzero(full)
             if not len(hits):
@@ -83,6 +84,7 @@ def evaluate(
         changes_at = _earliest(changes_at, hold_until, _ends(state, override))
     return Evaluation(
         account=facts.account,
+        codes=ruleset.codes,
         counts=measures.counts,
         since=measures.since,
         points=points,
@@ -91,7 +93,9 @@ def evaluate(
         override=override,
         score=score,
         level=scoring.levels(score, ruleset),
-        fingerprint=scoring.fingerprint(points.full, points.given, measures.counts, measures.since),
+        fingerprint=scoring.fingerprint(
+            points, measures.counts, measures.since, [ruleset.codes.index("account_age")]
+        ),
         changes_at=np.where(changes_at == FOREVER, NEVER, changes_at),
     )
 

@@ -12,8 +12,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from riskops.scores import scoring
+from riskops.scores.factors import Factor
 from riskops.scores.facts import from_micros
-from riskops.scores.rules import CODES, Factor, Ruleset
+from riskops.scores.rules import Ruleset
 
 Line = Sequence[Any]  # factor, points, points before the family's cap, counted, since in µs
 
@@ -39,6 +40,25 @@ SENTENCES = {
     "account_age": gettext_lazy("the account was %(count)s days old"),
     "clean_history": gettext_lazy("%(window)s without report, dispute or anomaly"),
     "completed_trades": gettext_lazy("%(count)s completed trades"),
+    "confirmed_fraud": gettext_lazy("the account was confirmed as fraud"),
+    "anomalies": gettext_lazy("open or confirmed anomalies whose rules give %(count)s points"),
+    "disputes": gettext_lazy("%(count)s disputes in %(window)s"),
+    "refunds": gettext_lazy("%(count)s refunds in %(window)s (more than %(over)s count)"),
+    "chargebacks": gettext_lazy("%(count)s chargebacks in %(window)s"),
+    "quick_purchase": gettext_lazy("first purchase within %(count)s seconds of signing up"),
+    "shared_device": gettext_lazy("%(count)s other accounts used one of its devices"),
+    "shared_address": gettext_lazy("%(count)s other accounts used one of its addresses"),
+    "shared_wallet": gettext_lazy("%(count)s other accounts used one of its wallets"),
+    "link_strength": gettext_lazy("a link of strength %(count)s to another account"),
+    "linked_accounts": gettext_lazy("likely links to %(count)s accounts"),
+    "suspected_fraud_link": gettext_lazy(
+        "suspected, with %(percent)s %% probability, to have the owner of an account confirmed as "
+        "fraud"
+    ),
+    "cluster_size": gettext_lazy("in a cluster of %(count)s accounts"),
+    "cluster_fraud": gettext_lazy(
+        "%(percent)s %% of the other accounts of its cluster are confirmed as fraud"
+    ),
 }
 
 
@@ -73,12 +93,13 @@ class Reason:
 
 def explain(breakdown: Sequence[Line], rules: Ruleset) -> list[Reason]:
     """The reasons of a score, weightiest first, each with the score there would be without it."""
-    full = np.zeros((1, len(CODES)), dtype=np.int64)
+    codes = rules.codes
+    full = np.zeros((1, len(codes)), dtype=np.int64)
     for code, _given, whole, _count, _since in breakdown:
-        full[0, CODES.index(code)] = whole
+        full[0, codes.index(code)] = whole
     without = scoring.without(full, rules)[0]
     reasons = [_reason(line, rules, without) for line in breakdown]
-    return sorted(reasons, key=lambda reason: (-abs(reason.points), CODES.index(reason.factor)))
+    return sorted(reasons, key=lambda reason: (-abs(reason.points), codes.index(reason.factor)))
 
 
 def _reason(line: Line, rules: Ruleset, without: scoring.Ints) -> Reason:
@@ -94,7 +115,7 @@ def _reason(line: Line, rules: Ruleset, without: scoring.Ints) -> Reason:
         since=from_micros(since) if since is not None else None,
         window=factor.window,
         text=_sentence(factor, count),
-        without=int(without[CODES.index(code)]),
+        without=int(without[rules.codes.index(code)]),
     )
 
 

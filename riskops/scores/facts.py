@@ -24,9 +24,11 @@ from riskops.models import (
     Sighting,
 )
 from riskops.models.events import ACTION_KINDS, RARE_KINDS
-from riskops.scores import neighbours
+from riskops.scores import neighbours, sharing
+from riskops.scores.factors import BUSY
+from riskops.scores.factors import RARE as RARE_CODES
 from riskops.scores.measures import Events, Facts, KindNumbers
-from riskops.scores.rules import BUSY, Ruleset
+from riskops.scores.rules import Ruleset
 from riskops.scores.scoring import NEVER, SECOND, Ints
 from systemadmin.models import User
 
@@ -43,6 +45,9 @@ KINDS = KindNumbers(
     login_failed=EventKind.LOGIN_FAILED.value,
     wallet_connected=EventKind.WALLET_CONNECTED.value,
     content_reported=EventKind.CONTENT_REPORTED.value,
+    dispute_opened=EventKind.DISPUTE_OPENED.value,
+    refund=EventKind.REFUND.value,
+    chargeback=EventKind.CHARGEBACK.value,
     actions=tuple(kind.value for kind in ACTION_KINDS),
 )
 PASSIVE = ", ".join(str(kind.value) for kind in sorted(PASSIVE_KINDS))
@@ -56,6 +61,8 @@ BASE = (
     moment("two_factor_off_at", "f.two_factor_disabled_at"),
     moment("last_report_at", "f.last_report_at"),
     moment("last_dispute_at", "f.last_dispute_at"),
+    moment("confirmed_fraud_at", f"CASE WHEN {neighbours.GUILTY} THEN f.confirmed_fraud_at END"),
+    moment("first_purchase_at", "f.first_purchase_at"),
     Read("actions", "f.transfers + f.purchases + f.sales + f.posts + f.messages + f.follows"),
     # A refunded trade is not a completed one.
     Read(
@@ -112,7 +119,7 @@ def read_dossier(
     """Reads what scoring needs; `from_log` derives the facts of that moment from the event log."""
     base = _base_from_log(accounts, at) if from_log else _base(accounts)
     ids = base["account"]
-    extra = _findings(ids, accounts)
+    extra = _findings(ids, accounts, sharing.read_shared(accounts, at if from_log else None))
     extra |= _proxies(ids, accounts, ruleset, at)
     extra |= _risky_logins(ids, accounts, ruleset, at)
     names = {column.name for column in BASE}
@@ -242,35 +249,38 @@ def _recent(ids: Ints, accounts: Accounts, ruleset: Ruleset, at: datetime) -> Ev
 
 
 def _rare(ids: Ints, accounts: Accounts, ruleset: Ruleset, at: datetime) -> Events:
-    start = _window_start(ruleset, ("wallet_changes", "content_reports"), at)
+    start = _window_start(ruleset, RARE_CODES, at)
     if start is None:
         return Events.none()
     only = f" AND e.kind IN ({RARE})"
     return _read_events(ids, accounts, start, at, ip="0", only=only)
 
 
-def _findings(ids: Ints, accounts: Accounts) -> dict[str, Ints]:
-    count, since, last = _spread(ids, neighbours.open_anomalies(accounts))
-    permille, fraud_since, _ = _spread(ids, neighbours.fraud_neighbours(accounts))
-    return {
-        "anomalies": count,
-        "anomaly_since": since,
-        "last_anomaly_at": last,
-        "fraud_permille": permille,
-        "fraud_since": fraud_since,
-    }
+def _findings(ids: Ints, accounts: Accounts, shared: sharing.Columns) -> dict[str, Ints]:
+    """What anomalies, identifiers, links and clusters say, one element an account."""
+    columns: dict[str, Ints] = {}
+    for found in (
+        neighbours.open_anomalies(accounts),
+        neighbours.fraud_neighbours(accounts),
+        neighbours.likely_links(accounts),
+        neighbours.cluster_of(accounts),
+        shared,
+    ):
+        columns |= _spread(ids, found)
+    return columns
 
 
-def _spread(ids: Ints, findings: neighbours.Findings) -> tuple[Ints, Ints, Ints]:
-    owners = np.array(list(findings), dtype=np.int64)
-    values = np.array(list(findings.values()), dtype=np.int64).reshape(-1, 3)
-    rows, known = _rows_of(ids, owners)
-    columns = []
-    for position, missing in enumerate((0, NEVER, NEVER)):
-        column = np.full(len(ids), missing, dtype=np.int64)
-        column[rows[known]] = values[known, position]
-        columns.append(column)
-    return columns[0], columns[1], columns[2]
+def _spread(ids: Ints, found: dict[str, Ints]) -> dict[str, Ints]:
+    """Lay columns that some accounts have over all of them."""
+    rows, known = _rows_of(ids, found["account"])
+    columns = {}
+    for name, values in found.items():
+        if name != "account":
+            missing = NEVER if name.endswith(("_at", "_since")) else 0
+            column = np.full(len(ids), missing, dtype=np.int64)
+            column[rows[known]] = values[known]
+            columns[name] = column
+    return columns
 
 
 def _counted(ids: Ints, found: dict[str, Ints], prefix: str) -> dict[str, Ints]:

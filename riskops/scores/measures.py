@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from riskops.scores.rules import CODES, Automation, Ruleset
+from riskops.scores.rules import Automation, Ruleset
 from riskops.scores.scoring import DAY, FOREVER, NEVER, SECOND, Ints
 
 MINUTE = 60 * SECOND
@@ -53,6 +53,24 @@ class Facts:
     risky_since: Ints
     fraud_permille: Ints
     fraud_since: Ints
+    confirmed_fraud_at: Ints  # NEVER unless it counts
+    first_purchase_at: Ints
+    anomaly_points: Ints
+    anomaly_points_since: Ints
+    device_accounts: Ints
+    device_since: Ints
+    address_accounts: Ints
+    address_since: Ints
+    wallet_accounts: Ints
+    wallet_since: Ints
+    link_strength: Ints
+    linked: Ints
+    link_since: Ints
+    suspected_permille: Ints
+    suspected_since: Ints
+    cluster_size: Ints
+    cluster_fraud_permille: Ints
+    cluster_since: Ints
 
     def __len__(self) -> int:
         return len(self.account)
@@ -81,6 +99,9 @@ class KindNumbers:
     login_failed: int
     wallet_connected: int
     content_reported: int
+    dispute_opened: int
+    refund: int
+    chargeback: int
     actions: tuple[int, ...]
 
 
@@ -102,6 +123,13 @@ def measure(
     _identity(board, facts, recent, rare, kinds)
     _velocity(board, facts, recent, kinds)
     board.window("content_reports", rare.only(rare.kind == kinds.content_reported))
+    for code, kind in (
+        ("disputes", kinds.dispute_opened),
+        ("refunds", kinds.refund),
+        ("chargebacks", kinds.chargeback),
+    ):
+        board.window(code, rare.only(rare.kind == kind))
+    _others(board, facts)
     board.put("suspicious_transactions", facts.anomalies, facts.anomaly_since)
     board.put("linked_to_confirmed_fraud", facts.fraud_permille, facts.fraud_since)
     _trust(board, facts)
@@ -115,12 +143,13 @@ class _Board:
         self.size = size
         self.ruleset = ruleset
         self.at = at
-        self.counts = np.zeros((size, len(CODES)), dtype=np.int64)
-        self.since = np.full((size, len(CODES)), NEVER, dtype=np.int64)
+        self.codes = ruleset.codes
+        self.counts = np.zeros((size, len(self.codes)), dtype=np.int64)
+        self.since = np.full((size, len(self.codes)), NEVER, dtype=np.int64)
         self.changes_at = np.full(size, FOREVER, dtype=np.int64)
 
     def put(self, code: str, count: Ints, since: Ints, changes_at: Ints | None = None) -> None:
-        column = CODES.index(code)
+        column = self.codes.index(code)
         self.counts[:, column] = count
         self.since[:, column] = np.where(count > 0, since, NEVER)
         if changes_at is not None and self.ruleset.factors[column].enabled:
@@ -180,6 +209,25 @@ def _velocity(board: _Board, facts: Facts, recent: Events, kinds: KindNumbers) -
     board.put_window("automation", automatic, board.first(inside))
 
 
+def _others(board: _Board, facts: Facts) -> None:
+    """What verdicts, anomalies, identifiers, links and clusters say."""
+    fraud = (facts.confirmed_fraud_at != NEVER).astype(np.int64)
+    board.put("confirmed_fraud", fraud, facts.confirmed_fraud_at)
+    board.put("anomalies", facts.anomaly_points, facts.anomaly_points_since)
+    board.put("shared_device", facts.device_accounts, facts.device_since)
+    board.put("shared_address", facts.address_accounts, facts.address_since)
+    board.put("shared_wallet", facts.wallet_accounts, facts.wallet_since)
+    board.put("link_strength", facts.link_strength, facts.link_since)
+    board.put("linked_accounts", facts.linked, facts.link_since)
+    board.put("suspected_fraud_link", facts.suspected_permille, facts.suspected_since)
+    board.put("cluster_size", facts.cluster_size, facts.cluster_since)
+    board.put("cluster_fraud", facts.cluster_fraud_permille, facts.cluster_since)
+    bought = facts.first_purchase_at
+    waited = np.where(bought == NEVER, -1, bought - facts.created_at)
+    # Within so many seconds: at the same moment is within one.
+    board.put("quick_purchase", np.where(waited < 0, 0, waited // SECOND + 1), bought)
+
+
 def _trust(board: _Board, facts: Facts) -> None:
     on = facts.two_factor_on_at > facts.two_factor_off_at
     board.put("two_factor", on.astype(np.int64), facts.two_factor_on_at)
@@ -201,8 +249,15 @@ def _next_age_step(board: _Board, facts: Facts, days: Ints) -> Ints:
     """When the age will next be worth another point, the account living on."""
     factor = board.ruleset.factor("account_age")
     size = abs(factor.points)
+    if factor.mode == "steps":
+        starts = np.array([low for low, _points in factor.steps] or [0], dtype=np.int64)
+        place = np.searchsorted(starts, np.maximum(days, factor.over), side="right")
+        following = np.append(starts, FOREVER // DAY)[place]
+        return np.where(place < len(starts), facts.created_at + following * DAY, FOREVER)
     if factor.mode != "each" or not size:
-        return np.full(board.size, FOREVER, dtype=np.int64)
+        return np.where(
+            days > factor.over, FOREVER, facts.created_at + np.int64(factor.over + 1) * DAY
+        )
     per = factor.per
     worth = (2 * size * days + per) // (2 * per)
     next_days = -(-(2 * worth + 1) * per // (2 * size))

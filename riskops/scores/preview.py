@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from riskops.account_sets import Accounts
 from riskops.models import AccountFacts
-from riskops.scores.replay import Crossing, Judgement, fresh_scores, verdicts
+from riskops.scores.replay import Crossing, Judgement, blind_alarms, fresh_scores, verdicts
 from riskops.scores.rules import LEVELS, Ruleset
 from riskops.scores.rulesets import current_ruleset, parse_definition
 
@@ -100,10 +100,11 @@ def _add(preview: Preview, accounts: Accounts, before: Ruleset, after: Ruleset) 
             )
         )
     known = verdicts(accounts)
+    judged_old, judged_new = blind_alarms(old, before), blind_alarms(new, after)
     for row, account in enumerate(new.account.tolist()):
         if account in known:
-            preview.judgement_before.add(bool(alarm_old[row]), known[account])
-            preview.judgement_after.add(bool(alarm_new[row]), known[account])
+            preview.judgement_before.add(bool(judged_old[row]), known[account])
+            preview.judgement_after.add(bool(judged_new[row]), known[account])
 
 
 def _count(values: np.ndarray, into: list[int]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -78,8 +78,7 @@ def compare_rulesets(
     """Scores accounts with both rules on the same facts and tells who crosses what."""
     old = fresh_scores(accounts, before, at=at, from_log=from_log)
     new = fresh_scores(accounts, after, at=at, from_log=from_log)
-    was = _Standing(old.account, old.score, old.level, old.score >= before.alert_threshold)
-    now = _Standing(new.account, new.score, new.level, new.score >= after.alert_threshold)
+    was, now = _standing(old, before), _standing(new, after)
     return _compare(was, now, verdicts(accounts))
 
 
@@ -91,9 +90,24 @@ def compare_with_stored(
     rows = np.array(list(stored.values_list("pk", "computed")), dtype=np.int64).reshape(-1, 2)
     new = fresh_scores(accounts, rules, at=at, from_log=from_log)
     score = rows[:, 1]
-    was = _Standing(rows[:, 0], score, scoring.levels(score, rules), score >= rules.alert_threshold)
-    now = _Standing(new.account, new.score, new.level, new.score >= rules.alert_threshold)
-    return _compare(was, now, verdicts(accounts))
+    known = verdicts(accounts)
+    alarm = score >= rules.alert_threshold
+    blind = alarm.copy()
+    for account, full in _stored_points(known, rules):
+        row = np.searchsorted(rows[:, 0], account)
+        blind[row] = scoring.without_verdict(full, rules)[0] >= rules.alert_threshold
+    was = _Standing(rows[:, 0], score, scoring.levels(score, rules), alarm, blind)
+    return _compare(was, _standing(new, rules), known)
+
+
+def _stored_points(known: Iterable[int], rules: Ruleset) -> Iterator[tuple[int, scoring.Ints]]:
+    """The stored points of some accounts, each as a row of factors."""
+    stored = RiskScore.objects.filter(pk__in=list(known)).values_list("pk", "breakdown")
+    for account, breakdown in stored:
+        full = np.zeros((1, len(rules.codes)), dtype=np.int64)
+        for code, _given, whole, _count, _since in breakdown:
+            full[0, rules.codes.index(code)] = whole
+        yield account, full
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +116,19 @@ class _Standing:
     score: scoring.Ints
     level: scoring.Ints
     alarm: Mask
+    # Whether there would be an alarm if the verdict of staff were unknown.
+    blind: Mask
+
+
+def blind_alarms(found: Evaluation, rules: Ruleset) -> Mask:
+    """Return who would be alarmed about if the verdicts of staff were unknown."""
+    alarms: Mask = scoring.without_verdict(found.points.full, rules) >= rules.alert_threshold
+    return alarms
+
+
+def _standing(found: Evaluation, rules: Ruleset) -> _Standing:
+    alarm = found.score >= rules.alert_threshold
+    return _Standing(found.account, found.score, found.level, alarm, blind_alarms(found, rules))
 
 
 def _compare(was: _Standing, now: _Standing, known: dict[int, bool]) -> Comparison:
@@ -132,7 +159,7 @@ def _compare(was: _Standing, now: _Standing, known: dict[int, bool]) -> Comparis
             Crossing(account, before, after, LEVELS[low], LEVELS[high], alarm, alarmed)
         )
     comparison.crossed = len(rows)
-    alarms = zip(accounts.tolist(), was.alarm[old].tolist(), now.alarm[new].tolist(), strict=True)
+    alarms = zip(accounts.tolist(), was.blind[old].tolist(), now.blind[new].tolist(), strict=True)
     for account, alarm, alarmed in alarms if known else ():
         if account in known:
             comparison.judgement_before.add(alarm, known[account])

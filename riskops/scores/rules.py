@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from itertools import pairwise
+from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-HOUR = 3600
-DAY = 24 * HOUR
+from riskops.scores.factors import (
+    BUSY,
+    CODES,
+    DAY,
+    DEFAULT_FACTORS,
+    DEFAULT_FAMILY_CAPS,
+    FAMILIES,
+    FIRST_CODES,
+    HOUR,
+    WINDOWED,
+    Factor,
+    Step,
+)
 
-Mode = Literal["flat", "each"]
 LEVELS = ("low", "moderate", "elevated", "high", "critical")
 LEVEL_TITLES = {
     "low": _("Low"),
@@ -22,7 +33,10 @@ LEVEL_TITLES = {
 }
 ACTIONS = ("alert", "review", "suspend")
 
-MAX_POINTS = 100
+MAX_POINTS = 200
+MAX_STEPS = 12
+# Documents of an older form know fewer factors.
+FORMAT = 2
 MAX_WINDOW = 366 * DAY
 # Window scans read every event of the window, so the short ones stay short.
 MAX_BUSY_WINDOW = 31 * DAY
@@ -34,75 +48,6 @@ class InvalidRuleset(ValueError):
     def __init__(self, errors: dict[str, str]) -> None:
         super().__init__("; ".join(f"{name}: {text}" for name, text in errors.items()))
         self.errors = errors
-
-
-@dataclass(frozen=True, slots=True)
-class Factor:
-    """One reason for points: `flat` gives them once, `each` for every `per` counted."""
-
-    code: str
-    family: str
-    points: int
-    mode: Mode = "flat"
-    per: int = 1
-    over: int = 0
-    cap: int | None = None
-    window: int | None = None
-    enabled: bool = True
-
-    @property
-    def title(self) -> str:
-        return str(FACTOR_TITLES[self.code])
-
-
-FACTOR_TITLES = {
-    "many_ips": _("Many IP addresses in a short time"),
-    "wallet_changes": _("Wallets changed often"),
-    "content_reports": _("Reported content"),
-    "suspicious_transactions": _("Suspicious transactions"),
-    "new_account_burst": _("New account with high activity"),
-    "proxy_ip": _("Proxy, VPN or Tor address"),
-    "automation": _("Looks automated"),
-    "high_risk_country": _("Login from a high-risk country"),
-    "failed_logins": _("Failed logins"),
-    "linked_to_confirmed_fraud": _("Linked to confirmed fraud"),
-    "two_factor": _("Two-factor sign-in"),
-    "verified": _("Verified account"),
-    "account_age": _("Age of the account"),
-    "clean_history": _("Clean history"),
-    "completed_trades": _("Completed trades"),
-}
-
-DEFAULT_FACTORS = (
-    Factor("many_ips", "identity", 15, over=3, window=24 * HOUR),
-    Factor("wallet_changes", "identity", 20, over=2, window=7 * DAY),
-    Factor("content_reports", "reports", 10, mode="each", cap=40, window=90 * DAY),
-    Factor("suspicious_transactions", "transactions", 25),
-    Factor("new_account_burst", "velocity", 10, over=50, window=7 * DAY),
-    Factor("proxy_ip", "identity", 15, window=30 * DAY),
-    Factor("automation", "velocity", 30, over=20, window=24 * HOUR),
-    Factor("high_risk_country", "identity", 10, window=30 * DAY),
-    Factor("failed_logins", "velocity", 5, mode="each", cap=25, window=24 * HOUR),
-    Factor("linked_to_confirmed_fraud", "links", 40, mode="each", per=1000, cap=40),
-    Factor("two_factor", "trust", -20),
-    Factor("verified", "trust", -15),
-    Factor("account_age", "trust", -5, mode="each", per=365, cap=20),
-    Factor("clean_history", "trust", -10, window=90 * DAY),
-    Factor("completed_trades", "trust", -1, mode="each", per=10, cap=15),
-)
-CODES = tuple(factor.code for factor in DEFAULT_FACTORS)
-FAMILIES = ("identity", "velocity", "reports", "transactions", "links", "trust")
-# A family cannot give more than this, so that correlated factors do not stack.
-DEFAULT_FAMILY_CAPS = {
-    "identity": 45,
-    "velocity": 45,
-    "reports": 40,
-    "transactions": 40,
-    "links": 40,
-    "trust": 80,
-}
-WINDOWED = frozenset(factor.code for factor in DEFAULT_FACTORS if factor.window)
-BUSY = frozenset({"many_ips", "failed_logins", "automation"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +84,12 @@ class Ruleset:
     high_risk_countries: tuple[str, ...] = ()
     automation: Automation = field(default_factory=Automation)
 
+    @property
+    def codes(self) -> tuple[str, ...]:
+        return tuple(factor.code for factor in self.factors)
+
     def factor(self, code: str) -> Factor:
-        return self.factors[CODES.index(code)]
+        return self.factors[self.codes.index(code)]
 
     def with_factor(self, code: str, **changes: Any) -> Ruleset:
         """The same ruleset with one factor changed."""
@@ -152,9 +101,12 @@ class Ruleset:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form that is stored and shown."""
-        document = asdict(self)
+        document = asdict(self) | {"format": FORMAT}
         document["factors"] = [
-            {key: value for key, value in asdict(f).items() if key != "family"}
+            {
+                **{key: value for key, value in asdict(f).items() if key != "family"},
+                "steps": [list(step) for step in f.steps],
+            }
             for f in self.factors
         ]
         document["level_bounds"] = list(self.level_bounds)
@@ -165,8 +117,20 @@ class Ruleset:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Ruleset:
-        """Reads the JSON form; what it does not mention keeps its default."""
+        """Read the JSON form; what it does not mention keeps its default."""
         return _Reader(document).read()
+
+    @classmethod
+    def from_stored(cls, document: Mapping[str, Any]) -> Ruleset:
+        """Read a stored ruleset; factors that came later than it give no points."""
+        rules = cls.from_dict(document)
+        if document.get("format"):
+            return rules
+        factors = tuple(
+            factor if factor.code in FIRST_CODES else replace(factor, enabled=False)
+            for factor in rules.factors
+        )
+        return replace(rules, factors=factors)
 
 
 def _is_int(value: object, low: int, high: int) -> bool:
@@ -176,7 +140,7 @@ def _is_int(value: object, low: int, high: int) -> bool:
 class _Reader:
     """Reads a ruleset document and gathers every fault before refusing."""
 
-    KEYS = frozenset(Ruleset.__dataclass_fields__)
+    KEYS = frozenset(Ruleset.__dataclass_fields__) | {"format"}
     FACTOR_KEYS = frozenset(Factor.__dataclass_fields__) - {"family"}
 
     def __init__(self, document: Mapping[str, Any]) -> None:
@@ -234,8 +198,9 @@ class _Reader:
     def _factor(self, name: str, default: Factor, row: Mapping[str, Any]) -> Factor:
         for key in set(row) - self.FACTOR_KEYS:
             self.errors[f"{name}.{key}"] = str(_("Unknown field."))
-        if row.get("mode", default.mode) not in ("flat", "each"):
-            self.errors[f"{name}.mode"] = str(_("Must be flat or each."))
+        if row.get("mode", default.mode) not in ("flat", "each", "steps"):
+            self.errors[f"{name}.mode"] = str(_("Must be flat, each or steps."))
+        steps = self._steps(f"{name}.steps", row.get("steps", list(default.steps)))
         if not isinstance(row.get("enabled", True), bool):
             self.errors[f"{name}.enabled"] = str(_("Must be true or false."))
         longest = MAX_BUSY_WINDOW if default.code in BUSY else MAX_WINDOW
@@ -253,7 +218,22 @@ class _Reader:
                 self._between(f"{name}.{key}", low, high)
         if any(key.startswith(f"{name}.") for key in self.errors):
             return default
-        return replace(default, **{key: row[key] for key in row})
+        return replace(default, **{**row, "steps": steps})
+
+    def _steps(self, name: str, given: object) -> tuple[Step, ...]:
+        """Return pairs of a count and its points, counts rising."""
+        if (
+            isinstance(given, list | tuple)
+            and len(given) <= MAX_STEPS
+            and all(isinstance(step, list | tuple) and len(step) == 2 for step in given)
+            and all(_is_int(step[0], 1, 10**9) for step in given)
+            and all(_is_int(step[1], -MAX_POINTS, MAX_POINTS) for step in given)
+            and all(low[0] < high[0] for low, high in pairwise(given))
+        ):
+            return tuple((step[0], step[1]) for step in given)
+        text = _("Must be at most %(most)s pairs of a count and points, counts rising.")
+        self.errors[name] = str(text) % {"most": MAX_STEPS}
+        return ()
 
     def _caps(self) -> dict[str, int]:
         given = self.document.get("family_caps", {})

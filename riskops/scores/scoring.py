@@ -7,12 +7,14 @@ second definition that could disagree.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from riskops.scores.rules import CODES, FAMILIES, LEVELS, Ruleset
+from riskops.scores.factors import FAMILIES, VERDICT, Factor
+from riskops.scores.rules import LEVELS, Ruleset
 
 Ints = NDArray[np.int64]
 
@@ -44,17 +46,24 @@ def factor_points(counts: Ints, ruleset: Ruleset) -> Ints:
     """Points of each factor on its own, each rounded once."""
     points = np.zeros_like(counts)
     for column, factor in enumerate(ruleset.factors):
-        if not factor.enabled or factor.points == 0:
+        if not factor.enabled or factor.most == 0:
             continue
         count = counts[:, column]
-        if factor.mode == "each":
-            value = half_away(factor.points * count, factor.per)
-        else:
-            value = np.full_like(count, factor.points)
+        value = _value(factor, count)
         if factor.cap is not None:
             value = np.clip(value, -factor.cap, factor.cap)
         points[:, column] = np.where(count > factor.over, value, 0)
     return points
+
+
+def _value(factor: Factor, count: Ints) -> Ints:
+    """Points of one factor before its cap."""
+    if factor.mode == "each":
+        return half_away(factor.points * count, factor.per)
+    if factor.mode == "steps":
+        table = np.array([0, *(points for _count, points in factor.steps)], dtype=np.int64)
+        return table[np.searchsorted([low for low, _points in factor.steps], count, side="right")]
+    return np.full_like(count, factor.points)
 
 
 def _families(ruleset: Ruleset) -> list[tuple[list[int], int]]:
@@ -117,6 +126,16 @@ def without(full: Ints, ruleset: Ruleset) -> Ints:
     return result
 
 
+def without_verdict(full: Ints, ruleset: Ruleset) -> Ints:
+    """The score each account would have if nobody had found it to be fraud.
+
+    What staff found is compared with this: a score that knows the answer proves nothing.
+    """
+    others = full.copy()
+    others[:, ruleset.codes.index(VERDICT)] = 0
+    return clamp(cap_families(others, ruleset).sum(axis=1))
+
+
 def settle(
     computed: Ints, standing: Ints, hold_until: Ints, *, at: int, cool_down: int
 ) -> tuple[Ints, Ints]:
@@ -132,13 +151,15 @@ def settle(
     return np.where(held, standing, computed), np.where(held, ends, NEVER)
 
 
-def fingerprint(full: Ints, given: Ints, counts: Ints, since: Ints) -> Ints:
-    """A 64-bit digest of each account's breakdown, to see at once whether it changed.
+def fingerprint(points: Points, counts: Ints, since: Ints, ageing: Sequence[int]) -> Ints:
+    """Return a 64-bit digest of each account's breakdown, to see at once whether it changed.
 
-    The days of an account's age grow daily without meaning anything new, so they are left out.
+    The counts of the `ageing` columns grow by themselves without meaning anything new, so they
+    are left out.
     """
+    full, given = points.full, points.given
     counted = np.where(full != 0, counts, 0)
-    counted[:, CODES.index("account_age")] = 0
+    counted[:, list(ageing)] = 0
     started = np.where(full != 0, since, 0)
     digest = np.full(len(full), 0x9E3779B97F4A7C15, dtype=np.uint64)
     prime = np.uint64(0x100000001B3)

@@ -241,14 +241,14 @@ def test_an_exemption_is_given_and_ended(browser, member, analyst):
 def test_what_if_shows_and_publishes(browser, ring, admin_client_for, staff):
     url = reverse("admin:riskops_rulesettrial_changelist")
     text = browser.get(url).content.decode()
-    form = {"alert_threshold": "30"}
+    form = {"alert_threshold": "60"}
     for row in browser.get(url).context["factors"]:
         code = row["code"]
         form |= {f"{code}-points": row["points"], f"{code}-over": row["over"]}
         form |= {f"{code}-cap": row["cap"] or "", f"{code}-enabled": "on"}
         if row["hours"]:
             form[f"{code}-hours"] = row["hours"]
-    form["suspicious_transactions-points"] = "70"
+    form["suspicious_transactions-points"] = "0"
     answer = browser.post(url, form)
     assert answer.context["preview"].crossed == 1
     assert "<rect" in answer.content.decode()

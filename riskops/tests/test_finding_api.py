@@ -19,7 +19,7 @@ from riskops.models import (
     RiskRuleset,
 )
 from riskops.scores.outcomes import record_outcome
-from riskops.scores.rulesets import current_ruleset
+from riskops.scores.rulesets import current_ruleset, draft_ruleset, publish_ruleset
 from riskops.tests.factories import event, record
 from riskops.tests.test_anomalies import burst
 from riskops.tests.worlds import Builder
@@ -299,6 +299,10 @@ def test_preview_tells_who_would_cross(analyst, member, other_member):
     )
     record(event(other_member, occurred_at=now))
     record_outcome(actor=None, account=member, verdict="confirmed_fraud")
+    blind = draft_ruleset(
+        actor=None, definition={"factors": [{"code": "confirmed_fraud", "enabled": False}]}
+    )
+    publish_ruleset(actor=None, ruleset=blind)
     before = RiskRuleset.objects.count()
     definition = current_ruleset().rules.to_dict()
     for factor in definition["factors"]:

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riskops.scores import scoring
-from riskops.scores.rules import CODES, FAMILIES, LEVELS, Ruleset
+from riskops.scores.factors import CODES, FAMILIES
+from riskops.scores.rules import LEVELS, Ruleset
 
 COUNTS = st.lists(
     st.lists(st.integers(0, 5_000), min_size=len(CODES), max_size=len(CODES)),
@@ -20,7 +21,11 @@ def rulesets(draw):
         {
             "code": code,
             "points": draw(st.integers(-100, 100)),
-            "mode": draw(st.sampled_from(["flat", "each"])),
+            "mode": draw(st.sampled_from(["flat", "each", "steps"])),
+            "steps": [
+                [count, draw(st.integers(-200, 200))]
+                for count in sorted(draw(st.sets(st.integers(1, 5_000), max_size=4)))
+            ],
             "per": draw(st.integers(1, 1000)),
             "over": draw(st.integers(0, 100)),
             "cap": draw(st.none() | st.integers(0, 100)),
@@ -136,6 +141,20 @@ def test_the_defaults_give_the_points_of_the_documented_table():
         "account_age": (548, -8),
         "clean_history": (1, -10),
         "completed_trades": (57, -6),
+        "confirmed_fraud": (1, 180),
+        "anomalies": (35, 35),
+        "disputes": (3, 24),
+        "refunds": (3, 12),
+        "chargebacks": (2, 50),
+        "quick_purchase": (61, 20),
+        "shared_device": (3, 40),
+        "shared_address": (9, 20),
+        "shared_wallet": (1, 35),
+        "link_strength": (94, 10),
+        "linked_accounts": (1, 0),
+        "suspected_fraud_link": (700, 14),
+        "cluster_size": (6, 10),
+        "cluster_fraud": (500, 15),
     }
     counts = matrix([[given[code][0] for code in CODES]])
     full = scoring.factor_points(counts, rules)[0]

@@ -1,0 +1,190 @@
+"""How well the shipped score finds fraud on other people's data, beside what peers reach.
+
+    DATABASE_URL=postgres://… python bench/risk_quality.py shop [--data DIR]
+
+Loads a data set into a database of its own by the commands of docs/risk.md, runs detection and
+the recompute, and reads the scores from the product's own tables; only then are they compared
+with the labels that the data set gives. The peers learn from one half of these labels and are
+measured on the other half, on which the product is measured too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import psycopg
+from databases import empty_database
+from numpy.typing import NDArray
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT.parent / "shared" / "data"
+SCORES = (
+    "SELECT u.external_id, s.score FROM riskops_riskscore AS s "
+    "JOIN systemadmin_user AS u ON u.id = s.account_id"
+)
+Row = dict[str, str]
+Numbers = NDArray[np.float64]
+
+
+def rows_of(path: Path) -> list[Row]:
+    """The rows of a gzipped CSV file."""
+    with gzip.open(path, "rt", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def run(url: str, *arguments: str) -> None:
+    """Run a command of the product on a database, with how long it took."""
+    env = os.environ | {"DATABASE_URL": url, "DJANGO_DEBUG": "1", "LOG_DIR": ""}
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"manage.py {' '.join(arguments)}\n{done.stdout}{done.stderr}")
+    print(f"  {time.perf_counter() - started:6.1f} s  manage.py {' '.join(arguments)[:88]}")
+
+
+def load_shop(url: str, data: Path) -> None:
+    """Sign-ups and purchases, links, anomalies, scores."""
+    run(url, "migrate", "-v0")
+    signups, purchases = str(data / "signups.csv.gz"), str(data / "purchases.csv.gz")
+    account = ("--kind", "account_created", "--create-accounts")
+    run(url, "ingest_events", signups, "--source", "shop-signups", *account)
+    run(url, "ingest_events", purchases, "--source", "shop-purchases", "--kind", "purchase")
+    run(url, "detect_related_accounts")
+    run(url, "detect_anomalies", "--all-history")
+    run(url, "recompute_risk", "--all")
+
+
+def scores_of(url: str) -> dict[str, float]:
+    """The score of each account as the product stored it."""
+    with psycopg.connect(url) as connection:
+        return {name: float(score) for name, score in connection.execute(SCORES).fetchall()}
+
+
+# -- what is measured ------------------------------------------------------------
+
+
+def figures(scores: Numbers, bad: NDArray[np.bool_]) -> dict[str, float]:
+    """AUC, average precision and recall at 5 % false positives; equal scores share their rank."""
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.diff(scores[order]) != 0, True)
+    found = np.cumsum(bad[order])[last]
+    wrong = np.cumsum(~bad[order])[last]
+    recall, alarms = found / bad.sum(), wrong / (~bad).sum()
+    steps = np.diff(recall, prepend=0.0)
+    return {
+        "AUC": float(np.trapezoid(np.append(0, recall), np.append(0, alarms))),
+        "average precision": float((steps * found / (found + wrong)).sum()),
+        "recall at 5 %": float(np.interp(0.05, np.append(0, alarms), np.append(0, recall))),
+    }
+
+
+def show(name: str, scores: Numbers, bad: NDArray[np.bool_]) -> None:
+    found = figures(scores, bad)
+    print(f"  {name:<40}" + "".join(f"{value:>12.3f}" for value in found.values()))
+
+
+# -- peers -----------------------------------------------------------------------
+
+
+def shop_features(data: Path) -> tuple[list[str], Numbers]:
+    """For each account: accounts on its device and address, time to purchase, amount."""
+    signups = {row["account_external_id"]: row for row in rows_of(data / "signups.csv.gz")}
+    purchases = {row["account_external_id"]: row for row in rows_of(data / "purchases.csv.gz")}
+    behind: dict[tuple[str, str], set[str]] = {}
+    for row in (*signups.values(), *purchases.values()):
+        for kind in ("device", "ip"):
+            behind.setdefault((kind, row[kind]), set()).add(row["account_external_id"])
+    names = sorted(signups)
+    features = []
+    for name in names:
+        row, bought = signups[name], purchases.get(name)
+        waited = 1e9
+        if bought is not None:
+            moments = (row["occurred_at"], bought["occurred_at"])
+            first, then = (datetime.fromisoformat(moment) for moment in moments)
+            waited = (then - first).total_seconds()
+        devices, addresses = (len(behind[kind, row[kind]]) - 1 for kind in ("device", "ip"))
+        amount = float(bought["amount"]) if bought else 0.0
+        features.append([devices, addresses, np.log1p(waited), amount])
+    return names, np.array(features)
+
+
+def show_peers(data: Path, names: Sequence[str], bad: NDArray[np.bool_]) -> None:
+    """Plain counting and two learners on the second half of the labelled accounts."""
+    everyone, features = shop_features(data)
+    place = {name: row for row, name in enumerate(everyone)}
+    known = features[[place[name] for name in names]]
+    half = len(names) // 2
+    show("accounts per device", known[half:, 0], bad[half:])
+    try:
+        from sklearn.ensemble import HistGradientBoostingClassifier
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+    except ImportError:
+        print("  (scikit-learn is not installed: no learning peers)")
+        return
+    for title, model in (
+        ("logistic regression", make_pipeline(StandardScaler(), LogisticRegression())),
+        ("gradient boosting", HistGradientBoostingClassifier(random_state=1)),
+    ):
+        model.fit(known[:half], bad[:half])
+        show(title, model.predict_proba(known[half:])[:, 1], bad[half:])
+
+
+def measure_shop(url: str, data: Path) -> None:
+    """Load, score, compare."""
+    load_shop(url, data)
+    scores = scores_of(url)
+    outcomes = sorted(rows_of(data / "outcomes.csv.gz"), key=lambda r: r["account_external_id"])
+    # The same order for everyone, without a pattern in the names.
+    order = np.random.default_rng(1).permutation(len(outcomes))
+    names = [outcomes[row]["account_external_id"] for row in order]
+    bad = np.array([outcomes[row]["fraud"] == "1" for row in order])
+    found = np.array([scores[name] for name in names])
+    half = len(names) // 2
+    print(f"\n  {'':<40}{'AUC':>12}{'av. prec.':>12}{'R at 5 %':>12}")
+    show(f"shipped rules, all {len(names):,} labelled", found, bad)
+    show(f"shipped rules, {len(names) - half:,} of them", found[half:], bad[half:])
+    show_peers(data, names, bad)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("set", choices=["shop"])
+    parser.add_argument("--data", type=Path, default=DATA, help="where the data sets lie")
+    options = parser.parse_args()
+    data = options.data / options.set
+    if not data.is_dir():
+        print(f"There is no data in {data}: nothing is measured.")
+        return 0
+    server = os.environ.get("DATABASE_URL", "")
+    if not server.startswith("postgres"):
+        print("Set DATABASE_URL to a PostgreSQL server; a database is made on it and dropped.")
+        return 0
+    with empty_database(server, f"risk_quality_{options.set}") as url:
+        measure_shop(url, data)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
