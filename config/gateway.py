@@ -3,8 +3,8 @@
 WSGI writes `X-Forwarded-For` and `X_Forwarded_For` as one key, and of granian's WSGI interface the
 later of the two wins: a client behind a proxy could choose its own address. Its RSGI interface
 hands over the names as they were sent, so a header with an underscore is dropped here, as nginx,
-gunicorn and Django's own server do. `--interface wsgi` works as well; with it the proxy has to drop
-such headers.
+gunicorn and Django's own server do. Behind a proxy nothing is served by granian's WSGI interface:
+there the names are merged before they arrive.
 """
 
 import asyncio
@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import IO, Any
+
+from django.conf import settings
 
 logger = logging.getLogger("atalaya.gateway")
 
@@ -59,7 +61,11 @@ class Gateway:
         self.threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-        """Serve a plain WSGI server."""
+        """Serve a plain WSGI server, which must drop headers with underscores as gunicorn does."""
+        if environ.get("SERVER_SOFTWARE") == "Granian" and settings.TRUSTED_PROXY_COUNT:
+            logger.critical("granian's WSGI interface merges headers: use --interface rsgi")
+            start_response("500 Internal Server Error", _PLAIN)
+            return [b"The server is started with an interface that is not safe. See its log."]
         return self.application(environ, start_response)
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:

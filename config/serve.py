@@ -1,12 +1,15 @@
 """Run granian under a supervisor that replaces web processes which no longer answer.
 
-    python -m config.serve --interface wsgi --port 8000 --workers 2 config.wsgi:application
+    python -m config.serve --interface rsgi --port 8000 --workers 2 config.wsgi:application
 
-takes granian's own arguments. Granian starts a worker again that ended, but it does not see one
-that stands still: a thread in C code that keeps the interpreter, a deadlock, a stopped process.
-Each worker therefore sends a sign of life every second (`config/liveness.py`); one that is silent
-for `SILENT_SECONDS` is killed, and granian starts another in its place. The supervisor itself has
-no Django in it, needs 15 MB, and reports to systemd's watchdog.
+takes granian's own arguments, except `--interface wsgi`: with it granian itself merges the header
+`X_Forwarded_For` into `X-Forwarded-For`, so that a client could choose its own address.
+
+Granian starts a worker again that ended, but it does not see one that stands still: a thread in C
+code that keeps the interpreter, a deadlock, a stopped process. Each worker therefore sends a sign
+of life every second (`config/liveness.py`); one that is silent for `SILENT_SECONDS` is killed, and
+granian starts another in its place. The supervisor itself has no Django in it, needs 15 MB, and
+reports to systemd's watchdog.
 """
 
 import os
@@ -16,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -199,5 +202,25 @@ def notify_systemd(state: str) -> None:
         return
 
 
+def refusal(arguments: list[str], environment: Mapping[str, str]) -> str:
+    """Return why granian may not be started so, or nothing."""
+    chosen = _option(arguments, "--interface") or environment.get("GRANIAN_INTERFACE", "")
+    if chosen.strip().lower() != "wsgi":
+        return ""
+    return (
+        "--interface wsgi is refused: with it a client could choose its own address by the header "
+        "X_Forwarded_For. Use --interface rsgi with config.wsgi:application, or --interface asgi "
+        "with config.asgi:application."
+    )
+
+
+def main() -> int:
+    """Serve with the arguments of the command line; return the exit code."""
+    if reason := refusal(sys.argv[1:], os.environ):
+        say(reason)
+        return 2
+    return Supervisor(sys.argv[1:]).run()
+
+
 if __name__ == "__main__":
-    sys.exit(Supervisor(sys.argv[1:]).run())
+    sys.exit(main())

@@ -63,16 +63,16 @@ def make_people():
 class Server:
     """One web process with a few threads, as `docs/operations.md` runs them."""
 
-    def __init__(self, env, interface="wsgi"):
+    def __init__(self, env, interface="rsgi"):
         self.port = free_port()
-        threads = ("--blocking-threads", "4") if interface == "wsgi" else ()
+        module = "config.asgi" if interface == "asgi" else "config.wsgi"
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "granian", "--interface", interface),
                 *("--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"),
-                *(*threads, f"config.{interface}:application"),
+                f"{module}:application",
             ],
-            env=env,
+            env={**env, "WEB_THREADS": "4"},
             cwd=Path(settings.BASE_DIR),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

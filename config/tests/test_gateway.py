@@ -8,12 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
 
-from config import gateway
+from config import gateway, serve
 
 # What a request is to the application: the address that counts, its headers and its body.
 PROBE = """
@@ -73,13 +74,14 @@ def free_port():
         return sock.getsockname()[1]
 
 
-@pytest.fixture(scope="module", params=["rsgi", "asginl"])
-def server(request, tmp_path_factory):
-    folder, port = tmp_path_factory.mktemp("probe"), free_port()
+@contextmanager
+def served(interface, application, folder):
+    """A real granian that serves one of the probe's applications; its port."""
+    port = free_port()
     (folder / "probe.py").write_text(PROBE)
     path = os.pathsep.join([str(folder), str(django_settings.BASE_DIR)])
-    command = [str(Path(sys.executable).parent / "granian"), "--interface", request.param]
-    command += ["--port", str(port), "--no-log", f"probe:{request.param[:4]}_application"]
+    command = [str(Path(sys.executable).parent / "granian"), "--interface", interface]
+    command += ["--port", str(port), "--no-log", f"probe:{application}"]
     process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, cwd=folder)
     try:
         for _ in range(300):
@@ -88,10 +90,17 @@ def server(request, tmp_path_factory):
                 break
             except OSError:
                 time.sleep(0.1)
-        yield request.param, port
+        yield port
     finally:
         process.terminate()
         process.wait(20)
+
+
+@pytest.fixture(scope="module", params=["rsgi", "asginl"])
+def server(request, tmp_path_factory):
+    application = f"{request.param[:4]}_application"
+    with served(request.param, application, tmp_path_factory.mktemp("probe")) as port:
+        yield request.param, port
 
 
 def ask(port, *headers, method="GET", path="/a", body=None):
@@ -216,6 +225,35 @@ class TestGateway:
         connection.putheader("Content-Length", length)
         connection.endheaders()
         assert connection.getresponse().status == 413
+
+
+@pytest.mark.slow
+def test_granians_wsgi_interface_is_not_served_behind_a_proxy(tmp_path):
+    with served("wsgi", "rsgi_application", tmp_path) as port:
+        status, body = ask(port, REAL, ("X_Forwarded_For", "9.9.9.9"))
+    assert status == 500
+    assert b"9.9.9.9" not in body
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "is_refused"),
+    [
+        (["--interface", "wsgi"], {}, True),
+        (["--interface=wsgi"], {}, True),
+        ([], {"GRANIAN_INTERFACE": "WSGI"}, True),
+        (["--interface", "rsgi"], {"GRANIAN_INTERFACE": "wsgi"}, False),
+        (["--interface", "asgi"], {}, False),
+        ([], {}, False),
+    ],
+)
+def test_the_supervisor_refuses_it(arguments, variables, is_refused):
+    assert bool(serve.refusal(arguments, variables)) is is_refused
+
+
+def test_the_refusal_ends_the_command(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["serve", "--interface", "wsgi", "config.wsgi:application"])
+    assert serve.main() == 2
+    assert "--interface rsgi" in capsys.readouterr().err
 
 
 def test_the_entry_points_drop_such_headers():
