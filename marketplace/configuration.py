@@ -3,6 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin.foundation.configuration import Setting
+from systemadmin.foundation.retention import days_setting
 
 SETTINGS = [
     Setting(
@@ -112,5 +113,20 @@ SETTINGS = [
         type=bool,
         default=False,
         description=_("Allow webhooks to private and loopback addresses (closed networks only)."),
+    ),
+    days_setting(
+        "retention.webhook_attempt_days",
+        default=30,
+        least=1,
+        description=_("Days after which answers of webhook receivers are deleted; 0 keeps them."),
+    ),
+    days_setting(
+        "retention.webhook_days",
+        default=90,
+        least=7,
+        description=_(
+            "Days after which webhook messages are deleted, with their deliveries; they cannot be "
+            "sent again then. 0 keeps them."
+        ),
     ),
 ]

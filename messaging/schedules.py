@@ -1,7 +1,6 @@
 """What this desk does by the clock."""
 
 from systemadmin.foundation.plugins import Schedule
-from systemadmin.foundation.queue import LONG_CLUSTER
 
 SCHEDULES = [
     Schedule(
@@ -21,13 +20,5 @@ SCHEDULES = [
         task="messaging.tasks.report_to_risk_engine",
         minutes=1,
         batches=("messaging.report_to_risk_engine",),
-    ),
-    # Where backups are made: it may have to make one first.
-    Schedule(
-        name="messaging.expire",
-        task="messaging.tasks.expire",
-        cron="20 3 * * *",
-        cluster=LONG_CLUSTER,
-        batches=("messaging.expire", "messaging.expire_messages"),
     ),
 ]

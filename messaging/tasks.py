@@ -3,10 +3,7 @@
 from datetime import datetime
 
 from messaging import services
-from systemadmin.foundation.batches import Batch
 from systemadmin.models import User
-
-EXPIRE = Batch("messaging.expire", is_atomic=False)
 
 
 def deliver_broadcast(broadcast_id: int) -> int:
@@ -30,15 +27,6 @@ def report_to_risk_engine() -> int:
     while count := services.report_sent_messages():
         told += count
     return told
-
-
-def expire() -> dict[str, int]:
-    """Apply retention to messages, event journals and reports."""
-    return EXPIRE.parts(
-        messages=services.expire_messages,
-        stream_events=services.prune_stream,
-        reports=services.expire_reports,
-    )
 
 
 def erase_member(user_id: int, actor_id: int | None, reason: str, requested_at: str) -> int:

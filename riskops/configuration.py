@@ -3,6 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin.foundation.configuration import Setting
+from systemadmin.foundation.retention import days_setting
 
 SETTINGS = [
     Setting(
@@ -74,5 +75,56 @@ SETTINGS = [
         type="rate",
         default="600/m",
         description=_("Batches of account events a service may send."),
+    ),
+    days_setting(
+        "retention.event_days",
+        default=400,
+        least=400,
+        description=_(
+            "Days after which account events are deleted. Counters, first and last moments, "
+            "identifiers and countries of each account are kept, and scores do not change. Rules "
+            "look back up to 366 days. 0 keeps them."
+        ),
+    ),
+    days_setting(
+        "retention.anomaly_hit_days",
+        default=400,
+        least=30,
+        description=_(
+            "Days after which single hits of resolved anomalies are deleted, once the events they "
+            "were found in are gone; the anomaly stays. 0 keeps them."
+        ),
+    ),
+    days_setting(
+        "retention.score_detail_days",
+        default=90,
+        least=30,
+        description=_(
+            "Days for which every change of a score is kept; of older ones the last of each day "
+            "(UTC) stays, with their number. 0 keeps all."
+        ),
+    ),
+    days_setting(
+        "retention.score_history_days",
+        default=1825,
+        least=400,
+        description=_("Days after which changes of scores are deleted; 0 keeps them."),
+    ),
+    days_setting(
+        "retention.load_days",
+        default=400,
+        least=30,
+        description=_(
+            "Days after which records of finished loads of files and of recomputes are deleted; 0 "
+            "keeps them."
+        ),
+    ),
+    days_setting(
+        "retention.refused_file_days",
+        default=30,
+        least=1,
+        description=_(
+            "Days after which files of refused rows in the data folder are deleted; 0 keeps them."
+        ),
     ),
 ]

@@ -80,3 +80,13 @@ class EndsInThePast(InvalidInput):
 
     def __init__(self) -> None:
         super().__init__("expires_at", _("The end must lie in the future."))
+
+
+class LogTooShort(RuleViolation):
+    """Events from after that moment were deleted by retention; only their sums are left."""
+
+    code = "log_too_short"
+    default_detail = _(
+        "Events of that time were deleted by retention, so scores of that moment cannot be "
+        "calculated. Choose a later moment."
+    )

@@ -3,6 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin.foundation.configuration import Setting
+from systemadmin.foundation.retention import days_setting
 
 SETTINGS = [
     Setting(
@@ -76,5 +77,47 @@ SETTINGS = [
         type="rate",
         default="20/h",
         description=_("Tickets one account may open."),
+    ),
+    days_setting(
+        "retention.closed_ticket_days",
+        default=1095,
+        least=90,
+        description=_(
+            "Days after which closed tickets are deleted, with replies, files, mail and ratings; 0 "
+            "keeps them. Figures of the desk reach back as far."
+        ),
+    ),
+    days_setting(
+        "retention.raw_mail_days",
+        default=90,
+        least=7,
+        description=_(
+            "Days after a ticket was closed after which the original bytes of its mail are "
+            "deleted; 0 keeps them as long as the ticket."
+        ),
+    ),
+    days_setting(
+        "retention.unticketed_mail_days",
+        default=90,
+        least=7,
+        description=_(
+            "Days after which mail without a ticket is deleted: automatic replies, newsletters "
+            "and copies; 0 keeps it."
+        ),
+    ),
+    days_setting(
+        "retention.unreadable_mail_days",
+        default=365,
+        least=30,
+        description=_("Days after which mail that could not be read is deleted; 0 keeps it."),
+    ),
+    days_setting(
+        "retention.outgoing_mail_days",
+        default=90,
+        least=7,
+        description=_(
+            "Days after which subject and text of mail that was sent are emptied; the reply on the "
+            "ticket stays. 0 keeps them as long as the ticket."
+        ),
     ),
 ]

@@ -3,6 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin.foundation.configuration import Setting
+from systemadmin.foundation.retention import days_setting
 from systemadmin.foundation.setting_values import check_networks
 
 BACKUP_SETTINGS = [
@@ -143,6 +144,72 @@ BACKUP_SETTINGS = [
     ),
 ]
 
+RETENTION_SETTINGS = [
+    days_setting(
+        "retention.notice_text_days",
+        default=90,
+        least=7,
+        description=_(
+            "Days after which subject, text and address of notices to accounts are emptied; 0 "
+            "keeps them as long as the notice."
+        ),
+    ),
+    days_setting(
+        "retention.notice_days",
+        default=400,
+        least=90,
+        description=_(
+            "Days after which notices to accounts are deleted, with when and how they were sent; 0 "
+            "keeps them."
+        ),
+    ),
+    days_setting(
+        "retention.alert_days",
+        default=365,
+        least=30,
+        description=_(
+            "Days after which resolved alerts, silences that ended and lifted network blocks are "
+            "deleted; 0 keeps them."
+        ),
+    ),
+    days_setting(
+        "retention.alert_notice_days",
+        default=90,
+        least=7,
+        description=_("Days after which messages to the alert channels are deleted; 0 keeps them."),
+    ),
+    days_setting(
+        "retention.finished_task_days",
+        default=7,
+        least=1,
+        description=_("Days after which records of tasks that went well are deleted."),
+        may_be_endless=False,
+    ),
+    days_setting(
+        "retention.failed_task_days",
+        default=30,
+        least=7,
+        description=_("Days after which records of tasks that failed are deleted."),
+        may_be_endless=False,
+    ),
+    days_setting(
+        "retention.backup_record_days",
+        default=730,
+        least=90,
+        description=_(
+            "Days after which the record of a backup whose files are gone is deleted, with its "
+            "verifications; 0 keeps it. The files follow the settings of backups."
+        ),
+    ),
+    days_setting(
+        "retention.table_size_days",
+        default=400,
+        least=60,
+        description=_("Days for which the daily sizes of the tables are kept."),
+        may_be_endless=False,
+    ),
+]
+
 SETTINGS = [
     Setting(
         key="alerts.group_wait_seconds",
@@ -248,4 +315,5 @@ SETTINGS = [
         description=_("Whole e-mail addresses that staff who see them masked may look up."),
     ),
     *BACKUP_SETTINGS,
+    *RETENTION_SETTINGS,
 ]

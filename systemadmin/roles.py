@@ -21,6 +21,7 @@ ROLES = {
         "systemadmin.delete_blockednetwork",
         "systemadmin.view_statistics",
         "systemadmin.view_systemstatus",
+        "systemadmin.view_retention",
         "systemadmin.view_user",
         "systemadmin.view_systemconfig",
         "systemadmin.change_systemconfig",

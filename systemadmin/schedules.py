@@ -35,7 +35,7 @@ SCHEDULES = [
         task="systemadmin.tasks.prune_expired",
         cron="20 3 * * *",
         cluster=LONG_CLUSTER,
-        batches=("systemadmin.prune",),
+        batches=("systemadmin.prune", "systemadmin.pruned_files"),
     ),
     Schedule(
         name="systemadmin.tend_backups",

@@ -16,6 +16,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from systemadmin import home_pages as home
 from systemadmin import sign_in_pages as pages
 from systemadmin.foundation.admin import AtalayaModelAdmin, delete_selected
+from systemadmin.retention_page import retention_page
 from systemadmin.status_page import status_page
 
 DESK_ORDER = ["support", "marketplace", "riskops", "messaging", "systemadmin", "django_q", "auth"]
@@ -63,6 +64,7 @@ class AtalayaAdminSite(AdminSite):
             path("second-factor/", self.two_factor, name="two_factor"),
             path("language/", self.language, name="language"),
             path("status/", self.admin_view(self.status), name="status"),
+            path("retention/", self.admin_view(self.retention), name="retention"),
             path("settings/", self.admin_view(self.settings), name="settings"),
         ]
         return own + super().get_urls()
@@ -115,6 +117,10 @@ class AtalayaAdminSite(AdminSite):
     def status(self, request: HttpRequest) -> HttpResponse:
         """The state of the machine and its parts."""
         return status_page(request, self)
+
+    def retention(self, request: HttpRequest) -> HttpResponse:
+        """What is kept and how long."""
+        return retention_page(request, self)
 
     def settings(self, request: HttpRequest) -> HttpResponse:
         """What staff may change."""

@@ -12,6 +12,12 @@ from systemadmin.foundation.ratelimit import store_failure_count
 from systemadmin.models import Heartbeat
 from systemadmin.services import audit_runs, batch_failures, clusters, system_status, telemetry
 from systemadmin.services.demo import has_demo_rows
+from systemadmin.services.retention.files import files_waiting
+from systemadmin.services.retention.overview import (
+    failing_rules,
+    rows_removed,
+    unfinished_rules,
+)
 
 
 def demo() -> dict[str, Any]:
@@ -45,10 +51,23 @@ def audit_trail() -> dict[str, Any]:
     }
 
 
+def retention() -> dict[str, Any]:
+    """Rules whose last run ended with an error or came to no end, and files left behind."""
+    failing, unfinished, files = failing_rules(), unfinished_rules(), files_waiting()
+    return {
+        "status": "warning" if failing or files else "ok",
+        "failing": failing,
+        "unfinished": unfinished,
+        "files_waiting": files,
+        "removed_by_the_last_runs": rows_removed(),
+    }
+
+
 CHECKS = [
     StatusCheck(name="demo", run=demo),
     StatusCheck(name="stored_settings", run=stored_settings),
     StatusCheck(name="audit", run=audit_trail),
+    StatusCheck(name="retention", run=retention),
 ]
 
 
@@ -57,6 +76,26 @@ def _traffic(minutes: int, figure: str) -> Any:
 
 
 METRICS = [
+    Metric(
+        name="retention_rules_failing",
+        help="Retention rules whose last run ended with an error.",
+        read=lambda: float(len(failing_rules())),
+    ),
+    Metric(
+        name="retention_rules_unfinished",
+        help="Retention rules whose last run did not come to its end.",
+        read=lambda: float(unfinished_rules()),
+    ),
+    Metric(
+        name="retention_rows_removed",
+        help="Rows that the last run of every retention rule removed.",
+        read=lambda: float(rows_removed()),
+    ),
+    Metric(
+        name="retention_files_waiting",
+        help="Stored files whose rows are gone for two days.",
+        read=lambda: float(files_waiting()),
+    ),
     Metric(
         name="http_response_ms_mean_5m",
         help="Mean response time over 5 minutes, all processes (ms).",

@@ -12,7 +12,7 @@ from systemadmin.services import (
     telemetry,
 )
 from systemadmin.services.audit_chain import seal_audit_trail
-from systemadmin.services.pruning import prune_expired as prune
+from systemadmin.services.retention import prune_nightly
 
 ALERTS = Batch("systemadmin.alerts", is_atomic=False)
 
@@ -67,8 +67,8 @@ def run_audit_verification(run_id: int) -> None:
 
 
 def prune_expired() -> dict[str, int]:
-    """Remove what has expired."""
-    return prune()
+    """Remove what is past its retention, table by table."""
+    return prune_nightly()
 
 
 def run_backup(backup_id: int) -> None:

@@ -79,9 +79,16 @@ CASES = {
     "messaging.expire_messages": Case(
         rows.expired_conversations,
         "messaging.services.retention._expire_conversation",
-        "messaging.tasks.expire",
+        rows.expire,
         rows.emptied,
         key_of=lambda pk, cutoff: pk,
+    ),
+    "systemadmin.pruned_files": Case(
+        rows.pruned_files,
+        "systemadmin.services.retention.files._delete",
+        "systemadmin.services.retention.files._delete_noted",
+        rows.files_gone,
+        key_of=lambda pk: pk,
     ),
     "support.sweep_sla": Case(
         rows.overdue_tickets,
@@ -181,14 +188,6 @@ CASES = {
 
 # Jobs of a few parts, each a function of its own: the parts, and how the job is run.
 PARTS = {
-    "messaging.expire": (
-        {
-            "messages": "messaging.services.expire_messages",
-            "stream_events": "messaging.services.prune_stream",
-            "reports": "messaging.services.expire_reports",
-        },
-        "messaging.tasks.expire",
-    ),
     "support.sweep_mail": (
         {
             "outgoing": "support.services.mail_out.Outbox.deliver_due",
@@ -205,12 +204,12 @@ PARTS = {
     ),
     "systemadmin.prune": (
         {
-            "blocked_networks": "systemadmin.services.pruning.lift_expired",
-            "idempotency_keys": "systemadmin.services.pruning._forget_keys",
-            "sessions": "systemadmin.services.sessions.sweep",
-            "tasks": "systemadmin.services.pruning.prune_finished",
-            "failed_rows": "systemadmin.services.batch_failures.forget_old",
-            "audit_entries": "systemadmin.services.pruning.retire_audit_entries",
+            "lift_expired_blocks": "systemadmin.services.retention.nightly.lift_expired",
+            "audit": "systemadmin.retention.retire_audit_entries",
+            "refused_files": "riskops.retention.delete_refused_files",
+            "stream_events": "messaging.services.prune_stream",
+            "pruned_files": "systemadmin.services.retention.nightly.delete_files",
+            "table_sizes": "systemadmin.services.retention.nightly.sample_tables",
         },
         "systemadmin.tasks.prune_expired",
     ),

@@ -17,8 +17,9 @@ from riskops.scores.recompute import start_run, work_on
 from support.models import InboundMessage, OutboundMessage, Ticket
 from support.services import store_mail
 from support.tests.factories import make_agent, make_mailbox, make_policy, make_ticket
-from systemadmin.models import Alert, AlertNotice, AlertRule
+from systemadmin.models import Alert, AlertNotice, AlertRule, PrunedFile
 from systemadmin.services import change_settings, notify_user, raise_alert
+from systemadmin.services.retention import prune_rules
 from systemadmin.tests.factories import UserFactory
 
 
@@ -88,6 +89,23 @@ def expired_conversations():
     sent = [letters.send(letters.old_member(), UserFactory()) for _ in range(3)]
     Message.objects.update(created_at=ago(days=60))
     return [one.conversation_id for one in sent]
+
+
+def expire():
+    prune_rules(["messages"])
+
+
+def pruned_files():
+    names = [f"gone/{number}.txt" for number in range(3)]
+    return [
+        PrunedFile.objects.create(field="support.Attachment.file", name=name).pk for name in names
+    ]
+
+
+def files_gone():
+    left = set(PrunedFile.objects.values_list("pk", flat=True))
+    most = 10_000
+    return set(range(1, most + 1)) - left
 
 
 def overdue_tickets():

@@ -24,7 +24,12 @@ from messaging.services.reading import (
     unread_total,
 )
 from messaging.services.reports import disclose_conversation, dismiss_report, uphold_report
-from messaging.services.retention import expire_messages, expire_reports, prune_stream
+from messaging.services.retention import (
+    due_messages,
+    due_stream_events,
+    expire_messages,
+    prune_stream,
+)
 from messaging.services.risk import report_failed_messages, report_sent_messages
 from messaging.services.safety import block_member, report_message, unblock_member
 from messaging.services.sending import Sent, recipient_of, send_message, send_system_message
@@ -41,12 +46,13 @@ __all__ = [
     "deliver_chunk",
     "disclose_conversation",
     "dismiss_report",
+    "due_messages",
+    "due_stream_events",
     "edit_broadcast",
     "edit_message",
     "erase_member",
     "erase_message",
     "expire_messages",
-    "expire_reports",
     "export_messages",
     "hide_message",
     "mark_unread",

@@ -1,18 +1,17 @@
-"""What expires: old messages, old journal entries, excerpts of reports closed long ago."""
+"""What expires by work of its own: old messages, old journal entries."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from messaging.models import (
     Conversation,
     Message,
-    MessageReport,
     Participant,
-    ReportStatus,
     StreamEvent,
 )
 from messaging.services.erasing import delete_attachments
@@ -20,6 +19,7 @@ from messaging.services.mailboxes import Journal, lock_mailboxes
 from messaging.services.reading import show_newest
 from systemadmin.foundation.batches import Batch
 from systemadmin.foundation.configuration import setting
+from systemadmin.querysets.legal_holds import held_accounts
 from systemadmin.services import backup_since
 
 _CHUNK = 1000
@@ -35,11 +35,11 @@ def expire_messages(*, max_chunks: int = 1000) -> int:
     days = setting("messaging.retention_days")
     if not days:
         return 0
-    cutoff = timezone.now() - timedelta(days=days)
+    cutoff = _cutoff(days)
     expired = 0
     for _chunk in range(max_chunks):
         # Ids rise with time, so the oldest are found without an index of their own.
-        messages = Message.objects.exclude(conversation_id__in=EXPIRY.held())
+        messages = _free_messages().exclude(conversation_id__in=EXPIRY.held())
         oldest = messages.order_by("pk").values_list("conversation_id", "created_at")
         conversations = {row[0] for row in oldest[:_CHUNK] if row[1] < cutoff}
         if not conversations:
@@ -50,6 +50,22 @@ def expire_messages(*, max_chunks: int = 1000) -> int:
             EXPIRY.each(sorted(conversations), lambda pk: _expire_conversation(pk, cutoff))
         )
     return expired
+
+
+def due_messages() -> int:
+    """Return how many messages are beyond the retention time."""
+    days = setting("messaging.retention_days")
+    return _free_messages().filter(created_at__lt=_cutoff(days)).count() if days else 0
+
+
+def _cutoff(days: int) -> datetime:
+    return timezone.now() - timedelta(days=days)
+
+
+def _free_messages() -> QuerySet[Message]:
+    """Messages between accounts none of which is under a legal hold."""
+    held = Q(conversation__lower__in=held_accounts()) | Q(conversation__higher__in=held_accounts())
+    return Message.objects.exclude(held)
 
 
 @transaction.atomic
@@ -79,8 +95,7 @@ def _expire_conversation(conversation_id: int, cutoff: datetime) -> int:
 
 def prune_stream() -> int:
     """Delete journal entries that no client may still ask for; returns how many."""
-    cutoff = timezone.now() - timedelta(days=setting("messaging.stream_days"))
-    old = StreamEvent.objects.filter(created_at__lt=cutoff)
+    old = _old_stream_events()
     pruned = 0
     # By time, so that what is left of each journal has no gap in it.
     while oldest := list(old.order_by("created_at").values_list("created_at", flat=True)[:_CHUNK]):
@@ -88,8 +103,10 @@ def prune_stream() -> int:
     return pruned
 
 
-def expire_reports() -> int:
-    """Empty the excerpts of reports that were closed long ago; returns how many."""
-    cutoff = timezone.now() - timedelta(days=setting("messaging.report_retention_days"))
-    closed = MessageReport.objects.exclude(status=ReportStatus.OPEN).filter(handled_at__lt=cutoff)
-    return closed.exclude(excerpt=[]).update(excerpt=[], note="")
+def due_stream_events() -> int:
+    """Return how many journal entries no client may still ask for."""
+    return _old_stream_events().count()
+
+
+def _old_stream_events() -> QuerySet[StreamEvent]:
+    return StreamEvent.objects.filter(created_at__lt=_cutoff(setting("messaging.stream_days")))

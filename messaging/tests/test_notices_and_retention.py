@@ -22,6 +22,7 @@ from messaging.tests.factories import send, true_unread
 from riskops.models import AccountEvent
 from systemadmin.models import AuditEntry, Notification
 from systemadmin.services import change_settings
+from systemadmin.services.retention import prune_rules
 from systemadmin.tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -128,10 +129,10 @@ def test_the_journal_is_pruned(letter):
 
 def test_excerpts_of_old_closed_reports_are_emptied(letter, member, superuser):
     report = services.report_message(actor=member, message=letter, reason="spam", note="x")
-    assert services.expire_reports() == 0
+    assert prune_rules(["report_excerpts"])["report_excerpts"] == 0
     services.dismiss_report(actor=superuser, report=report, resolution="fine")
     MessageReport.objects.update(handled_at=timezone.now() - timedelta(days=400))
-    assert services.expire_reports() == 1
+    assert prune_rules(["report_excerpts"])["report_excerpts"] == 1
     report.refresh_from_db()
     assert report.excerpt == []
 

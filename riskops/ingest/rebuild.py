@@ -1,4 +1,4 @@
-"""Derives facts, sightings and identifiers again from the event log.
+"""Derives facts, sightings and identifiers again from the event log and the sums of old events.
 
 For accounts whose facts are doubted, or after the meaning of a fact changed. Batches arriving
 meanwhile wait for the rows they share, and add to what was derived.
@@ -23,11 +23,12 @@ from riskops.ingest.sightings import (
     Attributes,
 )
 from riskops.ingest.store import EVENT_TABLE, FACTS_TABLE
-from riskops.models import AccountFacts, EventKind
+from riskops.models import AccountFacts, EventKind, EventSum, SumAspect
 from riskops.scores.facts import derived_facts
 
 Row = tuple[Any, ...]
 
+SUM_TABLE = EventSum._meta.db_table
 PASSIVE = ", ".join(str(kind.value) for kind in sorted(PASSIVE_KINDS))
 
 
@@ -38,12 +39,15 @@ def rebuild_facts(accounts: Accounts) -> int:
     derived, params = derived_facts(accounts, None)
     names = ("account_id", *(fact.column for fact in FACTS))
     corrected = _replace(FACTS_TABLE, ("account_id",), names, derived, params, accounts)
-    for table, attributes in ((SIGHTING_TABLE, OWN), (DEALING_TABLE, OTHERS)):
+    for table, attributes, aspect in (
+        (SIGHTING_TABLE, OWN, SumAspect.OWN),
+        (DEALING_TABLE, OTHERS, SumAspect.OTHER),
+    ):
         corrected += _replace(
             table,
             ("identifier_id", "account_id"),
             ("identifier_id", "account_id", "first_seen", "last_seen", "hits"),
-            *_derived_spans(accounts, attributes),
+            *_derived_spans(accounts, attributes, aspect),
             accounts,
         )
     corrected += _replace(
@@ -63,33 +67,42 @@ def _lock(accounts: Accounts) -> None:
         list(facts.select_for_update(no_key=True).values_list("pk", flat=True))
 
 
-def _derived_spans(accounts: Accounts, attributes: Attributes) -> tuple[str, list[Any]]:
+def _derived_spans(
+    accounts: Accounts, attributes: Attributes, aspect: SumAspect
+) -> tuple[str, list[Any]]:
     where, params = accounts.sql("e.account_id")
-    parts, all_params = [], []
-    for column in (f"{attribute}_id" for attribute, _ in attributes):
-        parts.append(
-            f"SELECT e.{column} AS identifier_id, e.account_id, e.occurred_at "  # noqa: S608
-            f"FROM {EVENT_TABLE} AS e WHERE e.{column} IS NOT NULL "
-            f"AND e.kind NOT IN ({PASSIVE}) AND {where}"
-        )
-        all_params += params
-    union = " UNION ALL ".join(parts)
+    parts = [
+        f"SELECT e.{attribute}_id AS identifier_id, e.account_id, e.occurred_at AS first_at, "  # noqa: S608
+        f"e.occurred_at AS last_at, 1 AS number FROM {EVENT_TABLE} AS e "
+        f"WHERE e.{attribute}_id IS NOT NULL AND e.kind NOT IN ({PASSIVE}) AND {where}"
+        for attribute, _kind in attributes
+    ]
+    parts.append(
+        "SELECT e.subject, e.account_id, e.first_at, e.last_at, e.number "  # noqa: S608
+        f"FROM {SUM_TABLE} AS e WHERE e.aspect = {aspect} AND {where}"
+    )
     return (
-        "SELECT identifier_id, account_id, MIN(occurred_at) AS first_seen, "  # noqa: S608
-        "MAX(occurred_at) AS last_seen, COUNT(*) AS hits "
-        f"FROM ({union}) AS seen GROUP BY identifier_id, account_id",
-        all_params,
+        "SELECT identifier_id, account_id, MIN(first_at) AS first_seen, "  # noqa: S608
+        "MAX(last_at) AS last_seen, SUM(number) AS hits "
+        f"FROM ({' UNION ALL '.join(parts)}) AS seen GROUP BY identifier_id, account_id",
+        params * len(parts),
     )
 
 
 def _derived_countries(accounts: Accounts) -> tuple[str, list[Any]]:
     where, params = accounts.sql("e.account_id")
+    parts = (
+        "SELECT e.account_id, e.country, e.occurred_at AS first_at, e.occurred_at AS last_at, "  # noqa: S608
+        f"1 AS number FROM {EVENT_TABLE} AS e WHERE e.kind = {EventKind.LOGIN_OK.value} "
+        f"AND e.country <> '' AND {where}",
+        "SELECT e.account_id, e.country, e.first_at, e.last_at, e.number "  # noqa: S608
+        f"FROM {SUM_TABLE} AS e WHERE e.aspect = {SumAspect.COUNTRY} AND {where}",
+    )
     return (
-        "SELECT e.account_id, e.country, MIN(e.occurred_at) AS first_seen, "  # noqa: S608
-        "MAX(e.occurred_at) AS last_seen, COUNT(*) AS logins "
-        f"FROM {EVENT_TABLE} AS e WHERE e.kind = {EventKind.LOGIN_OK.value} "
-        f"AND e.country <> '' AND {where} GROUP BY e.account_id, e.country",
-        params,
+        "SELECT account_id, country, MIN(first_at) AS first_seen, "  # noqa: S608
+        "MAX(last_at) AS last_seen, SUM(number) AS logins "
+        f"FROM ({' UNION ALL '.join(parts)}) AS seen GROUP BY account_id, country",
+        params * len(parts),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from riskops.ingest import store
+from riskops.ingest import event_sums, store
 from riskops.ingest.validate import (
     CheckedEvent,
     EventInput,
@@ -115,13 +115,32 @@ class _Batch:
         return list(first.values())
 
     def record(self, events: list[CheckedEvent]) -> None:
+        event_sums.hold_back_retention()
         known = store.known_external_ids(self.source, [event.external_id for event in events])
-        fresh = [event for event in events if event.external_id not in known]
+        late = self._pruned([event for event in events if event.external_id not in known])
+        fresh = [e for e in events if e.external_id not in known and e.index not in late]
         recorded = (
             store.record(fresh, source=self.source, received_at=timezone.now()) if fresh else set()
         )
+        for event in events:
+            if event.index in late:
+                self.refuse(event, "occurred_at", "pruned")
         self.result.accepted += len(recorded)
-        self.result.duplicates += [e.index for e in events if e.index not in recorded]
+        self.result.duplicates += [
+            e.index for e in events if e.index not in recorded and e.index not in late
+        ]
+
+    def _pruned(self, events: list[CheckedEvent]) -> set[int]:
+        """Indexes of events from before the last pruned one of their account.
+
+        Which of them were recorded is not known any more, and one counted twice stays wrong.
+        """
+        until = event_sums.summed_until([event.account_id for event in events])
+        return {
+            event.index
+            for event in events
+            if event.account_id in until and event.occurred_at <= until[event.account_id]
+        }
 
     def record_or_halve(self, events: list[CheckedEvent]) -> None:
         """Record all at once; when the database refuses, halve until the bad rows are alone.

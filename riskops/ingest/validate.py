@@ -51,6 +51,7 @@ REASONS = {
     "not_a_moment": _("Must be a moment with its time zone."),
     "in_the_future": _("Lies in the future."),
     "too_old": _("Lies before the year 2000."),
+    "pruned": _("Lies in a time whose events of this account were deleted by retention."),
     "missing": _("Must not be empty."),
     "too_long": _("Is too long."),
     "not_text": _("Must be text without control characters."),

@@ -12,7 +12,13 @@ from riskops.models.anomalies import (
     Severity,
 )
 from riskops.models.events import AccountEvent, EventKind, IngestCheckpoint
-from riskops.models.facts import AccountCountry, AccountFacts, PendingScore
+from riskops.models.facts import (
+    AccountCountry,
+    AccountFacts,
+    EventSum,
+    PendingScore,
+    SumAspect,
+)
 from riskops.models.identifiers import Identifier, IdentifierKind, Sighting
 from riskops.models.links import (
     Account,
@@ -47,6 +53,7 @@ __all__ = [
     "Dealing",
     "DetectionMark",
     "EventKind",
+    "EventSum",
     "Identifier",
     "IdentifierKind",
     "IngestCheckpoint",
@@ -67,4 +74,5 @@ __all__ = [
     "RulesetTrial",
     "Severity",
     "Sighting",
+    "SumAspect",
 ]

@@ -121,3 +121,48 @@ class PendingScore(models.Model):
 
     def __str__(self) -> str:
         return str(self.account_id)
+
+
+class SumAspect(models.IntegerChoices):
+    """What a sum of deleted events is of."""
+
+    KIND = 1, _("Kind of event")
+    OWN = 2, _("Own identifier")
+    OTHER = 3, _("Wallet of a counterparty")
+    COUNTRY = 4, _("Country of login")
+
+
+class EventSum(models.Model):
+    """What deleted events of one account add up to: their number, the first and the last.
+
+    Facts, sightings, dealings and countries are derived from the log together with these sums.
+    """
+
+    account = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="+",
+        db_index=False,  # the unique constraint serves it
+        verbose_name=_("account"),
+    )
+    aspect = models.PositiveSmallIntegerField(_("aspect"), choices=SumAspect)
+    # The kind of event or the id of the identifier; 0 for a country.
+    subject = models.BigIntegerField(_("subject"), default=0)
+    country = models.CharField(_("country"), max_length=2, blank=True, default="")
+    number = models.PositiveIntegerField(_("number"))
+    first_at = models.DateTimeField(_("first"))
+    last_at = models.DateTimeField(_("last"))
+
+    class Meta:
+        verbose_name = _("sum of deleted events")
+        verbose_name_plural = _("sums of deleted events")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "aspect", "subject", "country"],
+                name="riskops_eventsum_once",
+                violation_error_message=_("This sum exists already."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id}: {self.number}"

@@ -195,6 +195,12 @@ class RiskScoreHistory(models.Model):
         verbose_name=_("ruleset"),
     )
     breakdown = models.JSONField(_("breakdown"), default=list)
+    changes = models.PositiveIntegerField(
+        _("changes"),
+        default=1,
+        db_default=1,
+        help_text=_("How many changes of that day it stands for; old ones are kept once a day."),
+    )
 
     objects = RiskScoreHistoryQuerySet.as_manager()
 
@@ -204,6 +210,8 @@ class RiskScoreHistory(models.Model):
         indexes = [
             # The history of one account, newest first.
             models.Index(fields=["account", "-id"], name="riskops_history_account"),
+            # Changes of a period; days whose changes are thinned out, and what is too old.
+            models.Index(fields=["at", "account"], name="riskops_history_at"),
         ]
 
     def __str__(self) -> str:

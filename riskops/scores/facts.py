@@ -12,16 +12,19 @@ from django.db import connection
 
 from riskops.account_sets import Accounts
 from riskops.columns import Read, fetch, moment
+from riskops.errors import LogTooShort
 from riskops.ingest.kept_facts import FACTS, PASSIVE_KINDS
 from riskops.models import (
     AccountCountry,
     AccountEvent,
     AccountFacts,
     EventKind,
+    EventSum,
     Identifier,
     RiskOverride,
     RiskScore,
     Sighting,
+    SumAspect,
 )
 from riskops.models.events import ACTION_KINDS, RARE_KINDS
 from riskops.scores import neighbours, sharing
@@ -38,6 +41,7 @@ SCORES = RiskScore._meta.db_table
 OVERRIDES = RiskOverride._meta.db_table
 IDENTIFIERS = Identifier._meta.db_table
 SIGHTINGS = Sighting._meta.db_table
+SUMS = EventSum._meta.db_table
 COUNTRIES = AccountCountry._meta.db_table
 USERS = User._meta.db_table
 
@@ -157,22 +161,44 @@ def _base(accounts: Accounts) -> dict[str, Ints]:
 
 
 def derived_facts(accounts: Accounts, at: datetime | None) -> tuple[str, list[Any]]:
-    """SQL of the facts as the event log tells them, one row an account with events."""
-    where, params = accounts.sql("e.account_id")
+    """SQL of the facts as log and sums of deleted events give them, one row an account.
+
+    Raises `LogTooShort` when events from after the moment are only kept as sums.
+    """
+    where, params = accounts.sql("l.account_id")
+    until = ""
+    if at is not None:
+        _check_log_reaches(accounts, at)
+        until = " AND l.occurred_at <= %s"
+    log = (
+        "SELECT l.account_id, l.kind, 1 AS number, l.occurred_at AS first_at, "  # noqa: S608
+        f"l.occurred_at AS last_at FROM {EVENTS} AS l WHERE {where}{until}"
+    )
+    sums = (
+        "SELECT l.account_id, l.subject, l.number, l.first_at, l.last_at "  # noqa: S608
+        f"FROM {SUMS} AS l WHERE l.aspect = {SumAspect.KIND} AND {where}"
+    )
     columns = ["e.account_id"]
     for fact in FACTS:
         chosen = "" if fact.kind is None else f" FILTER (WHERE e.kind = {fact.kind.value})"
-        call = {"count": "COUNT(*)", "first": "MIN(e.occurred_at)", "last": "MAX(e.occurred_at)"}
-        columns.append(f"{call[fact.how]}{chosen} AS {fact.column}")
-    until = ""
-    if at is not None:
-        until = " AND e.occurred_at <= %s"
-        params = [*params, at]
+        call = {
+            "count": f"COALESCE(SUM(e.number){chosen}, 0)",
+            "first": f"MIN(e.first_at){chosen}",
+            "last": f"MAX(e.last_at){chosen}",
+        }
+        columns.append(f"{call[fact.how]} AS {fact.column}")
     sql = (
-        f"SELECT {', '.join(columns)} FROM {EVENTS} AS e "  # noqa: S608
-        f"WHERE {where}{until} GROUP BY e.account_id"
+        f"SELECT {', '.join(columns)} FROM ({log} UNION ALL {sums}) AS e "  # noqa: S608
+        "GROUP BY e.account_id"
     )
-    return sql, params
+    bound = params if at is None else [*params, at]
+    return sql, [*bound, *params]
+
+
+def _check_log_reaches(accounts: Accounts, at: datetime) -> None:
+    later = EventSum.objects.filter(accounts.q("account_id"), aspect=SumAspect.KIND, last_at__gt=at)
+    if later.exists():
+        raise LogTooShort
 
 
 def accounts_with_wrong_facts() -> int:

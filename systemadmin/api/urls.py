@@ -13,6 +13,7 @@ from systemadmin.api.failed_rows import FailedRowViewSet
 from systemadmin.api.health import HealthViewSet
 from systemadmin.api.legal_holds import LegalHoldViewSet
 from systemadmin.api.maintenance import MaintenanceViewSet
+from systemadmin.api.retention import RetentionViewSet
 from systemadmin.api.sessions import DemoViewSet, UserSessionsViewSet
 from systemadmin.api.stats import StatsViewSet, SystemViewSet
 from systemadmin.foundation.api import Router
@@ -35,6 +36,7 @@ router.register(
     "admin/audit/verifications", AuditVerificationViewSet, basename="audit-verification"
 )
 router.register("admin/failed-rows", FailedRowViewSet, basename="failed-row")
+router.register("admin/retention", RetentionViewSet, basename="retention")
 router.register("admin/audit", AuditViewSet, basename="audit")
 
 _ACCOUNT = "admin/users/<int:user_id>"

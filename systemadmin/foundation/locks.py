@@ -63,7 +63,7 @@ def advisory_lock(connection: psycopg.Connection[Any], name: str, timeout: float
     """Hold a session lock of the server on this connection; it ends with the connection."""
 
     def attempt() -> bool:
-        row = connection.execute("SELECT pg_try_advisory_lock(%s)", [_key(name)]).fetchone()
+        row = connection.execute("SELECT pg_try_advisory_lock(%s)", [advisory_key(name)]).fetchone()
         return bool(row and row[0])
 
     yield _acquire(attempt, True, timeout)
@@ -83,13 +83,14 @@ def file_lock(path: Path, timeout: float | None) -> Iterator[bool]:
             handle.close()
 
 
-def _key(name: str) -> int:
+def advisory_key(name: str) -> int:
+    """Return the key of a named lock in PostgreSQL's advisory locks."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
 
 
 def _try_advisory(connection: BaseDatabaseWrapper, function: str, name: str) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {function}(%s)", [_key(name)])
+        cursor.execute(f"SELECT {function}(%s)", [advisory_key(name)])
         row = cursor.fetchone()
     return bool(row and row[0])
 

@@ -262,12 +262,6 @@ def forget(queue_id: int) -> None:
     OrmQ.objects.filter(pk=queue_id).delete()
 
 
-def prune_finished(before: datetime) -> int:
-    """Delete records of tasks that ended before the moment; return how many."""
-    removed, _tables = Task.objects.filter(stopped__lt=before).delete()
-    return removed
-
-
 # -- for the pages of the queue ------------------------------------------------------
 
 

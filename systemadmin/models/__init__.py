@@ -16,6 +16,7 @@ from systemadmin.models.identity import (
 from systemadmin.models.legal_holds import LegalHold
 from systemadmin.models.maintenance import MaintenanceWindow
 from systemadmin.models.notifications import Notification
+from systemadmin.models.retention import PrunedFile, PruningState, TableSample
 from systemadmin.models.telemetry import Heartbeat, RequestMinute, TaskAttempt, TaskLease
 from systemadmin.models.tokens import ApiToken
 from systemadmin.models.users import User
@@ -43,10 +44,13 @@ __all__ = [
     "LegalHold",
     "MaintenanceWindow",
     "Notification",
+    "PrunedFile",
+    "PruningState",
     "RecoveryCode",
     "RequestMinute",
     "Restore",
     "SystemConfig",
+    "TableSample",
     "TaskAttempt",
     "TaskLease",
     "User",

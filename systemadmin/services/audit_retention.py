@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import Min
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -12,6 +13,7 @@ from systemadmin import audit
 from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.locks import named_lock
 from systemadmin.models import AuditEntry, AuditSeal
+from systemadmin.querysets.legal_holds import held_accounts
 from systemadmin.services.alerts import raise_alert, resolve_alert
 from systemadmin.services.audit_chain import GENESIS, first_position, links_at
 from systemadmin.services.audit_statements import Kind, our_statements, state
@@ -44,6 +46,12 @@ def retire_audit_entries() -> int:
     return removed
 
 
+def due_audit_entries() -> int:
+    """Return how many rows are past their retention; those at fault among them would be kept."""
+    until = _last_expired(_cutoff())
+    return AuditSeal.objects.filter(position__lte=until).count() if until else 0
+
+
 def _cutoff() -> datetime:
     days = max(FLOOR_DAYS, int(setting("audit.retention_days")))
     return timezone.now() - timedelta(days=days)
@@ -56,10 +64,14 @@ def _last_stated() -> int:
 
 def _last_expired(cutoff: datetime) -> int:
     """Return the last position before the first row that is to be kept, 0 for none."""
+    # Only a prefix can go: rows of an account under a legal hold keep those after them, too.
+    held = AuditEntry.objects.filter(actor__in=held_accounts()).aggregate(first=Min("id"))["first"]
     until = 0
     for chunk in _chunks():
         ids = [entry for _position, entry in chunk]
         moments = dict(AuditEntry.objects.filter(id__in=ids).values_list("id", "occurred_at"))
+        if held is not None:
+            moments.update({entry: cutoff for entry in ids if entry >= held})
         for position, entry in chunk:
             if moments.get(entry, cutoff) >= cutoff:
                 return until

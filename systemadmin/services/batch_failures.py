@@ -84,16 +84,6 @@ def retry_batch_failure(*, actor: User | None, failure: BatchFailure) -> BatchFa
     return failure
 
 
-def forget_old() -> int:
-    """Delete rows nobody will try any more; return how many."""
-    now = timezone.now()
-    waiting = BatchFailure.objects.filter(
-        given_up_at__isnull=True, last_failed_at__lt=now - KEEP_WAITING
-    )
-    given_up = BatchFailure.objects.filter(given_up_at__lt=now - KEEP_GIVEN_UP)
-    return waiting.delete()[0] + given_up.delete()[0]
-
-
 def counts() -> dict[str, int]:
     """Return how many rows wait for another try, and how many were given up."""
     total = BatchFailure.objects.count()

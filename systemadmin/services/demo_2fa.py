@@ -35,8 +35,3 @@ def accept(*, user: User, code: str) -> Demo2FASession | None:
         ip=current().ip,
         expires_at=timezone.now() + LIFETIME,
     )
-
-
-def sweep() -> int:
-    """Delete the sessions that are over; returns how many."""
-    return Demo2FASession.everything.filter(expires_at__lte=timezone.now()).delete()[0]

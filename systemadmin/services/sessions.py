@@ -16,7 +16,6 @@ from systemadmin.foundation.context import current
 from systemadmin.foundation.errors import NotAllowed, NotFound
 from systemadmin.foundation.parsing import is_whole_number
 from systemadmin.models import ApiToken, User, UserSession
-from systemadmin.services import demo_2fa
 from systemadmin.services.duties import decides
 
 # Writing "seen now" on every request would make every read a write.
@@ -227,13 +226,3 @@ def _delete_tokens(tokens: QuerySet[ApiToken]) -> int:
 def _end_web(rows: QuerySet[UserSession]) -> int:
     Session.objects.filter(session_key__in=rows.values("session_key")).delete()
     return rows.delete()[0]
-
-
-def sweep() -> int:
-    """Delete tokens and sessions that are over; returns how many."""
-    now = timezone.now()
-    swept = ApiToken.objects.filter(expiry__lte=now).delete()[0]
-    swept += Session.objects.filter(expire_date__lte=now).delete()[0]
-    gone = UserSession.objects.exclude(session_key__in=Session.objects.values("session_key"))
-    swept += gone.delete()[0]
-    return swept + demo_2fa.sweep()

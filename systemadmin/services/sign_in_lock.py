@@ -29,7 +29,6 @@ from systemadmin.backends import AccountBackend
 from systemadmin.errors import SignInLocked
 from systemadmin.foundation.addresses import network_of
 from systemadmin.foundation.client_ip import lockout_address
-from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.crypto import keyed_hash, keyed_hashes
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.queue import enqueue
@@ -87,13 +86,6 @@ def name_for_axes(request: Any, credentials: dict[str, Any] | None = None) -> st
 def forget_failures(*, http: HttpRequest, username: str) -> None:
     """Delete the failures of a name from the network of the caller."""
     AxesProxyHandler.reset_attempts(ip_address=lockout_address(http), username=kept_name(username))
-
-
-def prune_failures() -> int:
-    """Delete failed sign-ins that are older than the setting allows; returns how many."""
-    days = timedelta(days=setting("sign_in.keep_failures_days"))
-    old = AccessAttempt.objects.filter(attempt_time__lt=timezone.now() - days)
-    return old.delete()[0]
 
 
 def _failures(username: str) -> dict[str, Any]:

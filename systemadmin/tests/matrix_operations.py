@@ -14,6 +14,7 @@ MATRIX = {
     "GET /api/admin/stats/overview": STAFF,
     "GET /api/admin/stats/users": STAFF,
     "GET /api/admin/stats/transactions": STAFF,
+    "GET /api/admin/retention": {"operator", "auditor"},
     "GET /api/admin/system/status": {"operator", "auditor"},
     "GET /api/admin/system/metrics": {"operator", "auditor"},
     "GET /api/admin/alerts": {"operator", "auditor"},

@@ -238,8 +238,8 @@ class TestWarnings:
 
 
 def test_an_expired_demo_session_is_swept(town):
-    from systemadmin.services import demo_2fa
+    from systemadmin.services.retention import prune_rules
 
     Demo2FASession.everything.create(user=town[2], expires_at=timezone.now() + timedelta(minutes=1))
-    assert demo_2fa.sweep() == 1
+    assert prune_rules(["demo_sessions"]) == {"demo_sessions": 1}
     assert Demo2FASession.everything.count() == 1

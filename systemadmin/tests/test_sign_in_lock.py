@@ -279,12 +279,12 @@ class TestTypedNames:
         assert sign_in_lock.kept_name("marta") != before
 
     def test_old_failures_are_pruned(self, api, member):
-        from systemadmin.services.pruning import prune_expired
+        from systemadmin.services.retention import prune_nightly
 
         fail(api, member)
-        assert prune_expired()["failed_sign_ins"] == 0
+        assert prune_nightly()["failed_sign_ins"] == 0
         AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(days=8))
-        assert prune_expired()["failed_sign_ins"] == 1
+        assert prune_nightly()["failed_sign_ins"] == 1
 
     def test_the_migration_removes_what_was_kept_in_clear(self):
         from importlib import import_module

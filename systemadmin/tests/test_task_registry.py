@@ -85,8 +85,8 @@ def test_every_registered_task_annotates_what_it_takes():
     [
         ("os.system", ("true",)),
         ("subprocess.run", (["true"],)),
-        ("systemadmin.services.pruning.prune_expired", ()),
-        ("systemadmin.tasks.prune", ()),
+        ("systemadmin.services.retention.prune_nightly", ()),
+        ("systemadmin.tasks.prune_nightly", ()),
         ("systemadmin.foundation.queue.run_task", (SEAL, "", "")),
         ("systemadmin.tasks.run_restore", ()),
         ("systemadmin.tasks.run_restore", (1, 2)),
@@ -102,7 +102,7 @@ def test_whatever_is_not_registered_or_does_not_fit_is_refused(path, args):
         checked(path, args)
 
 
-@pytest.mark.parametrize("path", ["os.system", "systemadmin.services.pruning.prune_expired"])
+@pytest.mark.parametrize("path", ["os.system", "systemadmin.services.retention.prune_nightly"])
 def test_nothing_else_can_be_queued(db, path):
     with pytest.raises(RefusedTask):
         queue.enqueue(path)
@@ -139,7 +139,10 @@ def rows_of_an_attacker():
     yield "another key", sign(good)[:-3] + "abc"
     yield "a function", sign({**good, "func": "os.system", "args": ("true",)})
     yield "a callable", sign({**good, "func": _mark, "args": ()})
-    yield "our package, not a task", sign({**good, "func": "systemadmin.tasks.prune", "args": ()})
+    yield (
+        "our package, not a task",
+        sign({**good, "func": "systemadmin.tasks.prune_nightly", "args": ()}),
+    )
     yield "a hook", sign({**good, "hook": f"{__name__}._mark"})
     yield "a chain", sign({**good, "chain": [("os.system", ("true",))]})
     yield "at once", sign({**good, "sync": True})

@@ -8,12 +8,12 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from riskops.ingest.files import RowMap, UnreadableFileError, count_rows, parse_pairs
 from riskops.ingest.load import LoadOptions, load_file
+from riskops.ingest.refused_files import SUFFIX, refused_folder
 from riskops.models import IngestCheckpoint
 from riskops.models.events import KIND_BY_CODE
 from systemadmin.foundation.context import context
@@ -137,6 +137,6 @@ class Command(BaseCommand):
 
 def default_refused(path: Path) -> Path:
     """Beside our own data, for the file's folder may be read-only."""
-    folder = Path(settings.VAR_DIR) / "refused"
+    folder = refused_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{path.name}.refused.csv"
+    return folder / f"{path.name}{SUFFIX}"

@@ -15,6 +15,7 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from riskops.account_sets import Accounts
+from riskops.errors import LogTooShort
 from riskops.models import PendingScore, RecomputeRun, RiskRuleset
 from riskops.models.scores import Cause
 from riskops.scores import recompute, replay
@@ -150,12 +151,18 @@ class Command(BaseCommand):
         total = replay.Comparison()
         with self._bar(User.objects.count()) as bar:
             for accounts in self._ranges():
-                if trying:
-                    part = replay.compare_rulesets(
-                        accounts, before, after, at=moment, from_log=from_log
+                try:
+                    part = (
+                        replay.compare_rulesets(
+                            accounts, before, after, at=moment, from_log=from_log
+                        )
+                        if trying
+                        else replay.compare_with_stored(
+                            accounts, after, at=moment, from_log=from_log
+                        )
                     )
-                else:
-                    part = replay.compare_with_stored(accounts, after, at=moment, from_log=from_log)
+                except LogTooShort as refusal:
+                    raise CommandError(str(refusal.detail), returncode=2) from refusal
                 bar.update(part.scored)
                 self._show_crossings(part)
                 replay.add_up(total, part, keep=0)
