@@ -11,8 +11,8 @@ from typing import Any
 
 from django.db.models import F, QuerySet
 
-from marketplace.csv_export import csv_lines
 from marketplace.models import LedgerEntry, LedgerTransaction
+from systemadmin.foundation.csv_export import csv_of_mappings
 from systemadmin.foundation.money import to_major
 
 # The five roots of accounts, by what an account is to the platform.
@@ -155,7 +155,7 @@ def csv(selection: Selection) -> Iterator[str]:
         }
         for row in selection.rows().iterator(chunk_size=2000)
     )
-    return csv_lines(rows, COLUMNS)
+    return csv_of_mappings(COLUMNS, rows)
 
 
 FORMATS: dict[str, Callable[[Selection], Iterator[str]]] = {

@@ -1,25 +1,16 @@
 """Turns text into search words: folded, without accents, the same on every database."""
 
-import re
-import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
+from systemadmin.foundation.search_words import words as words_of
+
 MAX_WORDS = 40
-MAX_LENGTH = 40
-_WORD = re.compile(r"[^\W_]+", re.UNICODE)
-
-
-def fold(text: str) -> str:
-    """Lower the case and strip accents: "Lámpara" and "lampara" are one word."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 
 def words(text: str) -> list[str]:
     """Return the distinct words of a text in their order."""
-    found = (word[:MAX_LENGTH] for word in _WORD.findall(fold(text)))
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(words_of(text)))
 
 
 def product_words(title: str, attributes: dict[str, Any]) -> list[str]:

@@ -1,20 +1,9 @@
 """Search words the same way on every database: folded once here, compared by prefix there."""
 
-import re
-import unicodedata
+from systemadmin.foundation.search_words import words
 
-WORD = re.compile(r"[^\W_]+")
 MAX_WORDS_STORED = 20_000
 MAX_WORDS_ASKED = 8
-MAX_WORD = 40
-
-
-def words(text: str) -> list[str]:
-    """Lower-case words without accents, in order of appearance."""
-    # Folded twice: taking a character apart can bring a capital letter to light.
-    decomposed = unicodedata.normalize("NFKD", text.casefold()).casefold()
-    bare = "".join(c for c in decomposed if not unicodedata.combining(c))
-    return [word[:MAX_WORD] for word in WORD.findall(bare)]
 
 
 def document(*texts: str) -> str:

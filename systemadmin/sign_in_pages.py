@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy
 from django_otp import login as otp_login
 
 from systemadmin.errors import SignInLocked, SignInSuspended
+from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import DomainError
 from systemadmin.models import User
 from systemadmin.services import authentication, demo_2fa, sign_in_lock, two_factor
@@ -84,7 +85,7 @@ def sign_in(request: HttpRequest, site: Any) -> HttpResponse:
     if request.method == "GET" and site.has_permission(request):
         return HttpResponseRedirect(next_url(request))
     if request.method == "GET" and lacks_second_factor(request):
-        return _redirect(way_to_verify(request.user), next_url(request))  # type: ignore[arg-type]
+        return _redirect(way_to_verify(caller(request)), next_url(request))
     form = SignInForm(request, request.POST or None)
     if request.method == "POST" and form.is_valid():
         return _after_password(request, form.get_user())
@@ -168,7 +169,7 @@ def _pending_user(request: HttpRequest) -> User | None:
             user.backend = pending["backend"]
             return user
     if lacks_second_factor(request):
-        return request.user  # type: ignore[return-value]
+        return caller(request)
     return None
 
 

@@ -8,7 +8,6 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
 from marketplace.admin.forms import FailedForm, PaidForm
-from marketplace.caller import caller
 from marketplace.models import LedgerAccount, LedgerEntry, LedgerTransaction, Payout
 from systemadmin.foundation.admin import (
     AtalayaModelAdmin,
@@ -16,6 +15,7 @@ from systemadmin.foundation.admin import (
     form_action,
     service_action,
 )
+from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import RuleViolation
 from systemadmin.foundation.money import format_money
 

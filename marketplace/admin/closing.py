@@ -9,9 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
 from marketplace.admin.forms import MonthField
-from marketplace.caller import caller
 from marketplace.models import ClosedMonth
 from systemadmin.foundation.admin import ServiceModelAdmin, form_action
+from systemadmin.foundation.caller import caller
 
 
 class CloseMonthForm(forms.ModelForm):

@@ -16,7 +16,6 @@ from django.utils.translation import gettext_lazy as _
 from marketplace import services
 from marketplace.admin.forms import PeriodForm
 from marketplace.admin.rule_form import CommissionRuleForm
-from marketplace.caller import caller
 from marketplace.commission import percent
 from marketplace.models import (
     CommissionLine,
@@ -27,6 +26,7 @@ from marketplace.models import (
 from marketplace.services.commission import MANY, SIMPLE
 from marketplace.services.quotes import fees_of
 from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, ServiceModelAdmin
+from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.money import format_money
 from systemadmin.foundation.parsing import is_whole_number

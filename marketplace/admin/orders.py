@@ -22,9 +22,7 @@ from marketplace.admin.forms import (
     RefundForm,
     ReplyForm,
 )
-from marketplace.caller import caller
 from marketplace.charts import bar_chart
-from marketplace.csv_export import csv_lines
 from marketplace.models import Dispute, DisputeMessage, Order, OrderLine, Refund
 from marketplace.querysets import reports
 from marketplace.services import clock
@@ -34,6 +32,8 @@ from systemadmin.foundation.admin import (
     form_action,
     service_action,
 )
+from systemadmin.foundation.caller import caller
+from systemadmin.foundation.csv_export import csv_of_mappings
 from systemadmin.foundation.forms import clean_amount
 from systemadmin.foundation.money import format_money
 from systemadmin.foundation.snapshots import read_snapshot, snapshot_download
@@ -156,7 +156,7 @@ class OrderAdmin(AtalayaModelAdmin):
         columns = ["period", "seller_name", "category_name", "currency"]
         columns += ["commission", "reversed", "net", "tax"]
         return snapshot_download(
-            lambda: csv_lines(rows, columns), name="commissions.csv", content_type="text/csv"
+            lambda: csv_of_mappings(columns, rows), name="commissions.csv", content_type="text/csv"
         )
 
 

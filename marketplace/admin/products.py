@@ -13,7 +13,6 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
 from marketplace.admin.forms import NeededReasonForm, ReasonForm
-from marketplace.caller import caller
 from marketplace.models import Product, ProductReview
 from riskops.models import RiskScore
 from riskops.models.scores import Level
@@ -23,6 +22,7 @@ from systemadmin.foundation.admin import (
     form_action,
     service_action,
 )
+from systemadmin.foundation.caller import caller
 from systemadmin.foundation.money import format_money
 
 LATE_HOURS = 24

@@ -12,12 +12,12 @@ from django.utils.translation import gettext_lazy as _
 from marketplace import services
 from marketplace.admin.forms import NeededReasonForm
 from marketplace.admin.products import MODERATE, findings_list, risk_badge, thumbnails
-from marketplace.caller import caller
 from marketplace.models import Category, Product, ProductRevision
 from marketplace.services.revisions import stale_fields
 from marketplace.text_diff import diff_html
 from riskops.models import RiskScore
 from systemadmin.foundation.admin import AtalayaModelAdmin, form_action, service_action
+from systemadmin.foundation.caller import caller
 from systemadmin.foundation.money import format_money
 
 

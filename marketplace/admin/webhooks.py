@@ -9,7 +9,6 @@ from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
-from marketplace.caller import caller
 from marketplace.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from marketplace.services.announcements import EVENT_TYPES
 from systemadmin.foundation.admin import (
@@ -18,6 +17,7 @@ from systemadmin.foundation.admin import (
     ServiceModelAdmin,
     service_action,
 )
+from systemadmin.foundation.caller import caller
 
 
 class EndpointForm(forms.ModelForm):

@@ -11,7 +11,6 @@ from rest_framework.response import Response
 
 from marketplace import services
 from marketplace.api.serializers.shared import MonthField
-from marketplace.caller import caller
 from marketplace.models import ClosedMonth
 from systemadmin.foundation.api import (
     ListAction,
@@ -21,6 +20,7 @@ from systemadmin.foundation.api import (
     StrictSerializer,
     expected_version,
 )
+from systemadmin.foundation.caller import caller
 
 
 class ClosedMonthSerializer(serializers.ModelSerializer):

@@ -26,9 +26,7 @@ from marketplace.api.serializers.commission import (
     ReorderInput,
     SalesReportSerializer,
 )
-from marketplace.caller import caller
 from marketplace.commission import Commission
-from marketplace.csv_export import csv_lines
 from marketplace.models import Category, CommissionRule
 from marketplace.querysets import reports
 from marketplace.services.quotes import QuoteLine, draft_fees, engine_fees
@@ -39,6 +37,8 @@ from systemadmin.foundation.api import (
     StaffViewSet,
     expected_version,
 )
+from systemadmin.foundation.caller import caller
+from systemadmin.foundation.csv_export import csv_of_mappings
 from systemadmin.foundation.snapshots import snapshot_download
 
 
@@ -262,5 +262,5 @@ class SalesViewSet(StaffViewSet):
 def csv_download(rows: Iterable[dict[str, Any]], columns: Sequence[str], name: str) -> FileResponse:
     """Rows as a CSV file, read in one snapshot however many they are."""
     return snapshot_download(
-        lambda: csv_lines(rows, columns), name=f"{name}.csv", content_type="text/csv"
+        lambda: csv_of_mappings(columns, rows), name=f"{name}.csv", content_type="text/csv"
     )

@@ -25,7 +25,6 @@ from marketplace.api.serializers.finance import (
     SellerBalanceSerializer,
     TrialBalanceSerializer,
 )
-from marketplace.caller import caller
 from marketplace.ledger_export import FORMATS, Selection
 from marketplace.models import LedgerEntry, Payout, SellerProfile
 from marketplace.querysets.payouts import other_entries, paid_orders
@@ -37,6 +36,7 @@ from systemadmin.foundation.api import (
     StaffViewSet,
     expected_version,
 )
+from systemadmin.foundation.caller import caller
 from systemadmin.foundation.snapshots import snapshot_download
 from systemadmin.models import User
 

@@ -22,7 +22,6 @@ from marketplace.api.serializers.catalogue import (
     StaffRevisionSerializer,
 )
 from marketplace.api.serializers.shared import ModerationReasonInput
-from marketplace.caller import caller
 from marketplace.models import Category, Product, ProductRevision, ReasonTemplate
 from marketplace.services import risk
 from systemadmin.foundation.api import (
@@ -33,6 +32,7 @@ from systemadmin.foundation.api import (
     StaffViewSet,
     expected_version,
 )
+from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import InvalidInput
 
 

@@ -21,10 +21,10 @@ from marketplace.api.serializers.orders import (
     SellerOrderSerializer,
 )
 from marketplace.api.serializers.shared import OptionalReasonInput
-from marketplace.caller import caller
 from marketplace.models import Dispute, DisputeMessage, Order
 from marketplace.services.orders import Item
 from systemadmin.foundation.api import CursorList, MemberViewSet, expected_version
+from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import NotAllowed, NotFound
 from systemadmin.foundation.files import private_response
 

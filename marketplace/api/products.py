@@ -19,7 +19,6 @@ from marketplace.api.serializers.catalogue import (
     ProductListSerializer,
     ProductSerializer,
 )
-from marketplace.caller import caller
 from marketplace.models import Category, Product
 from systemadmin.foundation.api import (
     MEMBER,
@@ -33,6 +32,7 @@ from systemadmin.foundation.api import (
     expected_version,
     lacks_second_factor,
 )
+from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import InvalidInput, NotFound
 from systemadmin.foundation.files import inline_image_response
 

@@ -25,10 +25,10 @@ from marketplace.api.serializers.orders import (
     StaffOrderSerializer,
 )
 from marketplace.api.serializers.shared import OptionalReasonInput
-from marketplace.caller import caller
 from marketplace.models import Dispute, Order
 from marketplace.services.refunds import RefundItem
 from systemadmin.foundation.api import CursorList, ListAction, StaffViewSet, expected_version
+from systemadmin.foundation.caller import caller
 
 
 class StaffOrderViewSet(ListAction, StaffViewSet):

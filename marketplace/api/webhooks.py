@@ -17,7 +17,6 @@ from marketplace.api.serializers.webhooks import (
     WebhookEndpointSerializer,
     WebhookSecretSerializer,
 )
-from marketplace.caller import caller
 from marketplace.models import WebhookDelivery, WebhookEndpoint
 from systemadmin.foundation.api import (
     CursorList,
@@ -27,6 +26,7 @@ from systemadmin.foundation.api import (
     StaffViewSet,
     expected_version,
 )
+from systemadmin.foundation.caller import caller
 
 
 class WebhookEndpointViewSet(ListAction, RetrieveAction, StaffViewSet):

@@ -10,6 +10,7 @@ from marketplace import search
 from marketplace.models import Product
 from marketplace.services import risk
 from systemadmin.foundation.configuration import setting
+from systemadmin.foundation.search_words import fold
 
 MEDIAN_SAMPLE = 500
 MEDIAN_MINIMUM = 5
@@ -29,13 +30,13 @@ def run_checks(product: Product, content: dict[str, Any]) -> list[Finding]:
 
 
 def _forbidden_words(content: dict[str, Any]) -> Finding | None:
-    banned = {search.fold(str(word)).strip() for word in setting("marketplace.forbidden_words")}
+    banned = {fold(str(word)).strip() for word in setting("marketplace.forbidden_words")}
     banned.discard("")
     if not banned:
         return None
     text = f" {' '.join(search.words(_all_text(content)))} "
     hits = sorted(word for word in banned if f" {' '.join(search.words(word))} " in text)
-    folded = search.fold(_all_text(content))
+    folded = fold(_all_text(content))
     hits = sorted({*hits, *(word for word in banned if " " in word and word in folded)})
     if not hits:
         return None

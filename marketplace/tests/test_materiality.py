@@ -3,7 +3,8 @@
 import pytest
 
 from marketplace.materiality import material_fields, text_change, text_is_material
-from marketplace.search import fold, product_words, words
+from marketplace.search import product_words, words
+from systemadmin.foundation.search_words import fold
 
 BASE = {
     "category": 1,
@@ -64,3 +65,8 @@ def test_search_words():
         "nogal",
         "70",
     ]
+
+
+def test_compatibility_characters_fold_to_what_people_type():
+    assert words("Radio 5 \u3393") == ["radio", "5", "ghz"]
+    assert product_words("5 \u3393", {}) == words("5 GHz")

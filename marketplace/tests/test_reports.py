@@ -7,10 +7,10 @@ import time_machine
 from django.utils import timezone
 
 from marketplace import account, services, stats, status, worklists
-from marketplace.csv_export import to_csv
 from marketplace.models import CommissionLine, LedgerEntry
 from marketplace.tests import factories
 from riskops.models import AccountEvent
+from systemadmin.foundation.csv_export import csv_of_mappings
 from systemadmin.foundation.testing import problem
 from systemadmin.tests.factories import UserFactory
 
@@ -199,4 +199,5 @@ def test_figures_checks_panel_and_worklists(trade, superuser):
 
 
 def test_csv_holds_no_formula():
-    assert to_csv([{"a": "=1+1", "b": -5, "c": None}], ["a", "b", "c"]) == "a,b,c\r\n'=1+1,-5,\r\n"
+    rows = [{"a": "=1+1", "b": -5, "c": None}]
+    assert "".join(csv_of_mappings(["a", "b", "c"], rows)) == "a,b,c\r\n'=1+1,-5,\r\n"

@@ -11,10 +11,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from messaging import services
-from messaging.admin.actor import actor_of
 from messaging.models import Broadcast, BroadcastStatus
 from riskops.models.scores import Level
 from systemadmin.foundation.admin import ServiceModelAdmin, form_action, service_action
+from systemadmin.foundation.caller import caller
 
 SEND = "messaging.send_broadcast"
 
@@ -139,17 +139,17 @@ class BroadcastAdmin(ServiceModelAdmin):
     @form_action(description=_("Send now"), perm=SEND, form=ConfirmForm)
     def send_now(self, request: HttpRequest, obj: Broadcast, data: dict[str, Any]) -> None:
         """Start delivery."""
-        services.send_broadcast(actor=actor_of(request), broadcast=obj)
+        services.send_broadcast(actor=caller(request), broadcast=obj)
 
     @form_action(description=_("Schedule"), perm=SEND, form=ScheduleForm)
     def schedule(self, request: HttpRequest, obj: Broadcast, data: dict[str, Any]) -> None:
         """Send at a moment."""
-        services.schedule_broadcast(actor=actor_of(request), broadcast=obj, at=data["at"])
+        services.schedule_broadcast(actor=caller(request), broadcast=obj, at=data["at"])
 
     @form_action(description=_("Cancel"), perm=SEND, form=CancelForm)
     def cancel(self, request: HttpRequest, obj: Broadcast, data: dict[str, Any]) -> None:
         """Stop what has not been delivered."""
-        services.cancel_broadcast(actor=actor_of(request), broadcast=obj, reason=data["reason"])
+        services.cancel_broadcast(actor=caller(request), broadcast=obj, reason=data["reason"])
 
 
 def _preview_text(broadcast: Broadcast) -> str:

@@ -10,9 +10,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from messaging import services
-from messaging.admin.actor import actor_of
 from messaging.models import Block, Conversation, Mailbox
 from systemadmin.foundation.admin import AtalayaModelAdmin, form_action
+from systemadmin.foundation.caller import caller
 
 
 class EraseForm(forms.Form):
@@ -60,7 +60,7 @@ class MailboxAdmin(AtalayaModelAdmin):
     def erase(self, request: HttpRequest, obj: Mailbox, data: dict[str, Any]) -> None:
         """Queue the erasure of what the member wrote: a backup comes first and takes its time."""
         services.request_erasure(
-            actor=actor_of(request),
+            actor=caller(request),
             user=obj.user,
             reason=data["reason"],
             # One page, one moment: all members selected on it share one backup.

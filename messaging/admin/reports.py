@@ -16,9 +16,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from messaging import services
-from messaging.admin.actor import actor_of
 from messaging.models import MessageReport
 from systemadmin.foundation.admin import AtalayaModelAdmin, form_action
+from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import DomainError
 from systemadmin.models import User
 
@@ -97,12 +97,12 @@ class MessageReportAdmin(AtalayaModelAdmin):
     @form_action(description=_("Uphold"), perm="messaging.handle_messagereport", form=UpholdForm)
     def uphold(self, request: HttpRequest, obj: MessageReport, data: dict[str, Any]) -> None:
         """The report is right."""
-        services.uphold_report(actor=actor_of(request), report=obj, **data)
+        services.uphold_report(actor=caller(request), report=obj, **data)
 
     @form_action(description=_("Dismiss"), perm="messaging.handle_messagereport", form=DismissForm)
     def dismiss(self, request: HttpRequest, obj: MessageReport, data: dict[str, Any]) -> None:
         """Nothing is wrong with the message."""
-        services.dismiss_report(actor=actor_of(request), report=obj, **data)
+        services.dismiss_report(actor=caller(request), report=obj, **data)
 
     def get_urls(self) -> list[URLPattern]:
         """The page of the surrounding conversation."""
@@ -123,7 +123,7 @@ class MessageReportAdmin(AtalayaModelAdmin):
         if request.method == "POST" and form.is_valid():
             try:
                 rows = services.disclose_conversation(
-                    actor=actor_of(request), report=report, reason=form.cleaned_data["reason"]
+                    actor=caller(request), report=report, reason=form.cleaned_data["reason"]
                 )
             except DomainError as refusal:
                 self.message_user(request, str(refusal), messages.ERROR)

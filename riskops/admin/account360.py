@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -34,6 +33,8 @@ from riskops.scores.explanation import explain
 from systemadmin import audit
 from systemadmin.foundation import plugins
 from systemadmin.foundation.admin import AtalayaModelAdmin
+from systemadmin.foundation.caller import caller
+from systemadmin.foundation.csv_export import csv_lines
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.parsing import (
     Unreadable,
@@ -56,19 +57,6 @@ CSV_COLUMNS = (
     "country",
     "data",
 )
-
-
-class _Echo:
-    """A file that hands back what is written to it."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
-def safe_cell(value: Any) -> str:
-    """A value that no spreadsheet takes for a formula."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") and text[1:2] else text
 
 
 @admin.register(Account)
@@ -255,7 +243,7 @@ class AccountAdmin(AtalayaModelAdmin):
         if request.method != "POST" or not request.user.has_perm("riskops.add_accountnote"):
             raise PermissionDenied
         try:
-            add_note(actor=request.user, account=account, body=request.POST.get("body", ""))  # type: ignore[arg-type]
+            add_note(actor=caller(request), account=account, body=request.POST.get("body", ""))
         except DomainError as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
         return HttpResponseRedirect(reverse("admin:riskops_account_change", args=[pk]) + "#notes")
@@ -280,9 +268,5 @@ def _cursor(text: str) -> tuple[datetime, int] | None:
 
 
 def _csv(events: QuerySet, unmasked: bool) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield writer.writerow(CSV_COLUMNS)
-    for event in events.iterator(chunk_size=2000):
-        row = reads.show_event(event, unmasked=unmasked)
-        cells = [safe_cell(getattr(row, name)) for name in CSV_COLUMNS[1:]]
-        yield writer.writerow([row.occurred_at.isoformat(), *cells])
+    shown = (reads.show_event(event, unmasked=unmasked) for event in events.iterator(2000))
+    return csv_lines(CSV_COLUMNS, ([getattr(row, name) for name in CSV_COLUMNS] for row in shown))

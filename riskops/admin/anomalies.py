@@ -28,6 +28,7 @@ from systemadmin.foundation.admin import (
     ServiceModelAdmin,
     form_action,
 )
+from systemadmin.foundation.caller import caller
 
 
 class ResolveForm(forms.Form):
@@ -96,7 +97,7 @@ class AnomalyAdmin(AtalayaModelAdmin):
     )
     def resolve(self, request: HttpRequest, obj: Anomaly, data: dict[str, Any]) -> None:
         """One service call an anomaly."""
-        resolve_anomaly(actor=request.user, anomaly=obj, **data)  # type: ignore[arg-type]
+        resolve_anomaly(actor=caller(request), anomaly=obj, **data)
 
 
 class AnomalyRuleForm(forms.ModelForm):

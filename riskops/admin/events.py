@@ -26,6 +26,7 @@ from systemadmin.foundation.admin import (
     form_action,
     service_action,
 )
+from systemadmin.foundation.caller import caller
 
 
 class Masked:
@@ -160,12 +161,12 @@ class IdentifierAdmin(Masked, AtalayaModelAdmin):
     )
     def share(self, request: HttpRequest, obj: Identifier, data: dict[str, Any]) -> None:
         """It links nobody from now on."""
-        share_identifier(actor=request.user, identifier=obj, **data)  # type: ignore[arg-type]
+        share_identifier(actor=caller(request), identifier=obj, **data)
 
     @service_action(description=_("Unmark a public place"), perm="riskops.share_identifier")
     def unshare(self, request: HttpRequest, obj: Identifier) -> None:
         """It may link accounts again."""
-        unshare_identifier(actor=request.user, identifier=obj)  # type: ignore[arg-type]
+        unshare_identifier(actor=caller(request), identifier=obj)
 
 
 @admin.register(AccountFacts)

@@ -18,6 +18,7 @@ from riskops.links.verdicts import confirm_related, dismiss_related, reopen_rela
 from riskops.masking import PERSONAL
 from riskops.models import AccountCluster, AccountNote, ClusterMember, IpRange, RelatedAccount
 from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, form_action
+from systemadmin.foundation.caller import caller
 
 
 class VerdictForm(forms.Form):
@@ -93,7 +94,7 @@ class RelatedAccountAdmin(AtalayaModelAdmin):
     )
     def confirm(self, request: HttpRequest, obj: RelatedAccount, data: dict[str, Any]) -> None:
         """One service call a pair."""
-        confirm_related(actor=request.user, pair=obj, **data)  # type: ignore[arg-type]
+        confirm_related(actor=caller(request), pair=obj, **data)
 
     @form_action(
         description=_("Dismiss: two owners"),
@@ -102,7 +103,7 @@ class RelatedAccountAdmin(AtalayaModelAdmin):
     )
     def dismiss(self, request: HttpRequest, obj: RelatedAccount, data: dict[str, Any]) -> None:
         """One service call a pair."""
-        dismiss_related(actor=request.user, pair=obj, **data)  # type: ignore[arg-type]
+        dismiss_related(actor=caller(request), pair=obj, **data)
 
     @form_action(
         description=_("Take the verdict back"),
@@ -111,7 +112,7 @@ class RelatedAccountAdmin(AtalayaModelAdmin):
     )
     def reopen(self, request: HttpRequest, obj: RelatedAccount, data: dict[str, Any]) -> None:
         """One service call a pair."""
-        reopen_related(actor=request.user, pair=obj, **data)  # type: ignore[arg-type]
+        reopen_related(actor=caller(request), pair=obj, **data)
 
 
 class MemberInline(ReadOnlyInline):
@@ -188,7 +189,7 @@ class AccountClusterAdmin(AtalayaModelAdmin):
     )
     def confirm(self, request: HttpRequest, obj: AccountCluster, data: dict[str, Any]) -> None:
         """One audited act a cluster."""
-        confirm_cluster(actor=request.user, cluster=obj, **data)  # type: ignore[arg-type]
+        confirm_cluster(actor=caller(request), cluster=obj, **data)
 
     @form_action(
         description=_("Dismiss the whole cluster"),
@@ -198,7 +199,7 @@ class AccountClusterAdmin(AtalayaModelAdmin):
     )
     def dismiss(self, request: HttpRequest, obj: AccountCluster, data: dict[str, Any]) -> None:
         """One audited act a cluster."""
-        dismiss_cluster(actor=request.user, cluster=obj, **data)  # type: ignore[arg-type]
+        dismiss_cluster(actor=caller(request), cluster=obj, **data)
 
     @form_action(
         description=_("Suspend every account of the cluster"),
@@ -208,7 +209,7 @@ class AccountClusterAdmin(AtalayaModelAdmin):
     )
     def suspend(self, request: HttpRequest, obj: AccountCluster, data: dict[str, Any]) -> None:
         """One audited act a cluster, all or nothing."""
-        suspend_cluster(actor=request.user, cluster=obj, **data)  # type: ignore[arg-type]
+        suspend_cluster(actor=caller(request), cluster=obj, **data)
 
 
 @admin.register(IpRange)

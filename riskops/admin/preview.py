@@ -19,6 +19,7 @@ from riskops.scores.preview import BINS, Preview, preview_ruleset
 from riskops.scores.rules import LEVELS, Ruleset
 from riskops.scores.rulesets import current_ruleset, draft_ruleset, publish_ruleset
 from systemadmin.foundation.admin import AtalayaModelAdmin
+from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.parsing import Unreadable, parse_whole_number
 
@@ -64,8 +65,8 @@ class RulesetTrialAdmin(AtalayaModelAdmin):
         if not self._may_publish(request):
             raise PermissionDenied
         note = request.POST.get("note", "")[:400]
-        draft = draft_ruleset(actor=request.user, definition=definition, note=note)  # type: ignore[arg-type]
-        published = publish_ruleset(actor=request.user, ruleset=draft, note=note)  # type: ignore[arg-type]
+        draft = draft_ruleset(actor=caller(request), definition=definition, note=note)
+        published = publish_ruleset(actor=caller(request), ruleset=draft, note=note)
         text = _("%(ruleset)s is in force; every account is scored with it.")
         self.message_user(request, text % {"ruleset": published}, messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:riskops_rulesettrial_changelist"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from riskops.ingest.record import record_rows
 from riskops.ingest.validate import Refusal
 from riskops.models import IngestCheckpoint
 from systemadmin import audit
+from systemadmin.foundation.csv_export import csv_line
 
 STRANGERS = "unknown_account"
 REFUSED_COLUMNS = ("row", "field", "code", "detail", "external_id", "content")
@@ -175,10 +175,9 @@ class RefusedFile:
         if not lines:
             return
         with self.path.open("a", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
             if self.size == 0:
-                writer.writerow(REFUSED_COLUMNS)
-            writer.writerows(lines)
+                file.write(csv_line(REFUSED_COLUMNS))
+            file.writelines(csv_line(line) for line in lines)
             file.flush()
             self.size = file.tell()
 

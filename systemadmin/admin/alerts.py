@@ -13,6 +13,7 @@ from systemadmin.foundation.admin import (
     form_action,
     service_action,
 )
+from systemadmin.foundation.caller import caller
 from systemadmin.models import Alert, AlertNotice, AlertRule, AlertSilence
 from systemadmin.services.alert_delivery import resend_notice
 from systemadmin.services.alert_rules import (
@@ -48,17 +49,17 @@ class AlertAdmin(AtalayaModelAdmin):
     @form_action(description=_("Acknowledge"), perm="systemadmin.change_alert", form=NoteForm)
     def acknowledge(self, request: HttpRequest, obj: Alert, data: dict[str, Any]) -> None:
         """Take it."""
-        acknowledge_alert(actor=request.user, alert=obj, note=data["note"])  # type: ignore[arg-type]
+        acknowledge_alert(actor=caller(request), alert=obj, note=data["note"])
 
     @form_action(description=_("Silence"), perm="systemadmin.change_alert", form=SilenceForm)
     def silence(self, request: HttpRequest, obj: Alert, data: dict[str, Any]) -> None:
         """Tell nobody for a while."""
-        silence_alert(actor=request.user, alert=obj, **data)  # type: ignore[arg-type]
+        silence_alert(actor=caller(request), alert=obj, **data)
 
     @service_action(description=_("Mark as resolved"), perm="systemadmin.change_alert")
     def resolve(self, request: HttpRequest, obj: Alert) -> None:
         """It is over."""
-        resolve_by_hand(actor=request.user, alert=obj)  # type: ignore[arg-type]
+        resolve_by_hand(actor=caller(request), alert=obj)
 
 
 @admin.register(AlertRule)
@@ -94,7 +95,7 @@ class AlertRuleAdmin(ServiceModelAdmin):
     @service_action(description=_("Send a test alert"), perm="systemadmin.change_alertrule")
     def send_test(self, request: HttpRequest, obj: AlertRule) -> None:
         """Raise an alert as this rule would."""
-        send_test_alert(actor=request.user, rule=obj)  # type: ignore[arg-type]
+        send_test_alert(actor=caller(request), rule=obj)
 
 
 @admin.register(AlertSilence)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from systemadmin.audit_guard import missing_guards
 from systemadmin.foundation.admin import AtalayaModelAdmin
+from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import DomainError
 from systemadmin.models import AuditEntry, AuditVerification
 from systemadmin.services import audit_runs
@@ -43,7 +44,7 @@ class AuditEntryAdmin(AtalayaModelAdmin):
         if request.method != "POST" or not request.user.has_perm("systemadmin.view_auditentry"):
             raise PermissionDenied
         try:
-            audit_runs.request_verification(actor=request.user)  # type: ignore[arg-type]
+            audit_runs.request_verification(actor=caller(request))
         except DomainError as refusal:
             messages.error(request, str(refusal))
         else:

@@ -20,6 +20,7 @@ from systemadmin.foundation.admin import (
     form_action,
     service_action,
 )
+from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import DomainError
 from systemadmin.models import Backup, BackupVerification, Restore
 from systemadmin.services import backups
@@ -200,7 +201,7 @@ class BackupAdmin(AtalayaModelAdmin):
         if request.method == "POST" and form.is_valid():
             try:
                 backup = backups.request_backup(
-                    actor=request.user,  # type: ignore[arg-type]
+                    actor=caller(request),
                     note=form.cleaned_data["note"],
                     trigger=Backup.Trigger.MANUAL,
                 )
@@ -220,7 +221,7 @@ class BackupAdmin(AtalayaModelAdmin):
         if not request.user.has_perm("systemadmin.download_backup"):
             raise PermissionDenied
         try:
-            return backups.download(actor=request.user, backup=backups.get_backup(pk))  # type: ignore[arg-type]
+            return backups.download(actor=caller(request), backup=backups.get_backup(pk))
         except DomainError as refusal:
             return self._back(request, str(refusal), messages.ERROR)
 
@@ -233,7 +234,7 @@ class BackupAdmin(AtalayaModelAdmin):
     @service_action(description=_("Verify by a trial restore"), perm="systemadmin.verify_backup")
     def verify(self, request: HttpRequest, obj: Backup) -> None:
         """Queue a proof."""
-        backups.request_verification(actor=request.user, backup=obj)  # type: ignore[arg-type]
+        backups.request_verification(actor=caller(request), backup=obj)
 
     @form_action(
         description=_("Restore the database from this backup"),
@@ -243,22 +244,22 @@ class BackupAdmin(AtalayaModelAdmin):
     def restore(self, request: HttpRequest, obj: Backup, data: dict[str, Any]) -> None:
         """Queue the replacement of the live database."""
         backups.request_restore(
-            actor=request.user,  # type: ignore[arg-type]
+            actor=caller(request),
             backup=obj,
             confirm=data["confirm"],
             confirm_installation=data["confirm_installation"],
-            passed_second_factor=request.user.is_verified(),  # type: ignore[union-attr]
+            passed_second_factor=caller(request).is_verified(),
         )
 
     @service_action(description=_("Keep for good"), perm="systemadmin.pin_backup")
     def pin(self, request: HttpRequest, obj: Backup) -> None:
         """Retention spares it."""
-        backups.set_pinned(actor=request.user, backup=obj, pinned=True)  # type: ignore[arg-type]
+        backups.set_pinned(actor=caller(request), backup=obj, pinned=True)
 
     @service_action(description=_("Let retention decide"), perm="systemadmin.pin_backup")
     def unpin(self, request: HttpRequest, obj: Backup) -> None:
         """Retention decides again."""
-        backups.set_pinned(actor=request.user, backup=obj, pinned=False)  # type: ignore[arg-type]
+        backups.set_pinned(actor=caller(request), backup=obj, pinned=False)
 
 
 @admin.register(Restore)

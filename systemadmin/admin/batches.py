@@ -5,6 +5,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin.foundation.admin import AtalayaModelAdmin, service_action
+from systemadmin.foundation.caller import caller
 from systemadmin.models import BatchFailure, Notification
 from systemadmin.services.batch_failures import retry_batch_failure
 from systemadmin.services.notifications import resend_notification
@@ -30,7 +31,7 @@ class BatchFailureAdmin(AtalayaModelAdmin):
     @service_action(description=_("Try again"), perm="systemadmin.change_batchfailure")
     def retry(self, request: HttpRequest, obj: BatchFailure) -> None:
         """Another round of tries, from the next run of the batch on."""
-        retry_batch_failure(actor=request.user, failure=obj)  # type: ignore[arg-type]
+        retry_batch_failure(actor=caller(request), failure=obj)
 
 
 @admin.register(Notification)
@@ -46,4 +47,4 @@ class NotificationAdmin(AtalayaModelAdmin):
     @service_action(description=_("Send again"), perm="systemadmin.change_notification")
     def resend(self, request: HttpRequest, obj: Notification) -> None:
         """Another round of attempts for each that was given up."""
-        resend_notification(actor=request.user, notification=obj)  # type: ignore[arg-type]
+        resend_notification(actor=caller(request), notification=obj)

@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin.foundation.admin import ServiceModelAdmin, service_action
+from systemadmin.foundation.caller import caller
 from systemadmin.foundation.context import current
 from systemadmin.models import BlockedNetwork
 from systemadmin.services.blocked_networks import block_network, lift_block
@@ -43,4 +44,4 @@ class BlockedNetworkAdmin(ServiceModelAdmin):
     @service_action(description=_("Lift the block"), perm="systemadmin.delete_blockednetwork")
     def lift(self, request: HttpRequest, obj: BlockedNetwork) -> None:
         """Let it in again."""
-        lift_block(actor=request.user, block=obj)  # type: ignore[arg-type]
+        lift_block(actor=caller(request), block=obj)

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin.foundation.admin import ServiceModelAdmin, form_action
+from systemadmin.foundation.caller import caller
 from systemadmin.models import LegalHold
 from systemadmin.services.legal_holds import hold_account, release_hold
 
@@ -57,4 +58,4 @@ class LegalHoldAdmin(ServiceModelAdmin):
     )
     def release(self, request: HttpRequest, obj: LegalHold, data: dict[str, Any]) -> None:
         """Let the data go its usual way again."""
-        release_hold(actor=request.user, hold=obj, **data)  # type: ignore[arg-type]
+        release_hold(actor=caller(request), hold=obj, **data)

@@ -10,6 +10,7 @@ from django.urls import path, reverse
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin.foundation.admin import AtalayaModelAdmin
+from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import DomainError
 from systemadmin.models import MaintenanceWindow
 from systemadmin.services.maintenance import disable_maintenance, enable_maintenance
@@ -57,7 +58,7 @@ class MaintenanceWindowAdmin(AtalayaModelAdmin):
         form = WindowForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
-                enable_maintenance(actor=request.user, **form.cleaned_data)  # type: ignore[arg-type]
+                enable_maintenance(actor=caller(request), **form.cleaned_data)
             except DomainError as refusal:
                 return self._back(request, str(refusal))
             return self._back(request, _("Maintenance is set."), messages.SUCCESS)
@@ -74,7 +75,7 @@ class MaintenanceWindowAdmin(AtalayaModelAdmin):
         if request.method != "POST" or not self._may(request):
             return self._back(request, _("You do not have permission to do this."))
         try:
-            disable_maintenance(actor=request.user)  # type: ignore[arg-type]
+            disable_maintenance(actor=caller(request))
         except DomainError as refusal:
             return self._back(request, str(refusal))
         return self._back(request, _("Maintenance is off."), messages.SUCCESS)

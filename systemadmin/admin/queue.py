@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from systemadmin.foundation import queue, scheduler
 from systemadmin.foundation.admin import ServiceModelAdmin, form_action
 from systemadmin.foundation.admin.actions import ConfirmForm
+from systemadmin.foundation.caller import caller
 from systemadmin.services.queued_tasks import (
     delete_failed_task,
     delete_schedule,
@@ -110,7 +111,7 @@ class FailedTaskAdmin(ServiceModelAdmin):
     @form_action(description=_("Run again"), perm="django_q.change_failure", form=ConfirmForm)
     def retry(self, request: HttpRequest, obj: Any, data: dict[str, Any]) -> None:
         """Queue it again, in place of this record."""
-        retry_task(actor=request.user, task=obj)  # type: ignore[arg-type]
+        retry_task(actor=caller(request), task=obj)
 
     def remove(self, actor: Any, obj: Any) -> None:
         """Delete the record."""

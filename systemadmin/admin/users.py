@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from systemadmin.admin import offboarding, sessions
 from systemadmin.foundation.admin import ServiceModelAdmin, form_action
+from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.plugins import service_permissions
 from systemadmin.models import User
@@ -259,7 +260,7 @@ class UserAdmin(ServiceModelAdmin):
         form=SuspendForm,
     )
     def suspend(self, request: HttpRequest, obj: User, data: dict[str, Any]) -> None:
-        suspend_user(actor=request.user, user=obj, **data)  # type: ignore[arg-type]
+        suspend_user(actor=caller(request), user=obj, **data)
 
     @form_action(
         description=_("Reinstate selected accounts"),
@@ -267,7 +268,7 @@ class UserAdmin(ServiceModelAdmin):
         form=OptionalReasonForm,
     )
     def reinstate(self, request: HttpRequest, obj: User, data: dict[str, Any]) -> None:
-        reinstate_user(actor=request.user, user=obj, **data)  # type: ignore[arg-type]
+        reinstate_user(actor=caller(request), user=obj, **data)
 
     @form_action(
         description=_("Mark selected accounts as verified"),
@@ -275,4 +276,4 @@ class UserAdmin(ServiceModelAdmin):
         form=OptionalReasonForm,
     )
     def verify(self, request: HttpRequest, obj: User, data: dict[str, Any]) -> None:
-        verify_user(actor=request.user, user=obj, **data)  # type: ignore[arg-type]
+        verify_user(actor=caller(request), user=obj, **data)

@@ -1,9 +1,7 @@
 """`/api/admin/audit`: who did what, from where."""
 
-import csv
 import json
 from collections.abc import Iterator
-from io import StringIO
 from typing import Any
 
 import django_filters
@@ -22,6 +20,7 @@ from systemadmin.foundation.api import (
     StaffViewSet,
     StrictFilterSet,
 )
+from systemadmin.foundation.csv_export import csv_lines
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.models import AuditEntry
 from systemadmin.querysets import audit as reads
@@ -115,20 +114,11 @@ def _json_lines(rows: QuerySet) -> Iterator[str]:
 
 
 def _csv_lines(rows: QuerySet) -> Iterator[str]:
-    yield _csv_row(COLUMNS)
-    for row in rows.iterator(chunk_size=2000):
-        yield _csv_row([row[name] for name in COLUMNS])
+    found = rows.iterator(chunk_size=2000)
+    return csv_lines(COLUMNS, ([_text(row[name]) for name in COLUMNS] for row in found))
 
 
-def _csv_row(values: list[Any]) -> str:
-    line = StringIO()
-    csv.writer(line).writerow([_safe_cell(value) for value in values])
-    return line.getvalue()
-
-
-def _safe_cell(value: Any) -> Any:
+def _text(value: Any) -> str:
     if isinstance(value, dict | list):
         return json.dumps(value, default=str)
-    text = "" if value is None else str(value)
-    # A spreadsheet would run a cell that begins like a formula.
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return "" if value is None else str(value)

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from systemadmin.api import auth_serializers as bodies
 from systemadmin.api.serializers import UserSerializer
 from systemadmin.foundation.api import MEMBER, PUBLIC, BaseViewSet
+from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.models import ApiToken
 from systemadmin.services import authentication, sessions, two_factor
@@ -20,11 +21,6 @@ from systemadmin.services.qr import qr_svg
 def access_of(request: Request) -> Any:
     """The token or, in the browser, the request that this call came with."""
     return request.auth if isinstance(request.auth, ApiToken) else request._request
-
-
-def caller(request: Request) -> Any:
-    """The signed-in account; access was checked before the action runs."""
-    return request.user
 
 
 class AuthViewSet(BaseViewSet):

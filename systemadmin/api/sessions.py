@@ -9,8 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from systemadmin.api import auth_serializers as bodies
-from systemadmin.api.auth import access_of, caller
+from systemadmin.api.auth import access_of
 from systemadmin.foundation.api import StaffViewSet
+from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import InvalidInput, NotFound
 from systemadmin.models import User
 from systemadmin.services import authentication, demo, offboarding, sessions, two_factor

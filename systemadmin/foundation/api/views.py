@@ -19,6 +19,7 @@ from systemadmin.foundation.api.access import MEMBER, PUBLIC, DeclaredAccess, Re
 from systemadmin.foundation.api.filters import StrictFilterBackend, StrictOrdering
 from systemadmin.foundation.api.negotiation import JSONAlways, StrictJSONParser
 from systemadmin.foundation.api.paging import PagedList
+from systemadmin.foundation.caller import caller
 from systemadmin.foundation.concurrency import check_version, lock_row
 from systemadmin.foundation.context import note_user
 from systemadmin.foundation.errors import InvalidInput
@@ -220,7 +221,7 @@ class BaseViewSet(GenericViewSet):
     @property
     def caller(self) -> Any:
         """The signed-in account (access control has seen to it that there is one)."""
-        return self.request.user
+        return caller(self.request)
 
     def parse(self, serializer_class: type[BaseSerializer], **kwargs: Any) -> dict[str, Any]:
         """Return the validated body; raises the validation problem."""

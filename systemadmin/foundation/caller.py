@@ -4,5 +4,5 @@ from typing import Any
 
 
 def caller(request: Any) -> Any:
-    """The signed-in account; access was checked before anything asks for it."""
+    """Return the signed-in account; access was checked before anything asks for it."""
     return request.user
