@@ -1,6 +1,7 @@
 """Orders, refunds and disputes in the admin, and the reports."""
 
 from datetime import datetime, time
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -22,7 +23,6 @@ from marketplace.admin.forms import (
     RefundForm,
     ReplyForm,
 )
-from marketplace.charts import bar_chart
 from marketplace.models import Dispute, DisputeMessage, Order, OrderLine, Refund
 from marketplace.querysets import reports
 from marketplace.services import clock
@@ -33,6 +33,7 @@ from systemadmin.foundation.admin import (
     service_action,
 )
 from systemadmin.foundation.caller import caller
+from systemadmin.foundation.charts import Series, bar_chart
 from systemadmin.foundation.csv_export import csv_of_mappings
 from systemadmin.foundation.forms import clean_amount
 from systemadmin.foundation.money import format_money
@@ -208,8 +209,8 @@ def _charts(commissions: list[dict[str, Any]], sales: list[dict[str, Any]]) -> l
             svg = bar_chart(
                 title,
                 [date_format(row["period"], "YEAR_MONTH_FORMAT") for row in own],
-                [row["net"] for row in own],
-                [format_money(row["net"], code) for row in own],
+                [Series(_t("Net"), "chart-bar", [row["net"] for row in own])],
+                partial(format_money, currency=code),
             )
             charts.append((title, svg))
     return charts

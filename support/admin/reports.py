@@ -11,9 +11,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from support.charts import Series, bar_chart
 from support.querysets.report_csv import MAX_DAYS, csv_of
 from support.querysets.reports import Report, Row, Speed, build_report
+from systemadmin.foundation.charts import Series, bar_chart
 
 
 class PeriodForm(forms.Form):
