@@ -62,7 +62,12 @@ def fresh_process_state(request, settings, tmp_path):
     """No copy of stored settings and no private file leaks from one test to the next."""
     configuration.forget_stored_values()
     settings.RATELIMIT_ENABLE = "ratelimited" in request.keywords
+    # Tests act with one person, as such a place does; `two_people` are those of shipped defaults.
+    single = configuration.declared_settings()["duties.single_person"]
+    if "two_people" not in request.keywords:
+        object.__setattr__(single, "default", True)
     yield
+    object.__setattr__(single, "default", False)
     configuration.forget_stored_values()
 
 

@@ -451,6 +451,8 @@ LOGGING = logging_config(log_dir=LOG_DIR, debug=DEBUG or TESTING)
 
 TRAFFIC = "systemadmin.services.telemetry"
 TASK_GUARD = "systemadmin.services.task_guard"
+# What the API answers for an act that waits for a second person.
+DEFERRED_ACTS = "systemadmin.api.approvals"
 TASK_REFUSALS = "systemadmin.services.task_refusals"
 BATCH_FAILURES = "systemadmin.services.batch_failures"
 IDEMPOTENCY_MODEL = "systemadmin.IdempotencyKey"

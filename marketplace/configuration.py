@@ -129,4 +129,28 @@ SETTINGS = [
             "sent again then. 0 keeps them."
         ),
     ),
+    Setting(
+        key="duties.second_person_payout_limit",
+        type=int,
+        default=100_000,
+        min=0,
+        max=1_000_000_000_000,
+        raising_needs_second_person=True,
+        description=_(
+            "Amount in minor units from which creating a payout, marking it as paid or taking a "
+            "paid one back needs a second person; 0 for always."
+        ),
+    ),
+    Setting(
+        key="duties.second_person_payment_limit",
+        type=int,
+        default=100_000,
+        min=0,
+        max=1_000_000_000_000,
+        raising_needs_second_person=True,
+        description=_(
+            "Amount in minor units from which a payment that staff record by hand needs a second "
+            "person; 0 for always."
+        ),
+    ),
 ]

@@ -78,7 +78,7 @@ def record(
         before=plain(before or {}),
         after=plain(after or {}),
         reason=storable_text(str(reason)),
-        metadata=plain(metadata or {}),
+        metadata=plain({**(metadata or {}), **call.audit_details}),
         ip=call.ip or None,
         request_id=storable_text(call.request_id),
     )

@@ -210,6 +210,48 @@ RETENTION_SETTINGS = [
     ),
 ]
 
+DUTY_SETTINGS = [
+    Setting(
+        key="duties.single_person",
+        type=bool,
+        default=False,
+        raising_needs_second_person=True,
+        description=_(
+            "This place has one person of staff: acts that need a second person run at once, and "
+            "each is marked and reported. Only superusers switch it on, with a reason."
+        ),
+    ),
+    Setting(
+        key="duties.request_hours",
+        type=int,
+        default=72,
+        min=1,
+        max=720,
+        description=_("Hours after which a request for a second person expires."),
+    ),
+    Setting(
+        key="duties.new_colleague_hours",
+        type=int,
+        default=24,
+        min=0,
+        max=720,
+        lowering_needs_second_person=True,
+        description=_(
+            "Hours for which a colleague whose account or rights somebody made does not approve "
+            "what that person asks for."
+        ),
+    ),
+    Setting(
+        key="duties.second_person_silence_hours",
+        type=int,
+        default=24,
+        min=0,
+        max=720,
+        raising_needs_second_person=True,
+        description=_("Hours from which silencing an alert needs a second person; 0 for always."),
+    ),
+]
+
 SETTINGS = [
     Setting(
         key="alerts.group_wait_seconds",
@@ -316,4 +358,5 @@ SETTINGS = [
     ),
     *BACKUP_SETTINGS,
     *RETENTION_SETTINGS,
+    *DUTY_SETTINGS,
 ]

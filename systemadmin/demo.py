@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 
 from systemadmin.foundation.plugins import DemoWorld
-from systemadmin.models import User
+from systemadmin.models import ApprovalRequest, User
 
 # Published on purpose: these accounts can sign in only while DEMO_MODE is on.
 PASSWORD: Final = "atalaya-demo"  # noqa: S105
@@ -53,8 +53,11 @@ def seed(world: DemoWorld) -> None:
 
 
 def purge_queryset_list() -> list[tuple[str, QuerySet[Any]]]:
-    """Every demo account; all other demo rows hang on these."""
-    return [("users", User.objects.demo())]
+    """What demo accounts asked for, and every demo account; all other demo rows hang on these."""
+    return [
+        ("requests for a second person", ApprovalRequest.objects.filter(asked_by__is_demo=True)),
+        ("users", User.objects.demo()),
+    ]
 
 
 def logins() -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """The ways the base app's rules refuse."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.utils import formats, timezone
@@ -43,6 +44,55 @@ class OwnInterest(NotAllowed):
         "This concerns your own account, or one that is confirmed to be yours."
         " Somebody else has to decide it."
     )
+
+
+class CannotDecideRequest(NotAllowed):
+    """Whoever decides is not the second person that the request needs."""
+
+    code = "cannot_decide_request"
+
+    def __init__(self, why: str, who: Mapping[str, Any]) -> None:
+        """Say why not, and who may."""
+        text = _("%(why)s Somebody else has to decide it: %(who)s.")
+        super().__init__(
+            text % {"why": why, "who": who["text"]},
+            extra={"permission": who["permission"], "roles": who["roles"]},
+        )
+
+
+class RequestIsDecided(RuleViolation):
+    """Somebody decided it, or its time is over."""
+
+    code = "request_is_decided"
+
+    def __init__(self, state: Any) -> None:
+        super().__init__(
+            _("This request is decided already (%(state)s).") % {"state": state},
+        )
+
+
+class RequestWaitsAlready(RuleViolation):
+    """Another request of this kind waits for the same object."""
+
+    code = "request_waits_already"
+    default_detail = _(
+        "Another request for the same object waits for a second person. "
+        "It has to be decided or withdrawn first."
+    )
+
+
+class NotWhoAsked(NotAllowed):
+    """Only whoever asked withdraws a request."""
+
+    code = "not_who_asked"
+    default_detail = _("Only who asked for it may withdraw a request.")
+
+
+class SuperuserSwitchesPlace(NotAllowed):
+    """Only superusers say that the place has one person."""
+
+    code = "superuser_switches_place"
+    default_detail = _("Only a superuser may say that this place has one person of staff.")
 
 
 class CannotSuspendStaff(NotAllowed):
@@ -187,6 +237,30 @@ class TwoFactorMandatory(RuleViolation):
 
     code = "two_factor_mandatory"
     default_detail = _("Staff need a second factor. You can replace yours, not remove it.")
+
+
+class ColleagueSetsPasswordThemselves(RuleViolation):
+    """Nobody sets the password of a colleague."""
+
+    code = "colleague_sets_password"
+    default_detail = _(
+        "The password of staff is not set by others. "
+        "Send the colleague a one-time link to choose a new one."
+    )
+
+
+class NoAddressOnFile(RuleViolation):
+    """There is nowhere to send the link."""
+
+    code = "no_address_on_file"
+    default_detail = _("The account has no e-mail address to send the link to.")
+
+
+class LinkNotValid(RuleViolation):
+    """Used, expired, replaced, made for another address, or never made here."""
+
+    code = "link_not_valid"
+    default_detail = _("This link is not valid any more. Ask a colleague to send a new one.")
 
 
 # -- demo ------------------------------------------------------------------------------

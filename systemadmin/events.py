@@ -11,3 +11,4 @@ user_login_failed = Signal()  # user_id, ip, device, occurred_at, event_key
 two_factor_changed = Signal()  # user_id, enabled, occurred_at, event_key
 # Sent in a restored copy before it goes live: drop what must not be done a second time.
 database_restored = Signal()
+acted_alone = Signal()  # act, actor_name: one person did what needs two elsewhere

@@ -62,6 +62,19 @@ ACCOUNTS = [
         kept="until new codes are made or the second factor is switched off",
     ),
     Table(
+        model="systemadmin.AccessLink",
+        holds="one-time links sent to staff: for what, until when, digest of the address",
+        purpose="each link works once and for one address",
+        owners=["user"],
+        rules=[
+            Rows(
+                name="access_links",
+                span=Span(fixed=timedelta(days=30)),
+                moment="expires_at",
+            )
+        ],
+    ),
+    Table(
         model="systemadmin.ApiToken",
         holds="hashes of bearer tokens with device, address and user agent",
         purpose="signing in by the API; the owner's list of devices",
@@ -169,6 +182,20 @@ RECORDS = [
                 where=Q(unfinished=False),
             )
         ],
+    ),
+    Table(
+        model="systemadmin.ApprovalRequest",
+        holds="requests for a second person: what, why, by whom, decided by whom",
+        purpose="proof that two people agreed",
+        owners=["asked_by", "decided_by"],
+        rules=[
+            Rows(
+                name="approval_requests",
+                span=Span(setting="audit.retention_days"),
+                moment="decided_at",
+            )
+        ],
+        kept="while it waits",
     ),
     Table(
         model="systemadmin.ConfigurationChange",

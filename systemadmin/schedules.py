@@ -45,6 +45,12 @@ SCHEDULES = [
         whole="four parts that each go on when another fails, with an alert of their own",
     ),
     Schedule(
+        name="systemadmin.expire_approvals",
+        task="systemadmin.tasks.expire_approvals",
+        minutes=5,
+        batches=("systemadmin.expire_approvals",),
+    ),
+    Schedule(
         name="systemadmin.alerts",
         task="systemadmin.tasks.tell_and_retry",
         minutes=1,

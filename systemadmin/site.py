@@ -1,5 +1,6 @@
 """The admin site: desks in order, staff with their second factor."""
 
+from functools import wraps
 from typing import Any
 
 from django.conf import settings
@@ -13,9 +14,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 
+from systemadmin import approval_pages
 from systemadmin import home_pages as home
 from systemadmin import sign_in_pages as pages
+from systemadmin.access_link_pages import access_link_page
 from systemadmin.foundation.admin import AtalayaModelAdmin, delete_selected
+from systemadmin.foundation.errors import Deferred
 from systemadmin.retention_page import retention_page
 from systemadmin.status_page import status_page
 
@@ -61,10 +65,12 @@ class AtalayaAdminSite(AdminSite):
         """Django's pages and those of our sign-in."""
         own = [
             path("login/code/", self.login_code, name="login_code"),
+            path("access-link/", self.access_link, name="access_link"),
             path("second-factor/", self.two_factor, name="two_factor"),
             path("language/", self.language, name="language"),
             path("status/", self.admin_view(self.status), name="status"),
             path("retention/", self.admin_view(self.retention), name="retention"),
+            path("second-person/", self.admin_view(self.ask), name="ask_second_person"),
             path("settings/", self.admin_view(self.settings), name="settings"),
         ]
         return own + super().get_urls()
@@ -78,6 +84,11 @@ class AtalayaAdminSite(AdminSite):
     def login_code(self, request: HttpRequest) -> HttpResponse:
         """The code."""
         return pages.enter_code(request, self)
+
+    @method_decorator(_guarded)
+    def access_link(self, request: HttpRequest) -> HttpResponse:
+        """What a one-time link opens."""
+        return access_link_page(request, self)
 
     @method_decorator(_guarded)
     def two_factor(self, request: HttpRequest) -> HttpResponse:
@@ -121,6 +132,22 @@ class AtalayaAdminSite(AdminSite):
     def retention(self, request: HttpRequest) -> HttpResponse:
         """What is kept and how long."""
         return retention_page(request, self)
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """Wrap a page as Django does; acts that wait for a second person are kept as requests."""
+
+        @wraps(view)
+        def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            try:
+                return view(request, *args, **kwargs)
+            except Deferred as found:
+                return approval_pages.deferred(request, found)
+
+        return super().admin_view(page, cacheable)
+
+    def ask(self, request: HttpRequest) -> HttpResponse:
+        """Why an act that needs a second person should be done."""
+        return approval_pages.ask_page(request, self)
 
     def settings(self, request: HttpRequest) -> HttpResponse:
         """What staff may change."""

@@ -10,7 +10,14 @@ from systemadmin.foundation.configuration import unreadable_settings
 from systemadmin.foundation.plugins import Metric, StatusCheck
 from systemadmin.foundation.ratelimit import store_failure_count
 from systemadmin.models import Heartbeat
-from systemadmin.services import audit_runs, batch_failures, clusters, system_status, telemetry
+from systemadmin.services import (
+    audit_runs,
+    batch_failures,
+    clusters,
+    single_person,
+    system_status,
+    telemetry,
+)
 from systemadmin.services.demo import has_demo_rows
 from systemadmin.services.retention.files import files_waiting
 from systemadmin.services.retention.overview import (
@@ -68,6 +75,7 @@ CHECKS = [
     StatusCheck(name="stored_settings", run=stored_settings),
     StatusCheck(name="audit", run=audit_trail),
     StatusCheck(name="retention", run=retention),
+    StatusCheck(name="duties", run=single_person.status),
 ]
 
 

@@ -11,6 +11,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 
 from systemadmin import audit
+from systemadmin.events import acted_alone
 from systemadmin.foundation.context import current
 from systemadmin.foundation.maintenance import write_bypassed
 from systemadmin.foundation.ratelimit import flooded
@@ -79,3 +80,15 @@ def on_write_bypassed(sender: Any, user_id: int, method: str, path: str, **kwarg
 def on_flooded(sender: Any, ip: str, count: int, **kwargs: Any) -> None:
     """An address sends far more than any client does."""
     block_flood(ip, count)
+
+
+@receiver(acted_alone, dispatch_uid="systemadmin.acted_alone")
+def on_acted_alone(sender: Any, act: str, actor_name: str, **kwargs: Any) -> None:
+    """One person did alone what needs a second person elsewhere."""
+    raise_alert(
+        rule="duties.acted_alone",
+        key=act,
+        severity="warning",
+        summary=f"Done by one person alone: {act}",
+        detail=actor_name,
+    )

@@ -4,6 +4,7 @@ from systemadmin.foundation.batches import Batch
 from systemadmin.services import (
     alert_delivery,
     alert_rules,
+    approvals,
     audit_heads,
     audit_runs,
     backups,
@@ -89,3 +90,13 @@ def run_restore(restore_id: int) -> None:
 def tend_backups() -> None:
     """Run the schedule of backups. Rows queued by older releases know it by this name."""
     backups.run_schedule()
+
+
+def expire_approvals() -> int:
+    """Mark requests for a second person whose time is over."""
+    return approvals.expire_due()
+
+
+def run_approved(request_id: int) -> None:
+    """Run an approved act that must not run inside a transaction."""
+    approvals.run_approved(request_id)

@@ -36,7 +36,7 @@ from systemadmin.services.blocked_networks import block_network
 from systemadmin.services.legal_holds import hold_account
 from systemadmin.services.maintenance import disable_maintenance, enable_maintenance
 from systemadmin.tests.backups.factories import BackupFactory, RestoreFactory
-from systemadmin.tests.factories import UserFactory
+from systemadmin.tests.factories import UserFactory, request_for_second_person
 
 SEAL = "systemadmin.tasks.seal_audit"
 
@@ -81,6 +81,7 @@ def fill_base(root):
         )
         enable_maintenance(actor=root, mode="read_only")
         disable_maintenance(actor=root)
+        request_for_second_person(asked_by=UserFactory(), subject_id=f"walk {number}")
         notify_user(user=root, kind="test", subject="s", body="b", key=f"walk-{number}")
         Notification.objects.filter(key=f"walk-{number}").update(
             status="failed", next_attempt_at=None

@@ -9,7 +9,7 @@ from messaging.models import Broadcast
 from riskops.models import RecomputeChunk
 from riskops.tasks import recompute_touched_accounts
 from support.models import InboundMessage, OutboundMessage, Ticket
-from systemadmin.models import Alert, AlertNotice, AlertRule, Notification
+from systemadmin.models import Alert, AlertNotice, AlertRule, ApprovalRequest, Notification
 
 
 class Case:
@@ -33,6 +33,13 @@ def _with_error(model, field="last_error"):
 
 
 CASES = {
+    "systemadmin.expire_approvals": Case(
+        rows.overdue_requests,
+        "systemadmin.services.approvals._decide",
+        "systemadmin.tasks.expire_approvals",
+        lambda: set(ApprovalRequest.objects.filter(state="expired").values_list("pk", flat=True)),
+        key_of=lambda _actor, row, *rest: row.pk,
+    ),
     "marketplace.expire_reservations": Case(
         rows.overdue_orders,
         "marketplace.services.orders.save_step",

@@ -20,7 +20,7 @@ from support.tests.factories import make_agent, make_mailbox, make_policy, make_
 from systemadmin.models import Alert, AlertNotice, AlertRule, PrunedFile
 from systemadmin.services import change_settings, notify_user, raise_alert
 from systemadmin.services.retention import prune_rules
-from systemadmin.tests.factories import UserFactory
+from systemadmin.tests.factories import UserFactory, request_for_second_person
 
 
 def ago(**span):
@@ -229,6 +229,15 @@ def anomaly_rules():
     codes = list(AnomalyRule.objects.enabled().values_list("code", flat=True))[:3]
     AnomalyRule.objects.exclude(code__in=codes).update(is_enabled=False)
     return codes
+
+
+def overdue_requests():
+    return [
+        request_for_second_person(
+            subject_id=str(number), expires_at=timezone.now() - timedelta(hours=3 - number)
+        ).pk
+        for number in range(3)
+    ]
 
 
 def detect():

@@ -198,6 +198,7 @@ CALLS = {
     "systemadmin.hold_account": _user,
     "systemadmin.reinstate_user": _user,
     "systemadmin.release_hold": lambda user: {"hold": LegalHold(account=user)},
+    "systemadmin.reset_password": _user,
     "systemadmin.reset_two_factor": _user,
     "systemadmin.resolve_alert": _alert,
     "systemadmin.set_password": _user,
@@ -366,6 +367,11 @@ OTHER_SERVICES = {
     "support.services.mail_out.retry",
     "support.services.merging.link_tickets",
     "support.services.merging.unlink_tickets",
+    # deciding for a second time: who may is checked against who asked
+    "systemadmin.services.access_links.send_link",
+    "systemadmin.services.approvals",
+    "systemadmin.services.approvers",
+    "systemadmin.services.single_person",
     # the check itself, and whom decisions concern
     "systemadmin.services.account_lookup",
     "systemadmin.services.duties",

@@ -20,7 +20,7 @@ from systemadmin.foundation.api import CursorList, StrictFilterBackend, cursors
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.models import VersionedModel
 from systemadmin.foundation.testing import problem
-from systemadmin.tests.factories import UserFactory
+from systemadmin.tests.factories import UserFactory, request_for_second_person
 
 ROUTES = sorted(api_routes(), key=lambda route: (route[1], route[0]))
 # Columns that the list itself chooses for a name of its own.
@@ -215,6 +215,7 @@ MAKERS = {
     "RelatedAccount": _pair,
     "AccountCluster": lambda root: AccountCluster.objects.create(size=2),
     "Anomaly": _anomaly,
+    "ApprovalRequest": lambda root: request_for_second_person(),
     "AnomalyRule": lambda root: AnomalyRule.objects.first(),
 }
 

@@ -94,6 +94,7 @@ class PayoutViewSet(ListAction, RetrieveAction, StaffViewSet):
         "retry": "marketplace.change_payout",
         "cancel": "marketplace.change_payout",
     }
+    needs_second_person = {"create", "mark_paid", "mark_failed"}
     serializer_class = PayoutSerializer
     pagination_class = CursorList
     filterset_class = PayoutFilter

@@ -42,6 +42,7 @@ class StaffOrderViewSet(ListAction, StaffViewSet):
         "refund": "marketplace.refund_order",
         "cancel": "marketplace.refund_order",
     }
+    needs_second_person = {"pay"}
     serializer_class = StaffOrderSerializer
     pagination_class = CursorList
     filterset_class = StaffOrderFilter

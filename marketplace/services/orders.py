@@ -27,7 +27,7 @@ from marketplace.errors import (
 from marketplace.models import CommissionCharge, CommissionLine, Order, OrderLine, Product
 from marketplace.models.fields import MAX_AMOUNT
 from marketplace.refunds import terms_of
-from marketplace.services import clock, concerned, ledger, risk
+from marketplace.services import by_two, clock, concerned, ledger, risk
 from marketplace.services.announcements import announce_order
 from marketplace.services.holds import extend_holds
 from marketplace.services.ledger import Code, Leg
@@ -238,6 +238,7 @@ def _charge(line: OrderLine, charge: Charge) -> CommissionCharge:
 
 
 @decides("marketplace.pay_order", permission="marketplace.pay_order", concerns=concerned.parties)
+@by_two.pay_order
 @transaction.atomic
 def pay_order(
     *,

@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.errors import NothingToPay, PayoutHeld, PayoutOpen, SellerOwes
 from marketplace.models import LedgerEntry, Payout, PayoutItem
-from marketplace.services import clock, concerned, ledger
+from marketplace.services import by_two, clock, concerned, ledger
 from marketplace.services.announcements import announce_payout
 from marketplace.services.holds import extend_holds
 from marketplace.services.ledger import Code, Leg
@@ -24,6 +24,7 @@ from systemadmin.services.duties import decides
 @decides(
     "marketplace.create_payout", permission="marketplace.add_payout", concerns=concerned.paid_seller
 )
+@by_two.create_payout
 @transaction.atomic
 def create_payout(*, actor: User, seller: User, currency: str) -> Payout:
     """Claim every entry payable to the seller that no payout has claimed."""
@@ -67,6 +68,7 @@ def create_payout(*, actor: User, seller: User, currency: str) -> Payout:
     permission="marketplace.change_payout",
     concerns=concerned.seller_of_payout,
 )
+@by_two.pay_payout
 @transaction.atomic
 def pay_payout(
     *, actor: User, payout: Payout, reference: str = "", expected_version: int | None = None
@@ -95,6 +97,7 @@ def pay_payout(
     permission="marketplace.change_payout",
     concerns=concerned.seller_of_payout,
 )
+@by_two.return_payout
 @transaction.atomic
 def fail_payout(
     *, actor: User, payout: Payout, reason: str, expected_version: int | None = None

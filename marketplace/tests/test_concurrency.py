@@ -8,15 +8,20 @@ import textwrap
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.db import connection, transaction
 
 from marketplace import errors, services
 from marketplace.models import LedgerEntry, LedgerTransaction, Order, Payout, PayoutItem, Product
 from marketplace.services.orders import Item
 from marketplace.tests import factories
+from systemadmin.errors import RequestIsDecided
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.testing import run_threads
-from systemadmin.tests.factories import UserFactory
+from systemadmin.models import ApprovalRequest
+from systemadmin.services import approvals
+from systemadmin.services.second_person import SecondPersonNeeded
+from systemadmin.tests.factories import StaffFactory, UserFactory
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
@@ -222,3 +227,24 @@ def test_killed_between_any_two_steps(step, moment):
     with transaction.atomic():
         again[step]()
     assert LedgerEntry.objects.count() > before[1]
+
+
+@pytest.mark.two_people
+def test_of_four_people_who_approve_a_payout_at_once_one_does_it():
+    call_command("setup", verbosity=0)
+    asker, *people = [StaffFactory(role="operator") for _ in range(5)]
+    order = services.pay_order(
+        actor=None, order=factories.order(factories.approved(price=2_000_00))
+    )
+    services.complete_order(actor=None, order=order)
+    payout = services.create_payout(actor=None, seller=order.seller, currency="EUR")
+    with pytest.raises(SecondPersonNeeded) as found:
+        services.pay_payout(actor=asker, payout=payout)
+    (row,) = approvals.keep(found.value, "month's end")
+    results = run_threads(lambda n: approvals.approve(actor=people[n], request=row), 4)
+    assert len(outcomes(results, ApprovalRequest)) == 1
+    assert len(outcomes(results, RequestIsDecided)) == 3
+    payout.refresh_from_db()
+    assert payout.status == "paid"
+    row.refresh_from_db()
+    assert row.state == "approved"

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from riskops import concerned
 from riskops.anomalies.rules import BY_CODE, DETECTORS
@@ -29,6 +30,7 @@ from systemadmin.foundation.errors import InvalidInput, NotFound
 from systemadmin.foundation.readable_text import is_visible
 from systemadmin.models import User
 from systemadmin.services.duties import decides
+from systemadmin.services.second_person import needs_second_person
 
 EDITABLE = ("code", "detector", "parameters", "severity", "points", "action", "is_enabled")
 
@@ -101,6 +103,29 @@ def create_rule(*, actor: User, values: Mapping[str, Any]) -> AnomalyRule:
     return rule
 
 
+def _was_on(*, rule: AnomalyRule, **_rest: Any) -> bool:
+    return AnomalyRule.objects.filter(pk=rule.pk, is_enabled=True).exists()
+
+
+def _shown_rule(*, rule: AnomalyRule, **_rest: Any) -> list[tuple[Any, Any]]:
+    return [
+        (_lazy("rule"), f"{rule.code} ({rule.detector})"),
+        (_lazy("severity"), rule.get_severity_display()),
+        (_lazy("anomalies found so far"), rule.anomalies.count()),
+    ]
+
+
+@needs_second_person(
+    "riskops.switch_off_anomaly_rule",
+    kind="switch_off",
+    title=_lazy("Switch an anomaly rule off"),
+    permission="riskops.change_anomalyrule",
+    rule=_lazy("when a rule that is on is switched off"),
+    needs=lambda attempt: attempt.before and not attempt.result.is_enabled,
+    subject=lambda attempt: attempt.arguments["rule"],
+    before=_was_on,
+    shown=_shown_rule,
+)
 @transaction.atomic
 def change_rule(
     *,
@@ -124,6 +149,17 @@ def change_rule(
     return row
 
 
+@needs_second_person(
+    "riskops.delete_anomaly_rule",
+    kind="switch_off",
+    title=_lazy("Delete an anomaly rule"),
+    permission="riskops.delete_anomalyrule",
+    rule=_lazy("when the rule is on"),
+    needs=lambda attempt: attempt.before,
+    subject=lambda attempt: attempt.arguments["rule"],
+    before=_was_on,
+    shown=_shown_rule,
+)
 @transaction.atomic
 def delete_rule(*, actor: User, rule: AnomalyRule, expected_version: int | None = None) -> None:
     """Deletes a rule that never found anything; raises `RuleInUse`."""

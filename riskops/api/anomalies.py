@@ -196,6 +196,7 @@ class AnomalyRuleViewSet(ListAction, RetrieveAction, StaffViewSet):
         "exempt": "riskops.add_anomalyexemption",
         "unexempt": "riskops.add_anomalyexemption",
     }
+    needs_second_person = {"update", "partial_update", "destroy"}
     queryset = AnomalyRule.objects.with_precision().order_by("code")
     serializer_class = AnomalyRuleSerializer
     filterset_class = AnomalyRuleFilter

@@ -36,6 +36,7 @@ class RulesetViewSet(ListAction, RetrieveAction, StaffViewSet):
         "destroy": "riskops.add_riskruleset",
         "publish": "riskops.publish_riskruleset",
     }
+    needs_second_person = {"publish"}
     queryset = RiskRuleset.objects.select_related("created_by", "published_by").order_by("-id")
     serializer_class = RulesetSerializer
     filterset_class = RulesetFilter

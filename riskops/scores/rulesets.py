@@ -8,6 +8,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from riskops.errors import RulesetAlreadyPublished
 from riskops.events import ruleset_published
@@ -18,6 +19,7 @@ from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.queue import enqueue
 from systemadmin.models import User
+from systemadmin.services.second_person import needs_second_person
 
 
 def current_ruleset() -> RiskRuleset:
@@ -99,6 +101,46 @@ def discard_draft(*, actor: User | None, ruleset: RiskRuleset) -> None:
     locked.delete()
 
 
+def _points_by_factor(rules: Ruleset) -> dict[str, int]:
+    """Return what each factor that is on gives, in points."""
+    return {one.code: one.points for one in rules.factors if one.enabled and one.points}
+
+
+def _switched_off(before: Ruleset, after: Ruleset) -> list[str]:
+    """Return the factors for risk that count now and would count no more, by code."""
+    now, then = _points_by_factor(before), _points_by_factor(after)
+    return sorted(code for code, points in now.items() if points > 0 and then.get(code, 0) <= 0)
+
+
+def _shown(*, ruleset: RiskRuleset, **_rest: Any) -> list[tuple[Any, Any]]:
+    off = _switched_off(current_ruleset().rules, ruleset.rules)
+    return [
+        (_("draft"), str(ruleset)),
+        (_("in force now"), str(current_ruleset())),
+        (_("factors that would count no more"), ", ".join(off)),
+    ]
+
+
+def _rules_in_force(**_rest: Any) -> Ruleset:
+    return current_ruleset().rules
+
+
+def _draft_and_rules_in_force(*, ruleset: RiskRuleset, **_rest: Any) -> list[Any]:
+    return [ruleset.definition, current_ruleset().pk]
+
+
+@needs_second_person(
+    "riskops.publish_ruleset",
+    kind="switch_off",
+    title=_("Publish risk rules that switch a factor off"),
+    permission="riskops.publish_riskruleset",
+    rule=_("when a factor that counts would count no more"),
+    needs=lambda attempt: bool(_switched_off(attempt.before, attempt.result.rules)),
+    subject=lambda attempt: attempt.arguments["ruleset"],
+    before=_rules_in_force,
+    state=_draft_and_rules_in_force,
+    shown=_shown,
+)
 @transaction.atomic
 def publish_ruleset(*, actor: User | None, ruleset: RiskRuleset, note: str = "") -> RiskRuleset:
     """Puts a draft in force under the next number and has every account scored with it."""

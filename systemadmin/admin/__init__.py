@@ -2,6 +2,7 @@
 
 from systemadmin.admin import (
     alerts,
+    approvals,
     audit,
     backups,
     batches,
@@ -15,6 +16,7 @@ from systemadmin.admin import (
 
 __all__ = [
     "alerts",
+    "approvals",
     "audit",
     "backups",
     "batches",

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from systemadmin.foundation.errors import DomainError, InvalidInput
 from systemadmin.models import User
-from systemadmin.services import authentication, sessions, two_factor
+from systemadmin.services import access_links, authentication, sessions, two_factor
 
 
 class PasswordForm(forms.Form):
@@ -46,7 +46,7 @@ def access_page(request: HttpRequest, site: Any, user_id: int) -> HttpResponse:
     if request.method == "POST":
         act = request.POST.get("act", "")
         password = PasswordForm(request.POST if act == "password" else None)
-        reset = WhyForm(request.POST if act == "reset" else None)
+        reset = WhyForm(request.POST if act in ("reset", "link") else None)
         if _act(request, user, act, password, reset):
             return HttpResponseRedirect(request.path)
     context = {
@@ -58,6 +58,7 @@ def access_page(request: HttpRequest, site: Any, user_id: int) -> HttpResponse:
         "accesses": sessions.open_accesses(user, current_access=request),
         "has_two_factor": two_factor.confirmed_device(user) is not None,
         "may_set_password": actor.has_perm("systemadmin.set_password"),
+        "is_colleague": access_links.is_colleague(user),
         "may_reset": actor.has_perm("systemadmin.reset_two_factor"),
         "password_form": password,
         "reset_form": reset,
@@ -98,9 +99,15 @@ def _do(
         _need(actor, "systemadmin.set_password")
         authentication.set_password(actor=actor, user=user, **password.cleaned_data)
         return _("The password is set, and every session and token has ended.")
+    if act == "link" and reset.is_valid():
+        _need(actor, "systemadmin.set_password")
+        access_links.reset_password(actor=actor, user=user, reason=reset.cleaned_data["reason"])
+        return _("A one-time link is on its way, and every session and token has ended.")
     if act == "reset" and reset.is_valid():
         _need(actor, "systemadmin.reset_two_factor")
         two_factor.reset(actor=actor, user=user, reason=reset.cleaned_data["reason"])
+        if access_links.is_colleague(user):
+            return _("A one-time link is on its way, and every session and token has ended.")
         return _("The second factor is off.")
     return None
 

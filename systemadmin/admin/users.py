@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin.admin import offboarding, sessions
+from systemadmin.approval_pages import deferred
 from systemadmin.foundation.admin import ServiceModelAdmin, form_action
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import DomainError
@@ -189,6 +190,18 @@ class UserAdmin(ServiceModelAdmin):
         for name, value in values.items():
             setattr(obj, name, value)
         return save_account(actor=actor, user=obj, roles=roles, permissions=permissions)
+
+    def response_add(
+        self, request: HttpRequest, obj: Any, post_url_continue: Any = None
+    ) -> HttpResponse:
+        """Rights that wait for a second person are asked for once the account is saved."""
+        usual = super().response_add(request, obj, post_url_continue)
+        return deferred(request, obj.rights_wait) if obj.rights_wait else usual
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """Likewise."""
+        usual = super().response_change(request, obj)
+        return deferred(request, obj.rights_wait) if obj.rights_wait else usual
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer the permissions of service accounts; staff get theirs by a role."""

@@ -86,6 +86,7 @@ class AlertViewSet(ListAction, RetrieveAction, StaffViewSet):
         "acknowledge": "systemadmin.change_alert",
         "silence": "systemadmin.change_alert",
     }
+    needs_second_person = {"silence"}
     queryset = Alert.objects.all()
     serializer_class = AlertSerializer
     filterset_class = AlertFilter

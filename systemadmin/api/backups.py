@@ -244,6 +244,7 @@ class RestoreViewSet(ListAction, RetrieveAction, StaffViewSet):
         "request_restore": "systemadmin.restore_backup",
     }
     rate_classes = {"request_restore": "restore"}
+    needs_second_person = {"request_restore"}
     queryset = Restore.objects.all()
     serializer_class = RestoreSerializer
 

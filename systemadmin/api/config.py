@@ -63,6 +63,7 @@ class ConfigViewSet(StaffViewSet):
         "history": "systemadmin.view_systemconfig",
         "revert": "systemadmin.change_systemconfig",
     }
+    needs_second_person = {"replace", "revert"}
     queryset = ConfigurationChange.objects.order_by("-id")
     singular = {"list"}
     serializer_class = ConfigurationChangeSerializer

@@ -14,7 +14,14 @@ from systemadmin.foundation.api import StaffViewSet
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import InvalidInput, NotFound
 from systemadmin.models import User
-from systemadmin.services import authentication, demo, offboarding, sessions, two_factor
+from systemadmin.services import (
+    access_links,
+    authentication,
+    demo,
+    offboarding,
+    sessions,
+    two_factor,
+)
 
 
 def _successor(user_id: int | None) -> User | None:
@@ -33,11 +40,13 @@ class UserSessionsViewSet(StaffViewSet):
         "end_all": "systemadmin.end_sessions",
         "end_members": "systemadmin.end_member_sessions",
         "set_password": "systemadmin.set_password",
+        "reset_password": "systemadmin.set_password",
         "reset_two_factor": "systemadmin.reset_two_factor",
         "left": "systemadmin.manage_staff",
         "offboard": "systemadmin.manage_staff",
     }
     not_idempotent = {"set_password"}
+    needs_second_person = {"reset_password", "reset_two_factor"}
     serializer_class = bodies.AccessSerializer
     queryset = User.objects.all()
     pagination_class = None
@@ -115,7 +124,7 @@ class UserSessionsViewSet(StaffViewSet):
         request=bodies.NewPasswordInput, responses={204: None}, summary="Set a new password"
     )
     def set_password(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Give the account a new password; all its sessions and tokens end."""
+        """Give a member a new password; staff choose theirs by a link (`password-reset`)."""
         data = self.parse(bodies.NewPasswordInput)
         authentication.set_password(
             actor=caller(request),
@@ -126,10 +135,21 @@ class UserSessionsViewSet(StaffViewSet):
         return Response(status=204)
 
     @extend_schema(
+        request=bodies.ReasonInput,
+        responses={204: None},
+        summary="Send a one-time link for a new password",
+    )
+    def reset_password(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """The owner chooses; sessions and tokens end now. Staff need a second person (202)."""
+        reason = self.parse(bodies.ReasonInput)["reason"]
+        access_links.reset_password(actor=caller(request), user=self.account(), reason=reason)
+        return Response(status=204)
+
+    @extend_schema(
         request=bodies.ReasonInput, responses={204: None}, summary="Take a second factor off"
     )
     def reset_two_factor(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Remove the account's authenticator app and recovery codes."""
+        """Remove a member's authenticator app and recovery codes; staff get a one-time link."""
         reason = self.parse(bodies.ReasonInput)["reason"]
         two_factor.reset(actor=caller(request), user=self.account(), reason=reason)
         return Response(status=204)
@@ -139,6 +159,7 @@ class DemoViewSet(StaffViewSet):
     """`/api/admin/demo/purge`."""
 
     access = {"purge": "systemadmin.purge_demo"}
+    needs_second_person = {"purge"}
     # A backup comes first and must not run inside the key's transaction.
     not_idempotent = {"purge"}
     serializer_class = bodies.PurgeInput

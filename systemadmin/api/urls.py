@@ -3,6 +3,7 @@
 from django.urls import path
 
 from systemadmin.api.alerts import AlertViewSet
+from systemadmin.api.approvals import ApprovalViewSet
 from systemadmin.api.audit import AuditViewSet
 from systemadmin.api.audit_verifications import AuditVerificationViewSet
 from systemadmin.api.auth import AuthViewSet, OwnSessionsViewSet, TwoFactorViewSet
@@ -37,6 +38,7 @@ router.register(
 )
 router.register("admin/failed-rows", FailedRowViewSet, basename="failed-row")
 router.register("admin/retention", RetentionViewSet, basename="retention")
+router.register("admin/approvals", ApprovalViewSet, basename="approval")
 router.register("admin/audit", AuditViewSet, basename="audit")
 
 _ACCOUNT = "admin/users/<int:user_id>"
@@ -50,6 +52,11 @@ urlpatterns = [
     path(f"{_ACCOUNT}/sessions", _theirs({"get": "list", "delete": "end_all"}), name="sessions"),
     path(f"{_ACCOUNT}/sessions/<slug:access_id>", _theirs({"delete": "destroy"}), name="session"),
     path(f"{_ACCOUNT}/password", _theirs({"post": "set_password"}), name="set-password"),
+    path(
+        f"{_ACCOUNT}/password-reset",
+        _theirs({"post": "reset_password"}),
+        name="reset-password",
+    ),
     path(f"{_ACCOUNT}/2fa/reset", _theirs({"post": "reset_two_factor"}), name="reset-2fa"),
     path(
         f"{_ACCOUNT}/offboarding", _theirs({"get": "left", "post": "offboard"}), name="offboarding"

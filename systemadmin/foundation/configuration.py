@@ -33,6 +33,29 @@ class Setting:
     title: Text = ""
     # Raises `Unreadable` for a value of the right type that whoever reads it cannot use.
     check: Callable[[Any], Any] | None = None
+    # Lower values protect less: one person alone does not set them. By default those that say how
+    # long something is kept.
+    lowering_needs_second_person: bool | None = None
+    # Higher values protect less, or True does.
+    raising_needs_second_person: bool = False
+
+    def weakens(self, old: Any, new: Any) -> bool:
+        """Return whether a new value protects less than the old one, as the setting says."""
+        if self.raising_needs_second_person and new > old:
+            return True
+        if not self._guards_lowering():
+            return False
+        return self._kept(new) < self._kept(old)
+
+    def _guards_lowering(self) -> bool:
+        if self.lowering_needs_second_person is not None:
+            return self.lowering_needs_second_person
+        return "retention" in self.key or ".keep_" in self.key
+
+    def _kept(self, value: Any) -> float:
+        """Return how long; 0 keeps for ever where a retention allows it."""
+        is_for_ever = value == 0 and self.min == 0 and "retention" in self.key
+        return float("inf") if is_for_ever else float(value)
 
 
 @lru_cache(maxsize=1)

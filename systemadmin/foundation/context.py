@@ -6,10 +6,10 @@ line or an audit row written deep inside a service still names its cause.
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
@@ -25,6 +25,8 @@ class CallContext:
     source: str = ""  # "web", "task", "command"
     path: str = ""
     user_agent: str = ""
+    # Added to the details of every audit row of the call.
+    audit_details: Mapping[str, Any] = field(default_factory=dict)
 
 
 _current: ContextVar[CallContext | None] = ContextVar("atalaya_call", default=None)

@@ -119,3 +119,27 @@ class Unavailable(DomainError):
     def __init__(self, detail: Any = None, *, retry_after: int = 30, **kwargs: Any) -> None:
         super().__init__(detail, **kwargs)
         self.headers.setdefault("Retry-After", str(retry_after))
+
+
+class Deferred(Exception):
+    """The act was rolled back whole: it waits for somebody else's decision.
+
+    No refusal, so nothing that reports refusals may swallow it. The API, the admin and the
+    commands each keep a request for it once the transaction is over.
+    """
+
+    def each(self) -> list["Deferred"]:
+        """Return the acts that wait."""
+        return [self]
+
+
+class DeferredTogether(Deferred):
+    """Several acts of one call wait."""
+
+    def __init__(self, found: list[Deferred]) -> None:
+        super().__init__()
+        self.found = found
+
+    def each(self) -> list[Deferred]:
+        """Return the acts that wait."""
+        return self.found

@@ -93,10 +93,12 @@ class Notice:
     """A kind of notice that is written again when it is sent, so that it is true by then.
 
     `words` gives subject and body for an account, or None when there is nothing to say any more.
+    What is secret is sent and not stored.
     """
 
     kind: str
     words: Callable[[Any], tuple[str, str] | None]
+    is_secret: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,8 @@
 """Tables of the base app, one file per aggregate."""
 
+from systemadmin.models.access_links import AccessLink
 from systemadmin.models.alerts import Alert, AlertNotice, AlertRule, AlertSilence
+from systemadmin.models.approvals import ApprovalRequest
 from systemadmin.models.audit import AuditEntry, AuditSeal, AuditStatement, AuditVerification
 from systemadmin.models.backups import Backup, BackupVerification, Installation, Restore
 from systemadmin.models.batches import BatchFailure
@@ -22,11 +24,13 @@ from systemadmin.models.tokens import ApiToken
 from systemadmin.models.users import User
 
 __all__ = [
+    "AccessLink",
     "Alert",
     "AlertNotice",
     "AlertRule",
     "AlertSilence",
     "ApiToken",
+    "ApprovalRequest",
     "AuditEntry",
     "AuditSeal",
     "AuditStatement",

@@ -82,6 +82,9 @@ class User(AbstractUser):
             models.Index(fields=["id"], name="user_demo", condition=Q(is_demo=True)),
         ]
 
+    # Rights that were asked for with this copy of the row and wait for a second person.
+    rights_wait: Any = None
+
     def clean(self) -> None:
         super().clean()
         self.external_id = self.external_id or None

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from systemadmin import audit
 from systemadmin.foundation.batches import Batch
@@ -14,6 +15,7 @@ from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.plugins import Metric, collect
 from systemadmin.models import Alert, AlertRule, User
 from systemadmin.services.alerts import raise_alert, resolve_alert
+from systemadmin.services.second_person import needs_second_person
 
 logger = logging.getLogger("atalaya.alerts")
 RULES = Batch("systemadmin.alert_rules")
@@ -113,6 +115,28 @@ EDITED = (
 )
 
 
+def _was_on(*, rule: AlertRule | None = None, **_rest: Any) -> bool:
+    return rule is not None and AlertRule.objects.filter(pk=rule.pk, is_enabled=True).exists()
+
+
+def _shown_rule(*, rule: AlertRule, **_rest: Any) -> list[tuple[Any, Any]]:
+    return [
+        (_("rule"), f"{rule.title} ({rule.code})"),
+        (_("fires"), f"{rule.metric} {rule.comparison} {rule.threshold:g}"),
+    ]
+
+
+@needs_second_person(
+    "systemadmin.switch_off_alert_rule",
+    kind="switch_off",
+    title=_("Switch an alert rule off"),
+    permission="systemadmin.change_alertrule",
+    rule=_("when a rule that is on is switched off"),
+    needs=lambda attempt: attempt.before and not attempt.result.is_enabled,
+    subject=lambda attempt: attempt.arguments["rule"],
+    before=_was_on,
+    shown=_shown_rule,
+)
 @transaction.atomic
 def save_alert_rule(
     *, actor: User, rule: AlertRule | None = None, values: Mapping[str, Any]
@@ -135,6 +159,17 @@ def save_alert_rule(
     return kept
 
 
+@needs_second_person(
+    "systemadmin.delete_alert_rule",
+    kind="switch_off",
+    title=_("Delete an alert rule"),
+    permission="systemadmin.delete_alertrule",
+    rule=_("when the rule is on"),
+    needs=lambda attempt: attempt.before,
+    subject=lambda attempt: attempt.arguments["rule"],
+    before=_was_on,
+    shown=_shown_rule,
+)
 @transaction.atomic
 def delete_alert_rule(*, actor: User, rule: AlertRule) -> None:
     """Delete a rule and resolve its alert, which nothing else would ever end."""

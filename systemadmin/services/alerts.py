@@ -1,19 +1,22 @@
 """Alerts: raised, acknowledged, silenced, resolved."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import InvalidInput, RuleViolation
 from systemadmin.foundation.parsing import is_whole_number
 from systemadmin.models import Alert, AlertSilence, User
 from systemadmin.services.duties import decides
+from systemadmin.services.second_person import Attempt, needs_second_person
 
 
 class AlertAlreadyResolved(RuleViolation):
@@ -112,8 +115,27 @@ def acknowledge_alert(*, actor: User, alert: Alert, note: str = "") -> Alert:
     return locked
 
 
+def _is_long(attempt: Attempt) -> bool:
+    hours = setting("duties.second_person_silence_hours")
+    return attempt.arguments["until"] >= timezone.now() + timedelta(hours=hours)
+
+
 @decides(
     "systemadmin.silence_alert", permission="systemadmin.change_alert", concerns=_reported_account
+)
+@needs_second_person(
+    "systemadmin.silence_alert",
+    kind="switch_off",
+    title=gettext_lazy("Silence an alert for long"),
+    permission="systemadmin.change_alert",
+    rule=gettext_lazy("from `duties.second_person_silence_hours`"),
+    needs=_is_long,
+    subject=lambda attempt: attempt.arguments["alert"],
+    state=lambda *, alert, **_rest: [alert.rule, alert.key],
+    shown=lambda *, alert, until, **_rest: [
+        (gettext_lazy("alert"), f"{alert.rule} {alert.key}"),
+        (gettext_lazy("until"), until),
+    ],
 )
 @transaction.atomic
 def silence_alert(*, actor: User, alert: Alert, until: datetime, reason: str) -> AlertSilence:

@@ -16,12 +16,18 @@ from django_otp import login as otp_login
 from django_otp.models import Device
 
 from systemadmin import audit
-from systemadmin.errors import InvalidCredentials, OtpInvalid, SignInLocked, SignInSuspended
+from systemadmin.errors import (
+    ColleagueSetsPasswordThemselves,
+    InvalidCredentials,
+    OtpInvalid,
+    SignInLocked,
+    SignInSuspended,
+)
 from systemadmin.events import user_logged_in, user_login_failed
 from systemadmin.foundation.context import current
 from systemadmin.foundation.errors import InvalidInput, NotAllowed
-from systemadmin.models import ApiToken, Demo2FASession, User, UserSession
-from systemadmin.services import sessions, sign_in_lock, two_factor
+from systemadmin.models import AccessLink, ApiToken, Demo2FASession, User, UserSession
+from systemadmin.services import access_links, sessions, sign_in_lock, two_factor
 from systemadmin.services.demo_2fa import is_offered
 from systemadmin.services.duties import concerned_user, decides
 from systemadmin.services.security_notices import tell_owner
@@ -266,13 +272,31 @@ def _renew_session(http: HttpRequest, user: User) -> None:
 @decides("systemadmin.set_password", permission="systemadmin.set_password", concerns=concerned_user)
 @transaction.atomic
 def set_password(*, actor: User, user: User, new_password: str, reason: str = "") -> None:
-    """Give another account a new password; all its sessions and tokens end."""
+    """Give a member a new password; all its sessions and tokens end.
+
+    Staff choose theirs by a one-time link (`access_links.reset_password`). Raises `NotAllowed`,
+    `ColleagueSetsPasswordThemselves` and `InvalidInput`.
+    """
     if not user.is_in_reach_of(actor):
         raise NotAllowed
+    if access_links.is_colleague(user):
+        raise ColleagueSetsPasswordThemselves
     _set_password(user, new_password)
     sessions.end_all(actor=actor, user=user, reason="password set by staff")
     entry = audit.record("systemadmin.password.set", actor=actor, target=user, reason=reason)
     tell_owner(user=user, kind="password_set", entry=entry)
+
+
+@transaction.atomic
+def choose_password(*, link: AccessLink, new_password: str) -> None:
+    """Set one's own password by a one-time link; every session and token ends.
+
+    Raises `LinkNotValid` and `InvalidInput` (a refused password leaves the link usable).
+    """
+    user = access_links.use_up(link)
+    _set_password(user, new_password)
+    sessions.end_all(actor=None, user=user, reason="password chosen by a link")
+    access_links.note_used(user, link.purpose)
 
 
 def _set_password(user: User, new_password: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.db.utils import DatabaseError
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from systemadmin import audit
 from systemadmin.foundation.configuration import (
@@ -19,8 +20,15 @@ from systemadmin.foundation.parsing import Unreadable
 from systemadmin.foundation.plugins import collect
 from systemadmin.foundation.setting_values import read_value
 from systemadmin.models import ConfigurationChange, SystemConfig, User
+from systemadmin.services import single_person
 from systemadmin.services.alerts import raise_alert
 from systemadmin.services.notifications import notify_superusers
+from systemadmin.services.second_person import (
+    SINGLE_PERSON,
+    Attempt,
+    Subject,
+    needs_second_person,
+)
 
 
 def stored_values() -> Mapping[str, Any] | None:
@@ -68,6 +76,57 @@ def revert_change(*, actor: User | None, change: ConfigurationChange) -> None:
     change_settings(actor=actor, values={change.key: change.old}, reason=reason)
 
 
+def _weakened(values: Mapping[str, Any], stored: Mapping[str, Any]) -> list[str]:
+    """Return the keys whose new value protects less than the one in force."""
+    declared = declared_settings()
+    return sorted(
+        key
+        for key in values
+        if declared[key].weakens(stored.get(key, declared[key].default), values[key])
+    )
+
+
+def _in_force(**_rest: Any) -> Mapping[str, Any]:
+    return split_values(stored_values() or {})[0]
+
+
+def _needs(attempt: Attempt) -> bool:
+    values, actor = attempt.arguments["values"], attempt.actor
+    weakened = _weakened(values, attempt.before)
+    if weakened == [SINGLE_PERSON] and set(values) == {SINGLE_PERSON}:
+        return not single_person.may_switch_on_alone(actor)
+    return bool(weakened)
+
+
+def _subject(attempt: Attempt) -> Subject:
+    keys = ", ".join(_weakened(attempt.arguments["values"], attempt.before))
+    return Subject(type="setting", id=keys[:200], name=keys[:200])
+
+
+def _values_now(*, values: Mapping[str, Any], **_rest: Any) -> dict[str, Any]:
+    return {key: _in_force().get(key, declared_settings()[key].default) for key in sorted(values)}
+
+
+def _shown(*, values: Mapping[str, Any], **_rest: Any) -> list[tuple[Any, Any]]:
+    now = _values_now(values=values)
+    return [(key, f"{now[key]} → {values[key]}") for key in sorted(values)]
+
+
+@needs_second_person(
+    "systemadmin.change_settings",
+    kind="settings",
+    title=gettext_lazy("Change settings so that they protect less"),
+    permission="systemadmin.change_systemconfig",
+    rule=gettext_lazy(
+        "when something is kept for a shorter time, a limit of a second person is raised, or the "
+        "place is said to have one person"
+    ),
+    needs=_needs,
+    subject=_subject,
+    before=_in_force,
+    state=_values_now,
+    shown=_shown,
+)
 @transaction.atomic
 def change_settings(*, actor: User | None, values: Mapping[str, Any], reason: str = "") -> None:
     """Store new values, all or none.
@@ -84,6 +143,8 @@ def change_settings(*, actor: User | None, values: Mapping[str, Any], reason: st
         raise InvalidInput(errors)
     _check_permissions(actor, [declared[key] for key in values])
     _check_across(values)
+    if SINGLE_PERSON in values:
+        single_person.check_switch(actor, bool(values[SINGLE_PERSON]), reason)
     for key, value in sorted(values.items()):
         _store(actor, key, value, declared[key].default, reason)
     transaction.on_commit(forget_stored_values)
@@ -137,6 +198,8 @@ def _store(actor: User | None, key: str, value: Any, default: Any, reason: str) 
     )
     if key == "audit.retention_days" and value < old:
         _tell_lower_retention(change, reason)
+    if key == SINGLE_PERSON:
+        single_person.report_switch(change, reason)
 
 
 def _tell_lower_retention(change: ConfigurationChange, reason: str) -> None:

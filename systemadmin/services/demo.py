@@ -9,12 +9,14 @@ from django.contrib.sessions.models import Session
 from django.db import IntegrityError, connection, models, transaction
 from django.db.models import CASCADE, DO_NOTHING, SET_DEFAULT, SET_NULL, Model
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from systemadmin import audit, services
 from systemadmin.errors import DemoPurgeRunning, DemoRowsInUse
 from systemadmin.foundation import plugins
 from systemadmin.foundation.locks import named_lock
 from systemadmin.models import User, UserSession
+from systemadmin.services.second_person import Subject, needs_second_person
 
 # That many name the problem; the rest is only counted.
 _SHOWN_BLOCKERS: Final = 20
@@ -64,6 +66,16 @@ def has_demo_rows() -> bool:
     return User.objects.demo().exists()
 
 
+@needs_second_person(
+    "systemadmin.purge_demo",
+    kind="purge",
+    title=gettext_lazy("Remove the demo data"),
+    permission="systemadmin.purge_demo",
+    rule=gettext_lazy("always, but for a dry run"),
+    needs=lambda attempt: not attempt.arguments.get("dry_run"),
+    subject=lambda _attempt: Subject(type="demo", id="demo", name="demo data"),
+    in_transaction=False,
+)
 def purge_demo(*, actor: User | None, dry_run: bool = False) -> PurgeReport:
     """Remove exactly the demo rows, after a backup; a dry run only counts them.
 

@@ -1,6 +1,6 @@
 """Duties apart: nobody decides what concerns their own account or one confirmed as theirs."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from importlib import import_module
@@ -28,6 +28,7 @@ class Decision:
     permission: str
     function: str
     summary: str
+    concerns: Callable[..., AccountIds] | None = None
 
 
 _decisions: dict[str, Decision] = {}
@@ -61,6 +62,7 @@ def decides(
             permission=permission,
             function=f"{function.__module__}.{function.__qualname__}",
             summary=(function.__doc__ or "").strip().partition("\n")[0],
+            concerns=concerns,
         )
         return decided
 
@@ -70,6 +72,17 @@ def decides(
 def concerned_user(*, user: Any, **_rest: Any) -> list[int]:
     """Return the account that a service takes as `user`."""
     return [user.pk]
+
+
+def concerned_by(act: str, arguments: Mapping[str, Any]) -> list[int | None]:
+    """Return whom an act with these arguments concerns; nobody where it is no decision.
+
+    A decision that finds out itself whom it concerns is about its `user`.
+    """
+    decision = _decisions.get(act)
+    if decision is None:
+        return []
+    return list((decision.concerns or concerned_user)(**arguments))
 
 
 def decisions() -> list[Decision]:

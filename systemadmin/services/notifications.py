@@ -80,7 +80,8 @@ def _is_still_true(notice: Notification) -> bool:
             if words is None:
                 return False
             notice.subject, notice.body = single_line(words[0], 300), words[1]
-            notice.save(update_fields=["subject", "body"])
+            if not kind.is_secret:
+                notice.save(update_fields=["subject", "body"])
     return True
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from systemadmin import audit
 from systemadmin.errors import DemoActsOnReal, NotServicePermission
@@ -20,6 +21,7 @@ from systemadmin.foundation.plugins import service_permissions
 from systemadmin.models import AuditEntry, User
 from systemadmin.services import sessions
 from systemadmin.services.duties import check_no_own_interest, decides
+from systemadmin.services.second_person import Attempt, needs_second_person
 from systemadmin.services.security_notices import tell_owner
 
 FLAGS: Final = ("is_active", "is_staff", "is_superuser")
@@ -59,7 +61,47 @@ def check_reach(actor: User | None, user: User) -> None:
         raise NotAllowed
 
 
+def _gives_rights(attempt: Attempt) -> bool:
+    """Return whether a change gives something; what only takes away is done at once."""
+    entry = attempt.result
+    if entry is None:
+        return False
+    before, after = entry.before, entry.after
+    gained = any(set(after[name]) - set(before[name]) for name in ("roles", "permissions"))
+    raised = [name for name in FLAGS if after[name] and not before[name]]
+    # Members are locked out and let in again by one person.
+    return gained or any(name != "is_active" or after["is_staff"] for name in raised)
+
+
+def _holds_all_rights(person: Any) -> bool:
+    return bool(person.holds_all_rights)
+
+
+def _shown(*, user: User, **wanted: Any) -> list[tuple[Any, Any]]:
+    rows: list[tuple[Any, Any]] = [(_("account"), user.get_username())]
+    rows += [(_("has now"), f"{name}: {value}") for name, value in rights_of(user).items()]
+    rows += [
+        (_("would get"), f"{name}: {value}") for name, value in (wanted["flags"] or {}).items()
+    ]
+    for name in ("roles", "permissions"):
+        if wanted.get(name) is not None:
+            rows.append((_("would have"), ", ".join(str(one) for one in wanted[name])))
+    return rows
+
+
 @decides("systemadmin.set_rights", permission="systemadmin.change_user", concerns=None)
+@needs_second_person(
+    "systemadmin.set_rights",
+    kind="rights",
+    title=_("Give an account rights"),
+    permission="systemadmin.change_user",
+    rule=_("when an account gets a role, a permission or a flag that it lacks"),
+    needs=_gives_rights,
+    subject=lambda attempt: attempt.arguments["user"],
+    state=lambda *, user, **_rest: rights_of(user),
+    shown=_shown,
+    approver=_holds_all_rights,
+)
 @transaction.atomic
 def set_rights(
     *,

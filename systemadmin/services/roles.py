@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 
 from systemadmin import audit
 from systemadmin.errors import RoleInUse, RoleIsShipped
@@ -12,8 +13,43 @@ from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.plugins import role_permissions
 from systemadmin.models import User
 from systemadmin.services import rights
+from systemadmin.services.second_person import Attempt, needs_second_person
 
 
+def _held_by_role(*, role: Group | None = None, **_rest: Any) -> list[str]:
+    return [] if role is None else rights.names_of(role.permissions.all())
+
+
+def _gives_more(attempt: Attempt) -> bool:
+    """Return whether holders of the role get a permission; a new role has no holders."""
+    if attempt.arguments.get("role") is None:
+        return False
+    return not set(rights.names_of(attempt.result.permissions.all())) <= set(attempt.before)
+
+
+def _shown_change(*, role: Group, permissions: Any = None, **_rest: Any) -> list[tuple[Any, Any]]:
+    wanted = sorted(f"{one.content_type.app_label}.{one.codename}" for one in permissions or [])
+    return [
+        (_("role"), role.name),
+        (_("holders"), User.objects.filter(groups=role).count()),
+        (_("gives now"), ", ".join(_held_by_role(role=role))),
+        (_("would give"), ", ".join(wanted)),
+    ]
+
+
+@needs_second_person(
+    "systemadmin.save_role",
+    kind="rights",
+    title=_("Give a role more permissions"),
+    permission="auth.change_group",
+    rule=_("when a role that exists gets a permission"),
+    needs=_gives_more,
+    subject=lambda attempt: attempt.arguments["role"],
+    before=_held_by_role,
+    state=_held_by_role,
+    shown=_shown_change,
+    approver=lambda person: person.holds_all_rights,
+)
 @transaction.atomic
 def save_role(
     *,

@@ -9,10 +9,12 @@ from typing import Final
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 from django_otp.models import Device
 
 from systemadmin import audit
 from systemadmin.errors import (
+    InvalidCredentials,
     OtpInvalid,
     OtpRequired,
     OtpThrottled,
@@ -24,10 +26,18 @@ from systemadmin.events import two_factor_changed
 from systemadmin.foundation.crypto import encrypt_secret, keyed_hash, keyed_hashes
 from systemadmin.foundation.errors import InvalidInput, NotAllowed
 from systemadmin.foundation.readable_text import is_visible
-from systemadmin.models import ApiToken, AuditEntry, EncryptedTotpDevice, RecoveryCode, User
+from systemadmin.models import (
+    AccessLink,
+    ApiToken,
+    AuditEntry,
+    EncryptedTotpDevice,
+    RecoveryCode,
+    User,
+)
 from systemadmin.models.identity import TOTP_PURPOSE
-from systemadmin.services import demo_2fa
+from systemadmin.services import access_links, demo_2fa
 from systemadmin.services.duties import concerned_user, decides
+from systemadmin.services.second_person import needs_second_person
 from systemadmin.services.security_notices import tell_owner
 
 RECOVERY_CODE_COUNT: Final = 10
@@ -163,20 +173,52 @@ def disable(*, user: User, code: str) -> None:
     permission="systemadmin.reset_two_factor",
     concerns=concerned_user,
 )
+@needs_second_person(
+    "systemadmin.reset_two_factor",
+    kind="staff_reset",
+    title=gettext_lazy("Reset a colleague's second factor"),
+    permission="systemadmin.reset_two_factor",
+    rule=gettext_lazy("when the account is one of staff"),
+    needs=lambda attempt: access_links.is_colleague(attempt.arguments["user"]),
+    subject=lambda attempt: attempt.arguments["user"],
+    state=access_links.state,
+    shown=access_links.shown,
+)
 @transaction.atomic
 def reset(*, actor: User | None, user: User, reason: str) -> None:
-    """Take the second factor off another account, for the day phone and codes are lost."""
+    """Take the second factor off another account, for the day phone and codes are lost.
+
+    Staff do it themselves, by a one-time link that goes to their address. Raises `NotAllowed`,
+    `TwoFactorNotEnabled`, `NoAddressOnFile` and `InvalidInput` (no reason).
+    """
     if not user.is_in_reach_of(actor):
         raise NotAllowed
     if confirmed_device(user) is None:
         raise TwoFactorNotEnabled
     if not is_visible(reason):
         raise InvalidInput("reason", code="required")
+    if access_links.is_colleague(user):
+        purpose = AccessLink.Purpose.TWO_FACTOR
+        access_links.send_link(actor=actor, user=user, purpose=purpose, reason=reason)
+        return
     _remove(user)
     entry = audit.record(
         "systemadmin.two_factor.reset", actor=actor, target=user, reason=reason.strip()
     )
     _announce(user, "reset", entry)
+
+
+@transaction.atomic
+def give_up_by_link(*, link: AccessLink, password: str) -> None:
+    """Take one's own second factor off by a one-time link and one's password.
+
+    Raises `LinkNotValid` and `InvalidInput` (wrong password).
+    """
+    user = access_links.use_up(link)
+    if not user.check_password(password):
+        raise InvalidInput("password", InvalidCredentials.default_detail, code="wrong")
+    _remove(user)
+    access_links.note_used(user, link.purpose)
 
 
 def remove_all(user: User) -> None:

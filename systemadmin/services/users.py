@@ -24,6 +24,7 @@ from systemadmin.foundation.readable_text import visible_text
 from systemadmin.models import User
 from systemadmin.services import rights, sessions
 from systemadmin.services.duties import concerned_user, decides
+from systemadmin.services.second_person import SecondPersonNeeded
 from systemadmin.services.security_notices import tell_addresses
 
 
@@ -148,7 +149,8 @@ def save_account(
 ) -> User:
     """Store a new or edited account with what changed; rights are a superuser's to give.
 
-    Raises `NotAllowed`, `DemoActsOnReal` and Django's `ValidationError`.
+    Rights that need a second person are not given: `rights_wait` of the account is then the
+    `SecondPersonNeeded`. Raises `NotAllowed`, `DemoActsOnReal` and Django's `ValidationError`.
     """
     is_new = user.pk is None
     stored = User() if is_new else lock_row(User.objects.all(), pk=user.pk)
@@ -166,7 +168,16 @@ def save_account(
         rights.check_hands_out_rights(actor)
     _store(user, stored, is_new, [name for name in changed if name not in flags])
     _audit_account(actor, user, stored, changed if is_new else set(changed) - set(flags), wanted)
-    rights.set_rights(actor=actor, user=user, flags=flags, roles=roles, permissions=permissions)
+    try:
+        with transaction.atomic():
+            rights.set_rights(
+                actor=actor, user=user, flags=flags, roles=roles, permissions=permissions
+            )
+    except SecondPersonNeeded as waiting:
+        # The rest of the account is saved; whoever called keeps a request for the rights.
+        for name in rights.FLAGS:
+            setattr(user, name, getattr(stored, name))
+        user.rights_wait = waiting
     return user
 
 

@@ -1,6 +1,7 @@
 """Accounts for tests."""
 
 import time
+from datetime import timedelta
 
 import factory
 from django.contrib.auth.models import Group
@@ -8,7 +9,7 @@ from django.utils import timezone
 from django_otp.oath import TOTP
 
 from systemadmin.foundation.crypto import encrypt_secret
-from systemadmin.models import EncryptedTotpDevice, User
+from systemadmin.models import ApprovalRequest, EncryptedTotpDevice, User
 from systemadmin.models.identity import TOTP_PURPOSE
 
 PASSWORD = "Correct-horse-7-battery"
@@ -40,6 +41,23 @@ class StaffFactory(UserFactory):
         if extracted:
             group, _ = Group.objects.get_or_create(name=extracted)
             self.groups.add(group)
+
+
+def request_for_second_person(**values):
+    """A request that waits for a second person, to remove the demo data."""
+    return ApprovalRequest.objects.create(
+        **{
+            "kind": "purge",
+            "act": "systemadmin.purge_demo",
+            "subject_type": "demo",
+            "subject_id": "demo",
+            "subject_name": "demo data",
+            "asked_by_name": "somebody",
+            "reason": "Test",
+            "expires_at": timezone.now() + timedelta(days=1),
+            **values,
+        }
+    )
 
 
 def totp_device_for(user):

@@ -5,7 +5,7 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 
 from systemadmin.foundation.testing import assert_constant_queries
-from systemadmin.models import ApiToken, AuditEntry, User
+from systemadmin.models import AccessLink, ApiToken, AuditEntry, User
 from systemadmin.tests.factories import PASSWORD, StaffFactory, UserFactory, totp_device_for
 
 pytestmark = pytest.mark.django_db
@@ -200,9 +200,21 @@ class TestAccessPage:
         other = staff("support_agent")
         totp_device_for(other)
         operator.post(access_of(other), {"act": "reset", "reason": ""})
-        assert other.encryptedtotpdevice_set.exists()
+        assert not AccessLink.objects.exists()
         operator.post(access_of(other), {"act": "reset", "reason": "lost the phone"})
-        assert not other.encryptedtotpdevice_set.exists()
+        # Only the owner takes it off, by the link.
+        assert other.encryptedtotpdevice_set.exists()
+        assert AccessLink.objects.get().purpose == "two_factor"
+
+    def test_resetting_the_second_factor_of_a_member(self, operator, member):
+        totp_device_for(member)
+        operator.post(access_of(member), {"act": "reset", "reason": "lost the phone"})
+        assert not member.encryptedtotpdevice_set.exists()
+
+    def test_sending_a_link_for_a_new_password(self, operator, staff):
+        other = staff("support_agent")
+        operator.post(access_of(other), {"act": "link", "reason": "forgot it"})
+        assert AccessLink.objects.get().purpose == "password"
 
     def test_a_refusal_is_told(self, operator, superuser, as_user):
         as_user(superuser)

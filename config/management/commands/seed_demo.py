@@ -16,6 +16,7 @@ from systemadmin.foundation.context import context
 from systemadmin.services.demo import has_demo_rows
 from systemadmin.services.demo_2fa import demo_code
 from systemadmin.services.notifications import hold_back_demo_notices
+from systemadmin.services.second_person import without_second_person
 
 
 class Command(BaseCommand):
@@ -37,7 +38,7 @@ class Command(BaseCommand):
         now = timezone.now().replace(minute=0, second=0, microsecond=0)
         # Not a secret: the same seed must give the same town.
         world = plugins.DemoWorld(rng=random.Random(seed), now=now)  # noqa: S311
-        with context(source="command"), transaction.atomic():
+        with context(source="command"), without_second_person(), transaction.atomic():
             for desk in plugins.modules("demo"):
                 began = time.perf_counter()
                 desk.seed(world)

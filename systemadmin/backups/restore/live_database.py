@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from systemadmin import audit
 from systemadmin.backups.create import make_safety_backup
@@ -54,6 +55,7 @@ from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
 from systemadmin.models import Backup, Restore, User
 from systemadmin.services.audit_runs import note_restored_trail
 from systemadmin.services.installation import current_installation
+from systemadmin.services.second_person import needs_second_person
 
 logger = logging.getLogger("atalaya.backups")
 
@@ -63,6 +65,21 @@ HARD_SECONDS = 120
 HEARTBEAT_SECONDS = 20
 
 
+@needs_second_person(
+    "systemadmin.request_restore",
+    kind="restore",
+    title=gettext_lazy("Restore the database from a backup"),
+    permission="systemadmin.restore_backup",
+    rule=gettext_lazy("always"),
+    needs=lambda _attempt: True,
+    subject=lambda attempt: attempt.arguments["backup"],
+    state=lambda *, backup, **_rest: [backup.name, backup.status],
+    shown=lambda *, backup, confirm, **_rest: [
+        (gettext_lazy("backup"), backup.name),
+        (gettext_lazy("taken at"), backup.taken_at),
+        (gettext_lazy("database that is replaced"), confirm),
+    ],
+)
 def request_restore(
     *,
     actor: User | None,

@@ -4,6 +4,8 @@ from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import F
+from django.utils import timezone
 
 from systemadmin.backups.errors import IncompatibleBackup
 from systemadmin.backups.restore.steps import Findings
@@ -12,7 +14,9 @@ from systemadmin.foundation.integrity import find_problems
 from systemadmin.foundation.outbox import skip_pending
 from systemadmin.foundation.queue import forget_all
 from systemadmin.models import (
+    AccessLink,
     ApiToken,
+    ApprovalRequest,
     Demo2FASession,
     IdempotencyKey,
     UserSession,
@@ -53,6 +57,13 @@ def forget_unfinished_business() -> list[str]:
         sessions._default_manager.all().delete()
     IdempotencyKey.objects.all().delete()
     notices = skip_pending("restored from a backup")
+    # Decided since, perhaps refused: what should still be done is asked for again.
+    ApprovalRequest.objects.waiting().update(
+        state=ApprovalRequest.State.EXPIRED,
+        decided_at=timezone.now(),
+        version=F("version") + 1,
+    )
+    AccessLink.objects.usable().update(expires_at=timezone.now())
     database_restored.send(sender=None)
     said = []
     if tasks:

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from systemadmin.foundation.admin.refusals import REFUSALS, refusal_text
+from systemadmin.foundation.errors import Deferred, DeferredTogether
 
 MAX_ROWS = 1000
 
@@ -31,12 +32,18 @@ def run_per_row(
     queryset: QuerySet,
     call: Callable[[Any], Any],
 ) -> None:
-    """Call the service for each row; report how many were done and why the rest were not."""
+    """Call the service for each row; report how many were done and why the rest were not.
+
+    Raises `DeferredTogether` in the end for rows whose act waits for a second person.
+    """
     done = 0
+    waiting: list[Deferred] = []
     rows = list(queryset[: MAX_ROWS + 1])
     for obj in rows[:MAX_ROWS]:
         try:
             call(obj)
+        except Deferred as deferred:
+            waiting += deferred.each()
         except REFUSALS as refusal:
             modeladmin.message_user(request, f"{obj}: {refusal_text(refusal)}", messages.ERROR)
         else:
@@ -47,6 +54,8 @@ def run_per_row(
     if len(rows) > MAX_ROWS:
         text = _("Only the first %(count)d were looked at. Choose the rest and repeat.")
         modeladmin.message_user(request, text % {"count": MAX_ROWS}, messages.WARNING)
+    if waiting:
+        raise DeferredTogether(waiting)
 
 
 def _declare(

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
@@ -23,6 +24,7 @@ from rest_framework.views import set_rollback
 
 from systemadmin.foundation.context import current
 from systemadmin.foundation.errors import (
+    Deferred,
     DomainError,
     InvalidInput,
     NotAllowed,
@@ -73,6 +75,8 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
     """Turn any exception of a view into a problem; nothing escapes as HTML or plain text."""
     set_rollback()
     request = context.get("request")
+    if isinstance(exc, Deferred):
+        return _deferred(exc, request)
     if isinstance(exc, DomainError):
         return problem_response(exc)
     if isinstance(exc, exceptions.APIException):
@@ -81,6 +85,15 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response:
     if translated is not None:
         return problem_response(translated)
     return _unexpected(exc, getattr(request, "_request", request))
+
+
+def _deferred(exc: Deferred, request: Any) -> Response:
+    """Keep a request for an act that waits for somebody else, and answer 202 with it."""
+    try:
+        response: Response = import_module(settings.DEFERRED_ACTS).keep_and_answer(exc, request)
+    except DomainError as refusal:
+        return problem_response(refusal)
+    return response
 
 
 def _translate(exc: Exception) -> DomainError | None:

@@ -1,7 +1,9 @@
 """OpenAPI: every operation shows its problems, its key and its version header."""
 
+from importlib import import_module
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
@@ -98,6 +100,27 @@ class ProblemAutoSchema(AutoSchema):
             columns = set(schema.get("properties", {})) - set(serializer._declared_fields)
             schema["required"] = sorted({*schema.get("required", []), *columns})
         return schema
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        """Add the answer 202 to acts that may wait for a second person."""
+        operation = super().get_operation(*args, **kwargs)
+        action = getattr(self.view, "action", None)
+        if operation is None or action not in getattr(self.view, "needs_second_person", set()):
+            return operation
+        serializer = import_module(settings.DEFERRED_ACTS).DeferredAnswer
+        waiting = self.resolve_serializer(serializer, "response").ref
+        usual = operation["responses"].pop("202", None)
+        text = "It waits for a second person; nothing was done yet."
+        schema = waiting
+        if usual is not None:
+            done = usual["content"]["application/json"]["schema"]
+            text = f"{usual['description']} Or: {text}"
+            schema = {"oneOf": [done, waiting]}
+        operation["responses"]["202"] = {
+            "description": text.strip(),
+            "content": {"application/json": {"schema": schema}},
+        }
+        return operation
 
     def get_auth(self) -> list[Any]:
         access = getattr(self.view, "access", {})

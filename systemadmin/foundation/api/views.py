@@ -70,6 +70,8 @@ class BaseViewSet(GenericViewSet):
     checks_version: ClassVar[set[str]] = set()
     # Actions that answer one object though they are called `list` (for the schema).
     singular: ClassVar[set[str]] = set()
+    # Actions whose service may wait for a second person: they answer 202 then (for the schema).
+    needs_second_person: ClassVar[set[str]] = set()
     # Refuse unknown query parameters on actions other than `list` too, and name the
     # parameters that an action reads by itself.
     strict_parameters: bool = False
@@ -187,7 +189,8 @@ class BaseViewSet(GenericViewSet):
             vars(exc)["auth_header"] = self.get_authenticate_header(self.request)
         handler = self.get_exception_handler()
         response = handler(exc, self.get_exception_handler_context())
-        response.exception = True
+        # An act that waits for a second person is answered, not refused.
+        response.exception = response.status_code >= 400
         return response
 
     def finalize_response(

@@ -11,8 +11,10 @@ from systemadmin.backups.restore.without_database import restore_without_databas
 from systemadmin.backups.vault import open_vault
 from systemadmin.foundation.errors import DomainError, InvalidInput
 from systemadmin.foundation.parsing import is_whole_number
-from systemadmin.models import Backup
+from systemadmin.models import ApprovalRequest, Backup
+from systemadmin.services.approvals import waiting_text
 from systemadmin.services.backups import import_backups, restore_backup
+from systemadmin.services.emergencies import report_emergency, run_or_ask
 from systemadmin.services.installation import current_installation
 
 
@@ -40,6 +42,14 @@ class Command(BaseCommand):
             action="store_true",
             help="The database is gone or unreadable: no safety backup, no records kept.",
         )
+        parser.add_argument(
+            "--emergency",
+            action="store_true",
+            help="Restore now, without a second person: this is audited and alerted.",
+        )
+        parser.add_argument(
+            "--reason", default="", help="Why; who approves reads it, and it is audited."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Restore, and say how it went."""
@@ -47,25 +57,38 @@ class Command(BaseCommand):
         confirm = options["confirm"] or input(f"Type {database} to replace that database: ")
         try:
             if options["rescue"]:
-                self.rescue(options["backup"], confirm, options["confirm_installation"])
+                installation, reason = options["confirm_installation"], options["reason"]
+                self.rescue(options["backup"], confirm, installation, reason)
             else:
-                self.restore(options["backup"], confirm, options["confirm_installation"])
+                self.restore(options["backup"], confirm, options)
         except InvalidInput as error:
             raise CommandError("; ".join(str(one["detail"]) for one in error.errors)) from error
         except (BackupError, DomainError) as error:
             raise CommandError(str(error)) from error
 
-    def restore(self, wanted: str | None, confirm: str, confirm_installation: str) -> None:
-        """The usual way."""
+    def restore(self, wanted: str | None, confirm: str, options: dict[str, Any]) -> None:
+        """The usual way: a second person approves it, or it is an emergency."""
         try:
             backup = find(wanted)
         except DatabaseError as error:
             raise CommandError(
                 "The database cannot be read. If it is gone, run this with --rescue."
             ) from error
-        done = restore_backup(
-            backup=backup, confirm=confirm, confirm_installation=confirm_installation
+        wish = {
+            "backup": backup,
+            "confirm": confirm,
+            "confirm_installation": options["confirm_installation"],
+        }
+        done = run_or_ask(
+            act="systemadmin.request_restore",
+            arguments={**wish, "passed_second_factor": True},
+            run=lambda: restore_backup(**wish),
+            is_emergency=options["emergency"],
+            reason=options["reason"],
         )
+        if isinstance(done, ApprovalRequest):
+            self.stdout.write(waiting_text(done))
+            return
         self.stdout.write(
             f"Restored {backup.name} ({done.method}); closed for {done.closed_seconds:.1f} s; "
             f"safety backup {done.safety_backup}."
@@ -73,9 +96,12 @@ class Command(BaseCommand):
         for warning in done.warnings:
             self.stdout.write(f"Warning: {warning}")
 
-    def rescue(self, wanted: str | None, confirm: str, confirm_installation: str) -> None:
+    def rescue(
+        self, wanted: str | None, confirm: str, confirm_installation: str, reason: str
+    ) -> None:
         """Without a database to ask, the storage itself is the list."""
         name, warnings = restore_without_database(wanted, confirm, confirm_installation)
+        report_emergency(act="systemadmin.request_restore", reason=reason or "--rescue")
         self.stdout.write(f"Restored {name}.")
         for warning in warnings:
             self.stdout.write(f"Warning: {warning}")

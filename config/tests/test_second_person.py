@@ -1,0 +1,400 @@
+"""Acts of every desk that need a second person: asked for, approved, refused, and by whom."""
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.core.management import call_command
+from django.utils import timezone
+
+from marketplace import services as market
+from marketplace.models import LedgerAccount, Payout
+from marketplace.tests import factories as shop
+from riskops.anomalies.handling import change_rule, create_rule, delete_rule
+from riskops.models import AnomalyRule, RelatedAccount
+from riskops.scores.rulesets import current_ruleset, draft_ruleset, publish_ruleset
+from systemadmin.backups.restore import live_database
+from systemadmin.errors import CannotDecideRequest, OwnInterest
+from systemadmin.models import AccessLink, AlertRule, ApprovalRequest, Restore, SystemConfig, User
+from systemadmin.services import access_links, approvals, demo, rights, roles, two_factor
+from systemadmin.services.alert_rules import delete_alert_rule, save_alert_rule, ship_default_rules
+from systemadmin.services.alerts import raise_alert, silence_alert
+from systemadmin.services.configuration import change_settings
+from systemadmin.services.second_person import SecondPersonNeeded, acts
+from systemadmin.tests.backups.factories import BackupFactory
+from systemadmin.tests.factories import StaffFactory, UserFactory, totp_device_for
+
+pytestmark = [pytest.mark.django_db, pytest.mark.two_people]
+
+
+@pytest.fixture(autouse=True)
+def shipped(db):
+    call_command("setup", verbosity=0)
+    ship_default_rules()
+
+
+def sold(price=2_000_00):
+    """A seller who is owed that much."""
+    seller = UserFactory()
+    product = shop.approved(seller, price=price)
+    order = market.pay_order(actor=None, order=shop.order(product))
+    market.complete_order(actor=None, order=order)
+    return seller
+
+
+def create_payout(actor):
+    seller = sold()
+    return (
+        lambda: market.create_payout(actor=actor, seller=seller, currency="EUR"),
+        lambda: Payout.objects.filter(seller=seller).exists(),
+    )
+
+
+def pending_payout():
+    return market.create_payout(actor=None, seller=sold(), currency="EUR")
+
+
+def pay_payout(actor):
+    payout = pending_payout()
+    return (
+        lambda: market.pay_payout(actor=actor, payout=payout, reference="r"),
+        lambda: Payout.objects.get(pk=payout.pk).status == "paid",
+    )
+
+
+def return_payout(actor):
+    payout = market.pay_payout(actor=None, payout=pending_payout())
+    return (
+        lambda: market.fail_payout(actor=actor, payout=payout, reason="bank says so"),
+        lambda: Payout.objects.get(pk=payout.pk).status == "returned",
+    )
+
+
+def pay_order(actor):
+    order = shop.order(shop.approved(price=2_000_00))
+    return (
+        lambda: market.pay_order(actor=actor, order=order, reference="invented"),
+        lambda: type(order).objects.get(pk=order.pk).status == "paid",
+    )
+
+
+def switch_off_anomaly_rule(actor):
+    rule = AnomalyRule.objects.filter(is_enabled=True).first()
+    return (
+        lambda: change_rule(actor=actor, rule=rule, values={"is_enabled": False}),
+        lambda: not AnomalyRule.objects.get(pk=rule.pk).is_enabled,
+    )
+
+
+def delete_anomaly_rule(actor):
+    shipped = AnomalyRule.objects.first()
+    rule = create_rule(actor=actor, values={"code": "own", "detector": shipped.detector})
+    return (
+        lambda: delete_rule(actor=actor, rule=rule),
+        lambda: not AnomalyRule.objects.filter(pk=rule.pk).exists(),
+    )
+
+
+def publish_without_a_factor(actor):
+    definition = current_ruleset().definition
+    factors = {"many_ips": {"enabled": False}}
+    if isinstance(definition["factors"], list):
+        factors = [
+            {**one, "enabled": one["enabled"] and one["code"] != "many_ips"}
+            for one in definition["factors"]
+        ]
+    draft = draft_ruleset(actor=actor, definition={**definition, "factors": factors})
+    return (
+        lambda: publish_ruleset(actor=actor, ruleset=draft, note="less noise"),
+        lambda: current_ruleset().pk == draft.pk,
+    )
+
+
+def shorten(actor):
+    return (
+        lambda: change_settings(actor=actor, values={"audit.retention_days": 400}),
+        lambda: SystemConfig.objects.filter(key="audit.retention_days").exists(),
+    )
+
+
+def alert_rule():
+    return AlertRule.objects.get(code="disk_free")
+
+
+def delete_rule_of_alerts(actor):
+    rule = alert_rule()
+    return (
+        lambda: delete_alert_rule(actor=actor, rule=rule),
+        lambda: not AlertRule.objects.filter(pk=rule.pk).exists(),
+    )
+
+
+def switch_off_alert_rule(actor):
+    rule = alert_rule()
+    return (
+        lambda: save_alert_rule(actor=actor, rule=rule, values={"is_enabled": False}),
+        lambda: not alert_rule().is_enabled,
+    )
+
+
+def silence(actor):
+    alert = raise_alert(rule="test", severity="critical", summary="x")
+    until = timezone.now() + timezone.timedelta(days=30)
+    return (
+        lambda: silence_alert(actor=actor, alert=alert, until=until, reason="noise"),
+        lambda: alert.rule in silenced(),
+    )
+
+
+def silenced():
+    from systemadmin.models import AlertSilence
+
+    return set(AlertSilence.objects.values_list("rule", flat=True))
+
+
+def purge(actor):
+    UserFactory(is_demo=True)
+    return (
+        lambda: demo.purge_demo(actor=actor),
+        lambda: run_queued() and not User.objects.demo().exists(),
+    )
+
+
+def run_queued():
+    """What the queue would do with an approved act."""
+    for row in ApprovalRequest.objects.filter(state="approved"):
+        approvals.run_approved(row.pk)
+    return True
+
+
+def restore(actor):
+    backup = BackupFactory()
+    return (
+        lambda: live_database.request_restore(
+            actor=actor, backup=backup, confirm="x", passed_second_factor=True
+        ),
+        lambda: Restore.objects.filter(backup=backup, status="queued").exists(),
+    )
+
+
+def reset_password(actor):
+    agent = StaffFactory(role="support_agent")
+    return (
+        lambda: access_links.reset_password(actor=actor, user=agent, reason="lost"),
+        lambda: AccessLink.objects.filter(user=agent, purpose="password").exists(),
+    )
+
+
+def reset_two_factor(actor):
+    agent = StaffFactory(role="support_agent")
+    totp_device_for(agent)
+    return (
+        lambda: two_factor.reset(actor=actor, user=agent, reason="lost"),
+        lambda: AccessLink.objects.filter(user=agent, purpose="two_factor").exists(),
+    )
+
+
+def give_role(actor):
+    member, role = UserFactory(), Group.objects.get(name="operator")
+    return (
+        lambda: rights.set_rights(actor=actor, user=member, flags={"is_staff": True}, roles=[role]),
+        lambda: User.objects.filter(pk=member.pk, is_staff=True, groups=role).exists(),
+    )
+
+
+def widen_role(actor):
+    role = roles.save_role(actor=actor, name="night shift", permissions=[])
+    wanted = Permission.objects.filter(codename="set_password")
+    return (
+        lambda: roles.save_role(actor=actor, role=role, permissions=wanted),
+        lambda: role.permissions.exists(),
+    )
+
+
+# Every act: who asks and who else approves (a role; None for superusers), and the act.
+ACTS = {
+    "marketplace.create_payout": ("operator", create_payout),
+    "marketplace.fail_payout": ("operator", return_payout),
+    "marketplace.pay_order": ("operator", pay_order),
+    "marketplace.pay_payout": ("operator", pay_payout),
+    "riskops.delete_anomaly_rule": ("risk_analyst", delete_anomaly_rule),
+    "riskops.publish_ruleset": ("risk_analyst", publish_without_a_factor),
+    "riskops.switch_off_anomaly_rule": ("risk_analyst", switch_off_anomaly_rule),
+    "systemadmin.change_settings": ("operator", shorten),
+    "systemadmin.delete_alert_rule": (None, delete_rule_of_alerts),
+    "systemadmin.purge_demo": ("operator", purge),
+    "systemadmin.request_restore": ("operator", restore),
+    "systemadmin.reset_password": ("operator", reset_password),
+    "systemadmin.reset_two_factor": ("operator", reset_two_factor),
+    "systemadmin.save_role": (None, widen_role),
+    "systemadmin.set_rights": (None, give_role),
+    "systemadmin.silence_alert": ("operator", silence),
+    "systemadmin.switch_off_alert_rule": ("operator", switch_off_alert_rule),
+}
+# What has to need two people, by kind.
+KINDS = {
+    "payout": {"create_payout", "pay_payout", "fail_payout"},
+    "money": {"pay_order"},
+    "staff_reset": {"reset_password", "reset_two_factor"},
+    "rights": {"set_rights", "save_role"},
+    "settings": {"change_settings"},
+    "restore": {"request_restore"},
+    "purge": {"purge_demo"},
+    "switch_off": {
+        "delete_anomaly_rule",
+        "publish_ruleset",
+        "switch_off_anomaly_rule",
+        "delete_alert_rule",
+        "silence_alert",
+        "switch_off_alert_rule",
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def backups_are_restorable(monkeypatch):
+    monkeypatch.setattr(live_database, "open_vault", lambda: None)
+    monkeypatch.setattr(live_database, "_check_wish", lambda *args: None)
+
+
+def colleague(role):
+    return StaffFactory(role=role) if role else StaffFactory(is_superuser=True)
+
+
+def ask(call, reason="because"):
+    with pytest.raises(SecondPersonNeeded) as found:
+        call()
+    (row,) = approvals.keep(found.value, reason)
+    return row
+
+
+def test_every_stated_kind_of_act_needs_a_second_person():
+    found = {kind: set() for kind in KINDS}
+    for name, act in acts().items():
+        found[act.kind].add(name.partition(".")[2])
+    assert found == KINDS
+    assert set(ACTS) == set(acts())
+
+
+@pytest.mark.parametrize("name", sorted(ACTS))
+def test_an_act_waits_and_another_person_lets_it_happen(name):
+    role, make = ACTS[name]
+    asker, second = colleague(role), colleague(role)
+    call, is_done = make(asker)
+    row = ask(call)
+    assert row.act == name
+    assert not is_done()
+    with pytest.raises(CannotDecideRequest):
+        approvals.approve(actor=asker, request=row)
+    with pytest.raises(CannotDecideRequest):
+        approvals.approve(actor=StaffFactory(role="support_agent"), request=row)
+    assert all(len(fact) == 2 for fact in approvals.facts(row))
+    row = approvals.approve(actor=second, request=row)
+    assert (row.state, row.result.get("error")) == ("approved", None)
+    assert is_done()
+
+
+@pytest.mark.parametrize("name", sorted(ACTS))
+def test_a_refused_act_never_happens(name):
+    role, make = ACTS[name]
+    call, is_done = make(colleague(role))
+    row = approvals.refuse(actor=colleague(role), request=ask(call), reason="no")
+    assert row.state == "refused"
+    assert not is_done()
+
+
+def test_small_amounts_go_without():
+    operator = StaffFactory(role="operator")
+    seller = sold(price=500_00)
+    payout = market.create_payout(actor=operator, seller=seller, currency="EUR")
+    assert market.pay_payout(actor=operator, payout=payout).status == "paid"
+    assert market.pay_order(actor=operator, order=shop.order()).status == "paid"
+    change_settings(actor=None, values={"duties.second_person_payment_limit": 0})
+    with pytest.raises(SecondPersonNeeded):
+        market.pay_order(actor=operator, order=shop.order())
+
+
+def test_the_payment_service_is_not_asked():
+    service = UserFactory()
+    service.user_permissions.add(Permission.objects.get(codename="pay_order"))
+    order = shop.order(shop.approved(price=2_000_00))
+    assert market.pay_order(actor=service, order=order, reference="pay-1").status == "paid"
+
+
+def test_a_sum_that_grew_meanwhile_is_not_paid():
+    asker, second = colleague("operator"), colleague("operator")
+    seller = sold()
+    row = ask(lambda: market.create_payout(actor=asker, seller=seller, currency="EUR"))
+    product = shop.approved(seller, price=50_00)
+    order = market.pay_order(actor=None, order=shop.order(product))
+    market.complete_order(actor=None, order=order)
+    row = approvals.approve(actor=second, request=row)
+    assert (row.state, "amount" in row.result["error"]) == ("failed", True)
+    assert not Payout.objects.exists()
+    account = LedgerAccount.objects.get(code="seller_payable", seller=seller)
+    assert account.balance < 0
+
+
+def test_whom_a_payout_concerns_does_not_approve_it():
+    asker, second = colleague("operator"), colleague("operator")
+    payout = pending_payout()
+    row = ask(lambda: market.pay_payout(actor=asker, payout=payout))
+    low, high = sorted((payout.seller_id, second.pk))
+    RelatedAccount.objects.create(
+        low_id=low, high_id=high, status="confirmed", decided_at=timezone.now()
+    )
+    with pytest.raises(OwnInterest):
+        approvals.approve(actor=second, request=row)
+
+
+def test_an_account_related_to_who_asked_does_not_approve():
+    asker, second = colleague("operator"), colleague("operator")
+    row = ask(pay_payout(asker)[0])
+    low, high = sorted((asker.pk, second.pk))
+    RelatedAccount.objects.create(
+        low_id=low, high_id=high, status="confirmed", decided_at=timezone.now()
+    )
+    with pytest.raises(CannotDecideRequest, match="related"):
+        approvals.approve(actor=second, request=row)
+
+
+def test_taking_rights_away_needs_one_person():
+    root, agent = StaffFactory(is_superuser=True), StaffFactory(role="support_agent")
+    rights.set_rights(actor=root, user=agent, flags={"is_staff": False}, roles=[])
+    assert not User.objects.get(pk=agent.pk).is_staff
+
+
+@pytest.mark.parametrize(
+    ("role", "path", "body", "make"),
+    [
+        (
+            "operator",
+            "/api/admin/payouts",
+            lambda made: {"seller": made.pk, "currency": "EUR"},
+            sold,
+        ),
+        ("operator", "/api/admin/payouts/{}/mark-paid", lambda made: {}, pending_payout),
+        (
+            "operator",
+            "/api/admin/orders/{}/pay",
+            lambda made: {"reference": "x"},
+            lambda: shop.order(shop.approved(price=2_000_00)),
+        ),
+        (
+            "operator",
+            "/api/admin/restore/{}",
+            lambda made: {"confirm": "x"},
+            lambda: BackupFactory(),
+        ),
+        ("operator", "/api/admin/demo/purge", lambda made: {}, lambda: UserFactory(is_demo=True)),
+    ],
+)
+def test_the_api_answers_202_and_nothing_is_done(role, path, body, make, as_user):
+    made = make()
+    headers = {"Approval-Reason": "month%27s%20end", "Idempotency-Key": "k1"}
+    client = as_user(StaffFactory(role=role))
+    for _twice in range(2):
+        answer = client.post(path.format(made.pk), body(made), format="json", headers=headers)
+        assert answer.status_code == 202, answer.json()
+        row = ApprovalRequest.objects.get()
+        assert answer.json()["approval_request"] == row.pk
+        assert row.reason == "month's end"
+    assert not Payout.objects.exclude(status="pending").exists()

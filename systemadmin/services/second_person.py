@@ -1,0 +1,279 @@
+"""Acts that need a second person: their registry, and the check around each of their services.
+
+A service declares with `@needs_second_person` when one person alone is not enough. It runs in a
+transaction first, so that everything it validates is validated; then that is rolled back and
+`SecondPersonNeeded` is raised. `approvals` keeps a request for it and, when somebody else
+approves, calls the same service again.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import wraps
+from importlib import import_module
+from pkgutil import walk_packages
+from typing import Any, ParamSpec, TypeVar
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Model
+
+from systemadmin import audit
+from systemadmin.events import acted_alone
+from systemadmin.foundation.configuration import forget_stored_values, setting
+from systemadmin.foundation.errors import Deferred
+from systemadmin.services.approval_arguments import encode_all
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+SINGLE_PERSON = "duties.single_person"
+ACTED_ALONE = "systemadmin.duties.acted_alone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One call of an act: `before` is what the act's own `before` returned."""
+
+    actor: Any
+    arguments: Mapping[str, Any]
+    before: Any
+    result: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a request is about where it is no row of a table."""
+
+    type: str
+    id: str
+    name: str
+
+    @classmethod
+    def of(cls, found: "Model | Subject") -> "Subject":
+        """Return the subject that a row is."""
+        if isinstance(found, Subject):
+            return found
+        return cls(type=found._meta.label_lower, id=str(found.pk), name=str(found)[:200])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardedAct:
+    """A service that one person alone does not do to the end.
+
+    `needs` says of a call whether it needs a second person; `subject` what it concerns; `amount`
+    its sum in minor units with the currency. `state` takes the arguments and returns, as JSON
+    holds it, what the decision is about, where the object has no version. `shown` takes the
+    arguments and returns pairs of label and value for whoever decides. `approver` is asked of a
+    person beyond the permission. An act that must not run inside a transaction has
+    `in_transaction=False`: it is not tried first, and runs in the queue once approved.
+    """
+
+    name: str
+    kind: str
+    title: Any
+    permission: str
+    rule: Any
+    function: str
+    needs: Callable[[Attempt], bool]
+    subject: Callable[[Attempt], Model | Subject]
+    amount: Callable[[Attempt], tuple[int, str] | None] | None
+    before: Callable[..., Any] | None
+    state: Callable[..., Any] | None
+    shown: Callable[..., list[tuple[Any, Any]]] | None
+    approver: Callable[[Any], bool] | None
+    in_transaction: bool
+
+    def amount_of(
+        self, actor: Any, arguments: Mapping[str, Any], result: Any
+    ) -> tuple[int, str] | None:
+        """Return the sum of a call that ran."""
+        if self.amount is None:
+            return None
+        attempt = Attempt(actor=actor, arguments=arguments, before=None, result=result)
+        return self.amount(attempt)
+
+    def run(self, *, actor: Any, arguments: Mapping[str, Any]) -> Any:
+        """Call the service."""
+        module, _dot, name = self.function.rpartition(".")
+        return getattr(import_module(module), name)(actor=actor, **arguments)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is asked for: everything of a request but who asks; `arguments` as JSON holds them."""
+
+    act: str
+    arguments: dict[str, Any]
+    subject: Subject
+    amount: int | None
+    currency: str
+    reason: str
+
+    @classmethod
+    def of(cls, act: GuardedAct, attempt: Attempt) -> "Wish":
+        """Return the wish that a call is."""
+        amount, currency = _amount(act, attempt)
+        given = attempt.arguments.get("reason") or attempt.arguments.get("note") or ""
+        return cls(
+            act=act.name,
+            arguments=encode_all(attempt.arguments),
+            subject=Subject.of(act.subject(attempt)),
+            amount=amount,
+            currency=currency,
+            reason=str(given),
+        )
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> "Wish":
+        """Return the wish that `dataclasses.asdict` made this of."""
+        return cls(**{**kept, "subject": Subject(**kept["subject"])})
+
+
+class SecondPersonNeeded(Deferred):
+    """The act is valid now and waits for a second person; nothing was done."""
+
+    def __init__(self, act: GuardedAct, attempt: Attempt) -> None:
+        super().__init__(act.name)
+        self.actor = attempt.actor
+        self.wish = Wish.of(act, attempt)
+
+
+def _amount(act: GuardedAct, attempt: Attempt) -> tuple[int | None, str]:
+    found = act.amount(attempt) if act.amount else None
+    return found or (None, "")
+
+
+_acts: dict[str, GuardedAct] = {}
+_asks: ContextVar[bool] = ContextVar("atalaya_asks_for_second_person", default=True)
+
+
+@contextmanager
+def without_second_person() -> Iterator[None]:
+    """Run acts in this block at once: they are approved, or the block makes demo data."""
+    token = _asks.set(False)
+    try:
+        yield
+    finally:
+        _asks.reset(token)
+
+
+def is_single_person_place() -> bool:
+    """Return whether this installation says that it has one person of staff."""
+    return bool(setting(SINGLE_PERSON))
+
+
+def needs_second_person(
+    name: str,
+    *,
+    kind: str,
+    title: Any,
+    permission: str,
+    rule: Any,
+    needs: Callable[[Attempt], bool],
+    subject: Callable[[Attempt], Model | Subject],
+    amount: Callable[[Attempt], tuple[int, str] | None] | None = None,
+    before: Callable[..., Any] | None = None,
+    state: Callable[..., Any] | None = None,
+    shown: Callable[..., list[tuple[Any, Any]]] | None = None,
+    approver: Callable[[Any], bool] | None = None,
+    in_transaction: bool = True,
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Register a service as an act (see `GuardedAct`); `rule` says in words when it waits.
+
+    Calls without an actor (system tasks) never wait.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        act = GuardedAct(
+            name=name,
+            kind=kind,
+            title=title,
+            permission=permission,
+            rule=rule,
+            function=f"{function.__module__}.{function.__qualname__}",
+            needs=needs,
+            subject=subject,
+            amount=amount,
+            before=before,
+            state=state,
+            shown=shown,
+            approver=approver,
+            in_transaction=in_transaction,
+        )
+        _acts[name] = act
+
+        @wraps(function)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            actor = kwargs.get("actor")
+            if actor is None or not _asks.get():
+                return function(*args, **kwargs)
+            arguments = {key: value for key, value in kwargs.items() if key != "actor"}
+            if not act.in_transaction:
+                return _run_checked(act, actor, arguments, lambda: function(*args, **kwargs))
+            return _run_tried(act, actor, arguments, lambda: function(*args, **kwargs))
+
+        return guarded
+
+    return decorate
+
+
+def _run_tried(act: GuardedAct, actor: Any, arguments: dict[str, Any], call: Callable[[], R]) -> R:
+    """Run, then decide: what waits is rolled back with everything that it did."""
+    # Asked first: the act may be the very switch.
+    is_single = is_single_person_place()
+    try:
+        with transaction.atomic():
+            before = act.before(**arguments) if act.before else None
+            result = call()
+            attempt = Attempt(actor=actor, arguments=arguments, before=before, result=result)
+            if act.needs(attempt):
+                _check(act, attempt, is_single)
+            return result
+    except SecondPersonNeeded:
+        # Settings that were read inside were never in force.
+        forget_stored_values()
+        raise
+
+
+def _run_checked(
+    act: GuardedAct, actor: Any, arguments: dict[str, Any], call: Callable[[], R]
+) -> R:
+    """Decide, then run."""
+    before = act.before(**arguments) if act.before else None
+    attempt = Attempt(actor=actor, arguments=arguments, before=before)
+    if act.needs(attempt):
+        _check(act, attempt, is_single_person_place())
+    return call()
+
+
+def _check(act: GuardedAct, attempt: Attempt, is_single: bool) -> None:
+    """Raise `SecondPersonNeeded`, or mark and report the act where there is one person only."""
+    if not is_single:
+        raise SecondPersonNeeded(act, attempt)
+    note_acted_alone(act, attempt)
+
+
+def note_acted_alone(act: GuardedAct, attempt: Attempt) -> None:
+    """Leave an audit row that says that one person did this alone, and report it."""
+    subject = act.subject(attempt)
+    amount, currency = _amount(act, attempt)
+    audit.record(
+        ACTED_ALONE,
+        actor=attempt.actor,
+        target=subject if isinstance(subject, Model) else None,
+        after={"act": act.name, "amount": amount, "currency": currency},
+        reason=str(attempt.arguments.get("reason") or ""),
+        metadata={"single_person": True, "object": Subject.of(subject).name},
+    )
+    acted_alone.send(sender=GuardedAct, act=act.name, actor_name=attempt.actor.get_username())
+
+
+def acts() -> dict[str, GuardedAct]:
+    """Return every registered act by name."""
+    for app in settings.ATALAYA_APPS:
+        package = import_module(f"{app}.services")
+        for found in walk_packages(package.__path__, f"{package.__name__}."):
+            import_module(found.name)
+    return dict(sorted(_acts.items()))
