@@ -24,6 +24,7 @@ from marketplace.api.serializers.shared import OptionalReasonInput
 from marketplace.models import Dispute, DisputeMessage, Order
 from marketplace.services.orders import Item
 from systemadmin.foundation.api import CursorList, MemberViewSet, expected_version
+from systemadmin.foundation.api.routing import ID_REGEX
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import NotAllowed, NotFound
 from systemadmin.foundation.files import private_response
@@ -162,7 +163,7 @@ class OrderViewSet(MemberViewSet):
         return self.get_paginated_response(DisputeMessageSerializer(page, many=True).data)
 
     @extend_schema(responses=OpenApiResponse(OpenApiTypes.BINARY))
-    @action(detail=True, url_path=r"dispute/messages/(?P<message_id>[0-9]{1,18})/evidence")
+    @action(detail=True, url_path=rf"dispute/messages/(?P<message_id>{ID_REGEX})/evidence")
     def evidence(self, request: Request, pk: str, message_id: str) -> Any:
         """Download a file of the dispute."""
         message = self._dispute().messages.filter(pk=message_id, is_internal=False).first()

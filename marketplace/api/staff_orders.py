@@ -28,6 +28,7 @@ from marketplace.api.serializers.shared import OptionalReasonInput
 from marketplace.models import Dispute, Order
 from marketplace.services.refunds import RefundItem
 from systemadmin.foundation.api import CursorList, ListAction, StaffViewSet, expected_version
+from systemadmin.foundation.api.routing import ID_REGEX
 from systemadmin.foundation.caller import caller
 
 
@@ -163,7 +164,7 @@ class DisputeViewSet(ListAction, StaffViewSet):
         return self.answer(message, 201, DisputeMessageSerializer)
 
     @extend_schema(responses=OpenApiResponse(OpenApiTypes.BINARY))
-    @action(detail=True, url_path=r"messages/(?P<message_id>[0-9]{1,18})/evidence")
+    @action(detail=True, url_path=rf"messages/(?P<message_id>{ID_REGEX})/evidence")
     def evidence(self, request: Request, pk: str, message_id: str) -> Any:
         """Download a file of the dispute."""
         return evidence_of(self.get_object().messages.filter(pk=message_id).first())

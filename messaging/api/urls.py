@@ -1,22 +1,12 @@
 """Routes of this desk, below `/api/`."""
 
-from django.urls import path, register_converter
-from django.urls.converters import StringConverter
+from django.urls import path
 
 from messaging.api.messages import ConversationViewSet, MessageViewSet
 from messaging.api.settings import BlockViewSet, PreferencesViewSet
 from messaging.api.stream import StreamViewSet
 
-
-class KeyConverter(StringConverter):
-    """A database key: longer numbers are simply not found."""
-
-    regex = "[0-9]{1,18}"
-
-
-register_converter(KeyConverter, "messaging_key")
-
-_KEY = "messages/<messaging_key:id>"
+_KEY = "messages/<key:id>"
 
 urlpatterns = [
     path("messages", MessageViewSet.as_view({"post": "create"})),
@@ -26,8 +16,8 @@ urlpatterns = [
     path("messages/export", MessageViewSet.as_view({"get": "export"})),
     path("messages/preferences", PreferencesViewSet.as_view({"get": "retrieve", "put": "update"})),
     path("messages/blocks", BlockViewSet.as_view({"get": "list", "post": "create"})),
-    path("messages/blocks/<messaging_key:user_id>", BlockViewSet.as_view({"delete": "destroy"})),
-    path("messages/<messaging_key:user_id>", MessageViewSet.as_view({"get": "list"})),
+    path("messages/blocks/<key:user_id>", BlockViewSet.as_view({"delete": "destroy"})),
+    path("messages/<key:user_id>", MessageViewSet.as_view({"get": "list"})),
     path(f"{_KEY}/read", MessageViewSet.as_view({"post": "read"})),
     path(f"{_KEY}/unread", MessageViewSet.as_view({"post": "unread"})),
     path(f"{_KEY}/unsend", MessageViewSet.as_view({"post": "unsend"})),

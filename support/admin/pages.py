@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST
 
 from support.admin import forms
 from support.admin.people import agent_of
-from support.markdown import render_markdown
+from support.markdown import render_page
 from support.models import (
     Attachment,
     InboundMessage,
@@ -46,8 +46,6 @@ from systemadmin.foundation import plugins
 from systemadmin.foundation.errors import DomainError, NotFound
 from systemadmin.foundation.files import private_response
 from systemadmin.foundation.parsing import is_whole_number
-
-MAX_SHOWN = 500
 
 
 class TicketPages:
@@ -317,10 +315,13 @@ OPERATIONS: dict[str, tuple[str, Callable[[HttpRequest, Ticket], Ticket]]] = {
 
 
 def _page_context(request: HttpRequest, ticket: Ticket) -> dict[str, Any]:
-    replies = list(ticket.replies.conversation()[:MAX_SHOWN])
+    replies, has_earlier = ticket.replies.latest(before=_reply_before(request))
+    html = render_page([reply.body for reply in replies])
     return {
         "ticket": ticket,
-        "replies": [(reply, render_markdown(reply.body)) for reply in replies],
+        "replies": list(zip(replies, html, strict=True)),
+        "has_earlier_replies": has_earlier,
+        "is_earlier_page": "before" in request.GET,
         "properties_form": forms.PropertiesForm(
             # The reply form beside it has a status too: no two fields of a page share an id.
             auto_id="id_ticket_%s",
@@ -352,6 +353,12 @@ def _page_context(request: HttpRequest, ticket: Ticket) -> dict[str, Any]:
             for name in ("reply_ticket", "change_ticket", "merge_ticket")
         },
     }
+
+
+def _reply_before(request: HttpRequest) -> int | None:
+    """Return the id of the reply that the page ends before; one that is no number is ignored."""
+    before = request.GET.get("before", "")
+    return int(before) if is_whole_number(before) else None
 
 
 def _earlier(request: HttpRequest, ticket: Ticket) -> Any:

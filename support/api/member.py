@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from support.api import inputs, serializers
+from support.api.conversation import ReplyPages, reply_rows
 from support.api.filters import FaqFilter, MemberTicketFilter
 from support.api.tickets import ATTACHMENT_ID, download
 from support.models import Attachment, Category, Faq, Ticket
@@ -23,6 +24,7 @@ from systemadmin.foundation.api import (
     PublicViewSet,
     RetrieveAction,
 )
+from systemadmin.foundation.api.routing import ID_REGEX
 
 
 class MemberTicketViewSet(ListAction, MemberViewSet):
@@ -76,6 +78,21 @@ class MemberTicketViewSet(ListAction, MemberViewSet):
         reply = reply_as_customer(ticket=self.get_object(), author=self.caller, **data)
         return self.answer(reply, 201, serializers.MemberReplySerializer)
 
+    @extend_schema(responses=serializers.MemberReplySerializer(many=True))
+    @action(
+        detail=True,
+        methods=["get"],
+        pagination_class=ReplyPages,
+        filterset_class=None,
+        ordering_fields=[],
+        ordering=[],
+    )
+    def replies(self, request: Request, pk: str) -> Response:
+        """The whole conversation, newest first."""
+        page = self.paginate_queryset(self.get_object().replies.public().conversation())
+        rows = reply_rows(serializers.MemberReplySerializer, page[::-1])
+        return self.get_paginated_response(rows[::-1])
+
     @extend_schema(
         request=inputs.TicketRatingInput, responses={201: serializers.TicketRatingSerializer}
     )
@@ -87,7 +104,7 @@ class MemberTicketViewSet(ListAction, MemberViewSet):
         return self.answer(rating, 201, serializers.TicketRatingSerializer)
 
     @extend_schema(parameters=[ATTACHMENT_ID], responses={(200, "*/*"): OpenApiTypes.BINARY})
-    @action(detail=True, methods=["get"], url_path=r"attachments/(?P<attachment_id>[0-9]{1,18})")
+    @action(detail=True, methods=["get"], url_path=rf"attachments/(?P<attachment_id>{ID_REGEX})")
     def attachment(self, request: Request, pk: str, attachment_id: str) -> FileResponse:
         """Download a file of the public conversation."""
         own = Attachment.objects.of_member(self.caller)

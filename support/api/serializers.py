@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from support.api.conversation import html_of, reply_rows
 from support.markdown import render_markdown
 from support.models import (
     Attachment,
@@ -92,7 +93,7 @@ class TicketReplySerializer(serializers.ModelSerializer):
         ]
 
     def get_body_html(self, reply: Reply) -> str:
-        return render_markdown(reply.body)
+        return html_of(self, reply)
 
 
 class TicketRatingSerializer(serializers.ModelSerializer):
@@ -185,20 +186,36 @@ class TicketDetailSerializer(TicketSerializer):
     participants = ParticipantSerializer(many=True, read_only=True)
     may_belong_to = serializers.SerializerMethodField()
     replies = serializers.SerializerMethodField()
+    has_earlier_replies = serializers.SerializerMethodField()
     links = serializers.SerializerMethodField()
     rating = serializers.SerializerMethodField()
 
     class Meta(TicketSerializer.Meta):
-        fields = [*TICKET_FIELDS, "participants", "may_belong_to", "replies", "links", "rating"]
+        fields = [
+            *TICKET_FIELDS,
+            "participants",
+            "may_belong_to",
+            "replies",
+            "has_earlier_replies",
+            "links",
+            "rating",
+        ]
 
     @extend_schema_field(SuggestedTicketSerializer(allow_null=True))
     def get_may_belong_to(self, ticket: Ticket) -> Any:
         message = InboundMessage.objects.suggested_for(ticket).first()
         return SuggestedTicketSerializer(message.may_belong_to).data if message else None
 
+    def to_representation(self, instance: Ticket) -> dict[str, Any]:
+        self.latest = instance.replies.latest()
+        return super().to_representation(instance)
+
     @extend_schema_field(TicketReplySerializer(many=True))
     def get_replies(self, ticket: Ticket) -> Any:
-        return TicketReplySerializer(ticket.replies.conversation(), many=True).data
+        return reply_rows(TicketReplySerializer, self.latest[0])
+
+    def get_has_earlier_replies(self, ticket: Ticket) -> bool:
+        return self.latest[1]
 
     @extend_schema_field(LinkedTicketSerializer(many=True))
     def get_links(self, ticket: Ticket) -> Any:
@@ -411,7 +428,7 @@ class MemberReplySerializer(serializers.ModelSerializer):
         return (reply.author.first_name if reply.author else "") or "Support"
 
     def get_body_html(self, reply: Reply) -> str:
-        return render_markdown(reply.body)
+        return html_of(self, reply)
 
 
 MEMBER_FIELDS = [
@@ -451,14 +468,22 @@ class MemberTicketDetailSerializer(MemberTicketSerializer):
     """A ticket with its public conversation."""
 
     replies = serializers.SerializerMethodField()
+    has_earlier_replies = serializers.SerializerMethodField()
     rating = serializers.SerializerMethodField()
 
     class Meta(MemberTicketSerializer.Meta):
-        fields = [*MEMBER_FIELDS, "replies", "rating"]
+        fields = [*MEMBER_FIELDS, "replies", "has_earlier_replies", "rating"]
+
+    def to_representation(self, instance: Ticket) -> dict[str, Any]:
+        self.latest = instance.replies.public().latest()
+        return super().to_representation(instance)
 
     @extend_schema_field(MemberReplySerializer(many=True))
     def get_replies(self, ticket: Ticket) -> Any:
-        return MemberReplySerializer(ticket.replies.public().conversation(), many=True).data
+        return reply_rows(MemberReplySerializer, self.latest[0])
+
+    def get_has_earlier_replies(self, ticket: Ticket) -> bool:
+        return self.latest[1]
 
     @extend_schema_field(TicketRatingSerializer(allow_null=True))
     def get_rating(self, ticket: Ticket) -> Any:

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from support.api import inputs, serializers
+from support.api.conversation import ReplyPages, reply_rows
 from support.api.filters import TicketFilter
 from support.models import Attachment, InboundMessage, Reply, Ticket, TicketEvent
 from support.services import (
@@ -28,6 +29,7 @@ from support.services import (
     update_ticket,
 )
 from systemadmin.foundation.api import CursorList, ListAction, StaffViewSet, expected_version
+from systemadmin.foundation.api.routing import ID_REGEX
 from systemadmin.foundation.errors import NotFound
 from systemadmin.foundation.files import private_response
 
@@ -58,6 +60,7 @@ class TicketViewSet(ListAction, StaffViewSet):
     access = {
         "list": "support.view_ticket",
         "retrieve": "support.view_ticket",
+        "replies": "support.view_ticket",
         "events": "support.view_ticket",
         "attachment": "support.view_ticket",
         "presence": "support.reply_ticket",
@@ -140,7 +143,7 @@ class TicketViewSet(ListAction, StaffViewSet):
         request=inputs.ReplyEditInput,
         responses=serializers.TicketReplySerializer,
     )
-    @action(detail=True, methods=["patch"], url_path=r"replies/(?P<reply_id>[0-9]{1,18})")
+    @action(detail=True, methods=["patch"], url_path=rf"replies/(?P<reply_id>{ID_REGEX})")
     def edit_reply(self, request: Request, pk: str, reply_id: str) -> Response:
         """Correct one's own reply; what it said stays on record."""
         ticket, data = self.get_object(), self.parse(inputs.ReplyEditInput)
@@ -207,6 +210,21 @@ class TicketViewSet(ListAction, StaffViewSet):
         ticket = apply_macro(actor=self.caller, ticket=self.get_object(), macro=data["macro"])
         return self._detail(ticket)
 
+    @extend_schema(responses=serializers.TicketReplySerializer(many=True))
+    @action(
+        detail=True,
+        methods=["get"],
+        pagination_class=ReplyPages,
+        filterset_class=None,
+        ordering_fields=[],
+        ordering=[],
+    )
+    def replies(self, request: Request, pk: str) -> Response:
+        """The whole conversation with its notes, newest first."""
+        page = self.paginate_queryset(self.get_object().replies.conversation())
+        rows = reply_rows(serializers.TicketReplySerializer, page[::-1])
+        return self.get_paginated_response(rows[::-1])
+
     @extend_schema(responses=serializers.TicketEventSerializer(many=True))
     @action(
         detail=True,
@@ -235,7 +253,7 @@ class TicketViewSet(ListAction, StaffViewSet):
         return Response(serializers.TicketPresenceSerializer(people, many=True).data)
 
     @extend_schema(parameters=[ATTACHMENT_ID], responses={(200, "*/*"): OpenApiTypes.BINARY})
-    @action(detail=True, methods=["get"], url_path=r"attachments/(?P<attachment_id>[0-9]{1,18})")
+    @action(detail=True, methods=["get"], url_path=rf"attachments/(?P<attachment_id>{ID_REGEX})")
     def attachment(self, request: Request, pk: str, attachment_id: str) -> FileResponse:
         """Download a file."""
         return download(

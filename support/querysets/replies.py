@@ -2,7 +2,11 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+
+# What a ticket's page and its answer hold of the conversation; the rest is paged.
+REPLIES_PER_PAGE = 100
+CHARACTERS_PER_PAGE = 500_000
 
 
 class ReplyQuerySet(QuerySet):
@@ -11,6 +15,25 @@ class ReplyQuerySet(QuerySet):
     def public(self) -> "ReplyQuerySet":
         """What the customer sees: never an internal note."""
         return self.filter(kind="public")
+
+    def latest(self, *, before: int | None = None) -> tuple[list[Any], bool]:
+        """Return the end of the conversation, oldest first, and whether there is more before it.
+
+        At most REPLIES_PER_PAGE replies and, beyond the last one, CHARACTERS_PER_PAGE characters.
+        With `before` (id of a reply) it is what was said before that reply.
+        """
+        found = self.conversation().order_by("-said_at", "-id")
+        edge = self.filter(pk=before).values_list("said_at", "pk").first() if before else None
+        if edge is not None:
+            found = found.filter(Q(said_at__lt=edge[0]) | Q(said_at=edge[0], pk__lt=edge[1]))
+        rows = list(found[: REPLIES_PER_PAGE + 1])
+        page, size = rows[:1], 0
+        for row in rows[1:REPLIES_PER_PAGE]:
+            size += len(row.body) + len(row.original_text)
+            if size > CHARACTERS_PER_PAGE:
+                break
+            page.append(row)
+        return page[::-1], len(page) < len(rows)
 
     def conversation(self) -> "ReplyQuerySet":
         """In the order it was said, with authors and files."""

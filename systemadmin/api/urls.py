@@ -41,7 +41,7 @@ router.register("admin/retention", RetentionViewSet, basename="retention")
 router.register("admin/approvals", ApprovalViewSet, basename="approval")
 router.register("admin/audit", AuditViewSet, basename="audit")
 
-_ACCOUNT = "admin/users/<int:user_id>"
+_ACCOUNT = "admin/users/<key:user_id>"
 _own = OwnSessionsViewSet.as_view
 _theirs = UserSessionsViewSet.as_view
 
@@ -63,12 +63,12 @@ urlpatterns = [
     ),
     path("admin/backup", BackupViewSet.as_view({"post": "request_backup"}), name="backup-now"),
     path(
-        "admin/restore/<int:backup_id>",
+        "admin/restore/<key:backup_id>",
         RestoreViewSet.as_view({"post": "request_restore"}),
         name="restore-backup",
     ),
     *router.urls,
     path("admin/config", ConfigViewSet.as_view({"get": "list", "put": "replace"})),
     path("admin/config/history", ConfigViewSet.as_view({"get": "history"})),
-    path("admin/config/history/<int:pk>/revert", ConfigViewSet.as_view({"post": "revert"})),
+    path("admin/config/history/<key:pk>/revert", ConfigViewSet.as_view({"post": "revert"})),
 ]

@@ -2,10 +2,21 @@
 
 from typing import Any
 
+from django.urls import register_converter
+from django.urls.converters import IntConverter
 from rest_framework.routers import SimpleRouter
 
-# Longer numbers cannot be a key; as part of the path they are simply not found.
-ID_REGEX = "[0-9]{1,18}"
+# One way to write each key. Longer numbers cannot be one; other spellings are not found.
+ID_REGEX = "[1-9][0-9]{0,17}"
+
+
+class KeyConverter(IntConverter):
+    """`<key:name>` of a path: the key of a row."""
+
+    regex = ID_REGEX
+
+
+register_converter(KeyConverter, "key")
 
 
 class Router(SimpleRouter):
