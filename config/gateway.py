@@ -28,6 +28,8 @@ IN_MEMORY = 1024 * 1024
 LARGEST_BODY = 128 * 1024 * 1024
 # What a streamed answer is sent in: each piece costs a change of threads.
 PIECE = 64 * 1024
+# Nothing is decided by them, and some old clients send them in other encodings.
+HARMLESS = {"user-agent", "referer"}
 _PLAIN: Headers = [("content-type", "text/plain; charset=utf-8")]
 
 
@@ -78,6 +80,10 @@ class Gateway:
                 protocol.response_bytes(413, _PLAIN, b"The request is too large.")
                 return
             # Also for a chunked request, which names no length.
+            unreadable = unreadable_headers(scope.headers)
+            if unreadable:
+                protocol.response_bytes(400, _PLAIN, _NOT_ASCII % unreadable.encode("latin-1"))
+                return
             environ = environ_of(scope, body) | {"CONTENT_LENGTH": str(size) if size else ""}
             answer = await loop.run_in_executor(self.threads, self._run, environ, protocol, loop)
             if answer is not None:
@@ -110,6 +116,7 @@ def _nothing() -> None:
     """Close nothing."""
 
 
+_NOT_ASCII = b"These headers must be plain ASCII: %s"
 _FAILED = Answer(500, _PLAIN, b"Internal error.")
 
 
@@ -152,6 +159,16 @@ async def _read(protocol: Any, scope: Any, body: IO[bytes]) -> int:
         body.write(chunk)
     body.seek(0)
     return size
+
+
+def unreadable_headers(headers: Any) -> str:
+    """Return the names of headers whose value granian leaves out because it is not ASCII, or "".
+
+    It lists their names and not their values. Passed over, `X-Forwarded-For: é, 1.2.3.5` would
+    make the client the proxy itself, and an `If-Match` that cannot be read would not be asked for.
+    """
+    left_out = set(headers.keys()) - {name for name, _value in headers.items()}
+    return ", ".join(sorted(left_out - HARMLESS))
 
 
 def without_underscores(application: Any) -> Any:

@@ -176,6 +176,16 @@ def is_closed(mark):
 
 @pytest.mark.slow
 class TestGateway:
+    @pytest.mark.parametrize("value", [b"\xff, 1.2.3.5", "é".encode(), b'"999\xff"'])
+    @pytest.mark.parametrize("name", ["X-Forwarded-For", "If-Match", "Idempotency-Key"])
+    def test_a_value_that_is_not_ascii_is_refused(self, gateway_port, name, value):
+        status, body = ask(gateway_port, (name, value))
+        assert status == 400
+        assert name.lower().encode() in body
+
+    def test_a_user_agent_in_another_encoding_is_served(self, gateway_port):
+        assert told(gateway_port, ("User-Agent", b"\xe9diteur"), REAL)["ip"] == "203.0.113.7"
+
     def test_a_chunked_body_is_read(self, gateway_port):
         headers = (("Transfer-Encoding", "chunked"),)
         chunks = b"5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"
