@@ -103,3 +103,10 @@ class InUse(RuleViolation):
 
     code = "in_use"
     default_detail = _("It is in use. Deactivate it instead.")
+
+
+class MailNotFailed(RuleViolation):
+    """Only a mail that was given up or came back is sent again."""
+
+    code = "mail_not_failed"
+    default_detail = _("It was sent already, or is still waiting to be sent.")

@@ -297,6 +297,13 @@ class AuditVerificationRunning(RuleViolation):
     default_detail = _("The audit trail is being verified already.")
 
 
+class NotificationNotFailed(RuleViolation):
+    """Only what was given up is sent again."""
+
+    code = "notification_not_failed"
+    default_detail = _("It was sent already, or is still waiting to be sent.")
+
+
 class BackupInProgress(RuleViolation):
     """One backup at a time; the running one is named in the answer."""
 

@@ -10,7 +10,7 @@ from marketplace.models import CommissionCharge, CommissionFee, FeeTaxRate, Sell
 from marketplace.services import concerned
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
-from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.errors import InvalidInput, StaleVersion
 from systemadmin.models import User
 from systemadmin.services.duties import decides
 
@@ -88,6 +88,9 @@ def save_seller_profile(
     profile = SellerProfile.objects.select_for_update().filter(user=seller).first()
     action = "marketplace.seller_profile.updated"
     if profile is None:
+        # One that is not stored yet is shown as version 1.
+        if expected_version not in (None, 1):
+            raise StaleVersion
         return _create(actor, SellerProfile(user=seller), values, PROFILE_FIELDS, action)
     profile = lock_row(
         SellerProfile.objects.all(), pk=profile.pk, expected_version=expected_version

@@ -170,6 +170,8 @@ def test_tax_on_the_fee_follows_the_table(operator):
     assert order_of(product).tax == 19
     assert order_of(factories.approved(UserFactory(country="FR"), price=10_00)).tax == 21
     path = f"/api/admin/sellers/{seller.pk}/profile"
+    stale = operator.put(path, {"tax_status": "business"}, headers={"If-Match": '"999"'})
+    problem(stale, 412)
     assert operator.put(path, {"tax_status": "business"}).json()["tax_status"] == "business"
     assert order_of(product).tax == 0
     assert tax_rate_for("DE", "private").ppm == 190_000

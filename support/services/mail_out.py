@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from support import mail_threading
+from support.errors import MailNotFailed
 from support.mail_bodies import REPLY_MARK
 from support.mail_html import html_to_text
 from support.markdown import render_markdown
@@ -240,11 +241,15 @@ OUTBOX = Outbox(
 
 @transaction.atomic
 def retry(*, actor: User, message: OutboundMessage) -> OutboundMessage:
-    """Give a mail that was given up, or came back, another round of attempts."""
+    """Give a mail that was given up, or came back, another round of attempts.
+
+    Raises `MailNotFailed` for one that was sent or still waits.
+    """
     again = (OutboundMessage.Status.FAILED, OutboundMessage.Status.BOUNCED)
-    if OUTBOX.revive(message.pk, of=again):
-        resolve_alert(rule=DEAD_RULE, key=str(message.pk))
-        resolve_alert(rule=BOUNCE_RULE, key=str(message.pk))
-        audit.record("support.mail.retried", actor=actor, target=message)
+    if not OUTBOX.revive(message.pk, of=again):
+        raise MailNotFailed
+    resolve_alert(rule=DEAD_RULE, key=str(message.pk))
+    resolve_alert(rule=BOUNCE_RULE, key=str(message.pk))
+    audit.record("support.mail.retried", actor=actor, target=message)
     message.refresh_from_db()
     return message

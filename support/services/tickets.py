@@ -25,7 +25,7 @@ from systemadmin.foundation.batches import Batch
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import InvalidInput
-from systemadmin.foundation.readable_text import is_visible, visible_text, without_direction
+from systemadmin.foundation.readable_text import is_visible, visible_text
 from systemadmin.foundation.single_line import single_line
 from systemadmin.models import User
 from systemadmin.services.duties import decides
@@ -138,7 +138,7 @@ def next_number(year: int) -> str:
 
 
 def one_line(text: str) -> str:
-    line = " ".join(without_direction(text).split())[:255]
+    line = " ".join(single_line(text).split())[:255]
     if not is_visible(line):
         raise InvalidInput("subject", _("Say what it is about."), code="required")
     return line

@@ -116,3 +116,8 @@ def test_staff_read_back_to_the_first_reply(admin_client_for, staff, long_ticket
     assert [reply.body for reply, _html in earlier.context["replies"]][-1] == "reply 003"
     assert not earlier.context["has_earlier_replies"]
     assert client.get(url, {"before": "x'"}).status_code == 200
+
+
+def test_a_subject_holds_no_control_character(as_user, member):
+    subject = {"subject": "a\x1b[31mb\u2028c", "body": "x"}
+    assert as_user(member).post("/api/tickets", subject).json()["subject"] == "a [31mb c"

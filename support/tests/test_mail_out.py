@@ -15,7 +15,8 @@ from support.services.mail_out import OUTBOX, address_keys
 from support.tests.factories import make_mailbox, make_ticket
 from support.tests.mail_servers import SmtpServer
 from systemadmin.foundation.queue import drain
-from systemadmin.models import Alert, Notification
+from systemadmin.foundation.testing import problem
+from systemadmin.models import Alert, AuditEntry, Notification
 
 pytestmark = pytest.mark.django_db
 
@@ -178,3 +179,6 @@ def test_over_the_api(desk, ticket, agent):
     assert [row["id"] for row in rows] == [message.pk]
     again = desk.post(f"/api/admin/outbound-mail/{message.pk}/retry")
     assert again.json()["status"] == "pending"
+    twice = desk.post(f"/api/admin/outbound-mail/{message.pk}/retry")
+    problem(twice, 409, "mail_not_failed")
+    assert AuditEntry.objects.filter(action="support.mail.retried").count() == 1

@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from systemadmin import audit, telegram
+from systemadmin.errors import NotificationNotFailed
 from systemadmin.foundation.batches import Batch
 from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.deadlines import within
@@ -160,9 +161,11 @@ def send_due_notices() -> int:
 
 
 @transaction.atomic
-def resend_notice(*, actor: Any, notice: AlertNotice) -> bool:
-    """Put a notice that was given up back into the outbox; False if it was not."""
-    revived = OUTBOX.revive(notice.pk)
-    if revived:
-        audit.record("systemadmin.alert_notice.resent", actor=actor, target=notice)
-    return revived
+def resend_notice(*, actor: Any, notice: AlertNotice) -> None:
+    """Put a notice that was given up back into the outbox.
+
+    Raises `NotificationNotFailed` for one that was sent or still waits.
+    """
+    if not OUTBOX.revive(notice.pk):
+        raise NotificationNotFailed
+    audit.record("systemadmin.alert_notice.resent", actor=actor, target=notice)

@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any, Final
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -34,8 +33,6 @@ logger = logging.getLogger("atalaya.audit")
 RUN_TASK: Final = "systemadmin.tasks.run_audit_verification"
 LOCK: Final = "systemadmin:audit-verification"
 PROGRESS_SECONDS: Final = 2.0
-# A run that waits for so long has lost its task.
-SILENT: Final = timedelta(minutes=10)
 LATE: Final = timedelta(hours=49)
 SHOWN_FAULTS: Final = 100
 Status = AuditVerification.Status
@@ -60,14 +57,14 @@ def run_verification(run_id: int) -> None:
 def verify_now(
     *, actor: User | None = None, heads: Iterable[Statement] = (), resume: bool = True
 ) -> AuditVerification:
-    """Verify in this process and return the finished run; goes on with an interrupted one.
+    """Verify in this process and return the finished run: an interrupted or queued one, or a new.
 
     Raises `AuditVerificationRunning` while another process is at it.
     """
     with named_lock(LOCK) as held:
         if not held:
             raise AuditVerificationRunning
-        run = _interrupted() or _new_run(actor, Status.RUNNING)
+        run = _unfinished() or _new_run(actor, Status.RUNNING)
         if not resume:
             run.resume = {}
         return _run(run, heads)
@@ -161,20 +158,22 @@ def _new_run(actor: User | None, status: str) -> AuditVerification:
     return run
 
 
-def _interrupted() -> AuditVerification | None:
-    """Return the unfinished run that nobody is working on; call it with the lock held.
+def _unfinished() -> AuditVerification | None:
+    """Return the run that nobody is working on; call it with the lock held.
 
-    A run that is queued is left to its worker for a while.
+    A queued one too: after a restore one waits for a worker that may not run yet.
     """
-    silent = Q(updated_at__lt=timezone.now() - SILENT)
-    runs = AuditVerification.objects.filter(unfinished=True)
-    return runs.filter(Q(status=Status.RUNNING) | silent).first()
+    return AuditVerification.objects.filter(unfinished=True).first()
 
 
 def _run(run: AuditVerification, heads: Iterable[Statement] = ()) -> AuditVerification:
     with named_lock(LOCK) as held:
         if not held:
             raise AuditVerificationRunning
+        run.refresh_from_db(fields=["unfinished"])
+        if not run.unfinished:
+            # Somebody finished the queued run by hand before its task came up.
+            return run
         seal_audit_trail()
         run.status, run.started_at = Status.RUNNING, run.started_at or timezone.now()
         run.total = AuditSeal.objects.count()

@@ -8,6 +8,7 @@ from django.core.mail import send_mail
 from django.db import transaction
 
 from systemadmin import audit, telegram
+from systemadmin.errors import NotificationNotFailed
 from systemadmin.foundation.outbox import LEASE, DeliveryFailed, Outbox, doubling, skip
 from systemadmin.foundation.plugins import collect
 from systemadmin.foundation.single_line import single_line
@@ -108,12 +109,14 @@ OUTBOX = Outbox(
 
 
 @transaction.atomic
-def resend_notification(*, actor: User, notification: Notification) -> bool:
-    """Put a notice that was given up back into the outbox; False if it was not."""
-    revived = OUTBOX.revive(notification.pk)
-    if revived:
-        audit.record("systemadmin.notification.resent", actor=actor, target=notification)
-    return revived
+def resend_notification(*, actor: User, notification: Notification) -> None:
+    """Put a notice that was given up back into the outbox.
+
+    Raises `NotificationNotFailed` for one that was sent or still waits.
+    """
+    if not OUTBOX.revive(notification.pk):
+        raise NotificationNotFailed
+    audit.record("systemadmin.notification.resent", actor=actor, target=notification)
 
 
 def hold_back_demo_notices() -> int:

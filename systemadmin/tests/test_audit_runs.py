@@ -104,6 +104,16 @@ def test_reading_the_state_costs_the_same_for_a_longer_trail(auditor, trail):
     assert_constant_queries(lambda: auditor.get(f"{URL}/state"), grow)
 
 
+def test_a_queued_run_that_no_worker_takes_is_done_by_hand(trail):
+    queued = audit_runs.request_verification(actor=None)
+    assert audit_runs.verify_now().pk == queued.pk
+    finished = AuditVerification.objects.get()
+    assert (finished.status, finished.holds) == ("done", True)
+    queue.drain()
+    again = AuditVerification.objects.get()
+    assert again.finished_at == finished.finished_at, "its task came late and found it done"
+
+
 def test_an_interrupted_run_goes_on_where_it_was(trail, monkeypatch):
     monkeypatch.setattr(audit_walk, "CHUNK", 2)
     monkeypatch.setattr(audit_runs, "PROGRESS_SECONDS", 0)

@@ -6,6 +6,7 @@ import pytest
 from django.apps import apps
 from django.utils import timezone
 
+from systemadmin.errors import NotificationNotFailed
 from systemadmin.foundation.outbox import (
     DeliveryFailed,
     Outbox,
@@ -185,8 +186,9 @@ class TestAgain:
 
     def test_sending_again_is_audited(self, superuser):
         row = a_row(status="failed")
-        assert resend_notice(actor=superuser, notice=row)
-        assert not resend_notice(actor=superuser, notice=row)
+        resend_notice(actor=superuser, notice=row)
+        with pytest.raises(NotificationNotFailed):
+            resend_notice(actor=superuser, notice=row)
         entry = AuditEntry.objects.get(action="systemadmin.alert_notice.resent")
         assert entry.actor_id == superuser.pk
 
