@@ -89,7 +89,7 @@ class MemberTicketViewSet(ListAction, MemberViewSet):
     )
     def replies(self, request: Request, pk: str) -> Response:
         """The whole conversation, newest first."""
-        page = self.paginate_queryset(self.get_object().replies.public().conversation())
+        page = self.paginate_queryset(self.get_object().replies.public().conversation()) or []
         rows = reply_rows(serializers.MemberReplySerializer, page[::-1])
         return self.get_paginated_response(rows[::-1])
 

@@ -221,7 +221,7 @@ class TicketViewSet(ListAction, StaffViewSet):
     )
     def replies(self, request: Request, pk: str) -> Response:
         """The whole conversation with its notes, newest first."""
-        page = self.paginate_queryset(self.get_object().replies.conversation())
+        page = self.paginate_queryset(self.get_object().replies.conversation()) or []
         rows = reply_rows(serializers.TicketReplySerializer, page[::-1])
         return self.get_paginated_response(rows[::-1])
 
