@@ -111,6 +111,21 @@ def test_a_unit_keeps_its_folders_from_other_accounts(unit):
     assert "Restart=always" in text
 
 
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_a_unit_is_watched_and_runs_a_supervisor_of_ours(unit):
+    text = unit.read_text()
+    for line in ("Type=notify", "NotifyAccess=main", "WatchdogSec=60", "KillMode=mixed"):
+        assert line in text.splitlines(), line
+    program = re.search(r"^ExecStart=\S+/python -m (config\.\w+)(.*)$", text, re.MULTILINE)
+    is_worker = "worker" in unit.stem
+    assert program[1] == ("config.work" if is_worker else "config.serve")
+    assert ("Environment=Q_CLUSTER_NAME=long" in text) is (unit.stem == "atalaya-worker-long")
+    if is_worker:
+        # Whoever stops a worker lets the task in hand end.
+        stop = int(re.search(r"^TimeoutStopSec=(\d+)$", text, re.MULTILINE)[1])
+        assert stop > settings.Q_CLUSTER["timeout"]
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
 def test_systemd_accepts_the_units(tmp_path):
     for unit in UNITS:

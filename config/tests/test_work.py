@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -70,6 +71,25 @@ def test_a_stopped_cluster_is_replaced_with_its_workers(supervisor):
     until(lambda: (new := family(supervisor)) and new[0].pid != old[0].pid)
     until(lambda: not any(lives(process) for process in old))
     assert supervisor.poll() is None
+
+
+def test_systemd_hears_of_the_start_and_of_every_round(tmp_path, monkeypatch):
+    """Without them a unit of Type=notify never becomes active, and WatchdogSec kills it."""
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(40)
+        process = start(sys.executable, "-c", CLUSTER)
+        try:
+            heard = [systemd.recv(64) for _ in range(3)]
+        finally:
+            process.terminate()
+            process.wait(30)
+        while heard[-1] == b"WATCHDOG=1":
+            heard.append(systemd.recv(64))
+    assert heard.count(b"READY=1") == 1
+    assert b"WATCHDOG=1" in heard
+    assert heard[-1] == b"STOPPING=1"
 
 
 def test_a_stop_ends_the_cluster_and_its_workers(supervisor):
