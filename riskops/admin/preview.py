@@ -14,7 +14,6 @@ from django.utils.translation import gettext as _
 from riskops.models import RiskOutcome, RulesetTrial
 from riskops.models.scores import Verdict
 from riskops.scores.calibration import ENOUGH, Judged, factor_figures, score_bins
-from riskops.scores.factors import CODES
 from riskops.scores.preview import BINS, Preview, preview_ruleset
 from riskops.scores.rules import LEVELS, Ruleset
 from riskops.scores.rulesets import current_ruleset, draft_ruleset, publish_ruleset
@@ -152,7 +151,7 @@ def factor_rows(definition: dict[str, Any], rules: Ruleset) -> list[dict[str, An
             "hours": None if row["window"] is None else row["window"] // HOUR,
         }
         for row in definition["factors"]
-        if row["code"] in CODES
+        if row["code"] in rules.codes
     ]
 
 

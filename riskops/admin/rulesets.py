@@ -10,17 +10,26 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
+from riskops.admin.factor_form import FactorForm, factor_row
 from riskops.models import RiskRuleset
 from riskops.scores.explanation import duration
 from riskops.scores.rules import LEVEL_TITLES, LEVELS, Ruleset
-from riskops.scores.rulesets import discard_draft, draft_ruleset, publish_ruleset
+from riskops.scores.rulesets import change_draft, discard_draft, draft_ruleset, publish_ruleset
 from systemadmin.foundation.admin import AtalayaModelAdmin, form_action
+from systemadmin.foundation.errors import InvalidInput
 
 
 class PublishForm(forms.Form):
     """Why the rules change."""
 
     note = forms.CharField(label=_("Note"), max_length=400)
+
+
+class RemoveFactorForm(forms.Form):
+    """Which factor goes."""
+
+    code = forms.CharField(label=_("Code"), max_length=40)
+    note = forms.CharField(label=_("Note"), max_length=400, required=False)
 
 
 class ChangesForm(forms.Form):
@@ -60,7 +69,7 @@ class RiskRulesetAdmin(AtalayaModelAdmin):
     list_select_related = ["published_by", "created_by"]
     list_filter = [("published_at", admin.EmptyFieldListFilter)]
     ordering = ["-id"]
-    actions = ["copy", "publish", "discard"]
+    actions = ["copy", "write_factor", "remove_factor", "publish", "discard"]
     change_form_template = "admin/riskops/riskruleset/change_form.html"
     fields = ["number", "note", "created_by", "published_by", "published_at"]
 
@@ -93,6 +102,29 @@ class RiskRulesetAdmin(AtalayaModelAdmin):
             note=data["note"],
         )
 
+    @form_action(
+        description=_("Write a factor…"),
+        perm="riskops.add_riskruleset",
+        form=FactorForm,
+    )
+    def write_factor(self, request: Any, obj: RiskRuleset, data: dict[str, Any]) -> None:
+        """Put a factor into a draft, or into a draft copy of published rules."""
+        changes = {"factors": [factor_row(data)]}
+        save_draft(request, obj, with_changes(obj.definition, changes), data["note"])
+
+    @form_action(
+        description=_("Remove a factor…"),
+        perm="riskops.add_riskruleset",
+        form=RemoveFactorForm,
+    )
+    def remove_factor(self, request: Any, obj: RiskRuleset, data: dict[str, Any]) -> None:
+        """Take a factor that staff wrote out of a draft or of a draft copy."""
+        rows = obj.definition["factors"]
+        kept = [row for row in rows if row["code"] != data["code"] or "measure" not in row]
+        if len(kept) == len(rows):
+            raise InvalidInput("code", _("Names no factor that staff wrote."))
+        save_draft(request, obj, {**obj.definition, "factors": kept}, data["note"])
+
     @form_action(description=_("Publish…"), perm="riskops.publish_riskruleset", form=PublishForm)
     def publish(self, request: Any, obj: RiskRuleset, data: dict[str, Any]) -> None:
         publish_ruleset(actor=request.user, ruleset=obj, note=data["note"])
@@ -100,6 +132,16 @@ class RiskRulesetAdmin(AtalayaModelAdmin):
     @form_action(description=_("Discard drafts…"), perm="riskops.add_riskruleset", form=forms.Form)
     def discard(self, request: Any, obj: RiskRuleset, data: dict[str, Any]) -> None:
         discard_draft(actor=request.user, ruleset=obj)
+
+
+def save_draft(request: Any, ruleset: RiskRuleset, definition: dict[str, Any], note: str) -> None:
+    """Change a draft, or draft a copy of rules that are published."""
+    if ruleset.is_published:
+        draft_ruleset(actor=request.user, definition=definition, note=note)
+    else:
+        change_draft(
+            actor=request.user, ruleset=ruleset, definition=definition, note=note or ruleset.note
+        )
 
 
 def table(rules: Ruleset) -> dict[str, Any]:

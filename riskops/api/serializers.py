@@ -10,7 +10,6 @@ from rest_framework import serializers
 from riskops.models import EventKind, RiskRuleset, RiskScore, RiskScoreHistory
 from riskops.models.scores import Cause, Level
 from riskops.scores.explanation import explain
-from riskops.scores.factors import CODES
 from riskops.scores.rules import LEVELS
 from systemadmin.foundation.api import StrictSerializer
 from systemadmin.foundation.personal_data import masked, sees_personal_data
@@ -87,7 +86,7 @@ class EvidenceSerializer(serializers.Serializer):
 class ReasonSerializer(serializers.Serializer):
     """One line of a breakdown; the points of all lines sum to `raw`."""
 
-    factor = serializers.ChoiceField(choices=list(CODES))
+    factor = serializers.CharField(help_text="Its code; staff may write factors of their own.")
     title = serializers.CharField()
     points = serializers.IntegerField()
     evidence = EvidenceSerializer()

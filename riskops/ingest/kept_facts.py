@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from riskops.models.events import EventKind as K
+from riskops.event_kinds import EventKind as K
 
 
 @dataclass(frozen=True, slots=True)

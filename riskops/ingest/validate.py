@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from riskops.event_kinds import KIND_BY_CODE, EventKind
 from riskops.ingest.parse import (
     RefusedField,
     is_plain,
@@ -21,7 +22,6 @@ from riskops.ingest.parse import (
     read_text,
     read_wallet,
 )
-from riskops.models.events import KIND_BY_CODE, EventKind
 from systemadmin.foundation.errors import InvalidInput
 
 FIELDS = frozenset(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from riskops.scores import scoring
 from riskops.scores.facts import KINDS, Dossier
+from riskops.scores.measure_spec import ELAPSED
 from riskops.scores.measures import measure
 from riskops.scores.rules import Ruleset
 from riskops.scores.scoring import FOREVER, NEVER, Ints, Points
@@ -64,7 +65,15 @@ def evaluate(
 ) -> Evaluation:
     """Scores a dossier; `fresh` looks at the facts alone, without cool-down and override."""
     facts, state = dossier.facts, dossier.state
-    measures = measure(facts, dossier.recent, dossier.rare, ruleset, at=at, kinds=KINDS)
+    measures = measure(
+        facts,
+        dossier.recent,
+        dossier.rare,
+        ruleset,
+        at=at,
+        kinds=KINDS,
+        measured=dossier.measured,
+    )
     points = scoring.score(measures.counts, ruleset)
     nothing = np.zeros(len(facts), dtype=np.int64)
     standing, hold_until, override, score = points.score, nothing + NEVER, nothing, points.score
@@ -93,11 +102,19 @@ def evaluate(
         override=override,
         score=score,
         level=scoring.levels(score, ruleset),
-        fingerprint=scoring.fingerprint(
-            points, measures.counts, measures.since, [ruleset.codes.index("account_age")]
-        ),
+        fingerprint=scoring.fingerprint(points, measures.counts, measures.since, _ageing(ruleset)),
         changes_at=np.where(changes_at == FOREVER, NEVER, changes_at),
     )
+
+
+def _ageing(ruleset: Ruleset) -> list[int]:
+    """The columns whose counts grow with time alone."""
+    return [
+        column
+        for column, factor in enumerate(ruleset.factors)
+        if factor.code == "account_age"
+        or (factor.measure is not None and factor.measure.aggregate in ELAPSED)
+    ]
 
 
 def in_force(state: dict[str, Ints], at: int) -> Mask:

@@ -11,9 +11,11 @@ import numpy as np
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from riskops.event_kinds import KIND_BY_CODE
 from riskops.scores import scoring
 from riskops.scores.factors import Factor
 from riskops.scores.facts import from_micros
+from riskops.scores.measure_spec import AGGREGATES, Measure
 from riskops.scores.rules import Ruleset
 
 Line = Sequence[Any]  # factor, points, points before the family's cap, counted, since in µs
@@ -120,12 +122,21 @@ def _reason(line: Line, rules: Ruleset, without: scoring.Ints) -> Reason:
 
 
 def _sentence(factor: Factor, count: int) -> str:
+    if factor.measure is not None:
+        return _measured(factor.measure, count, duration(factor.window or 0))
     return str(SENTENCES[factor.code]) % {
         "count": count,
         "percent": f"{count / 10:g}",
         "over": factor.over,
         "window": duration(factor.window or 0),
     }
+
+
+def _measured(measure: Measure, count: int, window: str) -> str:
+    kinds = ", ".join(str(KIND_BY_CODE[code].label) for code in measure.events.kinds)
+    how = str(AGGREGATES[measure.aggregate])
+    text = _("%(how)s: %(count)s (%(kinds)s, in %(window)s)")
+    return text % {"how": how, "count": count, "kinds": kinds, "window": window}
 
 
 def duration(seconds: int) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from django.utils.translation import gettext_lazy as _
+
+from riskops.scores.measure_spec import Measure
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -32,10 +34,31 @@ class Factor:
     window: int | None = None
     enabled: bool = True
     steps: tuple[Step, ...] = ()
+    # Of factors that staff wrote: their title and what they count.
+    given_title: str = ""
+    measure: Measure | None = None
 
     @property
     def title(self) -> str:
-        return str(FACTOR_TITLES[self.code])
+        return self.given_title or str(FACTOR_TITLES[self.code])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        document: dict[str, Any] = {
+            "code": self.code,
+            "points": self.points,
+            "mode": self.mode,
+            "per": self.per,
+            "over": self.over,
+            "cap": self.cap,
+            "window": self.window,
+            "enabled": self.enabled,
+            "steps": [list(step) for step in self.steps],
+        }
+        if self.measure is not None:
+            document |= {"title": self.given_title, "family": self.family}
+            document["measure"] = self.measure.to_dict()
+        return document
 
     @property
     def most(self) -> int:

@@ -28,8 +28,10 @@ from riskops.models import (
 )
 from riskops.models.events import ACTION_KINDS, RARE_KINDS
 from riskops.scores import neighbours, sharing
+from riskops.scores.aggregates import Counted
 from riskops.scores.factors import BUSY
 from riskops.scores.factors import RARE as RARE_CODES
+from riskops.scores.measured import read_measured
 from riskops.scores.measures import Events, Facts, KindNumbers
 from riskops.scores.rules import Ruleset
 from riskops.scores.scoring import NEVER, SECOND, Ints
@@ -101,6 +103,8 @@ class Dossier:
     recent: Events
     rare: Events
     state: dict[str, Ints]
+    # What the factors that staff wrote came to.
+    measured: dict[str, Counted]
 
 
 def to_micros(at: datetime) -> int:
@@ -132,6 +136,7 @@ def read_dossier(
         recent=_recent(ids, accounts, ruleset, at),
         rare=_rare(ids, accounts, ruleset, at),
         state={column.name: base[column.name] for column in STATE},
+        measured=read_measured(ids, accounts, ruleset, at=at, at_micros=to_micros(at)),
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
+from riskops.scores.aggregates import Counted
 from riskops.scores.rules import Automation, Ruleset
 from riskops.scores.scoring import DAY, FOREVER, NEVER, SECOND, Ints
 
@@ -116,9 +118,19 @@ class Measures:
 
 
 def measure(
-    facts: Facts, recent: Events, rare: Events, ruleset: Ruleset, *, at: int, kinds: KindNumbers
+    facts: Facts,
+    recent: Events,
+    rare: Events,
+    ruleset: Ruleset,
+    *,
+    at: int,
+    kinds: KindNumbers,
+    measured: Mapping[str, Counted] | None = None,
 ) -> Measures:
-    """Counts what every factor looks at, at one moment, for all given accounts."""
+    """Return what every factor counts, at one moment, for all given accounts.
+
+    `measured` holds what the factors that staff wrote came to.
+    """
     board = _Board(len(facts), ruleset, at)
     _identity(board, facts, recent, rare, kinds)
     _velocity(board, facts, recent, kinds)
@@ -133,6 +145,8 @@ def measure(
     board.put("suspicious_transactions", facts.anomalies, facts.anomaly_since)
     board.put("linked_to_confirmed_fraud", facts.fraud_permille, facts.fraud_since)
     _trust(board, facts)
+    for code, found in (measured or {}).items():
+        board.put(code, found.count, found.since, found.changes_at)
     return Measures(board.counts, board.since, board.changes_at)
 
 

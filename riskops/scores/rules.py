@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from riskops.event_kinds import KIND_BY_CODE, RARE_KINDS
 from riskops.scores.factors import (
     BUSY,
     CODES,
@@ -22,6 +23,7 @@ from riskops.scores.factors import (
     Factor,
     Step,
 )
+from riskops.scores.measure_spec import CODE, MOST_MEASURES, MeasureReader, longest_window
 
 LEVELS = ("low", "moderate", "elevated", "high", "critical")
 LEVEL_TITLES = {
@@ -102,13 +104,7 @@ class Ruleset:
     def to_dict(self) -> dict[str, Any]:
         """The JSON form that is stored and shown."""
         document = asdict(self) | {"format": FORMAT}
-        document["factors"] = [
-            {
-                **{key: value for key, value in asdict(f).items() if key != "family"},
-                "steps": [list(step) for step in f.steps],
-            }
-            for f in self.factors
-        ]
+        document["factors"] = [factor.to_dict() for factor in self.factors]
         document["level_bounds"] = list(self.level_bounds)
         document["actions"] = {level: list(names) for level, names in self.actions.items()}
         document["high_risk_countries"] = list(self.high_risk_countries)
@@ -137,11 +133,29 @@ def _is_int(value: object, low: int, high: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
+def _is_title(text: object) -> bool:
+    return isinstance(text, str) and text.isprintable() and 0 < len(text.strip()) <= 80
+
+
+def _are_steps(given: object) -> bool:
+    """Whether a list has pairs of a count and points, counts rising."""
+    if not isinstance(given, list | tuple) or len(given) > MAX_STEPS:
+        return False
+    if not all(isinstance(step, list | tuple) and len(step) == 2 for step in given):
+        return False
+    return all(
+        _is_int(count, 1, 10**9) and _is_int(points, -MAX_POINTS, MAX_POINTS)
+        for count, points in given
+    ) and all(low[0] < high[0] for low, high in pairwise(given))
+
+
 class _Reader:
     """Reads a ruleset document and gathers every fault before refusing."""
 
     KEYS = frozenset(Ruleset.__dataclass_fields__) | {"format"}
-    FACTOR_KEYS = frozenset(Factor.__dataclass_fields__) - {"family"}
+    OWN_KEYS = frozenset({"title", "family", "measure"})
+    FACTOR_KEYS = frozenset(Factor.__dataclass_fields__) - {"family", "given_title", "measure"}
+    RARE_KINDS = frozenset(kind.code for kind in RARE_KINDS)
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.document = document
@@ -187,49 +201,74 @@ class _Reader:
         for position, row in enumerate(given):
             name = f"factors.{position}"
             code = row.get("code") if isinstance(row, Mapping) else None
-            if not isinstance(code, str) or code not in CODES:
+            if not isinstance(code, str) or (code not in CODES and "measure" not in row):
                 self.errors[name] = str(_("Names no known factor."))
             elif code in changed:
                 self.errors[name] = str(_("The factor is given twice."))
-            else:
+            elif code in CODES:
                 changed[code] = self._factor(name, DEFAULT_FACTORS[CODES.index(code)], row)
-        return tuple(changed.get(factor.code, factor) for factor in DEFAULT_FACTORS)
+            else:
+                changed[code] = self._own_factor(name, row)
+        own = tuple(factor for code, factor in changed.items() if code not in CODES)
+        if sum(factor.enabled for factor in own) > MOST_MEASURES:
+            text = _("At most %(most)s factors of your own can be on.")
+            self.errors["factors"] = str(text) % {"most": MOST_MEASURES}
+        return tuple(changed.get(factor.code, factor) for factor in DEFAULT_FACTORS) + own
+
+    def _own_factor(self, name: str, row: Mapping[str, Any]) -> Factor:
+        """Return a factor that staff wrote."""
+        if not CODE.match(row["code"]):
+            self.errors[f"{name}.code"] = str(
+                _("Must be 3 to 40 lower-case letters, digits and underscores, a letter first.")
+            )
+        title, family = row.get("title"), row.get("family")
+        if not _is_title(title):
+            self.errors[f"{name}.title"] = str(_("Must be a text of at most 80 characters."))
+        if family not in FAMILIES:
+            self.errors[f"{name}.family"] = str(_("Names no known family."))
+        reader = MeasureReader(f"{name}.measure", self.errors, frozenset(KIND_BY_CODE))
+        measure = reader.read(row["measure"])
+        if measure is None or not isinstance(title, str) or not isinstance(family, str):
+            return DEFAULT_FACTORS[0]
+        blank = Factor(row["code"], family, 0, window=DAY, given_title=title, measure=measure)
+        return self._factor(name, replace(blank, given_title=title.strip()), row)
+
+    def _longest(self, factor: Factor) -> int:
+        if factor.measure is not None:
+            return longest_window(factor.measure, self.RARE_KINDS)
+        return MAX_BUSY_WINDOW if factor.code in BUSY else MAX_WINDOW
 
     def _factor(self, name: str, default: Factor, row: Mapping[str, Any]) -> Factor:
-        for key in set(row) - self.FACTOR_KEYS:
+        known = self.FACTOR_KEYS | (self.OWN_KEYS if default.measure else frozenset())
+        for key in set(row) - known:
             self.errors[f"{name}.{key}"] = str(_("Unknown field."))
         if row.get("mode", default.mode) not in ("flat", "each", "steps"):
             self.errors[f"{name}.mode"] = str(_("Must be flat, each or steps."))
         steps = self._steps(f"{name}.steps", row.get("steps", list(default.steps)))
         if not isinstance(row.get("enabled", True), bool):
             self.errors[f"{name}.enabled"] = str(_("Must be true or false."))
-        longest = MAX_BUSY_WINDOW if default.code in BUSY else MAX_WINDOW
         limits = {
             "points": (-MAX_POINTS, MAX_POINTS),
             "per": (1, 1_000_000),
             "over": (0, 1_000_000),
             "cap": (0, MAX_POINTS),
-            "window": (60, longest),
+            "window": (60, self._longest(default)),
         }
         for key, (low, high) in limits.items():
             value = row.get(key, getattr(default, key))
-            optional = key == "cap" or (key == "window" and default.code not in WINDOWED)
+            optional = key == "cap" or (
+                key == "window" and not default.measure and default.code not in WINDOWED
+            )
             if not _is_int(value, low, high) and not (value is None and optional):
                 self._between(f"{name}.{key}", low, high)
         if any(key.startswith(f"{name}.") for key in self.errors):
             return default
-        return replace(default, **{**row, "steps": steps})
+        values = {key: row[key] for key in row if key in self.FACTOR_KEYS}
+        return replace(default, **{**values, "steps": steps})
 
     def _steps(self, name: str, given: object) -> tuple[Step, ...]:
         """Return pairs of a count and its points, counts rising."""
-        if (
-            isinstance(given, list | tuple)
-            and len(given) <= MAX_STEPS
-            and all(isinstance(step, list | tuple) and len(step) == 2 for step in given)
-            and all(_is_int(step[0], 1, 10**9) for step in given)
-            and all(_is_int(step[1], -MAX_POINTS, MAX_POINTS) for step in given)
-            and all(low[0] < high[0] for low, high in pairwise(given))
-        ):
+        if isinstance(given, list | tuple) and _are_steps(given):
             return tuple((step[0], step[1]) for step in given)
         text = _("Must be at most %(most)s pairs of a count and points, counts rising.")
         self.errors[name] = str(text) % {"most": MAX_STEPS}

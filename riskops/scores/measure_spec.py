@@ -1,0 +1,224 @@
+"""Measures that staff write: which events of an account are counted, and how.
+
+A measure is data inside a ruleset. What cannot be computed within the bounds below is refused
+when it is saved, with the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+HOUR = 3600
+DAY = 24 * HOUR
+
+AGGREGATES = {
+    "count": _("number of events"),
+    "distinct": _("different values of a field"),
+    "sum": _("sum of the amounts"),
+    "max": _("largest amount"),
+    "mean": _("mean amount"),
+    "share": _("share of the events that also match the second condition, per thousand"),
+    "since_last": _("hours since the latest event"),
+    "since_first": _("hours since the earliest event"),
+    "between": _("seconds from the first event to the first of the second kind after it"),
+    "habit": _("largest amount in per cent of the account's own mean before"),
+}
+AMOUNTS = frozenset({"sum", "max", "mean", "habit"})
+# They grow with time alone.
+ELAPSED = frozenset({"since_last", "since_first"})
+PAIRED = frozenset({"share", "between"})
+DISTINCT_FIELDS = {
+    "ip": _("IP address"),
+    "device": _("device"),
+    "wallet": _("wallet"),
+    "counterparty_wallet": _("counterparty wallet"),
+    "country": _("country"),
+    "hour": _("hour of the day (UTC)"),
+    "day": _("day (UTC)"),
+}
+NUMBERS = ("amount", "hour")
+TEXTS = ("currency", "country", "source")
+CONDITION_FIELDS = (*NUMBERS, *TEXTS)
+DATA_FIELD = re.compile(r"data\.[A-Za-z0-9_]{1,40}\Z")
+OPERATORS = {
+    "is": _("is"),
+    "is_not": _("is not"),
+    "at_least": _("is at least"),
+    "at_most": _("is at most"),
+}
+CODE = re.compile(r"[a-z][a-z0-9_]{2,39}\Z")
+
+# Every event of the window is read for every account, so frequent kinds have short windows.
+LONGEST = 31 * DAY
+LONGEST_RARE = 366 * DAY
+MOST_CONDITIONS = 4
+MOST_MEASURES = 12
+MAX_AMOUNT = 10**15
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What an event must be like: `field` `op` `value`."""
+
+    field: str
+    op: str
+    value: str | int
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Events of some kinds that meet every condition."""
+
+    kinds: tuple[str, ...]
+    where: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What is counted; the window is the factor's.
+
+    `other` is the second choice of `share` and `between`; `past` is how many seconds before the
+    window the habit is taken from.
+    """
+
+    aggregate: str
+    events: Chosen
+    field: str = ""
+    other: Chosen | None = None
+    past: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        document = {
+            "aggregate": self.aggregate,
+            **_chosen_to_dict(self.events),
+            "field": self.field,
+            "past": self.past,
+        }
+        if self.other is not None:
+            document["other"] = _chosen_to_dict(self.other)
+        return document
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        return frozenset(self.events.kinds + (self.other.kinds if self.other else ()))
+
+
+def _chosen_to_dict(chosen: Chosen) -> dict[str, Any]:
+    return {"kinds": list(chosen.kinds), "where": [asdict(one) for one in chosen.where]}
+
+
+class MeasureReader:
+    """Reads the JSON form of a measure and gathers every fault under its path."""
+
+    KEYS = frozenset({"aggregate", "kinds", "where", "field", "other", "past"})
+
+    def __init__(self, path: str, errors: dict[str, str], kinds: frozenset[str]) -> None:
+        self.path = path
+        self.errors = errors
+        self.known_kinds = kinds
+
+    def read(self, document: object) -> Measure | None:
+        """Return the measure, or None with the faults noted."""
+        before = len(self.errors)
+        if not isinstance(document, Mapping):
+            self._fault("", _("Must be an object."))
+            return None
+        for key in set(document) - self.KEYS:
+            self._fault(f".{key}", _("Unknown field."))
+        aggregate = document.get("aggregate")
+        if not isinstance(aggregate, str) or aggregate not in AGGREGATES:
+            self._fault(".aggregate", _("Names no known way of counting."))
+            return None
+        events = self._chosen("", document)
+        other = None
+        if aggregate in PAIRED:
+            other = self._chosen(".other", document.get("other"))
+        elif document.get("other"):
+            self._fault(".other", _("Is for “share” and “between” only."))
+        measure = Measure(
+            aggregate,
+            events,
+            field=self._field(aggregate, document.get("field", "")),
+            other=other,
+            past=self._past(aggregate, document.get("past", 0)),
+        )
+        return measure if len(self.errors) == before else None
+
+    def _fault(self, place: str, text: Any) -> None:
+        self.errors[f"{self.path}{place}"] = str(text)
+
+    def _chosen(self, place: str, document: object) -> Chosen:
+        if not isinstance(document, Mapping):
+            self._fault(place, _("Must be an object."))
+            return Chosen(())
+        kinds = document.get("kinds")
+        if (
+            not isinstance(kinds, list)
+            or not kinds
+            or not all(isinstance(kind, str) and kind in self.known_kinds for kind in kinds)
+        ):
+            self._fault(f"{place}.kinds", _("Must name at least one known kind of event."))
+            kinds = []
+        where = document.get("where", [])
+        if not isinstance(where, list) or len(where) > MOST_CONDITIONS:
+            text = _("Must be a list of at most %(most)s conditions.")
+            self._fault(f"{place}.where", str(text) % {"most": MOST_CONDITIONS})
+            where = []
+        read = [self._condition(f"{place}.where.{i}", one) for i, one in enumerate(where)]
+        return Chosen(tuple(sorted(set(kinds))), tuple(one for one in read if one is not None))
+
+    def _condition(self, place: str, document: object) -> Condition | None:
+        if not isinstance(document, Mapping) or set(document) != {"field", "op", "value"}:
+            self._fault(place, _("Must have a field, an operator and a value."))
+            return None
+        field, op, value = document["field"], document["op"], document["value"]
+        is_data = isinstance(field, str) and DATA_FIELD.match(field) is not None
+        if not is_data and field not in CONDITION_FIELDS:
+            self._fault(f"{place}.field", _("Is no field of an event; other ones are “data.name”."))
+            return None
+        if op not in OPERATORS:
+            self._fault(f"{place}.op", _("Names no known operator."))
+            return None
+        self._check_value(place, field, op, value)
+        return Condition(field, op, value)
+
+    def _check_value(self, place: str, field: str, op: str, value: object) -> None:
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        if field in NUMBERS or op in ("at_least", "at_most"):
+            if field in TEXTS:
+                self._fault(f"{place}.op", _("Compares numbers only."))
+            elif not isinstance(value, int) or not is_number or abs(value) > MAX_AMOUNT:
+                self._fault(f"{place}.value", _("Must be a whole number."))
+        elif not is_number and not (isinstance(value, str) and 0 < len(value) <= 128):
+            self._fault(f"{place}.value", _("Must be a text or a whole number."))
+
+    def _field(self, aggregate: str, field: object) -> str:
+        if aggregate == "distinct":
+            if not isinstance(field, str) or field not in DISTINCT_FIELDS:
+                self._fault(".field", _("Names no field whose values can be counted."))
+                return ""
+            return field
+        if field:
+            self._fault(".field", _("Is for “distinct” only."))
+        return ""
+
+    def _past(self, aggregate: str, past: object) -> int:
+        if aggregate != "habit":
+            if past:
+                self._fault(".past", _("Is for “habit” only."))
+            return 0
+        if not isinstance(past, int) or isinstance(past, bool) or not DAY <= past <= LONGEST:
+            self._fault(".past", str(_("Must be from 1 to %(days)s days.")) % {"days": 31})
+            return 0
+        return past
+
+
+def longest_window(measure: Measure, rare: frozenset[str]) -> int:
+    """Return the longest window in seconds that the events of a measure can be read over."""
+    return LONGEST_RARE if measure.kinds <= rare else LONGEST
