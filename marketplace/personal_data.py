@@ -61,10 +61,11 @@ def _erase_webhooks(account: Any) -> int:
         named = Q()
         for key in keys[start : start + _CHUNK]:
             named |= Q(key__startswith=f"product-{key}-v")
-        found = WebhookMessage.objects.filter(named).order_by("pk")[:_CHUNK]
-        deleted, _tables = WebhookMessage.objects.filter(pk__in=list(found)).delete()
-        if deleted:
-            return deleted
+        found = WebhookMessage.objects.filter(named).values_list("pk", flat=True)
+        messages = list(found.order_by("pk")[:_CHUNK])
+        WebhookMessage.objects.filter(pk__in=messages).delete()
+        if messages:
+            return len(messages)
     return 0
 
 

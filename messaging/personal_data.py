@@ -59,16 +59,6 @@ def _of(*lookups: str) -> Any:
 
 TABLES = [
     PersonalTable(
-        model=Message,
-        rows=_of("sender"),
-        exported=_seen(""),
-        on_erasure=OnErasure.ANONYMISE,
-        columns=("id", "conversation", "sender", "kind", "body", "created_at", "edited_at"),
-        emptied={"client_id": None},
-        reason=_PLACE,
-        erase=erase_chunk,
-    ),
-    PersonalTable(
         model=MessageRevision,
         rows=_of("message__sender"),
         on_erasure=OnErasure.DELETE,
@@ -83,6 +73,16 @@ TABLES = [
         files=(
             StoredFile(file="file", content_type="content_type", size="size", sha256="sha256"),
         ),
+    ),
+    PersonalTable(
+        model=Message,
+        rows=_of("sender"),
+        exported=_seen(""),
+        on_erasure=OnErasure.ANONYMISE,
+        columns=("id", "conversation", "sender", "kind", "body", "created_at", "edited_at"),
+        emptied={"client_id": None},
+        reason=_PLACE,
+        erase=erase_chunk,
     ),
     PersonalTable(
         model=MessageReport,

@@ -39,6 +39,14 @@ BACKUP_SETTINGS = [
         description=_("Days for which failed sign-ins are kept, with hashed names."),
     ),
     Setting(
+        key="privacy.export_days",
+        type=int,
+        default=7,
+        min=1,
+        max=30,
+        description=_("Days for which the export of an account can be downloaded."),
+    ),
+    Setting(
         key="ratelimit.backup",
         type="rate",
         default="6/h",

@@ -10,9 +10,11 @@ from systemadmin.foundation.retention import Elsewhere, Job, Rows, Span, Table
 from systemadmin.models import Restore
 from systemadmin.services.audit_retention import due_audit_entries, retire_audit_entries
 from systemadmin.services.batch_failures import KEEP_GIVEN_UP, KEEP_WAITING
+from systemadmin.services.personal_exports import due_exports, expire_exports
 
 EXPIRED = Span(fixed=timedelta(0))
 ALERTS = Span(setting="retention.alert_days")
+EXPORTS = Span(setting="privacy.export_days")
 SIGN_INS = Span(setting="sign_in.keep_failures_days")
 WITH_ACCOUNT = "as long as the account"
 WITH_ROLE = "as long as the role or permission that it belongs to"
@@ -46,6 +48,28 @@ ACCOUNTS = [
         purpose="proof that data was kept with a reason",
         owners=["account"],
         kept=WITH_ACCOUNT,
+    ),
+    Table(
+        model="systemadmin.AccountExport",
+        holds="exports of accounts: a ZIP file with everything about a person",
+        purpose="handing people a copy of their data",
+        owners=["account"],
+        rules=[
+            Job(
+                name="exports",
+                span=EXPORTS,
+                run=lambda _seconds: expire_exports(),
+                due=due_exports,
+                says="the file is deleted; the row stays as long as the account",
+            )
+        ],
+    ),
+    Table(
+        model="systemadmin.AccountErasure",
+        holds="which account was erased when and by whom, with numbers of rows",
+        purpose="proof that an erasure was done",
+        owners=["account"],
+        kept="for ever: it holds no name of the erased person",
     ),
     Table(
         model="systemadmin.EncryptedTotpDevice",

@@ -1,5 +1,8 @@
 """What the shipped roles may do in the base app."""
 
+# The platform may do for a member what the member asks for there.
+SERVICE_PERMISSIONS = ["systemadmin.export_account", "systemadmin.erase_account"]
+
 ROLES = {
     "support_agent": ["systemadmin.view_statistics", "systemadmin.view_user"],
     "marketplace_moderator": ["systemadmin.view_statistics", "systemadmin.view_user"],
@@ -13,6 +16,7 @@ ROLES = {
         "systemadmin.add_legalhold",
         "systemadmin.view_approvalrequest",
         "systemadmin.decide_approvalrequest",
+        "systemadmin.export_account",
     ],
     "operator": [
         "systemadmin.view_legalhold",
@@ -20,6 +24,7 @@ ROLES = {
         "systemadmin.change_legalhold",
         "systemadmin.view_approvalrequest",
         "systemadmin.decide_approvalrequest",
+        "systemadmin.erase_account",
         "systemadmin.view_blockednetwork",
         "systemadmin.add_blockednetwork",
         "systemadmin.delete_blockednetwork",

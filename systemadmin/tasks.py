@@ -8,7 +8,9 @@ from systemadmin.services import (
     audit_heads,
     audit_runs,
     backups,
+    erasure,
     notifications,
+    personal_exports,
     sign_in_lock,
     telemetry,
 )
@@ -100,3 +102,13 @@ def expire_approvals() -> int:
 def run_approved(request_id: int) -> None:
     """Run an approved act that must not run inside a transaction."""
     approvals.run_approved(request_id)
+
+
+def run_erasure(erasure_id: int) -> None:
+    """Erase an account, or go on where a dead process stopped."""
+    erasure.run_erasure(erasure_id)
+
+
+def run_export(export_id: int) -> None:
+    """Make the export of an account."""
+    personal_exports.run_export(export_id)

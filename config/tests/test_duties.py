@@ -195,10 +195,13 @@ CALLS = {
     "systemadmin.acknowledge_alert": _alert,
     "systemadmin.end_session": _user,
     "systemadmin.end_sessions": _user,
+    "systemadmin.erase_account": _user,
     "systemadmin.hold_account": _user,
     "systemadmin.reinstate_user": _user,
     "systemadmin.release_hold": lambda user: {"hold": LegalHold(account=user)},
     "systemadmin.reset_password": _user,
+    "systemadmin.request_erasure": _user,
+    "systemadmin.request_export": _user,
     "systemadmin.reset_two_factor": _user,
     "systemadmin.resolve_alert": _alert,
     "systemadmin.set_password": _user,
@@ -372,6 +375,9 @@ OTHER_SERVICES = {
     "systemadmin.services.approvals",
     "systemadmin.services.approvers",
     "systemadmin.services.single_person",
+    # one's own data, and handing over what was decided
+    "systemadmin.services.personal_exports.download_export",
+    "systemadmin.services.personal_exports.request_own_export",
     # the check itself, and whom decisions concern
     "systemadmin.services.account_lookup",
     "systemadmin.services.duties",

@@ -7,12 +7,12 @@ from django.contrib import admin, messages
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.contrib.auth.models import Permission
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from systemadmin.admin import offboarding, sessions
+from systemadmin.admin import offboarding, personal_data, sessions
 from systemadmin.approval_pages import deferred
 from systemadmin.foundation.admin import ServiceModelAdmin, form_action
 from systemadmin.foundation.caller import caller
@@ -101,6 +101,7 @@ class UserAdmin(ServiceModelAdmin):
     readonly_fields = (
         "open_accesses",
         "off_boarding",
+        "personal_data",
         "verified_at",
         "suspended_at",
         "suspended_until",
@@ -120,6 +121,7 @@ class UserAdmin(ServiceModelAdmin):
                     "email",
                     "open_accesses",
                     "off_boarding",
+                    "personal_data",
                 )
             },
         ),
@@ -232,6 +234,11 @@ class UserAdmin(ServiceModelAdmin):
         url = reverse("admin:systemadmin_user_offboarding", args=[obj.pk])
         return format_html('<a href="{}">{}</a>', url, _("Off-board, or see what is left"))
 
+    @admin.display(description=_("personal data"))
+    def personal_data(self, obj: User) -> str:
+        url = reverse("admin:systemadmin_user_personal_data", args=[obj.pk])
+        return format_html('<a href="{}">{}</a>', url, _("Export it, or erase the account"))
+
     def get_urls(self) -> list[Any]:
         site = self.admin_site
         return [
@@ -244,6 +251,16 @@ class UserAdmin(ServiceModelAdmin):
                 "<int:user_id>/offboarding/",
                 site.admin_view(self.offboarding_page),
                 name="systemadmin_user_offboarding",
+            ),
+            path(
+                "<int:user_id>/personal-data/",
+                site.admin_view(self.personal_data_page),
+                name="systemadmin_user_personal_data",
+            ),
+            path(
+                "<int:user_id>/personal-data/exports/<int:export_id>/",
+                site.admin_view(self.export_file),
+                name="systemadmin_user_export",
             ),
             path(
                 "end-member-sessions/",
@@ -260,6 +277,14 @@ class UserAdmin(ServiceModelAdmin):
     def offboarding_page(self, request: HttpRequest, user_id: int) -> HttpResponse:
         """What an account has of staff's, and taking it away."""
         return offboarding.offboarding_page(request, self.admin_site, user_id)
+
+    def personal_data_page(self, request: HttpRequest, user_id: int) -> HttpResponseBase:
+        """Export, legal holds and erasure of one account."""
+        return personal_data.personal_data_page(request, self.admin_site, user_id)
+
+    def export_file(self, request: HttpRequest, user_id: int, export_id: int) -> HttpResponseBase:
+        """The file of an export."""
+        return personal_data.export_file(request, user_id, export_id)
 
     def end_members_page(self, request: HttpRequest) -> HttpResponse:
         """Log every member out."""

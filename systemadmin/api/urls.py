@@ -14,6 +14,7 @@ from systemadmin.api.failed_rows import FailedRowViewSet
 from systemadmin.api.health import HealthViewSet
 from systemadmin.api.legal_holds import LegalHoldViewSet
 from systemadmin.api.maintenance import MaintenanceViewSet
+from systemadmin.api.personal_data import OwnExportViewSet, PersonalDataViewSet
 from systemadmin.api.retention import RetentionViewSet
 from systemadmin.api.sessions import DemoViewSet, UserSessionsViewSet
 from systemadmin.api.stats import StatsViewSet, SystemViewSet
@@ -44,6 +45,8 @@ router.register("admin/audit", AuditViewSet, basename="audit")
 _ACCOUNT = "admin/users/<key:user_id>"
 _own = OwnSessionsViewSet.as_view
 _theirs = UserSessionsViewSet.as_view
+_data = PersonalDataViewSet.as_view
+_mine = OwnExportViewSet.as_view
 
 urlpatterns = [
     path("auth/sessions", _own({"get": "list"}), name="own-sessions"),
@@ -61,6 +64,20 @@ urlpatterns = [
     path(
         f"{_ACCOUNT}/offboarding", _theirs({"get": "left", "post": "offboard"}), name="offboarding"
     ),
+    path(
+        f"{_ACCOUNT}/export",
+        _data({"get": "list_exports", "post": "request_export"}),
+        name="account-exports",
+    ),
+    path(f"{_ACCOUNT}/export/<int:export_id>", _data({"get": "export"}), name="account-export"),
+    path(
+        f"{_ACCOUNT}/export/<int:export_id>/download",
+        _data({"get": "download"}),
+        name="account-export-file",
+    ),
+    path(f"{_ACCOUNT}/erasure", _data({"get": "state", "post": "erase"}), name="account-erasure"),
+    path("me/export", _mine({"get": "newest", "post": "request_export"}), name="own-export"),
+    path("me/export/download", _mine({"get": "download"}), name="own-export-file"),
     path("admin/backup", BackupViewSet.as_view({"post": "request_backup"}), name="backup-now"),
     path(
         "admin/restore/<key:backup_id>",

@@ -15,6 +15,7 @@ from typing import Any, Final
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 PERSONAL: Final = "systemadmin.view_personal_data"
 # Stands where a text of an erased account has to be something.
@@ -27,6 +28,18 @@ class OnErasure(Enum):
     DELETE = "delete"
     ANONYMISE = "anonymise"
     KEEP = "keep"
+
+    @property
+    def title(self) -> Any:
+        """What happens, for people."""
+        return _TITLES[self.value]
+
+
+_TITLES: Final = {
+    "delete": _("deleted"),
+    "anonymise": _("made anonymous"),
+    "keep": _("kept"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +79,11 @@ class PersonalTable:
     def name(self) -> str:
         """The table's name in exports and reports: `app.Model`."""
         return str(self.model._meta.label)
+
+    @property
+    def title(self) -> str:
+        """The table's name for people."""
+        return str(self.model._meta.verbose_name_plural)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

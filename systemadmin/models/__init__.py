@@ -18,6 +18,7 @@ from systemadmin.models.identity import (
 from systemadmin.models.legal_holds import LegalHold
 from systemadmin.models.maintenance import MaintenanceWindow
 from systemadmin.models.notifications import Notification
+from systemadmin.models.personal_data import AccountErasure, AccountExport
 from systemadmin.models.retention import PrunedFile, PruningState, TableSample
 from systemadmin.models.telemetry import Heartbeat, RequestMinute, TaskAttempt, TaskLease
 from systemadmin.models.tokens import ApiToken
@@ -25,6 +26,8 @@ from systemadmin.models.users import User
 
 __all__ = [
     "AccessLink",
+    "AccountErasure",
+    "AccountExport",
     "Alert",
     "AlertNotice",
     "AlertRule",

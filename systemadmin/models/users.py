@@ -42,6 +42,7 @@ class User(AbstractUser):
     suspended_at = models.DateTimeField(_("suspended at"), null=True, blank=True)
     suspension_reason = models.TextField(_("suspension reason"), blank=True)
     suspended_until = models.DateTimeField(_("suspended until"), null=True, blank=True)
+    erased_at = models.DateTimeField(_("erased at"), null=True, blank=True, editable=False)
     is_demo = models.BooleanField(_("demo account"), default=False)
 
     # Masked for staff without `view_personal_data`; see foundation/personal_data.py.
@@ -60,6 +61,8 @@ class User(AbstractUser):
             ("set_password", _("Can set the password of other accounts")),
             ("reset_two_factor", _("Can take the second factor off other accounts")),
             ("manage_staff", _("Can suspend and reinstate staff")),
+            ("export_account", _("Can export everything about an account")),
+            ("erase_account", _("Can erase accounts")),
         ]
         constraints = [
             models.CheckConstraint(
@@ -67,6 +70,11 @@ class User(AbstractUser):
                 | Q(suspended_until__isnull=True, suspension_reason=""),
                 name="systemadmin_user_suspension_needs_a_moment",
                 violation_error_message=_("Only a suspended account has a reason or an end."),
+            ),
+            models.CheckConstraint(
+                condition=Q(erased_at__isnull=True) | Q(is_active=False, email=""),
+                name="systemadmin_user_erased_stays_closed",
+                violation_error_message=_("An erased account stays closed."),
             ),
         ]
         indexes = [

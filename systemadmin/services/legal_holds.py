@@ -8,11 +8,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from systemadmin import audit
-from systemadmin.errors import LegalHoldOver
+from systemadmin.errors import AccountIsErased, LegalHoldOver
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.readable_text import visible_text
-from systemadmin.models import LegalHold, User
+from systemadmin.models import AccountErasure, LegalHold, User
 from systemadmin.services import rights
 from systemadmin.services.duties import concerned_user, decides
 
@@ -31,8 +31,8 @@ def _concerned(*, hold: LegalHold, **_rest: Any) -> list[int]:
 def hold_account(*, actor: User | None, user: User, reason: str, ends_at: datetime) -> LegalHold:
     """Keep an account's data from erasure and retention until a moment.
 
-    Raises `OwnInterest`, `DemoActsOnReal` and `InvalidInput` (no reason; an end in the past or
-    more than five years away).
+    Raises `OwnInterest`, `DemoActsOnReal`, `AccountIsErased` and `InvalidInput` (no reason; an end
+    in the past or more than five years away).
     """
     reason = visible_text(reason)
     if not reason:
@@ -41,6 +41,9 @@ def hold_account(*, actor: User | None, user: User, reason: str, ends_at: dateti
     # The row that erasure locks too: a hold is either there before it begins, or comes too late.
     account = lock_row(User.objects.all(), pk=user.pk)
     rights.check_demo(actor, account)
+    running = AccountErasure.objects.filter(account=account, status="running")
+    if account.erased_at is not None or running.exists():
+        raise AccountIsErased
     hold = LegalHold.objects.create(
         account=account, reason=reason[:500], ends_at=ends_at, created_by=actor
     )

@@ -77,6 +77,11 @@ def kept_name(name: str) -> str:
     return keyed_hash(name, purpose=_NAME_PURPOSE)
 
 
+def kept_names(name: str) -> list[str]:
+    """Return every form in which a name may be stored: by the present key and by older ones."""
+    return keyed_hashes(name, purpose=_NAME_PURPOSE)
+
+
 def name_for_axes(request: Any, credentials: dict[str, Any] | None = None) -> str | None:
     """Return the name of a sign-in as django-axes stores, compares and logs it."""
     name = _typed_name(request, credentials)

@@ -1,0 +1,89 @@
+"""Tombstones in the storage: a restore erases again what was erased since the backup was taken.
+
+They lie beside the backups, not in the database, for a restore replaces that. A tombstone holds
+the number of an account and when the account was made, and nothing else about anybody.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from systemadmin.backups.errors import StoreFailed
+from systemadmin.backups.format.manifest import Signer
+from systemadmin.backups.store import Store
+
+TOMBSTONE = re.compile(r"erased-(?P<account>\d+)\.(?P<installation>[A-Za-z0-9-]{1,36})\.json")
+_MOST_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class Tombstone:
+    """An account that was erased. Numbers come again after a restore: `joined_at` tells whose."""
+
+    account: int
+    joined_at: str
+    erased_at: str
+    installation: str
+
+
+def name_of(account: int, installation: str) -> str:
+    """The tombstone's file name."""
+    return f"erased-{account}.{installation}.json"
+
+
+def write(
+    store: Store,
+    signer: Signer,
+    salt: bytes,
+    *,
+    account: int,
+    installation: str,
+    joined_at: datetime,
+    now: datetime,
+) -> None:
+    """Set a tombstone; setting it again changes nothing. Raises `StoreFailed`."""
+    name = name_of(account, installation)
+    stone = Tombstone(account, joined_at.isoformat(), now.isoformat(), installation)
+    if name in store.files():
+        known = _read(store, signer, name)
+        if known is not None and known.joined_at == stone.joined_at:
+            return
+        store.delete_file(name)
+    body = json.dumps(asdict(stone), sort_keys=True)
+    signature = signer.sign(body.encode(), salt)
+    store.write_file(name, json.dumps({"body": body, "signature": signature}, indent=1).encode())
+
+
+def found(store: Store, signer: Signer, installation: str) -> list[Tombstone]:
+    """Return an installation's tombstones.
+
+    One whose signature does not hold raises `StoreFailed`: ignored, it would bring a person back;
+    believed, it would erase whom its writer likes.
+    """
+    stones = []
+    for name in sorted(store.files()):
+        match = TOMBSTONE.fullmatch(name)
+        if match is None or match["installation"] != installation:
+            continue
+        stone = _read(store, signer, name)
+        if stone is None:
+            raise StoreFailed(
+                f"The tombstone {name} cannot be verified: it was changed, or signed with another"
+                " passphrase or secret key. Delete it only when you know whose account it names."
+            )
+        stones.append(stone)
+    return stones
+
+
+def _read(store: Store, signer: Signer, name: str) -> Tombstone | None:
+    try:
+        with store.open(name) as file:
+            stored = json.loads(file.read(_MOST_BYTES))
+        body, signature = stored["body"], stored["signature"]
+        stone = Tombstone(**json.loads(body))
+    except (ValueError, KeyError, TypeError):
+        return None
+    return stone if signer.holds(body.encode(), signature) else None
