@@ -7,7 +7,11 @@ the number of an account and when the account was made, and nothing else about a
 from __future__ import annotations
 
 import json
+import os
 import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -17,6 +21,8 @@ from systemadmin.backups.store import Store
 
 TOMBSTONE = re.compile(r"erased-(?P<account>\d+)\.(?P<installation>[A-Za-z0-9-]{1,36})\.json")
 _MOST_BYTES = 1 << 16
+# Names the file by which a restore hands tombstones to its child process.
+HANDED_OVER = "ERASED_ACCOUNTS_FILE"
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,24 @@ def found(store: Store, signer: Signer, installation: str) -> list[Tombstone]:
             )
         stones.append(stone)
     return stones
+
+
+@contextmanager
+def handed_over(stones: list[Tombstone]) -> Iterator[dict[str, str]]:
+    """Environment for a child process that shall erase these again; see `received`."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump([asdict(stone) for stone in stones], file)
+        file.flush()
+        yield {HANDED_OVER: file.name}
+
+
+def received() -> list[Tombstone]:
+    """Return what the parent process handed over; none where there is no such parent."""
+    path = os.environ.get(HANDED_OVER)
+    if not path:
+        return []
+    with open(path) as file:
+        return [Tombstone(**values) for values in json.load(file)]
 
 
 def _read(store: Store, signer: Signer, name: str) -> Tombstone | None:

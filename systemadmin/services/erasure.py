@@ -192,6 +192,7 @@ def run_erasure(erasure_id: int) -> None:
             _fail(erasure, refusal)
             raise
         _erase(erasure)
+        _finish(erasure)
 
 
 def _begin(erasure: AccountErasure) -> None:
@@ -235,7 +236,6 @@ def _erase(erasure: AccountErasure) -> None:
     order = tables()
     while erasure.tables_done < len(order):
         _erase_chunk(erasure, order[erasure.tables_done])
-    _finish(erasure)
 
 
 @transaction.atomic
@@ -300,7 +300,10 @@ def _finish(erasure: AccountErasure) -> None:
 
 
 def erase_again(stones: Iterable[Tombstone]) -> int:
-    """Erase in a restored database what was erased since; return how many accounts those were."""
+    """Erase in a restored database what was erased since; return how many accounts those were.
+
+    Writes nothing to the audit trail: the live trail, which the restore carries over, says it.
+    """
     done = 0
     for stone in stones:
         user = User.objects.filter(pk=stone.account, erased_at__isnull=True).first()
@@ -315,5 +318,7 @@ def erase_again(stones: Iterable[Tombstone]) -> int:
         )
         User.objects.filter(pk=user.pk).update(is_active=False)
         _erase(erasure)
+        erasure.status, erasure.finished_at = AccountErasure.Status.DONE, timezone.now()
+        erasure.save(update_fields=["status", "finished_at", "updated_at"])
         done += 1
     return done

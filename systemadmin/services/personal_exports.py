@@ -245,6 +245,10 @@ def download_export(*, actor: User | None, export: AccountExport) -> FileRespons
     is_over = export.expires_at is None or export.expires_at <= timezone.now()
     if export.status != AccountExport.Status.DONE or is_over:
         raise ExportNotReady
+    try:
+        file = export.file.open("rb")
+    except FileNotFoundError as error:  # a restore brings back the row, not the file
+        raise ExportNotReady from error
     audit.record(
         "systemadmin.account.export_downloaded",
         actor=actor,
@@ -252,7 +256,7 @@ def download_export(*, actor: User | None, export: AccountExport) -> FileRespons
         metadata={"account": export.account_id},
     )
     name = f"account-{export.account_id}.zip"
-    return private_response(export.file.open("rb"), name=name, content_type="application/zip")
+    return private_response(file, name=name, content_type="application/zip")
 
 
 def due_exports() -> int:

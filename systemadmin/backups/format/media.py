@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import IO, Any, cast
 
 from django.core.files import File
@@ -14,6 +14,8 @@ from systemadmin.backups.errors import StreamDamaged
 from systemadmin.backups.format.stream import Sink
 
 SPOOL = 8 << 20
+# Exports of accounts are copies of what a backup holds, and are deleted after some days.
+LEFT_OUT = ("private/exports/",)
 
 
 def walk(storage: Storage, folder: str = "") -> Iterator[str]:
@@ -39,6 +41,8 @@ def dump(storages: Mapping[str, Storage], sink: Sink) -> int:
     with tarfile.open(mode="w|", fileobj=cast(IO[bytes], sink), format=tarfile.PAX_FORMAT) as tar:
         for label, storage in storages.items():
             for name in walk(storage):
+                if f"{label}/{name}".startswith(LEFT_OUT):
+                    continue
                 try:
                     file = storage.open(name)
                     size = file.size
@@ -95,12 +99,21 @@ def members(chunks: Iterator[bytes]) -> Iterator[tuple[str, str, int, IO[bytes]]
     source.drain()
 
 
-def load(storages: Mapping[str, Storage], chunks: Iterator[bytes]) -> int:
-    """Put back what is missing or differs; gives back how many files were written."""
+def load(
+    storages: Mapping[str, Storage],
+    chunks: Iterator[bytes],
+    *,
+    named: Collection[str] | None = None,
+) -> int:
+    """Put back what is missing or differs; gives back how many files were written.
+
+    Private files that are not among the named ones are left out, where names are given.
+    """
     written = 0
     for label, name, size, content in members(chunks):
         storage = storages.get(label)
-        if storage is None:
+        is_unwanted = label == "private" and named is not None and name not in named
+        if storage is None or is_unwanted:
             continue
         with tempfile.SpooledTemporaryFile(SPOOL) as copy:
             while data := content.read(1 << 20):

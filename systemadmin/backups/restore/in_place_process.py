@@ -10,12 +10,13 @@ from pathlib import Path
 
 from django.conf import settings
 
+from systemadmin.backups import tombstones
 from systemadmin.backups.engines import process
 from systemadmin.backups.engines.base import Swap
 from systemadmin.backups.engines.postgres.dump_file import plain_file
 from systemadmin.backups.errors import BackupError
 from systemadmin.backups.format.manifest import Manifest, pack
-from systemadmin.backups.restore.steps import database_part, environment, opened
+from systemadmin.backups.restore.steps import database_part, environment, erased_accounts, opened
 from systemadmin.backups.vault import Vault
 
 COMMAND = "replace_contents"
@@ -41,6 +42,7 @@ def replace_in_place(vault: Vault, manifest: Manifest, restore_id: int) -> tuple
         plain_file(chunks) as dump,
         tempfile.TemporaryFile() as order,
         process.lifeline() as alive,
+        tombstones.handed_over(erased_accounts(vault, manifest)) as handed,
     ):
         order.write(pack(manifest).encode())
         order.flush()
@@ -53,7 +55,7 @@ def replace_in_place(vault: Vault, manifest: Manifest, restore_id: int) -> tuple
                 str(restore_id),
                 *map(str, descriptors),
             ],
-            env={**environment(), "DATABASE_URL": settings.DATABASE_URL},
+            env={**environment(), **handed, "DATABASE_URL": settings.DATABASE_URL},
             limits=process.Limits(total=settings.BACKUP_TOOL_SECONDS),
             stdin=alive,
             pass_fds=descriptors,

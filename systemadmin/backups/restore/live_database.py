@@ -215,7 +215,7 @@ def _replace(vault: Vault, restore: Restore, manifest: Manifest) -> tuple[Swap, 
         findings = load_verified(vault, manifest, scratch)
         restore.warnings = findings.warnings
         _step(restore, "settling")
-        reset = reset_in_child(scratch, purge=True)
+        reset = reset_in_child(vault, manifest, scratch, purge=True)
         restore.warnings = [*findings.warnings, *reset.warnings]
         if reset.problems:
             raise ContentMismatch("; ".join(reset.problems[:10]))

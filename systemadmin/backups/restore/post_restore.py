@@ -7,6 +7,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import F
 from django.utils import timezone
 
+from systemadmin.backups import tombstones
 from systemadmin.backups.errors import IncompatibleBackup
 from systemadmin.backups.restore.steps import Findings
 from systemadmin.events import database_restored
@@ -21,6 +22,7 @@ from systemadmin.models import (
     IdempotencyKey,
     UserSession,
 )
+from systemadmin.services.erasure import erase_again
 
 
 def reset_restored(*, purge: bool) -> Findings:
@@ -41,9 +43,14 @@ def reset_restored(*, purge: bool) -> Findings:
     elif purge:
         # Roles and schedules follow the code, which may be newer than the backup.
         call_command("setup", verbosity=0)
-    warnings = forget_unfinished_business() if purge else []
+    warnings = [*forget_unfinished_business(), *_erase_again()] if purge else []
     warnings += find_problems(repairable=True)
     return Findings(problems=find_problems(repairable=False), warnings=warnings)
+
+
+def _erase_again() -> list[str]:
+    erased = erase_again(tombstones.received())
+    return [f"{erased} accounts that were erased since were erased again"] if erased else []
 
 
 @transaction.atomic

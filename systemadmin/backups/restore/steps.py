@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.db.migrations.loader import MigrationLoader
+from django.db.models import FileField
 
+from systemadmin.backups import tombstones
 from systemadmin.backups.engines import process
 from systemadmin.backups.engines.base import Scratch, Swap
 from systemadmin.backups.errors import ContentMismatch, IncompatibleBackup, ManifestInvalid
@@ -23,7 +26,9 @@ from systemadmin.backups.format.fingerprint import differences
 from systemadmin.backups.format.manifest import Manifest, Part
 from systemadmin.backups.format.stream import reader
 from systemadmin.backups.restore import preserved_rows
+from systemadmin.backups.tombstones import Tombstone
 from systemadmin.backups.vault import Vault
+from systemadmin.services.installation import current_installation
 
 SETTLE_SECONDS = 3600
 CHECK_SECONDS = 3600
@@ -94,20 +99,33 @@ def load_verified(vault: Vault, manifest: Manifest, scratch: Scratch) -> Finding
     return Findings(warnings=warnings, load_seconds=time.monotonic() - started)
 
 
-def reset_in_child(scratch: Scratch, *, purge: bool) -> Findings:
+def reset_in_child(vault: Vault, manifest: Manifest, scratch: Scratch, *, purge: bool) -> Findings:
     """In a process of its own that takes the scratch for its database: migrate, purge, check.
+
+    With `purge` accounts that were erased since the backup are erased again.
 
     A process, because models, signals and checks of every app use the default connection.
     """
     command = [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), "settle_restored"]
     command += ["--scratch"] + (["--purge"] if purge else [])
-    answer = process.run(
-        command,
-        env={**environment(), "DATABASE_URL": scratch.url},
-        limits=process.Limits(total=SETTLE_SECONDS),
-    )
+    stones = erased_accounts(vault, manifest) if purge else []
+    with tombstones.handed_over(stones) as handed:
+        answer = process.run(
+            command,
+            env={**environment(), **handed, "DATABASE_URL": scratch.url},
+            limits=process.Limits(total=SETTLE_SECONDS),
+        )
     said = json.loads(answer.splitlines()[-1])
     return Findings(warnings=said["warnings"], problems=said["problems"])
+
+
+def erased_accounts(vault: Vault, manifest: Manifest) -> list[Tombstone]:
+    """Return the accounts of a backup's installation that were ever erased.
+
+    Older ones too: a backup may have been taken while an erasure was on its way.
+    """
+    installation = manifest.installation or current_installation()
+    return tombstones.found(vault.store, vault.signer, installation)
 
 
 def environment() -> dict[str, str]:
@@ -144,12 +162,28 @@ def swap_in(
 
 
 def restore_media(vault: Vault, manifest: Manifest) -> int:
-    """Put back files that are missing or differ; gives back how many."""
+    """Put back files that are missing or differ; gives back how many.
+
+    After erasures only private files that a row names: the others were erased with their rows.
+    """
     part = manifest.part("media")
     if part is None or not vault.media:
         return 0
+    named = _named_files() if erased_accounts(vault, manifest) else None
     with opened(vault, part) as chunks:
-        return media.load(vault.media, chunks)
+        return media.load(vault.media, chunks, named=named)
+
+
+def _named_files() -> set[str]:
+    return {
+        name
+        for model in apps.get_models()
+        for column in model._meta.concrete_fields
+        if isinstance(column, FileField)
+        for name in model._base_manager.exclude(**{column.name: ""})
+        .values_list(column.name, flat=True)
+        .iterator()
+    }
 
 
 def check_media(vault: Vault, manifest: Manifest) -> list[str]:
@@ -169,7 +203,7 @@ def verify(vault: Vault, manifest: Manifest) -> Findings:
     check_compatible(vault, manifest)
     with vault.engine.scratch("verify") as scratch:
         findings = load_verified(vault, manifest, scratch)
-        reset = reset_in_child(scratch, purge=False)
+        reset = reset_in_child(vault, manifest, scratch, purge=False)
     findings.warnings += reset.warnings
     findings.problems += reset.problems + check_media(vault, manifest)
     return findings

@@ -42,7 +42,7 @@ def restore_without_database(
         check_compatible(vault, manifest)
         with vault.engine.scratch("rescue") as scratch:
             findings = load_verified(vault, manifest, scratch)
-            reset = reset_in_child(scratch, purge=True)
+            reset = reset_in_child(vault, manifest, scratch, purge=True)
             if reset.problems:
                 raise ContentMismatch("; ".join(reset.problems[:10]))
             swap = vault.engine.swap(scratch, manifest)
