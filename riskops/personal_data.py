@@ -21,6 +21,7 @@ from riskops.models import (
     AnomalyStatus,
     ClusterMember,
     Dealing,
+    EventSum,
     Identifier,
     PendingLink,
     PendingScore,
@@ -128,7 +129,7 @@ TABLES = [
             on_erasure=OnErasure.DELETE,
             not_exported="Counted from the events, which are in the export.",
         )
-        for model in (AccountFacts, PendingScore, PendingLink)
+        for model in (AccountFacts, EventSum, PendingScore, PendingLink)
     ),
 ]  # fmt: skip
 

@@ -23,6 +23,7 @@ from riskops.models import (
     AnomalyHit,
     AnomalyRule,
     ClusterMember,
+    EventSum,
     PendingLink,
     PendingScore,
     RelatedAccount,
@@ -274,5 +275,6 @@ def _risk(member, friend, root):
     RelatedAccount.objects.create(low_id=low, high_id=high, evidence=[{"value": IP}], note=MARK)
     cluster = AccountCluster.objects.create(size=2, strength=90)
     ClusterMember.objects.create(cluster=cluster, account=member)
+    EventSum.objects.create(account=member, aspect=1, number=1, first_at=now, last_at=now)
     PendingScore.objects.get_or_create(account=member)
     PendingLink.objects.get_or_create(account=member)

@@ -135,6 +135,7 @@ def test_every_table_with_a_way_to_an_account_is_declared():
 
 # Their foreign keys name whoever of staff acted, and cannot be empty.
 STAFF_ONLY = {
+    "marketplace.ClosedMonth",
     "marketplace.CommissionRuleVersion",
     "messaging.Broadcast",
 }
