@@ -9,9 +9,11 @@ from django.db.models.functions import Cast, Concat, Now
 
 from systemadmin.foundation.personal_data import OnErasure, PersonalTable, StoredFile
 from systemadmin.models import (
+    AccessLink,
     AccountErasure,
     AccountExport,
     ApiToken,
+    ApprovalRequest,
     AuditEntry,
     Demo2FASession,
     EncryptedTotpDevice,
@@ -49,6 +51,15 @@ def _about(account: Any) -> Q:
 _ERASED_NAME: Final = Concat(Value("[erased-"), Cast(F("pk"), CharField()), Value("]"))
 
 TABLES = [
+    PersonalTable(
+        model=AccessLink, rows=_own, on_erasure=OnErasure.DELETE, not_exported=_KEY
+    ),
+    PersonalTable(
+        model=ApprovalRequest,
+        rows=lambda account: Q(subject_type="systemadmin.user", subject_id=str(account.pk)),
+        on_erasure=OnErasure.DELETE,
+        not_exported="What staff asked each other to approve; the audit trail has it too.",
+    ),
     PersonalTable(
         model=UserSession,
         rows=_own,

@@ -50,9 +50,11 @@ from support.services import edit_reply, process_mail, reply_as_customer, store_
 from support.tests import factories as desk
 from systemadmin import audit
 from systemadmin.models import (
+    AccessLink,
     AccountErasure,
     AccountExport,
     ApiToken,
+    ApprovalRequest,
     Demo2FASession,
     IdempotencyKey,
     LegalHold,
@@ -101,6 +103,17 @@ def _base(member, root):
     now = timezone.now()
     UserSession.objects.create(user=member, session_key=MARK, ip=IP, user_agent=marked("browser"))
     ApiToken.objects.create(user=member, ip=IP, user_agent=marked("app"), label=MARK)
+    AccessLink.objects.create(user=member, purpose="password", address_digest="x", expires_at=now)
+    ApprovalRequest.objects.create(
+        kind="test",
+        act="test",
+        subject_type="systemadmin.user",
+        subject_id=str(member.pk),
+        subject_name=MARK,
+        asked_by_name="root",
+        reason=marked("approval"),
+        expires_at=now,
+    )
     totp_device_for(member)
     RecoveryCode.objects.create(user=member, digest="x" * 64)
     Demo2FASession.objects.create(
