@@ -160,7 +160,7 @@ def run(admin: psycopg.Connection, url: str, megabytes: int) -> None:
         rows.append(
             measure(
                 "manage.py restore_backup (with its safety backup)",
-                [*manage, "restore_backup", "--confirm", NAME],
+                [*manage, "restore_backup", "--emergency", "--confirm", NAME],
                 env,
             )
         )

@@ -377,7 +377,7 @@ def test_kill_in_the_middle_of_a_restore(own_database, own_place, much, step):
     people = User.objects.count()
     backup = create_backup()
     UserFactory(username="written-after")
-    restore = ("restore_backup", backup.name, "--confirm", own_database.typed)
+    restore = ("restore_backup", backup.name, "--emergency", "--confirm", own_database.typed)
     if step == "prepared":
         child = own_database.command("shell", "-c", PREPARED.format(command=restore))
     else:
@@ -408,7 +408,7 @@ def test_killed_after_the_swap_it_is_finished_by_a_command(own_database, people)
     backup = create_backup()
     UserFactory(username="written-after")
     private.delete("one.txt")
-    restore = ("restore_backup", backup.name, "--confirm", own_database.typed)
+    restore = ("restore_backup", backup.name, "--emergency", "--confirm", own_database.typed)
     connection.close()
     child = own_database.stuck("systemadmin.backups.restore.live_database.swap_in", *restore)
     wait_for(lambda: step_of_restore(own_database) == "swapped")

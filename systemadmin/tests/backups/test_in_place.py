@@ -132,6 +132,7 @@ def test_a_role_that_may_make_no_database_restores_all_the_same(own_database, pe
 
     said = own_database.manage(
         "restore_backup",
+        "--emergency",
         backup.name,
         "--confirm",
         own_database.typed,
@@ -220,6 +221,7 @@ def test_who_does_not_own_the_tables_is_told_so(own_database, people, plain_role
     backup = create_backup()
     said = own_database.manage(
         "restore_backup",
+        "--emergency",
         backup.name,
         "--confirm",
         own_database.typed,
@@ -254,6 +256,7 @@ def test_the_child_dies_with_the_restore(own_database, people, plain_role):
         holder.execute("LOCK TABLE systemadmin_user IN ACCESS SHARE MODE")
         restore = own_database.command(
             "restore_backup",
+            "--emergency",
             backup.name,
             "--confirm",
             own_database.typed,

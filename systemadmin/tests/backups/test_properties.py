@@ -164,7 +164,7 @@ def by_api(backup, typed):
 
 WAYS = {
     "command": lambda database, backup: database.manage(
-        "restore_backup", backup.name, "--confirm", database.typed
+        "restore_backup", backup.name, "--emergency", "--confirm", database.typed
     ),
     "api": lambda database, backup: by_api(backup, database.typed),
 }
@@ -236,6 +236,7 @@ def restore_as(role, backup, *, expect=0):
     connection.close()
     return role.database.manage(
         "restore_backup",
+        "--emergency",
         backup.name,
         "--confirm",
         role.database.typed,
