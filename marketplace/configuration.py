@@ -3,7 +3,24 @@
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin.foundation.configuration import Setting
+from systemadmin.foundation.money import TooFine, UnknownCurrency, to_minor
+from systemadmin.foundation.parsing import Unreadable, parse_decimal
 from systemadmin.foundation.retention import days_setting
+
+
+def parse_minimum(text: str) -> tuple[str, int]:
+    """Return currency and minor units of a text such as “EUR 10.00”; raises `Unreadable`."""
+    code, _space, amount = text.strip().partition(" ")
+    try:
+        return code, to_minor(parse_decimal(amount.strip()), code)
+    except (UnknownCurrency, TooFine) as error:
+        raise Unreadable(_("A currency and an amount, as in EUR 10.00.")) from error
+
+
+def parse_minimums(texts: list[str]) -> list[tuple[str, int]]:
+    """Return all of them; raises `Unreadable`."""
+    return [parse_minimum(text) for text in texts]
+
 
 SETTINGS = [
     Setting(
@@ -99,6 +116,78 @@ SETTINGS = [
         min=1,
         max=10**9,
         description=_("The smallest payout, in minor units of its currency."),
+    ),
+    Setting(
+        key="marketplace.minimum_payouts",
+        type=list,
+        default=[],
+        check=parse_minimums,
+        description=_(
+            "The smallest payout of single currencies, in major units, as in “EUR 10.00”."
+        ),
+    ),
+    Setting(
+        key="marketplace.payout_schedule",
+        type="choice",
+        choices=["manual", "weekly", "monthly"],
+        default="manual",
+        description=_("When payouts are created by themselves."),
+    ),
+    Setting(
+        key="marketplace.payout_day",
+        type=int,
+        default=1,
+        min=1,
+        max=28,
+        description=_("On which day: 1 is Monday by the week, or the first by the month."),
+    ),
+    Setting(
+        key="marketplace.payout_reserve_percent",
+        type=int,
+        default=0,
+        min=0,
+        max=100,
+        description=_("How much of the latest sales stays with the platform at a payout."),
+    ),
+    Setting(
+        key="marketplace.payout_reserve_days",
+        type=int,
+        default=0,
+        min=0,
+        max=365,
+        description=_("How many days back sales count as the latest, for the reserve."),
+    ),
+    Setting(
+        key="marketplace.payout_most_risk",
+        type=int,
+        default=100,
+        min=0,
+        max=100,
+        description=_("Above this risk score, nothing is paid out to a seller."),
+    ),
+    Setting(
+        key="marketplace.payout_waits_for_disputes",
+        type=bool,
+        default=False,
+        description=_("Pay nothing to a seller with an open dispute, not only its amount."),
+    ),
+    Setting(
+        key="marketplace.payout_needs_identity",
+        type=bool,
+        default=False,
+        description=_("Pay only sellers whose identity was verified."),
+    ),
+    Setting(
+        key="marketplace.platform_legal_name",
+        type=str,
+        default="",
+        description=_("The platform's legal name, in payment files and on invoices."),
+    ),
+    Setting(
+        key="marketplace.platform_iban",
+        type=str,
+        default="",
+        description=_("The account that payouts are paid from."),
     ),
     Setting(
         key="marketplace.webhook_timeout_seconds",

@@ -108,8 +108,18 @@ class PayoutHeld(RuleViolation):
 
     code = "payout_held"
     default_detail = _(
-        "Nothing is paid out to a suspended seller, or to one whose account was found to be a"
-        " fraud. Reinstate the seller or record another outcome first."
+        "Nothing is paid out to this seller at present: the account is suspended, was found to be a"
+        " fraud, is at high risk, has an open dispute, or its identity was not checked. `reasons`"
+        " says which."
+    )
+
+
+class PayerMissing(RuleViolation):
+    """A payment file names who pays."""
+
+    code = "payer_missing"
+    default_detail = _(
+        "Set `marketplace.platform_legal_name` and `marketplace.platform_iban` first."
     )
 
 
@@ -160,6 +170,27 @@ class RuleInUse(RuleViolation):
 
     code = "rule_in_use"
     default_detail = _("The rule has charged sales: switch it off instead.")
+
+
+class LineMatched(RuleViolation):
+    """A bank line is matched once."""
+
+    code = "line_matched"
+    default_detail = _("The line is matched already: take that back first.")
+
+
+class EntryReversed(RuleViolation):
+    """An entry by hand is reversed once, and a reversal not at all."""
+
+    code = "entry_reversed"
+    default_detail = _("The entry is reversed already, or is a reversal itself: book it anew.")
+
+
+class NotOwed(RuleViolation):
+    """A write-off takes away a debt that is there."""
+
+    code = "not_owed"
+    default_detail = _("The seller does not owe that much.")
 
 
 class MonthNotOver(RuleViolation):

@@ -27,6 +27,13 @@ ROOTS = {
     "refunds": "Liabilities:Refunds",
     "payouts_in_transit": "Liabilities:PayoutsInTransit",
     "revenue": "Income:Commission",
+    "bank": "Assets:Bank",
+    "goodwill": "Expenses:Goodwill",
+    "dispute_fees": "Expenses:DisputeFees",
+    "write_offs": "Expenses:WriteOffs",
+    "chargebacks": "Assets:Chargebacks",
+    "equity": "Equity:OpeningBalances",
+    "suspense": "Equity:Suspense",
 }
 COLUMNS = (
     "transaction",
@@ -40,10 +47,11 @@ COLUMNS = (
     "order",
     "payout",
     "party",
+    "journal",
     "reverses",
     "belongs_to",
 )
-ABOUT = ("order", "payout", "seller", "reverses", "belongs_to")
+ABOUT = ("order", "payout", "seller", "journal", "reverses", "belongs_to")
 Row = Mapping[str, Any]
 
 
@@ -88,6 +96,7 @@ class Selection:
             order_seller=F("transaction__order__seller_id"),
             payout=F("transaction__payout_id"),
             payout_seller=F("transaction__payout__seller_id"),
+            journal=F("transaction__journal_entry_id"),
             reverses=F("transaction__reverses_id"),
             belongs_to=F("transaction__belongs_to"),
         )

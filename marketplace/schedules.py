@@ -21,4 +21,10 @@ SCHEDULES = [
         cron="15 * * * *",
         batches=("marketplace.complete_due_orders",),
     ),
+    Schedule(
+        name="marketplace.run_payouts",
+        task="marketplace.tasks.run_payouts",
+        cron="30 5 * * *",
+        batches=("marketplace.run_payouts",),
+    ),
 ]

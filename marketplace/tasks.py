@@ -19,6 +19,11 @@ def expire_reservations() -> int:
     return services.expire_reservations()
 
 
+def run_payouts() -> int:
+    """Create the payouts that are due today."""
+    return services.run_payouts()
+
+
 def complete_due_orders() -> int:
     """Complete orders that were paid long ago."""
     return services.complete_due_orders()

@@ -1,8 +1,9 @@
 """At least two of everything that has a page in the admin, for the walk through it."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 from django.contrib.auth.models import Group
+from django.core.files.base import ContentFile
 from django.utils import timezone
 from django_q.models import Schedule, Task
 
@@ -31,7 +32,7 @@ from support.tests import factories as desk
 from systemadmin.foundation import queue
 from systemadmin.foundation.task_packages import RUNNER
 from systemadmin.models import AlertNotice, AlertSilence, BatchFailure, Notification, User
-from systemadmin.services import notify_user, raise_alert, suspend_user
+from systemadmin.services import change_settings, notify_user, raise_alert, suspend_user
 from systemadmin.services.blocked_networks import block_network
 from systemadmin.services.legal_holds import hold_account
 from systemadmin.services.maintenance import disable_maintenance, enable_maintenance
@@ -200,6 +201,11 @@ def fill_market(root):
         )
         shop.category(f"Empty {number}")
         market.create_endpoint(actor=root, url=f"https://hooks.example.test/{number}")
+    market_settings = {
+        "marketplace.platform_legal_name": "Atalaya",
+        "marketplace.platform_iban": "ES9121000418450200051332",
+    }
+    change_settings(actor=root, values=market_settings)
     for number in range(3):
         seller = UserFactory()
         product = shop.approved(seller, price=20_00, stock=None)
@@ -210,10 +216,27 @@ def fill_market(root):
         market.open_dispute(actor=order.buyer, order=order, reason="damaged", body="Broken.")
         market.refund_order(actor=None, order=shop.completed(product), amount=1_00)
         market.save_seller_profile(actor=root, seller=seller, level=f"level-{number}")
+        market.close_month(actor=root, month=date(2025, 1 + number, 1))
+        market.import_bank_statement(
+            actor=root,
+            file=ContentFile(f"date,amount\n2026-01-0{number + 1},5.00\n".encode(), "bank.csv"),
+            format="csv",
+            account="bank",
+            currency="EUR",
+        )
+        lines = market.usual_lines(kind="dispute_fee", amount=15_00)
+        market.post_journal_entry(
+            actor=root, kind="dispute_fee", currency="EUR", lines=lines, reason="Test"
+        )
         market.create_fee(actor=root, code=f"fee-{number}", name=f"Fee {number}")
         market.create_fee_tax_rate(actor=root, country=("DE", "AT", "IT")[number], ppm=190_000)
         if number < 2:
             payout = market.create_payout(actor=root, seller=seller, currency="EUR")
+        if number < 2:
+            market.save_seller_profile(
+                actor=root, seller=seller, legal_name="Ana", iban="ES9121000418450200051332"
+            )
+            market.create_payout_batch(actor=root, currency="EUR")
         if number == 1:
             market.fail_payout(actor=root, payout=payout, reason="Test")
         shop.completed(product)

@@ -3,7 +3,7 @@
 from django.utils import timezone
 
 import config.tests.due_rows as rows
-from marketplace.models import WebhookDelivery
+from marketplace.models import LedgerAccount, WebhookDelivery
 from messaging import services as messaging
 from messaging.models import Broadcast
 from riskops.models import RecomputeChunk
@@ -53,6 +53,19 @@ CASES = {
         "marketplace.tasks.complete_due_orders",
         rows.orders("completed"),
         key_of=lambda order: order.pk,
+    ),
+    "marketplace.run_payouts": Case(
+        rows.payable_balances,
+        "marketplace.services.payouts.create_payout",
+        rows.pay_out_today,
+        lambda: set(
+            LedgerAccount.objects.filter(
+                code="seller_payable", seller__payouts__isnull=False
+            ).values_list("pk", flat=True)
+        ),
+        key_of=lambda seller, **rest: (
+            LedgerAccount.objects.get(code="seller_payable", seller=seller).pk
+        ),
     ),
     "messaging.send_due_notices": Case(
         rows.unread_mailboxes,

@@ -8,7 +8,9 @@ from django.utils import timezone
 import marketplace.tests.factories as market
 import messaging.tests.factories as letters
 import riskops.tests.factories as risk
-from marketplace.models import Order, WebhookDelivery
+from marketplace import tasks as marketplace_tasks
+from marketplace.models import LedgerAccount, Order, WebhookDelivery
+from marketplace.services import clock
 from messaging import services as messaging
 from messaging.models import Broadcast, Mailbox, Message
 from riskops.anomalies import detection
@@ -39,6 +41,21 @@ def paid_orders():
     for place, order in enumerate(orders):
         Order.objects.filter(pk=order.pk).update(paid_at=ago(days=100 - place))
     return [order.pk for order in orders]
+
+
+def payable_balances():
+    sellers = [market.completed().seller for _ in range(3)]
+    accounts = LedgerAccount.objects.filter(code="seller_payable", seller__in=sellers)
+    return list(accounts.order_by("pk").values_list("pk", flat=True))
+
+
+def pay_out_today():
+    values = {
+        "marketplace.payout_schedule": "weekly",
+        "marketplace.payout_day": clock.today().isoweekday(),
+    }
+    change_settings(actor=None, values=values)
+    return marketplace_tasks.run_payouts()
 
 
 def orders(status):

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from marketplace import services as market
-from marketplace.models import Dispute, Order, Payout, Product, ProductRevision
+from marketplace.models import Dispute, Order, Payout, PayoutBatch, Product, ProductRevision
 from marketplace.tests import factories as shop
 from messaging.models import Conversation, Message, MessageReport
 from riskops.links.detect import LinkStatus
@@ -135,6 +135,25 @@ def _dispute(user):
     return {"dispute": Dispute(order=_order(user))}
 
 
+def _batch(user):
+    batch = PayoutBatch.objects.create(
+        currency="EUR", execution_on="2026-01-01", count=1, amount=1, sha256="x"
+    )
+    Payout.objects.filter(pk=_payout(user)["payout"].pk).update(batch=batch)
+    return batch
+
+
+def _journal_entry(user):
+    entry = market.post_journal_entry(
+        actor=None,
+        kind="dispute_fee",
+        currency="EUR",
+        lines=market.usual_lines(kind="dispute_fee", amount=5, seller=user),
+        reason="Test",
+    )
+    return {"entry": entry, "reason": "Test"}
+
+
 def _payout(user):
     return {"payout": Payout(seller=user)}
 
@@ -146,6 +165,9 @@ CALLS = {
     "marketplace.approve_revision": _revision,
     "marketplace.cancel_order": lambda user: {"order": _order(user)},
     "marketplace.cancel_payout": _payout,
+    "marketplace.check_identity": lambda user: {"seller": user, "identity": "verified"},
+    "marketplace.create_payout_batch": lambda user: {"currency": _payout(user)["payout"].currency},
+    "marketplace.pay_payout_batch": lambda user: {"batch": _batch(user)},
     "marketplace.complete_order": lambda user: {"order": _order(user)},
     "marketplace.create_payout": lambda user: {"seller": user, "currency": "EUR"},
     "marketplace.edit_product": lambda user: {**_product(user), "by_moderator": True},
@@ -154,6 +176,13 @@ CALLS = {
     "marketplace.pay_order": lambda user: {"order": _order(user)},
     "marketplace.pay_payout": _payout,
     "marketplace.refund_order": lambda user: {"order": _order(user)},
+    "marketplace.post_journal_entry": lambda user: {
+        "kind": "dispute_fee",
+        "currency": "EUR",
+        "lines": market.usual_lines(kind="dispute_fee", amount=5, seller=user),
+        "reason": "Test",
+    },
+    "marketplace.reverse_journal_entry": _journal_entry,
     "marketplace.reject_product": _product,
     "marketplace.reject_revision": _revision,
     "marketplace.remove_product": _product,
@@ -272,6 +301,7 @@ ENGINES = (
 # Services that take an actor and decide nothing over another's account or money.
 OTHER_SERVICES = {
     # the desk's set-up, not one account
+    "marketplace.services.bank",
     "marketplace.services.categories",
     "marketplace.services.closing",
     "marketplace.services.ledger_exports",
@@ -323,6 +353,8 @@ OTHER_SERVICES = {
     "riskops.scores.calculate",
     # what members do with their own
     "marketplace.services.disputes.open_dispute",
+    "marketplace.services.sellers.save_own_details",
+    "marketplace.services.payout_batches.payout_file",
     "marketplace.services.images.add_image",
     "marketplace.services.orders.create_order",
     "marketplace.services.products.create_product",

@@ -1,25 +1,33 @@
 """The marketplace in the admin."""
 
 from marketplace.admin import (
+    bank,
     books,
     catalogue,
     closing,
     commissions,
     fees,
+    journal,
     orders,
+    payout_batches,
     products,
     revisions,
+    sellers,
     webhooks,
 )
 
 __all__ = [
+    "bank",
     "books",
     "catalogue",
     "closing",
     "commissions",
     "fees",
+    "journal",
     "orders",
+    "payout_batches",
     "products",
     "revisions",
+    "sellers",
     "webhooks",
 ]

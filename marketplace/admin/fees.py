@@ -1,4 +1,4 @@
-"""The fees of the schedule, the taxes on them and what sellers are, in the admin."""
+"""The fees of the schedule and the taxes on them in the admin."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
 from marketplace.commission import percent
-from marketplace.models import CommissionFee, FeeTaxRate, SellerProfile
+from marketplace.models import CommissionFee, FeeTaxRate
 from systemadmin.foundation.admin import ServiceModelAdmin
 from systemadmin.foundation.forms import PercentField
 
@@ -84,27 +84,3 @@ class FeeTaxRateAdmin(ServiceModelAdmin):
     def remove(self, actor: Any, obj: Any) -> None:
         """Delete it."""
         services.delete_fee_tax_rate(actor=actor, rate=obj)
-
-
-@admin.register(SellerProfile)
-class SellerProfileAdmin(ServiceModelAdmin):
-    """A seller's tax status and level."""
-
-    list_display = ["user", "tax_status", "level"]
-    list_filter = ["tax_status"]
-    list_select_related = ["user"]
-    search_fields = ["user__username__istartswith"]
-    raw_id_fields = ["user"]
-    fields = ["user", "tax_status", "level"]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Whose it is does not change."""
-        return ["user"] if obj else []
-
-    def create(self, actor: Any, values: dict[str, Any]) -> SellerProfile:
-        """Set it for an account."""
-        return services.save_seller_profile(actor=actor, seller=values.pop("user"), **values)
-
-    def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> SellerProfile:
-        """Change it."""
-        return services.save_seller_profile(actor=actor, seller=obj.user, **values)

@@ -9,8 +9,11 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 
 from marketplace.models import (
+    BankLine,
+    BankStatement,
     Category,
     Dispute,
+    JournalEntry,
     LedgerAccount,
     LedgerEntry,
     LedgerTransaction,
@@ -188,6 +191,9 @@ class LedgerFilter(StrictFilterSet):
         field_name="transaction__kind", choices=LedgerTransaction.Kind.choices
     )
     key = django_filters.CharFilter(field_name="transaction__key")
+    matched = django_filters.BooleanFilter(
+        field_name="bank_match", lookup_expr="isnull", exclude=True, label="Is a bank line"
+    )
     posted_after = MomentFilter(field_name="transaction__posted_at", lookup_expr="gte")
     posted_before = MomentFilter(field_name="transaction__posted_at", lookup_expr="lt")
 
@@ -198,6 +204,36 @@ class LedgerFilter(StrictFilterSet):
     def of_payout(self, queryset: Any, _name: str, value: int) -> QuerySet:
         """Its own entries, and those that it pays."""
         return queryset.filter(Q(transaction__payout_id=value) | Q(payout_item__payout_id=value))
+
+
+class JournalFilter(StrictFilterSet):
+    """Entries by hand."""
+
+    kind = django_filters.ChoiceFilter(choices=JournalEntry.Kind.choices)
+    currency = django_filters.CharFilter()
+    seller = django_filters.NumberFilter(field_name="seller_id")
+    order = django_filters.NumberFilter(field_name="order_id")
+    booked_from = django_filters.DateFilter(field_name="booked_on", lookup_expr="gte")
+    booked_below = django_filters.DateFilter(field_name="booked_on", lookup_expr="lt")
+
+    class Meta:
+        model = JournalEntry
+        fields: list[str] = []
+
+
+class BankLineFilter(StrictFilterSet):
+    """Bank lines."""
+
+    statement = django_filters.NumberFilter(field_name="statement_id")
+    account = django_filters.ChoiceFilter(choices=BankStatement.Account.choices)
+    currency = django_filters.CharFilter()
+    matched = django_filters.BooleanFilter(
+        field_name="matches", lookup_expr="isnull", exclude=True, distinct=True
+    )
+
+    class Meta:
+        model = BankLine
+        fields: list[str] = []
 
 
 class DeliveryFilter(StrictFilterSet):

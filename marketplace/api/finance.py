@@ -13,9 +13,9 @@ from rest_framework.response import Response
 from marketplace import services
 from marketplace.api.filters import LedgerFilter, PayoutFilter
 from marketplace.api.periods import BALANCES, EXPORT, PeriodParameters
-from marketplace.api.serializers.fees import SellerProfileInput, SellerProfileSerializer
 from marketplace.api.serializers.finance import (
     FailedInput,
+    HoldsSerializer,
     LedgerEntrySerializer,
     PaidInput,
     PayoutDetail,
@@ -24,6 +24,11 @@ from marketplace.api.serializers.finance import (
     PayoutSerializer,
     SellerBalanceSerializer,
     TrialBalanceSerializer,
+)
+from marketplace.api.serializers.sellers import (
+    IdentityInput,
+    SellerProfileInput,
+    SellerProfileSerializer,
 )
 from marketplace.ledger_export import FORMATS, Selection
 from marketplace.models import LedgerEntry, Payout, SellerProfile
@@ -48,6 +53,8 @@ class SellerViewSet(StaffViewSet):
         "balance": "marketplace.view_ledgerentry",
         "profile": "marketplace.view_sellerprofile",
         "set_profile": "marketplace.change_sellerprofile",
+        "identity": "marketplace.check_identity",
+        "holds": "marketplace.view_payout",
     }
     serializer_class = SellerBalanceSerializer
     queryset = User.objects.all()
@@ -80,6 +87,25 @@ class SellerViewSet(StaffViewSet):
             **self.parse(SellerProfileInput),
         )
         return self.answer(profile, 200, SellerProfileSerializer)
+
+    @extend_schema(request=IdentityInput, responses=SellerProfileSerializer)
+    @action(detail=True, methods=["put"])
+    def identity(self, request: Request, pk: str) -> Response:
+        """Record how the check of the seller's identity stands."""
+        profile = services.check_identity(
+            actor=caller(request),
+            seller=self.get_object(),
+            expected_version=expected_version(request),
+            **self.parse(IdentityInput),
+        )
+        return self.answer(profile, 200, SellerProfileSerializer)
+
+    @extend_schema(responses=HoldsSerializer)
+    @action(detail=True)
+    def holds(self, request: Request, pk: str) -> Response:
+        """Why nothing is paid out to the seller now."""
+        reasons = services.hold_reasons(self.get_object())
+        return self.answer({"reasons": reasons}, 200, HoldsSerializer)
 
 
 class PayoutViewSet(ListAction, RetrieveAction, StaffViewSet):

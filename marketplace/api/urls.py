@@ -1,9 +1,11 @@
 """Routes of the marketplace, below `/api/`."""
 
+from marketplace.api.bank import BankLineViewSet, BankStatementViewSet
 from marketplace.api.closing import ClosedMonthViewSet
 from marketplace.api.commissions import CommissionRuleViewSet, CommissionViewSet, SalesViewSet
 from marketplace.api.fees import CommissionFeeViewSet, FeeTaxRateViewSet
 from marketplace.api.finance import LedgerViewSet, PayoutViewSet, SellerViewSet
+from marketplace.api.journal import JournalViewSet
 from marketplace.api.moderation import (
     ReasonTemplateViewSet,
     RevisionViewSet,
@@ -11,6 +13,8 @@ from marketplace.api.moderation import (
     StaffProductViewSet,
 )
 from marketplace.api.orders import OrderViewSet
+from marketplace.api.own_sales import OwnPayoutViewSet, OwnSellerViewSet
+from marketplace.api.payout_batches import PayoutBatchViewSet
 from marketplace.api.products import CategoryViewSet, ProductViewSet
 from marketplace.api.staff_orders import DisputeViewSet, StaffOrderViewSet
 from marketplace.api.webhooks import WebhookDeliveryViewSet, WebhookEndpointViewSet
@@ -20,6 +24,8 @@ router = Router()
 router.register("products", ProductViewSet, basename="product")
 router.register("categories", CategoryViewSet, basename="category")
 router.register("orders", OrderViewSet, basename="order")
+router.register("seller/payouts", OwnPayoutViewSet, basename="own-payout")
+router.register("seller", OwnSellerViewSet, basename="own-seller")
 router.register("admin/products", StaffProductViewSet, basename="admin-product")
 router.register("admin/product-revisions", RevisionViewSet, basename="admin-revision")
 router.register("admin/categories", StaffCategoryViewSet, basename="admin-category")
@@ -35,6 +41,10 @@ router.register("admin/sellers", SellerViewSet, basename="admin-seller")
 router.register("admin/payouts", PayoutViewSet, basename="admin-payout")
 router.register("admin/ledger", LedgerViewSet, basename="admin-ledger")
 router.register("admin/closed-months", ClosedMonthViewSet, basename="admin-closed-month")
+router.register("admin/journal", JournalViewSet, basename="admin-journal")
+router.register("admin/payout-batches", PayoutBatchViewSet, basename="admin-payout-batch")
+router.register("admin/bank-statements", BankStatementViewSet, basename="admin-bank-statement")
+router.register("admin/bank-lines", BankLineViewSet, basename="admin-bank-line")
 router.register("admin/webhook-endpoints", WebhookEndpointViewSet, basename="admin-webhook")
 router.register("admin/webhook-deliveries", WebhookDeliveryViewSet, basename="admin-delivery")
 

@@ -1,5 +1,7 @@
 """The tables of the marketplace, one module per aggregate."""
 
+from marketplace.models.bank import BankLine, BankMatch, BankStatement
+from marketplace.models.batches import PayoutBatch
 from marketplace.models.catalogue import Category, Product, ProductImage, ProductWord
 from marketplace.models.closing import ClosedMonth
 from marketplace.models.commission import (
@@ -10,6 +12,7 @@ from marketplace.models.commission import (
 )
 from marketplace.models.disputes import Dispute, DisputeMessage
 from marketplace.models.fees import CommissionCharge, FeeTaxRate
+from marketplace.models.journal import JournalEntry, JournalLine
 from marketplace.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
 from marketplace.models.moderation import ProductReview, ProductRevision, ReasonTemplate
 from marketplace.models.orders import Order, OrderLine, Refund, RefundLine
@@ -23,6 +26,9 @@ from marketplace.models.webhooks import (
 )
 
 __all__ = [
+    "BankLine",
+    "BankMatch",
+    "BankStatement",
     "Category",
     "ClosedMonth",
     "CommissionCharge",
@@ -33,12 +39,15 @@ __all__ = [
     "Dispute",
     "DisputeMessage",
     "FeeTaxRate",
+    "JournalEntry",
+    "JournalLine",
     "LedgerAccount",
     "LedgerEntry",
     "LedgerTransaction",
     "Order",
     "OrderLine",
     "Payout",
+    "PayoutBatch",
     "PayoutItem",
     "Product",
     "ProductImage",

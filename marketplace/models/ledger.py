@@ -31,6 +31,13 @@ class LedgerAccount(models.Model):
         PROCESSING = "processing", _("Payment processor's fees")
         REFUNDS = "refunds", _("Refunds")
         IN_TRANSIT = "payouts_in_transit", _("Payouts in transit")
+        BANK = "bank", _("Bank")
+        GOODWILL = "goodwill", _("Goodwill")
+        DISPUTE_FEES = "dispute_fees", _("Dispute fees")
+        WRITE_OFFS = "write_offs", _("Write-offs")
+        CHARGEBACKS = "chargebacks", _("Chargebacks under way")
+        EQUITY = "equity", _("Opening balances")
+        SUSPENSE = "suspense", _("Suspense")
 
     SELLER_CODES = ("seller_payable", "seller_held", "clawback")
 
@@ -93,6 +100,9 @@ class LedgerTransaction(AppendOnlyModel):
         PAYOUT_RETURNED = "payout_returned", _("Payout returned by the bank")
         PAYOUT_CANCELLED = "payout_cancelled", _("Payout cancelled")
         REVERSAL = "reversal", _("Reversal")
+        JOURNAL = "journal", _("Entry by hand")
+        NETTING = "netting", _("Debt taken from the balance")
+        CHARGEBACK = "chargeback", _("Chargeback")
 
     key = models.CharField(_("business key"), max_length=80, unique=True)
     kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
@@ -104,6 +114,15 @@ class LedgerTransaction(AppendOnlyModel):
     dispute = models.ForeignKey(Dispute, models.PROTECT, null=True, blank=True, related_name="+")
     payout = models.ForeignKey(
         "marketplace.Payout", models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    # One transaction for each entry; a unique column would have SQLite make the table anew,
+    # without its triggers.
+    journal_entry = models.ForeignKey(
+        "marketplace.JournalEntry",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="ledger_transactions",
     )
     reverses = models.OneToOneField(
         "self", models.PROTECT, null=True, blank=True, related_name="reversed_by"
@@ -123,6 +142,14 @@ class LedgerTransaction(AppendOnlyModel):
         indexes = [
             # reports by period
             models.Index(fields=["posted_at", "id"], name="mp_ledger_posted"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["journal_entry"],
+                condition=Q(journal_entry__isnull=False),
+                name="mp_ledger_journal_once",
+                violation_error_message=_("An entry by hand is posted once."),
+            ),
         ]
 
     def __str__(self) -> str:

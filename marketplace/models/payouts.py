@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from marketplace.models.batches import PayoutBatch
 from marketplace.models.ledger import LedgerEntry
 from systemadmin.foundation.models import VersionedModel
 
@@ -28,6 +29,9 @@ class Payout(VersionedModel):
     attempts = models.PositiveIntegerField(_("attempts"), default=1)
     reference = models.CharField(_("reference"), max_length=120, blank=True)
     failure_reason = models.CharField(_("reason of failure"), max_length=500, blank=True)
+    batch = models.ForeignKey(
+        PayoutBatch, models.PROTECT, null=True, blank=True, related_name="payouts"
+    )
     paid_at = models.DateTimeField(_("paid at"), null=True, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
@@ -61,6 +65,11 @@ class Payout(VersionedModel):
 
     def __str__(self) -> str:
         return f"#{self.pk}"
+
+    @property
+    def bank_reference(self) -> str:
+        """What files for the bank call it; of one length, so that none begins like another."""
+        return f"PAYOUT-{self.pk:09d}"
 
 
 class PayoutItem(models.Model):

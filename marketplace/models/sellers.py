@@ -1,4 +1,4 @@
-"""What fees need to know of a seller beyond the account."""
+"""What the books need to know of a seller beyond the account."""
 
 from django.conf import settings
 from django.core.validators import RegexValidator
@@ -9,11 +9,17 @@ from systemadmin.foundation.models import VersionedModel
 
 
 class SellerProfile(VersionedModel):
-    """A seller's tax status and level; the country stands on the account."""
+    """Who a seller is for taxes, fees and payouts; the country stands on the account."""
 
     class TaxStatus(models.TextChoices):
         PRIVATE = "private", _("Private person")
         BUSINESS = "business", _("Registered business")
+
+    class Identity(models.TextChoices):
+        MISSING = "missing", _("Missing")
+        PENDING = "pending", _("Being checked")
+        VERIFIED = "verified", _("Verified")
+        REFUSED = "refused", _("Refused")
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="seller_profile"
@@ -28,10 +34,25 @@ class SellerProfile(VersionedModel):
         validators=[RegexValidator(r"\A[a-z0-9_-]*\Z", _("Lower-case letters, digits, - and _."))],
         help_text=_("A word of your own that rules can look at, such as “gold”."),
     )
+    legal_name = models.CharField(_("legal name"), max_length=140, blank=True)
+    tax_id = models.CharField(_("tax id"), max_length=30, blank=True)
+    address = models.CharField(_("address"), max_length=200, blank=True)
+    postal_code = models.CharField(_("postal code"), max_length=20, blank=True)
+    city = models.CharField(_("city"), max_length=100, blank=True)
+    identity = models.CharField(
+        _("identity check"), max_length=10, choices=Identity.choices, default=Identity.MISSING
+    )
+    # The IBAN, encrypted; only the masked form is ever shown.
+    account_sealed = models.TextField(blank=True, editable=False)
+    account_masked = models.CharField(_("payout account"), max_length=20, blank=True)
+
+    # Seen masked, if at all, by staff who may not see personal data.
+    personal_fields = ("legal_name", "tax_id", "address", "postal_code", "city")
 
     class Meta:
         verbose_name = _("seller")
         verbose_name_plural = _("sellers")
+        permissions = [("check_identity", _("Can record a seller's identity check"))]
 
     def __str__(self) -> str:
         return str(self.user)

@@ -8,7 +8,14 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet, Sum
-from django.db.models.functions import TruncDay, TruncMonth, TruncQuarter, TruncWeek, TruncYear
+from django.db.models.functions import (
+    Coalesce,
+    TruncDay,
+    TruncMonth,
+    TruncQuarter,
+    TruncWeek,
+    TruncYear,
+)
 
 from marketplace.models import LedgerEntry
 
@@ -35,17 +42,23 @@ def commissions(
     currency: str | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield what the platform earned and gave back, per group and always per currency."""
-    entries = LedgerEntry.objects.between(start, end).filter(
-        account__code__in=["revenue", "tax"], line__isnull=False
+    entries = LedgerEntry.objects.between(start, end).filter(account__code__in=["revenue", "tax"])
+    # What was paid to the tax authority is no less tax on commissions.
+    entries = entries.exclude(transaction__journal_entry__kind="tax_remitted")
+    entries = entries.annotate(
+        party=Coalesce("line__order__seller_id", "transaction__journal_entry__seller_id"),
+        party_name=Coalesce(
+            "line__order__seller__username", "transaction__journal_entry__seller__username"
+        ),
     )
     if seller is not None:
-        entries = entries.filter(line__order__seller_id=seller)
+        entries = entries.filter(party=seller)
     if category_ids is not None:
         entries = entries.filter(line__category_id__in=category_ids)
     if currency:
         entries = entries.filter(currency=currency)
     names = {
-        "seller": ("line__order__seller_id", "line__order__seller__username"),
+        "seller": ("party", "party_name"),
         "category": ("line__category_id", "line__category__name"),
     }
     rows, columns = _grouped(entries, group_by, granularity, tz, "transaction__posted_at", names)

@@ -1,5 +1,12 @@
 """Every write of the marketplace: one function a mutation."""
 
+from marketplace.services.bank import (
+    import_bank_statement,
+    match_bank_line,
+    match_bank_lines,
+    reconciliation,
+    unmatch_bank_line,
+)
 from marketplace.services.categories import create_category, delete_category, update_category
 from marketplace.services.closing import close_month, reopen_month
 from marketplace.services.commission import (
@@ -14,11 +21,15 @@ from marketplace.services.fees import (
     create_fee_tax_rate,
     delete_fee,
     delete_fee_tax_rate,
-    save_seller_profile,
     update_fee,
     update_fee_tax_rate,
 )
 from marketplace.services.images import add_image, image_for
+from marketplace.services.journal import (
+    post_journal_entry,
+    reverse_journal_entry,
+    usual_lines,
+)
 from marketplace.services.ledger import seller_balances
 from marketplace.services.ledger_check import check_ledger
 from marketplace.services.ledger_exports import note_export
@@ -38,12 +49,19 @@ from marketplace.services.orders import (
     expire_reservations,
     pay_order,
 )
+from marketplace.services.payout_batches import (
+    create_payout_batch,
+    pay_payout_batch,
+    payout_file,
+)
 from marketplace.services.payouts import (
     cancel_payout,
     create_payout,
     fail_payout,
+    hold_reasons,
     pay_payout,
     retry_payout,
+    run_payouts,
 )
 from marketplace.services.products import (
     create_product,
@@ -58,6 +76,11 @@ from marketplace.services.quotes import quote_order, quote_sale
 from marketplace.services.reason_templates import delete_reason_template, save_reason_template
 from marketplace.services.refunds import refund_order
 from marketplace.services.revisions import submit_revision, withdraw_revision
+from marketplace.services.sellers import (
+    check_identity,
+    save_own_details,
+    save_seller_profile,
+)
 from marketplace.services.webhooks import (
     create_endpoint,
     delete_endpoint,
@@ -74,6 +97,7 @@ __all__ = [
     "approve_revision",
     "cancel_order",
     "cancel_payout",
+    "check_identity",
     "check_ledger",
     "close_month",
     "complete_due_orders",
@@ -84,6 +108,7 @@ __all__ = [
     "create_fee_tax_rate",
     "create_order",
     "create_payout",
+    "create_payout_batch",
     "create_product",
     "create_rule",
     "delete_category",
@@ -94,16 +119,24 @@ __all__ = [
     "delete_rule",
     "expire_reservations",
     "fail_payout",
+    "hold_reasons",
     "image_for",
+    "import_bank_statement",
     "lint_rules",
+    "match_bank_line",
+    "match_bank_lines",
     "note_export",
     "open_dispute",
     "pause_product",
     "pay_order",
     "pay_payout",
+    "pay_payout_batch",
+    "payout_file",
+    "post_journal_entry",
     "preview_fees",
     "quote_order",
     "quote_sale",
+    "reconciliation",
     "refund_order",
     "reject_product",
     "reject_revision",
@@ -116,18 +149,23 @@ __all__ = [
     "resolve_dispute",
     "resume_product",
     "retry_payout",
+    "reverse_journal_entry",
     "rotate_secret",
+    "run_payouts",
+    "save_own_details",
     "save_reason_template",
     "save_seller_profile",
     "seller_balances",
     "submit_product",
     "submit_revision",
+    "unmatch_bank_line",
     "update_category",
     "update_endpoint",
     "update_fee",
     "update_fee_tax_rate",
     "update_product",
     "update_rule",
+    "usual_lines",
     "withdraw_product",
     "withdraw_revision",
 ]

@@ -1,8 +1,18 @@
 """Whom a decision of the desk concerns: the accounts that may not take it themselves."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from marketplace.models import Dispute, Order, Payout, Product, ProductRevision
+from marketplace.journal_templates import Line
+from marketplace.models import (
+    Dispute,
+    JournalEntry,
+    Order,
+    Payout,
+    PayoutBatch,
+    Product,
+    ProductRevision,
+)
 from systemadmin.models import User
 
 
@@ -69,3 +79,41 @@ def paid_seller(*, seller: User, **_rest: Any) -> list[int]:
 def seller_of_payout(*, payout: Payout, **_rest: Any) -> list[int]:
     """Return who is paid."""
     return [payout.seller_id]
+
+
+def parties_of_entry(
+    *,
+    lines: Sequence[Line],
+    seller: User | None = None,
+    order: Order | None = None,
+    payout: Payout | None = None,
+    **_rest: Any,
+) -> list[int | None]:
+    """Return whose balance an entry by hand moves, and whom it is about."""
+    ids: list[int | None] = [line.seller_id for line in lines]
+    if seller is not None:
+        ids.append(seller.pk)
+    if payout is not None:
+        ids.append(payout.seller_id)
+    return [*ids, *(parties(order=order) if order else [])]
+
+
+def parties_of_stored_entry(*, entry: JournalEntry, **_rest: Any) -> list[int | None]:
+    """Return whose balance the reversal of an entry moves, and whom it is about."""
+    return parties_of_entry(
+        lines=[Line(row.account, row.amount, row.seller_id) for row in entry.lines.all()],
+        seller=entry.seller,
+        order=entry.order,
+        payout=entry.payout,
+    )
+
+
+def sellers_of_pending_payouts(*, currency: str, **_rest: Any) -> list[int]:
+    """Return who would be paid by a new batch."""
+    waiting = Payout.objects.filter(currency=currency, status="pending", batch__isnull=True)
+    return list(waiting.order_by().values_list("seller_id", flat=True).distinct())
+
+
+def sellers_of_batch(*, batch: PayoutBatch, **_rest: Any) -> list[int]:
+    """Return whom a batch pays."""
+    return list(batch.payouts.order_by().values_list("seller_id", flat=True).distinct())

@@ -6,17 +6,13 @@ from django.db import models, transaction
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.errors import FeeInUse
-from marketplace.models import CommissionCharge, CommissionFee, FeeTaxRate, SellerProfile
-from marketplace.services import concerned
+from marketplace.models import CommissionCharge, CommissionFee, FeeTaxRate
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
-from systemadmin.foundation.errors import InvalidInput, StaleVersion
-from systemadmin.models import User
-from systemadmin.services.duties import decides
+from systemadmin.foundation.errors import InvalidInput
 
 FEE_FIELDS = ("code", "name", "position", "combine", "payer", "is_active")
 TAX_FIELDS = ("country", "tax_status", "ppm", "is_reverse_charge")
-PROFILE_FIELDS = ("tax_status", "level")
 
 
 @transaction.atomic
@@ -71,31 +67,6 @@ def delete_fee_tax_rate(
     """Delete a row of the taxes on fees."""
     rate = lock_row(FeeTaxRate.objects.all(), pk=rate.pk, expected_version=expected_version)
     _delete(actor, rate, TAX_FIELDS, "marketplace.fee_tax_rate.deleted")
-
-
-@decides(
-    "marketplace.save_seller_profile",
-    permission="marketplace.change_sellerprofile",
-    concerns=concerned.paid_seller,
-)
-@transaction.atomic
-def save_seller_profile(
-    *, actor: Any, seller: User, expected_version: int | None = None, **values: Any
-) -> SellerProfile:
-    """Set a seller's tax status and level, which rules and taxes on fees look at."""
-    # The account's row is locked, so that two first saves do not both insert.
-    User.objects.select_for_update().get(pk=seller.pk)
-    profile = SellerProfile.objects.select_for_update().filter(user=seller).first()
-    action = "marketplace.seller_profile.updated"
-    if profile is None:
-        # One that is not stored yet is shown as version 1.
-        if expected_version not in (None, 1):
-            raise StaleVersion
-        return _create(actor, SellerProfile(user=seller), values, PROFILE_FIELDS, action)
-    profile = lock_row(
-        SellerProfile.objects.all(), pk=profile.pk, expected_version=expected_version
-    )
-    return _update(actor, profile, values, PROFILE_FIELDS, action)
 
 
 def _create(

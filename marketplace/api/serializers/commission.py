@@ -306,10 +306,10 @@ class ReportRowSerializer(serializers.Serializer):
     """One row of a report: amounts are in minor units of the row's currency."""
 
     period = PeriodField(required=False)
-    seller = serializers.IntegerField(required=False)
-    seller_name = serializers.CharField(required=False)
-    category = serializers.IntegerField(required=False)
-    category_name = serializers.CharField(required=False)
+    seller = serializers.IntegerField(required=False, allow_null=True)
+    seller_name = serializers.CharField(required=False, allow_null=True)
+    category = serializers.IntegerField(required=False, allow_null=True)
+    category_name = serializers.CharField(required=False, allow_null=True)
     currency = serializers.CharField()
     commission = serializers.IntegerField()
     reversed = serializers.IntegerField()

@@ -79,28 +79,6 @@ class FeeTaxRateInput(StrictSerializer):
     is_reverse_charge = serializers.BooleanField(required=False)
 
 
-class SellerProfileSerializer(serializers.ModelSerializer):
-    """What rules may look at of a seller."""
-
-    seller = serializers.IntegerField(source="user_id", read_only=True)
-    country = serializers.CharField(source="user.country", read_only=True)
-    tax_status = serializers.CharField(read_only=True)
-
-    class Meta:
-        model = SellerProfile
-        fields = ["seller", "country", "tax_status", "level", "version"]
-        read_only_fields = fields
-
-
-class SellerProfileInput(StrictSerializer):
-    """A seller's tax status and level."""
-
-    tax_status = serializers.ChoiceField(
-        choices=SellerProfile.TaxStatus.choices, required=False, allow_blank=True
-    )
-    level = serializers.RegexField(r"\A[a-z0-9_-]{0,40}\Z", required=False, allow_blank=True)
-
-
 class CommissionChargeSerializer(serializers.ModelSerializer):
     """One fee on one order line, and how much of it went back."""
 

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from marketplace.api.serializers.shared import CurrencyField, PartySerializer
-from marketplace.models import LedgerEntry, Payout
+from marketplace.models import LedgerEntry, Payout, PayoutBatch
 from systemadmin.foundation.api import StrictSerializer
 from systemadmin.models import User
 
@@ -33,6 +33,7 @@ class PayoutSerializer(serializers.ModelSerializer):
     """A payout."""
 
     seller = PartySerializer(read_only=True)
+    bank_reference = serializers.CharField(read_only=True)
 
     class Meta:
         model = Payout
@@ -44,6 +45,8 @@ class PayoutSerializer(serializers.ModelSerializer):
             "status",
             "attempts",
             "reference",
+            "bank_reference",
+            "batch",
             "failure_reason",
             "paid_at",
             "created_at",
@@ -98,6 +101,34 @@ class PayoutInput(StrictSerializer):
 
     seller = serializers.PrimaryKeyRelatedField(queryset=User.objects.all())
     currency = CurrencyField()
+
+
+class HoldsSerializer(serializers.Serializer):
+    """Codes: suspended, fraud, risk, dispute, identity."""
+
+    reasons = serializers.ListField(child=serializers.CharField())
+
+
+class PayoutBatchSerializer(serializers.ModelSerializer):
+    """Payouts in one file for the bank."""
+
+    class Meta:
+        model = PayoutBatch
+        fields = ["id", "currency", "execution_on", "count", "amount", "sha256", "created_at"]
+        read_only_fields = fields
+
+
+class PayoutBatchInput(StrictSerializer):
+    """Which currency, and when the bank carries it out."""
+
+    currency = CurrencyField()
+    execution_on = serializers.DateField(required=False, allow_null=True)
+
+
+class BatchPaidSerializer(serializers.Serializer):
+    """How many payouts became paid."""
+
+    paid = serializers.IntegerField()
 
 
 class PaidInput(StrictSerializer):

@@ -1,0 +1,178 @@
+"""Bank statements and their lines in the admin."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+
+from marketplace import services
+from marketplace.bank_files import Columns
+from marketplace.models import BankLine, BankStatement
+from systemadmin.foundation.admin import (
+    AtalayaModelAdmin,
+    ServiceModelAdmin,
+    form_action,
+    service_action,
+)
+from systemadmin.foundation.caller import caller
+from systemadmin.foundation.money import format_money
+from systemadmin.foundation.parsing import Unreadable, parse_whole_number
+
+CHANGE = "marketplace.change_bankline"
+CSV_FIELDS = ["date", "amount", "reference", "counterparty", "id"]
+
+
+class BankStatementForm(forms.ModelForm):
+    """The file, and for CSV which column holds what."""
+
+    file = forms.FileField(label=_("File"), help_text=_("camt.053, or CSV in UTF-8."))
+    date = forms.CharField(initial="date", max_length=80, label=_("Column of the day"))
+    amount = forms.CharField(initial="amount", max_length=80, label=_("Column of the amount"))
+    reference = forms.CharField(
+        initial="reference", max_length=80, label=_("Column of the reference")
+    )
+    counterparty = forms.CharField(
+        initial="counterparty", max_length=80, label=_("Column of the counterparty")
+    )
+    id = forms.CharField(initial="id", max_length=80, label=_("Column of the bank's id"))
+    date_format = forms.ChoiceField(
+        choices=[(f, f) for f in ("%Y-%m-%d", "%d/%m/%Y", "%d.%m.%Y", "%m/%d/%Y", "%d-%m-%Y")],
+        label=_("Days are written as"),
+    )
+    decimal_mark = forms.ChoiceField(choices=[(m, m) for m in ".,"], label=_("Decimal mark"))
+    delimiter = forms.ChoiceField(choices=[(m, m) for m in ",;|"], label=_("Delimiter"))
+
+    class Meta:
+        model = BankStatement
+        fields = ["account", "currency", "format"]
+
+
+@admin.register(BankStatement)
+class BankStatementAdmin(ServiceModelAdmin):
+    """Import a statement by adding it here."""
+
+    form = BankStatementForm
+    list_display = ["__str__", "account", "currency", "first_on", "last_on", "created_at"]
+    list_filter = ["account", "currency"]
+    ordering = ["-id"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The import form, or what was imported and how the books stand."""
+        if obj is not None:
+            names = ["account", "currency", "format", "file_name", "first_on", "last_on"]
+            return [(None, {"fields": [*names, "standing"]})]
+        csv = [*CSV_FIELDS, ("date_format", "decimal_mark", "delimiter")]
+        return [
+            (None, {"fields": ["file", "format", "account", "currency"]}),
+            (_("Columns of a CSV file"), {"fields": csv}),
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What is calculated."""
+        return ["standing"] if obj else []
+
+    @admin.display(description=_("reconciliation"))
+    def standing(self, statement: BankStatement) -> str:
+        """Bank against books."""
+        found = services.reconciliation(statement=statement)
+
+        def money(name: str) -> str:
+            value = found[name]
+            return "-" if value is None else format_money(value, statement.currency)
+
+        rows = [
+            (_t("At the bank"), money("bank_balance")),
+            (_t("In the books"), money("book_balance")),
+            (_t("Difference"), money("difference")),
+            (
+                _t("Lines without an entry"),
+                f"{found['unmatched_lines']} ({money('unmatched_lines_amount')})",
+            ),
+            (
+                _t("Entries without a line"),
+                f"{found['unmatched_entries']} ({money('unmatched_entries_amount')})",
+            ),
+        ]
+        return format_html_join("", "<div>{}: <b>{}</b></div>", rows)
+
+    def create(self, actor: Any, values: dict[str, Any]) -> BankStatement:
+        """Import it."""
+        names = [*CSV_FIELDS, "date_format", "decimal_mark", "delimiter"]
+        return services.import_bank_statement(
+            actor=actor,
+            columns=Columns(**{name: values[name] for name in names}),
+            **{name: values[name] for name in ("file", "format", "account", "currency")},
+        )
+
+
+class MatchForm(forms.Form):
+    """Numbers of ledger entries."""
+
+    entries = forms.CharField(
+        max_length=2000,
+        label=_("Ledger entries"),
+        help_text=_("Their numbers, with commas. Together they are the line's amount."),
+    )
+
+    def clean_entries(self) -> list[int]:
+        """Read them."""
+        try:
+            parts = self.cleaned_data["entries"].split(",")
+            return [parse_whole_number(part.strip()) for part in parts]
+        except Unreadable as error:
+            raise forms.ValidationError(str(error), code=error.code) from error
+
+
+class MatchedFilter(admin.SimpleListFilter):
+    """Matched or not."""
+
+    title = _("matched")
+    parameter_name = "matched"
+
+    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, Any]]:
+        """Both."""
+        return [("yes", _("Yes")), ("no", _("No"))]
+
+    def queryset(self, request: Any, queryset: Any) -> Any:
+        """By whether it is an entry."""
+        if self.value() not in ("yes", "no"):
+            return queryset
+        return queryset.filter(matches__isnull=self.value() == "no").distinct()
+
+
+@admin.register(BankLine)
+class BankLineAdmin(AtalayaModelAdmin):
+    """What the bank reports, and which entries it is."""
+
+    list_display = ["__str__", "booked_on", "amount_shown", "reference", "counterparty", "entries"]
+    list_filter = ["account", "currency", MatchedFilter]
+    ordering = ["-id"]
+    actions = ["match", "unmatch"]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """With the matches."""
+        return super().get_queryset(request).prefetch_related("matches")
+
+    @admin.display(description=_("amount"), ordering="amount")
+    def amount_shown(self, line: BankLine) -> str:
+        """In the currency's own decimals."""
+        return format_money(line.amount, line.currency)
+
+    @admin.display(description=_("ledger entries"))
+    def entries(self, line: BankLine) -> str:
+        """Their numbers."""
+        return ", ".join(str(match.entry_id) for match in line.matches.all()) or "-"
+
+    @form_action(description=_("Match by hand"), form=MatchForm, perm=CHANGE)
+    def match(self, request: HttpRequest, obj: BankLine, data: dict[str, Any]) -> None:
+        """With these entries."""
+        services.match_bank_line(actor=caller(request), line=obj, entries=data["entries"])
+
+    @service_action(description=_("Take a match back"), perm=CHANGE)
+    def unmatch(self, request: HttpRequest, obj: BankLine) -> None:
+        """It is open again."""
+        services.unmatch_bank_line(actor=caller(request), line=obj)

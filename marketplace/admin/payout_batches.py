@@ -1,0 +1,92 @@
+"""Payout batches in the admin."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from marketplace import services
+from marketplace.models import PayoutBatch
+from systemadmin.foundation.admin import ServiceModelAdmin, service_action
+from systemadmin.foundation.caller import caller
+from systemadmin.foundation.money import format_money
+
+
+class PayoutBatchForm(forms.ModelForm):
+    """Which currency, and when."""
+
+    class Meta:
+        model = PayoutBatch
+        fields = ["currency", "execution_on"]
+        widgets = {"execution_on": forms.DateInput(attrs={"type": "date"})}
+
+
+@admin.register(PayoutBatch)
+class PayoutBatchAdmin(ServiceModelAdmin):
+    """Put the pending payouts of a currency into a file by adding a batch here."""
+
+    form = PayoutBatchForm
+    list_display = ["__str__", "currency", "execution_on", "count", "amount_shown", "files"]
+    list_filter = ["currency"]
+    ordering = ["-id"]
+    actions = ["mark_paid"]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What is asked, or what was made."""
+        if obj is None:
+            return ["currency", "execution_on"]
+        return ["currency", "execution_on", "count", "amount_shown", "sha256", "created_by",
+                "files"]  # fmt: skip
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What is calculated."""
+        return ["amount_shown", "files"] if obj else []
+
+    @admin.display(description=_("amount"), ordering="amount")
+    def amount_shown(self, batch: PayoutBatch) -> str:
+        """In the currency's own decimals."""
+        return format_money(batch.amount, batch.currency)
+
+    @admin.display(description=_("files"))
+    def files(self, batch: PayoutBatch) -> str:
+        """Links to the files."""
+        address = reverse("admin:marketplace_payoutbatch_file", args=[batch.pk])
+        if batch.currency != "EUR":
+            return format_html('<a href="{}?file=csv">CSV</a>', address)
+        return format_html(
+            '<a href="{0}?file=pain.001">pain.001</a> <a href="{0}?file=csv">CSV</a>', address
+        )
+
+    def get_urls(self) -> list[Any]:
+        """The file before Django's pages."""
+        view = self.admin_site.admin_view(self.file_view)
+        return [path("<int:pk>/file/", view, name="marketplace_payoutbatch_file"),
+                *super().get_urls()]  # fmt: skip
+
+    def file_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The file for the bank; who takes it is on record."""
+        if not request.user.has_perm("marketplace.download_payoutbatch"):
+            raise PermissionDenied
+        kind = "csv" if request.GET.get("file") == "csv" else "pain.001"
+        batch = get_object_or_404(PayoutBatch, pk=pk)
+        text = services.payout_file(actor=caller(request), batch=batch, kind=kind)
+        ending = "csv" if kind == "csv" else "xml"
+        response = HttpResponse(text, content_type=f"text/{ending}; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="payouts-{pk}.{ending}"'
+        response["Cache-Control"] = "private, no-store"
+        return response
+
+    def create(self, actor: Any, values: dict[str, Any]) -> PayoutBatch:
+        """Make the file."""
+        return services.create_payout_batch(actor=actor, **values)
+
+    @service_action(description=_("The bank carried it out"), perm="marketplace.change_payoutbatch")
+    def mark_paid(self, request: HttpRequest, obj: PayoutBatch) -> None:
+        """Its pending payouts are paid."""
+        services.pay_payout_batch(actor=caller(request), batch=obj)

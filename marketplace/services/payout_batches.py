@@ -1,0 +1,157 @@
+"""Payout batches: pending payouts in one file for the bank, each in one batch only."""
+
+import hashlib
+from datetime import date
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from marketplace.errors import NothingToPay, PayerMissing
+from marketplace.models import Payout, PayoutBatch, SellerProfile
+from marketplace.payout_files import Transfer, pain001, transfers_csv
+from marketplace.seller_ids import clean_iban
+from marketplace.services import clock, concerned
+from marketplace.services.payouts import hold_reasons, pay_payout
+from marketplace.services.sellers import ACCOUNT
+from systemadmin import audit
+from systemadmin.foundation.configuration import setting
+from systemadmin.foundation.crypto import decrypt_secret, encrypt_secret
+from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.parsing import Unreadable
+from systemadmin.models import User
+from systemadmin.services.duties import decides
+from systemadmin.services.second_person import SecondPersonNeeded
+
+FILE = "payout_batch"
+MOST_PAYOUTS = 5000
+
+
+@decides(
+    "marketplace.create_payout_batch",
+    permission="marketplace.add_payoutbatch",
+    concerns=concerned.sellers_of_pending_payouts,
+)
+@transaction.atomic
+def create_payout_batch(
+    *, actor: User | None, currency: str, execution_on: date | None = None
+) -> PayoutBatch:
+    """Put the pending payouts of a currency whose sellers have an account into one file.
+
+    What is on hold or has no account stays pending and is taken by a later batch. EUR gives
+    pain.001 and CSV, other currencies CSV.
+    """
+    day = execution_on or clock.today()
+    if day < clock.today():
+        raise InvalidInput("execution_on", _("The day of execution is not in the past."))
+    payouts = list(
+        Payout.objects.select_for_update(of=("self",))
+        .filter(currency=currency, status="pending", batch__isnull=True)
+        .select_related("seller")
+        .order_by("pk")[:MOST_PAYOUTS]
+    )
+    pairs = _with_accounts(payouts)
+    if not pairs:
+        raise NothingToPay
+    payer, payer_iban = _payer() if currency == "EUR" else ("", "")
+    batch = PayoutBatch(
+        currency=currency,
+        execution_on=day,
+        count=len(pairs),
+        amount=sum(payout.amount for payout, _transfer in pairs),
+        created_by=actor,
+    )
+    batch.save()
+    transfers = [transfer for _payout, transfer in pairs]
+    table = transfers_csv(transfers, currency)
+    xml = ""
+    if currency == "EUR":
+        xml = pain001(
+            payer=payer, payer_iban=payer_iban, message_id=f"ATALAYA-{batch.pk:09d}", day=day,
+            transfers=transfers,
+        )  # fmt: skip
+    batch.csv_sealed = encrypt_secret(table, purpose=FILE)
+    batch.pain001_sealed = encrypt_secret(xml, purpose=FILE) if xml else ""
+    batch.sha256 = hashlib.sha256((xml or table).encode()).hexdigest()
+    batch.full_clean()
+    batch.save()
+    Payout.objects.filter(pk__in=[payout.pk for payout, _transfer in pairs]).update(batch=batch)
+    audit.record(
+        "marketplace.payout_batch.created",
+        actor=actor,
+        target=batch,
+        after={"payouts": batch.count, "amount": batch.amount, "sha256": batch.sha256},
+    )
+    return batch
+
+
+def _with_accounts(payouts: list[Payout]) -> list[tuple[Payout, Transfer]]:
+    """Return the payouts that can be sent, each with its transfer."""
+    profiles = {
+        profile.user_id: profile
+        for profile in SellerProfile.objects.filter(
+            user__in=[payout.seller_id for payout in payouts]
+        ).exclude(account_sealed="")
+    }
+    found = []
+    for payout in payouts:
+        profile = profiles.get(payout.seller_id)
+        if profile is None or hold_reasons(payout.seller):
+            continue
+        iban = decrypt_secret(profile.account_sealed, purpose=ACCOUNT)
+        payee = profile.legal_name or payout.seller.get_full_name() or payout.seller.username
+        reference = payout.bank_reference
+        found.append((payout, Transfer(payout.pk, payee, iban, payout.amount, reference)))
+    return found
+
+
+def _payer() -> tuple[str, str]:
+    """Return name and IBAN of the platform from the settings."""
+    name = setting("marketplace.platform_legal_name")
+    try:
+        return name or _missing(), clean_iban(setting("marketplace.platform_iban"))
+    except Unreadable as error:
+        raise PayerMissing from error
+
+
+def _missing() -> str:
+    raise PayerMissing
+
+
+def payout_file(*, actor: User, batch: PayoutBatch, kind: str) -> str:
+    """Return the file of a batch; who takes it is on record."""
+    sealed = batch.pain001_sealed if kind == "pain.001" else batch.csv_sealed
+    if not sealed:
+        raise InvalidInput("file", _("The batch has no such file."))
+    audit.record(
+        "marketplace.payout_batch.downloaded",
+        actor=actor,
+        target=batch,
+        metadata={"file": kind},
+    )
+    return decrypt_secret(sealed, purpose=FILE)
+
+
+@decides(
+    "marketplace.pay_payout_batch",
+    permission="marketplace.change_payoutbatch",
+    concerns=concerned.sellers_of_batch,
+)
+@transaction.atomic
+def pay_payout_batch(*, actor: User | None, batch: PayoutBatch) -> int:
+    """Record that the bank carried a batch out; return how many payouts became paid.
+
+    What is on hold by now, and what waits for a second person by its amount, stays pending.
+    """
+    waiting: Any = Payout.objects.filter(batch=batch, status="pending").order_by("pk")
+    done = 0
+    for payout in waiting:
+        if hold_reasons(payout.seller):
+            continue
+        try:
+            with transaction.atomic():
+                pay_payout(actor=actor, payout=payout, reference=payout.bank_reference)
+        except SecondPersonNeeded:
+            continue
+        done += 1
+    return done

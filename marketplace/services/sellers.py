@@ -1,0 +1,152 @@
+"""Writes of seller profiles: by staff, and by sellers about themselves."""
+
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from marketplace.models import SellerProfile
+from marketplace.seller_ids import clean_iban, clean_tax_id, mask_iban
+from marketplace.services import concerned
+from systemadmin import audit
+from systemadmin.foundation.concurrency import check_version
+from systemadmin.foundation.crypto import decrypt_secret, encrypt_secret
+from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.parsing import Unreadable
+from systemadmin.models import User
+from systemadmin.services.duties import decides
+
+ACCOUNT = "payout_account"
+# What sellers say of themselves; what staff decide comes besides.
+OWN_FIELDS = ("legal_name", "tax_id", "address", "postal_code", "city")
+STAFF_FIELDS = (*OWN_FIELDS, "tax_status", "level")
+# Whoever changes these is somebody else until it was checked.
+IDENTIFYING = ("legal_name", "tax_id")
+
+
+@decides(
+    "marketplace.save_seller_profile",
+    permission="marketplace.change_sellerprofile",
+    concerns=concerned.paid_seller,
+)
+@transaction.atomic
+def save_seller_profile(
+    *, actor: Any, seller: User, expected_version: int | None = None, **values: Any
+) -> SellerProfile:
+    """Set what staff know of a seller; rules, taxes on fees and payouts look at it.
+
+    `iban` is the payout account; it is kept encrypted and shown masked.
+    """
+    return _save(actor, seller, values, STAFF_FIELDS, expected_version)
+
+
+@transaction.atomic
+def save_own_details(
+    *, actor: User, expected_version: int | None = None, **values: Any
+) -> SellerProfile:
+    """Set what a seller says of themselves; a new name or tax id has to be checked again."""
+    return _save(actor, actor, values, OWN_FIELDS, expected_version)
+
+
+@decides(
+    "marketplace.check_identity",
+    permission="marketplace.check_identity",
+    concerns=concerned.paid_seller,
+)
+@transaction.atomic
+def check_identity(
+    *, actor: Any, seller: User, identity: str, expected_version: int | None = None
+) -> SellerProfile:
+    """Record how the check of a seller's identity stands."""
+    if identity not in SellerProfile.Identity.values:
+        raise InvalidInput("identity", _("Not a status of an identity check."))
+    profile = _locked(seller, expected_version)
+    before = profile.identity
+    profile.identity = identity
+    _store(profile)
+    audit.record(
+        "marketplace.seller.identity_checked",
+        actor=actor,
+        target=profile,
+        before={"identity": before},
+        after={"identity": identity},
+    )
+    return profile
+
+
+def payout_account(seller: User) -> str:
+    """Return the IBAN of a seller, empty when there is none."""
+    profile = SellerProfile.objects.filter(user=seller).first()
+    if profile is None or not profile.account_sealed:
+        return ""
+    return decrypt_secret(profile.account_sealed, purpose=ACCOUNT)
+
+
+def _locked(seller: User, expected_version: int | None) -> SellerProfile:
+    # The account's row is locked, so that two first saves do not both insert.
+    User.objects.select_for_update().get(pk=seller.pk)
+    profile = SellerProfile.objects.select_for_update().filter(user=seller).first()
+    if profile is None:
+        profile = SellerProfile(user=seller)
+    # One that is not stored yet is shown as version 1.
+    check_version(profile, expected_version)
+    return profile
+
+
+def _save(
+    actor: Any,
+    seller: User,
+    values: dict[str, Any],
+    fields: tuple[str, ...],
+    expected_version: int | None,
+) -> SellerProfile:
+    profile = _locked(seller, expected_version)
+    before = _shown(profile)
+    identifying = [getattr(profile, name) for name in IDENTIFYING]
+    for name in fields:
+        if name in values:
+            setattr(profile, name, values[name])
+    if profile.tax_id:
+        try:
+            profile.tax_id = clean_tax_id(profile.tax_id, seller.country)
+        except Unreadable as error:
+            raise InvalidInput("tax_id", str(error)) from error
+    if "iban" in values:
+        _set_account(profile, values["iban"])
+    if identifying != [getattr(profile, name) for name in IDENTIFYING] and profile.identity in (
+        SellerProfile.Identity.VERIFIED,
+        SellerProfile.Identity.MISSING,
+    ):
+        profile.identity = SellerProfile.Identity.PENDING
+    _store(profile)
+    audit.record(
+        "marketplace.seller_profile.updated",
+        actor=actor,
+        target=profile,
+        before=before,
+        after=_shown(profile),
+    )
+    return profile
+
+
+def _set_account(profile: SellerProfile, iban: str) -> None:
+    try:
+        plain = clean_iban(iban) if iban.strip() else ""
+    except Unreadable as error:
+        raise InvalidInput("iban", str(error)) from error
+    profile.account_sealed = encrypt_secret(plain, purpose=ACCOUNT) if plain else ""
+    profile.account_masked = mask_iban(plain)
+
+
+def _store(profile: SellerProfile) -> None:
+    if not profile._state.adding:
+        profile.bump()
+    profile.full_clean()
+    profile.save()
+
+
+def _shown(profile: SellerProfile) -> dict[str, Any]:
+    """What the audit says: which of the personal fields there are, and not what they hold."""
+    plain = ("tax_status", "level", "identity", "account_masked")
+    shown: dict[str, Any] = {name: getattr(profile, name) for name in plain}
+    return shown | {f"has_{name}": bool(getattr(profile, name)) for name in OWN_FIELDS}
