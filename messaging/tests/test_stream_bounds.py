@@ -43,6 +43,27 @@ def test_other_members_keep_theirs(hub):
     assert not other.is_closing
 
 
+def test_the_setting_holds_from_the_first_stream_of_a_process(hub, monkeypatch):
+    """It was read by a round that comes seconds later: until then the default was in force."""
+    del hub.most_streams
+
+    async def run(function, *args):
+        return 3 if args == ("messaging.streams_per_member",) else 60
+
+    async def begin():
+        for stream in streams:
+            # Up to the first thing that is sent, as a client that stays.
+            await anext(hub.serve(stream))
+
+    monkeypatch.setattr(hub, "run", run)
+    streams = [
+        Stream(user_id=1, token_id=None, position=None, expires=time.monotonic() + 60)
+        for _ in range(9)
+    ]
+    async_to_sync(begin)()
+    assert [stream.is_closing for stream in streams] == [True] * 6 + [False] * 3
+
+
 def test_open_streams_are_counted_until_they_end(hub):
     streams = [opened(hub, number % 3) for number in range(9)]
     assert open_streams() == 9
