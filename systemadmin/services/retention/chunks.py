@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Model, QuerySet
+from django.db.models import BooleanField, Model, QuerySet
+from django.db.models.expressions import RawSQL
 
 from systemadmin.foundation.retention import Rows, Table, conditions
 from systemadmin.querysets.legal_holds import held_accounts
@@ -100,9 +101,7 @@ def _remove(table: Table, rule: Rows, window: QuerySet[Any]) -> int:
     removed, size = 0, chunk_size()
     while True:
         with transaction.atomic():
-            # Rows that a worker holds at this moment are in use: they wait for the next night.
-            locked = window.select_for_update(skip_locked=True, of=("self",)).only("pk")
-            keys = [row.pk for row in locked[:size]]
+            keys = _locked_keys(window, size)
             if keys:
                 _act(table, rule, keys)
         removed += len(keys)
@@ -112,14 +111,36 @@ def _remove(table: Table, rule: Rows, window: QuerySet[Any]) -> int:
             return removed
 
 
+def _locked_keys(window: QuerySet[Any], size: int) -> list[Any]:
+    """Lock rows and return their keys. Those that a worker holds wait for the next night."""
+    if sum(1 for uses in window.query.alias_refcount.values() if uses) > 1:
+        # Of the joined tables nothing is locked; Django can say so for whole rows only.
+        locked = window.select_for_update(skip_locked=True, of=("self",)).only("pk")
+        return [row.pk for row in locked[:size]]
+    return list(window.select_for_update(skip_locked=True).values_list("pk", flat=True)[:size])
+
+
+def _rows_of(model: type[Model], keys: Sequence[Any]) -> QuerySet[Any]:
+    """Return the rows with these keys; on PostgreSQL by one array.
+
+    The driver takes a statement of 5000 placeholders apart for longer than the server needs for it.
+    """
+    rows = model._base_manager.all()
+    if connection.vendor != "postgresql":
+        return rows.filter(pk__in=keys)
+    column = connection.ops.quote_name(str(model._meta.pk.column))
+    own = f"{connection.ops.quote_name(model._meta.db_table)}.{column}"
+    return rows.filter(RawSQL(f"{own} = ANY(%s)", [list(keys)], output_field=BooleanField()))  # noqa: S611
+
+
 def _act(table: Table, rule: Rows, keys: Sequence[Any]) -> None:
-    rows = table.model_class._base_manager.filter(pk__in=keys)
+    rows = _rows_of(table.model_class, keys)
     if rule.before is not None:
         rule.before(keys)
     if rule.blank is not None:
         rows.update(**dict(rule.blank))
         return
-    note_files(table, rule, rows)
+    note_files(table, rule, keys)
     rows.only("pk").delete()
 
 

@@ -1,5 +1,6 @@
 """Stored files whose rows are pruned: noted with the deletion, removed after it."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -17,8 +18,9 @@ FILES = Batch("systemadmin.pruned_files", is_atomic=False)
 _CHUNK: Final = 500
 
 
-def note_files(table: Table, rule: Rows, rows: QuerySet[Any]) -> None:
+def note_files(table: Table, rule: Rows, keys: Sequence[Any]) -> None:
     """Note the files of rows that are about to be deleted, in the same transaction."""
+    rows = table.model_class._base_manager.filter(pk__in=keys)
     for path in rule.files:
         lookup, _dot, field = path.rpartition(".")
         model = apps.get_model(lookup) if lookup else table.model_class
