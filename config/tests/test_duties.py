@@ -786,3 +786,13 @@ def test_the_password_route_of_staff_is_closed_for_ones_own_account(as_user):
     )
     operator.refresh_from_db()
     assert operator.check_password(PASSWORD)
+
+
+def test_the_admin_suspends_no_colleague_for_an_operator(admin_client_for):
+    colleague = StaffFactory(role="auditor")
+    page = reverse("admin:systemadmin_user_changelist")
+    data = {"action": "suspend", ACTION_CHECKBOX_NAME: [colleague.pk], "apply": "1", "reason": "x"}
+    answer = admin_client_for(StaffFactory(role="operator")).post(page, data, follow=True)
+    assert "only by those who manage staff" in answer.content.decode()
+    colleague.refresh_from_db()
+    assert not colleague.is_suspended

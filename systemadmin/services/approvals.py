@@ -35,7 +35,12 @@ from systemadmin.foundation.readable_text import visible_text
 from systemadmin.models import ApprovalRequest, User
 from systemadmin.services import approval_notices
 from systemadmin.services.approval_arguments import decode_all
-from systemadmin.services.approvers import check_may_decide, check_no_interest, who_may
+from systemadmin.services.approvers import (
+    check_may_decide,
+    check_no_interest,
+    eligible,
+    who_may,
+)
 from systemadmin.services.second_person import (
     GuardedAct,
     SecondPersonNeeded,
@@ -109,10 +114,18 @@ def keep(deferred: Deferred, reason: str = "") -> list[ApprovalRequest]:
 
 def waiting_text(row: ApprovalRequest) -> str:
     """Return a sentence for who asked: that it waits, and who may decide."""
-    return _("This is waiting for a second person: %(who)s. Request %(id)s.") % {
-        "who": who_may(acts()[row.act])["text"],
+    act = acts()[row.act]
+    text = _("This is waiting for a second person: %(who)s. Request %(id)s.") % {
+        "who": who_may(act)["text"],
         "id": row.pk,
     }
+    if eligible(row.asked_by, act):
+        return text
+    hint = _(
+        "Nobody here may decide it now. Where one person works alone, a superuser says so by the "
+        "setting duties.single_person."
+    )
+    return f"{text} {hint}"
 
 
 def facts(row: ApprovalRequest) -> list[tuple[Any, Any]]:

@@ -90,6 +90,13 @@ def test_a_request_says_who_asks_for_what_and_why(operator, rule, second):
     assert told == {"otto"}
 
 
+def test_who_asks_reads_whether_anybody_may_decide(operator, rule):
+    row = ask(lambda: switch_off(operator, rule))
+    assert "duties.single_person" in approvals.waiting_text(row)
+    StaffFactory(role="operator")
+    assert "duties.single_person" not in approvals.waiting_text(row)
+
+
 def test_a_request_needs_a_reason(operator, rule):
     with pytest.raises(SecondPersonNeeded) as found:
         switch_off(operator, rule)
