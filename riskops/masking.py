@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from systemadmin.foundation.personal_data import PERSONAL
+from systemadmin.foundation.personal_data import PERSONAL, masked_ip
 
 __all__ = ["PERSONAL", "masked", "shown"]
 
@@ -10,9 +10,7 @@ __all__ = ["PERSONAL", "masked", "shown"]
 def masked(kind: str, value: str, pk: int) -> str:
     """A form of an identifier that names nobody: half an address, or a mere number."""
     if kind == "ip":
-        if ":" in value:
-            return ":".join(value.split(":")[:2]) + ":…"
-        return ".".join(value.split(".")[:2]) + ".x.x"
+        return masked_ip(value)
     return f"{kind} #{pk}"
 
 

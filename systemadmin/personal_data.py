@@ -146,7 +146,7 @@ TABLES = [
         on_erasure=OnErasure.KEEP,
         columns=("occurred_at", "action", "ip"),
         reason="Proof of who decided what; a changed row would look forged. It goes when "
-        "audit.retention_days are over, and shows no name meanwhile.",
+        "audit.retention_days are over.",
     ),
     PersonalTable(
         model=User,

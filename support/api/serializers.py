@@ -23,6 +23,7 @@ from support.models import (
     TicketParticipant,
     TicketRating,
 )
+from systemadmin.foundation.api.masked import MaskedModelSerializer
 
 
 class TicketPersonSerializer(serializers.Serializer):
@@ -352,7 +353,7 @@ class SlaPolicySerializer(serializers.ModelSerializer):
         ]
 
 
-class InboundMessageSerializer(serializers.ModelSerializer):
+class InboundMessageSerializer(MaskedModelSerializer):
     """A mail that came."""
 
     class Meta:
@@ -375,7 +376,7 @@ class InboundMessageSerializer(serializers.ModelSerializer):
         ]
 
 
-class OutboundMessageSerializer(serializers.ModelSerializer):
+class OutboundMessageSerializer(MaskedModelSerializer):
     """A mail that goes."""
 
     class Meta:

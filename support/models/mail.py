@@ -108,6 +108,10 @@ class InboundMessage(TimestampedModel):
 
     objects = InboundQuerySet.as_manager()
 
+    # Masked for staff without `view_personal_data`; see foundation/personal_data.py.
+    personal_fields = ("sender", "reply_to")
+    personal_texts = ("reason",)
+
     class Meta:
         verbose_name = _("incoming mail")
         verbose_name_plural = _("incoming mail")
@@ -132,7 +136,7 @@ class InboundMessage(TimestampedModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.sender}: {self.subject}"
+        return f"#{self.pk} {self.subject}"
 
 
 class InboundReference(models.Model):
@@ -201,6 +205,10 @@ class OutboundMessage(OutboxModel):
 
     objects = OutboundQuerySet.as_manager()
 
+    # Masked for staff without `view_personal_data`; see foundation/personal_data.py.
+    personal_fields = ("recipient",)
+    personal_texts = ("last_error", "text", "html")
+
     class Meta:
         verbose_name = _("outgoing mail")
         verbose_name_plural = _("outgoing mail")
@@ -224,4 +232,4 @@ class OutboundMessage(OutboxModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.recipient}: {self.subject}"
+        return f"#{self.pk} {self.subject}"

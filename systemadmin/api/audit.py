@@ -9,7 +9,6 @@ from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 
@@ -20,8 +19,10 @@ from systemadmin.foundation.api import (
     StaffViewSet,
     StrictFilterSet,
 )
+from systemadmin.foundation.api.masked import MaskedModelSerializer, mask_row
 from systemadmin.foundation.csv_export import csv_lines
 from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.personal_data import sees_personal_data
 from systemadmin.models import AuditEntry
 from systemadmin.querysets import audit as reads
 
@@ -46,7 +47,7 @@ COLUMNS = [
 EXPORT_LIMIT = 100_000
 
 
-class AuditEntrySerializer(serializers.ModelSerializer):
+class AuditEntrySerializer(MaskedModelSerializer):
     """One act."""
 
     class Meta:
@@ -103,19 +104,26 @@ class AuditViewSet(ListAction, RetrieveAction, StaffViewSet):
         rows = self.filter_queryset(self.get_queryset())[:EXPORT_LIMIT].values(*COLUMNS)
         write = _csv_lines if kind == "csv" else _json_lines
         mime = "text/csv" if kind == "csv" else "application/jsonl"
-        response = StreamingHttpResponse(write(rows), content_type=f"{mime}; charset=utf-8")
+        shown = _shown_rows(rows, is_masked=not sees_personal_data(request.user))
+        response = StreamingHttpResponse(write(shown), content_type=f"{mime}; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="audit.{kind}"'
         return response
 
 
-def _json_lines(rows: QuerySet) -> Iterator[str]:
+def _shown_rows(rows: QuerySet, *, is_masked: bool) -> Iterator[dict[str, Any]]:
     for row in rows.iterator(chunk_size=2000):
+        if is_masked:
+            mask_row(AuditEntry, row)
+        yield row
+
+
+def _json_lines(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
+    for row in rows:
         yield json.dumps(row, default=str) + "\n"
 
 
-def _csv_lines(rows: QuerySet) -> Iterator[str]:
-    found = rows.iterator(chunk_size=2000)
-    return csv_lines(COLUMNS, ([_text(row[name]) for name in COLUMNS] for row in found))
+def _csv_lines(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
+    return csv_lines(COLUMNS, ([_text(row[name]) for name in COLUMNS] for row in rows))
 
 
 def _text(value: Any) -> str:

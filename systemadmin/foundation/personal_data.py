@@ -7,6 +7,8 @@ keep them out of search, filters, orders and lookups in the address for everybod
 masked: a prefix search alone reads a whole value, letter by letter.
 """
 
+import ipaddress
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -18,6 +20,11 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 PERSONAL: Final = "systemadmin.view_personal_data"
+_PERSONAL_NAMES: Final = frozenset(
+    {"email", "telegram_chat_id", "first_name", "last_name", "external_id", "address", "ip"}
+    | {"sender", "reply_to", "recipient", "requester_email", "requester_name", "phone"}
+)
+_ADDRESS: Final = re.compile(r"[^\s@<>\"',;:()]{1,64}@[^\s@<>\"',;:()]{1,255}")
 # Stands where a text of an erased account has to be something.
 ERASED: Final = "[erased]"
 
@@ -103,6 +110,11 @@ def sees_personal_data(user: Any) -> bool:
     return bool(user is not None and user.has_perm(PERSONAL))
 
 
+def personal_texts(model: type[models.Model]) -> tuple[str, ...]:
+    """Return the columns whose texts may mention people: these mentions are masked for some."""
+    return getattr(model, "personal_texts", ())
+
+
 def personal_fields(model: type[models.Model]) -> tuple[str, ...]:
     """Return the columns of a model that are masked for some."""
     return getattr(model, "personal_fields", ())
@@ -111,7 +123,7 @@ def personal_fields(model: type[models.Model]) -> tuple[str, ...]:
 def touches_personal_data(model: type[models.Model], path: str) -> bool:
     """Return whether a lookup such as `-account__email__istartswith` reaches a masked column."""
     for part in path.lstrip("-+=^@").split("__"):
-        if part in personal_fields(model):
+        if part in personal_fields(model) or part in personal_texts(model):
             return True
         try:
             field: Any = model._meta.get_field(part)
@@ -133,8 +145,43 @@ def without_personal_data(model: type[models.Model], paths: Iterable[Any]) -> li
 
 
 def masked(value: object) -> str:
-    """Return a form that names nobody: of an e-mail address the first letter and the host."""
-    name, at, host = str(value or "").partition("@")
+    """Return a form that names nobody: half of an address, "***" for anything else."""
+    text = str(value or "")
+    name, at, host = text.partition("@")
     if at:
         return f"{name[:1]}***{at}{host}"
+    if is_ip(text):
+        return masked_ip(text)
     return "***" if value else ""
+
+
+def is_ip(text: str) -> bool:
+    """Return whether a text is an IP address and nothing else."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def masked_ip(address: str) -> str:
+    """Return the first half of an IP address: whose network, and not who."""
+    if ":" in address:
+        return ":".join(address.split(":")[:2]) + ":…"
+    return ".".join(address.split(".")[:2]) + ".x.x"
+
+
+def masked_texts(value: Any, name: str = "") -> Any:
+    """Return texts, also within JSON, with what is about people masked and the rest as it is.
+
+    Values under a name that stands for a person, e-mail addresses and IP addresses are masked.
+    """
+    if isinstance(value, Mapping):
+        return {key: masked_texts(item, str(key)) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [masked_texts(item, name) for item in value]
+    if not isinstance(value, str):
+        return masked(value) if name in _PERSONAL_NAMES and value is not None else value
+    if name in _PERSONAL_NAMES or is_ip(value):
+        return masked(value)
+    return _ADDRESS.sub(lambda found: masked(found[0]), value)

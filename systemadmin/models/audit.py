@@ -55,6 +55,10 @@ class AuditEntry(AppendOnlyModel):
         help_text=_("HMAC of the row under the application's key: a row without it is not ours."),
     )
 
+    # Masked for staff without `view_personal_data`; see foundation/personal_data.py.
+    personal_fields = ("ip",)
+    personal_texts = ("before", "after", "metadata", "reason")
+
     class Meta:
         verbose_name = _("audit entry")
         verbose_name_plural = _("audit trail")

@@ -1,6 +1,7 @@
 """What is masked for some staff is neither shown to them nor searched by them on any page."""
 
 import functools
+import json
 from collections.abc import Callable, Hashable
 from typing import Any, cast
 
@@ -9,7 +10,9 @@ from django.http import HttpRequest
 
 from systemadmin.foundation.personal_data import (
     masked,
+    masked_texts,
     personal_fields,
+    personal_texts,
     sees_personal_data,
     touches_personal_data,
     without_personal_data,
@@ -53,7 +56,7 @@ class MaskedColumns(admin.ModelAdmin):
         fields = self._masked_for(request, super().get_readonly_fields(request, obj))
         if sees_personal_data(request.user):
             return fields
-        shown = [self._masked(name) for name in personal_fields(self.model)]
+        shown = [self._masked(name) for name in self._hidden()]
         return [*fields, *(column for column in shown if column not in fields)]
 
     def _open_to(self, request: HttpRequest, paths: Any) -> Any:
@@ -62,10 +65,13 @@ class MaskedColumns(admin.ModelAdmin):
         return without_personal_data(self.model, paths)
 
     def _masked_for(self, request: HttpRequest, names: Any) -> Any:
-        hidden = personal_fields(self.model)
+        hidden = self._hidden()
         if not hidden or sees_personal_data(request.user):
             return names
         return [self._masked(name) if name in hidden else name for name in names]
+
+    def _hidden(self) -> tuple[str, ...]:
+        return (*personal_fields(self.model), *personal_texts(self.model))
 
     def _masked(self, name: str) -> Callable[[Any], str]:
         return _masked_column(cast(Hashable, self.model), name)
@@ -77,7 +83,11 @@ def _masked_column(model: Hashable, name: str) -> Callable[[Any], str]:
 
     @admin.display(description=table._meta.get_field(name).verbose_name)
     def column(obj: Any) -> str:
-        return masked(getattr(obj, name))
+        value = getattr(obj, name)
+        if name in personal_fields(table):
+            return masked(value)
+        shown = masked_texts(value)
+        return shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)
 
     column.__name__ = f"masked_{name}"
     return column
