@@ -316,6 +316,7 @@ OTHER_SERVICES = {
     "marketplace.services.webhooks",
     "messaging.services.broadcasts",
     "riskops.ingest.ip_lists",
+    "riskops.scores.learn",
     "riskops.scores.rulesets",
     "support.services.agent_states",
     "support.services.catalogue",

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from riskops.models import RiskOutcome, RulesetTrial
 from riskops.models.scores import Verdict
 from riskops.scores.calibration import ENOUGH, Judged, factor_figures, score_bins
+from riskops.scores.learn import draft_learned_rules
 from riskops.scores.preview import BINS, Preview, preview_ruleset
 from riskops.scores.rules import LEVELS, Ruleset
 from riskops.scores.rulesets import current_ruleset, draft_ruleset, publish_ruleset
@@ -74,9 +75,18 @@ class RulesetTrialAdmin(AtalayaModelAdmin):
         """How scores and factors agree with what staff found."""
         if not self.has_view_permission(request):
             raise PermissionDenied
+        may_learn = request.user.has_perm("riskops.add_riskruleset")
+        if request.method == "POST":
+            if not may_learn:
+                raise PermissionDenied
+            try:
+                return self._learn(request)
+            except DomainError as refusal:
+                self.message_user(request, str(refusal), messages.ERROR)
         rules = current_ruleset().rules
         judged = judged_accounts()
         context = {
+            "may_learn": may_learn,
             "bins": score_bins(judged),
             "figures": [
                 {"title": rules.factor(one.code).title, "figure": one}
@@ -88,6 +98,22 @@ class RulesetTrialAdmin(AtalayaModelAdmin):
         }
         page = "admin/riskops/rulesettrial/calibration.html"
         return self._page(request, page, _("Calibration"), context)
+
+    def _learn(self, request: HttpRequest) -> HttpResponse:
+        """Draft learned points and show the draft with what they are worth."""
+        found, draft = draft_learned_rules(actor=request.user)  # type: ignore[arg-type]
+        text = _(
+            "Learned from %(accounts)s outcomes. On %(apart)s accounts kept apart the average "
+            "precision is %(after).2f; with the rules in force it is %(before).2f."
+        )
+        numbers = {
+            "accounts": found.accounts,
+            "apart": found.apart,
+            "after": found.after.average_precision,
+            "before": found.before.average_precision,
+        }
+        self.message_user(request, text % numbers, messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:riskops_riskruleset_change", args=[draft.pk]))
 
     def _page(
         self, request: HttpRequest, template: str, title: str, context: dict[str, Any]

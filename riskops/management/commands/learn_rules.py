@@ -1,0 +1,56 @@
+"""`manage.py learn_rules`: draft a ruleset whose points are learned from outcomes."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from riskops.scores.learn import Learned, draft_learned_rules, learn_rules
+from systemadmin.foundation.context import context
+from systemadmin.foundation.errors import DomainError
+
+EPILOG = """
+The draft counts for nothing until it is published: try it by What-if or by
+recompute_risk --ruleset -ID --dry-run. Exit code 2: there are too few outcomes.
+"""
+
+
+class Command(BaseCommand):
+    help = "Draft a ruleset whose points are learned from outcomes."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.epilog = EPILOG
+        parser.add_argument("--dry-run", action="store_true", help="show it, save nothing")
+        parser.add_argument("--note", default="", help="note of the draft")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with context(source="command"):
+            try:
+                if options["dry_run"]:
+                    self._show(learn_rules())
+                    return
+                found, draft = draft_learned_rules(actor=None, note=options["note"][:400])
+            except DomainError as fault:
+                raise CommandError(str(fault), returncode=2) from fault
+        self._show(found)
+        self.stdout.write(f"Draft {draft.pk} saved.")
+
+    def _show(self, found: Learned) -> None:
+        self.stdout.write(
+            f"{found.accounts} accounts with an outcome, {found.fraud} of them fraud; "
+            f"{found.apart} kept apart"
+        )
+        self.stdout.write(f"{'on those kept apart':<34}{'AUC':>8}{'av. precision':>16}")
+        for name, one in (("rules in force", found.before), ("learned points", found.after)):
+            self.stdout.write(f"  {name:<32}{one.auc:>8.3f}{one.average_precision:>16.3f}")
+        self.stdout.write("probability told -> share of fraud, accounts")
+        for line in found.calibration:
+            share = f"{line.told:.2f} -> {line.fraud:.2f}"
+            self.stdout.write(f"  {line.low:>3} % and more  {share}{line.accounts:>8}")
+        for factor in found.points.factors:
+            steps = ", ".join(f"{count}={points}" for count, points in factor.steps)
+            self.stdout.write(
+                f"  {factor.code:<28}{factor.accounts:>8} accounts, {factor.fraud} fraud: {steps}"
+            )
