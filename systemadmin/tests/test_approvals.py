@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from systemadmin.errors import CannotDecideRequest, NotWhoAsked, OwnInterest, RequestIsDecided
+from systemadmin.foundation.configuration import declared_settings
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.testing import assert_constant_queries, problem
 from systemadmin.models import (
@@ -20,7 +21,7 @@ from systemadmin.models import (
     SystemConfig,
     User,
 )
-from systemadmin.services import approvals, rights
+from systemadmin.services import approvals, rights, single_person
 from systemadmin.services.alert_rules import delete_alert_rule, save_alert_rule, ship_default_rules
 from systemadmin.services.configuration import change_settings
 from systemadmin.services.second_person import SecondPersonNeeded
@@ -468,3 +469,26 @@ def test_the_list_needs_the_same_queries_for_more_rows(second, as_user):
             request_for_second_person(subject_id=str(number), asked_by=asker)
 
     assert_constant_queries(lambda: client.get("/api/admin/approvals"), grow)
+
+
+def test_every_setting_of_how_long_something_is_kept_is_guarded():
+    kept = [
+        one for key, one in declared_settings().items() if "retention" in key or ".keep_" in key
+    ]
+    assert len(kept) > 10
+    for one in kept:
+        higher, lower = int(one.max), int(one.max) - 1
+        assert one.weakens(higher, lower), one.key
+        assert not one.weakens(lower, higher), one.key
+
+
+def test_the_status_page_counts_what_was_done_alone(rule):
+    root = StaffFactory(is_superuser=True)
+    assert single_person.status()["acts_done_alone_30_days"] == 0
+    be_alone(root)
+    switch_off(root, rule)
+    assert single_person.status() == {
+        "status": "warning",
+        "single_person": True,
+        "acts_done_alone_30_days": 1,
+    }
