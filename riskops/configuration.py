@@ -4,6 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from systemadmin.foundation.configuration import Setting
 from systemadmin.foundation.retention import days_setting
+from systemadmin.foundation.setting_values import check_networks
 
 SETTINGS = [
     Setting(
@@ -65,10 +66,17 @@ SETTINGS = [
     Setting(
         key="riskops.cluster_size_guard",
         type=int,
-        default=25,
+        default=300,
         min=2,
         max=1000,
         description=_("No merge of suspected accounts makes a cluster larger than this."),
+    ),
+    Setting(
+        key="riskops.own_proxies",
+        type=list,
+        default=[],
+        description=_("Addresses and networks of the site's own proxies: they are no evidence."),
+        check=check_networks,
     ),
     Setting(
         key="ratelimit.riskops.ingest",

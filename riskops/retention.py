@@ -109,6 +109,12 @@ FACTS = [
         kept=SEEN,
     ),
     Table(
+        model="riskops.OutsideDealing",
+        holds="which wallets without an account dealt with a wallet",
+        purpose="related accounts: a wallet that deals with many others joins nobody",
+        kept="as long as the wallets",
+    ),
+    Table(
         model="riskops.PendingScore",
         holds="accounts whose score is to be calculated",
         purpose="calculating once",

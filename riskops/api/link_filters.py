@@ -5,7 +5,7 @@ from __future__ import annotations
 import django_filters
 from django.db.models import QuerySet
 
-from riskops.links.linking import KINDS
+from riskops.links.rules import KINDS
 from riskops.models import (
     AccountCluster,
     Anomaly,

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from riskops.links.linking import KINDS
+from riskops.links.rules import KINDS
 from riskops.models import AccountCluster, IpCategory, LinkStatus, RelatedAccount
 from riskops.models.identifiers import IdentifierKind
 from systemadmin.foundation.api import StrictSerializer

@@ -115,7 +115,12 @@ def _load_batch(
         events += made
         origin += [(number, source)] * len(made)
     with transaction.atomic():
-        result = record_rows(events, source=options.source, create_accounts=options.create_accounts)
+        result = record_rows(
+            events,
+            source=options.source,
+            create_accounts=options.create_accounts,
+            keep_outside=options.skip_strangers,
+        )
         lines = list(_refused_lines(result.refused, origin, options))
         if options.skip_strangers:
             known = [line for line in lines if line[2] != STRANGERS]

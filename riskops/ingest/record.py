@@ -20,6 +20,7 @@ from riskops.ingest.validate import (
     check_row,
     check_source,
 )
+from riskops.models import EventKind
 from systemadmin import audit
 from systemadmin.foundation import configuration
 from systemadmin.models import User
@@ -67,16 +68,21 @@ def record_rows(
     source: str,
     actor: User | None = None,
     create_accounts: bool = False,
+    keep_outside: bool = False,
 ) -> IngestResult:
     """Record rows of a file or request; what the database refuses is refused row by row.
 
-    With `create_accounts` an unknown external id becomes a member.
+    With `create_accounts` an unknown external id becomes a member. With `keep_outside` the wallets
+    of rows without an account are kept as the outside reach of those they dealt with.
     """
     batch = _Batch(check_source(source))
     latest = _latest_allowed()
     good = batch.keep(check_row(index, row, latest) for index, row in enumerate(rows))
     _find_accounts(good, create_accounts=create_accounts, actor=actor)
-    batch.record_or_halve(batch.without_repeats(batch.with_account(good)))
+    known = batch.with_account(good)
+    if keep_outside:
+        batch.record_outside(known)
+    batch.record_or_halve(batch.without_repeats(known))
     return batch.finish(actor)
 
 
@@ -86,6 +92,7 @@ class _Batch:
     def __init__(self, source: str) -> None:
         self.source = source
         self.result = IngestResult()
+        self.strangers: list[CheckedEvent] = []  # of accounts that nobody has
 
     def keep(self, checked: Iterable[CheckedEvent | Refusal]) -> list[CheckedEvent]:
         good = []
@@ -101,9 +108,15 @@ class _Batch:
         known = set(User.objects.filter(pk__in=wanted).values_list("pk", flat=True))
         for event in events:
             if event.account_id not in known:
+                self.strangers.append(event)
                 name = "account_external_id" if event.account_external_id else "account"
                 self.refuse(event, name, "unknown_account")
         return [event for event in events if event.account_id in known]
+
+    def record_outside(self, known: list[CheckedEvent]) -> None:
+        transfers = [event for event in self.strangers if event.kind == EventKind.TRANSFER]
+        with transaction.atomic():
+            store.record_outside(transfers, known, timezone.now())
 
     def without_repeats(self, events: list[CheckedEvent]) -> list[CheckedEvent]:
         first: dict[str, CheckedEvent] = {}

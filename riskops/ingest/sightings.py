@@ -19,12 +19,14 @@ from riskops.models import (
     EventKind,
     Identifier,
     IdentifierKind,
+    OutsideDealing,
     Sighting,
 )
 
 IDENTIFIER_TABLE = Identifier._meta.db_table
 SIGHTING_TABLE = Sighting._meta.db_table
 DEALING_TABLE = Dealing._meta.db_table
+OUTSIDE_TABLE = OutsideDealing._meta.db_table
 COUNTRY_TABLE = AccountCountry._meta.db_table
 
 Key = tuple[str, str]  # kind and value of an identifier
@@ -152,6 +154,21 @@ def _update_identifiers(
             "dealers = t.dealers + v.dealers",
         ],
         where="t.id = v.id",
+    )
+
+
+def note_outside(dealings: Iterable[tuple[str, str]], ids: Ids) -> None:
+    """Keeps which wallets (first) dealt with a wallet that belongs to no account (second)."""
+    kind = IdentifierKind.WALLET.value
+    pairs = sorted({(ids[kind, one], ids[kind, other]) for one, other in dealings if one != other})
+    bulk.insert(
+        OUTSIDE_TABLE,
+        [
+            Column("identifier_id", "bigint", [pair[0] for pair in pairs]),
+            Column("other_id", "bigint", [pair[1] for pair in pairs]),
+        ],
+        conflict="identifier_id, other_id",
+        order_by="identifier_id, other_id",
     )
 
 

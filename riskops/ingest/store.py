@@ -13,6 +13,7 @@ from datetime import datetime
 from riskops import bulk
 from riskops.bulk import Column
 from riskops.ingest import sightings
+from riskops.ingest.junk import JUNK_REASON, junk_reason, own_proxies
 from riskops.ingest.kept_facts import FACTS, Fact
 from riskops.ingest.parse import subnet_of
 from riskops.ingest.sightings import ALL, IDENTIFIER_TABLE, Ids, Key
@@ -61,6 +62,24 @@ def record(events: list[CheckedEvent], *, source: str, received_at: datetime) ->
     return {event.index for event in events}
 
 
+def record_outside(
+    strangers: Sequence[CheckedEvent], others: Sequence[CheckedEvent], now: datetime
+) -> None:
+    """Keeps whom wallets dealt with by transfers of wallets that belong to no account.
+
+    `others` are the batch's events with an account: all new identifiers are made in one statement,
+    in order, so that two batches never wait for each other's.
+    """
+    dealings = [
+        (event.counterparty_wallet, event.wallet)
+        for event in strangers
+        if event.wallet and event.counterparty_wallet
+    ]
+    if dealings:
+        ids = identifier_ids([*strangers, *others], now)
+        sightings.note_outside(dealings, ids)
+
+
 def identifier_ids(events: Sequence[CheckedEvent], now: datetime) -> Ids:
     """Ids of every identifier the events mention; new ones are created without accounts yet."""
     keys: set[Key] = set()
@@ -93,7 +112,8 @@ def _find(keys: Sequence[Key]) -> Ids:
 
 def _create(keys: Sequence[Key], now: datetime) -> None:
     moments = [now] * len(keys)
-    empty = [""] * len(keys)
+    proxies = own_proxies()
+    junk = [junk_reason(kind, value, proxies) for kind, value in keys]
     bulk.insert(
         IDENTIFIER_TABLE,
         [
@@ -104,9 +124,9 @@ def _create(keys: Sequence[Key], now: datetime) -> None:
             Column("updated_at", "timestamptz", moments),
             Column("accounts", "integer", [0] * len(keys)),
             Column("dealers", "integer", [0] * len(keys)),
-            Column("is_shared", "boolean", [False] * len(keys)),
-            Column("listing", "text", empty),
-            Column("shared_reason", "text", empty),
+            Column("is_shared", "boolean", [reason != "" for reason in junk]),
+            Column("listing", "text", [""] * len(keys)),
+            Column("shared_reason", "text", [JUNK_REASON + r if r else "" for r in junk]),
         ],
         conflict="kind, value",
         order_by="kind, value",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from riskops.links.linking import Bools, Floats, Ints
+from riskops.links.rules import Bools, Floats, Ints
 
 WEAK, SIZE, DISMISSED = "weak", "size", "dismissed"
 

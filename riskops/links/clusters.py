@@ -18,6 +18,7 @@ from riskops.columns import Read, fetch
 from riskops.errors import AlreadyJudged, NothingToSuspend
 from riskops.ingest.store import mark_pending
 from riskops.links.clustering import ClusterRules, Clusters, Edges, find_clusters
+from riskops.links.hubs import find_hubs
 from riskops.links.linking import LIKELY
 from riskops.links.verdicts import confirm_related, dismiss_related
 from riskops.models import AccountCluster, ClusterMember, LinkStatus, RelatedAccount
@@ -53,6 +54,7 @@ class Group:
     members: frozenset[int]
     strength: int
     bridges: list[list[Any]]
+    hubs: list[list[int]]
 
 
 def rebuild_clusters() -> ClusterSummary:
@@ -108,10 +110,12 @@ def _groups(
         for here, there in ((low, high), (high, low)):
             if label[here] >= 0:
                 bridges[int(label[here])].append([int(accounts[here]), int(accounts[there]), *row])
+    hubs = find_hubs({int(accounts[at]): int(label[at]) for at in np.flatnonzero(label >= 0)})
     return [
         Group(
             members=frozenset(accounts[members].tolist()),
             strength=int(weakest[number]),
+            hubs=hubs.get(number, []),
             bridges=sorted(bridges[number], key=lambda b: (-b[2], b[:2]))[:BRIDGES_KEPT],
         )
         for number, members in enumerate(clusters.members())
@@ -154,7 +158,12 @@ def _write(clusters: list[tuple[AccountCluster, Group]]) -> set[int]:
     """Write the clusters that are new or changed; return their ids."""
     new, changed = [], []
     for cluster, group in clusters:
-        values = {"size": len(group.members), "strength": group.strength, "bridges": group.bridges}
+        values = {
+            "size": len(group.members),
+            "strength": group.strength,
+            "bridges": group.bridges,
+            "hubs": group.hubs,
+        }
         if cluster.pk and all(getattr(cluster, name) == value for name, value in values.items()):
             continue
         (changed if cluster.pk else new).append(cluster)
@@ -163,7 +172,7 @@ def _write(clusters: list[tuple[AccountCluster, Group]]) -> set[int]:
         cluster.updated_at = timezone.now()
     AccountCluster.objects.bulk_create(new, batch_size=BATCH)
     AccountCluster.objects.bulk_update(
-        changed, ["size", "strength", "bridges", "updated_at"], batch_size=BATCH
+        changed, ["size", "strength", "bridges", "hubs", "updated_at"], batch_size=BATCH
     )
     return {cluster.pk for cluster in (*new, *changed)}
 

@@ -17,10 +17,11 @@ from riskops.bulk import Column
 from riskops.columns import Read, fetch
 from riskops.errors import DetectionBusy
 from riskops.ingest.store import mark_pending
-from riskops.links import linking
+from riskops.links import combining, linking
 from riskops.links.evidence import OWN, ROLES, World, read_world
-from riskops.links.linking import DEFAULT_KINDS, LIKELY, Ints, LinkRules, PairRows
+from riskops.links.linking import LIKELY, PairRows
 from riskops.links.pairs import FoundPairs
+from riskops.links.rules import DEFAULT_KINDS, Ints, LinkRules
 from riskops.models import LinkStatus, PendingLink, RelatedAccount
 from systemadmin import audit
 from systemadmin.foundation import configuration
@@ -67,6 +68,7 @@ def current_rules() -> LinkRules:
         match = int(configuration.setting(f"riskops.links_match_{kind}")) / 100
         cap = int(configuration.setting("riskops.links_crowd_cap"))
         kinds[kind] = replace(kinds[kind], match=match, crowd_cap=cap)
+    kinds["home"] = replace(kinds["home"], match=kinds["subnet"].match, crowd_cap=cap)
     return LinkRules(kinds=kinds)
 
 
@@ -100,7 +102,7 @@ def calculate(
     mine = lows[transfers.low]
     some = PairRows(*(getattr(transfers, n)[mine] for n in PairRows.__dataclass_fields__))
     rows = PairRows.concatenate([linking.expand_pairs(world.quiet, lows, partners), some])
-    links = linking.combine(rows, world.known, world.norms, world.population, rules)
+    links = combining.combine(rows, world.known, world.norms, world.population, rules)
     return rows, links
 
 

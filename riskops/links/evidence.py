@@ -13,21 +13,22 @@ import numpy as np
 from riskops import numbers
 from riskops.account_sets import Accounts
 from riskops.columns import Read, fetch, moment
-from riskops.links import linking
-from riskops.links.linking import KIND_CODES, Identifiers, LinkRules, Sightings
-from riskops.models import AccountFacts, Dealing, Identifier, Sighting
+from riskops.links import anchors, linking, subnets
+from riskops.links.linking import Identifiers, Sightings
+from riskops.links.rules import COUNTERPARTY, KIND_CODES, TRANSFER, Bools, Floats, LinkRules
+from riskops.links.subnets import PUBLIC_SQL
+from riskops.models import AccountFacts, Dealing, Identifier, OutsideDealing, Sighting
 from riskops.scores.scoring import DAY, Ints
 
 SIGHTINGS = Sighting._meta.db_table
 DEALINGS = Dealing._meta.db_table
 IDENTIFIERS = Identifier._meta.db_table
+OUTSIDE = OutsideDealing._meta.db_table
 FACTS = AccountFacts._meta.db_table
 
-IP, SUBNET = KIND_CODES["ip"], KIND_CODES["subnet"]
+IP = KIND_CODES["ip"]
 DEVICE, WALLET = KIND_CODES["device"], KIND_CODES["wallet"]
 KIND_SQL = f"CASE i.kind WHEN 'ip' THEN {IP} WHEN 'device' THEN {DEVICE} ELSE {WALLET} END"
-# A listed address is used by strangers, as a shared one is.
-PUBLIC_SQL = "CASE WHEN i.is_shared OR i.listing <> '' THEN 1 ELSE 0 END"
 
 # An identifier may play several roles, each with its own crowd: key = id * ROLES + role.
 ROLES, OWN, MONEY, NET = 3, 0, 1, 2
@@ -43,7 +44,7 @@ class World:
     quiet: Sightings  # sorted, without crowds and public places
     owners: Sightings  # whose wallet is whose
     dealings: Sightings  # who deals with which wallet, without hubs
-    norms: linking.Floats
+    norms: Floats
     population: int
     asked: int  # the first so many accounts were asked about
 
@@ -59,13 +60,15 @@ def neighbourhood(accounts: Accounts, rules: LinkRules) -> Ints:
     cap = {kind: rule.crowd_cap for kind, rule in rules.kinds.items()}
     quiet = "NOT i.is_shared AND i.listing = ''"
     kinds = " OR ".join(
-        f"(i.kind = '{kind}' AND i.accounts BETWEEN 2 AND {cap[kind]})"
-        for kind in ("ip", "device", "wallet")
+        f"(i.kind = '{kind}' AND i.accounts BETWEEN 2 AND {cap[kind]})" for kind in ("ip", "wallet")
     )
+    # A ring's device is one behind a crowd too: whether it is shows when all are read.
+    most = max(cap["device"], rules.ring_cap)
+    kinds += f" OR (i.kind = 'device' AND i.accounts BETWEEN 2 AND {most})"
     mine = f"FROM {SIGHTINGS} AS s JOIN {IDENTIFIERS} AS i ON i.id = s.identifier_id "
     dealt = f"FROM {DEALINGS} AS s JOIN {IDENTIFIERS} AS i ON i.id = s.identifier_id "
-    crowd = f"(SELECT SUM(k.accounts) FROM {IDENTIFIERS} AS k "  # noqa: S608
-    crowd += "WHERE k.subnet = i.subnet AND k.subnet <> '')"
+    crowd = f"(SELECT COUNT(DISTINCT d.account_id) FROM {IDENTIFIERS} AS k "  # noqa: S608
+    crowd += f"JOIN {SIGHTINGS} AS d ON d.identifier_id = k.id WHERE k.subnet = i.subnet)"
     parts = (
         # The same address, device or wallet.
         f"{mine} JOIN {SIGHTINGS} AS o ON o.identifier_id = i.id "
@@ -111,13 +114,20 @@ def read_world(rules: LinkRules, around: Accounts | None = None, size: int | Non
     def dense(ids: Ints) -> Ints:
         return number[numbers.places(everyone, ids)]
 
+    nets = subnets.of_sightings(seen, scope)
+    seen["reach"] = nets.roamers
+    outside = _Outside.read(np.concatenate([seen["identifier"], dealt["identifier"]]), scope)
+    dealt["reach"] = dealt["crowd"] + outside.of(dealt["identifier"])
+    net = _Part.of(nets.rows, dense, NET)
     parts = [
         _Part.of(seen, dense, OWN),
-        _subnets(seen, dense, scope),
-        _Part.of(dealt, dense, MONEY, linking.COUNTERPARTY),
-        _owners(seen, dense),
+        net,
+        _Part.of(dealt, dense, MONEY, COUNTERPARTY),
+        _owners(seen, dense, outside),
     ]
-    return _assemble(parts, accounts, len(asked) or len(accounts), rules, size or population())
+    return _assemble(
+        parts, nets.in_home, accounts, len(asked) or len(accounts), rules, size or population()
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +138,7 @@ class _Part:
     key: Ints
     kind: Ints
     crowd: Ints
+    reach: Ints
     public: Ints
     first: Ints
     last: Ints
@@ -140,6 +151,7 @@ class _Part:
             key=rows["identifier"] * ROLES + role,
             kind=rows["kind"] if kind is None else np.full_like(rows["kind"], kind),
             crowd=rows["crowd"],
+            reach=rows["reach"],
             public=rows["public"],
             first=rows["first"],
             last=rows["last"],
@@ -201,77 +213,45 @@ class _Known:
         }
 
 
-def _owners(seen: dict[str, Ints], dense: object) -> _Part:
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """How many wallets without an account dealt with each wallet, by ascending identifier."""
+
+    identifier: Ints
+    number: Ints
+
+    @classmethod
+    def read(cls, ids: Ints, scope: Accounts | None) -> _Outside:
+        where, params = (
+            ("true", []) if scope is None else Accounts.listed(ids.tolist()).sql("o.identifier_id")
+        )
+        columns = (Read("identifier", "o.identifier_id"), Read("number", "COUNT(*)"))
+        tail = f"FROM {OUTSIDE} AS o WHERE {where} GROUP BY o.identifier_id ORDER BY 1"
+        return cls(**fetch(columns, tail, params))
+
+    def of(self, ids: Ints) -> Ints:
+        place = numbers.places(self.identifier, ids)
+        if not len(self.number):
+            return np.zeros(len(ids), dtype=np.int64)
+        return np.where(place >= 0, self.number[place], 0)
+
+
+def _owners(seen: dict[str, Ints], dense: object, outside: _Outside) -> _Part:
     """Wallets in the money's role: their owners deal with them, of course."""
     wallets = {name: values[seen["kind"] == WALLET] for name, values in seen.items()}
     wallets["crowd"] = wallets["dealers"]
+    wallets["reach"] = wallets["dealers"] + outside.of(wallets["identifier"])
     return _Part.of(wallets, dense, MONEY, WALLET)
 
 
-def _subnets(seen: dict[str, Ints], dense: object, scope: Accounts | None) -> _Part:
-    """Sightings of subnets, made of those of their addresses.
-
-    The crowd of a subnet is the sum over its addresses: never less than the accounts in it.
-    """
-    of_ip = _subnet_of(scope)
-    where = numbers.places(of_ip["ip"], seen["identifier"])
-    found = np.flatnonzero((where >= 0) & (seen["kind"] == IP))
-    rows = {name: seen[name][found] for name in ("account", "first", "last", "hits")}
-    where = where[found]
-    subnet = of_ip["subnet"][where]
-    order = np.lexsort((subnet, rows["account"]))
-    account, subnet, where = rows["account"][order], subnet[order], where[order]
-    changed = (np.diff(account, prepend=-1) != 0) | (np.diff(subnet, prepend=-1) != 0)
-    starts = np.flatnonzero(changed)
-
-    def reduced(call: np.ufunc, name: str) -> Ints:
-        values = rows[name][order]
-        return call.reduceat(values, starts) if len(starts) else values
-
-    merged = {
-        "account": account[starts],
-        "identifier": subnet[starts],
-        "kind": np.full(len(starts), SUBNET, dtype=np.int64),
-        "crowd": of_ip["crowd"][where[starts]],
-        "public": of_ip["public"][where[starts]],
-        "first": reduced(np.minimum, "first"),
-        "last": reduced(np.maximum, "last"),
-        "hits": reduced(np.add, "hits"),
-    }
-    return _Part.of(merged, dense, NET)
-
-
-def _subnet_of(scope: Accounts | None) -> dict[str, Ints]:
-    """For each address, its subnet by the lowest id of an address in it, and the crowd there."""
-    chosen, params = "", []
-    if scope is not None:
-        where, params = scope.sql("s.account_id")
-        chosen = (
-            f" AND i.subnet IN (SELECT j.subnet FROM {SIGHTINGS} AS s "  # noqa: S608
-            f"JOIN {IDENTIFIERS} AS j ON j.id = s.identifier_id "
-            f"WHERE j.subnet <> '' AND {where})"
-        )
-    columns = (
-        Read("ip", "i.id"),
-        Read("subnet", "MIN(i.id) OVER net"),
-        Read("crowd", "SUM(i.accounts) OVER net"),
-        Read("public", f"MAX({PUBLIC_SQL}) OVER net"),
-    )
-    tail = f"FROM {IDENTIFIERS} AS i WHERE i.subnet <> ''{chosen} "
-    tail += "WINDOW net AS (PARTITION BY i.subnet)"
-    found = fetch(columns, tail, params)
-    order = np.argsort(found["ip"], kind="stable")
-    return {name: values[order] for name, values in found.items()}
-
-
-def _assemble(parts: list[_Part], accounts: Ints, asked: int, rules: LinkRules, size: int) -> World:
+def _assemble(
+    parts: list[_Part], in_home: Bools, accounts: Ints, asked: int, rules: LinkRules, size: int
+) -> World:
     def joined(name: str, chosen: list[_Part]) -> Ints:
         return np.concatenate([getattr(part, name) for part in chosen])
 
     keys, first_at, identifier = numbers.numbered(joined("key", parts))
-    known = Identifiers.of(
-        joined("crowd", parts)[first_at], joined("public", parts)[first_at].astype(np.bool_)
-    )
+    crowd = joined("crowd", parts)[first_at]
     everything = Sightings(
         account=joined("account", parts),
         identifier=identifier,
@@ -284,13 +264,21 @@ def _assemble(parts: list[_Part], accounts: Ints, asked: int, rules: LinkRules, 
     own, net, dealings, owners = (
         everything.only(slice(bounds[i], bounds[i + 1])) for i in range(len(parts))
     )
+    settled, equipped = anchors.of_identifiers(own, in_home, net, crowd, len(accounts))
+    known = Identifiers.of(
+        crowd,
+        joined("public", parts)[first_at].astype(np.bool_),
+        joined("reach", parts)[first_at],
+        settled,
+        equipped,
+    )
     money = linking.money_profile(owners, dealings)
-    norms = linking.profile_norms([own, net, money], known, size, len(accounts), rules)
+    norms = linking.profile_norms(money, known, size, len(accounts), rules)
     # Own ones, subnets and dealings lie one after another.
     candidates = everything.only(slice(bounds[0], bounds[3]))
     loud = linking.crowded(candidates.identifier, candidates.kind, known, rules)
     loud |= known.accounts[candidates.identifier] < 2
-    transfer = np.full(len(dealings.identifier), linking.TRANSFER, dtype=np.int64)
+    transfer = np.full(len(dealings.identifier), TRANSFER, dtype=np.int64)
     hub = linking.crowded(dealings.identifier, transfer, known, rules)
     return World(
         accounts=accounts,

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from riskops.links.linking import KINDS
+from riskops.links.rules import KINDS
 from riskops.models import LinkStatus, RelatedAccount
 from riskops.models.scores import Level
 from systemadmin.models import User

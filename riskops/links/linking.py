@@ -2,80 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+from riskops.links.rules import (
+    COUNTERPARTY,
+    DEFAULT_KINDS,
+    DEVICE,
+    KINDS,
+    TRANSFER,
+    Bools,
+    Floats,
+    Ints,
+    LinkRules,
+)
 
 # Links at least this strong (of 100) are likely: they form clusters and count in the score.
 LIKELY = 50
-
-
-@dataclass(frozen=True, slots=True)
-class KindRule:
-    """How much one kind of identifier may say."""
-
-    match: float  # m: how often two accounts of one owner share one of these
-    family: str  # evidence of one family is never simply added up
-    profile: str  # the activity over which the overlap of two accounts is measured
-    crowd_cap: int  # behind more accounts than this it says nothing
-    half_life: float | None = None  # days between two uses that halve it
-
-
-# The order is the code under which a kind travels in the columns below.
-KINDS = ("ip", "subnet", "device", "wallet", "transfer", "counterparty")
-KIND_CODES = {name: code for code, name in enumerate(KINDS)}
-TRANSFER = KIND_CODES["transfer"]
-COUNTERPARTY = KIND_CODES["counterparty"]
-
-DEFAULT_KINDS: Mapping[str, KindRule] = {
-    "ip": KindRule(0.30, "network", "network", 50, 14.0),
-    "subnet": KindRule(0.35, "network", "network", 50, 14.0),
-    "device": KindRule(0.60, "device", "device", 50, 90.0),
-    "wallet": KindRule(0.80, "wallet", "wallet", 50),
-    # A transfer has two ends whatever else the wallet does: its cap is that of a hub.
-    "transfer": KindRule(0.80, "transfer", "money", 1000),
-    "counterparty": KindRule(0.03, "counterparty", "money", 300),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class LinkRules:
-    """Everything that turns sightings into strengths."""
-
-    kinds: Mapping[str, KindRule] = field(default_factory=lambda: dict(DEFAULT_KINDS))
-    # log2 of the odds that two accounts that share anything at all have one owner.
-    prior_bits: float = -4.0
-    # What the second, fourth, eighth… member of a family adds, in bits each.
-    family_gain: float = 0.15
-    # An identifier behind at most this many accounts may carry a merge alone.
-    exclusive: int = 3
-    # So may a closed wallet: an outside one that deals with almost nobody but our accounts…
-    closed_share: float = 0.9
-    # …if they are at least so many, for two people may well have a friend in common.
-    closed_accounts: int = 4
-    # What sharing a closed wallet is worth, in place of the match of its kind.
-    closed_match: float = 0.9
-
-    def column(self, name: str) -> Floats:
-        """One number of every kind, in the order of KINDS; no half-life is infinite."""
-        values = [getattr(self.kinds[kind], name) for kind in KINDS]
-        return np.array([np.inf if value is None else value for value in values], dtype=float)
-
-    def groups(self, name: str) -> tuple[Ints, int]:
-        """The family or profile of every kind as a number, and how many there are."""
-        names = [getattr(self.kinds[kind], name) for kind in KINDS]
-        order = list(dict.fromkeys(names))
-        return np.array([order.index(value) for value in names], dtype=np.int64), len(order)
-
-    def with_kind(self, kind: str, **changes: float | int | None) -> LinkRules:
-        """The same rules with one kind changed."""
-        return replace(self, kinds={**self.kinds, kind: replace(self.kinds[kind], **changes)})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +30,26 @@ class Identifiers:
     shared: Bools  # marked as a public place
     # Everyone it ever dealt with, accounts or not; 0 where nobody knows.
     reach: Ints
+    # The share of its accounts that have a place of their own, and a device of their own.
+    settled: Floats
+    equipped: Floats
 
     @classmethod
     def of(
-        cls, accounts: Ints, shared: Bools | None = None, reach: Ints | None = None
+        cls,
+        accounts: Ints,
+        shared: Bools | None = None,
+        reach: Ints | None = None,
+        settled: Floats | None = None,
+        equipped: Floats | None = None,
     ) -> Identifiers:
         size = len(accounts)
         return cls(
             accounts=np.asarray(accounts, dtype=np.int64),
             shared=np.zeros(size, dtype=np.bool_) if shared is None else shared,
             reach=np.zeros(size, dtype=np.int64) if reach is None else reach,
+            settled=np.zeros(size) if settled is None else settled,
+            equipped=np.zeros(size) if equipped is None else equipped,
         )
 
     def crowd(self) -> Ints:
@@ -138,23 +92,6 @@ class PairRows:
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
-@dataclass(frozen=True, slots=True)
-class Links:
-    """One row a pair, with the rows of evidence it rests on."""
-
-    low: Ints
-    high: Ints
-    bits: Floats  # with the prior
-    probability: Floats
-    strength: Ints
-    identifiers: Ints  # how many say something
-    families: Ints
-    may_merge: Bools  # one exclusive identifier, or two independent ones
-    row_pair: Ints  # for each row of evidence, the pair it belongs to
-    row_bits: Floats  # its bits before families and overlap
-    overlap: Floats  # the largest of the pair's profiles
-
-
 # -- the weight of one identifier ---------------------------------------------
 
 
@@ -175,18 +112,48 @@ def nearness(gap: Floats, half_life: Floats) -> Floats:
 
 
 def confidence(hits: Ints) -> Floats:
-    """A single sighting may be an accident; a hundred are not."""
-    return np.clip(0.4 + 0.3 * np.log10(1.0 + hits), 0.0, 1.0)
+    """A single sighting may be an accident; from the fourth on it is a habit."""
+    return np.clip(0.25 + 0.45 * np.log2(np.maximum(hits, 1)), 0.0, 1.0)
 
 
-def row_bits(rows: PairRows, known: Identifiers, population: int, rules: LinkRules) -> Floats:
-    """The bits of each row of evidence, zero where the identifier is crowded or public."""
+def row_bits(
+    rows: PairRows, pair: Ints, known: Identifiers, population: int, rules: LinkRules
+) -> Floats:
+    """The raw bits of each row of evidence, zero where the identifier is crowded or public."""
     match = rules.column("match")[rows.kind]
     match = np.where(closed_wallets(rows, known, rules), rules.closed_match, match)
     bits = chance_bits(match, known.crowd()[rows.identifier], population)
+    others = np.log2(np.maximum(known.crowd()[rows.identifier] - 1, 1))
+    bits = np.minimum(bits, most_bits(rows.kind, others, rules))
+    bits = ring_bits(rows, pair, bits, others, known, rules)
     bits *= nearness(rows.gap, rules.column("half_life")[rows.kind])
-    bits *= confidence(rows.hits)
+    habit = rules.column("needs_habit")[rows.kind] > 0
+    bits *= np.where(habit, confidence(rows.hits), 1.0)
     return np.where(crowded(rows.identifier, rows.kind, known, rules), 0.0, bits)
+
+
+def most_bits(kind: Ints, others: Floats, rules: LinkRules) -> Floats:
+    """The most that evidence of a kind may say, less the more accounts share it."""
+    shipped = np.array([DEFAULT_KINDS[name].match for name in KINDS])
+    # What staff set for the match moves the ceiling with it.
+    ceiling = rules.column("ceiling") + np.log2(rules.column("match") / shipped)
+    return np.maximum(ceiling, 0.0)[kind] / (1.0 + rules.column("fall")[kind] * others)
+
+
+def ring_bits(
+    rows: PairRows, pair: Ints, bits: Floats, others: Floats, known: Identifiers, rules: LinkRules
+) -> Floats:
+    """The bits of each row, more for the devices of a ring.
+
+    Strangers who share a device (a fingerprint, a library) have a home each; the accounts of a ring
+    have none. Two devices in common tell a ring where its accounts have no device of their own.
+    """
+    device = rows.kind == DEVICE
+    several = sums(pair, device, int(pair.max(initial=-1)) + 1)[pair] >= 2
+    settled = known.settled[rows.identifier]
+    settled = np.where(several, np.minimum(settled, known.equipped[rows.identifier]), settled)
+    more = np.maximum(rules.ring_bits - rules.ring_fall * others - bits, 0.0) * (1.0 - settled)
+    return bits + np.where(device, more, 0.0)
 
 
 def closed_wallets(rows: PairRows, known: Identifiers, rules: LinkRules) -> Bools:
@@ -199,8 +166,15 @@ def closed_wallets(rows: PairRows, known: Identifiers, rules: LinkRules) -> Bool
 
 def crowded(identifier: Ints, kind: Ints, known: Identifiers, rules: LinkRules) -> Bools:
     """Whether an identifier says nothing: behind too many accounts, or a public place."""
-    too_many = known.accounts[identifier] > rules.column("crowd_cap")[kind]
-    return np.asarray(too_many | known.shared[identifier], dtype=np.bool_)
+    number = known.accounts[identifier]
+    too_many = number > rules.column("crowd_cap")[kind]
+    ring = ring_devices(identifier, kind, known, rules) & (number <= rules.ring_cap)
+    return np.asarray((too_many & ~ring) | known.shared[identifier], dtype=np.bool_)
+
+
+def ring_devices(identifier: Ints, kind: Ints, known: Identifiers, rules: LinkRules) -> Bools:
+    """Whether it is a device most of whose accounts have no place of their own."""
+    return np.asarray((kind == DEVICE) & (known.settled[identifier] < rules.ring_share))
 
 
 # -- pairs --------------------------------------------------------------------
@@ -300,20 +274,16 @@ def sums(cell: Ints, weights: Floats | Bools, size: int) -> Floats:
 
 
 def profile_norms(
-    parts: Sequence[Sightings],
-    known: Identifiers,
-    population: int,
-    accounts: int,
-    rules: LinkRules,
+    dealt: Sightings, known: Identifiers, population: int, accounts: int, rules: LinkRules
 ) -> Floats:
-    """The length of each account's rarity-weighted profile: accounts × profiles."""
-    profile_of, number = rules.groups("profile")
+    """The length of each account's rarity-weighted dealings, by account.
+
+    What is crowded cannot be shared, so it does not enter: one more wallet in common could
+    otherwise lower the overlap.
+    """
+    quiet = dealt.only(~crowded(dealt.identifier, dealt.kind, known, rules))
     weight = rarity(known.crowd(), population) ** 2
-    squares = np.zeros(accounts * number)
-    for seen in parts:
-        cell = seen.account * number + profile_of[seen.kind]
-        squares += sums(cell, weight[seen.identifier], accounts * number)
-    return np.sqrt(squares.reshape(accounts, number))
+    return np.sqrt(sums(quiet.account, weight[quiet.identifier], accounts))
 
 
 def money_profile(owners: Sightings, dealings: Sightings) -> Sightings:
@@ -325,98 +295,3 @@ def money_profile(owners: Sightings, dealings: Sightings) -> Sightings:
     zeros = np.zeros(size)
     kind = np.full(size, COUNTERPARTY, dtype=np.int64)
     return Sightings(both[0], both[1], kind, zeros, zeros, np.ones(size, dtype=np.int64))
-
-
-# -- pairs out of rows --------------------------------------------------------
-
-
-def combine(
-    rows: PairRows,
-    known: Identifiers,
-    norms: Floats,
-    population: int,
-    rules: LinkRules,
-    verdict_bits: Floats | None = None,
-) -> Links:
-    """Adds the evidence of each pair up: families, overlap, prior, probability."""
-    accounts = len(norms)
-    key = rows.low * accounts + rows.high
-    pairs, pair = np.unique(key, return_inverse=True)
-    bits = row_bits(rows, known, population, rules)
-    low, high = pairs // max(accounts, 1), pairs % max(accounts, 1)
-    overlap = _overlaps(rows, pair, low, high, known, norms, population, rules)
-    family_bits = _families(rows, pair, len(pairs), bits, rules)
-    damped = family_bits * np.sqrt(overlap[:, _profile_of_family(rules)])
-    total = damped.sum(axis=1) + rules.prior_bits
-    probability = 1.0 / (1.0 + np.exp2(-np.clip(total, -60, 60)))
-    return Links(
-        low=low,
-        high=high,
-        bits=total,
-        probability=probability,
-        strength=np.floor(100 * probability + 0.5).astype(np.int64),
-        identifiers=sums(pair, bits > 0, len(pairs)).astype(np.int64),
-        families=(family_bits > 0).sum(axis=1),
-        may_merge=_may_merge(rows, pair, len(pairs), bits, known, rules),
-        row_pair=pair,
-        row_bits=bits,
-        overlap=overlap.max(axis=1, initial=0.0),
-    )
-
-
-def _profile_of_family(rules: LinkRules) -> Ints:
-    families, number = rules.groups("family")
-    profiles, _ = rules.groups("profile")
-    found = np.zeros(number, dtype=np.int64)
-    found[families] = profiles
-    return found
-
-
-def _overlaps(
-    rows: PairRows,
-    pair: Ints,
-    low: Ints,
-    high: Ints,
-    known: Identifiers,
-    norms: Floats,
-    population: int,
-    rules: LinkRules,
-) -> Floats:
-    """The cosine of the two accounts in every profile: pairs × profiles."""
-    profile_of, number = rules.groups("profile")
-    profile = profile_of[rows.kind]
-    cell = (pair * number + profile) * (len(known.accounts) + 1) + rows.identifier
-    # A wallet may count as transfer and as counterparty: in the profile it is one wallet.
-    once, where = np.unique(cell, return_index=True)
-    weight = rarity(known.crowd()[rows.identifier[where]], population) ** 2
-    dots = sums(once // (len(known.accounts) + 1), weight, len(low) * number)
-    dots = dots.reshape(len(low), number)
-    lengths = norms[low] * norms[high]
-    cosine = np.divide(dots, lengths, out=np.zeros_like(dots), where=lengths > 0)
-    return np.minimum(cosine, 1.0)
-
-
-def _families(rows: PairRows, pair: Ints, pairs: int, bits: Floats, rules: LinkRules) -> Floats:
-    """Best + gain·log2(members) in each family: pairs × families."""
-    family_of, number = rules.groups("family")
-    cell = pair * number + family_of[rows.kind]
-    best = np.zeros(pairs * number)
-    np.maximum.at(best, cell, bits)
-    members = sums(cell, bits > 0, pairs * number)
-    gained = best + rules.family_gain * np.log2(np.maximum(members, 1.0))
-    return np.where(best > 0, gained, 0.0).reshape(pairs, number)
-
-
-def _may_merge(
-    rows: PairRows, pair: Ints, pairs: int, bits: Floats, known: Identifiers, rules: LinkRules
-) -> Bools:
-    """One exclusive identifier or two independent ones; an IP and its subnet are not."""
-    number = known.accounts[rows.identifier]
-    says = bits > 0
-    personal = (rows.kind != COUNTERPARTY) & (number <= rules.exclusive)
-    closed = closed_wallets(rows, known, rules)
-    alone = says & (personal | closed | (rows.kind == TRANSFER))
-    exclusive = sums(pair, alone, pairs) > 0
-    # Within the network two addresses of one subnet are one place: count by family there.
-    independent = says & (rows.kind != KIND_CODES["subnet"])
-    return exclusive | (sums(pair, independent, pairs) >= 2)

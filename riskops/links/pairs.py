@@ -8,12 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskops.bulk import Column
+from riskops.links.combining import Links
 from riskops.links.evidence import ROLES, World
-from riskops.links.linking import KIND_CODES, KINDS, Links, PairRows
+from riskops.links.linking import PairRows
+from riskops.links.rules import KIND_CODES, KINDS
 from riskops.scores.scoring import Ints
 
 # Evidence kept with a pair; the rest can be read from the sightings.
 EVIDENCE_ROWS = 8
+
+# Parts of the network; the addresses in them are what is shared.
+NETS = [KIND_CODES["subnet"], KIND_CODES["home"]]
 
 Words = NDArray[np.uint64]
 
@@ -106,7 +111,7 @@ class FoundPairs:
     def keys(self, number: int) -> frozenset[int]:
         """Everything a pair shares that is not a mere subnet."""
         mine = self._order[self._starts[number] : self._ends[number]]
-        real = mine[self._rows.kind[mine] != KIND_CODES["subnet"]]
+        real = mine[~np.isin(self._rows.kind[mine], NETS)]
         return frozenset(self._world.keys[self._rows.identifier[real]].tolist())
 
     def _evidence(self, chosen: Ints) -> list[str]:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db.models import F, Q, QuerySet
 
-from riskops.links.linking import KIND_CODES
+from riskops.links.rules import KIND_CODES
 
 
 class RelatedAccountQuerySet(QuerySet):

@@ -16,7 +16,7 @@ from systemadmin.models import User
 # Crowded identifiers shown with a pair; they say nothing, so a few are enough.
 CROWDED_SHOWN = 5
 CROWDED_READ = 50
-NETWORK_KINDS = ("ip", "subnet")
+NETWORKS = ("subnet", "home")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def _line(row: list[Any], known: dict[int, Identifier], unmasked: bool) -> Evide
     kind, pk, accounts, bits, gap, hits = row
     identifier = known[pk]
     value = shown(identifier.kind, identifier.value, pk, unmasked=unmasked)
-    if kind == "subnet":
+    if kind in NETWORKS:
         value = identifier.subnet if unmasked else value
     return EvidenceLine(kind, pk, value, accounts, bits, _note(kind, accounts, gap, hits))
 

@@ -29,6 +29,7 @@ from riskops.models.links import (
     IpCategory,
     IpRange,
     LinkStatus,
+    OutsideDealing,
     PendingLink,
     RelatedAccount,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "IpRange",
     "LinkStatus",
     "Outcome",
+    "OutsideDealing",
     "PendingLink",
     "PendingScore",
     "RecomputeChunk",

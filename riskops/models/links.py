@@ -55,6 +55,38 @@ class Dealing(models.Model):
         return f"{self.identifier_id} / {self.account_id}"
 
 
+class OutsideDealing(models.Model):
+    """A wallet dealt with one that belongs to no account: what tells an exchange from a ring's."""
+
+    identifier = models.ForeignKey(
+        Identifier,
+        on_delete=models.CASCADE,
+        related_name="outside_dealings",
+        db_index=False,  # the unique constraint serves it
+        verbose_name=_("wallet"),
+    )
+    other = models.ForeignKey(
+        Identifier,
+        on_delete=models.CASCADE,
+        related_name="+",
+        verbose_name=_("outside wallet"),
+    )
+
+    class Meta:
+        verbose_name = _("outside dealing")
+        verbose_name_plural = _("outside dealings")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["identifier", "other"],
+                name="riskops_outsidedealing_pair",
+                violation_error_message=_("These wallets are already noted."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.identifier_id} / {self.other_id}"
+
+
 class PendingLink(models.Model):
     """An account that was seen with something new since links were last looked for."""
 
@@ -102,7 +134,7 @@ class RelatedAccount(VersionedModel):
         default=False,
         help_text=_("It rests on one exclusive identifier or on two independent ones."),
     )
-    # One bit a kind of evidence, in the order of riskops.linking.KINDS.
+    # One bit a kind of evidence, in the order of riskops.links.rules.KINDS.
     kinds = models.PositiveSmallIntegerField(_("kinds"), default=0)
     # [[kind, identifier, accounts behind it, bits, days between, hits], …], strongest first
     evidence = models.JSONField(_("evidence"), default=list, blank=True)
@@ -182,6 +214,8 @@ class AccountCluster(VersionedModel):
         verbose_name=_("decided by"),
     )
     decided_at = models.DateTimeField(_("decided at"), null=True, blank=True)
+    # [[device, accounts of the cluster on it], …]: what a ring shares
+    hubs = models.JSONField(_("shared devices"), default=list, blank=True)
     # [[account here, account elsewhere, strength, why the two groups stay apart], …]
     bridges = models.JSONField(_("refused merges"), default=list, blank=True)
 

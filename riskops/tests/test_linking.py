@@ -5,15 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riskops.links import linking
+from riskops.links import combining, linking
 from riskops.links.clustering import DISMISSED, SIZE, WEAK, ClusterRules, Edges, find_clusters
-from riskops.links.linking import KIND_CODES, Identifiers, LinkRules, Sightings
+from riskops.links.linking import Identifiers, Sightings
+from riskops.links.rules import KIND_CODES, LinkRules
 
 RULES = LinkRules()
 N = 10_000
 
 
-def seen(*rows, population=N, accounts=None, shared=(), hits=100):
+def seen(*rows, population=N, accounts=None, shared=(), hits=100, settled=None):
     """Links out of (account, identifier, kind) rows; crowds are counted from them."""
     account = np.array([row[0] for row in rows], dtype=np.int64)
     identifier = np.array([row[1] for row in rows], dtype=np.int64)
@@ -23,12 +24,12 @@ def seen(*rows, population=N, accounts=None, shared=(), hits=100):
     for name, number in (accounts or {}).items():
         crowd[name] = number
     public = np.isin(np.arange(size), list(shared))
-    known = Identifiers.of(crowd, public)
+    known = Identifiers.of(crowd, public, settled=settled and np.full(size, settled))
     zeros = np.zeros(len(rows))
     table = Sightings(account, identifier, kind, zeros, zeros, np.full(len(rows), hits))
-    norms = linking.profile_norms([table], known, population, int(account.max()) + 1, RULES)
+    norms = np.zeros(int(account.max()) + 1)
     pairs = linking.expand_pairs(linking.sort_sightings(table))
-    return linking.combine(pairs, known, norms, population, RULES)
+    return combining.combine(pairs, known, norms, population, RULES)
 
 
 def test_bits_are_the_log_of_match_over_chance():
@@ -47,8 +48,8 @@ def test_evidence_halves_with_every_half_life():
 
 
 def test_confidence_grows_with_hits_and_ends_at_one():
-    values = linking.confidence(np.array([0, 9, 99, 10**6]))
-    assert values.tolist() == pytest.approx([0.4, 0.7, 1, 1])
+    values = linking.confidence(np.array([0, 1, 2, 4, 10**6]))
+    assert values.tolist() == pytest.approx([0.25, 0.25, 0.7, 1, 1])
 
 
 def test_one_shared_device_is_a_likely_link():
@@ -81,20 +82,40 @@ def test_families_add_up():
     assert both.bits[0] - RULES.prior_bits == pytest.approx(device + wallet)
 
 
-def test_much_else_that_is_not_shared_damps_its_own_family_only():
+def test_what_is_not_shared_does_not_enter():
     alone = seen((0, 0, "ip"), (1, 0, "ip"), (0, 1, "device"), (1, 1, "device"))
     rotating = [(a, 10 + 20 * a + i, "ip") for a in (0, 1) for i in range(15)]
     busy = seen((0, 0, "ip"), (1, 0, "ip"), (0, 1, "device"), (1, 1, "device"), *rotating)
-    assert busy.bits[0] < alone.bits[0]
-    device = seen((0, 0, "device"), (1, 0, "device"))
-    assert busy.bits[0] > device.bits[0]
+    assert busy.bits[0] == alone.bits[0]
+
+
+def test_parts_add_up_to_what_is_shown():
+    both = seen((0, 0, "ip"), (1, 0, "ip"), (0, 1, "device"), (1, 1, "device"))
+    assert both.row_bits.sum() + RULES.prior_bits == pytest.approx(both.bits[0])
+
+
+def test_a_device_of_settled_people_says_less_than_a_ring_s():
+    ring = seen((0, 0, "device"), (1, 0, "device"))
+    people = seen((0, 0, "device"), (1, 0, "device"), settled=1.0)
+    assert people.strength[0] < 50 < ring.strength[0]
+
+
+def test_places_alone_never_join():
+    links = seen((0, 0, "ip"), (1, 0, "ip"), (0, 1, "ip"), (1, 1, "ip"))
+    assert links.strength[0] >= 50
+    assert not links.may_merge[0]
 
 
 def test_two_independent_identifiers_may_join_what_one_may_not():
     crowd = {0: 8, 1: 8}
-    one = seen((0, 0, "device"), (1, 0, "device"), accounts={0: 8})
+    one = seen((0, 0, "device"), (1, 0, "device"), accounts={0: 8}, settled=0.6)
     two = seen(
-        (0, 0, "device"), (1, 0, "device"), (0, 1, "wallet"), (1, 1, "wallet"), accounts=crowd
+        (0, 0, "device"),
+        (1, 0, "device"),
+        (0, 1, "wallet"),
+        (1, 1, "wallet"),
+        accounts=crowd,
+        settled=0.6,
     )
     assert not one.may_merge[0]
     assert two.may_merge[0]

@@ -161,7 +161,7 @@ def test_dealings_are_kept_apart_from_owned_wallets():
 
 def test_a_transfer_between_two_accounts_is_evidence():
     build = Builder(9)
-    build.people(60)
+    build.people(120)
     ring = build.ring(2, how="transfers")
     build.done()
     detect_all()
