@@ -184,6 +184,24 @@ SETTINGS = [
         description=_("The platform's legal name, in payment files and on invoices."),
     ),
     Setting(
+        key="marketplace.platform_tax_id",
+        type=str,
+        default="",
+        description=_("The platform's tax id, on invoices."),
+    ),
+    Setting(
+        key="marketplace.platform_address",
+        type=str,
+        default="",
+        description=_("The platform's address, on invoices."),
+    ),
+    Setting(
+        key="marketplace.invoice_series",
+        type=str,
+        default="C",
+        description=_("What the numbers of commission invoices begin with; the year follows."),
+    ),
+    Setting(
         key="marketplace.platform_iban",
         type=str,
         default="",

@@ -193,6 +193,13 @@ class NotOwed(RuleViolation):
     default_detail = _("The seller does not owe that much.")
 
 
+class MonthNotClosed(RuleViolation):
+    """Statements are made of months that no longer change."""
+
+    code = "month_not_closed"
+    default_detail = _("Close the month first.")
+
+
 class MonthNotOver(RuleViolation):
     """A month is closed after its end."""
 

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.models import (
     CommissionCharge,
+    CommissionInvoice,
     CommissionLine,
     CommissionRule,
     Dispute,
@@ -28,6 +29,7 @@ from marketplace.models import (
     Refund,
     RefundLine,
     SellerProfile,
+    SellerStatement,
     WebhookMessage,
 )
 from systemadmin.foundation.personal_data import (
@@ -168,6 +170,20 @@ TABLES = [
         columns=("tax_status", "level", "legal_name", "tax_id", "address", "postal_code", "city",
                  "account_masked", "identity"),
         reason="It decided the commission of kept orders; " + _BOOKS,
+    ),
+    PersonalTable(
+        model=SellerStatement,
+        rows=_of("seller"),
+        on_erasure=OnErasure.KEEP,
+        columns=("month", "currency", "opening", "closing"),
+        reason=_BOOKS,
+    ),
+    PersonalTable(
+        model=CommissionInvoice,
+        rows=_of("seller"),
+        on_erasure=OnErasure.KEEP,
+        columns=("number", "month", "currency", "net", "tax", "total", "issued_on"),
+        reason=_BOOKS,
     ),
     PersonalTable(
         model=JournalEntry,

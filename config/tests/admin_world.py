@@ -8,7 +8,12 @@ from django.utils import timezone
 from django_q.models import Schedule, Task
 
 from marketplace import services as market
-from marketplace.models import ReasonTemplate
+from marketplace.models import (
+    CommissionInvoice,
+    InvoiceSeries,
+    ReasonTemplate,
+    SellerStatement,
+)
 from marketplace.tests import factories as shop
 from messaging import services as messaging
 from messaging.tests.factories import send
@@ -216,6 +221,14 @@ def fill_market(root):
         market.open_dispute(actor=order.buyer, order=order, reason="damaged", body="Broken.")
         market.refund_order(actor=None, order=shop.completed(product), amount=1_00)
         market.save_seller_profile(actor=root, seller=seller, level=f"level-{number}")
+        month = date(2025, 1 + number, 1)
+        values = {"seller": seller, "month": month, "currency": "EUR"}
+        SellerStatement.objects.create(opening=0, closing=0, **values)
+        series, _made = InvoiceSeries.objects.get_or_create(name="C2025")
+        InvoiceSeries.objects.update(last_number=number + 1)
+        CommissionInvoice.objects.create(
+            series=series, number=number + 1, net=1, tax=0, total=1, issued_on=month, **values
+        )
         market.close_month(actor=root, month=date(2025, 1 + number, 1))
         market.import_bank_statement(
             actor=root,
@@ -230,12 +243,11 @@ def fill_market(root):
         )
         market.create_fee(actor=root, code=f"fee-{number}", name=f"Fee {number}")
         market.create_fee_tax_rate(actor=root, country=("DE", "AT", "IT")[number], ppm=190_000)
+        payout = market.create_payout(actor=root, seller=seller, currency="EUR")
+        market.save_seller_profile(
+            actor=root, seller=seller, legal_name="Ana", iban="ES9121000418450200051332"
+        )
         if number < 2:
-            payout = market.create_payout(actor=root, seller=seller, currency="EUR")
-        if number < 2:
-            market.save_seller_profile(
-                actor=root, seller=seller, legal_name="Ana", iban="ES9121000418450200051332"
-            )
             market.create_payout_batch(actor=root, currency="EUR")
         if number == 1:
             market.fail_payout(actor=root, payout=payout, reason="Test")

@@ -11,6 +11,7 @@ import pytest
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import Client
@@ -49,6 +50,16 @@ ASIDE = {
 }
 # Stands for an account that no decision concerns otherwise.
 BYSTANDER = object()
+
+
+class Again(SimpleUploadedFile):
+    """A file that is read from its beginning each time."""
+
+    def read(self, *args):
+        self.seek(0)
+        return super().read(*args)
+
+
 # What an add form needs besides what it proposes itself.
 ENTERED = {
     "auth.Group": {"name": "night shift"},
@@ -64,6 +75,12 @@ ENTERED = {
     "marketplace.FeeTaxRate": {"country": "PT"},
     "marketplace.SellerProfile": {"user": BYSTANDER},
     "marketplace.ClosedMonth": {"month": "2025-04"},
+    "marketplace.PayoutBatch": {"currency": "EUR", "execution_on": "2099-01-01"},
+    "marketplace.BankStatement": {
+        "file": Again("bank.csv", b"date,amount\n2026-02-01,5.00\n"),
+        "format": "csv",
+        "currency": "EUR",
+    },
     "marketplace.JournalEntry": {
         "kind": "dispute_fee",
         "currency": "EUR",

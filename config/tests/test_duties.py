@@ -305,6 +305,7 @@ OTHER_SERVICES = {
     "marketplace.services.categories",
     "marketplace.services.closing",
     "marketplace.services.ledger_exports",
+    "marketplace.services.statements",
     "marketplace.services.commission",
     "marketplace.services.fees.create_fee",
     "marketplace.services.fees.create_fee_tax_rate",

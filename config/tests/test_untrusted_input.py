@@ -1,6 +1,7 @@
 """What strangers send to every list and every act of the API."""
 
 import re
+from datetime import date
 
 import pytest
 from django.utils import timezone
@@ -11,7 +12,7 @@ from rest_framework.test import APIRequestFactory
 
 from config.tests.routes import api_routes
 from marketplace.models import Dispute, Payout, ProductRevision, WebhookEndpoint
-from marketplace.services import create_fee, create_fee_tax_rate
+from marketplace.services import close_month, create_fee, create_fee_tax_rate
 from marketplace.tests import factories as market
 from riskops.models import AccountCluster, Anomaly, AnomalyRule, RelatedAccount
 from support.models import Macro
@@ -208,6 +209,7 @@ MAKERS = {
     "Order": lambda root: market.order(market.approved(seller=UserFactory()), buyer=root),
     "Dispute": _dispute,
     "Payout": lambda root: Payout.objects.create(seller=root, amount=100, currency="EUR"),
+    "ClosedMonth": lambda root: close_month(actor=root, month=date(2025, 3, 1)),
     "CommissionRule": lambda root: market.rule(),
     "CommissionFee": lambda root: create_fee(actor=root, code="listing", name="Listing"),
     "FeeTaxRate": lambda root: create_fee_tax_rate(actor=root, country="DE"),

@@ -13,6 +13,7 @@ from marketplace.admin import (
     products,
     revisions,
     sellers,
+    statements,
     webhooks,
 )
 
@@ -29,5 +30,6 @@ __all__ = [
     "products",
     "revisions",
     "sellers",
+    "statements",
     "webhooks",
 ]

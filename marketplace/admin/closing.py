@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from marketplace import services
 from marketplace.admin.forms import MonthField
 from marketplace.models import ClosedMonth
-from systemadmin.foundation.admin import ServiceModelAdmin, form_action
+from systemadmin.foundation.admin import ServiceModelAdmin, form_action, service_action
 from systemadmin.foundation.caller import caller
 
 
@@ -38,7 +38,7 @@ class ClosedMonthAdmin(ServiceModelAdmin):
     list_display = ["__str__", "closed_by", "created_at", "reopened_at", "note"]
     list_select_related = ["closed_by"]
     ordering = ["-month", "-id"]
-    actions = ["reopen"]
+    actions = ["make_statements", "reopen"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Month and note when it is closed; everything afterwards."""
@@ -49,6 +49,13 @@ class ClosedMonthAdmin(ServiceModelAdmin):
     def create(self, actor: Any, values: dict[str, Any]) -> ClosedMonth:
         """Close it."""
         return services.close_month(actor=actor, **values)
+
+    @service_action(
+        description=_("Make statements and invoices"), perm="marketplace.add_sellerstatement"
+    )
+    def make_statements(self, request: HttpRequest, obj: ClosedMonth) -> None:
+        """For every seller; those that exist stay as they are."""
+        services.make_statements(actor=caller(request), month=obj.month)
 
     @form_action(
         description=_("Open again"), form=ReopenForm, perm="marketplace.reopen_closedmonth"

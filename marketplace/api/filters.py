@@ -12,6 +12,7 @@ from marketplace.models import (
     BankLine,
     BankStatement,
     Category,
+    CommissionInvoice,
     Dispute,
     JournalEntry,
     LedgerAccount,
@@ -21,6 +22,7 @@ from marketplace.models import (
     Payout,
     Product,
     ProductRevision,
+    SellerStatement,
     WebhookDelivery,
 )
 from marketplace.models.fields import Kind
@@ -233,6 +235,26 @@ class BankLineFilter(StrictFilterSet):
 
     class Meta:
         model = BankLine
+        fields: list[str] = []
+
+
+class StatementFilter(StrictFilterSet):
+    """Statements."""
+
+    seller = django_filters.NumberFilter(field_name="seller_id")
+    currency = django_filters.CharFilter()
+    month = django_filters.DateFilter(label="The month's first day")
+
+    class Meta:
+        model = SellerStatement
+        fields: list[str] = []
+
+
+class InvoiceFilter(StatementFilter):
+    """Invoices."""
+
+    class Meta:
+        model = CommissionInvoice
         fields: list[str] = []
 
 

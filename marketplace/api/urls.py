@@ -17,6 +17,12 @@ from marketplace.api.own_sales import OwnPayoutViewSet, OwnSellerViewSet
 from marketplace.api.payout_batches import PayoutBatchViewSet
 from marketplace.api.products import CategoryViewSet, ProductViewSet
 from marketplace.api.staff_orders import DisputeViewSet, StaffOrderViewSet
+from marketplace.api.statements import (
+    OwnInvoiceViewSet,
+    OwnStatementViewSet,
+    StaffInvoiceViewSet,
+    StaffStatementViewSet,
+)
 from marketplace.api.webhooks import WebhookDeliveryViewSet, WebhookEndpointViewSet
 from systemadmin.foundation.api import Router
 
@@ -25,6 +31,8 @@ router.register("products", ProductViewSet, basename="product")
 router.register("categories", CategoryViewSet, basename="category")
 router.register("orders", OrderViewSet, basename="order")
 router.register("seller/payouts", OwnPayoutViewSet, basename="own-payout")
+router.register("seller/statements", OwnStatementViewSet, basename="own-statement")
+router.register("seller/invoices", OwnInvoiceViewSet, basename="own-invoice")
 router.register("seller", OwnSellerViewSet, basename="own-seller")
 router.register("admin/products", StaffProductViewSet, basename="admin-product")
 router.register("admin/product-revisions", RevisionViewSet, basename="admin-revision")
@@ -43,6 +51,8 @@ router.register("admin/ledger", LedgerViewSet, basename="admin-ledger")
 router.register("admin/closed-months", ClosedMonthViewSet, basename="admin-closed-month")
 router.register("admin/journal", JournalViewSet, basename="admin-journal")
 router.register("admin/payout-batches", PayoutBatchViewSet, basename="admin-payout-batch")
+router.register("admin/seller-statements", StaffStatementViewSet, basename="admin-statement")
+router.register("admin/commission-invoices", StaffInvoiceViewSet, basename="admin-invoice")
 router.register("admin/bank-statements", BankStatementViewSet, basename="admin-bank-statement")
 router.register("admin/bank-lines", BankLineViewSet, basename="admin-bank-line")
 router.register("admin/webhook-endpoints", WebhookEndpointViewSet, basename="admin-webhook")

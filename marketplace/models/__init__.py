@@ -18,6 +18,7 @@ from marketplace.models.moderation import ProductReview, ProductRevision, Reason
 from marketplace.models.orders import Order, OrderLine, Refund, RefundLine
 from marketplace.models.payouts import Payout, PayoutItem
 from marketplace.models.sellers import SellerProfile
+from marketplace.models.statements import CommissionInvoice, InvoiceSeries, SellerStatement
 from marketplace.models.webhooks import (
     WebhookAttempt,
     WebhookDelivery,
@@ -33,12 +34,14 @@ __all__ = [
     "ClosedMonth",
     "CommissionCharge",
     "CommissionFee",
+    "CommissionInvoice",
     "CommissionLine",
     "CommissionRule",
     "CommissionRuleVersion",
     "Dispute",
     "DisputeMessage",
     "FeeTaxRate",
+    "InvoiceSeries",
     "JournalEntry",
     "JournalLine",
     "LedgerAccount",
@@ -58,6 +61,7 @@ __all__ = [
     "Refund",
     "RefundLine",
     "SellerProfile",
+    "SellerStatement",
     "WebhookAttempt",
     "WebhookDelivery",
     "WebhookEndpoint",

@@ -81,6 +81,7 @@ from marketplace.services.sellers import (
     save_own_details,
     save_seller_profile,
 )
+from marketplace.services.statements import make_statements
 from marketplace.services.webhooks import (
     create_endpoint,
     delete_endpoint,
@@ -123,6 +124,7 @@ __all__ = [
     "image_for",
     "import_bank_statement",
     "lint_rules",
+    "make_statements",
     "match_bank_line",
     "match_bank_lines",
     "note_export",

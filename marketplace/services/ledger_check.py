@@ -1,8 +1,9 @@
 """The check that the books add up."""
 
-from django.db.models import Count, F, Sum
+from django.db.models import Count, F, Max, Sum
 
 from marketplace.models import (
+    InvoiceSeries,
     LedgerAccount,
     LedgerEntry,
     LedgerTransaction,
@@ -34,6 +35,7 @@ def find_faults() -> list[str]:
         *_wrong_orders(),
         *_wrong_payouts(),
         *_changed_months(),
+        *_gaps_in_invoices(),
     ]
 
 
@@ -107,4 +109,14 @@ def _changed_months() -> list[str]:
         f"month {closed}: its turnover is not what it was closed with"
         for closed in closed_months()
         if totals_between(closed.start_at, closed.end_at) != closed.totals
+    ]
+
+
+def _gaps_in_invoices() -> list[str]:
+    """Series of invoices against their counters."""
+    wrong = InvoiceSeries.objects.annotate(n=Count("invoices"), top=Max("invoices__number"))
+    return [
+        f"series {series}: its numbers have gaps"
+        for series in wrong
+        if not series.n == (series.top or 0) == series.last_number
     ]
