@@ -180,6 +180,16 @@ class ExportNotReady(RuleViolation):
     default_detail = _("This export is not ready, or has expired. Ask for a new one.")
 
 
+class DemoChangesShared(NotAllowed):
+    """A demo account would change settings, connections or backups of real accounts."""
+
+    code = "demo_account"
+    default_detail = _(
+        "You are signed in with a demo account. It may not change what real accounts share; "
+        "sign in with an account of your own."
+    )
+
+
 class NotServicePermission(RuleViolation):
     """An account that is not staff would get a permission of staff."""
 

@@ -7,14 +7,19 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import Group
 
+from marketplace.services import create_endpoint
 from support import demo
 from support.models import Category, SlaPolicy, Ticket
 from support.services import open_ticket
-from systemadmin.errors import DemoActsOnReal
+from support.services.mailboxes import save_mailbox
+from systemadmin.backups.downloads import download
+from systemadmin.errors import DemoActsOnReal, DemoChangesShared
+from systemadmin.foundation.configuration import forget_stored_values, setting
 from systemadmin.foundation.errors import NotAllowed
 from systemadmin.models import AuditEntry, User
 from systemadmin.services import (
     authentication,
+    change_settings,
     reinstate_user,
     sessions,
     suspend_user,
@@ -25,6 +30,7 @@ from systemadmin.services.demo import purge_demo
 from systemadmin.services.rights import set_rights
 from systemadmin.services.roles import delete_role, save_role
 from systemadmin.services.users import save_account
+from systemadmin.tests.backups.factories import BackupFactory
 from systemadmin.tests.factories import PASSWORD, StaffFactory, UserFactory, totp_device_for
 
 pytestmark = pytest.mark.django_db
@@ -159,3 +165,26 @@ def test_it_starts_in_public_only_when_told_twice(environment, expected, tmp_pat
         check=False,
     )
     assert expected in done.stdout + done.stderr
+
+
+SHARED = {
+    "a setting": lambda root: change_settings(actor=root, values={"privacy.export_days": 3}),
+    "a webhook": lambda root: create_endpoint(actor=root, url="https://evil.example.test/"),
+    "a mailbox": lambda root: save_mailbox(actor=root, values={"address": "x@example.test"}),
+    "a backup": lambda root: download(actor=root, backup=BackupFactory.build()),
+}
+
+
+@pytest.mark.parametrize("what", SHARED)
+def test_beside_real_accounts_it_does_not_touch_what_they_share(what, demo_root, member):
+    with pytest.raises(DemoChangesShared) as refusal:
+        SHARED[what](demo_root)
+    assert refusal.value.code == "demo_account"
+
+
+def test_settings_that_it_changed_alone_go_with_the_demo(demo_root):
+    change_settings(actor=demo_root, values={"privacy.export_days": 3})
+    assert setting("privacy.export_days") == 3
+    purge_demo(actor=None)
+    forget_stored_values()
+    assert setting("privacy.export_days") == 7

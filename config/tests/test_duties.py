@@ -414,6 +414,7 @@ OTHER_SERVICES = {
     "systemadmin.services.personal_exports.request_own_export",
     # the check itself, and whom decisions concern
     "systemadmin.services.account_lookup",
+    "systemadmin.services.demo_limits",
     "systemadmin.services.duties",
     "marketplace.services.concerned",
 }

@@ -20,6 +20,7 @@ from systemadmin.foundation.errors import InvalidInput, RuleViolation
 from systemadmin.foundation.outbox import LEASE, DeliveryFailed, Outbox
 from systemadmin.foundation.outgoing import AddressRefused, check_url_to_save, parse_url
 from systemadmin.services import raise_alert
+from systemadmin.services.demo_limits import check_shared
 
 DELIVER = "marketplace.tasks.deliver_webhook"
 # The table of the Standard Webhooks specification: seconds to wait after each failed attempt.
@@ -145,6 +146,7 @@ OUTBOX = Outbox(
 @transaction.atomic
 def create_endpoint(*, actor: Any, **values: Any) -> tuple[WebhookEndpoint, str]:
     """Add an endpoint; its secret is returned this once."""
+    check_shared(actor)
     secret = webhook_signing.new_secret()
     endpoint = WebhookEndpoint(secret=encrypt_secret(secret, purpose=PURPOSE))
     _assign(endpoint, values)
@@ -159,6 +161,7 @@ def update_endpoint(
     *, actor: Any, endpoint: WebhookEndpoint, expected_version: int | None = None, **values: Any
 ) -> WebhookEndpoint:
     """Change an endpoint; switching it on again forgets why it was off."""
+    check_shared(actor)
     endpoint = lock_row(
         WebhookEndpoint.objects.all(), pk=endpoint.pk, expected_version=expected_version
     )
@@ -180,6 +183,7 @@ def update_endpoint(
 @transaction.atomic
 def rotate_secret(*, actor: Any, endpoint: WebhookEndpoint) -> tuple[WebhookEndpoint, str]:
     """Give an endpoint a new secret; the old one signs beside it for a day."""
+    check_shared(actor)
     endpoint = lock_row(WebhookEndpoint.objects.all(), pk=endpoint.pk)
     secret = webhook_signing.new_secret()
     endpoint.previous_secret = endpoint.secret
@@ -194,6 +198,7 @@ def rotate_secret(*, actor: Any, endpoint: WebhookEndpoint) -> tuple[WebhookEndp
 @transaction.atomic
 def delete_endpoint(*, actor: Any, endpoint: WebhookEndpoint) -> None:
     """Delete an endpoint with its delivery log."""
+    check_shared(actor)
     audit.record(
         "marketplace.webhook_endpoint.deleted",
         actor=actor,

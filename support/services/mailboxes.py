@@ -15,6 +15,7 @@ from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.outgoing import AddressRefused, check_host_to_save
 from systemadmin.models import User
+from systemadmin.services.demo_limits import check_shared
 
 FIELDS = (
     "address",
@@ -38,6 +39,7 @@ def save_mailbox(
 
     Raises Django's `ValidationError`, and `InvalidInput` for a host in our own network.
     """
+    check_shared(actor)
     kept = Mailbox() if mailbox is None else lock_row(Mailbox.objects.all(), pk=mailbox.pk)
     changed = [name for name in FIELDS if name in values]
     before = {} if mailbox is None else {name: getattr(kept, name) for name in changed}
@@ -72,6 +74,7 @@ def _check_host(mailbox: Mailbox) -> None:
 @transaction.atomic
 def delete_mailbox(*, actor: User, mailbox: Mailbox) -> None:
     """Delete a mailbox to which no mail came; raises `InUse`."""
+    check_shared(actor)
     locked = lock_row(Mailbox.objects.all(), pk=mailbox.pk)
     audit.record(
         "support.mailbox.deleted",

@@ -10,6 +10,7 @@ from systemadmin.errors import BackupNotRestorable
 from systemadmin.foundation.errors import NotFound
 from systemadmin.foundation.files import private_response
 from systemadmin.models import Backup, User
+from systemadmin.services.demo_limits import check_shared
 
 
 def get_backup(backup_id: int) -> Backup:
@@ -22,6 +23,7 @@ def get_backup(backup_id: int) -> Backup:
 
 def download(*, actor: User | None, backup: Backup) -> FileResponse:
     """The stored database file as it lies there; raises `BackupNotRestorable`."""
+    check_shared(actor)
     if not backup.is_restorable:
         raise BackupNotRestorable
     vault = open_vault()

@@ -22,6 +22,7 @@ from systemadmin.foundation.setting_values import read_value
 from systemadmin.models import ConfigurationChange, SystemConfig, User
 from systemadmin.services import single_person
 from systemadmin.services.alerts import raise_alert
+from systemadmin.services.demo_limits import check_shared
 from systemadmin.services.notifications import notify_superusers
 from systemadmin.services.second_person import (
     SINGLE_PERSON,
@@ -133,6 +134,7 @@ def change_settings(*, actor: User | None, values: Mapping[str, Any], reason: st
 
     Raises `InvalidInput` with one error per unknown key or wrong value.
     """
+    check_shared(actor)
     declared = declared_settings()
     errors = {key: _("Unknown setting.") for key in values if key not in declared}
     for key in values.keys() - errors.keys():

@@ -14,8 +14,9 @@ from django.utils.translation import gettext_lazy
 from systemadmin import audit, services
 from systemadmin.errors import DemoPurgeRunning, DemoRowsInUse
 from systemadmin.foundation import plugins
+from systemadmin.foundation.configuration import forget_stored_values
 from systemadmin.foundation.locks import named_lock
-from systemadmin.models import User, UserSession
+from systemadmin.models import ConfigurationChange, SystemConfig, User, UserSession
 from systemadmin.services.second_person import Subject, needs_second_person
 
 # That many name the problem; the rest is only counted.
@@ -241,6 +242,7 @@ def _chunks(keys: Iterable[Any]) -> Iterator[list[Any]]:
 
 def _remove(found: DemoRows) -> None:
     """Delete the rows of all tables; foreign keys are checked at the end, in any order."""
+    _undo_settings()
     _forget_files(found)
     try:
         _delete(found)
@@ -248,6 +250,18 @@ def _remove(found: DemoRows) -> None:
     except IntegrityError as error:
         # A row that came meanwhile, or a table that guards its rows (the ledger).
         raise DemoRowsInUse(str(error).splitlines()[0]) from error
+
+
+def _undo_settings() -> None:
+    """Give settings that a demo account changed last their defaults again."""
+    last: dict[str, bool] = {}
+    changes = ConfigurationChange.objects.order_by("pk").values_list("key", "actor__is_demo")
+    for key, is_demo in changes.iterator():
+        last[key] = bool(is_demo)
+    undone = [key for key, is_demo in last.items() if is_demo]
+    if undone:
+        SystemConfig.objects.filter(key__in=undone).delete()
+        transaction.on_commit(forget_stored_values)
 
 
 def _delete(found: DemoRows) -> None:

@@ -54,6 +54,7 @@ from systemadmin.foundation.hard_maintenance import disable_hard, enable_hard
 from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
 from systemadmin.models import Backup, Restore, User
 from systemadmin.services.audit_runs import note_restored_trail
+from systemadmin.services.demo_limits import check_shared
 from systemadmin.services.installation import current_installation
 from systemadmin.services.second_person import needs_second_person
 
@@ -95,6 +96,7 @@ def request_restore(
     `BackupNotRestorable` and `RestoreInProgress`. The second factor is asked for even where
     staff may do without it.
     """
+    check_shared(actor)
     if not passed_second_factor and not (settings.DEBUG or settings.DEMO_MODE):
         raise TwoFactorRequired
     vault = open_vault()
