@@ -166,10 +166,11 @@ TABLES = [
     PersonalTable(
         model=SellerProfile,
         rows=_of("user"),
-        on_erasure=OnErasure.KEEP,
+        on_erasure=OnErasure.ANONYMISE,
+        emptied={"account_sealed": "", "account_masked": ""},
         columns=("tax_status", "level", "legal_name", "tax_id", "address", "postal_code", "city",
                  "account_masked", "identity"),
-        reason="It decided the commission of kept orders; " + _BOOKS,
+        reason="Name, tax number and address stand on invoices; " + _BOOKS,
     ),
     PersonalTable(
         model=SellerStatement,
