@@ -54,6 +54,15 @@ class Judgement:
         self.false_negatives += fraud and not alarmed
 
 
+@dataclass(frozen=True, slots=True)
+class Risky:
+    """An account at the top of a list, by its sum of points."""
+
+    account: int
+    score: int
+    raw: int
+
+
 @dataclass(slots=True)
 class Comparison:
     """Two sets of scores of the same accounts, summed up."""
@@ -65,6 +74,9 @@ class Comparison:
     judgement_after: Judgement = field(default_factory=Judgement)
     crossed: int = 0
     crossings: list[Crossing] = field(default_factory=list)
+    # The accounts with most points by the later rules, the riskiest first.
+    riskiest: list[Risky] = field(default_factory=list)
+    top: int = 0
 
 
 def compare_rulesets(
@@ -74,18 +86,21 @@ def compare_rulesets(
     *,
     at: datetime,
     from_log: bool = False,
+    top: int = 0,
 ) -> Comparison:
-    """Scores accounts with both rules on the same facts and tells who crosses what."""
+    """Score accounts with both rules on the same facts; return who crosses what."""
     old = fresh_scores(accounts, before, at=at, from_log=from_log)
     new = fresh_scores(accounts, after, at=at, from_log=from_log)
     was, now = _standing(old, before), _standing(new, after)
-    return _compare(was, now, verdicts(accounts))
+    comparison = _compare(was, now, verdicts(accounts))
+    comparison.riskiest, comparison.top = _riskiest(new, top), top
+    return comparison
 
 
 def compare_with_stored(
-    accounts: Accounts, rules: Ruleset, *, at: datetime, from_log: bool = False
+    accounts: Accounts, rules: Ruleset, *, at: datetime, from_log: bool = False, top: int = 0
 ) -> Comparison:
-    """Tells who would cross what if the accounts were scored for that moment now."""
+    """Return who would cross what if the accounts were scored for that moment now."""
     stored = RiskScore.objects.filter(accounts.q("account_id")).order_by("pk")
     rows = np.array(list(stored.values_list("pk", "computed")), dtype=np.int64).reshape(-1, 2)
     new = fresh_scores(accounts, rules, at=at, from_log=from_log)
@@ -97,7 +112,16 @@ def compare_with_stored(
         row = np.searchsorted(rows[:, 0], account)
         blind[row] = scoring.without_verdict(full, rules)[0] >= rules.alert_threshold
     was = _Standing(rows[:, 0], score, scoring.levels(score, rules), alarm, blind)
-    return _compare(was, _standing(new, rules), known)
+    comparison = _compare(was, _standing(new, rules), known)
+    comparison.riskiest, comparison.top = _riskiest(new, top), top
+    return comparison
+
+
+def _riskiest(found: Evaluation, top: int) -> list[Risky]:
+    """Return the accounts with most points; of equals the lower id comes first."""
+    rows = np.lexsort((found.account, -found.points.raw))[:top]
+    columns = (found.account[rows], found.points.score[rows], found.points.raw[rows])
+    return [Risky(*row) for row in zip(*(c.tolist() for c in columns), strict=True)]
 
 
 def _stored_points(known: Iterable[int], rules: Ruleset) -> Iterator[tuple[int, scoring.Ints]]:
@@ -202,6 +226,9 @@ def add_up(total: Comparison, part: Comparison, *, keep: int | None = None) -> N
     """Adds one range to the sum; `keep` bounds how many crossings are remembered."""
     total.scored += part.scored
     total.crossed += part.crossed
+    total.top = max(total.top, part.top)
+    both = total.riskiest + part.riskiest
+    total.riskiest = sorted(both, key=lambda one: (-one.raw, one.account))[: total.top]
     total.by_level_before = _sum(total.by_level_before, part.by_level_before)
     total.by_level_after = _sum(total.by_level_after, part.by_level_after)
     for mine, other in (

@@ -138,6 +138,24 @@ def test_as_of_a_past_moment(people):
     assert not RiskScore.objects.exists()
 
 
+def test_the_riskiest_of_a_past_moment_are_listed(people):
+    people[3].external_id = "third"
+    people[3].save()
+    fail_logins(people[3], 4, ago=timedelta(days=40))
+    fail_logins(people[1], 2, ago=timedelta(days=40))
+    for person in people:
+        person.date_joined = timezone.now() - timedelta(days=60)
+        person.save()
+    moment = (timezone.now() - timedelta(days=39, hours=20)).isoformat()
+    out, _code = run("--all", "--chunk=2", as_of=moment, json=True, top=3)
+    riskiest = json.loads(out)["riskiest"]
+    assert [one["account"] for one in riskiest[:2]] == [people[3].pk, people[1].pk]
+    assert riskiest[0]["external_id"] == "third"
+    assert (riskiest[0]["raw"], len(riskiest)) == (20, 3)
+    out, _code = run("--all", as_of=moment, top=1)
+    assert f"{people[3].pk} third: 20 (20 points)" in out
+
+
 def test_a_killed_run_is_gone_on_with(people):
     run_ = start_run(cause="manual", chunk_size=2)
     chunk = claim_chunk(run_)
@@ -159,6 +177,7 @@ def test_a_killed_run_is_gone_on_with(people):
         ("--as-of=tomorrow",),
         ("--as-of=2999-01-01",),
         ("--chunk=0",),
+        ("--top=-1",),
         ("999999",),
     ],
 )

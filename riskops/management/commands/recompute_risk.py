@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from argparse import ArgumentParser
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -57,6 +58,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--as-of", help="score for a past moment, from the log (writes nothing)"
         )
+        parser.add_argument(
+            "--top", type=int, default=0, help="list so many accounts with most points"
+        )
         parser.add_argument("--chunk", type=int, default=recompute.CHUNK, help="accounts a chunk")
         parser.add_argument("--json", action="store_true", help="the summary as JSON")
 
@@ -82,6 +86,8 @@ class Command(BaseCommand):
                 "them.",
                 returncode=2,
             )
+        if not 0 <= options["top"] <= 10_000:
+            raise CommandError("--top: 0 to 10000.", returncode=2)
         if not 1 <= options["chunk"] <= 1_000_000:
             raise CommandError("--chunk: 1 to 1000000.", returncode=2)
         wanted = set(options["accounts"])
@@ -148,17 +154,17 @@ class Command(BaseCommand):
         after = self._ruleset() if self.options["ruleset"] is not None else before
         trying = self.options["ruleset"] is not None
         from_log = bool(self.options["as_of"]) or self.options["rebuild"]
-        total = replay.Comparison()
+        total, top = replay.Comparison(), self.options["top"]
         with self._bar(User.objects.count()) as bar:
             for accounts in self._ranges():
                 try:
                     part = (
                         replay.compare_rulesets(
-                            accounts, before, after, at=moment, from_log=from_log
+                            accounts, before, after, at=moment, from_log=from_log, top=top
                         )
                         if trying
                         else replay.compare_with_stored(
-                            accounts, after, at=moment, from_log=from_log
+                            accounts, after, at=moment, from_log=from_log, top=top
                         )
                     )
                 except LogTooShort as refusal:
@@ -222,8 +228,13 @@ class Command(BaseCommand):
         }
         if self.options["json"]:
             summary = {"scored": total.scored, "crossed": total.crossed, "levels": levels}
-            self.stdout.write(json.dumps({**summary, "against_outcomes": judged}))
+            summary |= {"against_outcomes": judged, "riskiest": self._named(total.riskiest)}
+            self.stdout.write(json.dumps(summary))
             return
+        for one in self._named(total.riskiest):
+            self.stdout.write(
+                f"{one['account']} {one['external_id']}: {one['score']} ({one['raw']} points)"
+            )
         self.stdout.write(f"{total.scored} accounts scored, {total.crossed} would cross")
         for row in levels:
             self.stdout.write(f"  {row['level']:<10}{row['before']:>10} -> {row['after']:>10}")
@@ -233,6 +244,11 @@ class Command(BaseCommand):
                     f"  against staff outcomes, {when}: precision {_percent(found['precision'])}, "
                     f"recall {_percent(found['recall'])}"
                 )
+
+    def _named(self, riskiest: list[replay.Risky]) -> list[dict[str, Any]]:
+        users = User.objects.filter(pk__in=[one.account for one in riskiest])
+        names = dict(users.values_list("pk", "external_id"))
+        return [{**asdict(one), "external_id": names.get(one.account)} for one in riskiest]
 
     def _bar(self, total: int) -> Any:
         return tqdm(total=total or None, unit=" accounts", disable=None, file=self.stderr._out)
