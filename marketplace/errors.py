@@ -151,6 +151,13 @@ class DisputeDecided(RuleViolation):
     default_detail = _("This order's dispute was decided; the decision is final.")
 
 
+class AppealTooLate(RuleViolation):
+    """Nothing is left to decide about."""
+
+    code = "appeal_too_late"
+    default_detail = _("The order was given back whole or is not completed: nothing is left.")
+
+
 class SellerOwes(RuleViolation):
     """A payout is not tried again in full while its seller owes."""
 

@@ -14,7 +14,7 @@ _READ = [
 ]
 
 # What an account that is not staff may hold directly: service accounts do.
-SERVICE_PERMISSIONS = ["marketplace.pay_order"]
+SERVICE_PERMISSIONS = ["marketplace.pay_order", "marketplace.record_chargeback"]
 
 ROLES = {
     "support_agent": [
@@ -47,6 +47,7 @@ ROLES = {
         "marketplace.complete_order",
         "marketplace.refund_order",
         "marketplace.resolve_dispute",
+        "marketplace.appeal_dispute",
         "marketplace.view_reports",
     ],
     "risk_analyst": [*_READ, "marketplace.remove_product", "marketplace.view_ledgerentry"],
@@ -71,6 +72,7 @@ ROLES = {
         "marketplace.change_sellerprofile",
         "marketplace.check_identity",
         "marketplace.pay_order",
+        "marketplace.record_chargeback",
         "marketplace.complete_order",
         "marketplace.refund_order",
         "marketplace.view_ledgeraccount",

@@ -51,6 +51,8 @@ ORDER: Table = {
 DISPUTE: Table = {
     "resolve_buyer": {"open": "resolved_buyer"},
     "resolve_seller": {"open": "resolved_seller"},
+    # An act of staff; the parties cannot.
+    "appeal": {"resolved_buyer": "open", "resolved_seller": "open"},
 }
 
 PAYOUT: Table = {

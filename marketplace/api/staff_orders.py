@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from marketplace import services
 from marketplace.api.filters import DisputeFilter, StaffOrderFilter
 from marketplace.api.orders import evidence_of
+from marketplace.api.serializers.chargebacks import AppealInput, ChargebackInput
 from marketplace.api.serializers.orders import (
     DisputeDetailSerializer,
     DisputeMessageSerializer,
@@ -30,6 +31,7 @@ from marketplace.services.refunds import RefundItem
 from systemadmin.foundation.api import CursorList, ListAction, StaffViewSet, expected_version
 from systemadmin.foundation.api.routing import ID_REGEX
 from systemadmin.foundation.caller import caller
+from systemadmin.foundation.files import private_response
 
 
 class StaffOrderViewSet(ListAction, StaffViewSet):
@@ -42,6 +44,7 @@ class StaffOrderViewSet(ListAction, StaffViewSet):
         "complete": "marketplace.complete_order",
         "refund": "marketplace.refund_order",
         "cancel": "marketplace.refund_order",
+        "chargeback": "marketplace.record_chargeback",
     }
     needs_second_person = {"pay"}
     serializer_class = StaffOrderSerializer
@@ -116,6 +119,15 @@ class StaffOrderViewSet(ListAction, StaffViewSet):
         )
         return self._shown(order)
 
+    @extend_schema(request=ChargebackInput, responses={201: DisputeSerializer})
+    @action(detail=True, methods=["post"])
+    def chargeback(self, request: Request, pk: str) -> Response:
+        """Record that the payment service took the payment back; the same reference once."""
+        dispute = services.record_chargeback(
+            actor=caller(request), order=self.get_object(), **self.parse(ChargebackInput)
+        )
+        return self.answer(dispute, 201, DisputeSerializer)
+
     def _shown(self, order: Order) -> Response:
         parts = ("lines__commission", "lines__charges", "refunds")
         fresh = self.get_queryset().prefetch_related(*parts).get(pk=order.pk)
@@ -131,6 +143,8 @@ class DisputeViewSet(ListAction, StaffViewSet):
         "messages": "marketplace.resolve_dispute",
         "evidence": "marketplace.view_disputemessage",
         "resolve": "marketplace.resolve_dispute",
+        "appeal": "marketplace.appeal_dispute",
+        "evidence_pack": "marketplace.resolve_dispute",
     }
     serializer_class = DisputeSerializer
     pagination_class = CursorList
@@ -138,7 +152,7 @@ class DisputeViewSet(ListAction, StaffViewSet):
     ordering = ("-id",)
     ordering_fields = ["id"]
     versioned = True
-    checks_version = {"resolve"}
+    checks_version = {"resolve", "appeal"}
 
     def get_queryset(self) -> QuerySet:
         """All of them."""
@@ -168,6 +182,27 @@ class DisputeViewSet(ListAction, StaffViewSet):
     def evidence(self, request: Request, pk: str, message_id: str) -> Any:
         """Download a file of the dispute."""
         return evidence_of(self.get_object().messages.filter(pk=message_id).first())
+
+    @extend_schema(request=AppealInput, responses=DisputeDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def appeal(self, request: Request, pk: str) -> Response:
+        """Open a decided dispute again."""
+        dispute = services.appeal_dispute(
+            actor=caller(request),
+            dispute=self.get_object(),
+            expected_version=expected_version(request),
+            **self.parse(AppealInput),
+        )
+        return self.answer(dispute, 200, DisputeDetailSerializer)
+
+    @extend_schema(responses={(200, "application/zip"): OpenApiTypes.BINARY})
+    @action(detail=True, url_path="evidence-pack")
+    def evidence_pack(self, request: Request, pk: str) -> Any:
+        """Order, messages and files of a dispute as ZIP, for the bank."""
+        dispute = self.get_object()
+        file = services.evidence_pack(actor=caller(request), dispute=dispute)
+        name = f"dispute-{dispute.pk}.zip"
+        return private_response(file, name=name, content_type="application/zip")
 
     @extend_schema(request=ResolveInput, responses=DisputeDetailSerializer)
     @action(detail=True, methods=["post"])

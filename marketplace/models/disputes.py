@@ -25,6 +25,10 @@ class Dispute(VersionedModel):
         UNAUTHORISED = "unauthorised", _("Not bought by me")
         OTHER = "other", _("Other")
 
+    class Source(models.TextChoices):
+        MEMBER = "member", _("Buyer or seller")
+        PAYMENT_SERVICE = "payment_service", _("Payment service (chargeback)")
+
     order = models.ForeignKey(Order, models.PROTECT, related_name="disputes")
     opened_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="opened_disputes"
@@ -35,6 +39,17 @@ class Dispute(VersionedModel):
     )
     # Moved from the seller's payable to held; 0 while the money is still in buyers' funds.
     held_amount = models.BigIntegerField(_("held"), default=0)
+    source = models.CharField(
+        _("opened by way of"), max_length=20, choices=Source.choices, default=Source.MEMBER
+    )
+    # Of a chargeback: its id and reason at the payment service, what the service took back and
+    # what it asks for it, and until when the bank hears the platform.
+    external_reference = models.CharField(_("chargeback"), max_length=120, blank=True)
+    network_reason = models.CharField(_("bank's reason"), max_length=120, blank=True)
+    charged_back = models.BigIntegerField(_("charged back"), default=0)
+    fee = models.BigIntegerField(_("fee"), default=0)
+    evidence_due_at = models.DateTimeField(_("evidence until"), null=True, blank=True)
+    appealed_at = models.DateTimeField(_("appealed at"), null=True, blank=True)
     refund_amount = models.BigIntegerField(_("refunded"), default=0)
     resolution_note = models.CharField(_("note"), max_length=2000, blank=True)
     resolved_at = models.DateTimeField(_("resolved at"), null=True, blank=True)
@@ -45,8 +60,23 @@ class Dispute(VersionedModel):
     class Meta:
         verbose_name = _("dispute")
         verbose_name_plural = _("disputes")
-        permissions = [("resolve_dispute", _("Can answer and resolve disputes"))]
+        permissions = [
+            ("resolve_dispute", _("Can answer and resolve disputes")),
+            ("appeal_dispute", _("Can open a decided dispute again")),
+            ("record_chargeback", _("Can record chargebacks")),
+        ]
         constraints = [
+            models.UniqueConstraint(
+                fields=["external_reference"],
+                condition=~Q(external_reference=""),
+                name="mp_dispute_chargeback_once",
+                violation_error_message=_("This chargeback belongs to another order."),
+            ),
+            models.CheckConstraint(
+                condition=Q(charged_back__gte=0, fee__gte=0),
+                name="mp_dispute_amounts_not_negative",
+                violation_error_message=_("Amounts are not negative."),
+            ),
             models.UniqueConstraint(
                 fields=["order"],
                 condition=Q(status="open"),

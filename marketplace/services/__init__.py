@@ -8,6 +8,11 @@ from marketplace.services.bank import (
     unmatch_bank_line,
 )
 from marketplace.services.categories import create_category, delete_category, update_category
+from marketplace.services.chargebacks import (
+    appeal_dispute,
+    evidence_pack,
+    record_chargeback,
+)
 from marketplace.services.closing import close_month, reopen_month
 from marketplace.services.commission import (
     create_rule,
@@ -94,6 +99,7 @@ from marketplace.services.what_if import lint_rules, preview_fees
 __all__ = [
     "add_dispute_message",
     "add_image",
+    "appeal_dispute",
     "approve_product",
     "approve_revision",
     "cancel_order",
@@ -118,6 +124,7 @@ __all__ = [
     "delete_fee_tax_rate",
     "delete_reason_template",
     "delete_rule",
+    "evidence_pack",
     "expire_reservations",
     "fail_payout",
     "hold_reasons",
@@ -139,6 +146,7 @@ __all__ = [
     "quote_order",
     "quote_sale",
     "reconciliation",
+    "record_chargeback",
     "refund_order",
     "reject_product",
     "reject_revision",

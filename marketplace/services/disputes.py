@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from marketplace.errors import DisputeDecided, DisputeTooLate
 from marketplace.models import Dispute, DisputeMessage, Order
 from marketplace.services import clock, concerned, risk
+from marketplace.services.chargeback_entries import end_chargeback
 from marketplace.services.holds import hold_for, release_holds
 from marketplace.services.orders import recognise, record_sale, save_step
 from marketplace.services.refunds import refund_locked
@@ -117,9 +118,11 @@ def resolve_dispute(
         raise InvalidInput("refund_amount", _("Only a decision for the buyer refunds."))
     before, after = move(dispute, DISPUTE, f"resolve_{in_favour_of}")
     release_holds(dispute, order, actor)
+    end_chargeback(dispute, order, actor)
     if in_favour_of == "buyer":
-        refund = refund_locked(order, actor, amount=refund_amount, reason=note)
-        dispute.refund_amount = refund.amount
+        amount = refund_amount or dispute.charged_back or None
+        refund = refund_locked(order, actor, amount=amount, reason=note)
+        dispute.refund_amount += refund.amount
     _settle(order, actor, note, dispute)
     dispute.resolution_note = note
     dispute.resolved_at = clock.now()

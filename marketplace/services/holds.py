@@ -80,7 +80,7 @@ def release_holds(dispute: Dispute, order: Order, actor: Any) -> None:
     balances = ledger.lock_seller(order.seller_id, order.currency)
     repaid = min(max(0, balances[Code.CLAWBACK]), ledger.available(balances))
     ledger.post(
-        key=f"dispute:{dispute.pk}:clawback",
+        key=_clawback_key(dispute),
         kind="release",
         currency=order.currency,
         legs=[
@@ -98,3 +98,9 @@ def _key(dispute: Dispute) -> str:
     first = f"dispute:{dispute.pk}:hold"
     before = LedgerTransaction.objects.filter(dispute=dispute, kind="hold").count()
     return f"{first}:{before + 1}" if before else first
+
+
+def _clawback_key(dispute: Dispute) -> str:
+    """Return a key for each decision: an appeal may be followed by another."""
+    first = f"dispute:{dispute.pk}:clawback"
+    return f"{first}:{dispute.version}" if dispute.appealed_at else first
