@@ -31,65 +31,39 @@ from marketplace.models import Category, CommissionRule
 from marketplace.querysets import reports
 from marketplace.services.quotes import QuoteLine, draft_fees, engine_fees
 from systemadmin.foundation.api import (
-    ListAction,
-    PagedList,
-    RetrieveAction,
+    ServiceCrudViewSet,
     StaffViewSet,
-    expected_version,
+    crud_access,
 )
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.csv_export import csv_of_mappings
 from systemadmin.foundation.snapshots import snapshot_download
 
 
-class CommissionRuleViewSet(ListAction, RetrieveAction, StaffViewSet):
-    """`/api/admin/commission-rules`: the ordered list."""
+class CommissionRuleViewSet(ServiceCrudViewSet):
+    """`/api/admin/commission-rules`: the ordered list; sales already made keep their charges."""
 
     access = {
-        "list": "marketplace.view_commissionrule",
-        "retrieve": "marketplace.view_commissionrule",
+        **crud_access("marketplace.commissionrule"),
         "lint": "marketplace.view_commissionrule",
         "preview": "marketplace.view_commissionrule",
-        "create": "marketplace.add_commissionrule",
-        "update": "marketplace.change_commissionrule",
-        "partial_update": "marketplace.change_commissionrule",
         "reorder": "marketplace.change_commissionrule",
-        "destroy": "marketplace.delete_commissionrule",
     }
     serializer_class = CommissionRuleSerializer
-    pagination_class = PagedList
-    versioned = True
+    input_class = CommissionRuleInput
     checks_version = {"update", "partial_update", "destroy"}
+    subject = "rule"
+    create_service = staticmethod(services.create_rule)
+    update_service = staticmethod(services.update_rule)
+    delete_service = staticmethod(services.delete_rule)
 
     def get_queryset(self) -> QuerySet:
         """In order."""
         return CommissionRule.objects.in_order()
 
-    @extend_schema(request=CommissionRuleInput, responses={201: CommissionRuleSerializer})
-    def create(self, request: Request) -> Response:
-        """Add a rule, at the end unless a position is given."""
-        rule = services.create_rule(actor=caller(request), **self.parse(CommissionRuleInput))
-        return self._shown(rule, 201)
-
-    @extend_schema(request=CommissionRuleInput, responses=CommissionRuleSerializer)
-    def update(self, request: Request, pk: str) -> Response:
-        """Replace a rule."""
-        return self._update(request, self.parse(CommissionRuleInput))
-
-    @extend_schema(request=CommissionRuleInput(partial=True), responses=CommissionRuleSerializer)
-    def partial_update(self, request: Request, pk: str) -> Response:
-        """Change a rule; sales already made keep what they were charged."""
-        return self._update(request, self.parse(CommissionRuleInput, partial=True))
-
-    @extend_schema(request=None, responses={204: None})
-    def destroy(self, request: Request, pk: str) -> Response:
-        """Delete a rule that never charged a sale."""
-        services.delete_rule(
-            actor=caller(request),
-            rule=self.get_object(),
-            expected_version=expected_version(request),
-        )
-        return Response(status=204)
+    def show(self, made: CommissionRule, status: int = 200) -> Response:
+        """Return the rule as the list has it."""
+        return self.answer(self.get_queryset().get(pk=made.pk), status)
 
     @extend_schema(request=ReorderInput, responses=CommissionRuleSerializer(many=True))
     @action(detail=False, methods=["post"], pagination_class=None)
@@ -113,18 +87,6 @@ class CommissionRuleViewSet(ListAction, RetrieveAction, StaffViewSet):
         result = services.preview_fees(fees, start=data["start"], end=data["end"])
         findings = FindingSerializer(services.lint_rules(fees), many=True).data
         return Response({**result, "findings": findings})
-
-    def _update(self, request: Request, values: dict[str, Any]) -> Response:
-        rule = services.update_rule(
-            actor=caller(request),
-            rule=self.get_object(),
-            expected_version=expected_version(request),
-            **values,
-        )
-        return self._shown(rule)
-
-    def _shown(self, rule: CommissionRule, status: int = 200) -> Response:
-        return self.answer(self.get_queryset().get(pk=rule.pk), status)
 
 
 def _quote_line(data: dict[str, Any]) -> QuoteLine:

@@ -27,9 +27,10 @@ from marketplace.services import risk
 from systemadmin.foundation.api import (
     CursorList,
     ListAction,
-    PagedList,
     RetrieveAction,
+    ServiceCrudViewSet,
     StaffViewSet,
+    crud_access,
     expected_version,
 )
 from systemadmin.foundation.caller import caller
@@ -253,99 +254,33 @@ class RevisionViewSet(ListAction, RetrieveAction, ReasonedViewSet):
         return self.answer(revision)
 
 
-class StaffCategoryViewSet(ListAction, RetrieveAction, StaffViewSet):
-    """`/api/admin/categories`: the tree, in order."""
+class StaffCategoryViewSet(ServiceCrudViewSet):
+    """`/api/admin/categories`: the tree, in order; a new parent moves all that is below."""
 
-    access = {
-        "list": "marketplace.view_category",
-        "retrieve": "marketplace.view_category",
-        "create": "marketplace.add_category",
-        "update": "marketplace.change_category",
-        "partial_update": "marketplace.change_category",
-        "destroy": "marketplace.delete_category",
-    }
+    access = crud_access("marketplace.category")
     serializer_class = CategorySerializer
-    pagination_class = PagedList
+    input_class = CategoryInput
     filterset_class = CategoryFilter
     ordering_fields = ["position", "name", "id"]
     queryset = Category.objects.order_by("position", "name", "id")
-    versioned = True
     checks_version = {"update", "partial_update"}
-
-    @extend_schema(request=CategoryInput, responses={201: CategorySerializer})
-    def create(self, request: Request) -> Response:
-        """Create a category."""
-        category = services.create_category(actor=caller(request), **self.parse(CategoryInput))
-        return self.answer(category, 201)
-
-    @extend_schema(request=CategoryInput, responses=CategorySerializer)
-    def update(self, request: Request, pk: str) -> Response:
-        """Replace a category."""
-        return self._update(request, self.parse(CategoryInput))
-
-    @extend_schema(request=CategoryInput(partial=True), responses=CategorySerializer)
-    def partial_update(self, request: Request, pk: str) -> Response:
-        """Change a category; a new parent moves it with everything below."""
-        return self._update(request, self.parse(CategoryInput, partial=True))
-
-    @extend_schema(request=None, responses={204: None})
-    def destroy(self, request: Request, pk: str) -> Response:
-        """Delete a category that holds nothing."""
-        services.delete_category(actor=caller(request), category=self.get_object())
-        return Response(status=204)
-
-    def _update(self, request: Request, changes: dict[str, Any]) -> Response:
-        category = services.update_category(
-            actor=caller(request),
-            category=self.get_object(),
-            expected_version=expected_version(request),
-            **changes,
-        )
-        return self.answer(category)
+    passes_version = {"update", "partial_update"}
+    subject = "category"
+    create_service = staticmethod(services.create_category)
+    update_service = staticmethod(services.update_category)
+    delete_service = staticmethod(services.delete_category)
 
 
-class ReasonTemplateViewSet(ListAction, RetrieveAction, StaffViewSet):
+class ReasonTemplateViewSet(ServiceCrudViewSet):
     """`/api/admin/reason-templates`: ready-made reasons."""
 
-    access = {
-        "list": "marketplace.view_reasontemplate",
-        "retrieve": "marketplace.view_reasontemplate",
-        "create": "marketplace.add_reasontemplate",
-        "update": "marketplace.change_reasontemplate",
-        "partial_update": "marketplace.change_reasontemplate",
-        "destroy": "marketplace.delete_reasontemplate",
-    }
+    access = crud_access("marketplace.reasontemplate")
     serializer_class = ReasonTemplateSerializer
-    pagination_class = PagedList
+    input_class = ReasonTemplateInput
     ordering_fields = ["title", "id"]
     queryset = ReasonTemplate.objects.order_by("action", "title", "id")
-
-    @extend_schema(request=ReasonTemplateInput, responses={201: ReasonTemplateSerializer})
-    def create(self, request: Request) -> Response:
-        """Create a template."""
-        template = services.save_reason_template(
-            actor=caller(request), **self.parse(ReasonTemplateInput)
-        )
-        return self.answer(template, 201)
-
-    @extend_schema(request=ReasonTemplateInput, responses=ReasonTemplateSerializer)
-    def update(self, request: Request, pk: str) -> Response:
-        """Replace a template."""
-        return self._update(self.parse(ReasonTemplateInput))
-
-    @extend_schema(request=ReasonTemplateInput(partial=True), responses=ReasonTemplateSerializer)
-    def partial_update(self, request: Request, pk: str) -> Response:
-        """Change a template."""
-        return self._update(self.parse(ReasonTemplateInput, partial=True))
-
-    @extend_schema(request=None, responses={204: None})
-    def destroy(self, request: Request, pk: str) -> Response:
-        """Delete a template."""
-        services.delete_reason_template(actor=caller(request), template=self.get_object())
-        return Response(status=204)
-
-    def _update(self, values: dict[str, Any]) -> Response:
-        template = services.save_reason_template(
-            actor=caller(self.request), template=self.get_object(), **values
-        )
-        return self.answer(template)
+    versioned = False
+    passes_version = set()
+    subject = "template"
+    create_service = update_service = staticmethod(services.save_reason_template)
+    delete_service = staticmethod(services.delete_reason_template)

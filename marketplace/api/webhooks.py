@@ -21,32 +21,30 @@ from marketplace.models import WebhookDelivery, WebhookEndpoint
 from systemadmin.foundation.api import (
     CursorList,
     ListAction,
-    PagedList,
-    RetrieveAction,
+    ServiceCrudViewSet,
     StaffViewSet,
-    expected_version,
+    crud_access,
 )
 from systemadmin.foundation.caller import caller
 
 
-class WebhookEndpointViewSet(ListAction, RetrieveAction, StaffViewSet):
+class WebhookEndpointViewSet(ServiceCrudViewSet):
     """`/api/admin/webhook-endpoints`: where messages go."""
 
     access = {
-        "list": "marketplace.view_webhookendpoint",
-        "retrieve": "marketplace.view_webhookendpoint",
-        "create": "marketplace.add_webhookendpoint",
-        "update": "marketplace.change_webhookendpoint",
-        "partial_update": "marketplace.change_webhookendpoint",
+        **crud_access("marketplace.webhookendpoint"),
         "rotate_secret": "marketplace.change_webhookendpoint",
-        "destroy": "marketplace.delete_webhookendpoint",
     }
     serializer_class = WebhookEndpointSerializer
-    pagination_class = PagedList
+    input_class = WebhookEndpointInput
     queryset = WebhookEndpoint.objects.order_by("id")
+    passes_version = {"update", "partial_update"}
+    subject = "endpoint"
+    create_service = staticmethod(services.create_endpoint)
+    update_service = staticmethod(services.update_endpoint)
+    delete_service = staticmethod(services.delete_endpoint)
     # Their answers hold the secret, which is stored nowhere in the clear.
     not_idempotent = {"create", "rotate_secret"}
-    versioned = True
 
     @extend_schema(request=WebhookEndpointInput, responses={201: WebhookSecretSerializer})
     def create(self, request: Request) -> Response:
@@ -56,37 +54,12 @@ class WebhookEndpointViewSet(ListAction, RetrieveAction, StaffViewSet):
         )
         return self.answer({"endpoint": endpoint, "secret": secret}, 201, WebhookSecretSerializer)
 
-    @extend_schema(request=WebhookEndpointInput, responses=WebhookEndpointSerializer)
-    def update(self, request: Request, pk: str) -> Response:
-        """Replace an endpoint."""
-        return self._update(request, self.parse(WebhookEndpointInput))
-
-    @extend_schema(request=WebhookEndpointInput(partial=True), responses=WebhookEndpointSerializer)
-    def partial_update(self, request: Request, pk: str) -> Response:
-        """Change an endpoint, or switch it on or off."""
-        return self._update(request, self.parse(WebhookEndpointInput, partial=True))
-
-    @extend_schema(request=None, responses={204: None})
-    def destroy(self, request: Request, pk: str) -> Response:
-        """Delete an endpoint with its log."""
-        services.delete_endpoint(actor=caller(request), endpoint=self.get_object())
-        return Response(status=204)
-
     @extend_schema(request=None, responses=WebhookSecretSerializer)
     @action(detail=True, methods=["post"], url_path="rotate-secret")
     def rotate_secret(self, request: Request, pk: str) -> Response:
         """Give a new secret; the old one signs beside it for a day."""
         endpoint, secret = services.rotate_secret(actor=caller(request), endpoint=self.get_object())
         return self.answer({"endpoint": endpoint, "secret": secret}, 200, WebhookSecretSerializer)
-
-    def _update(self, request: Request, values: dict[str, Any]) -> Response:
-        endpoint = services.update_endpoint(
-            actor=caller(request),
-            endpoint=self.get_object(),
-            expected_version=expected_version(request),
-            **values,
-        )
-        return self.answer(endpoint)
 
 
 class WebhookDeliveryViewSet(ListAction, StaffViewSet):

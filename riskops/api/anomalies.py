@@ -28,8 +28,10 @@ from systemadmin.foundation.api import (
     CursorList,
     ListAction,
     RetrieveAction,
+    ServiceCrudViewSet,
     StaffViewSet,
     StrictSerializer,
+    crud_access,
     expected_version,
 )
 from systemadmin.foundation.errors import InvalidInput
@@ -181,62 +183,38 @@ class AnomalyViewSet(ListAction, RetrieveAction, StaffViewSet):
 
 
 @extend_schema_view(
-    list=extend_schema(summary="Anomaly rules"), retrieve=extend_schema(summary="An anomaly rule")
+    list=extend_schema(summary="Anomaly rules"),
+    retrieve=extend_schema(summary="An anomaly rule"),
+    create=extend_schema(summary="Add a rule"),
+    update=extend_schema(summary="Replace a rule"),
+    partial_update=extend_schema(summary="Change a rule"),
+    destroy=extend_schema(summary="Delete a rule"),
 )
-class AnomalyRuleViewSet(ListAction, RetrieveAction, StaffViewSet):
-    """`/api/admin/anomaly-rules…`."""
+class AnomalyRuleViewSet(ServiceCrudViewSet):
+    """`/api/admin/anomaly-rules…`: parameters not given take the detector's defaults.
+
+    A rule that has found something cannot be deleted, only switched off.
+    """
 
     access = {
-        "list": "riskops.view_anomalyrule",
-        "retrieve": "riskops.view_anomalyrule",
-        "create": "riskops.add_anomalyrule",
-        "update": "riskops.change_anomalyrule",
-        "partial_update": "riskops.change_anomalyrule",
-        "destroy": "riskops.delete_anomalyrule",
+        **crud_access("riskops.anomalyrule"),
         "exempt": "riskops.add_anomalyexemption",
         "unexempt": "riskops.add_anomalyexemption",
     }
     needs_second_person = {"update", "partial_update", "destroy"}
     queryset = AnomalyRule.objects.with_precision().order_by("code")
     serializer_class = AnomalyRuleSerializer
+    input_class = AnomalyRuleInput
     filterset_class = AnomalyRuleFilter
-    versioned = True
+    takes_values = True
+    subject = "rule"
+    create_service = staticmethod(create_rule)
+    update_service = staticmethod(change_rule)
+    delete_service = staticmethod(delete_rule)
 
-    def _fresh(self, rule: AnomalyRule, status: int = 200) -> Response:
-        return self.answer(self.get_queryset().get(pk=rule.pk), status=status)
-
-    @extend_schema(
-        request=AnomalyRuleInput, responses={201: AnomalyRuleSerializer}, summary="Add a rule"
-    )
-    def create(self, request: Request) -> Response:
-        """Parameters that are not given take the detector's defaults."""
-        return self._fresh(create_rule(actor=self.caller, values=self.parse(AnomalyRuleInput)), 201)
-
-    @extend_schema(request=AnomalyRuleInput, summary="Replace a rule")
-    def update(self, request: Request, pk: str) -> Response:
-        """Set everything about a rule."""
-        return self._change(self.parse(AnomalyRuleInput))
-
-    @extend_schema(request=AnomalyRuleInput, summary="Change a rule")
-    def partial_update(self, request: Request, pk: str) -> Response:
-        """Set some of it."""
-        return self._change(self.parse(AnomalyRuleInput, partial=True))
-
-    def _change(self, values: dict[str, Any]) -> Response:
-        version = expected_version(self.request)
-        return self._fresh(
-            change_rule(
-                actor=self.caller, rule=self.get_object(), values=values, expected_version=version
-            )
-        )
-
-    @extend_schema(summary="Delete a rule", responses={204: None})
-    def destroy(self, request: Request, pk: str) -> Response:
-        """Only a rule that never found anything; others are switched off."""
-        delete_rule(
-            actor=self.caller, rule=self.get_object(), expected_version=expected_version(request)
-        )
-        return Response(status=204)
+    def show(self, made: AnomalyRule, status: int = 200) -> Response:
+        """Return the rule with its precision."""
+        return self.answer(self.get_queryset().get(pk=made.pk), status=status)
 
     @extend_schema(
         request=ExemptInput, responses={201: ExemptionSerializer}, summary="Exempt an account"

@@ -1,8 +1,6 @@
 """What staff keep: templates, macros, questions, categories, calendars, policies, mail."""
 
-from collections.abc import Callable
 from io import BytesIO
-from typing import Any, ClassVar
 
 from django.http import FileResponse
 from drf_spectacular.types import OpenApiTypes
@@ -40,160 +38,96 @@ from systemadmin.foundation.api import (
     CursorList,
     ListAction,
     RetrieveAction,
+    ServiceCrudViewSet,
     StaffViewSet,
-    expected_version,
+    crud_access,
 )
 from systemadmin.foundation.files import private_response
 
 
-def crud(model: str) -> dict[str, Any]:
-    """The permissions of create, read, update and delete of a model."""
-    return {
-        "list": f"support.view_{model}",
-        "retrieve": f"support.view_{model}",
-        "create": f"support.add_{model}",
-        "update": f"support.change_{model}",
-        "partial_update": f"support.change_{model}",
-        "destroy": f"support.delete_{model}",
-    }
+class KnowledgeViewSet(ServiceCrudViewSet):
+    """What the desk keeps: one service creates and changes it."""
+
+    takes_values = True
+    passes_version = {"update", "partial_update"}
 
 
-class KeptViewSet(ListAction, RetrieveAction, StaffViewSet):
-    """Create, read, update and delete through two services."""
-
-    versioned = True
-    input_class: ClassVar[Any] = None
-    noun: ClassVar[str] = ""
-    save_service: ClassVar[Callable[..., Any]]
-    delete_service: ClassVar[Callable[..., Any]]
-
-    def create(self, request: Request) -> Response:
-        """Create one."""
-        values = self.parse(self.input_class)
-        return self.answer(type(self).save_service(actor=self.caller, values=values), 201)
-
-    def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Replace it."""
-        return self._save(request, self.parse(self.input_class))
-
-    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Change some of it."""
-        return self._save(request, self.parse(self.input_class, partial=True))
-
-    def _save(self, request: Request, values: dict[str, Any]) -> Response:
-        arguments: dict[str, Any] = {self.noun: self.get_object()}
-        if self.versioned:
-            arguments["expected_version"] = expected_version(request)
-        saved = type(self).save_service(actor=self.caller, values=values, **arguments)
-        return self.answer(saved)
-
-    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Delete it."""
-        type(self).delete_service(actor=self.caller, **{self.noun: self.get_object()})
-        return Response(status=204)
-
-
-def kept(input_class: Any, output: Any) -> Any:
-    """Describe the five operations for OpenAPI."""
-
-    def decorate(view: Any) -> Any:
-        view.input_class = input_class
-        for name, status in (("create", 201), ("update", 200), ("partial_update", 200)):
-            described = extend_schema(request=input_class, responses={status: output})
-            setattr(view, name, described(_own(view, name)))
-        view.destroy = extend_schema(responses={204: None})(_own(view, "destroy"))
-        return view
-
-    return decorate
-
-
-def _own(view: Any, name: str) -> Any:
-    """A method of this class alone: a description on the shared one would be everyone's."""
-    inherited = getattr(KeptViewSet, name)
-
-    def method(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return inherited(self, request, *args, **kwargs)
-
-    method.__name__, method.__doc__ = name, inherited.__doc__
-    method.__qualname__ = f"{view.__qualname__}.{name}"
-    return method
-
-
-@kept(inputs.ReplyTemplateInput, serializers.ReplyTemplateSerializer)
-class ReplyTemplateViewSet(KeptViewSet):
+class ReplyTemplateViewSet(KnowledgeViewSet):
     """Prepared answers."""
 
     queryset = ReplyTemplate.objects.all()
     serializer_class = serializers.ReplyTemplateSerializer
     filterset_class = filters.TemplateFilter
     ordering_fields = ["id", "title"]
-    noun = "template"
-    save_service = save_template
-    delete_service = delete_template
-    access = crud("replytemplate")
+    input_class = inputs.ReplyTemplateInput
+    subject = "template"
+    create_service = update_service = staticmethod(save_template)
+    delete_service = staticmethod(delete_template)
+    access = crud_access("support.replytemplate")
 
 
-@kept(inputs.MacroInput, serializers.TicketMacroSerializer)
-class MacroViewSet(KeptViewSet):
+class MacroViewSet(KnowledgeViewSet):
     """Macros."""
 
     queryset = Macro.objects.all()
     serializer_class = serializers.TicketMacroSerializer
-    noun = "macro"
-    save_service = save_macro
-    delete_service = catalogue.delete_macro
-    access = crud("macro")
+    input_class = inputs.MacroInput
+    subject = "macro"
+    create_service = update_service = staticmethod(save_macro)
+    delete_service = staticmethod(catalogue.delete_macro)
+    access = crud_access("support.macro")
 
 
-@kept(inputs.FaqInput, serializers.FaqSerializer)
-class FaqViewSet(KeptViewSet):
+class FaqViewSet(KnowledgeViewSet):
     """Questions and answers."""
 
     queryset = Faq.objects.all()
     serializer_class = serializers.FaqSerializer
     filterset_class = filters.StaffFaqFilter
     ordering_fields = ["id", "position", "helpful_count", "unhelpful_count"]
-    noun = "faq"
-    save_service = save_faq
-    delete_service = delete_faq
-    access = crud("faq")
+    input_class = inputs.FaqInput
+    subject = "faq"
+    create_service = update_service = staticmethod(save_faq)
+    delete_service = staticmethod(delete_faq)
+    access = crud_access("support.faq")
 
 
-@kept(inputs.TicketCategoryInput, serializers.TicketCategoryFullSerializer)
-class CategoryViewSet(KeptViewSet):
+class CategoryViewSet(KnowledgeViewSet):
     """What tickets are about."""
 
     queryset = Category.objects.all()
     serializer_class = serializers.TicketCategoryFullSerializer
-    noun = "category"
+    input_class = inputs.TicketCategoryInput
+    subject = "category"
     versioned = False
-    save_service = catalogue.save_category
-    delete_service = catalogue.delete_category
-    access = crud("category")
+    passes_version = set()
+    create_service = update_service = staticmethod(catalogue.save_category)
+    delete_service = staticmethod(catalogue.delete_category)
+    access = crud_access("support.category")
 
 
-@kept(inputs.BusinessCalendarInput, serializers.BusinessCalendarSerializer)
-class BusinessCalendarViewSet(KeptViewSet):
+class BusinessCalendarViewSet(KnowledgeViewSet):
     """When the desk works."""
 
     queryset = BusinessCalendar.objects.all()
     serializer_class = serializers.BusinessCalendarSerializer
-    noun = "calendar"
-    save_service = save_calendar
-    delete_service = catalogue.delete_calendar
-    access = crud("businesscalendar")
+    input_class = inputs.BusinessCalendarInput
+    subject = "calendar"
+    create_service = update_service = staticmethod(save_calendar)
+    delete_service = staticmethod(catalogue.delete_calendar)
+    access = crud_access("support.businesscalendar")
 
 
-@kept(inputs.SlaPolicyInput, serializers.SlaPolicySerializer)
-class SlaPolicyViewSet(KeptViewSet):
+class SlaPolicyViewSet(KnowledgeViewSet):
     """What the desk promises."""
 
     queryset = SlaPolicy.objects.select_related("current")
     serializer_class = serializers.SlaPolicySerializer
-    noun = "policy"
-    save_service = save_policy
-    delete_service = delete_policy
-    access = {**crud("slapolicy"), "apply": "support.change_slapolicy"}
+    input_class = inputs.SlaPolicyInput
+    subject = "policy"
+    create_service = update_service = staticmethod(save_policy)
+    delete_service = staticmethod(delete_policy)
+    access = {**crud_access("support.slapolicy"), "apply": "support.change_slapolicy"}
 
     @extend_schema(request=None, responses={202: serializers.QueuedSerializer})
     @action(detail=True, methods=["post"])
