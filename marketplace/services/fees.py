@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from django.db import models, transaction
+from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.errors import FeeInUse
 from marketplace.models import CommissionCharge, CommissionFee, FeeTaxRate
-from systemadmin import audit
+from systemadmin.audited_rows import delete_audited, save_audited
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
 
@@ -18,7 +18,14 @@ TAX_FIELDS = ("country", "tax_status", "ppm", "is_reverse_charge")
 @transaction.atomic
 def create_fee(*, actor: Any, **values: Any) -> CommissionFee:
     """Add a fee; it charges nothing until it has rules."""
-    return _create(actor, CommissionFee(), values, FEE_FIELDS, "marketplace.fee.created")
+    return save_audited(
+        CommissionFee(),
+        values,
+        actor=actor,
+        action="marketplace.fee.created",
+        fields=FEE_FIELDS,
+        whole=True,
+    )
 
 
 @transaction.atomic
@@ -33,7 +40,9 @@ def update_fee(
         raise InvalidInput(
             "payer", _("A fee that the buyer pays goes back in proportion to the refund.")
         )
-    return _update(actor, fee, values, FEE_FIELDS, "marketplace.fee.updated")
+    return save_audited(
+        fee, values, actor=actor, action="marketplace.fee.updated", fields=FEE_FIELDS, whole=True
+    )
 
 
 @transaction.atomic
@@ -42,13 +51,20 @@ def delete_fee(*, actor: Any, fee: CommissionFee, expected_version: int | None =
     fee = lock_row(CommissionFee.objects.all(), pk=fee.pk, expected_version=expected_version)
     if fee.rules.exists() or CommissionCharge.objects.filter(fee=fee).exists():
         raise FeeInUse
-    _delete(actor, fee, FEE_FIELDS, "marketplace.fee.deleted")
+    delete_audited(fee, actor=actor, action="marketplace.fee.deleted", fields=FEE_FIELDS)
 
 
 @transaction.atomic
 def create_fee_tax_rate(*, actor: Any, **values: Any) -> FeeTaxRate:
     """Add a row to the taxes on fees."""
-    return _create(actor, FeeTaxRate(), values, TAX_FIELDS, "marketplace.fee_tax_rate.created")
+    return save_audited(
+        FeeTaxRate(),
+        values,
+        actor=actor,
+        action="marketplace.fee_tax_rate.created",
+        fields=TAX_FIELDS,
+        whole=True,
+    )
 
 
 @transaction.atomic
@@ -57,7 +73,14 @@ def update_fee_tax_rate(
 ) -> FeeTaxRate:
     """Change a row of the taxes on fees; orders already made keep theirs."""
     rate = lock_row(FeeTaxRate.objects.all(), pk=rate.pk, expected_version=expected_version)
-    return _update(actor, rate, values, TAX_FIELDS, "marketplace.fee_tax_rate.updated")
+    return save_audited(
+        rate,
+        values,
+        actor=actor,
+        action="marketplace.fee_tax_rate.updated",
+        fields=TAX_FIELDS,
+        whole=True,
+    )
 
 
 @transaction.atomic
@@ -66,41 +89,4 @@ def delete_fee_tax_rate(
 ) -> None:
     """Delete a row of the taxes on fees."""
     rate = lock_row(FeeTaxRate.objects.all(), pk=rate.pk, expected_version=expected_version)
-    _delete(actor, rate, TAX_FIELDS, "marketplace.fee_tax_rate.deleted")
-
-
-def _create(
-    actor: Any, row: Any, values: dict[str, Any], fields: tuple[str, ...], action: str
-) -> Any:
-    _assign(row, values, fields)
-    row.full_clean()
-    row.save()
-    audit.record(action, actor=actor, target=row, after=_shown(row, fields))
-    return row
-
-
-def _update(
-    actor: Any, row: Any, values: dict[str, Any], fields: tuple[str, ...], action: str
-) -> Any:
-    before = _shown(row, fields)
-    _assign(row, values, fields)
-    row.bump()
-    row.full_clean()
-    row.save()
-    audit.record(action, actor=actor, target=row, before=before, after=_shown(row, fields))
-    return row
-
-
-def _delete(actor: Any, row: Any, fields: tuple[str, ...], action: str) -> None:
-    audit.record(action, actor=actor, target=row, before=_shown(row, fields))
-    row.delete()
-
-
-def _assign(row: models.Model, values: dict[str, Any], fields: tuple[str, ...]) -> None:
-    for field in fields:
-        if field in values:
-            setattr(row, field, values[field])
-
-
-def _shown(row: models.Model, fields: tuple[str, ...]) -> dict[str, Any]:
-    return {field: getattr(row, field) for field in fields}
+    delete_audited(rate, actor=actor, action="marketplace.fee_tax_rate.deleted", fields=TAX_FIELDS)

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import transaction
 
 from marketplace.models import ReasonTemplate
-from systemadmin import audit
+from systemadmin.audited_rows import delete_audited, save_audited
 
 FIELDS = ("code", "action", "title", "body", "is_active")
 
@@ -15,31 +15,20 @@ def save_reason_template(
     *, actor: Any, template: ReasonTemplate | None = None, **values: Any
 ) -> ReasonTemplate:
     """Create or change a reason template."""
-    is_new = template is None
-    template = template or ReasonTemplate()
-    before = {} if is_new else {field: getattr(template, field) for field in FIELDS}
-    for field in FIELDS:
-        if field in values:
-            setattr(template, field, values[field])
-    template.full_clean()
-    template.save()
-    audit.record(
-        "marketplace.reason_template." + ("created" if is_new else "updated"),
+    action = "created" if template is None else "updated"
+    return save_audited(
+        template or ReasonTemplate(),
+        values,
         actor=actor,
-        target=template,
-        before=before,
-        after={field: getattr(template, field) for field in FIELDS},
+        action=f"marketplace.reason_template.{action}",
+        fields=FIELDS,
+        whole=True,
     )
-    return template
 
 
 @transaction.atomic
 def delete_reason_template(*, actor: Any, template: ReasonTemplate) -> None:
     """Delete a reason template."""
-    audit.record(
-        "marketplace.reason_template.deleted",
-        actor=actor,
-        target=template,
-        before={field: getattr(template, field) for field in FIELDS},
+    delete_audited(
+        template, actor=actor, action="marketplace.reason_template.deleted", fields=FIELDS
     )
-    template.delete()

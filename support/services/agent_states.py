@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from support.models import AgentState
-from systemadmin import audit
+from systemadmin.audited_rows import delete_audited, save_audited
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.models import User
 
@@ -22,30 +22,17 @@ def save_agent_state(
     Raises Django's `ValidationError`.
     """
     kept = AgentState() if state is None else lock_row(AgentState.objects.all(), pk=state.pk)
-    changed = [name for name in FIELDS if name in values and (state is None or name != "user")]
-    before = {} if state is None else {name: getattr(kept, name) for name in changed}
-    for name in changed:
-        setattr(kept, name, values[name])
-    kept.full_clean()
-    kept.save()
-    audit.record(
-        "support.agent_state.saved",
+    return save_audited(
+        kept,
+        values,
         actor=actor,
-        target=kept,
-        before=before,
-        after={name: getattr(kept, name) for name in changed},
+        action="support.agent_state.saved",
+        fields=FIELDS if state is None else FIELDS[1:],
     )
-    return kept
 
 
 @transaction.atomic
 def delete_agent_state(*, actor: User, state: AgentState) -> None:
     """Delete it: the agent takes tickets without a limit, as whoever has no row."""
     locked = lock_row(AgentState.objects.all(), pk=state.pk)
-    audit.record(
-        "support.agent_state.deleted",
-        actor=actor,
-        target=locked,
-        before={name: getattr(locked, name) for name in FIELDS},
-    )
-    locked.delete()
+    delete_audited(locked, actor=actor, action="support.agent_state.deleted", fields=FIELDS)

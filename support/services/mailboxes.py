@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from support.errors import InUse
 from support.models import Mailbox
 from support.services.fetching import set_password
-from systemadmin import audit
+from systemadmin.audited_rows import delete_audited, save_audited
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.outgoing import AddressRefused, check_host_to_save
@@ -41,25 +41,23 @@ def save_mailbox(
     """
     check_shared(actor)
     kept = Mailbox() if mailbox is None else lock_row(Mailbox.objects.all(), pk=mailbox.pk)
-    changed = [name for name in FIELDS if name in values]
-    before = {} if mailbox is None else {name: getattr(kept, name) for name in changed}
-    for name in changed:
-        setattr(kept, name, values[name])
-    _check_host(kept)
     password = values.get("password") or ""
-    if password:
-        set_password(kept, password)
-    kept.full_clean()
-    kept.save()
-    audit.record(
-        "support.mailbox.saved",
+
+    def check_and_seal(row: Mailbox) -> None:
+        _check_host(row)
+        if password:
+            set_password(row, password)
+
+    changed = [name for name in FIELDS if name in values] + ["password"] * bool(password)
+    return save_audited(
+        kept,
+        values,
         actor=actor,
-        target=kept,
-        before=before,
-        after={name: getattr(kept, name) for name in changed},
-        metadata={"changed": [*changed, "password"] if password else changed},
+        action="support.mailbox.saved",
+        fields=FIELDS,
+        before_save=check_and_seal,
+        metadata={"changed": changed},
     )
-    return kept
 
 
 def _check_host(mailbox: Mailbox) -> None:
@@ -76,13 +74,7 @@ def delete_mailbox(*, actor: User, mailbox: Mailbox) -> None:
     """Delete a mailbox to which no mail came; raises `InUse`."""
     check_shared(actor)
     locked = lock_row(Mailbox.objects.all(), pk=mailbox.pk)
-    audit.record(
-        "support.mailbox.deleted",
-        actor=actor,
-        target=locked,
-        before={name: getattr(locked, name) for name in FIELDS},
-    )
     try:
-        locked.delete()
+        delete_audited(locked, actor=actor, action="support.mailbox.deleted", fields=FIELDS)
     except ProtectedError:
         raise InUse(_("Mail came to this mailbox. Deactivate it instead.")) from None

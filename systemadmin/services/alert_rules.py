@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin import audit
+from systemadmin.audited_rows import delete_audited, save_audited
 from systemadmin.foundation.batches import Batch
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.plugins import Metric, collect
@@ -143,20 +144,13 @@ def save_alert_rule(
 ) -> AlertRule:
     """Create or change a rule; raises Django's `ValidationError`."""
     kept = AlertRule() if rule is None else lock_row(AlertRule.objects.all(), pk=rule.pk)
-    changed = [name for name in EDITED if name in values]
-    before = {} if rule is None else {name: getattr(kept, name) for name in changed}
-    for name in changed:
-        setattr(kept, name, values[name])
-    kept.full_clean()
-    kept.save()
-    audit.record(
-        "systemadmin.alert_rule.added" if rule is None else "systemadmin.alert_rule.changed",
+    return save_audited(
+        kept,
+        values,
         actor=actor,
-        target=kept,
-        before=before,
-        after={name: getattr(kept, name) for name in changed},
+        action=f"systemadmin.alert_rule.{'added' if rule is None else 'changed'}",
+        fields=EDITED,
     )
-    return kept
 
 
 @needs_second_person(
@@ -175,13 +169,7 @@ def delete_alert_rule(*, actor: User, rule: AlertRule) -> None:
     """Delete a rule and resolve its alert, which nothing else would ever end."""
     locked = lock_row(AlertRule.objects.all(), pk=rule.pk)
     resolve_alert(rule=f"metric.{locked.code}")
-    audit.record(
-        "systemadmin.alert_rule.deleted",
-        actor=actor,
-        target=locked,
-        before={name: getattr(locked, name) for name in EDITED},
-    )
-    locked.delete()
+    delete_audited(locked, actor=actor, action="systemadmin.alert_rule.deleted", fields=EDITED)
 
 
 @transaction.atomic
