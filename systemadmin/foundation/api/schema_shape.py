@@ -15,7 +15,7 @@ LARGEST_ID = 10**18 - 1
 
 def shape_for_clients(result: Schema, generator: Any, request: Any, public: bool) -> Schema:
     """Post-processing hook: whole numbers as ids, and a body in one way unless it has files."""
-    components = result["components"]["schemas"]
+    components = result.setdefault("components", {}).setdefault("schemas", {})
     for item in result["paths"].values():
         for method in METHODS:
             if method in item:
