@@ -121,11 +121,11 @@ def machine() -> str:
 
 
 def main() -> int:
-    """Run what was asked for; the exit code tells whether all of it ran."""
+    """Run what was asked for; the exit code says whether all of it ran."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--size", choices=SIZES, default=SIZES[0], help="rows of each desk")
     parser.add_argument("--only", nargs="+", choices=[m.name for m in MEASUREMENTS])
-    parser.add_argument("--out", type=Path, help="a new file in var/bench unless told")
+    parser.add_argument("--out", type=Path, help="default: a new file in var/bench")
     options = parser.parse_args()
     url = os.environ.get("DATABASE_URL", "")
     url = url if url.startswith("postgres") else ""

@@ -219,7 +219,7 @@ def bench_anomalies():
 
 
 def main():
-    """Fill, measure, and take the database away again unless told to keep it."""
+    """Fill, measure, and drop the database afterwards, unless it is to be kept."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--accounts", type=int, default=50_000)
     parser.add_argument("--events", type=int, default=1_000_000)

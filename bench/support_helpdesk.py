@@ -105,7 +105,7 @@ ZERO = {"boolean": "false", "character varying": "''", "text": "''", "integer": 
 
 
 def insert(table, source, **given):
-    """Fill what must not be null with an empty value, and the rest as told."""
+    """Fill what must not be null with an empty value, and the rest with the given values."""
     values = {name: ZERO.get(kind, "now()") for name, kind in columns(table).items()}
     values |= given
     names = ", ".join(values)
@@ -164,7 +164,7 @@ def too_long(_signal, _frame):
 
 
 def measure(name, call, rounds, seconds=60):
-    """Call as often as told or as long as it may take, once at least; print p50 and p99."""
+    """Call up to that many times or seconds, at least once; print p50 and p99."""
     signal.alarm(seconds)
     try:
         answer = call()

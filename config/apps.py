@@ -21,7 +21,7 @@ class ProjectConfig(AppConfig):
     verbose_name = "Atalaya"
 
     def ready(self) -> None:
-        # Django tells only apps with tables; the last of them hears when all are done.
+        # Only apps with tables get post_migrate; the last of them gets it when all are done.
         last = [app for app in apps.get_app_configs() if app.models_module is not None][-1]
         post_migrate.connect(_after_migrate, sender=last, dispatch_uid="config.after_migrate")
 

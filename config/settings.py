@@ -278,7 +278,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_ON_SUCCESS = True
 # A guess during the lock-out is not counted, so Retry-After stays true.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_DISABLE_ACCESS_LOG = True  # the audit trail tells more, and for members too
+AXES_DISABLE_ACCESS_LOG = True  # the audit trail says more, and covers members too
 AXES_VERBOSE = False
 AXES_ENABLE_ACCESS_FAILURE_LOG = False
 AXES_CLIENT_IP_CALLABLE = "systemadmin.foundation.client_ip.lockout_address"

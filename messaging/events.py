@@ -1,4 +1,4 @@
-"""What the messaging desk tells whoever cares; ids only."""
+"""Signals of the messaging desk; they carry ids only."""
 
 from django.dispatch import Signal
 

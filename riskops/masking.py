@@ -1,4 +1,4 @@
-"""Identifiers as staff see them who may not see personal data: still told apart, not told."""
+"""Identifiers as staff see them who may not see personal data: distinguishable, not readable."""
 
 from __future__ import annotations
 

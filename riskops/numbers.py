@@ -1,4 +1,4 @@
-"""Whole numbers by the million: places, distinct ones, a dense numbering.
+"""Vectorised lookup, unique and factorize for large integer arrays.
 
 Database ids lie close together, and then a table indexed by the number itself takes one pass,
 where sorting or hashing takes many. Sparse ones are sorted.

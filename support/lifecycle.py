@@ -28,8 +28,3 @@ def may_become(status: str, target: str) -> bool:
 def after_customer_reply(status: str) -> str:
     """The status a customer's message leaves behind: an answer ends waiting and reopens."""
     return IN_PROGRESS if status in (WAITING_CUSTOMER, RESOLVED, CLOSED) else status
-
-
-def after_staff_reply(status: str) -> str:
-    """The status a public answer leaves behind when its author names none."""
-    return WAITING_CUSTOMER if status in (NEW, IN_PROGRESS) else status

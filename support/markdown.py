@@ -7,8 +7,6 @@ from html import escape
 import nh3
 from markdown_it import MarkdownIt
 
-from .mail_html import html_to_text
-
 # What makes work for the parser: marks, items of lists and blank lines, 10 to 50 µs each. A text
 # with more of them than the first figure is shown without markup; so are the texts of one page
 # of a conversation once they have used up the second. Otherwise one member's ticket of sixty
@@ -20,7 +18,7 @@ _MARK = re.compile(r"[][!*_`<>~|\\#+&-]|\n[ \t]*\n|^[ \t]*\d+[.)]", re.MULTILINE
 TAGS = {"a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr",
         "li", "ol", "p", "pre", "s", "strong", "table", "tbody", "td", "th", "thead",
         "tr", "ul"}  # fmt: skip
-# No images: a remote one tells its owner who reads the ticket, when, and from where.
+# No images: a remote one shows its owner who reads the ticket, when, and from where.
 ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}}
 SCHEMES = {"http", "https", "mailto"}
 
@@ -69,8 +67,3 @@ def _rendered(text: str) -> str:
         url_schemes=SCHEMES,
         link_rel="noopener noreferrer nofollow",
     )
-
-
-def plain_text(text: str) -> str:
-    """The same text without markup, for mail readers and other plain places."""
-    return html_to_text(render_markdown(text))

@@ -74,7 +74,7 @@ TABLES = [
         model=InboundReference,
         rows=_tickets("ticket__"),
         on_erasure=OnErasure.DELETE,
-        not_exported="Message ids that tell which mail answers which.",
+        not_exported="Message ids that show which mail answers which.",
     ),
     PersonalTable(
         model=OutboundMessage,

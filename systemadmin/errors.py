@@ -341,13 +341,6 @@ class DemoPurgeRunning(RuleViolation):
     default_detail = _("The demo data is being removed already.")
 
 
-class DemoModeOff(RuleViolation):
-    """Demo data belongs to an installation in demo mode."""
-
-    code = "demo_mode_off"
-    default_detail = _("DEMO_MODE is off.")
-
-
 # -- backups -----------------------------------------------------------------------------
 
 

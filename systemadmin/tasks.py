@@ -36,7 +36,7 @@ def send_alert_notice(notice_id: int) -> None:
 
 
 def tell_and_retry() -> dict[str, int]:
-    """Compare rules with metrics, tell what is new, try again what failed."""
+    """Evaluate alert rules, send new notices, retry failed ones."""
     return ALERTS.parts(
         firing=alert_rules.evaluate_rules,
         notices=alert_delivery.send_due_notices,

@@ -98,7 +98,7 @@ class OrderAdmin(AtalayaModelAdmin):
 
     @form_action(description=_("Record a payment"), form=PaymentForm, perm="marketplace.pay_order")
     def pay(self, request: HttpRequest, obj: Order, data: dict[str, Any]) -> None:
-        """The buyer paid."""
+        """Record the payments of the selected orders."""
         services.pay_order(
             actor=caller(request),
             order=obj,

@@ -14,7 +14,7 @@ _moment: ContextVar[datetime | None] = ContextVar("marketplace_moment", default=
 
 
 def now() -> datetime:
-    """The present, unless a story is being told."""
+    """Return now, or the moment that the demo story has reached."""
     return _moment.get() or timezone.now()
 
 

@@ -20,7 +20,7 @@ IMAGE_BYTES = 5 * 1024 * 1024
 def add_image(
     *, actor: User, product: Product, file: Any, expected_version: int | None = None
 ) -> Product:
-    """Add an uploaded picture at the end of a product's images; of a live one it is reviewed."""
+    """Add an uploaded picture to a product's images; for a live product it goes to review."""
     file, kind = accept_upload(file, max_bytes=IMAGE_BYTES, allowed=IMAGE_TYPES)
     product = lock_row(Product.objects.all(), pk=product.pk, expected_version=expected_version)
     revision = product.revisions.open().first()

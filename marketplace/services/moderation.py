@@ -1,4 +1,4 @@
-"""What moderators decide about products and revisions, and telling the seller."""
+"""Decisions of moderators about products and revisions, and the notice to the seller."""
 
 from django.db import transaction
 from django.utils import translation

@@ -49,7 +49,7 @@ def edit_message(*, actor: User, message: Message, body: str) -> Message:
     message.fingerprint = fingerprint
     message.save(update_fields=["body", "edited_at", "fingerprint"])
     journal = Journal(boxes, now)
-    journal.tell(actor.pk, StreamKind.EDITED, peer_id=peer_id, message=message)
-    journal.tell(peer_id, StreamKind.EDITED, peer_id=actor.pk, message=message)
+    journal.record(actor.pk, StreamKind.EDITED, peer_id=peer_id, message=message)
+    journal.record(peer_id, StreamKind.EDITED, peer_id=actor.pk, message=message)
     journal.write()
     return message

@@ -144,7 +144,7 @@ def erase_content(
     for message in messages:
         lower, higher = _parties(message)
         for user_id, peer_id in ((lower, higher), (higher, lower)):
-            journal.tell(user_id, StreamKind.EDITED, peer_id=peer_id, message=message)
+            journal.record(user_id, StreamKind.EDITED, peer_id=peer_id, message=message)
 
 
 def delete_attachments(message_ids: list[int]) -> None:

@@ -70,7 +70,7 @@ class Journal:
         self.events: list[StreamEvent] = []
         self.fields = {"position"}
 
-    def tell(
+    def record(
         self,
         user_id: int,
         kind: StreamKind,

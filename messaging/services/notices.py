@@ -23,7 +23,7 @@ NOTICES = Batch("messaging.send_due_notices")
 
 
 def send_due_notices(*, limit: int = 500) -> int:
-    """Tell every member whose notice is due what waits for them; returns how many were told."""
+    """Notify every member whose notice is due of unread messages; return how many."""
     now = timezone.now()
     due = Mailbox.objects.filter(notice_due_at__lte=now).order_by("notice_due_at")
     return sum(NOTICES.each(NOTICES.due(due, limit), _notify_one))

@@ -78,7 +78,7 @@ def _move_marker(participant: Participant, message: Message, boxes: dict[int, Ma
         (participant.peer_id, participant.user_id),
     ):
         if not (user_id == participant.peer_id and is_team(participant.peer)):
-            journal.tell(
+            journal.record(
                 user_id,
                 StreamKind.READ,
                 peer_id=peer_id,
@@ -100,7 +100,7 @@ def _lock_participant(message: Message, user: User) -> Participant:
 def mark_unread(*, actor: User, message: Message) -> ReadState:
     """Let a conversation count as unread from this received message on; only its reader sees it.
 
-    The marker moves back, no notice is sent for it, and the other side is not told. Raises
+    The marker moves back, no notice is sent for it, and the other side is not notified. Raises
     `CannotMarkUnread`.
     """
     boxes = lock_mailboxes([actor.pk])
@@ -114,7 +114,7 @@ def mark_unread(*, actor: User, message: Message) -> ReadState:
         participant.save(update_fields=["last_read_seq"])
         journal = Journal(boxes, timezone.now())
         recount_conversations([participant.conversation_id], journal)
-        journal.tell(
+        journal.record(
             actor.pk,
             StreamKind.READ,
             peer_id=participant.peer_id,
@@ -142,7 +142,7 @@ def hide_message(*, actor: User, message: Message) -> None:
     if participant.last_message_id == message.pk:
         show_newest(participant, _visible(participant))
         participant.save(update_fields=["last_message", "last_activity_at"])
-    journal.tell(actor.pk, StreamKind.HIDDEN, peer_id=participant.peer_id, message=message)
+    journal.record(actor.pk, StreamKind.HIDDEN, peer_id=participant.peer_id, message=message)
     journal.write()
 
 

@@ -1,6 +1,6 @@
 """What the risk engine hears from this desk.
 
-Sent messages are told in batches by a sweep: the message table is its own outbox, so sending
+Sent messages are reported in batches by a sweep: the message table is its own outbox, so sending
 never waits for the engine, and a killed sweep starts again where it committed last.
 """
 

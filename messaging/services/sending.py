@@ -249,8 +249,8 @@ def append_message(*, boxes: dict[int, Mailbox], recipient: User, message: Messa
         + Case(When(user_id=recipient_id, then=Value(1)), default=Value(0)),
     )
     journal = Journal(boxes, message.created_at)
-    journal.tell(recipient_id, StreamKind.MESSAGE, peer_id=message.sender_id, message=message)
-    journal.tell(message.sender_id, StreamKind.MESSAGE, peer_id=recipient_id, message=message)
+    journal.record(recipient_id, StreamKind.MESSAGE, peer_id=message.sender_id, message=message)
+    journal.record(message.sender_id, StreamKind.MESSAGE, peer_id=recipient_id, message=message)
     journal.change_unread(recipient_id, 1)
     if boxes[recipient_id].notice_due_at is None:
         due = _notice_moment(boxes[recipient_id].notified_at, recipient, message.created_at)

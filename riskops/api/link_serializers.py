@@ -156,15 +156,6 @@ class IdentifierSerializer(serializers.Serializer):
     seen = SeenAccountSerializer(many=True, source="latest_sightings")
 
 
-class BridgeSerializer(serializers.Serializer):
-    """A link that was not allowed to join two clusters."""
-
-    account = serializers.IntegerField()
-    other = serializers.IntegerField()
-    strength = serializers.IntegerField()
-    reason = serializers.ChoiceField(choices=["weak", "size", "dismissed"])
-
-
 class ClusterSerializer(serializers.ModelSerializer):
     """A cluster of accounts."""
 

@@ -180,12 +180,6 @@ def ring_devices(identifier: Ints, kind: Ints, known: Identifiers, rules: LinkRu
 # -- pairs --------------------------------------------------------------------
 
 
-def join_sightings(parts: list[Sightings]) -> Sightings:
-    """One table out of several."""
-    names = Sightings.__dataclass_fields__
-    return Sightings(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
-
-
 def sort_sightings(sightings: Sightings) -> Sightings:
     """In the order that `expand_pairs` wants: kind, identifier, account."""
     identifiers = int(sightings.identifier.max(initial=0)) + 1

@@ -20,7 +20,7 @@ from systemadmin.foundation.parsing import is_whole_number
 
 
 class AnyOf(django_filters.MultipleChoiceFilter):
-    """One of several values of the row's own: no row comes twice, none needs telling apart."""
+    """One of several values of the row's own: no row comes twice, so no DISTINCT is needed."""
 
     def __init__(self, **extra: Any) -> None:
         super().__init__(distinct=False, **extra)

@@ -448,7 +448,7 @@ MEMBER_FIELDS = [
 
 
 class MemberTicketSerializer(serializers.ModelSerializer):
-    """A ticket as its requester sees it: nothing that tells of internal notes."""
+    """A ticket as its requester sees it: nothing shows that there are internal notes."""
 
     category = TicketCategorySerializer(allow_null=True)
     merged_into = serializers.PrimaryKeyRelatedField(read_only=True, allow_null=True)

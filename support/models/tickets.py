@@ -22,7 +22,7 @@ class Status(models.TextChoices):
 
 
 class Priority(models.TextChoices):
-    """How much it hurts."""
+    """Ticket priority."""
 
     LOW = "low", _("Low")
     MEDIUM = "medium", _("Medium")

@@ -12,7 +12,7 @@ RULE = "support.sla_breach"
 
 
 def escalate(ticket: Ticket, breach: SlaBreach) -> None:
-    """Alert the operators and tell the assignee and the policy's escalation contact."""
+    """Alert the operators; notify the assignee and the policy's escalation contact."""
     raise_alert(
         rule=RULE,
         severity="critical" if ticket.priority == Priority.URGENT else "warning",
@@ -51,6 +51,6 @@ def _tell(person: User, ticket: Ticket, breach: SlaBreach) -> None:
         )
 
 
-def calm(ticket: Ticket) -> None:
-    """The matter is settled: nobody needs to be alerted about it any more."""
+def resolve_alert_of(ticket: Ticket) -> None:
+    """Resolve the alert of a breached promise: the ticket needs no action any more."""
     resolve_alert(rule=RULE, key=ticket.number)

@@ -158,7 +158,7 @@ def _close_source(source: Ticket, target: Ticket, actor: User | None, now: datet
             at=now,
             **{"from": before, "to": lifecycle.CLOSED},
         )
-    escalation.calm(source)
+    escalation.resolve_alert_of(source)
     clocks.refresh(source, now=now)
     source.bump()
     source.save()

@@ -174,7 +174,7 @@ def _answered(ticket: Ticket, actor: User, now: datetime, *, status: str | None)
     if not status and ticket.status in lifecycle.OPEN_STATUSES:
         status = setting("support.status_after_reply")
     if status:
-        # The answer itself tells the customer; a second mail would only repeat it.
+        # The customer reads it in the answer; a second mail would only repeat it.
         set_status(ticket, status, actor=actor, now=now, announce=False)
 
 

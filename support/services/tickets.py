@@ -321,7 +321,7 @@ def set_status(
     else:
         ticket.resolved_at = ticket.resolved_at or now
         ticket.closed_at = now if status == lifecycle.CLOSED else None
-        escalation.calm(ticket)
+        escalation.resolve_alert_of(ticket)
         if announce and status == lifecycle.RESOLVED:
             mail_out.announce_resolution(ticket, now=now)
     note(ticket, TicketEvent.Kind.STATUS, actor=actor, at=now, **{"from": before, "to": status})

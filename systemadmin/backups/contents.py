@@ -40,14 +40,14 @@ class ProgressStream:
 
     def __init__(self, sink: Sink, progress: Progress) -> None:
         self.sink, self.progress = sink, progress
-        self.size, self._told = 0, time.monotonic()
+        self.size, self._reported_at = 0, time.monotonic()
 
     def write(self, data: bytes) -> None:
         self.sink.write(data)
         self.size += len(data)
-        if time.monotonic() - self._told > PROGRESS_SECONDS:
+        if time.monotonic() - self._reported_at > PROGRESS_SECONDS:
             self.progress(self.size)
-            self._told = time.monotonic()
+            self._reported_at = time.monotonic()
 
     def close(self) -> None:
         self.sink.close()

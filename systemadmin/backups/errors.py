@@ -57,12 +57,6 @@ class DatabaseBusy(BackupError):
     code = "database_busy"
 
 
-class AlreadyRunning(BackupError):
-    """Another backup, verification, retention or restore holds the lock."""
-
-    code = "already_running"
-
-
 class StoreFailed(BackupError):
     """The place where backups are kept refused or lost a file."""
 

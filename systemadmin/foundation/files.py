@@ -215,7 +215,7 @@ def _is_text(upload: IO[Any] | File, suffix: str) -> bool:
 def safe_name(name: str, *, content_type: str | None = None) -> str:
     """A file name no system can be tricked by: no path, no control or direction characters.
 
-    With a content type the extension tells the truth: "invoice.pdf.exe" that is a PNG becomes
+    With a content type the extension matches it: "invoice.pdf.exe" that is a PNG becomes
     "invoice_pdf.png", so that a double click cannot run it.
     """
     text = unicodedata.normalize("NFKC", name).replace("\\", "/").rsplit("/", 1)[-1]

@@ -27,7 +27,7 @@ SHARED_SECONDS: Final = 1.0
 
 @dataclass(frozen=True)
 class HardMaintenance:
-    """Who closed the house, why, and until when at the latest (seconds since the epoch)."""
+    """Who began hard maintenance, why, and when it ends at the latest (seconds since the epoch)."""
 
     owner: str
     message: str

@@ -15,7 +15,7 @@ class IntegrityCheck:
     """`run()` gives back what is wrong, one sentence each; an empty list means sound.
 
     What can be counted again from other rows is `repairable`, and so is what a refusal would not
-    make better: it is told as a warning, and no reason to refuse a backup.
+    make better: it is reported as a warning, and no reason to refuse a backup.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """The outbox: what must reach the outside, written with its cause and sent until it arrives.
 
-A row is written in the transaction of what it tells of, so neither exists without the other.
+A row is written in the transaction of the event it reports, so neither exists without the other.
 Sending claims the row first, by one conditional update: of any number of workers one gets it.
 A claim is a lease; when the worker dies, the row is due again by itself. Delivery is therefore
 at least once: only a crash between the receiver's answer and our note of it sends twice.
@@ -88,7 +88,7 @@ class Outbox:
     """How the rows of one table are sent.
 
     `rows` gives those that may be sent, with what `send` needs joined; `send` raises
-    `DeliveryFailed`. `wait` maps the attempts made to seconds. `on_given_up` is told of a row
+    `DeliveryFailed`. `wait` maps the attempts made to seconds. `on_given_up` is called with a row
     that will not be tried again.
     """
 

@@ -208,7 +208,7 @@ def _registered(path: str, args: Sequence[Any]) -> Callable[..., Any]:
 
 
 def _may_run() -> bool:
-    """Wait while the house is closed; False when the database the task came from is gone.
+    """Wait for hard maintenance to end; False if the database was replaced since then.
 
     The worker took the task before the closing; its row may be in no database any more.
     """

@@ -28,7 +28,7 @@ from systemadmin.services import sessions
 from systemadmin.services.duties import concerned_user, decides
 from systemadmin.services.notifications import notify_user
 from systemadmin.services.second_person import Attempt, needs_second_person
-from systemadmin.services.security_notices import tell_owner
+from systemadmin.services.security_notices import notify_owner
 
 HOURS: Final = 1
 KIND: Final = "access_link."
@@ -170,4 +170,4 @@ def note_used(user: User, purpose: str) -> None:
     """Leave the trace of a used link and write to the owner."""
     entry = audit.record(f"systemadmin.{purpose}.link_used", actor=user, target=user)
     kind = "password_changed" if purpose == AccessLink.Purpose.PASSWORD else "two_factor_reset"
-    tell_owner(user=user, kind=kind, entry=entry)
+    notify_owner(user=user, kind=kind, entry=entry)

@@ -45,8 +45,8 @@ def untold_alerts(now: datetime) -> QuerySet[Alert]:
     """Alerts whose state the channels do not know, or that are due for a repeat."""
     wait = timedelta(seconds=setting("alerts.group_wait_seconds"))
     repeat = timedelta(minutes=setting("alerts.repeat_minutes"))
-    # What fires and recovers within the wait is told to nobody; good news is over at once, and
-    # is told all the same.
+    # An alert that fires and recovers within the wait is not sent; a success is resolved at once,
+    # and is sent all the same.
     fires = ~Q(status=Alert.Status.RESOLVED)
     good_news = Q(severity=Alert.Severity.INFO, created_at__gt=now - GOOD_NEWS_IS_NEW)
     news = Q(told_status="", created_at__lte=now - wait) & (fires | good_news)
@@ -56,7 +56,7 @@ def untold_alerts(now: datetime) -> QuerySet[Alert]:
 
 
 def compose_notices(now: datetime | None = None) -> int:
-    """Write the notices that are due to the outbox; return how many alerts they tell of."""
+    """Write the notices that are due to the outbox; return how many alerts they cover."""
     moment = now or timezone.now()
     with named_lock("systemadmin:alert-composer") as held:
         if not held:
@@ -96,7 +96,7 @@ def _covers(silence: AlertSilence, alert: Alert) -> bool:
 
 
 def in_quiet_hours(now: datetime) -> bool:
-    """True between the configured hours (UTC), when only critical alerts are told."""
+    """Return whether it is quiet hours (UTC), when only critical alerts are sent."""
     start, end = setting("alerts.quiet_from"), setting("alerts.quiet_until")
     if start == end:
         return False

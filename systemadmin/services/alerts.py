@@ -38,7 +38,7 @@ def raise_alert(
 ) -> Alert:
     """Raise an alert, or count up the open one of the same rule and key.
 
-    The channels are told by the composer (`alert_delivery`), outside this transaction.
+    The composer (`alert_delivery`) notifies the channels, outside this transaction.
     """
     open_alerts = Alert.objects.filter(rule=rule, key=key).exclude(status=Alert.Status.RESOLVED)
     seen = {"count": F("count") + 1, "last_seen_at": timezone.now(), "detail": detail}

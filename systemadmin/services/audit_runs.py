@@ -81,7 +81,7 @@ def verify_by_the_clock() -> None:
 def explain_fault(*, actor: User | None, fault: str, position: int, reason: str) -> None:
     """State, signed, that a fault is known and why: verification goes on without it.
 
-    For what cannot be undone, such as a clock that was set back. All superusers are told.
+    For what cannot be undone, such as a clock that was set back. All superusers are notified.
     """
     with transaction.atomic():
         body = {"fault": fault, "reason": reason, "by": actor.get_username() if actor else ""}

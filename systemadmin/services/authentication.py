@@ -30,7 +30,7 @@ from systemadmin.models import AccessLink, ApiToken, Demo2FASession, User, UserS
 from systemadmin.services import access_links, sessions, sign_in_lock, two_factor
 from systemadmin.services.demo_2fa import is_offered
 from systemadmin.services.duties import concerned_user, decides
-from systemadmin.services.security_notices import tell_owner
+from systemadmin.services.security_notices import notify_owner
 
 # Whoever signs in more often than this without signing out loses the oldest token.
 MAX_TOKENS: Final = 50
@@ -38,7 +38,7 @@ MAX_TOKENS: Final = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceInfo:
-    """What a client tells about the machine it runs on."""
+    """What a client states about the machine it runs on."""
 
     fingerprint: str = ""
     screen: str = ""
@@ -165,7 +165,7 @@ def _issue(user: User, factor: Device | None, device: DeviceInfo) -> SignIn:
 def note_signed_in(
     user: User, *, device: str = "", token: ApiToken | None = None, factor: Device | None = None
 ) -> None:
-    """Record a sign-in, by token or in the browser, and tell whoever listens."""
+    """Record a sign-in, by token or in the browser, and send the signal."""
     entry = audit.record(
         "systemadmin.login.succeeded",
         actor=user,
@@ -259,7 +259,7 @@ def change_password(*, user: User, current_password: str, new_password: str, kee
         _renew_session(keep, user)
     sessions.end_all(actor=user, user=user, keep=keep, reason="password changed")
     entry = audit.record("systemadmin.password.changed", actor=user, target=user)
-    tell_owner(user=user, kind="password_changed", entry=entry)
+    notify_owner(user=user, kind="password_changed", entry=entry)
 
 
 def _renew_session(http: HttpRequest, user: User) -> None:
@@ -284,7 +284,7 @@ def set_password(*, actor: User, user: User, new_password: str, reason: str = ""
     _set_password(user, new_password)
     sessions.end_all(actor=actor, user=user, reason="password set by staff")
     entry = audit.record("systemadmin.password.set", actor=actor, target=user, reason=reason)
-    tell_owner(user=user, kind="password_set", entry=entry)
+    notify_owner(user=user, kind="password_set", entry=entry)
 
 
 @transaction.atomic

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Max, Min
+from django.db.models import Min
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -102,10 +102,3 @@ def _miss(name: str) -> None:
         detail="Its tasks wait. Start `manage.py qcluster`"
         + ("." if name == cluster_names()[0] else f" with Q_CLUSTER_NAME={name}."),
     )
-
-
-def newest_beat() -> datetime | None:
-    """Return when any cluster was last seen."""
-    beats = Heartbeat.objects.filter(kind=Heartbeat.Kind.CLUSTER)
-    newest: datetime | None = beats.aggregate(newest=Max("last_seen_at"))["newest"]
-    return newest

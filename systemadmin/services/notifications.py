@@ -64,7 +64,7 @@ def notify_superusers(*, kind: str, subject: str, body: str, key: str) -> None:
 
 def _send(notice: Notification) -> None:
     if not _is_still_true(notice):
-        skip(Notification.objects.filter(pk=notice.pk), "nothing to tell any more")
+        skip(Notification.objects.filter(pk=notice.pk), "nothing to notify of any more")
     elif notice.channel == Notification.Channel.EMAIL:
         _send_mail(notice)
     elif telegram.is_configured():
@@ -120,6 +120,6 @@ def resend_notification(*, actor: User, notification: Notification) -> None:
 
 
 def hold_back_demo_notices() -> int:
-    """Skip what seeding told demo accounts: that past never was, and nobody reads it."""
+    """Skip notices that seeding wrote for demo accounts: nobody reads them."""
     told = Notification.objects.filter(user__is_demo=True)
-    return skip(told, "told to a demo account by seeding")
+    return skip(told, "sent to a demo account by seeding")

@@ -1,8 +1,8 @@
 """The rights of an account: the one way in which they change, and what follows from it.
 
 Whatever changes them (API, admin, command, `setup`, an edit of a role), every session and token of
-the account ends, the owner is told and the audit trail has the rights before and after. Sessions
-and tokens end on a gain too: what was made for less must not open more.
+the account ends, the owner is notified and the audit trail has the rights before and after.
+Sessions and tokens end on a gain too: what was made for less must not open more.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ from systemadmin.models import AuditEntry, User
 from systemadmin.services import sessions
 from systemadmin.services.duties import check_no_own_interest, decides
 from systemadmin.services.second_person import Attempt, needs_second_person
-from systemadmin.services.security_notices import tell_owner
+from systemadmin.services.security_notices import notify_owner
 
 FLAGS: Final = ("is_active", "is_staff", "is_superuser")
 
@@ -161,7 +161,7 @@ def _follow_change(
         after=after,
         reason=reason,
     )
-    tell_owner(user=user, kind="rights_changed", entry=entry)
+    notify_owner(user=user, kind="rights_changed", entry=entry)
     return entry
 
 
@@ -169,7 +169,7 @@ def _follow_change(
 def set_role_permissions(
     *, actor: User | None, role: Group, permissions: Iterable[Permission]
 ) -> None:
-    """Let a role give exactly these permissions; who holds it signs in again and is told."""
+    """Let a role give exactly these permissions; its holders are notified and sign in again."""
     before = names_of(role.permissions.all())
     role.permissions.set(permissions)
     after = names_of(role.permissions.all())
@@ -184,4 +184,4 @@ def set_role_permissions(
             before={"role": role.name, "permissions": before},
             after={"role": role.name, "permissions": after},
         )
-        tell_owner(user=holder, kind="rights_changed", entry=entry)
+        notify_owner(user=holder, kind="rights_changed", entry=entry)

@@ -30,7 +30,7 @@ _ADDRESS_CHANGED: Final = gettext_lazy(
 )
 
 
-def tell_owner(*, user: User, kind: str, entry: AuditEntry) -> None:
+def notify_owner(*, user: User, kind: str, entry: AuditEntry) -> None:
     """Queue the notice of one audited change, in the owner's language."""
     if user.is_demo:
         return
@@ -54,7 +54,7 @@ def tell_owner(*, user: User, kind: str, entry: AuditEntry) -> None:
         )
 
 
-def tell_addresses(*, user: User, old: str, entry: AuditEntry) -> None:
+def notify_addresses(*, user: User, old: str, entry: AuditEntry) -> None:
     """Tell the old and the new address of an account that its e-mail address was changed."""
     if user.is_demo:
         return

@@ -16,8 +16,6 @@ import psutil
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
-from django.db.models import Min
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from systemadmin.foundation import queue
@@ -210,11 +208,3 @@ def queue_oldest_seconds() -> float:
 def notices_failed() -> float:
     """Return how many alert notices were given up."""
     return float(AlertNotice.objects.filter(status=AlertNotice.Status.FAILED).count())
-
-
-def oldest_pending_notification() -> float:
-    """Return the age (seconds) of the oldest notice to an account that still waits."""
-    oldest = Notification.objects.filter(status=Notification.Status.PENDING).aggregate(
-        oldest=Coalesce(Min("created_at"), timezone.now())
-    )["oldest"]
-    return (timezone.now() - oldest).total_seconds()

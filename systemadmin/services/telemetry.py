@@ -108,7 +108,7 @@ def alive(kind: str) -> int:
 
 
 def watch_workers() -> None:
-    """Called by web processes: without a worker nobody else would tell that it is gone."""
+    """Called by web processes: without a worker nothing else would report that it is gone."""
     known = Heartbeat.objects.filter(kind=Heartbeat.Kind.WORKER).exists()
     if known and not alive(Heartbeat.Kind.WORKER):
         raise_alert(

@@ -38,7 +38,7 @@ from systemadmin.models.identity import TOTP_PURPOSE
 from systemadmin.services import access_links, demo_2fa
 from systemadmin.services.duties import concerned_user, decides
 from systemadmin.services.second_person import needs_second_person
-from systemadmin.services.security_notices import tell_owner
+from systemadmin.services.security_notices import notify_owner
 
 RECOVERY_CODE_COUNT: Final = 10
 # Without letters and digits that look alike on paper.
@@ -234,7 +234,7 @@ def _remove(user: User) -> None:
 
 
 def _announce(user: User, change: str, entry: AuditEntry) -> None:
-    tell_owner(user=user, kind=f"two_factor_{change}", entry=entry)
+    notify_owner(user=user, kind=f"two_factor_{change}", entry=entry)
     two_factor_changed.send(
         sender=User,
         user_id=user.pk,
@@ -256,7 +256,7 @@ def regenerate_recovery_codes(*, user: User, code: str) -> list[str]:
         entry = audit.record(
             "systemadmin.two_factor.recovery_codes_issued", actor=user, target=user
         )
-        tell_owner(user=user, kind="recovery_codes_issued", entry=entry)
+        notify_owner(user=user, kind="recovery_codes_issued", entry=entry)
         return _new_recovery_codes(user)
 
 
@@ -317,5 +317,5 @@ def _use_recovery_code(user: User, code: str) -> bool:
             target=user,
             metadata={"left": recovery_codes_left(user)},
         )
-        tell_owner(user=user, kind="recovery_code_used", entry=entry)
+        notify_owner(user=user, kind="recovery_code_used", entry=entry)
     return bool(used)

@@ -25,7 +25,7 @@ from systemadmin.models import User
 from systemadmin.services import rights, sessions
 from systemadmin.services.duties import concerned_user, decides
 from systemadmin.services.second_person import SecondPersonNeeded
-from systemadmin.services.security_notices import tell_addresses
+from systemadmin.services.security_notices import notify_addresses
 
 
 @decides("systemadmin.suspend_user", permission="systemadmin.suspend_user", concerns=concerned_user)
@@ -207,4 +207,4 @@ def _audit_account(
         after={name: wanted[name] for name in names},
     )
     if "email" in names and not is_new:
-        tell_addresses(user=user, old=stored.email, entry=entry)
+        notify_addresses(user=user, old=stored.email, entry=entry)

@@ -61,7 +61,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--create-accounts",
             action="store_true",
-            help="make a member for every external id nobody has",
+            help="create a member for each unknown external id",
         )
         parser.add_argument("--batch", type=int, default=1000, help="rows a transaction")
         parser.add_argument("--refused", type=Path, help="where refused rows go, with reasons")

@@ -14,7 +14,7 @@ TRY_AGAIN = 75
 
 
 class Command(BaseCommand):
-    """Store a mail and put it where it belongs; the exit status tells the mail server."""
+    """Store a mail and put it where it belongs; the exit status is for the mail server."""
 
     help = "Receive one raw mail on standard input (for a .forward or transport pipe)."
 

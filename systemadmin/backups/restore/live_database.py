@@ -246,7 +246,7 @@ def _hard_maintenance(restore: Restore) -> Iterator[None]:
     owner = f"restore-{restore.pk}"
     message = _("The database is being restored.")
     if not enable_hard(owner, HARD_SECONDS, message):
-        raise BackupWorkInProgress(_("Somebody else has closed the house."))
+        raise BackupWorkInProgress(_("Another maintenance is in force. End it first, or wait."))
     stopped, started, replaced = threading.Event(), time.monotonic(), False
 
     def beat() -> None:

@@ -1,4 +1,4 @@
-"""Admin actions: one service call for each selected row, refusals told row by row."""
+"""Admin actions: one service call per selected row, refusals reported row by row."""
 
 import functools
 from collections.abc import Callable, Sequence

@@ -84,7 +84,7 @@ def run_once(request: Request, key: str, call: Callable[[], Response]) -> Respon
     user_id, asked = request.user.pk, fingerprint(request)
     lock = hashlib.sha256(f"{user_id}:{key}".encode()).hexdigest()[:32]
     # PostgreSQL: as a lock of the transaction it needs no connection of its own. SQLite: taken
-    # before the transaction, or a rival would wait for the writer instead of being told.
+    # before the transaction, or a rival would wait for the writer instead of getting its answer.
     outer = transaction.atomic() if connection.vendor == "postgresql" else nullcontext()
     with outer, named_lock(f"idempotency:{lock}") as held:
         if not held:

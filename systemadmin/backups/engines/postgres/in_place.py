@@ -141,7 +141,7 @@ def _objects(connection: psycopg.Connection[Any]) -> list[tuple[str, str, bool]]
 def lock_everything(engine: Server, connection: psycopg.Connection[Any]) -> None:
     """Keep everybody else out until the transaction ends; raises DatabaseBusy.
 
-    Sessions that hold locks are ended meanwhile: the house is closed, nobody is served by them.
+    Sessions that hold locks are ended meanwhile: hard maintenance is on, nobody is served by them.
     """
     connection.execute("SET application_name = 'backup'")
     # A server that waits or works does not notice that we have died: our locks must not outlive us.
