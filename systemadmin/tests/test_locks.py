@@ -8,7 +8,7 @@ import time
 import pytest
 from django.db import connection, transaction
 
-from systemadmin.foundation.locks import _key, _lock_path, named_lock
+from systemadmin.foundation.locks import _lock_path, advisory_key, named_lock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -147,7 +147,7 @@ def test_another_session_is_kept_out():
     other.settings_dict["OPTIONS"].pop("pool", None)
     try:
         with other.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [_key("a")])
+            cursor.execute("SELECT pg_advisory_lock(%s)", [advisory_key("a")])
         assert try_lock("a") is False
     finally:
         other.close()
