@@ -21,6 +21,7 @@ ALLOWED = {
     "format_minutes",
     "level_of",
     "next_reversal",
+    "ring_text",
 }
 
 
