@@ -1,11 +1,12 @@
 """How good the product's links are on data with known owners, read from the product's own tables.
 
-    python bench/links_quality.py hop|shop [--data DIR] [--loaded URL]
+    python bench/links_quality.py hop|shop [--data DIR] [--loaded URL] [--learn]
 
 Loads a data set with the documented commands and the settings as shipped, runs the detection and
 reads `related accounts` and `clusters` as staff see them. Nothing is computed by this script but
 the comparison with the labels. With DATABASE_URL=postgres://… a database of its own is made there
-and dropped; `--loaded` runs the detection again on a database that is loaded already.
+and dropped; `--learn` judges the pairs of half of the groups, learns from that and measures again;
+`--loaded` runs the detection again on a database that is loaded already.
 
 hop: wallets of a public airdrop; a cluster counts from 4, 6, 8 accounts on; a pair is right when a
 report puts both ends into one group. Labels derive partly from the transfers and unreported
@@ -72,6 +73,23 @@ for row in pairs.iterator(20_000): out.writerow(row)
 print("MEMBERS")
 for row in ClusterMember.objects.values_list("account__external_id", "cluster_id").iterator(20_000):
     out.writerow(row)
+"""
+
+
+JUDGE = """
+import csv
+from django.utils import timezone
+from riskops.models import RelatedAccount
+group = dict(csv.reader(open(%(path)r)))
+judged = {"confirmed": [], "dismissed": []}
+rows = RelatedAccount.objects.values_list("pk", "low__external_id", "high__external_id")
+for pk, low, high in rows.iterator(20_000):
+    if low in group and high in group:
+        judged["confirmed" if group[low] == group[high] else "dismissed"].append(pk)
+for status, pks in judged.items():
+    for start in range(0, len(pks), 500):
+        some = RelatedAccount.objects.filter(pk__in=pks[start:start + 500])
+        some.update(status=status, decided_at=timezone.now())
 """
 
 
@@ -149,6 +167,17 @@ def database(name: str, place: Path) -> Iterator[str]:
         return
     with empty_database(server, f"links_quality_{name}") as url:
         yield url
+
+
+def learn(name: str, site: Site, labels: Labels, place: Path) -> None:
+    """Judge the pairs of the half of the groups that is not held, and learn from the verdicts."""
+    held = held_half(name, labels).group
+    group = {account: g for account, g in labels.group.items() if account not in held}
+    path = place / "groups.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(group.items())
+    site.run("shell", "--no-imports", "-c", JUDGE % {"path": str(path)})
+    print(site.run("calibrate_links").strip())
 
 
 # -- the labels -----------------------------------------------------------------
@@ -250,6 +279,7 @@ def main() -> None:
     parser.add_argument("name", choices=sorted(COMMANDS))
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the data sets")
     parser.add_argument("--loaded", default="", help="URL of a database that is loaded already")
+    parser.add_argument("--learn", action="store_true", help="judge half of the groups, learn")
     options = parser.parse_args()
     folder = options.data / options.name
     if not folder.exists():
@@ -263,7 +293,11 @@ def main() -> None:
             site = Site(url, place)
             if not options.loaded:
                 site.load(options.name, folder)
-            report(options.name, site.find(), labels_of(options.name, folder))
+            labels = labels_of(options.name, folder)
+            report(options.name, site.find(), labels)
+            if options.learn:
+                learn(options.name, site, labels, place)
+                report(options.name, site.find(), labels)
 
 
 if __name__ == "__main__":

@@ -109,6 +109,12 @@ FACTS = [
         kept=SEEN,
     ),
     Table(
+        model="riskops.LinkCalibration",
+        holds="what each kind of evidence is worth, from how many verdicts, by whom",
+        purpose="probabilities of related accounts, and how they came about",
+        kept="always: one row for each time it is learnt",
+    ),
+    Table(
         model="riskops.OutsideDealing",
         holds="which wallets without an account dealt with a wallet",
         purpose="related accounts: a wallet that deals with many others joins nobody",

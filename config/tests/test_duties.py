@@ -318,6 +318,8 @@ OTHER_SERVICES = {
     "marketplace.services.reason_templates",
     "marketplace.services.webhooks",
     "messaging.services.broadcasts",
+    # what evidence is worth for everyone, not one account
+    "riskops.links.learning",
     "riskops.ingest.ip_lists",
     "riskops.scores.learn",
     "riskops.scores.rulesets",

@@ -174,6 +174,8 @@ def _new_country(span: Span, parameters: Parameters) -> list[Hit]:
 def _travel(find: Callable[..., list[Hit]]) -> Finder:
     def finder(span: Span, parameters: Parameters) -> list[Hit]:
         logins = span.events(K.LOGIN_OK.value)
+        # The exit of a VPN or proxy is where its server stands, not where anybody is.
+        logins = logins.only(~np.isin(logins.ip, log.listed_among(logins.ip)))
         lat, lon, radius = places_of(logins)
         known = np.isfinite(lat)
         return find(logins.only(known), lat[known], lon[known], radius[known], parameters)

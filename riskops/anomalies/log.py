@@ -13,7 +13,7 @@ from django.db.models import BooleanField, F, Sum
 from django.db.models.expressions import RawSQL
 
 from riskops.account_sets import Accounts
-from riskops.anomalies.login_risk import LEAST_BITS, LISTED_BITS, least_logins
+from riskops.anomalies.login_risk import LEAST_BITS, LISTED_BITS, TAKEOVER_BITS, least_logins
 from riskops.anomalies.windows import EventTable, Ints
 from riskops.columns import Read, fetch, moment
 from riskops.models import (
@@ -92,6 +92,13 @@ def read_events(
     return EventTable.sorted(
         fetch(columns, tail, [*head, starts[0], from_micros(end), *starts, *params])
     )
+
+
+def listed_among(identifiers: Ints) -> Ints:
+    """Those of some addresses that are on a list of VPNs, proxies, Tor exits or hosting."""
+    columns = (Read("ip", "i.id"),)
+    listed = fetch(columns, f"FROM {IDENTIFIERS} AS i WHERE i.listing <> ''", ())["ip"]
+    return np.intersect1d(listed, identifiers)
 
 
 def read_daily_totals(since: int, until: int, near: tuple[int, int] = (0, 0)) -> dict[str, Ints]:
@@ -208,8 +215,12 @@ def _may_surprise(bits: float) -> str:
     few = " ".join(f"WHEN {n} THEN {least_logins(bits, n)}" for n in (1, 2, 3))
     enough = f"f.logins >= CASE {told} {few} ELSE {least_logins(bits, 1)} END"
     listed = f"CASE WHEN i.listing <> '' THEN {2.0**LISTED_BITS} ELSE 1.0 END"
+    takeover = (
+        "CASE WHEN g.first_seen >= e.occurred_at AND h.first_seen >= e.occurred_at "
+        f"THEN {2.0**TAKEOVER_BITS} ELSE 1.0 END"
+    )
     # A little less, for what floating point rounds.
-    return f"{enough} AND {' * '.join([*factors, listed])} >= {2.0**bits * (1 - 1e-9)!r}"
+    return f"{enough} AND {' * '.join([*factors, takeover, listed])} >= {2.0**bits * (1 - 1e-9)!r}"
 
 
 def read_logins(

@@ -20,6 +20,9 @@ Bools = NDArray[np.bool_]
 
 # An address on a list of proxies has been seen in attacks far more often than in homes.
 LISTED_BITS = 2.0
+# A new device at a new address is how a takeover looks; a new phone comes home first, and a trip is
+# made with the old one. Together they surprise more than each for itself.
+TAKEOVER_BITS = 3.0
 # A familiar feature speaks for the owner, but must not outweigh two strange ones.
 LEAST_BITS = -3.0
 # A strange address in a familiar subnet is most of all a new lease of the same line.
@@ -49,7 +52,8 @@ def least_logins(bits: float, told: int) -> int:
     Of `told` features each holds at most log2(logins + 1), as for a value nobody showed before
     of which everybody's share is one; a list adds its own.
     """
-    return max(math.ceil(2 ** ((bits - LISTED_BITS) / told) * (1 - 1e-9)) - 1, 0)
+    most = LISTED_BITS + (TAKEOVER_BITS if told > 1 else 0.0)
+    return max(math.ceil(2 ** ((bits - most) / told) * (1 - 1e-9)) - 1, 0)
 
 
 def surprise(
@@ -65,4 +69,7 @@ def surprise(
     place = feature_bits(address, logins)
     place = np.where((address.own == 0) & subnet_known, np.minimum(place, SUBNET_BITS), place)
     total = place + feature_bits(device, logins) + feature_bits(country, logins)
+    strange = address.known & (address.own == 0) & ~subnet_known
+    strange &= device.known & (device.own == 0)
+    total = total + np.where(strange, TAKEOVER_BITS, 0.0)
     return total + np.where(listed, LISTED_BITS, 0.0)

@@ -35,14 +35,16 @@ def steps(
     """From each login to the one before of the same account: known, kilometres, hours.
 
     The distance is the least possible one: from border to border where only countries are
-    known.
+    known. A device that was here a minute ago is not there now: it is behind a VPN, and nobody
+    travelled.
     """
     known = np.zeros(len(logins), dtype=np.bool_)
     km, hours = np.zeros(len(logins)), np.zeros(len(logins))
     if len(logins) > 1:
         far = distance_km(lat[:-1], lon[:-1], lat[1:], lon[1:]) - radius[:-1] - radius[1:]
         same = logins.account[1:] == logins.account[:-1]
-        known[1:] = same & np.isfinite(far)
+        carried = (logins.device[1:] == logins.device[:-1]) & (logins.device[1:] != 0)
+        known[1:] = same & np.isfinite(far) & ~carried
         km[1:] = np.where(known[1:], np.maximum(far, 0.0), 0.0)
         hours[1:] = (logins.at[1:] - logins.at[:-1]) / HOUR
     return known, km, hours

@@ -21,8 +21,15 @@ from riskops.links import combining, linking
 from riskops.links.evidence import OWN, ROLES, World, read_world
 from riskops.links.linking import LIKELY, PairRows
 from riskops.links.pairs import FoundPairs
-from riskops.links.rules import DEFAULT_KINDS, Ints, LinkRules
-from riskops.models import LinkStatus, PendingLink, RelatedAccount
+from riskops.links.rules import (
+    CALIBRATED,
+    DEFAULT_KINDS,
+    SHIPPED_CURVES,
+    Curve,
+    Ints,
+    LinkRules,
+)
+from riskops.models import LinkCalibration, LinkStatus, PendingLink, RelatedAccount
 from systemadmin import audit
 from systemadmin.foundation import configuration
 from systemadmin.foundation.locks import named_lock
@@ -69,7 +76,14 @@ def current_rules() -> LinkRules:
         cap = int(configuration.setting("riskops.links_crowd_cap"))
         kinds[kind] = replace(kinds[kind], match=match, crowd_cap=cap)
     kinds["home"] = replace(kinds["home"], match=kinds["subnet"].match, crowd_cap=cap)
-    return LinkRules(kinds=kinds)
+    return LinkRules(kinds=kinds, curves=_curves())
+
+
+def _curves() -> dict[str, Curve]:
+    """What raw bits are worth: as learnt from verdicts, else as shipped."""
+    learnt = LinkCalibration.objects.filter(is_active=True).values_list("curves", flat=True).first()
+    curves = {**SHIPPED_CURVES, **(learnt or {})}
+    return {name: tuple((x, y) for x, y in curves[name]) for name in CALIBRATED}
 
 
 def least_strength() -> int:

@@ -194,6 +194,42 @@ class RelatedAccount(VersionedModel):
         return f"{self.low_id} – {self.high_id} ({self.strength})"
 
 
+class LinkCalibration(models.Model):
+    """What raw bits of each kind of evidence are worth, as learnt from verdicts."""
+
+    curves = models.JSONField(_("curves"))  # {kind of evidence: [[raw bits, bits], …]}
+    pairs = models.JSONField(_("judged pairs"))  # {kind of evidence: pairs learnt from}
+    error_before = models.FloatField(
+        _("error before"), help_text=_("Calibration error on the pairs held out.")
+    )
+    error_after = models.FloatField(_("error after"))
+    is_active = models.BooleanField(_("in force"), default=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("learnt by"),
+    )
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("calibration of links")
+        verbose_name_plural = _("calibrations of links")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["is_active"],
+                condition=Q(is_active=True),
+                name="riskops_one_link_calibration_in_force",
+                violation_error_message=_("Another calibration is in force."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.created_at:%Y-%m-%d %H:%M}"
+
+
 class AccountCluster(VersionedModel):
     """A group of accounts that probably have one owner, found again at each detection."""
 

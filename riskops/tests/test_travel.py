@@ -1,14 +1,20 @@
 """Distances, countries and the surprise of a login."""
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from riskops.anomalies.countries import CENTRES, RADII, code_of
+from riskops.anomalies.detection import detect_history
 from riskops.anomalies.geo import places_of
 from riskops.anomalies.login_risk import Feature, least_logins, surprise
-from riskops.anomalies.travel import country_places, distance_km
+from riskops.anomalies.travel import country_places, distance_km, impossible_travel
+from riskops.anomalies.windows import MINUTE, EventTable
+from riskops.models import Anomaly, Identifier
+from riskops.tests.factories import event, record
 
 
 def test_distance_of_two_cities():
@@ -39,8 +45,6 @@ def test_neighbours_touch(a, b):
 
 
 def test_a_geoip_database_that_is_missing_blinds_nobody(settings):
-    from riskops.anomalies.windows import EventTable
-
     settings.GEOIP_PATH = "/nowhere/city.mmdb"
     one = np.array([1], dtype=np.int64)
     table = EventTable(one, one, one, one, one, one, np.array([code_of("ES")]), one, one)
@@ -110,3 +114,50 @@ def test_no_login_surprises_more_than_its_account_has_logins_for(logins, told, o
         listed=np.array([listed]),
     )[0]
     assert logins >= least_logins(bits, max(sum(told), 1))
+
+
+@pytest.mark.parametrize(("logins", "found"), [(12, False), (30, True)])
+def test_a_takeover_from_home_is_found_after_tens_of_logins(logins, found):
+    new, home = feature(0, 1e-5), feature(logins, 0.8)
+    assert (bits(address=new, device=new, country=home, logins=logins) >= 12) == found
+
+
+def test_a_new_phone_at_home_is_no_takeover():
+    new, home = feature(0, 1e-5), feature(30, 0.8)
+    assert bits(address=feature(30), device=new, country=home, logins=30) < 6
+
+
+def logins_at(*places):
+    """Logins an hour apart: (country, device)."""
+    size = len(places)
+    same, number = np.ones(size, dtype=np.int64), np.arange(size, dtype=np.int64)
+    hour = number * 60 * MINUTE
+    country = np.array([code_of(place) for place, _ in places])
+    device = np.array([device for _, device in places])
+    return EventTable(number, same, same, hour, same, same, country, number, device)
+
+
+@pytest.mark.parametrize(("device", "hits"), [(7, 0), (8, 1)])
+def test_a_device_that_was_here_has_not_travelled(device, hits):
+    logins = logins_at(("ES", 7), ("AU", device))
+    places = places_of(logins)
+    found = impossible_travel(logins, *places, {"km": 500, "kmh": 900})
+    assert len(found) == hits
+
+
+@pytest.mark.django_db
+def test_the_exit_of_a_vpn_is_nowhere(django_user_model):
+    account = django_user_model.objects.create(username="traveller")
+    for number, (ip, country) in enumerate((("81.2.3.4", "ES"), ("103.1.2.3", "AU"))):
+        ago = timedelta(hours=2 - number)
+        record(event(account, ip=ip, country=country, device=f"d{number}", ago=ago))
+    assert struck() == {"impossible_travel"}
+    Identifier.objects.filter(value="103.1.2.3").update(listing="vpn")
+    Anomaly.objects.all().delete()
+    assert struck() == set()
+
+
+def struck():
+    detect_history()
+    travels = Anomaly.objects.filter(rule__detector="impossible_travel")
+    return set(travels.values_list("rule__detector", flat=True))
