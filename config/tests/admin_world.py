@@ -9,8 +9,11 @@ from django_q.models import Schedule, Task
 
 from marketplace import services as market
 from marketplace.models import (
+    BankLine,
+    BankMatch,
     CommissionInvoice,
     InvoiceSeries,
+    LedgerEntry,
     ReasonTemplate,
     SellerStatement,
 )
@@ -222,12 +225,20 @@ def fill_market(root):
         market.refund_order(actor=None, order=shop.completed(product), amount=1_00)
         market.save_seller_profile(actor=root, seller=seller, level=f"level-{number}")
         month = date(2025, 1 + number, 1)
-        values = {"seller": seller, "month": month, "currency": "EUR"}
+        values = {"seller": seller, "month": month.replace(year=2024), "currency": "EUR"}
         SellerStatement.objects.create(opening=0, closing=0, **values)
         series, _made = InvoiceSeries.objects.get_or_create(name="C2025")
         InvoiceSeries.objects.update(last_number=number + 1)
         CommissionInvoice.objects.create(
             series=series, number=number + 1, net=1, tax=0, total=1, issued_on=month, **values
+        )
+        market.post_journal_entry(
+            actor=root,
+            kind="credit",
+            currency="EUR",
+            lines=market.usual_lines(kind="credit", amount=1_00, seller=seller),
+            reason="Test",
+            booked_on=month,
         )
         market.close_month(actor=root, month=date(2025, 1 + number, 1))
         market.import_bank_statement(
@@ -236,6 +247,10 @@ def fill_market(root):
             format="csv",
             account="bank",
             currency="EUR",
+        )
+        BankMatch.objects.create(
+            line=BankLine.objects.latest("pk"),
+            entry=LedgerEntry.objects.filter(bank_match__isnull=True).latest("pk"),
         )
         lines = market.usual_lines(kind="dispute_fee", amount=15_00)
         market.post_journal_entry(
@@ -258,6 +273,8 @@ def fill_market(root):
         shop.paid(product)
         waiting = shop.draft(UserFactory())
         market.submit_product(actor=waiting.seller, product=waiting)
+    for _number in range(2):
+        shop.completed(shop.approved(UserFactory(), price=20_00, stock=None))
 
 
 def fill_messaging(root):

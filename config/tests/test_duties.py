@@ -135,11 +135,15 @@ def _dispute(user):
     return {"dispute": Dispute(order=_order(user))}
 
 
+def _pending(user):
+    return Payout.objects.create(seller=user, amount=1, currency="EUR")
+
+
 def _batch(user):
     batch = PayoutBatch.objects.create(
         currency="EUR", execution_on="2026-01-01", count=1, amount=1, sha256="x"
     )
-    Payout.objects.filter(pk=_payout(user)["payout"].pk).update(batch=batch)
+    Payout.objects.filter(pk=_pending(user).pk).update(batch=batch)
     return batch
 
 
@@ -168,7 +172,7 @@ CALLS = {
     "marketplace.record_chargeback": lambda user: {"order": _order(user), "reference": "cb-1"},
     "marketplace.appeal_dispute": lambda user: {**_dispute(user), "reason": "Test"},
     "marketplace.check_identity": lambda user: {"seller": user, "identity": "verified"},
-    "marketplace.create_payout_batch": lambda user: {"currency": _payout(user)["payout"].currency},
+    "marketplace.create_payout_batch": lambda user: {"currency": _pending(user).currency},
     "marketplace.pay_payout_batch": lambda user: {"batch": _batch(user)},
     "marketplace.complete_order": lambda user: {"order": _order(user)},
     "marketplace.create_payout": lambda user: {"seller": user, "currency": "EUR"},
