@@ -1,5 +1,6 @@
 """Exports: a part of the ledger, over HTTP too, and whole while orders come in."""
 
+import shutil
 import subprocess
 from datetime import UTC, datetime
 from io import StringIO
@@ -20,6 +21,9 @@ from systemadmin.models import AuditEntry
 from systemadmin.services.configuration import change_settings
 
 URL = "/api/admin/ledger/export"
+needs_hledger = pytest.mark.skipif(
+    shutil.which("hledger") is None, reason="needs hledger (apt-get install hledger)"
+)
 
 
 @pytest.fixture
@@ -102,6 +106,7 @@ def test_days_are_the_places(operator, trade):
     problem(operator.get("/api/admin/ledger?posted_after=tomorrow"), 400)
 
 
+@needs_hledger
 def test_hledger_agrees(trade, tmp_path):
     path = tmp_path / "ledger.journal"
     call_command("export_ledger", format="hledger", output=path)
@@ -130,7 +135,7 @@ def test_an_empty_part(operator, trade):
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("ledger_db")
-@pytest.mark.parametrize("kind", ["beancount", "hledger"])
+@pytest.mark.parametrize("kind", ["beancount", pytest.param("hledger", marks=needs_hledger)])
 def test_an_export_is_whole_while_orders_come_in(tmp_path, kind):
     factories.rule(ppm=100_000)
     product = factories.approved(stock=None)
