@@ -4,15 +4,16 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import FileResponse
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from marketplace import services
+from marketplace import dac7, services
 from marketplace.api.filters import LedgerFilter, PayoutFilter
-from marketplace.api.periods import BALANCES, EXPORT, PeriodParameters
+from marketplace.api.periods import BALANCES, DAC7, EXPORT, PeriodParameters
 from marketplace.api.serializers.finance import (
     FailedInput,
     HoldsSerializer,
@@ -42,6 +43,7 @@ from systemadmin.foundation.api import (
     expected_version,
 )
 from systemadmin.foundation.caller import caller
+from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.snapshots import snapshot_download
 from systemadmin.models import User
 
@@ -186,6 +188,7 @@ class LedgerViewSet(ListAction, StaffViewSet):
         "list": "marketplace.view_ledgerentry",
         "export": "marketplace.export_ledger",
         "balances": "marketplace.view_reports",
+        "dac7": "marketplace.export_ledger",
     }
     serializer_class = LedgerEntrySerializer
     pagination_class = CursorList
@@ -196,6 +199,30 @@ class LedgerViewSet(ListAction, StaffViewSet):
     def get_queryset(self) -> QuerySet:
         """All of them."""
         return LedgerEntry.objects.for_staff()
+
+    @extend_schema(
+        parameters=DAC7,
+        filters=False,
+        responses={
+            (200, "text/csv"): OpenApiTypes.STR,
+            (200, "application/xml"): OpenApiTypes.STR,
+        },
+    )
+    @action(detail=False, pagination_class=None)
+    def dac7(self, request: Request) -> FileResponse:
+        """The yearly report on sellers (DAC7): quarters, consideration, fees, sales."""
+        parameters = PeriodParameters(request, "year", "file")
+        kind = parameters.choice("file", "csv", dac7.FORMATS)
+        year = parameters.number("year")
+        if year is None or not 2000 <= year <= 2200:
+            raise InvalidInput("year", _("A year such as 2026."))
+        query = dict(request.query_params)
+        services.note_export(actor=caller(request), kind=f"dac7 {kind}", query=query)
+        return snapshot_download(
+            lambda: dac7.FORMATS[kind](year),
+            name=f"dac7-{year}.{kind}",
+            content_type="text/csv" if kind == "csv" else "application/xml",
+        )
 
     @extend_schema(parameters=BALANCES, filters=False, responses=TrialBalanceSerializer)
     @action(detail=False, pagination_class=None)

@@ -39,6 +39,10 @@ EXPORT = [
     parameter("tz", str, "Time zone of the days; the place's by default."),
     parameter("file", str, "Format; beancount by default.", enum=["beancount", "csv", "hledger"]),
 ]
+DAC7 = [
+    parameter("year", int, "The year.", required=True),
+    parameter("file", str, "Format; CSV by default.", enum=["csv", "xml"]),
+]
 BALANCES = [
     parameter("from", OpenApiTypes.DATETIME, "Start; a year ago by default."),
     parameter("to", OpenApiTypes.DATETIME, "End, exclusive; now by default."),

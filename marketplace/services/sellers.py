@@ -77,7 +77,12 @@ def check_identity(
 def payout_account(seller: User) -> str:
     """Return the IBAN of a seller, empty when there is none."""
     profile = SellerProfile.objects.filter(user=seller).first()
-    if profile is None or not profile.account_sealed:
+    return open_account(profile) if profile else ""
+
+
+def open_account(profile: SellerProfile) -> str:
+    """Return the IBAN of a profile that was read already, empty when there is none."""
+    if not profile.account_sealed:
         return ""
     return decrypt_secret(profile.account_sealed, purpose=ACCOUNT)
 

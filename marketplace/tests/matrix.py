@@ -118,6 +118,7 @@ MATRIX = {
     "GET /api/admin/ledger": BOOKS,
     "GET /api/admin/ledger/export": {"operator", "auditor"},
     "GET /api/admin/ledger/balances": READS_RULES,
+    "GET /api/admin/ledger/dac7": {"operator", "auditor"},
     "GET /api/admin/journal": {"operator", "auditor"},
     "POST /api/admin/journal": OPERATOR,
     "GET /api/admin/journal/{id}": {"operator", "auditor"},
