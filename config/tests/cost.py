@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from django.db import transaction
-
-from systemadmin.foundation.testing import processor_seconds
+from systemadmin.foundation.testing import processor_seconds, rolled_back
 
 SECONDS = 1.0
 MEGABYTES = 100
@@ -54,9 +52,8 @@ class Watch:
         answers: list[Any] = []
 
         def run() -> None:
-            with transaction.atomic():
+            with rolled_back():
                 answers.append(_whole(send()))
-                transaction.set_rollback(True)
 
         self.calls += 1
         try:

@@ -25,6 +25,7 @@ from support.models import Ticket
 from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, ServiceModelAdmin
 from systemadmin.foundation.forms import LineField
 from systemadmin.foundation.plugins import role_permissions
+from systemadmin.foundation.testing import rolled_back
 from systemadmin.models import AuditEntry, User
 from systemadmin.tests.factories import StaffFactory, totp_device_for
 
@@ -210,10 +211,8 @@ def undone():
                 written.append(name)
         return execute(sql, params, many, context)
 
-    with transaction.atomic():
-        with connection.execute_wrapper(watch):
-            yield written
-        transaction.set_rollback(True)
+    with rolled_back(), connection.execute_wrapper(watch):
+        yield written
 
 
 class Step:

@@ -109,7 +109,9 @@ class AnomalyRuleForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["points"].required = False
+        # Who may only look gets a form without fields.
+        if "points" in self.fields:
+            self.fields["points"].required = False
 
     def clean_points(self) -> int:
         """Keep the points where none are given."""

@@ -43,6 +43,19 @@ def read_snapshot(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
 
 
 @contextmanager
+def use_open_transaction() -> Iterator[None]:
+    """Take the transaction in force for the snapshot.
+
+    For a caller that keeps everybody else from writing, such as a restore in place.
+    """
+    token = _is_open.set(True)
+    try:
+        yield
+    finally:
+        _is_open.reset(token)
+
+
+@contextmanager
 def _deferred(connection: Any) -> Iterator[None]:
     """Begin without SQLite's write lock, and refuse writes as PostgreSQL does."""
     if connection.vendor != "sqlite":

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 
@@ -104,3 +104,16 @@ def triggers_off(database: Any = connection) -> Iterator[Any]:
         yield cursor
         for _name, sql in triggers:
             cursor.execute(sql)
+
+
+@contextmanager
+def rolled_back() -> Iterator[None]:
+    """Run the block in a transaction that is undone.
+
+    Code that asks for a transaction of its own takes it for none, like the one of a test case.
+    """
+    block = transaction.atomic()
+    block._from_testcase = True
+    with block:
+        yield
+        transaction.set_rollback(True)
