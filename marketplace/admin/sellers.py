@@ -55,9 +55,11 @@ class SellerProfileAdmin(ServiceModelAdmin):
         (_("Payouts"), {"fields": ["account_masked", "iban", "identity"]}),
     ]
 
+    readonly_fields = ["account_masked", "identity"]
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Whose it is does not change; identity and account have their own ways."""
-        return ["account_masked", "identity", *(["user"] if obj else [])]
+        return [*super().get_readonly_fields(request, obj), *(["user"] if obj else [])]
 
     def create(self, actor: Any, values: dict[str, Any]) -> SellerProfile:
         """Set it for an account."""

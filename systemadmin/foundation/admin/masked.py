@@ -68,7 +68,13 @@ class MaskedColumns(admin.ModelAdmin):
         hidden = self._hidden()
         if not hidden or sees_personal_data(request.user):
             return names
-        return [self._masked(name) if name in hidden else name for name in names]
+        return [self._masked_one(name, hidden) for name in names]
+
+    def _masked_one(self, name: Any, hidden: tuple[str, ...]) -> Any:
+        if isinstance(name, (list, tuple)):
+            # Fields that stand in one row.
+            return tuple(self._masked_one(one, hidden) for one in name)
+        return self._masked(name) if name in hidden else name
 
     def _hidden(self) -> tuple[str, ...]:
         return (*personal_fields(self.model), *personal_texts(self.model))
