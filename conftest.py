@@ -7,7 +7,7 @@ import shutil
 import pytest
 from django.conf import settings as django_settings
 from django.core.cache import cache
-from django.utils import timezone
+from django.utils import timezone, translation
 from rest_framework.test import APIClient
 
 from systemadmin.foundation import configuration
@@ -61,6 +61,8 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix):
 def fresh_process_state(request, settings, tmp_path):
     """No copy of stored settings and no private file leaks from one test to the next."""
     configuration.forget_stored_values()
+    # A request in Spanish leaves its thread in Spanish.
+    translation.activate(django_settings.LANGUAGE_CODE)
     settings.RATELIMIT_ENABLE = "ratelimited" in request.keywords
     # Tests act with one person, as such a place does; `two_people` are those of shipped defaults.
     single = configuration.declared_settings()["duties.single_person"]

@@ -142,6 +142,26 @@ BOOKS = [
         kept=LEDGER,
     ),
     Table(
+        model="marketplace.SellerStatement",
+        holds="sellers' statements of closed months",
+        purpose="books, and what a seller may ask for",
+        owners=["seller"],
+        kept=LEDGER,
+    ),
+    Table(
+        model="marketplace.CommissionInvoice",
+        holds="numbered invoices of commissions, with the seller's name and address of that day",
+        purpose="books: invoices are kept as they were issued",
+        owners=["seller"],
+        kept=LEDGER,
+    ),
+    Table(
+        model="marketplace.InvoiceSeries",
+        holds="the last number of each series of invoices",
+        purpose="numbers without gaps",
+        kept=LEDGER,
+    ),
+    Table(
         model="marketplace.ClosedMonth",
         holds="closed months of the books with their turnover",
         purpose="books",

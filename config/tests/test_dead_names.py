@@ -21,7 +21,6 @@ ALLOWED = {
     "format_minutes",
     "level_of",
     "next_reversal",
-    "ring_text",
 }
 
 

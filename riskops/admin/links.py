@@ -13,6 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from riskops.links.clusters import confirm_cluster, dismiss_cluster, suspend_cluster
+from riskops.links.hubs import ring_text
 from riskops.links.related import show_pairs
 from riskops.links.verdicts import confirm_related, dismiss_related, reopen_related
 from riskops.masking import PERSONAL
@@ -153,15 +154,29 @@ class MemberInline(ReadOnlyInline):
 class AccountClusterAdmin(AtalayaModelAdmin):
     """Groups of accounts that probably have one owner."""
 
-    list_display = ["__str__", "size", "strength", "status", "decided_by", "updated_at"]
+    list_display = ["__str__", "size", "strength", "ring", "status", "decided_by", "updated_at"]
     list_filter = ["status"]
     list_select_related = ["decided_by"]
     ordering = ["-size", "-id"]
-    fields = ["status", "size", "strength", "shown_bridges", "note", "decided_by", "decided_at"]
-    readonly_fields = ["shown_bridges"]
+    fields = [
+        "status",
+        "size",
+        "strength",
+        "ring",
+        "shown_bridges",
+        "note",
+        "decided_by",
+        "decided_at",
+    ]
+    readonly_fields = ["ring", "shown_bridges"]
     inlines = [MemberInline]
     actions = ["confirm", "dismiss", "suspend"]
     page_template = "admin/riskops/cluster_action.html"
+
+    @admin.display(description=_("ring"), empty_value="–")
+    def ring(self, obj: AccountCluster) -> str:
+        """Accounts that share a few devices between them."""
+        return ring_text(obj) or "–"
 
     @admin.display(description=_("refused merges"))
     def shown_bridges(self, obj: AccountCluster) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from riskops.links.hubs import ring_text
 from riskops.links.rules import KINDS
 from riskops.models import AccountCluster, IpCategory, LinkStatus, RelatedAccount
 from riskops.models.identifiers import IdentifierKind
@@ -161,6 +162,7 @@ class ClusterSerializer(serializers.ModelSerializer):
 
     decided_by = serializers.SlugRelatedField("username", read_only=True, allow_null=True)
     bridges = serializers.SerializerMethodField()
+    ring = serializers.SerializerMethodField(help_text="What makes it a ring; empty for others.")
 
     class Meta:
         model = AccountCluster
@@ -173,8 +175,12 @@ class ClusterSerializer(serializers.ModelSerializer):
             "decided_by",
             "decided_at",
             "bridges",
+            "ring",
             "version",
         )
+
+    def get_ring(self, cluster: AccountCluster) -> str:
+        return ring_text(cluster)
 
     def get_bridges(self, cluster: AccountCluster) -> list[dict[str, Any]]:
         names = ("account", "other", "strength", "reason")

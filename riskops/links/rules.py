@@ -56,7 +56,7 @@ MONEY_FAMILIES = ("transfer", "counterparty")
 Curve = tuple[tuple[float, float], ...]
 AS_THEY_ARE: Curve = ((0.0, 0.0), (60.0, 60.0))
 # What each kind of evidence is worth. Money: 700,176 pairs of wallets of a public airdrop, 25,237
-# of them with a reported group at one end (half of the groups). Right of pairs below 1 bit: .01,
+# of them with a reported group at one end (all groups given). Right of pairs below 1 bit: .01,
 # from 1 to 2: .36, from 2 to 3: .79, above: .75 to .88.
 SHIPPED_CURVES: Mapping[str, Curve] = {
     "network": AS_THEY_ARE,

@@ -113,7 +113,7 @@ def rolled_back() -> Iterator[None]:
     Code that asks for a transaction of its own takes it for none, like the one of a test case.
     """
     block = transaction.atomic()
-    block._from_testcase = True
+    block._from_testcase = True  # type: ignore[attr-defined]
     with block:
         yield
         transaction.set_rollback(True)

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
+from django.db import DatabaseError
 from django.db.migrations.loader import MigrationLoader
 from django.db.models import FileField
 
@@ -28,7 +29,7 @@ from systemadmin.backups.format.stream import reader
 from systemadmin.backups.restore import preserved_rows
 from systemadmin.backups.tombstones import Tombstone
 from systemadmin.backups.vault import Vault
-from systemadmin.services.installation import current_installation
+from systemadmin.services.installation import current_installation, known_here
 
 SETTLE_SECONDS = 3600
 CHECK_SECONDS = 3600
@@ -124,8 +125,16 @@ def erased_accounts(vault: Vault, manifest: Manifest) -> list[Tombstone]:
 
     Older ones too: a backup may have been taken while an erasure was on its way.
     """
-    installation = manifest.installation or current_installation()
+    installation = manifest.installation or known_here() or _installation_of_database()
     return tombstones.found(vault.store, vault.signer, installation)
+
+
+def _installation_of_database() -> str:
+    """Return what the database says, or "" for one of an older release, or that does not answer."""
+    try:
+        return current_installation()
+    except DatabaseError:
+        return ""
 
 
 def environment() -> dict[str, str]:
