@@ -260,4 +260,16 @@ SETTINGS = [
             "person; 0 for always."
         ),
     ),
+    Setting(
+        key="duties.second_person_entry_limit",
+        type=int,
+        default=100_000,
+        min=0,
+        max=1_000_000_000_000,
+        raising_needs_second_person=True,
+        description=_(
+            "Amount in minor units (the sum of the debits) from which posting or reversing a "
+            "journal entry needs a second person; 0 for always."
+        ),
+    ),
 ]

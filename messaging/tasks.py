@@ -1,7 +1,5 @@
 """What the queue runs for this desk."""
 
-from datetime import datetime
-
 from messaging import services
 from systemadmin.models import User
 
@@ -29,12 +27,16 @@ def report_to_risk_engine() -> int:
     return told
 
 
-def erase_member(user_id: int, actor_id: int | None, reason: str, requested_at: str) -> int:
-    """Erase what a member wrote, after a backup made since the request."""
+def erase_member(
+    user_id: int, actor_id: int | None, reason: str, requested_at: str | None = None
+) -> int:
+    """Erase what a member wrote.
+
+    `requested_at` is not used; tasks that a release before this one has queued give it.
+    """
     people = User.objects.in_bulk([user_id, *filter(None, [actor_id])])
     return services.erase_member(
         actor=people.get(actor_id) if actor_id else None,
         user=people[user_id],
         reason=reason,
-        requested_at=datetime.fromisoformat(requested_at),
     )

@@ -6,7 +6,8 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from marketplace import services as market
-from marketplace.models import LedgerAccount, Payout
+from marketplace.models import JournalEntry, LedgerAccount, Payout, PayoutBatch
+from marketplace.services import clock
 from marketplace.tests import factories as shop
 from riskops.anomalies.handling import change_rule, create_rule, delete_rule
 from riskops.models import AnomalyRule, RelatedAccount
@@ -73,6 +74,42 @@ def pay_order(actor):
     return (
         lambda: market.pay_order(actor=actor, order=order, reference="invented"),
         lambda: type(order).objects.get(pk=order.pk).status == "paid",
+    )
+
+
+def pay_batch(actor):
+    payout = pending_payout()
+    batch = PayoutBatch.objects.create(
+        currency="EUR", execution_on="2026-01-01", count=1, amount=payout.amount, sha256="x"
+    )
+    Payout.objects.filter(pk=payout.pk).update(batch=batch)
+    return (
+        lambda: market.pay_payout_batch(actor=actor, batch=batch),
+        lambda: Payout.objects.get(pk=payout.pk).status == "paid",
+    )
+
+
+def post_entry(actor):
+    seller = UserFactory()
+    lines = market.usual_lines(kind="goodwill_platform", amount=2_000_00, seller=seller)
+    return (
+        lambda: market.post_journal_entry(
+            actor=actor,
+            kind="goodwill_platform",
+            currency="EUR",
+            lines=lines,
+            reason="sorry",
+            booked_on=clock.today(),
+        ),
+        lambda: JournalEntry.objects.filter(seller=seller).count() == 1,
+    )
+
+
+def reverse_entry(actor):
+    entry = post_entry(None)[0]()
+    return (
+        lambda: market.reverse_journal_entry(actor=actor, entry=entry, reason="wrong seller"),
+        lambda: JournalEntry.objects.filter(reverses=entry).exists(),
     )
 
 
@@ -215,6 +252,9 @@ ACTS = {
     "marketplace.fail_payout": ("operator", return_payout),
     "marketplace.pay_order": ("operator", pay_order),
     "marketplace.pay_payout": ("operator", pay_payout),
+    "marketplace.pay_payout_batch": ("operator", pay_batch),
+    "marketplace.post_journal_entry": ("operator", post_entry),
+    "marketplace.reverse_journal_entry": ("operator", reverse_entry),
     "riskops.delete_anomaly_rule": ("risk_analyst", delete_anomaly_rule),
     "riskops.publish_ruleset": ("risk_analyst", publish_without_a_factor),
     "riskops.switch_off_anomaly_rule": ("risk_analyst", switch_off_anomaly_rule),
@@ -231,8 +271,8 @@ ACTS = {
 }
 # What has to need two people, by kind.
 KINDS = {
-    "payout": {"create_payout", "pay_payout", "fail_payout"},
-    "money": {"pay_order"},
+    "payout": {"create_payout", "pay_payout", "pay_payout_batch", "fail_payout"},
+    "money": {"pay_order", "post_journal_entry", "reverse_journal_entry"},
     "staff_reset": {"reset_password", "reset_two_factor"},
     "rights": {"set_rights", "save_role"},
     "settings": {"change_settings"},

@@ -34,6 +34,7 @@ class JournalViewSet(ListAction, RetrieveAction, StaffViewSet):
         "create": "marketplace.add_journalentry",
         "reverse": "marketplace.reverse_journalentry",
     }
+    needs_second_person = {"create", "reverse"}
     serializer_class = JournalEntrySerializer
     pagination_class = CursorList
     filterset_class = JournalFilter

@@ -1,15 +1,23 @@
 """Acts over money that need a second person: from which amount, and what who decides is shown."""
 
+import hashlib
+import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 from django.db.models import Sum
 from django.utils.translation import gettext_lazy as _
 
-from marketplace.models import LedgerEntry, Payout
+from marketplace.journal_templates import Line
+from marketplace.models import JournalEntry, JournalLine, LedgerEntry, Payout, PayoutBatch
+from marketplace.services.receipts import StoredReceipt, drop_receipt, receipt_of
 from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.money import format_money
 from systemadmin.models import User
-from systemadmin.services.second_person import Attempt, needs_second_person
+from systemadmin.services.approval_arguments import encode_all, storable
+from systemadmin.services.second_person import Attempt, Subject, needs_second_person
+
+storable(Line)
 
 
 def _is_large(attempt: Attempt) -> bool:
@@ -58,6 +66,88 @@ def _is_large_payment_by_hand(attempt: Attempt) -> bool:
     is_large = order.total >= setting("duties.second_person_payment_limit")
     return bool(is_new and is_large and attempt.actor.is_staff)
 
+
+def _is_large_batch(attempt: Attempt) -> bool:
+    """Return whether payouts became paid now, in a batch of that much money."""
+    batch: PayoutBatch = attempt.arguments["batch"]
+    return bool(attempt.result and batch.amount >= setting("duties.second_person_payout_limit"))
+
+
+def _batch_amount(attempt: Attempt) -> tuple[int, str]:
+    batch: PayoutBatch = attempt.arguments["batch"]
+    return batch.amount, batch.currency
+
+
+def _state_of_batch(*, batch: PayoutBatch) -> list[Any]:
+    pending = batch.payouts.filter(status=Payout.Status.PENDING)
+    return [batch.pk, list(pending.order_by("pk").values_list("pk", "amount"))]
+
+
+def _entry_amount(attempt: Attempt) -> tuple[int, str]:
+    entry: JournalEntry = attempt.result
+    debits = entry.lines.filter(amount__gt=0).aggregate(sum=Sum("amount"))["sum"]
+    return debits or 0, entry.currency
+
+
+def _is_large_entry(attempt: Attempt) -> bool:
+    return bool(_entry_amount(attempt)[0] >= setting("duties.second_person_entry_limit"))
+
+
+def _kept_entry(attempt: Attempt) -> dict[str, Any]:
+    """Return the arguments with the receipt by its place in the storage."""
+    return {**attempt.arguments, "attachment": receipt_of(attempt.result)}
+
+
+def _new_entry(attempt: Attempt) -> Subject:
+    """Name an entry that is not there yet by all that it says."""
+    receipt = receipt_of(attempt.result)
+    content = receipt.sha256 if receipt else None
+    asked = encode_all({**attempt.arguments, "attachment": content})
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+    shown = format_money(*_entry_amount(attempt))
+    return Subject(type="journal", id=digest, name=f"{attempt.result.get_kind_display()}: {shown}")
+
+
+def _shown_lines(lines: Sequence[Line], currency: str) -> list[tuple[Any, Any]]:
+    accounts = dict(JournalLine.ACCOUNTS)
+    sellers = User.objects.in_bulk([line.seller_id for line in lines if line.seller_id])
+    shown = []
+    for line in lines:
+        name = str(accounts[line.account])
+        if line.seller_id in sellers:
+            name = f"{name} ({sellers[line.seller_id].get_username()})"
+        shown.append((name, format_money(line.amount, currency)))
+    return shown
+
+
+def _shown_new_entry(
+    *,
+    kind: str,
+    currency: str,
+    lines: Sequence[Line],
+    attachment: StoredReceipt | None = None,
+    **rest: Any,
+) -> list[tuple[Any, Any]]:
+    return [
+        (_("kind"), JournalEntry.Kind(kind).label),
+        (_("day"), str(rest.get("booked_on") or _("the day it is approved"))),
+        *_shown_lines(lines, currency),
+        *((name, str(rest[name])) for name in ("seller", "order", "payout") if rest.get(name)),
+        (_("receipt"), attachment.name if attachment else ""),
+    ]
+
+
+def _shown_reversal(*, entry: JournalEntry, **_rest: Any) -> list[tuple[Any, Any]]:
+    lines = [Line(row.account, -row.amount, row.seller_id) for row in entry.lines.all()]
+    return [
+        (_("journal entry"), str(entry)),
+        (_("kind"), entry.get_kind_display()),
+        (_("day"), str(entry.booked_on)),
+        *_shown_lines(lines, entry.currency),
+    ]
+
+
+_ENTRY_RULE: Final = _("from `duties.second_person_entry_limit`")
 
 create_payout = needs_second_person(
     "marketplace.create_payout",
@@ -114,4 +204,50 @@ pay_order = needs_second_person(
         (_("amount"), format_money(order.total, order.currency)),
         (_("payment reference"), reference),
     ],
+)
+
+pay_payout_batch = needs_second_person(
+    "marketplace.pay_payout_batch",
+    kind="payout",
+    title=_("Mark a payout batch as paid"),
+    permission="marketplace.change_payoutbatch",
+    rule=_PAYOUT_RULE,
+    needs=_is_large_batch,
+    subject=lambda attempt: attempt.arguments["batch"],
+    amount=_batch_amount,
+    # What is approved are the payouts that are pending now: a failed one is not paid with it.
+    state=_state_of_batch,
+    shown=lambda *, batch: [
+        (_("payout batch"), str(batch)),
+        (_("payouts"), str(batch.count)),
+        (_("amount"), format_money(batch.amount, batch.currency)),
+        (_("created by"), str(batch.created_by or "")),
+    ],
+)
+
+post_journal_entry = needs_second_person(
+    "marketplace.post_journal_entry",
+    kind="money",
+    title=_("Post a journal entry"),
+    permission="marketplace.add_journalentry",
+    rule=_ENTRY_RULE,
+    needs=_is_large_entry,
+    subject=_new_entry,
+    amount=_entry_amount,
+    state=lambda *, currency, **_rest: [currency],
+    shown=_shown_new_entry,
+    kept=_kept_entry,
+    drop=drop_receipt,
+)
+
+reverse_journal_entry = needs_second_person(
+    "marketplace.reverse_journal_entry",
+    kind="money",
+    title=_("Reverse a journal entry"),
+    permission="marketplace.reverse_journalentry",
+    rule=_ENTRY_RULE,
+    needs=_is_large_entry,
+    subject=lambda attempt: attempt.arguments["entry"],
+    amount=_entry_amount,
+    shown=_shown_reversal,
 )

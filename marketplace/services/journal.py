@@ -11,20 +11,18 @@ from marketplace.errors import EntryReversed, NotOwed
 from marketplace.journal_templates import NEEDS_SELLER, SELLER, TEMPLATES, Line
 from marketplace.models import JournalEntry, JournalLine, LedgerTransaction, Order, Payout
 from marketplace.models.fields import MAX_AMOUNT
-from marketplace.services import clock, concerned, ledger
+from marketplace.services import by_two, clock, concerned, ledger
 from marketplace.services.holds import extend_holds
 from marketplace.services.ledger import Code, Leg
+from marketplace.services.receipts import attach
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
-from systemadmin.foundation.files import accept_upload, safe_name
 from systemadmin.foundation.money import is_currency
 from systemadmin.foundation.readable_text import is_visible
 from systemadmin.models import User
 from systemadmin.services.duties import decides
 
-ATTACHMENT_TYPES = {"image/png", "image/jpeg", "application/pdf", "text/plain", "text/csv"}
-ATTACHMENT_BYTES = 5 * 1024 * 1024
 MAX_LINES = 20
 ACCOUNTS = dict(JournalLine.ACCOUNTS)
 
@@ -47,6 +45,7 @@ def usual_lines(*, kind: str, amount: int, seller: User | None = None, fee: int 
     permission="marketplace.add_journalentry",
     concerns=concerned.parties_of_entry,
 )
+@by_two.post_journal_entry
 @transaction.atomic
 def post_journal_entry(
     *,
@@ -77,7 +76,7 @@ def post_journal_entry(
         seller=seller, order=order, payout=payout,
     )  # fmt: skip
     if attachment is not None:
-        _attach(entry, attachment)
+        attach(entry, attachment)
     return _post(entry, lines, actor, is_demo)
 
 
@@ -86,6 +85,7 @@ def post_journal_entry(
     permission="marketplace.reverse_journalentry",
     concerns=concerned.parties_of_stored_entry,
 )
+@by_two.reverse_journal_entry
 @transaction.atomic
 def reverse_journal_entry(*, actor: User | None, entry: JournalEntry, reason: str) -> JournalEntry:
     """Post the opposite of an entry, once; a seller who has less by now owes the rest."""
@@ -199,12 +199,3 @@ def _check_lines(lines: Sequence[Line]) -> None:
     left = sum(line.amount for line in lines)
     if left:
         raise InvalidInput("lines", _("Debits and credits differ by %(left)d.") % {"left": left})
-
-
-def _attach(entry: JournalEntry, attachment: Any) -> None:
-    attachment, kind = accept_upload(
-        attachment, max_bytes=ATTACHMENT_BYTES, allowed=ATTACHMENT_TYPES, field="attachment"
-    )
-    entry.attachment_type = kind
-    entry.attachment_name = safe_name(attachment.name or "", content_type=kind)
-    entry.attachment.save(entry.attachment_name, attachment, save=False)

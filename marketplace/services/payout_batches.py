@@ -11,7 +11,7 @@ from marketplace.errors import NothingToPay, PayerMissing
 from marketplace.models import Payout, PayoutBatch, SellerProfile
 from marketplace.payout_files import Transfer, pain001, transfers_csv
 from marketplace.seller_ids import clean_iban
-from marketplace.services import clock, concerned
+from marketplace.services import by_two, clock, concerned
 from marketplace.services.payouts import hold_reasons, pay_payout
 from marketplace.services.sellers import ACCOUNT
 from systemadmin import audit
@@ -21,7 +21,7 @@ from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.parsing import Unreadable
 from systemadmin.models import User
 from systemadmin.services.duties import decides
-from systemadmin.services.second_person import SecondPersonNeeded
+from systemadmin.services.second_person import without_second_person
 
 FILE = "payout_batch"
 MOST_PAYOUTS = 5000
@@ -137,21 +137,20 @@ def payout_file(*, actor: User, batch: PayoutBatch, kind: str) -> str:
     permission="marketplace.change_payoutbatch",
     concerns=concerned.sellers_of_batch,
 )
+@by_two.pay_payout_batch
 @transaction.atomic
 def pay_payout_batch(*, actor: User | None, batch: PayoutBatch) -> int:
     """Record that the bank carried a batch out; return how many payouts became paid.
 
-    What is on hold by now, and what waits for a second person by its amount, stays pending.
+    What is on hold by now stays pending. A second person agrees to the batch as a whole, not to
+    each of its payouts.
     """
     waiting: Any = Payout.objects.filter(batch=batch, status="pending").order_by("pk")
     done = 0
     for payout in waiting:
         if hold_reasons(payout.seller):
             continue
-        try:
-            with transaction.atomic():
-                pay_payout(actor=actor, payout=payout, reference=payout.bank_reference)
-        except SecondPersonNeeded:
-            continue
+        with without_second_person():
+            pay_payout(actor=actor, payout=payout, reference=payout.bank_reference)
         done += 1
     return done

@@ -6,7 +6,6 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from messaging import services
@@ -18,7 +17,12 @@ from systemadmin.foundation.caller import caller
 class EraseForm(forms.Form):
     """Why a member's messages are erased."""
 
-    reason = forms.CharField(label=_("reason"), widget=forms.Textarea, min_length=10)
+    reason = forms.CharField(
+        label=_("reason"),
+        widget=forms.Textarea,
+        min_length=10,
+        help_text=_("The erasure cannot be undone: no backup is made first."),
+    )
 
 
 @admin.register(Conversation)
@@ -58,14 +62,8 @@ class MailboxAdmin(AtalayaModelAdmin):
         form=EraseForm,
     )
     def erase(self, request: HttpRequest, obj: Mailbox, data: dict[str, Any]) -> None:
-        """Queue the erasure of what the member wrote: a backup comes first and takes its time."""
-        services.request_erasure(
-            actor=caller(request),
-            user=obj.user,
-            reason=data["reason"],
-            # One page, one moment: all members selected on it share one backup.
-            requested_at=data.setdefault("requested_at", timezone.now()),
-        )
+        """Queue the erasure of what the member wrote; it may take long and cannot be undone."""
+        services.request_erasure(actor=caller(request), user=obj.user, reason=data["reason"])
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """With the names that the list shows."""

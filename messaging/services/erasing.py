@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, Final
 
 from django.core.files.storage import Storage
@@ -26,7 +25,6 @@ from messaging.services.unread import recount_conversations
 from systemadmin import audit
 from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
 from systemadmin.models import User
-from systemadmin.services import backup_since
 from systemadmin.services.duties import concerned_user, decides
 
 ERASE_TASK: Final = "messaging.tasks.erase_member"
@@ -54,37 +52,20 @@ def erase_message(*, actor: User | None, message: Message, reason: str) -> None:
     "messaging.request_erasure", permission="messaging.erase_messages", concerns=concerned_user
 )
 @transaction.atomic
-def request_erasure(*, actor: User | None, user: User, reason: str, requested_at: datetime) -> None:
-    """Queue `erase_member`, which makes a backup first and may take long.
-
-    Erasures that share their `requested_at` share the backup too.
-    """
+def request_erasure(*, actor: User | None, user: User, reason: str) -> None:
+    """Queue `erase_member`, which may take long and cannot be undone."""
     audit.record("messaging.member.erasure_requested", actor=actor, target=user, reason=reason)
-    enqueue(
-        ERASE_TASK,
-        user.pk,
-        actor.pk if actor else None,
-        reason,
-        requested_at.isoformat(),
-        cluster=LONG_CLUSTER,
-    )
+    enqueue(ERASE_TASK, user.pk, actor.pk if actor else None, reason, cluster=LONG_CLUSTER)
 
 
 @decides("messaging.erase_member", permission="messaging.erase_messages", concerns=concerned_user)
-def erase_member(
-    *, actor: User | None, user: User, reason: str, requested_at: datetime | None = None
-) -> int:
+def erase_member(*, actor: User | None, user: User, reason: str) -> int:
     """Erase everything a member wrote here; returns how many messages lost their content.
 
     In chunks that commit one by one: run again, it goes on where it stopped. Excerpts of reports
-    that are still open stay until the team has decided. A backup comes first, unless one was made
-    since the request: raises `BackupFailed`, and then nothing is erased.
+    that are still open stay until the team has decided. It cannot be undone: no backup is made
+    first, for it would hold what is erased.
     """
-    backup_since(
-        requested_at or timezone.now(),
-        f"before erasing the messages of account {user.pk}",
-        actor=actor,
-    )
     erased = 0
     while count := erase_chunk(user):
         erased += count

@@ -18,9 +18,10 @@ from messaging.models import (
     Participant,
     StreamEvent,
 )
+from messaging.tasks import erase_member
 from messaging.tests.factories import send, true_unread
 from riskops.models import AccountEvent
-from systemadmin.models import AuditEntry, Notification
+from systemadmin.models import AuditEntry, Backup, Notification
 from systemadmin.services import change_settings
 from systemadmin.services.retention import prune_rules
 from systemadmin.tests.factories import UserFactory
@@ -193,17 +194,20 @@ def test_a_report_reaches_the_risk_engine(letter, member, other_member):
     assert AccountEvent.objects.get().account_id == other_member.pk
 
 
-def test_nothing_is_erased_without_a_backup(member, other_member, monkeypatch):
-    sent = send(other_member, member, "still here")
-
-    def fail(moment, reason, *, actor):
-        raise OSError("disk full")
-
-    monkeypatch.setattr("messaging.services.erasing.backup_since", fail)
-    with pytest.raises(OSError, match="disk full"):
-        services.erase_member(actor=None, user=other_member, reason="asked for it")
+def test_an_erasure_makes_no_backup_of_what_it_erases(member, other_member, settings):
+    settings.BACKUP_BEFORE_CRITICAL = True
+    sent = send(other_member, member, "gone for good")
+    services.erase_member(actor=None, user=other_member, reason="asked for it")
     sent.refresh_from_db()
-    assert sent.erased_at is None
+    assert (sent.body, sent.erased_at is None) == ("", False)
+    assert not Backup.objects.exists()
+
+
+def test_a_task_queued_by_an_earlier_release_still_erases(member, other_member):
+    sent = send(other_member, member, "gone for good")
+    erase_member(other_member.pk, None, "asked for it", timezone.now().isoformat())
+    sent.refresh_from_db()
+    assert sent.erased_at
 
 
 def test_nothing_expires_without_a_backup_of_the_last_day(member, other_member, monkeypatch):

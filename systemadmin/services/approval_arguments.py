@@ -1,14 +1,25 @@
 """The arguments of an act as JSON, and back: rows are kept by key and read again."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from contextlib import suppress
+from dataclasses import fields
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from django.apps import apps
 from django.db.models import Model, QuerySet
 
 from systemadmin.foundation.errors import NotFound
+
+T = TypeVar("T", bound=type)
+_storable: dict[str, type[Any]] = {}
+
+
+def storable(kind: T) -> T:
+    """Let values of a dataclass be arguments of acts: a request holds their fields."""
+    _storable[kind.__name__] = kind
+    return kind
 
 
 class NotStorable(TypeError):
@@ -16,7 +27,8 @@ class NotStorable(TypeError):
 
 
 def encode(value: Any) -> Any:
-    """Return `value` as JSON holds it; rows, moments and decimals as objects with one `$` key."""
+    """Return `value` as JSON holds it; rows, moments, days, decimals
+    and values of `storable` classes as objects with one `$` key."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Model):
@@ -25,13 +37,23 @@ def encode(value: Any) -> Any:
         return {"$row": [value._meta.label_lower, value.pk]}
     if isinstance(value, datetime):
         return {"$moment": value.isoformat()}
+    if isinstance(value, date):
+        return {"$day": value.isoformat()}
     if isinstance(value, Decimal):
         return {"$decimal": str(value)}
     if isinstance(value, Mapping):
         return {"$map": {str(key): encode(item) for key, item in value.items()}}
     if isinstance(value, list | tuple | set | frozenset | QuerySet):
         return [encode(item) for item in value]
-    raise NotStorable(type(value).__name__)
+    return _encode_value(value)
+
+
+def _encode_value(value: Any) -> Any:
+    name = type(value).__name__
+    if _storable.get(name) is not type(value):
+        raise NotStorable(name)
+    held = {field.name: encode(getattr(value, field.name)) for field in fields(value)}
+    return {"$value": [name, held]}
 
 
 def decode(value: Any) -> Any:
@@ -45,6 +67,10 @@ def decode(value: Any) -> Any:
         return _row(*held)
     if tag == "$moment":
         return datetime.fromisoformat(held)
+    if tag == "$day":
+        return date.fromisoformat(held)
+    if tag == "$value":
+        return _storable[held[0]](**decode_all(held[1]))
     if tag == "$decimal":
         return Decimal(held)
     return {key: decode(item) for key, item in held.items()}
@@ -58,6 +84,15 @@ def encode_all(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def decode_all(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keyword arguments again, with the rows as they are now."""
     return {name: decode(value) for name, value in arguments.items()}
+
+
+def decode_found(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those keyword arguments whose rows are still there."""
+    found = {}
+    for name, value in arguments.items():
+        with suppress(NotFound):
+            found[name] = decode(value)
+    return found
 
 
 def _row(label: str, key: Any) -> Model:

@@ -34,7 +34,7 @@ from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
 from systemadmin.foundation.readable_text import visible_text
 from systemadmin.models import ApprovalRequest, User
 from systemadmin.services import approval_notices
-from systemadmin.services.approval_arguments import decode_all
+from systemadmin.services.approval_arguments import decode_all, decode_found
 from systemadmin.services.approvers import (
     check_may_decide,
     check_no_interest,
@@ -90,7 +90,7 @@ def ask(*, actor: User | None, wish: Wish, reason: str = "") -> ApprovalRequest:
         with transaction.atomic():
             row.save()
     except IntegrityError:
-        return _same_or_refuse(row)
+        return _same_or_refuse(row, act)
     audit.record(
         "systemadmin.approval.requested",
         actor=actor,
@@ -150,21 +150,21 @@ def _reason(text: str) -> str:
     return reason
 
 
-def _same_or_refuse(row: ApprovalRequest) -> ApprovalRequest:
+def _same_or_refuse(row: ApprovalRequest, act: GuardedAct) -> ApprovalRequest:
     """Return the waiting request if it asks for the very same, else refuse."""
     waiting = (
         ApprovalRequest.objects.waiting()
         .of_object(row.kind, row.subject_type, row.subject_id)
         .first()
     )
+    is_same_call = waiting is not None and waiting.arguments == row.arguments
+    if act.drop is not None and not is_same_call:
+        # The waiting request has stored its own file; this one belongs to nothing.
+        act.drop(**decode_all(row.arguments))
+        is_same_call = True
     if waiting is None:
         raise RequestWaitsAlready
-    is_same = (waiting.act, waiting.asked_by_id, waiting.arguments) == (
-        row.act,
-        row.asked_by_id,
-        row.arguments,
-    )
-    if is_same:
+    if is_same_call and (waiting.act, waiting.asked_by_id) == (row.act, row.asked_by_id):
         return waiting
     raise RequestWaitsAlready(extra={"approval_request": waiting.pk})
 
@@ -321,6 +321,8 @@ def _decide(actor: User | None, row: ApprovalRequest, state: str, reason: str) -
     row.decision_reason = visible_text(reason)[:LONGEST_REASON]
     row.bump()
     row.save()
+    if state != State.APPROVED:
+        _drop_files(row)
     audit.record(
         f"systemadmin.approval.{state}",
         actor=actor,
@@ -332,6 +334,14 @@ def _decide(actor: User | None, row: ApprovalRequest, state: str, reason: str) -
     if not is_own:
         approval_notices.notify_asker(row)
     return row
+
+
+def _drop_files(row: ApprovalRequest) -> None:
+    """Delete, once this is committed, the files that were stored for an act that will not be."""
+    drop = acts()[row.act].drop
+    if drop is not None:
+        arguments = decode_found(row.arguments)
+        transaction.on_commit(lambda: drop(**arguments), robust=True)
 
 
 # -- by the clock ----------------------------------------------------------------------

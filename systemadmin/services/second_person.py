@@ -68,6 +68,9 @@ class GuardedAct:
     arguments and returns pairs of label and value for whoever decides. `approver` is asked of a
     person beyond the permission. An act that must not run inside a transaction has
     `in_transaction=False`: it is not tried first, and runs in the queue once approved.
+    An act that stores files has `kept`, which returns the arguments as a request holds them, with
+    the file by its place; its `subject` names all that was asked. `drop` takes the arguments of a
+    request that came to nothing and deletes the file.
     """
 
     name: str
@@ -84,6 +87,8 @@ class GuardedAct:
     shown: Callable[..., list[tuple[Any, Any]]] | None
     approver: Callable[[Any], bool] | None
     in_transaction: bool
+    kept: Callable[[Attempt], Mapping[str, Any]] | None
+    drop: Callable[..., None] | None
 
     def amount_of(
         self, actor: Any, arguments: Mapping[str, Any], result: Any
@@ -118,7 +123,7 @@ class Wish:
         given = attempt.arguments.get("reason") or attempt.arguments.get("note") or ""
         return cls(
             act=act.name,
-            arguments=encode_all(attempt.arguments),
+            arguments=encode_all(act.kept(attempt) if act.kept else attempt.arguments),
             subject=Subject.of(act.subject(attempt)),
             amount=amount,
             currency=currency,
@@ -179,6 +184,8 @@ def needs_second_person(
     shown: Callable[..., list[tuple[Any, Any]]] | None = None,
     approver: Callable[[Any], bool] | None = None,
     in_transaction: bool = True,
+    kept: Callable[[Attempt], Mapping[str, Any]] | None = None,
+    drop: Callable[..., None] | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Register a service as an act (see `GuardedAct`); `rule` says in words when it waits.
 
@@ -201,6 +208,8 @@ def needs_second_person(
             shown=shown,
             approver=approver,
             in_transaction=in_transaction,
+            kept=kept,
+            drop=drop,
         )
         _acts[name] = act
 

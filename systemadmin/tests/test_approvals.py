@@ -272,6 +272,7 @@ def test_a_request_expires(operator, second, rule):
         ("sign_in.keep_failures_days", 1),
         ("duties.second_person_payout_limit", 10**9),
         ("duties.second_person_payment_limit", 10**9),
+        ("duties.second_person_entry_limit", 10**9),
         ("duties.new_colleague_hours", 0),
         ("duties.second_person_silence_hours", 700),
     ],

@@ -11,9 +11,11 @@ from systemadmin.models import User
 
 
 class Command(BaseCommand):
-    """Erase a member's messages; safe to run again."""
+    """Erase a member's messages for good; safe to run again."""
 
-    help = "Erase everything a member wrote: texts, earlier wordings and files."
+    help = (
+        "Erase everything a member wrote: texts, earlier wordings and files. It cannot be undone."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
