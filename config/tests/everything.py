@@ -217,7 +217,7 @@ def _support(member, root):
     edit_reply(actor=member, reply=reply, body=marked("edited"))
     mail = EmailMessage()
     mail["From"], mail["To"] = f"{MARK} <{member.email}>", "support@atalaya.test"
-    mail["Subject"], mail["Message-ID"] = marked("mail"), f"<{MARK}@example.test>"
+    mail["Subject"], mail["Message-ID"] = marked("mail"), f"<{MARK}.mail@example.test>"
     mail.set_content(marked("by mail"))
     mail.add_attachment(
         b"%PDF-1.4 x", maintype="application", subtype="pdf", filename=f"{MARK}.pdf"
@@ -227,7 +227,7 @@ def _support(member, root):
     now = timezone.now()
     faq = desk.make_faq(root)
     FaqVote.objects.create(faq=faq, user=member, is_helpful=True)
-    InboundReference.objects.get_or_create(message_id=f"{MARK}@example.test", ticket=ticket)
+    InboundReference.objects.get_or_create(message_id=f"{MARK}.mail@example.test", ticket=ticket)
     TicketRating.objects.create(ticket=ticket, score=5, comment=marked("thanks"), rated_at=now)
     TicketParticipant.objects.create(ticket=ticket, address=member.email, name=MARK)
     TicketPresence.objects.create(ticket=ticket, user=member, seen_at=now)

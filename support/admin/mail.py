@@ -83,6 +83,14 @@ class InboundMessageAdmin(AtalayaModelAdmin):
         """Without the bytes."""
         return InboundMessage.objects.light()
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Without the link to the bytes for whoever may not read them."""
+        names = super().get_fields(request, obj)
+        readable = InboundMessage.objects.readable_by(request.user)
+        if obj is None or readable.filter(pk=obj.pk).exists():
+            return names
+        return [name for name in names if name != "raw_link"]
+
     def get_urls(self) -> list[Any]:
         """And the bytes, as a file."""
         view = self.admin_site.admin_view(self.raw_view)
@@ -93,7 +101,7 @@ class InboundMessageAdmin(AtalayaModelAdmin):
         """The mail as it came, as a download."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        found = InboundMessage.objects.filter(pk=pk).first()
+        found = InboundMessage.objects.readable_by(request.user).filter(pk=pk).first()
         if found is None:
             raise Http404
         response = HttpResponse(bytes(found.raw), content_type="application/octet-stream")

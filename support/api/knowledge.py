@@ -42,6 +42,7 @@ from systemadmin.foundation.api import (
     StaffViewSet,
     crud_access,
 )
+from systemadmin.foundation.errors import NotFound
 from systemadmin.foundation.files import private_response
 
 
@@ -155,7 +156,10 @@ class InboundMailViewSet(ListAction, RetrieveAction, StaffViewSet):
     @action(detail=True, methods=["get"])
     def raw(self, request: Request, pk: str) -> FileResponse:
         """Download the mail as it came."""
-        found = InboundMessage.objects.get(pk=self.get_object().pk)
+        readable = InboundMessage.objects.readable_by(self.caller)
+        found = readable.filter(pk=self.get_object().pk).first()
+        if found is None:
+            raise NotFound
         return private_response(
             BytesIO(bytes(found.raw)), name=f"mail-{found.pk}.eml", content_type="message/rfc822"
         )

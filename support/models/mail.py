@@ -207,7 +207,7 @@ class OutboundMessage(OutboxModel):
 
     # Masked for staff without `view_personal_data`; see foundation/personal_data.py.
     personal_fields = ("recipient",)
-    personal_texts = ("last_error", "text", "html")
+    personal_texts = ("last_error", "text", "html", "key")
 
     class Meta:
         verbose_name = _("outgoing mail")

@@ -3,7 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+
+from systemadmin.foundation.personal_data import sees_personal_data
 
 
 class InboundQuerySet(QuerySet):
@@ -30,6 +32,16 @@ class InboundQuerySet(QuerySet):
     def set_aside(self, since: datetime) -> "InboundQuerySet":
         """No person's mail, so that no ticket was opened; anybody may look and decide anew."""
         return self.filter(status="ignored", created_at__gte=since)
+
+    def readable_by(self, user: Any) -> "InboundQuerySet":
+        """Mail that this user may read whole: of tickets they may see, and of no ticket yet."""
+        if sees_personal_data(user):
+            return self
+        tickets: Any = self.model._meta.get_field("ticket").related_model
+        seen = Q(ticket__in=tickets.objects.visible_to(user))
+        if user.has_perms(["support.view_ticket", "support.view_unassigned_tickets"]):
+            seen |= Q(ticket__isnull=True)
+        return self.filter(seen)
 
     def light(self) -> "InboundQuerySet":
         """Without the bytes, which may be megabytes a row."""

@@ -55,7 +55,7 @@ def access_page(request: HttpRequest, site: Any, user_id: int) -> HttpResponse:
         "subtitle": str(user),
         "account": user,
         "opts": User._meta,
-        "accesses": sessions.open_accesses(user, current_access=request),
+        "accesses": sessions.shown_accesses(user, viewer=actor, current_access=request),
         "has_two_factor": two_factor.confirmed_device(user) is not None,
         "may_set_password": actor.has_perm("systemadmin.set_password"),
         "is_colleague": access_links.is_colleague(user),

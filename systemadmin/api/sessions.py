@@ -64,7 +64,9 @@ class UserSessionsViewSet(StaffViewSet):
     )
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Every open session and token of the account, with device and address."""
-        found = sessions.open_accesses(self.account(), current_access=access_of(request))
+        found = sessions.shown_accesses(
+            self.account(), viewer=self.caller, current_access=access_of(request)
+        )
         return Response(bodies.AccessSerializer(found, many=True).data)
 
     @extend_schema(

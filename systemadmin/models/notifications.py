@@ -12,6 +12,7 @@ class Notification(OutboxModel):
 
     # Masked for staff without `view_personal_data`; see foundation/personal_data.py.
     personal_fields = ("address",)
+    personal_texts = ("subject", "body", "last_error")
 
     class Channel(models.TextChoices):
         EMAIL = "email", _("E-mail")

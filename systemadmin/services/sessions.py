@@ -1,7 +1,7 @@
 """Sessions and tokens of an account: listing, noting and ending them."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from systemadmin import audit
 from systemadmin.foundation.context import current
 from systemadmin.foundation.errors import NotAllowed, NotFound
 from systemadmin.foundation.parsing import is_whole_number
+from systemadmin.foundation.personal_data import masked, sees_personal_data
 from systemadmin.models import ApiToken, User, UserSession
 from systemadmin.services.duties import decides
 
@@ -51,6 +52,14 @@ def open_accesses(user: User, *, current_access: Any = None) -> list[Access]:
     rows = UserSession.objects.filter(user=user, session_key__in=keys)
     found += [_of_session(row, keys[row.session_key], current_access) for row in rows]
     return sorted(found, key=lambda row: row.last_seen_at or row.created_at, reverse=True)
+
+
+def shown_accesses(user: User, *, viewer: Any, current_access: Any = None) -> list[Access]:
+    """Return what is open as the viewer sees it: some see addresses and devices masked."""
+    found = open_accesses(user, current_access=current_access)
+    if viewer.pk == user.pk or sees_personal_data(viewer):
+        return found
+    return [replace(row, ip=masked(row.ip) or None, device=masked(row.device)) for row in found]
 
 
 def live_tokens(user: User) -> QuerySet[ApiToken]:
