@@ -171,12 +171,16 @@ class TestEditing:
 
 
 class TestAccessPage:
-    def test_it_lists_and_ends(self, operator, as_user, member):
+    def test_it_lists_and_ends(self, operator, root, as_user, member):
         client = as_user(member)
         ApiToken.objects.update(device="fp-77", ip="192.0.2.77")
-        page = operator.get(access_of(member)).content.decode()
+        page = root.get(access_of(member)).content.decode()
         assert "fp-77" in page
         assert "192.0.2.77" in page
+        # An operator sees which network, and ends the session all the same.
+        page = operator.get(access_of(member)).content.decode()
+        assert "192.0.x.x" in page
+        assert "fp-77" not in page
         access = f"token-{ApiToken.objects.get().public_id.hex}"
         operator.post(access_of(member), {"act": "end", "access": access})
         assert client.get("/api/auth/me").status_code == 401
