@@ -177,9 +177,10 @@ def last_scores(now):
 
 def answers(now):
     return {
+        # Links first: scores count what detection found.
+        "links": links(),
         "scores": scores(now),
         "facts": kept(),
-        "links": links(),
         "money": money(),
         "figures": figures(now),
         "last scores": last_scores(now),

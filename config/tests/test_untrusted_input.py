@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
 from config.tests.routes import api_routes
-from marketplace.models import Dispute, Payout, ProductRevision, WebhookEndpoint
+from marketplace.models import Dispute, Payout, PayoutBatch, ProductRevision, WebhookEndpoint
 from marketplace.services import close_month, create_fee, create_fee_tax_rate
 from marketplace.tests import factories as market
 from riskops.models import AccountCluster, Anomaly, AnomalyRule, RelatedAccount
@@ -209,6 +209,9 @@ MAKERS = {
     "Order": lambda root: market.order(market.approved(seller=UserFactory()), buyer=root),
     "Dispute": _dispute,
     "Payout": lambda root: Payout.objects.create(seller=root, amount=100, currency="EUR"),
+    "PayoutBatch": lambda root: PayoutBatch.objects.create(
+        currency="EUR", execution_on=date(2026, 1, 2), count=1, amount=100
+    ),
     "ClosedMonth": lambda root: close_month(actor=root, month=date(2025, 3, 1)),
     "CommissionRule": lambda root: market.rule(),
     "CommissionFee": lambda root: create_fee(actor=root, code="listing", name="Listing"),

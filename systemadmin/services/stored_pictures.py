@@ -36,7 +36,9 @@ def clean_stored_pictures() -> Iterator[Outcome]:
     """
     for table in plugins.collect("personal_data", "TABLES"):
         for stored in table.files:
-            yield from _clean_table(table, stored)
+            # Files whose type is not noted are made by us and hold no pictures of people's own.
+            if stored.content_type:
+                yield from _clean_table(table, stored)
 
 
 def _clean_table(table: PersonalTable, stored: StoredFile) -> Iterator[Outcome]:
