@@ -13,7 +13,7 @@ from systemadmin.foundation.money import format_money
 from systemadmin.models import ApprovalRequest
 from systemadmin.services import approvals
 from systemadmin.services.approvers import DECIDE, obstacle, who_may
-from systemadmin.services.second_person import acts
+from systemadmin.services.second_person import act_named
 
 
 class ApproveForm(forms.Form):
@@ -53,7 +53,7 @@ class ApprovalRequestAdmin(AtalayaModelAdmin):
     @admin.display(description=gettext_lazy("act"), ordering="act")
     def title_shown(self, obj: ApprovalRequest) -> str:
         """What would be done."""
-        return str(acts()[obj.act].title)
+        return str(act_named(obj.act).title)
 
     @admin.display(description=gettext_lazy("amount"), ordering="amount")
     def amount_shown(self, obj: ApprovalRequest) -> str:
@@ -101,7 +101,7 @@ class ApprovalRequestAdmin(AtalayaModelAdmin):
 
 def _context(request: HttpRequest, row: ApprovalRequest) -> dict[str, Any]:
     actor: Any = request.user
-    act = acts()[row.act]
+    act = act_named(row.act)
     why_not = obstacle(actor, row, act)
     return {
         "act_title": act.title,

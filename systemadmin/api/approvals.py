@@ -24,7 +24,7 @@ from systemadmin.foundation.errors import Deferred
 from systemadmin.models import ApprovalRequest
 from systemadmin.services import approvals
 from systemadmin.services.approvers import who_may
-from systemadmin.services.second_person import acts
+from systemadmin.services.second_person import act_named
 
 # Says why an act should be done whose own body has no `reason`; percent-encoded UTF-8.
 REASON_HEADER = "Approval-Reason"
@@ -73,7 +73,7 @@ class ApprovalRequestSerializer(serializers.ModelSerializer):
 
     def get_title(self, request: ApprovalRequest) -> str:
         """Return what would be done, in words."""
-        return str(acts()[request.act].title)
+        return str(act_named(request.act).title)
 
     @extend_schema_field(WhoMaySerializer)
     def get_may_decide(self, request: ApprovalRequest) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class ApprovalRequestSerializer(serializers.ModelSerializer):
         # A page of requests has few acts: one look-up for each.
         known: dict[str, Any] = self.context.setdefault("who_may", {})
         if request.act not in known:
-            known[request.act] = who_may(acts()[request.act])
+            known[request.act] = who_may(act_named(request.act))
         found: dict[str, Any] = known[request.act]
         return found
 

@@ -45,6 +45,7 @@ from systemadmin.services.second_person import (
     GuardedAct,
     SecondPersonNeeded,
     Wish,
+    act_named,
     acts,
     without_second_person,
 )
@@ -114,7 +115,7 @@ def keep(deferred: Deferred, reason: str = "") -> list[ApprovalRequest]:
 
 def waiting_text(row: ApprovalRequest) -> str:
     """Return a sentence for who asked: that it waits, and who may decide."""
-    act = acts()[row.act]
+    act = act_named(row.act)
     text = _("This is waiting for a second person: %(who)s. Request %(id)s.") % {
         "who": who_may(act)["text"],
         "id": row.pk,
@@ -130,7 +131,7 @@ def waiting_text(row: ApprovalRequest) -> str:
 
 def facts(row: ApprovalRequest) -> list[tuple[Any, Any]]:
     """Return what is decided, as it is now, in pairs of label and value."""
-    act = acts()[row.act]
+    act = act_named(row.act)
     try:
         return list(act.shown(**decode_all(row.arguments))) if act.shown else []
     except DomainError:
@@ -211,7 +212,7 @@ def approve(
     act is not allowed any more; nothing of it is done then. Raises `CannotDecideRequest`,
     `OwnInterest` and `RequestIsDecided`.
     """
-    row, act = _locked(request, expected_version), acts()[request.act]
+    row, act = _locked(request, expected_version), act_named(request.act)
     check_may_decide(actor=actor, request=row, act=act)
     try:
         arguments = decode_all(row.arguments)
@@ -293,7 +294,7 @@ def refuse(
     reason = visible_text(reason)
     if not reason:
         raise InvalidInput("reason", _("Say why it is refused."), code="required")
-    row, act = _locked(request, expected_version), acts()[request.act]
+    row, act = _locked(request, expected_version), act_named(request.act)
     check_may_decide(actor=actor, request=row, act=act)
     try:
         check_no_interest(actor=actor, act=act, arguments=decode_all(row.arguments))
@@ -338,7 +339,7 @@ def _decide(actor: User | None, row: ApprovalRequest, state: str, reason: str) -
 
 def _drop_files(row: ApprovalRequest) -> None:
     """Delete, once this is committed, the files that were stored for an act that will not be."""
-    drop = acts()[row.act].drop
+    drop = act_named(row.act).drop
     if drop is not None:
         arguments = decode_found(row.arguments)
         transaction.on_commit(lambda: drop(**arguments), robust=True)
@@ -372,7 +373,7 @@ def run_approved(request_id: int) -> None:
     details = {"approval_request": row.pk, "approved_by": row.decided_by_name}
     try:
         with without_second_person(), context(audit_details=details):
-            acts()[row.act].run(actor=row.asked_by, arguments=decode_all(row.arguments))
+            act_named(row.act).run(actor=row.asked_by, arguments=decode_all(row.arguments))
     except DomainError as refusal:
         ApprovalRequest.objects.filter(pk=row.pk, state=State.APPROVED).update(
             state=State.FAILED, result={"error": refusal_text(refusal)}

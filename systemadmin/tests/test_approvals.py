@@ -249,6 +249,22 @@ def test_only_who_asked_withdraws(operator, second, rule):
 # -- the clock ------------------------------------------------------------------------
 
 
+def test_a_request_of_another_release_is_read_and_expires(as_user, admin_client_for, second):
+    row = request_for_second_person()
+    ApprovalRequest.objects.filter(pk=row.pk).update(act="systemadmin.gone")
+    rows = as_user(second).get("/api/admin/approvals").json()["results"]
+    assert [one["title"] for one in rows] == ["systemadmin.gone"]
+    page = reverse("admin:systemadmin_approvalrequest_change", args=[row.pk])
+    assert admin_client_for(second).get(page).status_code == 200
+    row.refresh_from_db()
+    with pytest.raises(CannotDecideRequest):
+        approvals.approve(actor=second, request=row)
+    ApprovalRequest.objects.update(expires_at=timezone.now())
+    expire_approvals()
+    row.refresh_from_db()
+    assert row.state == "expired"
+
+
 def test_a_request_expires(operator, second, rule):
     row = ask(lambda: switch_off(operator, rule))
     ApprovalRequest.objects.filter(pk=row.pk).update(expires_at=timezone.now())
