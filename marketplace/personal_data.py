@@ -45,6 +45,13 @@ _COPY: Final = "A copy of the product, kept for search and review."
 _CHUNK: Final = 200
 
 
+def _erase_profile(account: Any) -> int:
+    """Delete what somebody noted for invoices who never sold anything; return how many rows."""
+    if Order.objects.filter(seller=account).exists():
+        return 0
+    return SellerProfile.objects.filter(user=account).delete()[0]
+
+
 def _party(prefix: str) -> Any:
     """The condition that the account is buyer or seller of an order."""
 
@@ -168,6 +175,7 @@ TABLES = [
         rows=_of("user"),
         on_erasure=OnErasure.ANONYMISE,
         emptied={"account_sealed": "", "account_masked": ""},
+        erase=_erase_profile,
         columns=("tax_status", "level", "legal_name", "tax_id", "address", "postal_code", "city",
                  "account_masked", "identity"),
         reason="Name, tax number and address stand on invoices; " + _BOOKS,

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from config.tests.everything import IP, MARK, MARKERS, member_who_did_everything
+from marketplace.models import SellerProfile
 from marketplace.tests import factories as shop
 from messaging.tests.factories import old_member, send
 from support.models import Reply
@@ -451,6 +452,13 @@ def test_the_page_is_closed_to_who_may_do_neither(admin_client_for, staff, quiet
     analyst = admin_client_for(staff("risk_analyst"))
     assert analyst.get(url).status_code == 200
     assert analyst.post(url, {"erase": "1", "reason": "x", "confirm": "quiet"}).status_code == 403
+
+
+def test_who_never_sold_leaves_no_name_for_invoices(root, quiet):
+    SellerProfile.objects.create(user=quiet, legal_name="Quiet Legal", address="1 Quiet Street")
+    assert erase_account(actor=root, user=quiet, reason="asked for it")
+    run_queue()
+    assert not SellerProfile.objects.filter(user=quiet).exists()
 
 
 def test_by_command(quiet, tmp_path, capsys):
