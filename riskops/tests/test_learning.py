@@ -99,7 +99,8 @@ def judged():
     people = list(User.objects.filter(username__in=names).order_by("pk"))
     events = []
     for number, person in enumerate(people):
-        fraud = number % 3 == 0
+        # One in three, but not every third: those may all be kept apart, by their keys.
+        fraud = number % 3 == number // 3 % 3
         odd = number % 10 == 0  # as many of either kind look like the other
         quick = fraud != odd
         begun, device = NOW - timedelta(days=5), f"d{number // 6}" if quick else f"own{number}"
