@@ -81,12 +81,12 @@ $(CLIENTS)/openapi.json: $(VENV)/.dev FORCE
 FORCE:
 
 client-python: $(CLIENTS)/openapi.json
-	$(BIN)/openapi-python-client generate --path $< --config clients/python.yml \
+	$(BIN)/openapi-python-client generate --path $< --config config/clients/python.yml \
 		--output-path $(CLIENTS)/python --meta setup --overwrite --fail-on-warning
 
 client-typescript: $(CLIENTS)/openapi.json
 	@mkdir -p $(CLIENTS)/typescript
-	cp clients/package.json clients/tsconfig.json $< $(CLIENTS)/typescript/
+	cp config/clients/package.json config/clients/tsconfig.json $< $(CLIENTS)/typescript/
 	cd $(CLIENTS)/typescript && npm install --no-audit --no-fund --no-package-lock && npm run generate
 
 # What is not severe ruff's S rules hold, with a reason beside each exception.

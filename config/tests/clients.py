@@ -21,11 +21,11 @@ from django.conf import settings
 
 from config.tests.schema_watch import document
 
-SOURCES = Path(settings.BASE_DIR) / "clients"
+SOURCES = Path(settings.BASE_DIR) / "config" / "clients"
 
 
 def folder_for(cache, name, make):
-    """Return the folder that `make(folder)` filled for the schema and the files in `clients/`."""
+    """Return the folder that `make(folder)` filled for the schema and `config/clients/`."""
     schema = json.dumps(document())
     inputs = [schema, *(path.read_text() for path in sorted(SOURCES.iterdir()))]
     digest = hashlib.sha256("\0".join(inputs).encode()).hexdigest()[:16]

@@ -61,7 +61,7 @@ def looker(*, sees):
     return User.objects.get(pk=user.pk)
 
 
-def told(response):
+def shown_addresses(response):
     content = b"".join(response) if response.streaming else response.content
     return [mark for mark in (ADDRESS, IP, PHONE) if mark.encode() in content]
 
@@ -70,8 +70,8 @@ def told(response):
 def test_lists_of_the_api(as_user, planted, path):
     hidden, shown = as_user(looker(sees=False)).get(path), as_user(looker(sees=True)).get(path)
     assert (hidden.status_code, shown.status_code) == (200, 200)
-    assert told(hidden) == []
-    assert ADDRESS in told(shown)
+    assert shown_addresses(hidden) == []
+    assert ADDRESS in shown_addresses(shown)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -86,7 +86,7 @@ def test_pages_of_lists_and_of_one(admin_client_for, planted, name):
     ):
         page = hidden.get(url)
         assert page.status_code == 200
-        assert told(page) == [], url
+        assert shown_addresses(page) == [], url
 
 
 def test_what_is_masked_is_not_looked_for(as_user, admin_client_for, planted):

@@ -300,8 +300,8 @@ def test_an_export_holds_everything_of_the_member_and_no_secret(everything, root
         condition = (table.exported or table.rows)(everything)
         assert len(rows) == table.model._base_manager.filter(condition).distinct().count(), meta
     text = b"".join(contents[name] for name in names if name.endswith(".json")).decode()
-    for told in ("lamp", "hello again", "reply", "by mail", "broken", IP, "first", "device"):
-        assert told in text, told
+    for word in ("lamp", "hello again", "reply", "by mail", "broken", IP, "first", "device"):
+        assert word in text, word
     for hidden in ("analyst", "override", "outcome", "exempt", "anomaly", "court", "dismissed"):
         assert f"{MARK} {hidden}" not in text, hidden
     assert sorted(name.split("/")[1] for name in names if name.startswith("files/")) == [

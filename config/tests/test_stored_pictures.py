@@ -92,17 +92,17 @@ def old_picture(product, content, kind="image/jpeg"):
 
 def test_what_was_stored_before_is_cleaned_once(capsys, django_capture_on_commit_callbacks):
     product = shop.approved(UserFactory())
-    told = old_picture(product, pictures.photo())
+    dated = old_picture(product, pictures.photo())
     plain = old_picture(product, pictures.png(), "image/png")
     broken = old_picture(product, b"\xff\xd8\xff\xe0" + b"\0" * 99)
-    storage, names = told.file.storage, (told.file.name, plain.file.name)
+    storage, names = dated.file.storage, (dated.file.name, plain.file.name)
     with django_capture_on_commit_callbacks(execute=True):
         call_command("strip_image_metadata")
     said = capsys.readouterr()
     assert said.out == "1 clean, 1 cleaned, 1 unreadable\n"
     assert said.err == f"marketplace.ProductImage {broken.pk}: unreadable\n"
-    told.refresh_from_db()
-    assert pictures.MARKER not in stored(told.file)
+    dated.refresh_from_db()
+    assert pictures.MARKER not in stored(dated.file)
     assert not storage.exists(names[0])
     assert storage.exists(names[1])
     assert sorted(one.what for one in clean_stored_pictures()) == ["clean", "clean", "unreadable"]
