@@ -11,7 +11,7 @@ APPS := config marketplace messaging riskops support systemadmin
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 
-.PHONY: help run test lint types contracts check client client-python client-typescript audit bench clean
+.PHONY: help run test lint lint-api types contracts check client client-python client-typescript audit bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make contracts  import-linter: imports go down only"
 	@echo "make check      Django's checks, missing migrations, the OpenAPI schema"
 	@echo "make client     typed clients for Python and TypeScript into var/clients"
+	@echo "make lint-api   Spectral and Redocly on the OpenAPI schema (needs Node.js)"
 	@echo "make audit      bandit, and known vulnerabilities of what is pinned (asks the network)"
 	@echo "make bench      the measurements of bench/, at their small default size"
 	@echo "make clean      remove .venv, var/ and caches"
@@ -88,6 +89,13 @@ client-typescript: $(CLIENTS)/openapi.json
 	@mkdir -p $(CLIENTS)/typescript
 	cp config/clients/package.json config/clients/tsconfig.json $< $(CLIENTS)/typescript/
 	cd $(CLIENTS)/typescript && npm install --no-audit --no-fund --no-package-lock && npm run generate
+
+# Recommended rules of Spectral and Redocly: no error, no warning. Both take half a minute, so this is
+# run by hand and not in CI, where config/tests/test_operations.py holds the rules that matter most.
+lint-api: $(CLIENTS)/openapi.json
+	@mkdir -p $(CLIENTS)/lint
+	cp config/api_lint/package.json config/api_lint/redocly.yaml config/api_lint/.spectral.yaml $< $(CLIENTS)/lint/
+	cd $(CLIENTS)/lint && npm install --no-audit --no-fund --no-package-lock && npm run redocly && npm run spectral
 
 # What is not severe ruff's S rules hold, with a reason beside each exception.
 audit: $(VENV)/.dev

@@ -8,9 +8,17 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.utils import timezone, translation
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from rest_framework.test import APIClient
 
 from systemadmin.foundation import configuration
+
+if "CI" not in os.environ:  # with it Hypothesis chooses as much by itself
+    hypothesis_settings.register_profile(
+        "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    hypothesis_settings.load_profile("unhurried")
 
 pytest_plugins = ["config.tests.browser", "config.tests.schema_watch", "config.tests.clients"]
 
@@ -40,6 +48,28 @@ def pytest_collection_modifyitems(items):
             for item in items:
                 if name in item.keywords:
                     item.add_marker(pytest.mark.skip(reason=reason))
+    for item in items:
+        if is_pure(item):
+            item.add_marker("pure")
+
+
+# Fixtures of pytest-django that open the database, and modules whose tests start processes on it.
+OPENS_DATABASE = {"db", "transactional_db", "django_db_setup", "_django_db_helper"}
+STARTS_PROCESSES = {"subprocess", "multiprocessing", "live"}
+
+
+def is_pure(item):
+    """Whether a test asks nothing of a store: it says the same whichever is configured.
+
+    The cache of a run without Redis lies in the database, so a test that is not allowed to open
+    the database uses no cache either.
+    """
+    marks = {mark.name for mark in item.iter_markers()}
+    return not (
+        OPENS_DATABASE & set(getattr(item, "fixturenames", ()))
+        or {"django_db", "postgres", "redis", "slow", "browser", "node", "own_sqlite"} & marks
+        or STARTS_PROCESSES & set(vars(item.module))
+    )
 
 
 def pytest_collection_finish():

@@ -120,6 +120,11 @@ def machine() -> str:
     )
 
 
+def asked_for(names: list[str] | None) -> list[Measurement]:
+    """Return the measurements of these names, all of them without any."""
+    return [one for one in MEASUREMENTS if not names or one.name in names]
+
+
 def main() -> int:
     """Run what was asked for; the exit code says whether all of it ran."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -132,9 +137,7 @@ def main() -> int:
     out = options.out or ROOT / "var/bench" / f"{time.strftime('%Y%m%d-%H%M%S')}.txt"
     out.parent.mkdir(parents=True, exist_ok=True)
     verdicts, failed = [], 0
-    for measurement in MEASUREMENTS:
-        if options.only and measurement.name not in options.only:
-            continue
+    for measurement in asked_for(options.only):
         if not url and not measurement.sqlite:
             verdicts.append(f"{measurement.name:<18} left out: needs DATABASE_URL=postgres://…")
             continue

@@ -38,7 +38,7 @@ from rest_framework.test import APIClient
 
 from marketplace import services
 from marketplace.models import Category, CommissionRule, LedgerAccount, Order, Product
-from marketplace.services.orders import Item
+from marketplace.services.order_creation import Item
 from systemadmin.models import ApiToken, User
 
 settings.ALLOWED_HOSTS = ["*"]
@@ -89,26 +89,34 @@ SELECT id, unnest(string_to_array(lower(title), ' ')) FROM marketplace_product
 """
 ORDERS = """
 INSERT INTO marketplace_order (buyer_id, seller_id, currency, total, commission, tax,
-    processing_fee, refunded, refunded_commission, refunded_tax, status, reserved_until,
+    processing_fee, refunded, refunded_commission, refunded_tax, buyer_fee, refunded_buyer_fee,
+    discount, platform_discount, refunded_platform_discount, tax_included, status, reserved_until,
     payment_reference, paid_at, completed_at, closed_at, cancel_reason, version, created_at,
     updated_at)
 SELECT %(user)s + %(sellers)s + (n * 104729) %% (%(members)s - %(sellers)s),
-    %(user)s + (n * 7919) %% %(sellers)s, 'EUR', 2000, 200, 42, 30, 0, 0, 0, 'completed', moment,
+    %(user)s + (n * 7919) %% %(sellers)s, 'EUR', 2000, 200, 42, 30, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 'completed', moment,
     '', moment, moment, moment, '', 1, moment, moment
 FROM (SELECT n, now() - (%(orders)s - n) * interval '10 seconds' AS moment
       FROM generate_series(1, %(orders)s::bigint) n) numbered
 """
 LINES = """
 INSERT INTO marketplace_orderline (order_id, product_id, category_id, kind, title, quantity,
-    unit_price, shipping, total, has_stock, refunded, refunded_commission, refunded_tax)
+    unit_price, shipping, total, has_stock, refunded, refunded_commission, refunded_tax, discount,
+    platform_discount, refunded_platform_discount, tax_included, buyer_fee, buyer_fee_tax,
+    refunded_shipping, refunded_buyer_fee, refunded_buyer_fee_tax, refunded_quantity,
+    restocked_quantity)
 SELECT id, %(product)s + (id * 31) %% %(products)s, %(category)s + id %% %(categories)s,
-    'product', 'Olive lamp', 1, 2000, 0, 2000, true, 0, 0, 0
+    'product', 'Olive lamp', 1, 2000, 0, 2000, true, 0, 0, 0, 0,
+    0, 0, 0, 0, 0,
+    0, 0, 0, 0,
+    0
 FROM marketplace_order
 """
 COMMISSIONS = """
 INSERT INTO marketplace_commissionline (line_id, rule_id, rule_version, currency, base, captured,
-    amount, tax, seller_net, refundable, refund_fee_ppm, trace, created_at)
-SELECT id, NULL, NULL, 'EUR', 2000, 2000, 200, 42, 1758, 200, 0, '[]', now()
+    amount, tax, seller_net, refundable, trace, created_at)
+SELECT id, NULL, NULL, 'EUR', 2000, 2000, 200, 42, 1758, 200, '[]', now()
 FROM marketplace_orderline
 """
 OPENING = """

@@ -35,56 +35,96 @@ def media_with_the_missing_image(name):
     return folder
 
 
+OSCAR_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.sites",
+    "django.contrib.staticfiles",
+    "django.contrib.flatpages",
+    "oscar.config.Shop",
+    "oscar.apps.analytics.apps.AnalyticsConfig",
+    "oscar.apps.checkout.apps.CheckoutConfig",
+    "oscar.apps.address.apps.AddressConfig",
+    "oscar.apps.shipping.apps.ShippingConfig",
+    "oscar.apps.catalogue.apps.CatalogueConfig",
+    "oscar.apps.catalogue.reviews.apps.CatalogueReviewsConfig",
+    "oscar.apps.communication.apps.CommunicationConfig",
+    "oscar.apps.partner.apps.PartnerConfig",
+    "oscar.apps.basket.apps.BasketConfig",
+    "oscar.apps.payment.apps.PaymentConfig",
+    "oscar.apps.offer.apps.OfferConfig",
+    "oscar.apps.order.apps.OrderConfig",
+    "oscar.apps.customer.apps.CustomerConfig",
+    "oscar.apps.search.apps.SearchConfig",
+    "oscar.apps.voucher.apps.VoucherConfig",
+    "oscar.apps.wishlists.apps.WishlistsConfig",
+    "oscar.apps.dashboard.apps.DashboardConfig",
+    "oscar.apps.dashboard.reports.apps.ReportsDashboardConfig",
+    "oscar.apps.dashboard.users.apps.UsersDashboardConfig",
+    "oscar.apps.dashboard.orders.apps.OrdersDashboardConfig",
+    "oscar.apps.dashboard.catalogue.apps.CatalogueDashboardConfig",
+    "oscar.apps.dashboard.offers.apps.OffersDashboardConfig",
+    "oscar.apps.dashboard.partners.apps.PartnersDashboardConfig",
+    "oscar.apps.dashboard.pages.apps.PagesDashboardConfig",
+    "oscar.apps.dashboard.ranges.apps.RangesDashboardConfig",
+    "oscar.apps.dashboard.reviews.apps.ReviewsDashboardConfig",
+    "oscar.apps.dashboard.vouchers.apps.VouchersDashboardConfig",
+    "oscar.apps.dashboard.communications.apps.CommunicationsDashboardConfig",
+    "oscar.apps.dashboard.shipping.apps.ShippingDashboardConfig",
+    "widget_tweaks",
+    "haystack",
+    "treebeard",
+    "sorl.thumbnail",
+    "django_tables2",
+]
+
+OSCAR_MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "oscar.apps.basket.middleware.BasketMiddleware",
+]
+
+OSCAR_TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "oscar.apps.search.context_processors.search_form",
+                "oscar.apps.checkout.context_processors.checkout",
+                "oscar.apps.communication.notifications.context_processors.notifications",
+                "oscar.core.context_processors.metadata",
+            ]
+        },
+    }
+]
+
+
+def database():
+    """Return Django's settings of the database that DATABASE_URL names."""
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": url.path.lstrip("/"),
+        "USER": url.username,
+        "PASSWORD": url.password or "",
+        "HOST": url.hostname,
+        "PORT": url.port or 5432,
+        "CONN_MAX_AGE": 600,
+    }
+
+
 def setup():
     """Configure Django with oscar's apps and defaults."""
     from oscar import defaults
 
     values = {name: getattr(defaults, name) for name in dir(defaults) if name.startswith("OSCAR")}
-    apps = [
-        "django.contrib.admin",
-        "django.contrib.auth",
-        "django.contrib.contenttypes",
-        "django.contrib.sessions",
-        "django.contrib.messages",
-        "django.contrib.sites",
-        "django.contrib.staticfiles",
-        "django.contrib.flatpages",
-        "oscar.config.Shop",
-        "oscar.apps.analytics.apps.AnalyticsConfig",
-        "oscar.apps.checkout.apps.CheckoutConfig",
-        "oscar.apps.address.apps.AddressConfig",
-        "oscar.apps.shipping.apps.ShippingConfig",
-        "oscar.apps.catalogue.apps.CatalogueConfig",
-        "oscar.apps.catalogue.reviews.apps.CatalogueReviewsConfig",
-        "oscar.apps.communication.apps.CommunicationConfig",
-        "oscar.apps.partner.apps.PartnerConfig",
-        "oscar.apps.basket.apps.BasketConfig",
-        "oscar.apps.payment.apps.PaymentConfig",
-        "oscar.apps.offer.apps.OfferConfig",
-        "oscar.apps.order.apps.OrderConfig",
-        "oscar.apps.customer.apps.CustomerConfig",
-        "oscar.apps.search.apps.SearchConfig",
-        "oscar.apps.voucher.apps.VoucherConfig",
-        "oscar.apps.wishlists.apps.WishlistsConfig",
-        "oscar.apps.dashboard.apps.DashboardConfig",
-        "oscar.apps.dashboard.reports.apps.ReportsDashboardConfig",
-        "oscar.apps.dashboard.users.apps.UsersDashboardConfig",
-        "oscar.apps.dashboard.orders.apps.OrdersDashboardConfig",
-        "oscar.apps.dashboard.catalogue.apps.CatalogueDashboardConfig",
-        "oscar.apps.dashboard.offers.apps.OffersDashboardConfig",
-        "oscar.apps.dashboard.partners.apps.PartnersDashboardConfig",
-        "oscar.apps.dashboard.pages.apps.PagesDashboardConfig",
-        "oscar.apps.dashboard.ranges.apps.RangesDashboardConfig",
-        "oscar.apps.dashboard.reviews.apps.ReviewsDashboardConfig",
-        "oscar.apps.dashboard.vouchers.apps.VouchersDashboardConfig",
-        "oscar.apps.dashboard.communications.apps.CommunicationsDashboardConfig",
-        "oscar.apps.dashboard.shipping.apps.ShippingDashboardConfig",
-        "widget_tweaks",
-        "haystack",
-        "treebeard",
-        "sorl.thumbnail",
-        "django_tables2",
-    ]
     settings.configure(
         **values,
         SECRET_KEY="bench",
@@ -96,45 +136,14 @@ def setup():
         MEDIA_URL="/media/",
         MEDIA_ROOT=media_with_the_missing_image(values["OSCAR_MISSING_IMAGE_URL"]),
         DEFAULT_AUTO_FIELD="django.db.models.AutoField",
-        INSTALLED_APPS=apps,
+        INSTALLED_APPS=OSCAR_APPS,
         HAYSTACK_CONNECTIONS={
             "default": {"ENGINE": "haystack.backends.simple_backend.SimpleEngine"}
         },
         AUTHENTICATION_BACKENDS=["oscar.apps.customer.auth_backends.EmailBackend"],
-        MIDDLEWARE=[
-            "django.contrib.sessions.middleware.SessionMiddleware",
-            "django.contrib.auth.middleware.AuthenticationMiddleware",
-            "django.contrib.messages.middleware.MessageMiddleware",
-            "oscar.apps.basket.middleware.BasketMiddleware",
-        ],
-        TEMPLATES=[
-            {
-                "BACKEND": "django.template.backends.django.DjangoTemplates",
-                "APP_DIRS": True,
-                "OPTIONS": {
-                    "context_processors": [
-                        "django.template.context_processors.request",
-                        "django.contrib.auth.context_processors.auth",
-                        "django.contrib.messages.context_processors.messages",
-                        "oscar.apps.search.context_processors.search_form",
-                        "oscar.apps.checkout.context_processors.checkout",
-                        "oscar.apps.communication.notifications.context_processors.notifications",
-                        "oscar.core.context_processors.metadata",
-                    ]
-                },
-            }
-        ],
-        DATABASES={
-            "default": {
-                "ENGINE": "django.db.backends.postgresql",
-                "NAME": url.path.lstrip("/"),
-                "USER": url.username,
-                "PASSWORD": url.password or "",
-                "HOST": url.hostname,
-                "PORT": url.port or 5432,
-                "CONN_MAX_AGE": 600,
-            }
-        },
+        MIDDLEWARE=OSCAR_MIDDLEWARE,
+        TEMPLATES=OSCAR_TEMPLATES,
+        DATABASES={"default": database()},
     )
     import types
 

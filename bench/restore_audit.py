@@ -3,7 +3,7 @@
     python bench/restore_audit.py postgres://postgres@127.0.0.1:5432/postgres [rows]
 
 Restored twice: with no signed checkpoint of the trail, and with one near its end. The rows are
-those of bench/audit_trail.py, sealed by the application. The place is closed from "draining" to
+those of bench/audit_trail.py. The place is closed from "draining" to
 the end of "swapping".
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
 
-from audit_trail import measured, write_rows
+from audit_trail import measured, write_trail
 from databases import empty_database
 
 NAME = "h_restore_measured"
@@ -66,13 +66,12 @@ def main(server, count):
         from django.core.management import call_command
 
         from systemadmin.backups.restore import live_database as restoring
-        from systemadmin.services.audit_chain import chain_end, seal_audit_trail
+        from systemadmin.services.audit_chain import chain_end
         from systemadmin.services.audit_statements import Kind, state
 
         call_command("migrate", verbosity=0)
         steps = Steps(restoring)
-        measured(f"write {count:,} rows", lambda: write_rows(count))
-        measured("seal them", seal_audit_trail)
+        measured(f"write {count:,} rows and their links", lambda: write_trail(count))
         restore(steps, "without a checkpoint")
         end = chain_end()
         state(Kind.VERIFIED, end.position, {"chain": end.chain_hash, "rows": end.position})

@@ -23,45 +23,58 @@ MONTH, MOMENT = date(2025, 3, 1), datetime(2025, 3, 10, 12, tzinfo=UTC)
 
 def fill(count):
     """Give every seller one order of 100.00, copied from one that the services made."""
-    from django.contrib.auth.hashers import make_password
-    from django.db import transaction
-
-    from marketplace.models import (
-        CommissionLine,
-        LedgerAccount,
-        LedgerEntry,
-        LedgerTransaction,
-        Order,
-        OrderLine,
-    )
+    from marketplace.models import LedgerAccount
     from marketplace.services import clock
     from marketplace.tests import factories
-    from systemadmin.models import User
 
     factories.rule(ppm=100_000, tax_ppm=210_000)
     with clock.at(MOMENT):
         first = factories.completed(factories.approved(price=100_00, stock=None))
+    sellers = make_sellers(count)
+    orders, lines = copy_orders(first, sellers)
+    accounts = [LedgerAccount(code="seller_payable", seller=s, currency="EUR", balance=-87_90)
+                for s in sellers]  # fmt: skip
+    LedgerAccount.objects.bulk_create(accounts, batch_size=1000)
+    copy_postings(first, orders, lines, accounts)
+
+
+def make_sellers(count):
+    """Make one account per seller, but for the one that the services made."""
+    from django.contrib.auth.hashers import make_password
+
+    from systemadmin.models import User
+
     word = make_password(None)
     User.objects.bulk_create(
         [User(username=f"bench-{n}", password=word) for n in range(count - 1)], batch_size=1000
     )
-    sellers = list(User.objects.filter(username__startswith="bench-"))
+    return list(User.objects.filter(username__startswith="bench-"))
+
+
+def copy_orders(first, sellers):
+    """Return one copy of the first order per seller, and their lines, with commissions."""
+    from marketplace.models import CommissionLine, Order, OrderLine
+
     line, kept = first.lines.get(), CommissionLine.objects.get()
-    orders, lines, commissions = [], [], []
+    orders = []
     for seller in sellers:
         order = Order.objects.get(pk=first.pk) if not orders else Order(**_values(first))
         order.pk, order.seller = None, seller
         orders.append(order)
     Order.objects.bulk_create(orders, batch_size=1000)
-    for order in orders:
-        lines.append(OrderLine(**{**_values(line), "order_id": order.pk}))
+    lines = [OrderLine(**{**_values(line), "order_id": order.pk}) for order in orders]
     OrderLine.objects.bulk_create(lines, batch_size=1000)
-    for own in lines:
-        commissions.append(CommissionLine(**{**_values(kept), "line_id": own.pk}))
+    commissions = [CommissionLine(**{**_values(kept), "line_id": own.pk}) for own in lines]
     CommissionLine.objects.bulk_create(commissions, batch_size=1000)
-    accounts = [LedgerAccount(code="seller_payable", seller=s, currency="EUR", balance=-87_90)
-                for s in sellers]  # fmt: skip
-    LedgerAccount.objects.bulk_create(accounts, batch_size=1000)
+    return orders, lines
+
+
+def copy_postings(first, orders, lines, accounts):
+    """Post for each order what the first one's payment and completion posted."""
+    from django.db import transaction
+
+    from marketplace.models import LedgerEntry, LedgerTransaction
+
     number = LedgerTransaction.objects.order_by("-pk").first().pk
     for kind in ("payment", "completion"):
         model = LedgerTransaction.objects.filter(kind=kind, order=first).get()

@@ -10,40 +10,31 @@ own. Exit code 1 when something did not hold: see `judge`.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import random
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass
 from pathlib import Path
 from urllib import request
 
 from processes import free_port
-from soak_parts import ROOT, Fleet, Part, Postgres, Redis, web, worker
+from soak_judgement import EVENTS_A_CALL, judge
+from soak_parts import ROOT, Fleet, House, Part, Postgres, Redis, web, worker
 
 MEMBERS, PRODUCTS, NEIGHBOURS = 600, 20, 6
 TIERS = ("risky", "new", "standard", "trusted")
-EVENTS_A_CALL = 10
 # What the accounts did before, so that the log grows by a part and does not begin with the run.
 PAST_EVENTS, PAST_DAYS = 60_000, 60
 # After a part is back, callers may still meet what its absence left behind.
 GRACE_SECONDS = 15.0
-# Of the samples of one life, how much more the last quarter may hold than the second: a tenth, and
-# the megabytes by which the same tasks differ from one hour to the next.
-GROWTH, SWAY = 1.10, 8.0
-# A life shorter than this says nothing about memory.
-SHORT_LIFE = 240.0
 
 
 @dataclass(frozen=True)
@@ -57,37 +48,6 @@ class Fault:
     after: float = 0.0  # seconds until it is mended
     # Whether callers may notice: a worker's death is nobody's business but the queue's.
     may_be_noticed: bool = True
-
-
-@dataclass
-class House:
-    """All that runs, and what was done to it."""
-
-    place: Path
-    postgres: Postgres
-    redis: Redis
-    variables: dict[str, str]
-    hosts: list[str]
-    fleet: Fleet | None = None
-    windows: list[tuple[float, float, str, bool]] = field(default_factory=list)
-
-    def kill(self, *names: str) -> None:
-        assert self.fleet is not None
-        for name in names:
-            self.fleet.parts[name].kill()
-
-    def manage(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=self.variables,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(f"{arguments}: {done.stdout}{done.stderr}")
-        return done.stdout.strip()
 
 
 WORKERS = ("worker-1", "worker-2", "worker-long")
@@ -179,14 +139,8 @@ def build(place: Path) -> House:
     return house
 
 
-def people_and_products() -> dict[str, list]:
-    from datetime import timedelta
-
-    from django.contrib.auth.models import Permission
-    from django.utils import timezone
-
-    from marketplace.tests import factories
-    from systemadmin.models import ApiToken, User
+def lift_limits() -> None:
+    """Set the rates and quotas so high that none of the callers meets one."""
     from systemadmin.services import change_settings
 
     change_settings(
@@ -202,6 +156,18 @@ def people_and_products() -> dict[str, list]:
             "marketplace.high_risk_score": 100,
         },
     )
+
+
+def people_and_products() -> dict[str, list]:
+    from datetime import timedelta
+
+    from django.contrib.auth.models import Permission
+    from django.utils import timezone
+
+    from marketplace.tests import factories
+    from systemadmin.models import ApiToken, User
+
+    lift_limits()
     long_ago = timezone.now() - timedelta(days=400)
 
     def person(name: str, **fields: object) -> User:
@@ -308,131 +274,6 @@ def strike(house: House, seconds: float) -> None:
             fault.mend(house)
         window = (struck - 0.5, time.time() + GRACE_SECONDS, fault.name, fault.may_be_noticed)
         house.windows.append(window)
-
-
-# -- after ---------------------------------------------------------------------
-
-
-def judge(house: House) -> list[str]:
-    """What did not hold: errors outside the windows, promises, invariants, schedules, memory."""
-    from django.db import connection
-
-    connection.close()  # what it was connected to fell meanwhile
-    faults = [*judge_calls(house), *judge_promises(house), *judge_schedules()]
-    for command in (("check_integrity",), ("verify_audit",), ("check_ledger",)):
-        try:
-            print(f"{command[0]}: {house.manage(*command).splitlines()[-1]}")
-        except RuntimeError as error:
-            faults.append(str(error))
-    return [*faults, *judge_memory(house)]
-
-
-def judge_calls(house: House) -> list[str]:
-    with (house.place / "calls.csv").open() as lines:
-        calls = [(float(r[0]), r[1], int(r[2]), float(r[3])) for r in csv.reader(lines)]
-    times: dict[str, list[float]] = defaultdict(list)
-    inside, outside = Counter[str](), Counter[str]()
-    for at, name, status, took in calls:
-        ended = at + took / 1000
-        # 409 of an order: a colleague was quicker.
-        if 200 <= status < 300 or (status == 409 and name.startswith("/api/admin/orders/")):
-            times[name].append(took)
-            continue
-        # A call that was under way when the fault struck has met it.
-        met = [w for w in house.windows if w[3] and at <= w[1] and ended >= w[0]]
-        (inside if met else outside)[f"{name} {status}"] += 1
-    span = calls[-1][0] - calls[0][0]
-    print(f"{len(calls):,} calls in {span / 60:.1f} minutes, {len(calls) / span:.0f} a second")
-    for name, took in sorted(times.items()):
-        took.sort()
-        p99 = took[int((len(took) - 1) * 0.99)]
-        print(
-            f"  {name:<42}{len(took):>7}  p50 {statistics.median(took):6.0f} ms  p99 {p99:6.0f} ms"
-        )
-    print(f"refused inside the windows: {sum(inside.values())}; outside: {sum(outside.values())}")
-    return [
-        f"outside the fault windows: {what}, {number} times" for what, number in outside.items()
-    ]
-
-
-def judge_promises(house: House) -> list[str]:
-    """Every effect that was promised is there once, and nothing is there twice."""
-    from marketplace.models import Order
-    from messaging.models import Message
-    from riskops.models import AccountEvent
-    from support.models import Reply, Ticket
-
-    promised = defaultdict(list)
-    for line in (house.place / "promises.jsonl").read_text().splitlines():
-        row = json.loads(line)
-        promised[row["path"]].append(row)
-    found = []
-
-    def same(what: str, texts: list[str], keys: list[str]) -> None:
-        # The key ends the text, so what was done twice is there twice.
-        there = Counter(text.rsplit(" ", 1)[-1] for text in texts)
-        lost = [key for key in keys if not there[key]]
-        twice = [key for key, number in there.items() if number > 1]
-        print(f"  {what}: {len(keys):,} promised, {len(lost)} lost, {len(twice)} twice")
-        if lost or twice:
-            found.append(f"{what}: lost {lost[:5]}, twice {twice[:5]}")
-
-    def keys(path: str) -> list[str]:
-        return [row["key"] for row in promised[path]]
-
-    same("messages", list(Message.objects.values_list("body", flat=True)), keys("/api/messages"))
-    same("tickets", list(Ticket.objects.values_list("subject", flat=True)), keys("/api/tickets"))
-    bodies = Reply.objects.filter(body__regex="[0-9a-f]{32}$")
-    both = keys("/api/tickets/{id}/reply") + keys("/api/admin/tickets/{id}/reply")
-    same("replies", list(bodies.values_list("body", flat=True)), both)
-    orders = {row["id"] for row in promised["/api/orders"]}
-    there = set(Order.objects.filter(pk__in=orders).values_list("pk", flat=True))
-    paid = {row["id"] for row in promised["/api/admin/orders/{id}/pay"]}
-    unpaid = Order.objects.filter(pk__in=paid, status="reserved").count()
-    print(f"  orders: {len(orders):,} promised, {len(orders - there)} lost; {unpaid} paid in vain")
-    if orders - there or unpaid:
-        found.append(f"orders lost {sorted(orders - there)[:5]}, paid in vain {unpaid}")
-    told = len(promised["/api/events"]) * EVENTS_A_CALL
-    events = AccountEvent.objects.filter(external_id__regex="^[0-9a-f]{32}-").count()
-    print(f"  events: {told:,} promised, {events:,} recorded")
-    if events < told:
-        found.append(f"events: {told - events} lost")
-    return found
-
-
-def judge_schedules() -> list[str]:
-    """No schedule ran twice at one time, on whichever worker."""
-    from django_q.models import Schedule, Task
-
-    found, runs = [], 0
-    for schedule in Schedule.objects.filter(schedule_type=Schedule.MINUTES):
-        started = sorted(Task.objects.filter(group=schedule.name).values_list("started", flat=True))
-        runs += len(started)
-        gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(started)]
-        # What waited for a dead worker may run right before the next one.
-        twice = sum(gap < 1 for gap in gaps)
-        if twice:
-            found.append(f"{schedule.name} ran twice at once, {twice} times")
-    print(f"schedules: {runs} runs of those by the minute, {len(found)} doubled")
-    return found
-
-
-def judge_memory(house: House) -> list[str]:
-    found = []
-    assert house.fleet is not None
-    for part in house.fleet.parts.values():
-        for life in part.lives:
-            if not life or life[-1][0] < SHORT_LIFE:
-                continue
-            used = [size / 2**20 for _, size in life]
-            quarter = len(used) // 4
-            parts = [used[quarter * number : quarter * (number + 1)] for number in (1, 3)]
-            second, last = map(statistics.median, parts)
-            minutes = life[-1][0] / 60
-            print(f"  {part.name:<12}{minutes:5.1f} min: {second:6.0f} MB, then {last:6.0f} MB")
-            if last > second * GROWTH + SWAY:
-                found.append(f"{part.name} grew from {second:.0f} to {last:.0f} MB")
-    return found
 
 
 def main() -> None:

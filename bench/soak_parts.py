@@ -176,3 +176,41 @@ def worker(name: str, cluster: str, variables: dict[str, str]) -> Part:
     """A cluster of the task queue."""
     command = [sys.executable, "manage.py", "qcluster"]
     return Part(name, command, {**variables, "Q_CLUSTER_NAME": cluster})
+
+
+@dataclass
+class House:
+    """All that runs, and what was done to it."""
+
+    place: Path
+    postgres: Postgres
+    redis: Redis
+    variables: dict[str, str]
+    hosts: list[str]
+    fleet: Fleet | None = None
+    windows: list[tuple[float, float, str, bool]] = field(default_factory=list)
+
+    def meets_a_fault(self, began: float, ended: float) -> bool:
+        """Return whether a call fell in a window in which callers may notice a fault.
+
+        A call that was under way when the fault struck has met it.
+        """
+        return any(w[3] and began <= w[1] and ended >= w[0] for w in self.windows)
+
+    def kill(self, *names: str) -> None:
+        assert self.fleet is not None
+        for name in names:
+            self.fleet.parts[name].kill()
+
+    def manage(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"{arguments}: {done.stdout}{done.stderr}")
+        return done.stdout.strip()

@@ -35,6 +35,13 @@ def one_of(page):
     return random.sample(rows, k=min(len(rows), 1))
 
 
+def note_promise(path, key, answer):
+    """Write down what was promised, for `soak.py` to look for; return the answer."""
+    made = answer.get("id") if isinstance(answer, dict) else None
+    PROMISES.write(json.dumps({"path": path, "key": key, "id": made}) + "\n")
+    return answer
+
+
 class Caller(HttpUser):
     """Somebody with a token; the balancer's other process is tried when one does not answer."""
 
@@ -61,6 +68,7 @@ class Caller(HttpUser):
 
     def make(self, path, body, name=None, *, kind=None, may_be_late=False):
         """Ask for an effect until it is promised; the same key each time."""
+        name = name or path
         key, deadline = uuid.uuid4().hex, time.monotonic() + PATIENCE
         if kind:
             body = {**body, kind: f"{body.get(kind, '')} {key}".strip()}
@@ -68,7 +76,7 @@ class Caller(HttpUser):
             with self.client.post(
                 self.at(path),
                 json=body,
-                name=name or path,
+                name=name,
                 headers={"Idempotency-Key": key},
                 timeout=30,
                 catch_response=True,
@@ -81,12 +89,7 @@ class Caller(HttpUser):
                     f"{response.status_code} {response.text[:200]}"
                 )
                 if fine:
-                    found = response.json()
-                    made = found.get("id") if isinstance(found, dict) else None
-                    PROMISES.write(
-                        json.dumps({"path": name or path, "key": key, "id": made}) + "\n"
-                    )
-                    return found
+                    return note_promise(name, key, response.json())
                 if 400 <= response.status_code < 500 and response.status_code not in (409, 429):
                     return None
             time.sleep(PAUSE)

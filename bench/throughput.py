@@ -40,7 +40,7 @@ print(ApiToken.objects.create(user=User.objects.create_user(username="caller"))[
 
 
 def run(command, variables):
-    """The last line that a command prints."""
+    """Run a command and return the last line that it prints."""
     done = subprocess.run(
         [sys.executable, *command],
         cwd=ROOT,

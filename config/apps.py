@@ -14,6 +14,18 @@ class AtalayaAdminConfig(AdminConfig):
     default_site = "systemadmin.site.AtalayaAdminSite"
 
 
+class AccountCommandsConfig(AppConfig):
+    """Before Django's own apps: of two commands of one name, the earlier application's is taken.
+
+    Django's `changepassword` and `createsuperuser` write no audit row, end no session and tell
+    nobody.
+    """
+
+    name = "config.account_commands"
+    label = "account_commands"
+    verbose_name = "Atalaya accounts"
+
+
 class ProjectConfig(AppConfig):
     """Last of the installed apps: what needs all others to be loaded."""
 

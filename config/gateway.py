@@ -63,7 +63,7 @@ class Gateway:
         self.threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-        """Serve a plain WSGI server, which must drop headers with underscores as gunicorn does."""
+        """Answer a request; the server must drop headers with underscores, as gunicorn does."""
         if environ.get("SERVER_SOFTWARE") == "Granian" and settings.TRUSTED_PROXY_COUNT:
             logger.critical("granian's WSGI interface merges headers: use --interface rsgi")
             start_response("500 Internal Server Error", _PLAIN)

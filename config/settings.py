@@ -7,13 +7,16 @@ import os
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from systemadmin.foundation.enum_names import EnumNames
+from config import api_settings
+from config.backup_storage import backup_storage
+from config.database import database_settings
+from config.queue_settings import queue_settings
 from systemadmin.foundation.headers import CONTENT_SECURITY_POLICY as POLICY
 from systemadmin.foundation.logs import logging_config
 
@@ -87,6 +90,8 @@ VAR_DIR.mkdir(parents=True, exist_ok=True)
 ATALAYA_APPS = ["systemadmin", "riskops", "support", "marketplace", "messaging"]
 INSTALLED_APPS = [
     "config.apps.AtalayaAdminConfig",
+    # Before Django's: of two commands of one name, the earlier application's is taken.
+    "config.apps.AccountCommandsConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -102,7 +107,7 @@ INSTALLED_APPS = [
     "csp",
     "django_q",
     *ATALAYA_APPS,
-    # After ours: of two commands of one name, Django takes the earlier application's.
+    # After ours, which have commands of the same names.
     "dbbackup",
     "config.apps.ProjectConfig",
 ]
@@ -126,7 +131,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
     "systemadmin.foundation.middleware.UserContextMiddleware",
-    "systemadmin.foundation.page_limits.PageRateLimitMiddleware",
+    "systemadmin.fault_pages.StaffPageLimitMiddleware",
     "systemadmin.maintenance_middleware.MaintenanceMiddleware",
     "systemadmin.middleware.SessionSeenMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -135,6 +140,7 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "config.urls"
+CSRF_FAILURE_VIEW = "systemadmin.fault_pages.csrf_failure"
 WSGI_APPLICATION = "config.wsgi.application"
 ASGI_APPLICATION = "config.asgi.application"
 
@@ -157,47 +163,14 @@ TEMPLATES = [
 # -- database, cache, queue ----------------------------------------------------
 
 DATABASE_URL = env.str("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'atalaya.sqlite3'}")
-
-
-def database_settings(url: str) -> dict[str, Any]:
-    """Return Django's settings for one database URL, tuned as for production."""
-    database = environ.Env.db_url_config(url)
-    if "sqlite" in database["ENGINE"]:
-        database["OPTIONS"] = {
-            # A write transaction takes its lock at BEGIN: no deadlock on upgrade, and
-            # "read, check, write" in one atomic block is safe as it stands.
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": (
-                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
-                "PRAGMA mmap_size=134217728; PRAGMA cache_size=-20000;"
-            ),
-        }
-        if TESTING:
-            database["TEST"] = {"NAME": None}
-    else:
-        options = database.setdefault("OPTIONS", {})
-        # Django turns prepared statements off. With this, and only where the code asks for it, a
-        # statement is planned once a connection; the ORM's are sent as before.
-        options.setdefault("prepare_threshold", 5)
-        if IS_WORKER or TESTING or env.bool("DATABASE_PERSISTENT", default=False):
-            database["CONN_MAX_AGE"] = 0 if TESTING else 600
-            database["CONN_HEALTH_CHECKS"] = True
-        else:
-            # A restore or a server's restart ends pooled sessions; hand out living ones only.
-            database["CONN_HEALTH_CHECKS"] = True
-            options["pool"] = {
-                "min_size": 1,
-                "max_size": env.int("DATABASE_POOL", default=10),
-                "timeout": 5,
-                "reconnect_timeout": 5,
-            }
-            # Its pool refuses at once while the server is away.
-            database["ENGINE"] = "systemadmin.foundation.postgresql"
-    return database
-
-
-DATABASES = {"default": database_settings(DATABASE_URL)}
+DATABASES = {
+    "default": database_settings(
+        DATABASE_URL,
+        is_testing=TESTING,
+        is_persistent=IS_WORKER or TESTING or env.bool("DATABASE_PERSISTENT", default=False),
+        pool_size=env.int("DATABASE_POOL", default=10),
+    )
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", default="")
@@ -219,34 +192,7 @@ CACHES = {
     )
 }
 
-Q_CLUSTER = {
-    "name": "default",
-    "label": "Queue",
-    "broker_class": "systemadmin.foundation.queue.PausableBroker",
-    # No cache of this name: workers keep their state in the database and need no Redis.
-    "cache": "none",
-    "orm": "default",  # the database loses nothing; Redis loses what a killed worker took
-    "workers": env.int("QUEUE_WORKERS", default=2),
-    "timeout": 300,
-    # What a dead worker held comes back within a minute through its lease; this is the last
-    # resort. Counted from the moment a task is taken, so it must exceed
-    # timeout x (1 + queue_limit / workers), or a waiting task runs twice.
-    "retry": 3700,
-    "max_attempts": 3,
-    "bulk": 1,
-    "queue_limit": 3,
-    "save_limit": 0,
-    "catch_up": False,
-    "recycle": 200,
-    "poll": 1,
-    "ack_failures": True,
-    # Its own scheduler calls whatever a row names; ours (foundation/scheduler.py) starts what the
-    # code declares.
-    "scheduler": False,
-    "ALT_CLUSTERS": {
-        "long": {"workers": 1, "timeout": 7200, "retry": 40000, "max_attempts": 1, "recycle": 20}
-    },
-}
+Q_CLUSTER = queue_settings(workers=env.int("QUEUE_WORKERS", default=2))
 
 # -- people and sign-in --------------------------------------------------------
 
@@ -254,6 +200,7 @@ AUTH_USER_MODEL = "systemadmin.User"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "systemadmin.backends.AccountBackend",
+    "systemadmin.backends.ProviderBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -288,48 +235,47 @@ AXES_USERNAME_CALLABLE = "systemadmin.services.sign_in_lock.name_for_axes"
 AXES_SENSITIVE_PARAMETERS = ["username", "password", "otp_code", "csrfmiddlewaretoken"]
 OTP_TOTP_ISSUER = "Atalaya"
 
+# -- members of the platform ---------------------------------------------------
+
+# The platform's own issuer, whose tokens open the member's side. Empty: none is accepted.
+PLATFORM_ISSUER = env.str("PLATFORM_ISSUER", default="")
+PLATFORM_AUDIENCE = env.str("PLATFORM_AUDIENCE", default="")
+PLATFORM_JWKS_URL = env.str("PLATFORM_JWKS_URL", default="")
+PLATFORM_ALGORITHMS = env.list("PLATFORM_ALGORITHMS", default=["RS256", "ES256"])
+PLATFORM_SCOPES = env.list("PLATFORM_SCOPES", default=[])
+PLATFORM_CREATE_MEMBERS = env.bool("PLATFORM_CREATE_MEMBERS", default=False)
+PLATFORM_CLOCK_SKEW = env.int("PLATFORM_CLOCK_SKEW", default=60)
+
+# -- sign-in of staff by an identity provider (OpenID Connect) -----------------
+
+# Empty: there is no provider.
+STAFF_OIDC_ISSUER = env.str("STAFF_OIDC_ISSUER", default="")
+STAFF_OIDC_CLIENT_ID = env.str("STAFF_OIDC_CLIENT_ID", default="")
+STAFF_OIDC_CLIENT_SECRET = env.str("STAFF_OIDC_CLIENT_SECRET", default="")
+STAFF_OIDC_SCOPES = env.list("STAFF_OIDC_SCOPES", default=["openid", "profile", "email"])
+STAFF_OIDC_LABEL = env.str("STAFF_OIDC_LABEL", default="")
+STAFF_OIDC_GROUPS_CLAIM = env.str("STAFF_OIDC_GROUPS_CLAIM", default="groups")
+# Names of groups may hold commas and equal signs: JSON, {"group": "role"}.
+STAFF_OIDC_ROLES = env.json("STAFF_OIDC_ROLES", default={})
+STAFF_OIDC_REQUIRED_CLAIMS = env.json("STAFF_OIDC_REQUIRED_CLAIMS", default={})
+STAFF_OIDC_ACR = env.list("STAFF_OIDC_ACR", default=[])
+STAFF_OIDC_AMR = env.list("STAFF_OIDC_AMR", default=[])
+STAFF_OIDC_CREATE_ACCOUNTS = env.bool("STAFF_OIDC_CREATE_ACCOUNTS", default=False)
+STAFF_OIDC_LINK_BY_EMAIL = env.bool("STAFF_OIDC_LINK_BY_EMAIL", default=False)
+STAFF_OIDC_ALGORITHMS = env.list("STAFF_OIDC_ALGORITHMS", default=["RS256", "PS256", "ES256"])
+STAFF_OIDC_CLOCK_SKEW = env.int("STAFF_OIDC_CLOCK_SKEW", default=60)
+STAFF_OIDC_SESSION_MINUTES = env.int("STAFF_OIDC_SESSION_MINUTES", default=480)
+# Off: staff sign in at the provider only, but for the account named here.
+STAFF_LOCAL_SIGN_IN = env.bool("STAFF_LOCAL_SIGN_IN", default=True)
+STAFF_EMERGENCY_ACCOUNT = env.str("STAFF_EMERGENCY_ACCOUNT", default="")
+
 # -- API -----------------------------------------------------------------------
 
-# What our viewsets need they name themselves (foundation/api/views.py); these defaults
-# are for views of other packages, and the permission among them opens to no member.
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "systemadmin.api.authentication.BearerAuthentication",
-        "systemadmin.api.authentication.SessionAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    # What a call takes is in the schema; asking each view by OPTIONS runs code that has no object.
-    "DEFAULT_METADATA_CLASS": None,
-    "DEFAULT_SCHEMA_CLASS": "systemadmin.foundation.api.schema.ProblemAutoSchema",
-    "EXCEPTION_HANDLER": "systemadmin.foundation.api.problems.exception_handler",
-    "TEST_REQUEST_DEFAULT_FORMAT": "json",
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Atalaya API",
-    "DESCRIPTION": "Trust-and-operations back office of a community marketplace.",
-    "VERSION": "1.0.0",
-    "OAS_VERSION": "3.1.0",
-    "ENUM_NAME_OVERRIDES": EnumNames(),
-    "SERVE_INCLUDE_SCHEMA": False,
-    # Only health, sign-in, the FAQ and approved products are public; on one's own machine
-    # the schema may be looked at without signing in.
-    "SERVE_PERMISSIONS": [
-        "rest_framework.permissions.AllowAny"
-        if DEBUG or TESTING
-        else "rest_framework.permissions.IsAuthenticated"
-    ],
-    "COMPONENT_SPLIT_REQUEST": True,
-    "SCHEMA_PATH_PREFIX": "/api",
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "systemadmin.foundation.api.schema_shape.shape_for_clients",
-        "systemadmin.foundation.api.schema.describe_problems",
-    ],
-    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False},
-}
+REST_FRAMEWORK = api_settings.REST_FRAMEWORK
+# On one's own machine the schema may be looked at without signing in.
+SPECTACULAR_SETTINGS = api_settings.spectacular_settings(
+    is_public=DEBUG or TESTING, public_url=PUBLIC_URL
+)
 # The first reads multipart forms as UTF-8 or refuses them; the others keep the files.
 FILE_UPLOAD_HANDLERS = [
     "systemadmin.foundation.uploads.Utf8UploadHandler",
@@ -370,7 +316,9 @@ CONTENT_SECURITY_POLICY = POLICY
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("es", _("Spanish"))]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+# The second holds texts of Django itself, said with "tú" as all others are.
+LOCALE_PATHS = [BASE_DIR / "locale", BASE_DIR / "locale" / "django"]
+FORMAT_MODULE_PATH = ["config.formats"]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -393,30 +341,12 @@ STORAGES = {
         "OPTIONS": {"location": VAR_DIR / "private"},
     },
 }
-
-
-def backup_storage() -> dict[str, Any]:
-    """Return where backups are kept: a bucket when one is named, else a folder.
-
-    Credentials come from the AWS variables that every S3 tool reads.
-    """
-    if not BACKUP_S3_BUCKET:
-        return {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
-            "OPTIONS": {"location": BACKUP_DIR, "file_permissions_mode": 0o600},
-        }
-    options = {
-        "bucket_name": BACKUP_S3_BUCKET,
-        "location": BACKUP_S3_PREFIX,
-        "endpoint_url": BACKUP_S3_ENDPOINT_URL or None,
-        "file_overwrite": False,
-        "default_acl": None,
-        "querystring_auth": True,
-    }
-    return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
-
-
-STORAGES["backups"] = STORAGES["dbbackup"] = backup_storage()
+STORAGES["backups"] = STORAGES["dbbackup"] = backup_storage(
+    folder=BACKUP_DIR,
+    bucket=BACKUP_S3_BUCKET,
+    prefix=BACKUP_S3_PREFIX,
+    endpoint_url=BACKUP_S3_ENDPOINT_URL,
+)
 # django-dbbackup's own commands are replaced by ours, and so are its connectors: the stock
 # ones dump without a manifest and restore over the live database.
 _POSTGRES_DUMP = "systemadmin.backups.engines.postgres.connector.SnapshotConnector"
@@ -434,6 +364,10 @@ TELEGRAM_API_URL = env.str("TELEGRAM_API_URL", default="https://api.telegram.org
 ALERT_URLS = env.list("ALERT_URLS", default=[])
 EMAIL_URL = env.str("EMAIL_URL", default="consolemail://" if DEBUG else "dummymail://")
 EMAIL_CONFIG = environ.Env.email_url_config(EMAIL_URL)
+if EMAIL_CONFIG["EMAIL_BACKEND"] == "django.core.mail.backends.filebased.EmailBackend":
+    # `filemail:///var/mail` is /var/mail; the package drops the first slash.
+    mail_folder = urlsplit(EMAIL_URL)
+    EMAIL_CONFIG["EMAIL_FILE_PATH"] = unquote(mail_folder.netloc + mail_folder.path)
 vars().update(EMAIL_CONFIG)
 if EMAIL_CONFIG["EMAIL_BACKEND"] == "django.core.mail.backends.smtp.EmailBackend":
     # The same with a deadline: Django's waits for a silent server without end.

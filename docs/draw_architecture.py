@@ -68,7 +68,7 @@ def rooms(app: str) -> list[str]:
 
 
 def wrapped(words: list[str], width: float) -> list[str]:
-    """Words in lines that fit a box of so many pixels."""
+    """Return a text as lines that fit into a box of this width in pixels."""
     lines = [""]
     for word in words:
         longer = f"{lines[-1]} · {word}" if lines[-1] else word

@@ -56,6 +56,14 @@ def match(lines: Iterable[Line], candidates: Iterable[Candidate]) -> dict[int, i
 
 def _match_amount(lines: Sequence[Line], candidates: Sequence[Candidate]) -> dict[int, int]:
     """Match lines with entries of the same amount."""
+    found = _match_references(lines, candidates)
+    taken = set(found.values())
+    rest = [line for line in lines if line.pk not in found]
+    return found | _match_days(rest, [one for one in candidates if one.pk not in taken])
+
+
+def _match_references(lines: Sequence[Line], candidates: Sequence[Candidate]) -> dict[int, int]:
+    """Match each line with the only entry whose reference it names."""
     found: dict[int, int] = {}
     taken: set[int] = set()
     for line in lines:
@@ -68,13 +76,17 @@ def _match_amount(lines: Sequence[Line], candidates: Sequence[Candidate]) -> dic
         if len(named) == 1:
             found[line.pk] = named[0]
             taken.add(named[0])
-    rest = [line for line in lines if line.pk not in found]
-    left = [one for one in candidates if one.pk not in taken]
-    for line in rest:
-        near = [one for one in left if _is_near(one.day, line.day)]
+    return found
+
+
+def _match_days(lines: Sequence[Line], candidates: Sequence[Candidate]) -> dict[int, int]:
+    """Match each line with the only entry of its days, where that entry has no other line."""
+    found: dict[int, int] = {}
+    for line in lines:
+        near = [one for one in candidates if _is_near(one.day, line.day)]
         if len(near) != 1:
             continue
-        rivals = [one for one in rest if _is_near(one.day, near[0].day)]
+        rivals = [one for one in lines if _is_near(one.day, near[0].day)]
         if len(rivals) == 1:
             found[line.pk] = near[0].pk
     return found

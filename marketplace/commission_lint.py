@@ -105,19 +105,20 @@ def unreachable(
     Where every rule that matches is charged, earlier rules take nothing from later ones.
     """
     moment = (now or datetime.now(UTC)).timestamp()
+    below = descendants or {}
     findings: list[Finding] = []
     specs = sorted({rule.volume for rule in rules if rule.volume}, key=astuple)
     earlier: list[tuple[int, list[Box]]] = []
     for rule in rules:
         if not rule.is_active:
             continue
-        boxes = _boxes(rule, descendants or {}, products or {}, specs)
+        boxes = _boxes(rule, below, products or {}, specs)
         finding = _own_fault(rule, boxes, moment) or _shadow(rule, boxes, earlier, moment)
         if finding:
             findings.append(finding)
         # Only the rule's own words shadow others: product facts may change, its words do not.
         if is_first_match:
-            earlier.append((rule.id, [_box(rule, descendants or {}, specs)]))
+            earlier.append((rule.id, [_box(rule, below, specs)]))
     return findings
 
 
@@ -139,9 +140,7 @@ def _shadow(
     pieces = [box for box in pieces if not any(side.is_empty for side in box)]
     takers: list[int] = []
     for rule_id, taken in earlier:
-        before = pieces
-        for cut in taken:
-            pieces = [left for piece in pieces for left in _subtract(piece, cut)]
+        before, pieces = pieces, _without(pieces, taken)
         if pieces != before:
             takers.append(rule_id)
         if not pieces:
@@ -151,6 +150,13 @@ def _shadow(
         if len(pieces) > MAX_PIECES:
             return None
     return None
+
+
+def _without(pieces: list[Box], taken: list[Box]) -> list[Box]:
+    """Return what is left of the pieces where the boxes taken are cut away."""
+    for cut in taken:
+        pieces = [left for piece in pieces for left in _subtract(piece, cut)]
+    return pieces
 
 
 def _subtract(box: Box, cut: Box) -> list[Box]:

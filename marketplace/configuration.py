@@ -52,6 +52,7 @@ SETTINGS = [
     Setting(
         key="marketplace.approve_clean_products",
         type=bool,
+        raising_needs_second_person=True,
         default=False,
         description=_("Approve products whose automatic checks found nothing."),
     ),
@@ -90,6 +91,7 @@ SETTINGS = [
     Setting(
         key="marketplace.dispute_days",
         type=int,
+        lowering_needs_second_person=True,
         default=60,
         min=1,
         max=365,
@@ -98,6 +100,8 @@ SETTINGS = [
     Setting(
         key="marketplace.complete_after_days",
         type=int,
+        lowering_needs_second_person=True,
+        zero_is_endless=True,
         default=14,
         min=0,
         max=365,
@@ -129,6 +133,7 @@ SETTINGS = [
     Setting(
         key="marketplace.payout_schedule",
         type="choice",
+        changing_needs_second_person=True,
         choices=["manual", "weekly", "monthly"],
         default="manual",
         description=_("When payouts are created by themselves."),
@@ -136,6 +141,7 @@ SETTINGS = [
     Setting(
         key="marketplace.payout_day",
         type=int,
+        changing_needs_second_person=True,
         default=1,
         min=1,
         max=28,
@@ -144,6 +150,7 @@ SETTINGS = [
     Setting(
         key="marketplace.payout_reserve_percent",
         type=int,
+        lowering_needs_second_person=True,
         default=0,
         min=0,
         max=100,
@@ -152,6 +159,7 @@ SETTINGS = [
     Setting(
         key="marketplace.payout_reserve_days",
         type=int,
+        lowering_needs_second_person=True,
         default=0,
         min=0,
         max=365,
@@ -160,6 +168,7 @@ SETTINGS = [
     Setting(
         key="marketplace.payout_most_risk",
         type=int,
+        raising_needs_second_person=True,
         default=100,
         min=0,
         max=100,
@@ -168,12 +177,14 @@ SETTINGS = [
     Setting(
         key="marketplace.payout_waits_for_disputes",
         type=bool,
+        lowering_needs_second_person=True,
         default=False,
         description=_("Pay nothing to a seller with an open dispute, not only its amount."),
     ),
     Setting(
         key="marketplace.payout_needs_identity",
         type=bool,
+        lowering_needs_second_person=True,
         default=False,
         description=_("Pay only sellers whose identity was verified."),
     ),
@@ -204,36 +215,47 @@ SETTINGS = [
     Setting(
         key="marketplace.platform_iban",
         type=str,
+        changing_needs_second_person=True,
         default="",
         description=_("The account that payouts are paid from."),
     ),
     Setting(
-        key="marketplace.webhook_timeout_seconds",
-        type=int,
-        default=20,
-        min=1,
-        max=30,
-        description=_("How long a webhook receiver may take to answer."),
+        key="marketplace.dac7_country",
+        type=str,
+        default="",
+        description=_("The member state that the yearly report on sellers is sent to, as in ES."),
     ),
     Setting(
-        key="marketplace.webhook_private_addresses",
-        type=bool,
-        default=False,
-        description=_("Allow webhooks to private and loopback addresses (closed networks only)."),
+        key="marketplace.dac7_receiving_country",
+        type=str,
+        default="",
+        description=_("The state that receives the report, where it is another one."),
+    ),
+    Setting(
+        key="marketplace.dac7_sender_id",
+        type=str,
+        default="",
+        description=_("The sender's number at the tax authority; the platform's tax id if empty."),
+    ),
+    Setting(
+        key="marketplace.dac7_platform_name",
+        type=str,
+        default="",
+        description=_("The platform's name in the report; its legal name if empty."),
+    ),
+    Setting(
+        key="marketplace.dac7_contact",
+        type=str,
+        default="",
+        description=_("Whom the tax authority asks about the report."),
     ),
     days_setting(
-        "retention.webhook_attempt_days",
-        default=30,
-        least=1,
-        description=_("Days after which answers of webhook receivers are deleted; 0 keeps them."),
-    ),
-    days_setting(
-        "retention.webhook_days",
-        default=90,
-        least=7,
+        "retention.payment_event_days",
+        default=180,
+        least=30,
         description=_(
-            "Days after which webhook messages are deleted, with their deliveries; they cannot be "
-            "sent again then. 0 keeps them."
+            "Days after which events of payment services are deleted; what they told is in the "
+            "books. 0 keeps them."
         ),
     ),
     Setting(
@@ -246,6 +268,18 @@ SETTINGS = [
         description=_(
             "Amount in minor units from which creating a payout, marking it as paid or taking a "
             "paid one back needs a second person; 0 for always."
+        ),
+    ),
+    Setting(
+        key="duties.new_account_days",
+        type=int,
+        default=14,
+        min=1,
+        max=365,
+        lowering_needs_second_person=True,
+        description=_(
+            "Days for which a changed payout account counts as new: payouts to one that somebody "
+            "else than the seller entered need a second person, whatever their sum."
         ),
     ),
     Setting(

@@ -5,13 +5,28 @@ and taxes withheld, and the number of sales. Sellers of goods with fewer than 30
 2,000 EUR of consideration in the year are excluded (article 4, annex V, section I).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP
+from typing import Any
 
 from django.db.models import Count
+from django.utils.translation import gettext_noop
 from lxml import etree
 
+from marketplace.dac7_header import (
+    NAMESPACE,
+    TYPES,
+    Header,
+    add,
+    add_address,
+    doc_spec,
+    message_spec,
+    platform_operator,
+    read_header,
+)
+from marketplace.errors import Dac7SellersIncomplete
 from marketplace.models import LedgerTransaction, SellerProfile
 from marketplace.querysets.statements import Key, commission_of, movements
 from marketplace.services import clock
@@ -21,14 +36,18 @@ from systemadmin.foundation.money import to_major
 from systemadmin.models import User
 
 FEWEST_SALES, MOST_EXCLUDED = 30, 2_000_00
-SELLER_COLUMNS = ("seller", "name", "tax_id", "country", "address", "account", "currency")
+MOST_SHOWN = 100
+SELLER_COLUMNS = (
+    "seller", "name", "tax_id", "birth_date", "country", "address", "account", "currency",
+)  # fmt: skip
 COLUMNS = (
     *SELLER_COLUMNS,
     *(f"{what}_q{n}" for n in range(1, 5) for what in ("consideration", "fees", "sales")),
     "reportable",
     "reason",
+    "missing",
 )
-BASES = ("completion", "refund")
+BASES = ("completion", "refund", "payout_fee")
 
 
 @dataclass(slots=True)
@@ -43,14 +62,14 @@ class Row:
 
     @property
     def reason(self) -> str:
-        """Why it is reported, or not."""
+        """Why it is reported, or not: the English text, which the catalogue has."""
         if sum(self.sales) >= FEWEST_SALES:
-            return f"{FEWEST_SALES} sales or more"
+            return gettext_noop("30 sales or more")
         if self.currency != "EUR":
-            return "another currency: compare with 2,000 EUR by hand"
+            return gettext_noop("another currency: compare with 2,000 EUR by hand")
         if sum(self.consideration) > MOST_EXCLUDED:
-            return "more than 2,000 EUR"
-        return f"fewer than {FEWEST_SALES} sales and at most 2,000 EUR"
+            return gettext_noop("more than 2,000 EUR")
+        return gettext_noop("fewer than 30 sales and at most 2,000 EUR")
 
     @property
     def is_reportable(self) -> bool:
@@ -94,7 +113,10 @@ def csv(year: int) -> Iterator[str]:
 def _shown(rows: list[Row]) -> Iterator[dict[str, object]]:
     sellers = User.objects.select_related("seller_profile").in_bulk([row.seller for row in rows])
     for row in rows:
-        shown: dict[str, object] = _identity(sellers[row.seller])
+        seller = sellers[row.seller]
+        shown: dict[str, object] = _identity(seller)
+        missing = missing_of(seller, getattr(seller, "seller_profile", None))
+        shown["missing"] = ", ".join(missing)
         shown |= {"currency": row.currency, "reportable": row.is_reportable, "reason": row.reason}
         for place in range(4):
             number = place + 1
@@ -112,33 +134,119 @@ def _identity(seller: User) -> dict[str, object]:
         "seller": seller.pk,
         "name": profile.legal_name or seller.username,
         "tax_id": profile.tax_id,
+        "birth_date": profile.birth_date.isoformat() if profile.birth_date else "",
         "country": seller.country,
         "address": ", ".join(filter(None, (profile.address, profile.postal_code, profile.city))),
         "account": open_account(profile),
     }
 
 
+def missing_of(seller: User, profile: SellerProfile | None) -> list[str]:
+    """Return what the schema of the report needs of a seller and is not kept."""
+    missing = [] if seller.country else ["country"]
+    is_business = profile is not None and profile.tax_status == SellerProfile.TaxStatus.BUSINESS
+    if not is_business and (profile is None or profile.birth_date is None):
+        missing.append("birth_date")
+    return missing
+
+
 def xml(year: int) -> Iterator[str]:
-    """Yield the reportable sellers as XML, with the names that the directive's schema has."""
-    root = etree.Element("DPI_Body", year=str(year))
-    for shown in _shown([row for row in rows_of(year) if row.is_reportable]):
-        seller = etree.SubElement(root, "ReportableSeller", id=str(shown["seller"]))
-        for tag, name in (("Name", "name"), ("TIN", "tax_id"), ("ResCountryCode", "country"),
-                          ("Address", "address"), ("Identifier", "account")):  # fmt: skip
-            etree.SubElement(seller, tag).text = str(shown[name])
-        activities = etree.SubElement(seller, "RelevantActivities")
-        for tag, what in (("Consideration", "consideration"), ("Fees", "fees")):
-            part = etree.SubElement(activities, tag)
-            for number in range(1, 5):
-                node = etree.SubElement(
-                    part, f"{tag[:4]}Q{number}", currCode=str(shown["currency"])
-                )
-                node.text = str(shown[f"{what}_q{number}"])
-        counts = etree.SubElement(activities, "NumberOfActivities")
-        for number in range(1, 5):
-            etree.SubElement(counts, f"NumbQ{number}").text = str(shown[f"sales_q{number}"])
+    """Yield the reportable sellers as XML by the schema of the directive's report.
+
+    Amounts are whole units there, rounded half-up. Before anything is written, raises
+    `Dac7HeaderIncomplete` where the settings do not say who sends it, and `Dac7SellersIncomplete`
+    where the schema asks for more than is kept of a seller.
+    """
+    header, now = read_header(), clock.now()
+    rows = [row for row in rows_of(year) if row.is_reportable]
+    sellers = User.objects.select_related("seller_profile").in_bulk([row.seller for row in rows])
+    _check_sellers(sellers.values())
+    return _xml(year, header, now, rows, sellers)
+
+
+def _check_sellers(sellers: Iterable[User]) -> None:
+    lacking = {
+        seller: missing
+        for seller in sellers
+        if (missing := missing_of(seller, getattr(seller, "seller_profile", None)))
+    }
+    if lacking:
+        shown = list(lacking.items())[:MOST_SHOWN]
+        raise Dac7SellersIncomplete(
+            extra={
+                "count": len(lacking),
+                "sellers": [{"seller": one.pk, "missing": missing} for one, missing in shown],
+            }
+        )
+
+
+def _xml(
+    year: int, header: Header, now: datetime, rows: Sequence[Row], sellers: Mapping[int, User]
+) -> Iterator[str]:
+    root = etree.Element(
+        f"{{{NAMESPACE}}}DPI_OECD", {"version": "1.0"}, nsmap={None: NAMESPACE, "stf": TYPES}
+    )
+    message_spec(root, header, year, now, is_empty=not rows)
+    body = add(root, "DPIBody")
+    reference = f"{header.country}{year}-{header.sender}-{now:%Y%m%d%H%M%S}"
+    platform_operator(body, header, f"{reference}-P")
+    for row in rows:
+        _add_seller(body, sellers[row.seller], row, f"{reference}-{row.seller}-{row.currency}")
     text = etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
     yield text.decode()
+
+
+def _add_seller(body: Any, seller: User, row: Row, reference: str) -> None:
+    node = add(body, "ReportableSeller")
+    profile = getattr(seller, "seller_profile", None) or SellerProfile(user=seller)
+    _add_identity(add(node, "Identity"), seller, profile)
+    goods = add(add(node, "RelevantActivities"), "SaleOfGoods")
+    for tag, prefix, amounts in (
+        ("Consideration", "Cons", row.consideration),
+        ("NumberOfActivities", "Numb", row.sales),
+        ("Fees", "Fees", row.fees),
+        ("Taxes", "Tax", [0] * 4),
+    ):
+        part = add(goods, tag)
+        for number, amount in enumerate(amounts, 1):
+            if tag == "NumberOfActivities":
+                add(part, f"{prefix}Q{number}", str(amount))
+            else:
+                whole = to_major(amount, row.currency).to_integral_value(ROUND_HALF_UP)
+                add(part, f"{prefix}Q{number}", str(int(whole)), currCode=row.currency)
+    doc_spec(node, reference)
+
+
+def _add_identity(identity: Any, seller: User, profile: SellerProfile) -> None:
+    shown = _identity(seller)
+    country, name = str(shown["country"]), str(shown["name"])
+    is_business = profile.tax_status == SellerProfile.TaxStatus.BUSINESS
+    kind, tag = (
+        ("EntitySeller", "EntSellerID") if is_business else ("IndividualSeller", "IndSellerID")
+    )
+    standard = add(add(identity, kind), "Standard")
+    who = add(standard, tag)
+    add(who, "ResCountryCode", country)
+    if profile.tax_id:
+        add(who, "TIN", profile.tax_id, issuedBy=country)
+    else:
+        add(who, "TIN", "NOTIN", unknown="true")
+    if is_business:
+        add(who, "Name", name)
+    else:
+        # One text is kept; the schema wants the last word apart.
+        first, _space, last = name.rpartition(" ")
+        person = add(who, "Name")
+        # "No first name" in the words of the report.
+        add(person, "FirstName", first or "NFN")
+        add(person, "LastName", last)
+    add_address(who, country, str(shown["address"]) or "-")
+    if not is_business:
+        add(add(who, "BirthInfo"), "BirthDate", str(shown["birth_date"]))
+    account = str(shown["account"])
+    if account:
+        financial = add(standard, "FinancialIdentifier")
+        add(financial, "Identifier", account, AccountNumberType="IBAN")
 
 
 FORMATS = {"csv": csv, "xml": xml}

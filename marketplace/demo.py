@@ -20,6 +20,7 @@ from marketplace.models import (
     Order,
     OrderLine,
     Payout,
+    PayoutCharge,
     PayoutItem,
     Product,
     ProductReview,
@@ -51,7 +52,7 @@ from marketplace.services import (
     submit_product,
     update_product,
 )
-from marketplace.services.orders import Item
+from marketplace.services.order_creation import Item
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.plugins import DemoWorld
 
@@ -266,6 +267,7 @@ def purge_queryset_list() -> list[tuple[str, QuerySet]]:
         ("ledger entries", LedgerEntry.objects.filter(is_demo=True)),
         ("ledger transactions", LedgerTransaction.objects.filter(is_demo=True)),
         ("ledger accounts", LedgerAccount.objects.filter(seller__is_demo=True)),
+        ("fees of payouts", PayoutCharge.objects.filter(payout__in=payouts)),
         ("payouts", payouts),
         ("dispute messages", DisputeMessage.objects.filter(dispute__in=disputes)),
         ("disputes", disputes),

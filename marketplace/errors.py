@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from systemadmin.foundation.errors import RuleViolation
+from systemadmin.foundation.errors import DomainError, NotAllowed, RuleViolation
 
 
 class TransitionNotAllowed(RuleViolation):
@@ -10,6 +10,15 @@ class TransitionNotAllowed(RuleViolation):
 
     code = "transition_not_allowed"
     default_detail = _("This is not possible in its present state.")
+
+
+class UndoTooLate(RuleViolation):
+    """A decision can be taken back for a moment, by whoever took it, while nothing hangs on it."""
+
+    code = "undo_too_late"
+    default_detail = _(
+        "This cannot be undone any more: the time is over, or something has happened since."
+    )
 
 
 class RevisionStale(RuleViolation):
@@ -73,6 +82,13 @@ class PaymentReferenceUsed(RuleViolation):
 
     code = "payment_reference_used"
     default_detail = _("This payment reference belongs to another order.")
+
+
+class ImportRefused(RuleViolation):
+    """The database refused an order that was told in a form that looked right."""
+
+    code = "import_refused"
+    default_detail = _("The order contradicts itself. Nothing of it was recorded.")
 
 
 class RefundTooHigh(RuleViolation):
@@ -226,3 +242,73 @@ class BooksNotSound(RuleViolation):
 
     code = "books_not_sound"
     default_detail = _("The ledger does not add up. Repair what `check_ledger` reports first.")
+
+
+class ImportedDifferently(RuleViolation):
+    """An order that the platform took was told before, and not like this."""
+
+    code = "imported_differently"
+
+    def __init__(self, field: str, *, order: int | None) -> None:
+        detail = _("This order was imported before with another value of %(field)s.")
+        super().__init__(
+            detail % {"field": field},
+            errors=[{"field": field, "code": self.code, "detail": detail % {"field": field}}],
+            extra={"order": order},
+        )
+
+
+class ListedByAnother(RuleViolation):
+    """A listing keeps its seller."""
+
+    code = "listed_by_another"
+    default_detail = _("This listing belongs to another seller.")
+
+
+class HookNotSigned(NotAllowed):
+    """What came in is not signed by the service, or too old."""
+
+    status = 401
+    code = "not_signed"
+    default_detail = _("The signature is missing, wrong, or older than five minutes.")
+
+
+class PaymentEventNotFailed(RuleViolation):
+    """Only what failed or waits is tried again."""
+
+    code = "payment_event_not_failed"
+    default_detail = _("This event did not fail.")
+
+
+class PaymentHookInUse(RuleViolation):
+    """What payment services told names where it came in."""
+
+    code = "payment_hook_in_use"
+    default_detail = _("Events came in by this payment hook: switch it off instead.")
+
+
+class PaymentHookNeedsSuperuser(NotAllowed):
+    """403: whoever knows a hook's secret can pay orders of any amount."""
+
+    code = "payment_hook_needs_superuser"
+    default_detail = _(
+        "Only superusers decide whose word on payments is taken. You may switch a hook off."
+    )
+
+
+class Dac7HeaderIncomplete(DomainError):
+    """400: the settings do not say who sends the year's report, or say it wrongly."""
+
+    status = 400
+    code = "dac7_header_incomplete"
+    default_detail = _("Settings of the report on sellers are missing or wrong.")
+
+
+class Dac7SellersIncomplete(DomainError):
+    """400: the schema of the year's report asks for more than is kept of some sellers."""
+
+    status = 400
+    code = "dac7_sellers_incomplete"
+    default_detail = _(
+        "The report needs the country of each seller, and the date of birth of private persons."
+    )

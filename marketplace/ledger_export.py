@@ -28,6 +28,7 @@ ROOTS = {
     "payouts_in_transit": "Liabilities:PayoutsInTransit",
     "revenue": "Income:Commission",
     "bank": "Assets:Bank",
+    "promotions": "Expenses:Promotions",
     "goodwill": "Expenses:Goodwill",
     "dispute_fees": "Expenses:DisputeFees",
     "write_offs": "Expenses:WriteOffs",

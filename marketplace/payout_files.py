@@ -1,15 +1,19 @@
 """Payouts as a file for the bank: pain.001 by sepaxml, checked against its schema, and CSV."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from sepaxml import SepaTransfer
+from text_unidecode import unidecode
 
 from systemadmin.foundation.csv_export import csv_of_mappings
 from systemadmin.foundation.money import to_major
 
 SCHEMA = "pain.001.001.03"
+# What banks take in names: the letters of the European Payments Council's SEPA character set.
+NOT_SEPA = re.compile(r"[^A-Za-z0-9/?:().,'+ -]+")
 COLUMNS = ("payout", "payee", "iban", "amount", "currency", "reference")
 
 
@@ -24,12 +28,25 @@ class Transfer:
     reference: str
 
 
+def bank_name(text: str, otherwise: str) -> str:
+    """Return a name in the letters and the length that banks take.
+
+    What has no such letters is left out; a name of nothing else is `otherwise`, so that one
+    seller's name cannot keep the file of everybody from being made.
+    """
+    plain = NOT_SEPA.sub(" ", unidecode(text.replace("&", "+")))
+    # A slash at an end or two in a row mean something to banks.
+    plain = " ".join(re.sub("/{2,}", "/", plain).split()).strip("/ ")
+    return plain[:70].strip("/ ") or otherwise
+
+
 def pain001(
     *, payer: str, payer_iban: str, message_id: str, day: date, transfers: Sequence[Transfer]
 ) -> str:
     """Return a SEPA credit transfer in euros, valid against the schema of the standard."""
     file = SepaTransfer(
-        {"name": payer, "IBAN": payer_iban, "currency": "EUR", "batch": True}, schema=SCHEMA
+        {"name": bank_name(payer, "Payer"), "IBAN": payer_iban, "currency": "EUR", "batch": True},
+        schema=SCHEMA,
     )
     # Ours, so that the bank refuses the same batch a second time.
     file.msg_id = message_id
@@ -38,7 +55,7 @@ def pain001(
     for transfer in transfers:
         file.add_payment(
             {
-                "name": transfer.payee,
+                "name": bank_name(transfer.payee, f"Payout {transfer.payout}"),
                 "IBAN": transfer.iban,
                 "amount": transfer.amount,
                 "execution_date": day,

@@ -19,7 +19,9 @@ from marketplace.models import (
     LedgerTransaction,
     Order,
     OrderLine,
+    PaymentEvent,
     Payout,
+    PayoutCharge,
     PayoutItem,
     Product,
     ProductImage,
@@ -30,7 +32,6 @@ from marketplace.models import (
     RefundLine,
     SellerProfile,
     SellerStatement,
-    WebhookMessage,
 )
 from systemadmin.foundation.personal_data import (
     ERASED,
@@ -42,7 +43,6 @@ from systemadmin.foundation.personal_data import (
 
 _BOOKS: Final = "Accounts and invoices are kept as tax and commercial law demand."
 _COPY: Final = "A copy of the product, kept for search and review."
-_CHUNK: Final = 200
 
 
 def _erase_profile(account: Any) -> int:
@@ -65,29 +65,7 @@ def _of(lookup: str) -> Any:
     return lambda account: Q(**{lookup: account})
 
 
-def _erase_webhooks(account: Any) -> int:
-    """Delete announcements of the account's products: they repeat titles and reasons."""
-    keys = Product.objects.filter(seller=account).order_by("pk").values_list("pk", flat=True)
-    for start in range(0, keys.count(), _CHUNK):
-        named = Q()
-        for key in keys[start : start + _CHUNK]:
-            named |= Q(key__startswith=f"product-{key}-v")
-        found = WebhookMessage.objects.filter(named).values_list("pk", flat=True)
-        messages = list(found.order_by("pk")[:_CHUNK])
-        WebhookMessage.objects.filter(pk__in=messages).delete()
-        if messages:
-            return len(messages)
-    return 0
-
-
 TABLES = [
-    PersonalTable(
-        model=WebhookMessage,
-        rows=lambda account: Q(pk__in=[]),
-        on_erasure=OnErasure.DELETE,
-        not_exported="Announcements to the platform about products that are in the export.",
-        erase=_erase_webhooks,
-    ),
     PersonalTable(
         model=ProductWord,
         rows=_of("product__seller"),
@@ -145,6 +123,14 @@ TABLES = [
         reason=_BOOKS,
     ),
     PersonalTable(
+        model=PaymentEvent,
+        rows=_party("order__"),
+        on_erasure=OnErasure.ANONYMISE,
+        not_exported="What the payment service told of orders that are in the export.",
+        emptied={"body": {}, "error": ""},
+        reason="An event that came twice must be known; " + _BOOKS,
+    ),
+    PersonalTable(
         model=OrderLine,
         rows=_party("order__"),
         on_erasure=OnErasure.KEEP,
@@ -156,7 +142,7 @@ TABLES = [
         model=Order,
         rows=_party(""),
         on_erasure=OnErasure.ANONYMISE,
-        columns=("id", "buyer", "seller", "currency", "total", "refunded", "status",
+        columns=("id", "external_id", "buyer", "seller", "currency", "total", "refunded", "status",
                  "payment_reference", "created_at", "paid_at", "completed_at", "closed_at",
                  "cancel_reason"),
         emptied={"cancel_reason": ""},
@@ -176,8 +162,8 @@ TABLES = [
         on_erasure=OnErasure.ANONYMISE,
         emptied={"account_sealed": "", "account_masked": ""},
         erase=_erase_profile,
-        columns=("tax_status", "level", "legal_name", "tax_id", "address", "postal_code", "city",
-                 "account_masked", "identity"),
+        columns=("tax_status", "level", "legal_name", "tax_id", "birth_date", "address",
+                 "postal_code", "city", "account_masked", "identity"),
         reason="Name, tax number and address stand on invoices; " + _BOOKS,
     ),
     PersonalTable(
@@ -227,6 +213,7 @@ TABLES = [
             (LedgerAccount, _of("seller")),
             (LedgerTransaction, _party("order__")),
             (PayoutItem, _of("payout__seller")),
+            (PayoutCharge, _of("payout__seller")),
             (RefundLine, _party("refund__order__")),
             (CommissionLine, _party("line__order__")),
             (CommissionCharge, _party("line__order__")),
@@ -242,8 +229,9 @@ TABLES = [
         model=Product,
         rows=_of("seller"),
         on_erasure=OnErasure.ANONYMISE,
-        columns=("id", "kind", "title", "description", "price", "currency", "stock", "attributes",
-                 "status", "status_reason", "created_at", "submitted_at", "approved_at"),
+        columns=("id", "external_id", "kind", "title", "description", "price", "currency",
+                 "stock", "attributes", "status", "status_reason", "created_at", "submitted_at",
+                 "approved_at"),
         emptied={"title": ERASED, "description": "", "images": [], "attributes": {},
                  "status": Product.Status.REMOVED, "status_reason": "", "reviewed_content": {},
                  "checks": [], "is_paused_by_staff": False},

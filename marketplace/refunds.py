@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from marketplace.commission import Rule, Scope, Tier, charge_on
+from marketplace.commission import PER_UNIT, Rule, Scope, Tier, charge_on
 from systemadmin.foundation.money import half_up_div
 
 PPM = 1_000_000
@@ -102,6 +102,7 @@ class ChargedGroup:
     refundable: int
     tax: int
     volume: int = 0
+    quantity: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +121,17 @@ def group_reversed(group: ChargedGroup, rule: Rule, kept: Kept) -> tuple[int, in
     """Return how much of a group's fee and of its tax has gone back in all.
 
     In proportion: refundable × (base - kept) / base, rounded half-up once. Charged anew: what
-    was charged less what the rule charges on the kept base. What the platform keeps for handling
-    the refund is taken off.
+    was charged less what the rule charges on the kept base. In full only: nothing before all of
+    the base, or of a unit for a rule per unit, has gone back. What the platform keeps for handling
+    the refund is taken off; a rule per unit keeps up to its maximum for each unit that came back.
     """
     if not group.amount:
         return 0, 0
     gross = _gross(group, rule, kept)
-    gross -= administration_fee(gross, rule.refund_fee_ppm, rule.refund_fee_maximum)
+    most = rule.refund_fee_maximum
+    if most is not None and rule.per == PER_UNIT:
+        most *= max(1, group.quantity - kept.quantity)
+    gross -= administration_fee(gross, rule.refund_fee_ppm, most)
     return gross, half_up_div(group.tax * gross, group.amount)
 
 
@@ -138,6 +143,9 @@ def _gross(group: ChargedGroup, rule: Rule, kept: Kept) -> int:
         scope = Scope(max(1, kept.quantity), max(1, kept.lines), group.volume)
         amount, _fixed = charge_on(rule, base, scope, [])
         return max(0, min(group.refundable, group.amount - amount))
+    if rule.on_refund == "full" and kept.base:
+        units = group.quantity - kept.quantity if rule.per == PER_UNIT else 0
+        return half_up_div(group.refundable * units, group.quantity)
     gone = group.refundable * (group.base - kept.base) / group.base
     return half_up_div(gone.numerator, gone.denominator)
 

@@ -1,8 +1,7 @@
 """What the marketplace keeps: of whom, why, how long."""
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 
-from marketplace.models import WebhookDelivery
 from systemadmin.foundation.retention import Rows, Span, Table
 
 LEDGER = "by law: books and what they rest on are kept; no rule deletes them"
@@ -97,6 +96,13 @@ BOOKS = [
         model="marketplace.PayoutItem",
         holds="which entries a payout pays",
         purpose="books",
+        owners=["payout__seller"],
+        kept=LEDGER,
+    ),
+    Table(
+        model="marketplace.PayoutCharge",
+        holds="each fee of a payout",
+        purpose="books; explaining a fee",
         owners=["payout__seller"],
         kept=LEDGER,
     ),
@@ -270,47 +276,27 @@ CATALOGUE = [
     ),
 ]
 
-WEBHOOKS = [
+HOOKS = [
     Table(
-        model="marketplace.WebhookEndpoint",
-        holds="receivers of webhooks with encrypted secrets",
+        model="marketplace.PaymentHook",
+        holds="payment services that tell of payments, with encrypted secrets",
         purpose="configuration",
         kept=CONFIGURATION,
     ),
     Table(
-        model="marketplace.WebhookAttempt",
-        holds="what a receiver answered",
-        purpose="finding out why a delivery failed",
+        model="marketplace.PaymentEvent",
+        holds="what payment services told, without who paid",
+        purpose="booking it once, and finding out why something was not booked",
+        owners=["order__buyer", "order__seller"],
         rules=[
             Rows(
-                name="webhook_attempts",
-                span=Span(setting="retention.webhook_attempt_days"),
+                name="payment_events",
+                span=Span(setting="retention.payment_event_days"),
                 moment="created_at",
-                where=~Q(delivery__status="pending"),
+                where=Q(status__in=["done", "ignored", "failed"]),
             )
         ],
-    ),
-    Table(
-        model="marketplace.WebhookMessage",
-        holds="what happened, as it was told to receivers, with ids of accounts",
-        purpose="sending once, and again on request",
-        rules=[
-            Rows(
-                name="webhooks",
-                span=Span(setting="retention.webhook_days"),
-                moment="created_at",
-                where=~Q(
-                    Exists(WebhookDelivery.objects.filter(message=OuterRef("pk"), status="pending"))
-                ),
-            )
-        ],
-    ),
-    Table(
-        model="marketplace.WebhookDelivery",
-        holds="which message went to which receiver",
-        purpose="sending once",
-        kept="as long as the message",
     ),
 ]
 
-TABLES = [*BOOKS, *CATALOGUE, *WEBHOOKS]
+TABLES = [*BOOKS, *CATALOGUE, *HOOKS]

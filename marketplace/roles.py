@@ -14,7 +14,16 @@ _READ = [
 ]
 
 # What an account that is not staff may hold directly: service accounts do.
-SERVICE_PERMISSIONS = ["marketplace.pay_order", "marketplace.record_chargeback"]
+SERVICE_PERMISSIONS = [
+    "marketplace.complete_order",
+    "marketplace.import_order",
+    "marketplace.pay_order",
+    "marketplace.push_product",
+    "marketplace.record_chargeback",
+    "marketplace.refund_order",
+    "marketplace.view_order",
+    "marketplace.view_product",
+]
 
 ROLES = {
     "support_agent": [
@@ -71,6 +80,14 @@ ROLES = {
         "marketplace.view_sellerprofile",
         "marketplace.change_sellerprofile",
         "marketplace.check_identity",
+        "marketplace.import_order",
+        "marketplace.push_product",
+        "marketplace.view_paymenthook",
+        "marketplace.add_paymenthook",
+        "marketplace.change_paymenthook",
+        "marketplace.delete_paymenthook",
+        "marketplace.view_paymentevent",
+        "marketplace.retry_paymentevent",
         "marketplace.pay_order",
         "marketplace.record_chargeback",
         "marketplace.complete_order",
@@ -95,6 +112,7 @@ ROLES = {
         "marketplace.reverse_journalentry",
         "marketplace.view_payout",
         "marketplace.view_payoutitem",
+        "marketplace.view_payoutcharge",
         "marketplace.add_payout",
         "marketplace.view_payoutbatch",
         "marketplace.add_payoutbatch",
@@ -102,14 +120,6 @@ ROLES = {
         "marketplace.download_payoutbatch",
         "marketplace.change_payout",
         "marketplace.view_reports",
-        "marketplace.view_webhookendpoint",
-        "marketplace.add_webhookendpoint",
-        "marketplace.change_webhookendpoint",
-        "marketplace.delete_webhookendpoint",
-        "marketplace.view_webhookmessage",
-        "marketplace.view_webhookdelivery",
-        "marketplace.view_webhookattempt",
-        "marketplace.replay_webhookdelivery",
     ],
     "auditor": ["marketplace.view_reports", "marketplace.export_ledger"],
 }

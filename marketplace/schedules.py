@@ -10,10 +10,10 @@ SCHEDULES = [
         batches=("marketplace.expire_reservations",),
     ),
     Schedule(
-        name="marketplace.deliver_due_webhooks",
-        task="marketplace.tasks.deliver_due_webhooks",
+        name="marketplace.process_payment_events",
+        task="marketplace.tasks.process_payment_events",
         minutes=1,
-        batches=("marketplace.tasks.deliver_webhook",),
+        batches=("marketplace.payment_events",),
     ),
     Schedule(
         name="marketplace.complete_due_orders",

@@ -1,16 +1,21 @@
 """Statements and invoices as PDF, from what was kept; the same row gives the same pages."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from django.utils import translation
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from fpdf import FPDF
 from text_unidecode import unidecode
 
 from marketplace.models import CommissionInvoice, LedgerTransaction, SellerStatement
 from systemadmin.foundation.money import format_money
+
+if TYPE_CHECKING:
+    from fpdf import FPDF
 
 
 def invoice_pdf(invoice: CommissionInvoice) -> bytes:
@@ -26,11 +31,7 @@ def invoice_pdf(invoice: CommissionInvoice) -> bytes:
         parts = ("name", "tax_id", "address", "city", "country")
         _block(page, _("To"), [recipient.get(name, "") for name in parts])
         _block(page, _("Date"), [date_format(invoice.issued_on), _month(invoice.month)])
-        texts = {
-            "charged": _("Commission on sales"),
-            "returned": _("Commission on refunds"),
-            "credited": _("Credits"),
-        }
+        texts = invoice_lines()
         rows = [
             (texts[name], format_money(amount, invoice.currency))
             for name, amount in content.get("lines", {}).items()
@@ -45,6 +46,16 @@ def invoice_pdf(invoice: CommissionInvoice) -> bytes:
         if invoice.is_reverse_charge:
             page.multi_cell(0, 6, _latin(_("Reverse charge: the recipient accounts for the tax.")))
         return bytes(page.output())
+
+
+def invoice_lines() -> dict[str, str]:
+    """Return what the lines of an invoice are called, in their order."""
+    return {
+        "charged": _("Commission on sales"),
+        "returned": _("Commission on refunds"),
+        "payouts": _("Fees of payouts"),
+        "credited": _("Credits"),
+    }
 
 
 def statement_pdf(statement: SellerStatement) -> bytes:
@@ -68,6 +79,9 @@ def _month(month: object) -> str:
 
 
 def _page(title: str, made_at: datetime) -> FPDF:
+    # A third of a second of every start, for what few processes ever make.
+    from fpdf import FPDF  # noqa: PLC0415
+
     page = FPDF()
     # The library writes the present otherwise, and the same row gives another file.
     page.set_creation_date(made_at.astimezone(UTC))

@@ -1,17 +1,7 @@
 """What the queue and the schedules run: one service call each."""
 
 from marketplace import services
-from marketplace.services import webhooks
-
-
-def deliver_webhook(delivery_id: int) -> bool:
-    """Try one delivery."""
-    return webhooks.OUTBOX.deliver(delivery_id)
-
-
-def deliver_due_webhooks() -> int:
-    """Pick up deliveries whose next attempt is due."""
-    return len(webhooks.OUTBOX.deliver_due())
+from marketplace.services import payment_events
 
 
 def expire_reservations() -> int:
@@ -27,3 +17,13 @@ def run_payouts() -> int:
 def complete_due_orders() -> int:
     """Complete orders that were paid long ago."""
     return services.complete_due_orders()
+
+
+def process_payment_event(event_id: int) -> bool:
+    """Do what an event of a payment service says."""
+    return payment_events.process_event(event_id)
+
+
+def process_payment_events() -> int:
+    """Work through events of payment services that are due."""
+    return payment_events.process_due()

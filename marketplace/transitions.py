@@ -11,6 +11,8 @@ PRODUCT: Table = {
     "approve": {"pending": "approved"},
     "reject": {"pending": "rejected"},
     "request_changes": {"pending": "changes_requested"},
+    # Within the undo time of who decided.
+    "undo": {"approved": "pending", "rejected": "pending", "changes_requested": "pending"},
     "pause": {"approved": "paused"},
     "resume": {"paused": "approved"},
     "remove": {
@@ -29,6 +31,7 @@ REVISION: Table = {
     "approve": {"pending": "approved"},
     "reject": {"pending": "rejected"},
     "request_changes": {"pending": "changes_requested"},
+    "undo": {"approved": "pending", "rejected": "pending", "changes_requested": "pending"},
     "withdraw": {
         "draft": "withdrawn",
         "pending": "withdrawn",

@@ -150,10 +150,12 @@ SETTINGS = [
     Setting(
         key="messaging.retention_days",
         type=int,
-        default=0,
+        default=1095,
         min=0,
         max=3650,
-        description=_("Messages expire after this many days; 0 keeps them."),
+        description=_(
+            "Messages expire after this many days; 0 keeps them, which the status page warns of."
+        ),
     ),
     Setting(
         key="messaging.report_retention_days",
@@ -166,6 +168,7 @@ SETTINGS = [
     Setting(
         key="messaging.stream_days",
         type=int,
+        lowering_needs_second_person=True,
         default=7,
         min=1,
         max=90,

@@ -64,7 +64,7 @@ class ClientIdReused(Unprocessable):
 
 
 class LinkNotAllowed(RuleViolation):
-    """The link itself, or links from this sender to this recipient."""
+    """The link is not allowed, or this sender may not send links to this recipient."""
 
     code = "link_not_allowed"
     default_detail = _("This message contains a link that is not allowed.")

@@ -18,8 +18,9 @@ from messaging.models import (
     ReportStatus,
     StreamEvent,
 )
-from messaging.services.erasing import erase_chunk
+from messaging.services.erasing import PART, erase_chunk, erase_everything_of
 from systemadmin.foundation.personal_data import (
+    ErasedPart,
     OnErasure,
     OpenBusiness,
     PersonalTable,
@@ -138,3 +139,5 @@ OPEN_BUSINESS = [
         ).count(),
     ),
 ]
+
+ERASED_PARTS = [ErasedPart(code=PART, erase=erase_everything_of)]

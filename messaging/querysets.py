@@ -18,6 +18,7 @@ _LISTED = (
     "conversation_id",
     "last_read_seq",
     "unread_count",
+    "is_muted",
     "last_activity_at",
     "peer__username",
     "peer__first_name",

@@ -67,7 +67,7 @@ def longest(windows: Sequence[Window]) -> int:
 
 
 def largest_limit(windows: Sequence[Window]) -> int:
-    """How many of the newest messages decide everything."""
+    """Return how many of the newest messages have to be looked at for every window."""
     return max((window.limit for window in windows), default=0)
 
 

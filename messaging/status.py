@@ -4,16 +4,18 @@ from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from messaging.models import Broadcast, BroadcastStatus, Mailbox, MessageReport
 from messaging.services.wake import wake_method
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.plugins import Metric, StatusCheck
 
 _LATE = timedelta(minutes=15)
 
 
 def check() -> dict[str, Any]:
-    """Warn when broadcasts stand still or notices pile up: then no worker runs."""
+    """Warn when broadcasts stand still or notices pile up, or when messages never go."""
     now = timezone.now()
     stalled = Broadcast.objects.filter(
         status=BroadcastStatus.SENDING, progress_at__lt=now - _LATE
@@ -22,8 +24,10 @@ def check() -> dict[str, Any]:
         status=BroadcastStatus.SCHEDULED, scheduled_at__lt=now - _LATE
     ).count()
     late = overdue_notices()
+    is_endless = not setting("messaging.retention_days")
     return {
-        "status": "warning" if stalled or overdue or late else "ok",
+        "status": "warning" if stalled or overdue or late or is_endless else "ok",
+        "kept_for_ever": is_endless,
         "stalled_broadcasts": stalled,
         "overdue_broadcasts": overdue,
         "late_notices": int(late),
@@ -54,4 +58,15 @@ METRICS = [
         help="Unread notices that should have gone out a while ago.",
         read=overdue_notices,
     ),
+]
+
+# How the status page names what the checks tell, by key.
+WORDS = [
+    ("messaging", _("Messages")),
+    ("kept_for_ever", _("Kept for ever (messaging.retention_days is 0)")),
+    ("stalled_broadcasts", _("Broadcasts that stopped half way")),
+    ("overdue_broadcasts", _("Broadcasts past their time")),
+    ("late_notices", _("Notices past their time")),
+    ("open_reports", _("Reported messages to judge")),
+    ("streams_woken_by", _("How streams are woken")),
 ]

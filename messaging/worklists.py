@@ -1,26 +1,59 @@
 """What waits for the team."""
 
+from typing import Any
+
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from messaging.models import MessageReport
-from systemadmin.foundation.plugins import Worklist
+from messaging.review_queues import REPORTS
+from systemadmin.foundation.plugins import Desk, Line, Worklist
+from systemadmin.foundation.waiting import change_page, person
 from systemadmin.models import User
 
 
-def _count(user: User) -> int:
-    return MessageReport.objects.open().count()
+def _rows(user: User) -> QuerySet[MessageReport]:
+    return MessageReport.objects.open().select_related("reporter").order_by("created_at", "pk")
+
+
+def _report(report: MessageReport) -> Line:
+    reporter: Any = report.reporter
+    return Line(
+        title=report.get_reason_display(),
+        url=change_page(report),
+        text=_("Reported by %(name)s") % {"name": person(reporter)} if reporter else "",
+        at=report.created_at,
+        account=reporter,
+    )
 
 
 def _url() -> str:
-    return reverse("admin:messaging_messagereport_changelist") + "?status__exact=open"
+    return reverse("admin:review_queue", args=[REPORTS.code])
 
 
+DESKS = [
+    Desk(
+        code="messages",
+        key="c",
+        title=_("Messages"),
+        icon="message-square",
+        order=40,
+        models=["messaging"],
+        start="admin:messaging_messagereport_changelist",
+    )
+]
 WORKLISTS = [
     Worklist(
+        code="messaging.reports",
         title=_("Reported messages"),
         permission="messaging.handle_messagereport",
-        count=_count,
+        rows=_rows,
         url=_url,
+        queue=REPORTS,
+        added="created_at",
+        line=_report,
+        icon="flag",
+        order=40,
     )
 ]

@@ -27,7 +27,7 @@ def risk_summary(user: Any) -> list[tuple[Any, Any, str | None]]:
     if score.override is not None:
         lines.append((_("Override"), score.override.reason, url))
     for reason in explain(score.breakdown, score.ruleset.rules)[:SHOWN_REASONS]:
-        lines.append((reason.title, f"{reason.points:+d}: {reason.text}", None))
+        lines.append((f"{reason.title}: {reason.text}", f"{reason.points:+d}", None))
     return lines
 
 

@@ -14,8 +14,10 @@ class RiskConfig(AppConfig):
     verbose_name = _("Risk")
 
     def ready(self) -> None:
-        """Listens to the floor below and ships the anomaly rules with an empty table."""
+        """Listens to the floor below and ships the rules where there are none."""
         from riskops.anomalies.handling import ship_default_rules  # noqa: PLC0415 - needs models
+        from riskops.decisions.rules import ship_default_decision_rules  # noqa: PLC0415
 
         import_module("riskops.subscribers")
         post_migrate.connect(ship_default_rules, sender=self)
+        post_migrate.connect(ship_default_decision_rules, sender=self)

@@ -49,9 +49,12 @@ def _moment(value: datetime | None) -> str:
 
 
 def _document(value: Any) -> str:
-    if value is None:
-        return "NULL"
-    return _quoted(value if isinstance(value, str) else json.dumps(value, separators=(",", ":")))
+    return "NULL" if value is None else _quoted(_json_text(value))
+
+
+def _json_text(value: Any) -> str:
+    """Return a document as JSON; text is taken as JSON already."""
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
 def _real(value: float | None) -> str:
@@ -87,10 +90,7 @@ def _sqlite_values(column: Column) -> Iterable[Any]:
             for v in column.values
         )
     if column.type == "jsonb":
-        return (
-            v if v is None or isinstance(v, str) else json.dumps(v, separators=(",", ":"))
-            for v in column.values
-        )
+        return (None if v is None else _json_text(v) for v in column.values)
     return column.values
 
 
@@ -154,14 +154,16 @@ def insert(
     *,
     same: Sequence[Column] = (),
     conflict: str = "",
+    conflict_where: str = "",
     update: Sequence[str] = (),
     order_by: str = "",
     returning: str = "",
 ) -> list[tuple[Any, ...]]:
     """Inserts rows; those that exist already are left alone or updated.
 
-    Columns of `same` hold one value, for all the rows. `order_by` makes every writer take row
-    locks in the same order, so none waits in a circle.
+    `conflict_where` is the condition of a partial unique index. Columns of `same` hold one value,
+    for all the rows. `order_by` makes every writer take row locks in the same order, so none waits
+    in a circle.
     """
     into = ", ".join(column.name for column in (*columns, *same))
     picked = ", ".join([*(column.name for column in columns), *map(_single, same)])
@@ -170,7 +172,8 @@ def insert(
         sql += f" ORDER BY {order_by}"
     if conflict:
         action = f"UPDATE SET {', '.join(update)}" if update else "NOTHING"
-        sql += f" ON CONFLICT ({conflict}) DO {action}"
+        where = f" WHERE {conflict_where}" if conflict_where else ""
+        sql += f" ON CONFLICT ({conflict}){where} DO {action}"
     if returning:
         sql += f" RETURNING {returning}"
     before = [next(iter(_sqlite_values(column))) for column in same]

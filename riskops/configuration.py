@@ -18,6 +18,7 @@ SETTINGS = [
     Setting(
         key="riskops.links_match_ip",
         type=int,
+        lowering_needs_second_person=True,
         default=30,
         min=1,
         max=100,
@@ -26,6 +27,7 @@ SETTINGS = [
     Setting(
         key="riskops.links_match_subnet",
         type=int,
+        lowering_needs_second_person=True,
         default=35,
         min=1,
         max=100,
@@ -34,6 +36,7 @@ SETTINGS = [
     Setting(
         key="riskops.links_match_device",
         type=int,
+        lowering_needs_second_person=True,
         default=60,
         min=1,
         max=100,
@@ -42,6 +45,7 @@ SETTINGS = [
     Setting(
         key="riskops.links_match_wallet",
         type=int,
+        lowering_needs_second_person=True,
         default=80,
         min=1,
         max=100,
@@ -50,6 +54,7 @@ SETTINGS = [
     Setting(
         key="riskops.links_crowd_cap",
         type=int,
+        lowering_needs_second_person=True,
         default=50,
         min=2,
         max=500,
@@ -58,6 +63,7 @@ SETTINGS = [
     Setting(
         key="riskops.links_min_strength",
         type=int,
+        raising_needs_second_person=True,
         default=20,
         min=1,
         max=100,
@@ -66,17 +72,54 @@ SETTINGS = [
     Setting(
         key="riskops.cluster_size_guard",
         type=int,
+        lowering_needs_second_person=True,
         default=300,
         min=2,
         max=1000,
         description=_("No merge of suspected accounts makes a cluster larger than this."),
     ),
     Setting(
+        key="riskops.exemption_days",
+        type=int,
+        raising_needs_second_person=True,
+        default=30,
+        min=1,
+        max=365,
+        description=_(
+            "Days for which one person alone exempts an account from an anomaly rule or sets its "
+            "score lower; an exemption without an end lasts so long."
+        ),
+    ),
+    Setting(
         key="riskops.own_proxies",
         type=list,
+        adding_needs_second_person=True,
         default=[],
         description=_("Addresses and networks of the site's own proxies: they are no evidence."),
         check=check_networks,
+    ),
+    Setting(
+        key="risk.decision_timeout_ms",
+        type=int,
+        default=300,
+        min=20,
+        max=10_000,
+        description=_("Milliseconds in which a decision is answered; after them by default."),
+        lowering_needs_second_person=True,
+    ),
+    Setting(
+        key="risk.decision_default",
+        type="choice",
+        default="review",
+        choices=("allow", "review", "step_up", "block"),
+        description=_("What is answered when there is no decision in time."),
+        changing_needs_second_person=True,
+    ),
+    Setting(
+        key="ratelimit.riskops.decide",
+        type="rate",
+        default="6000/m",
+        description=_("Decisions a service may ask for."),
     ),
     Setting(
         key="ratelimit.riskops.ingest",
@@ -93,6 +136,12 @@ SETTINGS = [
             "identifiers and countries of each account are kept, and scores do not change. Rules "
             "look back up to 366 days. 0 keeps them."
         ),
+    ),
+    days_setting(
+        "retention.decision_days",
+        default=400,
+        least=30,
+        description=_("Days after which decisions in the moment are deleted; 0 keeps them."),
     ),
     days_setting(
         "retention.anomaly_hit_days",

@@ -61,6 +61,20 @@ class AnomalyAlreadyResolved(RuleViolation):
     default_detail = _("This anomaly has been resolved already.")
 
 
+class AnomalyNotResolved(RuleViolation):
+    """There is nothing to take back."""
+
+    code = "anomaly_not_resolved"
+    default_detail = _("This anomaly is open.")
+
+
+class AnomalyOpenAgain(RuleViolation):
+    """The rule has struck since; one open anomaly a rule and account is enough."""
+
+    code = "anomaly_open_again"
+    default_detail = _("The rule has found this account again: decide the new anomaly instead.")
+
+
 class RuleInUse(RuleViolation):
     """Anomalies refer to the rule."""
 
@@ -89,4 +103,45 @@ class LogTooShort(RuleViolation):
     default_detail = _(
         "Events of that time were deleted by retention, so scores of that moment cannot be "
         "calculated. Choose a later moment."
+    )
+
+
+class AskedDifferently(RuleViolation):
+    """The id of a question was used for another one."""
+
+    code = "asked_differently"
+    default_detail = _(
+        "This id was used for another question. Send the same event again as it was, or give it an "
+        "id of its own."
+    )
+
+
+class EventDiffers(RuleViolation):
+    """The event is in the log with another content."""
+
+    code = "event_differs"
+    default_detail = _("An event of this source with this id is recorded with another content.")
+
+
+class DecisionRuleInUse(RuleViolation):
+    """Decisions refer to the rule."""
+
+    code = "decision_rule_in_use"
+    default_detail = _("This rule has made decisions; switch it off instead of deleting it.")
+
+
+class TooManyRules(RuleViolation):
+    """More rules than a moment can ask."""
+
+    code = "too_many_decision_rules"
+    default_detail = _("Too many rules are on: switch one off first.")
+
+
+class BacktestTooSlow(RuleViolation):
+    """The history could not be read in the time of a page."""
+
+    code = "backtest_too_slow"
+    default_detail = _(
+        "The history is too long to be read while you wait. Choose fewer days, or run "
+        "manage.py backtest_decisions."
     )

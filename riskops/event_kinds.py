@@ -46,6 +46,8 @@ RARE_KINDS = (
     EventKind.REFUND,
     EventKind.CHARGEBACK,
 )
+# What an account pays to others.
+PAID_KINDS = (EventKind.TRANSFER, EventKind.PURCHASE)
 # What a person does with their hands, for bursts and automation.
 ACTION_KINDS = (
     EventKind.TRANSFER,

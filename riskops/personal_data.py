@@ -8,6 +8,7 @@ them, and they speak of other people (GDPR art. 15(4)).
 from typing import Any, Final
 
 from django.db.models import F, Q
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from riskops.models import (
@@ -21,8 +22,11 @@ from riskops.models import (
     AnomalyStatus,
     ClusterMember,
     Dealing,
+    Decision,
+    EventOutcome,
     EventSum,
     Identifier,
+    ListEntry,
     PendingLink,
     PendingScore,
     RelatedAccount,
@@ -33,6 +37,7 @@ from riskops.models import (
     Sighting,
 )
 from systemadmin.foundation.personal_data import OnErasure, OpenBusiness, PersonalTable
+from systemadmin.models import User
 
 _RULES: Final = "It would show how the protection against fraud works (GDPR art. 15(4))."
 _CHUNK: Final = 500
@@ -46,6 +51,13 @@ def _of(*lookups: str) -> Any:
         return found
 
     return rows
+
+
+def _listed(account: Any) -> Q:
+    """Entries that name the account or its e-mail address."""
+    named = Q(account=account)
+    email = User.objects.filter(pk=getattr(account, "pk", account)).values("email")
+    return named | Q(kind="email", value__in=email.annotate(low=Lower("email")).values("low"))
 
 
 def _erase_sightings(account: Any) -> int:
@@ -106,6 +118,12 @@ TABLES = [
         on_erasure=OnErasure.DELETE,
         columns=("score", "level", "calculated_at"),
     ),
+    PersonalTable(
+        model=Decision,
+        rows=_of("account"),
+        on_erasure=OnErasure.DELETE,
+        columns=("kind", "outcome", "decided_at"),
+    ),
     *(
         PersonalTable(
             model=model, rows=rows, on_erasure=OnErasure.DELETE, not_exported=_RULES
@@ -114,12 +132,14 @@ TABLES = [
             (RiskScoreHistory, _of("account")),
             (RiskOverride, _of("account")),
             (RiskOutcome, _of("account")),
+            (EventOutcome, _of("account")),
             (AnomalyHit, _of("account")),
             (Anomaly, _of("account")),
             (AnomalyExemption, _of("account")),
             (AccountNote, _of("account")),
             (RelatedAccount, _of("low", "high")),
             (ClusterMember, _of("account")),
+            (ListEntry, _listed),
         )
     ),
     *(

@@ -43,6 +43,19 @@ LOG = [
         ],
     ),
     Table(
+        model="riskops.EventOutcome",
+        holds="which acts turned out to be fraud or legitimate, and since when that is known",
+        purpose="the share of bad outcomes of counterparties in risk scores",
+        owners=["account"],
+        rules=[
+            Rows(
+                name="event_outcomes",
+                span=Span(setting="retention.event_days"),
+                moment="occurred_at",
+            )
+        ],
+    ),
+    Table(
         model="riskops.EventSum",
         holds="numbers, first and last moments of deleted events",
         purpose="scores, facts and links stay as they were when events are deleted",
@@ -246,6 +259,33 @@ FINDINGS = [
         purpose="the next look at it",
         owners=["account"],
         kept=WITH_ACCOUNT,
+    ),
+    Table(
+        model="riskops.Decision",
+        holds="what was answered about an act of an account in the moment, and why",
+        purpose="explaining a past decision; the same question gets the same answer",
+        owners=["account"],
+        rules=[
+            Rows(
+                name="decisions",
+                span=Span(setting="retention.decision_days"),
+                moment="decided_at",
+            )
+        ],
+    ),
+    Table(
+        model="riskops.DecisionRule",
+        holds="rules that decide in the moment",
+        purpose="configuration",
+        kept="until staff delete it",
+    ),
+    Table(
+        model="riskops.ListEntry",
+        holds="accounts, addresses, devices … that staff allow, deny or watch, with reasons",
+        purpose="decisions in the moment",
+        owners=["account"],
+        rules=[Rows(name="list_entries", span=Span(fixed=timedelta(0)), moment="expires_at")],
+        kept="until it expires or staff take it off; one without an end for ever",
     ),
     Table(
         model="riskops.RiskRuleset",

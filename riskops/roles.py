@@ -1,7 +1,12 @@
 """What the shipped roles may do at the risk desk."""
 
 # What an account that is not staff may hold directly: service accounts do.
-SERVICE_PERMISSIONS = ["riskops.ingest_events"]
+SERVICE_PERMISSIONS = [
+    "riskops.ingest_events",
+    "riskops.make_decision",
+    "riskops.feedback_decision",
+    "riskops.add_eventoutcome",
+]
 
 ROLES = {
     "support_agent": [
@@ -53,6 +58,16 @@ ROLES = {
         "riskops.delete_anomalyrule",
         "riskops.view_anomalyexemption",
         "riskops.add_anomalyexemption",
+        "riskops.add_eventoutcome",
+        "riskops.view_decision",
+        "riskops.feedback_decision",
+        "riskops.view_decisionrule",
+        "riskops.add_decisionrule",
+        "riskops.change_decisionrule",
+        "riskops.delete_decisionrule",
+        "riskops.view_listentry",
+        "riskops.add_listentry",
+        "riskops.delete_listentry",
     ],
     "operator": [
         "riskops.view_riskscore",

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from riskops.models import PendingScore, RecomputeRun
 from systemadmin.foundation.plugins import Metric, StatusCheck
@@ -50,4 +51,12 @@ METRICS = [
         help="Age of the oldest unfinished recompute.",
         read=oldest_open_run,
     ),
+]
+
+# How the status page names what the checks tell, by key.
+WORDS = [
+    ("risk scores", gettext_lazy("Risk scores")),
+    ("pending", gettext_lazy("Accounts waiting for a score")),
+    ("run_open_s", gettext_lazy("Seconds since an unfinished recompute began")),
+    ("detail", gettext_lazy("Detail")),
 ]

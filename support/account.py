@@ -15,10 +15,14 @@ from systemadmin.models import User
 
 def summary(user: User) -> list[tuple[Any, Any, str | None]]:
     """How much help the member needed, and what they thought of it."""
-    figures = Ticket.objects.filter(requester=user, merged_into__isnull=True).aggregate(
-        total=Count("pk"),
-        waiting=Count("pk", filter=Q(status__in=lifecycle.OPEN_STATUSES)),
-        rating=Avg("rating__score"),
+    figures = (
+        Ticket.objects.open_to(None)
+        .filter(requester=user, merged_into__isnull=True)
+        .aggregate(
+            total=Count("pk"),
+            waiting=Count("pk", filter=Q(status__in=lifecycle.OPEN_STATUSES)),
+            rating=Avg("rating__score"),
+        )
     )
     url = f"{reverse('admin:support_ticket_changelist')}?requester__id__exact={user.pk}"
     rating = figures["rating"]

@@ -73,6 +73,47 @@ SETTINGS = [
         description=_("Largest file of a reply, in megabytes."),
     ),
     Setting(
+        key="support.time_zone",
+        type="timezone",
+        default="UTC",
+        description=_("Whose days the desk's reports show; agents may choose their own."),
+    ),
+    Setting(
+        key="support.notice_minutes",
+        type=int,
+        default=2,
+        min=0,
+        max=120,
+        description=_(
+            "Minutes for which news for an agent is gathered before it goes by mail or Telegram."
+        ),
+    ),
+    Setting(
+        key="support.answers_by_mail",
+        type=bool,
+        default=True,
+        description=_("Agents may answer tickets by answering the mail that tells them."),
+    ),
+    Setting(
+        key="support.mail_attachment_mb",
+        type=int,
+        default=10,
+        min=1,
+        max=50,
+        description=_(
+            "Most megabytes of files in one mail to a customer; further files go as links."
+        ),
+    ),
+    Setting(
+        key="support.file_link_days",
+        type=int,
+        lowering_needs_second_person=True,
+        default=14,
+        min=1,
+        max=90,
+        description=_("Days for which a link to a file works that was too large for its mail."),
+    ),
+    Setting(
         key="ratelimit.tickets.open",
         type="rate",
         default="20/h",

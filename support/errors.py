@@ -105,8 +105,50 @@ class InUse(RuleViolation):
     default_detail = _("It is in use. Deactivate it instead.")
 
 
+class TooManyParticipants(RuleViolation):
+    """The ticket has as many participants as it may have."""
+
+    code = "too_many_participants"
+    default_detail = _("This ticket has too many people taking part.")
+
+
+class FileLinkExpired(RuleViolation):
+    """The link is over or was revoked."""
+
+    code = "file_link_expired"
+    default_detail = _("This link is over.")
+
+
+class NotSpam(RuleViolation):
+    """There is no mark to take back."""
+
+    code = "not_spam"
+    default_detail = _("This ticket is not marked as spam.")
+
+
+class UnknownNoticeEvent(RuleViolation):
+    """Agents are not told of this."""
+
+    code = "unknown_event"
+    default_detail = _("There are no notices of this event.")
+
+
 class MailNotFailed(RuleViolation):
     """Only a mail that was given up or came back is sent again."""
 
     code = "mail_not_failed"
     default_detail = _("It was sent already, or is still waiting to be sent.")
+
+
+class DraftChangedElsewhere(RuleViolation):
+    """The same draft was saved in another window or on another machine."""
+
+    code = "draft_changed_elsewhere"
+    default_detail = _("You changed this draft in another window. Keep one of the two texts.")
+
+
+class TicketDone(RuleViolation):
+    """Only what is open is set aside for later."""
+
+    code = "ticket_done"
+    default_detail = _("This ticket is resolved or closed; only open ones are snoozed.")

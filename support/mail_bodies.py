@@ -72,12 +72,15 @@ FORWARDED = re.compile(
     r"mensagem encaminhada|doorgestuurd bericht|vidarebefordrat meddelande)\W*$",
     re.IGNORECASE,
 )
-FROM_LINE = r"from|de|von|da|van|från|fra|od|от|lähettäjä|发件人|差出人|expéditeur"
+FROM_LINE = (
+    r"from|de|von|da|van|från|fra|od|от|lähettäjä|kimden|από|发件人|寄件者|差出人|expéditeur"
+)
 HEADER_LINE = re.compile(
     rf"^\W{{0,3}}({FROM_LINE}|sent|date|to|subject|cc|reply-to|enviado( el)?|fecha|para|asunto|"
     r"gesendet|datum|an|betreff|envoyé|à|objet|inviato|data|a|oggetto|verzonden|aan|onderwerp|"
     r"skickat|till|ämne|sendt|til|emne|assunto|enviada( em)?|wysłano|do|temat|отправлено|кому|тема|"
-    r"lähetetty|vastaanottaja|aihe|发送时间|收件人|主题|送信日時|宛先|件名)\W{0,3}[:：]",
+    r"lähetetty|vastaanottaja|aihe|per a|tema|assumpte|gönderildi|gönderen|tarih|kime|konu|bilgi|"
+    r"στάλθηκε|προς|θέμα|发送时间|收件人|主题|抄送|寄件日期|收件者|主旨|副本|送信日時|宛先|件名)\W{0,3}[:：]",
     re.IGNORECASE,
 )
 FROM = re.compile(rf"^\W{{0,3}}({FROM_LINE})\W{{0,3}}[:：]", re.IGNORECASE)
@@ -148,7 +151,11 @@ def _introduction(
         return None
     if is_reply and DIVIDER.match(line):
         block = _header_block(lines, at + 1)
-        return None if _is_foreign(block, own) else (1 + len(block), True)
+        # Fields in a language that we do not know: whom they name says whose mail it is.
+        named = (
+            block if any(map(FROM.match, block)) else [f"From: {' '.join(lines[at + 1 : at + 7])}"]
+        )
+        return None if _is_foreign(named, own) else (1 + len(block), True)
     if is_reply and HEADER_LINE.match(line):
         block = _header_block(lines, at)
         has_from = any(FROM.match(row) for row in block)
@@ -158,8 +165,14 @@ def _introduction(
 
 
 def _header_block(lines: list[str], at: int) -> list[str]:
-    rows = [row.lstrip("> ").strip() for row in lines[at : at + 8]]
-    return [row for row in rows if HEADER_LINE.match(row)]
+    """The header fields that stand together here, of at most eight lines; a blank line ends them.
+
+    Else a sentence such as "From: nobody I have heard" would be the first field of a block below.
+    """
+    rows = [row.lstrip("> ").strip() for row in lines[at : at + 9]]
+    rows = rows[1:] if rows and not rows[0] else rows[:8]
+    end = next((i for i, row in enumerate(rows) if not row), len(rows))
+    return [row for row in rows[:end] if HEADER_LINE.match(row)]
 
 
 def _is_foreign(block: list[str], own: frozenset[str]) -> bool:

@@ -65,6 +65,11 @@ RARE_CHARSETS = frozenset(
      "mac_croatian", "mac_farsi", "mac_romanian", "utf_8_sig"]
 )  # fmt: skip
 KNOWN_CHARSETS = frozenset(aliases) | frozenset(aliases.values()) | RARE_CHARSETS
+WESTERN = frozenset(["cp1252", "cp1250", "cp1254", "iso8859_2", "iso8859_15"])
+COMMON_IN_UTF_8 = re.compile(
+    "[\\x00-\\x7f\u00a0-\u017f\u2000-\u2bff\ufe0f\ufeff\U0001f000-\U0001faff]*"
+)
+BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 MAX_TEXT = 200_000
 META_REACH = 2_048
 META = re.compile(rb"<meta\b[^>]{0,200}?charset\s{0,5}=\s{0,5}[\"']?\s{0,5}([\w.:-]{1,40})", re.I)
@@ -85,13 +90,38 @@ def decode_text(data: bytes, charset: str | None, *, limit: int | None = MAX_TEX
 
 
 def _attempts(data: bytes, name: str) -> Iterator[Callable[[bytes], str]]:
+    if name.startswith(("utf_16", "utf_32")):
+        name = _wide(data, name)
+    elif name in WESTERN and not data.isascii():
+        yield _misnamed_utf_8
     if name.startswith("iso2022_jp") or (not name and b"\x1b$" in data):
         yield _from_iso_2022_jp
-    if not name and data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if not name and data[:2] in BYTE_ORDER_MARKS:
         name = "utf_16"
     for candidate in (name, SECOND_TRY.get(name, ""), "utf-8"):
         if candidate:
             yield lambda raw, codec=candidate: raw.decode(codec)
+
+
+def _wide(data: bytes, name: str) -> str:
+    """The codec of data in UTF-16 or UTF-32, which may be in neither or tell no byte order."""
+    if data.isascii() and b"\x00" not in data:
+        return "ascii"
+    if name == "utf_16" and data[:2] not in BYTE_ORDER_MARKS:
+        return "utf_16_be" if data[::2].count(0) > data[1::2].count(0) else "utf_16_le"
+    return name
+
+
+def _misnamed_utf_8(data: bytes) -> str:
+    """Decode UTF-8 that was declared as a Western charset; raises UnicodeError if it is none.
+
+    Two capital letters and a sign can be the bytes of one rare character, so only those count
+    that mail in these languages has.
+    """
+    text = data.decode("utf-8")
+    if not COMMON_IN_UTF_8.fullmatch(text):
+        raise UnicodeError("rare characters")
+    return text
 
 
 def _codec(charset: str) -> str:

@@ -28,11 +28,13 @@ BLOCKS = frozenset(
 # Never words for a reader.
 CODE = frozenset(["script", "style"])
 # No words for a reader where they have an end; one that is never closed would hide the mail.
-SILENT = frozenset(["title", "template", "noscript", "svg"])
+SILENT = frozenset(["title", "template", "svg"])
+# Fields of a form show what they hold; these hold nothing to read.
+UNREAD_INPUTS = frozenset(["hidden", "password", "checkbox", "radio", "file", "image"])
 SPACES = re.compile(r"\s+")
 
 
-class _TooDeepError(Exception):
+class TooDeepError(Exception):
     """The elements are nested deeper than MAX_DEPTH."""
 
 
@@ -52,20 +54,24 @@ class _TextOfHtml:
         self._silent_tags = silent
         self._silent = 0
         self._link = ""
+        self._kept_lines = 0
 
     def start(self, tag: str, attributes: Any) -> None:
         if len(self._quoted) >= MAX_DEPTH:
-            raise _TooDeepError
+            raise TooDeepError
         self._silent += tag in self._silent_tags
         if tag == "br" or tag in BLOCKS:
             self._break(force=tag == "br")
         is_quote = tag == "blockquote" or "gmail_quote" in attributes.get("class", "").split()
         self._quoted.append(is_quote)
         self._quotes += is_quote
+        self._kept_lines += tag == "pre"
         if tag == "li":
             self._write("- ")
-        elif tag == "td":
+        elif tag in ("td", "th"):
             self._write(" ")
+        elif tag == "input":
+            self.data(f" {input_text(attributes)} ")
         elif tag == "img" and attributes.get("alt"):
             self.data(f"[{attributes['alt']}]")
         elif tag == "a":
@@ -77,11 +83,19 @@ class _TextOfHtml:
         if tag in BLOCKS:
             self._break()
         self._quotes -= self._quoted.pop()
+        self._kept_lines -= tag == "pre"
         self._silent -= tag in self._silent_tags
 
     def data(self, text: str) -> None:
-        if not self._silent:
+        if self._silent:
+            return
+        if not self._kept_lines:
             self._write(SPACES.sub(" ", text))
+            return
+        for at, line in enumerate(text.split("\n")):
+            if at:
+                self._break(force=True)
+            self._write(SPACES.sub(" ", line))
 
     def comment(self, text: str) -> None:
         """Comments are not for readers."""
@@ -124,6 +138,13 @@ class _TextOfHtml:
             self._line, self._recent, self._last = [], [], ""
 
 
+def input_text(attributes: Any) -> str:
+    """What a reader sees in a field of a form."""
+    if str(attributes.get("type", "")).strip().lower() in UNREAD_INPUTS:
+        return ""
+    return str(attributes.get("value", "") or attributes.get("placeholder", ""))
+
+
 def html_to_text(html: str, *, limit: int = MAX_HTML) -> str:
     """Return the readable text of an HTML body, never its scripts, styles or remote images.
 
@@ -142,20 +163,27 @@ def html_to_text(html: str, *, limit: int = MAX_HTML) -> str:
 
 def _read(source: bytes) -> tuple[list[str], bool]:
     """Return the lines of a source and whether it was read to its end."""
-    target = _TextOfHtml(CODE | _closed(source))
+    target = _TextOfHtml(CODE | closed_elements(source))
+    is_whole = feed(source, target)
+    return (target.lines if is_whole else target.close()), is_whole
+
+
+def feed(source: bytes, target: Any) -> bool:
+    """Hand the elements of a source to a target; False where they are nested too deeply."""
     parser = etree.HTMLParser(target=target, encoding="utf-8")
     try:
         # In pieces: an exception of the target ends the parsing only between two of them.
         for start in range(0, len(source), PIECE):
             parser.feed(source[start : start + PIECE])
         parser.close()
-    except _TooDeepError:
-        return target.close(), False
+    except TooDeepError:
+        return False
     except etree.XMLSyntaxError:  # nothing in it but white space or comments
-        return target.close(), True
-    return target.lines, True
+        target.close()
+    return True
 
 
-def _closed(source: bytes) -> frozenset[str]:
+def closed_elements(source: bytes) -> frozenset[str]:
+    """Return those of SILENT that a source closes somewhere."""
     lower = source.lower()
     return frozenset(tag for tag in SILENT if f"</{tag}".encode() in lower)

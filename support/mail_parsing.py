@@ -1,12 +1,10 @@
 """A raw mail to what we need of it, whatever its sender's software got wrong."""
 
-import email
 import email.utils
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import Message
-from email.policy import Compat32
 from itertools import islice
 
 from . import mail_reports, mail_threading
@@ -15,38 +13,23 @@ from .mail_charsets import MAX_TEXT, decode_text
 from .mail_headers import MAX_HEADER, Address, header_text, parse_addresses, plain_address
 from .mail_parts import MailAttachment, MailParts, TooManyPartsError, read_parts
 from .mail_reports import Report
+from .mail_source import MAX_HEAD, UnparsableMail, read_source
 
 __all__ = ["IncomingMail", "MailAttachment", "UnparsableMail", "parse_mail"]
 
 MAX_HEADERS = 1_000
-# The standard library compares every line with the boundary of each part around it, and counts
-# the quotes before each ";" of a header anew. Without these bounds a mail of 1 MB costs minutes.
-MAX_COMPARISONS = 5_000_000
-MAX_PARAMETERS = 50
-# Lines that may divide parts: each makes an object before the parts can be counted.
-MAX_DIVIDERS = 20_000
-BOUNDARY = re.compile(rb"boundary\s{0,20}[*=]", re.IGNORECASE)
-HEADER_LINE = re.compile(rb"[!-9;-~]{1,200}[ \t]{0,10}:")
-# A space before the colon ends the header for the standard library.
-SPACED_NAME = re.compile(rb"^([!-9;-~]{1,200})[ \t]{1,10}:")
-KNOWN_HEADER = re.compile(
-    rb"(from|to|cc|subject|date|message-id|content-[a-z-]{1,40}|mime-version|received|reply-to|"
-    rb"in-reply-to|references|return-path|sender|x-[\w-]{1,60})[ \t]{0,10}:",
-    re.IGNORECASE,
-)
-MAX_HEAD = 200_000
 MANY = ("to", "cc", "delivered-to", "references")
 
 
-class UnparsableMail(Exception):
-    """A mail nothing can be made of; it is kept as it came and shown to staff."""
+NOBODY = Address("", "")
 
 
 @dataclass(frozen=True)
 class IncomingMail:
     """What a mail says and where it belongs.
 
-    `text` is what is shown first, `full_text` every word. `reply_to` is set where the sender
+    `text` is what is shown first, `full_text` every word, `html` safe HTML of the same where the
+    mail had some. `reply_to` is set where the sender
     asks for answers to another address.
     """
 
@@ -69,6 +52,12 @@ class IncomingMail:
     participants: tuple[Address, ...] = ()
     is_failure: bool = False
     is_cut_short: bool = False
+    html: str = ""
+
+    @property
+    def is_of_everybody(self) -> bool:
+        """Whether a list has put its own address in the place of the author's."""
+        return self.kind == "list" and bool(self.reply_to)
 
     @property
     def loop_number(self) -> str:
@@ -76,38 +65,21 @@ class IncomingMail:
         return self.headers.get(mail_threading.LOOP_HEADER.lower(), "").strip()[:30]
 
 
-class _BoundedHeaders(Compat32):
-    """Reads headers as `compat32` does, each cut before the standard library computes with it.
-
-    8-bit bytes stay as they came: the standard library would replace them by question marks.
-    """
-
-    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
-        name, value = super().header_source_parse(sourcelines)
-        value = value[: MAX_HEADER * 4]
-        return name, ";".join(value.split(";", MAX_PARAMETERS + 1)[: MAX_PARAMETERS + 1])
-
-    def header_fetch_parse(self, name: str, value: str) -> str:
-        return value
-
-
 def parse_mail(raw: bytes, *, own: tuple[str, ...] = ()) -> IncomingMail:
     """Read a raw mail; raises UnparsableMail rather than guess at nonsense.
 
     `own` are addresses of the desk: a quote that names one of them is a quote of our mail.
     """
-    if not raw.strip():
-        raise UnparsableMail("The message is empty.")
-    boundaries = len(BOUNDARY.findall(raw))
-    is_split = boundaries and raw.count(b"\n--") > MAX_DIVIDERS
-    if is_split or boundaries * raw.count(b"\n") > MAX_COMPARISONS:
-        raise UnparsableMail("The message has too many parts for its length.")
     try:
-        message = email.message_from_bytes(mended(raw), policy=_BoundedHeaders())
+        message = read_source(raw)
         headers = _headers(message)
         if not any(headers.get(name) for name in ("from", "subject", "message-id")):
             raise UnparsableMail("This is not a mail: it has no header.")
-        return _assemble(headers, _raw_fields(message), read_parts(message), raw, own)
+        fields = _raw_fields(message)
+        author = _sender(fields)
+        may_report = mail_reports.may_report(message, headers, author.address, author.name)
+        parts = read_parts(message, may_report=may_report)
+        return _assemble(headers, fields, author, parts, raw, own)
     except TooManyPartsError:
         raise UnparsableMail("The message has too many parts.") from None
     except RecursionError:
@@ -137,44 +109,14 @@ def bare_mail(raw: bytes) -> IncomingMail:
     )
 
 
-def mended(raw: bytes) -> bytes:
-    """Return a mail whose header can be read to its end.
-
-    A byte order mark, blank lines or mbox lines before it are left out; a line in its middle
-    that is no field goes on with the field before.
-    """
-    raw = raw.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n\t \x00")
-    while re.match(rb">?From ", raw[:6]):
-        raw = raw.partition(b"\n")[2].lstrip(b"\r\n")
-    end = re.search(rb"\r?\n[ \t]*\r?\n", raw[:MAX_HEAD])
-    head, rest = (
-        (raw[: end.start()], raw[end.start() :]) if end else (raw[:MAX_HEAD], raw[MAX_HEAD:])
-    )
-    lines = [SPACED_NAME.sub(rb"\1:", row) for row in re.split(rb"\r\n|\n|\r", head)]
-    last = max((i for i, line in enumerate(lines) if KNOWN_HEADER.match(line)), default=-1)
-    whole = [
-        line if i > last or line[:1] in (b" ", b"\t") or HEADER_LINE.match(line) else b" " + line
-        for i, line in enumerate(lines)
-    ]
-    # What follows the last field without a blank line is text.
-    at = next((i for i in range(last + 1, len(whole)) if not _is_field(whole[i])), len(whole))
-    if last >= 0 and at < len(whole):
-        whole.insert(at, b"")
-    return b"\n".join(whole) + (b"\n\n" + rest.lstrip(b"\r\n") if end else rest)
-
-
-def _is_field(line: bytes) -> bool:
-    return line[:1] in (b" ", b"\t") or bool(HEADER_LINE.match(line))
-
-
 def _assemble(
     headers: dict[str, str],
     fields: dict[str, str],
+    author: Address,
     parts: MailParts,
     raw: bytes,
     own: tuple[str, ...],
 ) -> IncomingMail:
-    author = _sender(fields)
     subject = re.sub(r"\s+", " ", headers.get("subject", "")).strip()
     references = mail_threading.message_ids(
         headers.get("in-reply-to", ""), headers.get("references", "")
@@ -190,7 +132,10 @@ def _assemble(
     failed = list(parts.report.returned)
     if kind != "message":
         failed += mail_reports.our_ids(raw[: mail_reports.MAX_SEARCHED].decode("latin-1"), full)
-    answer = _reply_to(fields, author, kind)
+    lists = mail_threading.list_addresses(headers) if kind == "list" else frozenset()
+    answer = (
+        _reply_to(fields, author, lists) if kind != "list" or author.address in lists else NOBODY
+    )
     return IncomingMail(
         message_id=next(iter(mail_threading.message_ids(headers.get("message-id", ""))), ""),
         subject=subject[:255],
@@ -208,9 +153,10 @@ def _assemble(
         headers=headers,
         reply_to=answer.address,
         reply_to_name=answer.name,
-        participants=_participants(fields, author),
+        participants=tuple(p for p in _participants(fields, author) if p.address not in lists),
         is_failure=kind == "bounce" and _is_failure(parts.report, subject, full),
-        is_cut_short=parts.is_cut_short or len(parts.whole) > MAX_TEXT,
+        is_cut_short=parts.left.is_overdrawn or len(parts.whole) > MAX_TEXT,
+        html=parts.html,
     )
 
 
@@ -254,7 +200,7 @@ def _headers(message: Message) -> dict[str, str]:
 
 def _sender(fields: dict[str, str]) -> Address:
     """Who wrote: From, else Sender, else the envelope; a name alone where no address is given."""
-    named = Address("", "")
+    named = NOBODY
     for name in ("from", "sender", "return-path"):
         for found in parse_addresses(fields.get(name, "")):
             if found.address:
@@ -267,13 +213,16 @@ def _sender(fields: dict[str, str]) -> Address:
     return named
 
 
-def _reply_to(fields: dict[str, str], author: Address, kind: str) -> Address:
-    """Where answers shall go, if not to the author; the Reply-To of a list is the list's."""
-    nobody = Address("", "")
-    if kind == "list":
-        return nobody
-    found = next((a for a in parse_addresses(fields.get("reply-to", "")) if a.address), nobody)
-    return nobody if found.address == author.address else found
+def _reply_to(fields: dict[str, str], author: Address, lists: frozenset[str]) -> Address:
+    """Where answers shall go, if not to the author.
+
+    The Reply-To of a list is the list's. One that writes its own address into From, as DMARC makes
+    many do, names the author there or in a field of its own.
+    """
+    names = ("reply-to", *(("x-original-from", "x-original-sender") if lists else ()))
+    found = (a for name in names for a in parse_addresses(fields.get(name, "")))
+    other = next((a for a in found if a.address and a.address not in lists), NOBODY)
+    return NOBODY if other.address == author.address else other
 
 
 def _recipients(fields: dict[str, str]) -> tuple[str, ...]:

@@ -31,11 +31,12 @@ RETURNED_ID = re.compile(
 )
 
 DAEMON = re.compile(
-    r"^(mailer[-_.]?daemon|mail[-_.]?daemon|mdaemon|maildelivery|mail[-_.]?delivery[-_.a-z]*|"
+    r"^(mailer[-_.]?daemon|mail[-_.]?daemon|mdaemon|mail[-_.]?delivery[-_.]?(sub)?system|"
     r"microsoftexchange[0-9a-f]{32})(@|$)",
     re.IGNORECASE,
 )
-POSTMASTER = re.compile(r"^(postmaster|postmast)@", re.IGNORECASE)
+# A role of mail systems, or a name that a firm or a person may have.
+ROLE = re.compile(r"^(postmaster|postmast|mail[-_.]?delivery[-_.a-z]{0,60})@", re.IGNORECASE)
 DAEMON_NAME = re.compile(
     r"(mail delivery (sub)?system|mailer-daemon|mail administrator|internet mail delivery)",
     re.IGNORECASE,
@@ -45,7 +46,11 @@ BOUNCE_SUBJECT = re.compile(
     r"returned (mail|to sender)|mail delivery failed|delivery has failed|nondeliverable|"
     r"non-?delivery|message not delivered|no se pudo entregar|no entregado|"
     r"unzustellbar|nicht zustellbar|mancata consegna|non remis|não entregue|"
-    r"mail system error|could not be delivered|delivery error)",
+    r"mail system error|could not be delivered|delivery error|no se ha podido entregar|"
+    r"no se puede entregar|aviso de estado de entrega|no s'ha pogut lliurar|"
+    r"onbestelbaar|niet bezorgd|impossible de remettre|échec (de la )?remise|"
+    r"nie można dostarczyć|niedostarczon|kan inte levereras|olevererbart|недоставлен|не доставлен|"
+    r"iletilemedi|teslim edilemedi|退信|投递失败|未送达|配信不能|配信できません)",
     re.IGNORECASE,
 )
 DELAY = re.compile(
@@ -151,7 +156,23 @@ def is_bounce(headers: Mapping[str, str], subject: str, sender: str, name: str) 
     if "x-failed-recipients" in headers:
         return True
     speaks_so = bool(BOUNCE_SUBJECT.search(subject))
-    is_automatic = headers.get("auto-submitted", "no").lower() not in ("", "no")
+    by_role = bool(ROLE.match(sender) or DAEMON_NAME.search(name))
+    return speaks_so and (_is_automatic(headers) or (by_role and not headers.get("in-reply-to")))
+
+
+def may_report(message: Message, headers: Mapping[str, str], sender: str, name: str) -> bool:
+    """Whether parts of a mail that look like a report are one, of the system that sends it.
+
+    A person who forwards a report writes about it: their mail is theirs.
+    """
+    return (
+        message.get_content_type() == "multipart/report"
+        or is_bounce(headers, "", sender, name)
+        or _is_automatic(headers)
+        or bool(not sender or ROLE.match(sender) or DAEMON_NAME.search(name))
+    )
+
+
+def _is_automatic(headers: Mapping[str, str]) -> bool:
     is_null = headers.get("return-path", "").strip() == "<>"
-    by_role = bool(POSTMASTER.match(sender) or DAEMON_NAME.search(name))
-    return speaks_so and (is_automatic or is_null or (by_role and not headers.get("in-reply-to")))
+    return is_null or headers.get("auto-submitted", "no").lower() not in ("", "no")

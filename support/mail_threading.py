@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from .numbering import find_number, format_number
 
+LIST_ADDRESS = re.compile(r"[\w.+-]{1,100}@[\w.-]{1,200}")
 MESSAGE_ID = re.compile(r"<([^<>\s]{1,500})>")
 TAG = re.compile(r"\+t-?([0-9]{4})-?([0-9]{6,9})\.([a-z2-7]{12})@", re.IGNORECASE)
 # Our own mail carries it. Others may carry it too: the Message-ID decides whose mail it is.
@@ -18,8 +19,12 @@ AUTO_SUBJECT = re.compile(
     r"^\s*(automatic reply|auto(matic)?[- ]?(response|reply)|auto|autoreply|autosvar|"
     r"out of (the )?office( autoreply)?|away from (the )?office|"
     r"respuesta autom[áa]tica|fuera de (la )?oficina|ausente|réponse automatique|"
-    r"absence du bureau|abwesenheitsnotiz|abwesend|automatische antwort|automatisch antwoord|"
-    r"risposta automatica|fuori sede|resposta autom[áa]tica|automatiskt svar|автоответ)\s*:",
+    r"absence du bureau|répondeur automatique|abwesenheit(snotiz|sbenachrichtigung|sassistent)?|"
+    r"abwesend|automatische antwort|automatisch antwoord|afwezig(heid(sbericht|smelding)?)?|"
+    r"risposta automatica|fuori sede|respost[ae] autom[áaà]tic[ao]|automatiskt? svar|"
+    r"odpowiedź automatyczna|automatyczna odpowiedź|automaattinen vastaus|automatická odpověď|"
+    r"otomatik yanıt|автоответ(чик)?|автоматический ответ|自動応答|自动回复|自動回覆)\s*[:：]"
+    r"|^\s*yahoo! auto response\b",
     re.IGNORECASE,
 )
 # Fields that only answering machines write, whatever their value.
@@ -36,7 +41,10 @@ ANSWERED_SUBJECT = re.compile(r":\s*(re|rv|aw|sv|antw|rif|res)\s*:|\[T-\d{4}-\d+
 ANSWER = re.compile(
     r"^\s*(re|aw|sv|antw|vs|rif|res|odp|ynt|回复|回覆|答复)\s*(\[\d+\])?\s*[:：]", re.IGNORECASE
 )
-FORWARD = re.compile(r"^\s*(fwd?|fw|rv|enc|wg|tr|i|vb|doorst|pd|转发)\s*[:：]", re.IGNORECASE)
+FORWARD = re.compile(
+    r"^\s*(fwd?|fw|rv|enc|wg|tr|i|vb|vl|doorst|pd|[iİ]\u0307?lt|πρθ|转发|轉寄)\s*[:：]",
+    re.IGNORECASE,
+)
 
 
 def signature(number: str, key: bytes) -> str:
@@ -127,6 +135,14 @@ def _answers_by_itself(headers: Mapping[str, str], subject: str) -> bool:
     return bool(AUTO_SUBJECT.match(subject)) and bool(
         is_answer(headers) or suppress.strip() == "all" or ANSWERED_SUBJECT.search(subject)
     )
+
+
+def list_addresses(headers: Mapping[str, str]) -> frozenset[str]:
+    """Return the addresses to which a list's mail is written, as its fields name them."""
+    told = " ".join(headers.get(name, "") for name in ("list-post", "mailing-list", "x-beenthere"))
+    found = {match[0].lower() for match in LIST_ADDRESS.finditer(told)}
+    named = re.search(r"<([\w+-]{1,100})\.([\w.-]{3,200})>", headers.get("list-id", ""))
+    return frozenset(found | {f"{named[1]}@{named[2]}".lower()} if named else found)
 
 
 def wants_no_answer(headers: Mapping[str, str], kind: str) -> bool:

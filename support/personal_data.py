@@ -5,13 +5,19 @@ from typing import Any, Final
 from django.db.models import Q
 
 from support.models import (
+    AgentNotice,
     Attachment,
+    BlockedSender,
     FaqVote,
+    FileLink,
     InboundMessage,
     InboundReference,
+    NoticePreference,
     OutboundMessage,
     Reply,
+    ReplyDraft,
     ReplyRevision,
+    SavedView,
     SlaBreach,
     Ticket,
     TicketEvent,
@@ -19,6 +25,7 @@ from support.models import (
     TicketParticipant,
     TicketPresence,
     TicketRating,
+    TicketRead,
     TicketSearch,
 )
 from systemadmin.foundation.personal_data import ERASED, OnErasure, PersonalTable, StoredFile
@@ -97,6 +104,30 @@ TABLES = [
         columns=("ticket", "address", "name", "created_at"),
     ),
     PersonalTable(
+        model=AgentNotice,
+        rows=_or_author("ticket__", "user"),
+        on_erasure=OnErasure.DELETE,
+        not_exported="That an agent was told; the ticket is in the export.",
+    ),
+    PersonalTable(
+        model=BlockedSender,
+        rows=_or_address(lambda account: Q(pk__in=[]), "address"),
+        on_erasure=OnErasure.DELETE,
+        not_exported="Which senders the desk does not take mail from.",
+    ),
+    PersonalTable(
+        model=NoticePreference,
+        rows=lambda account: Q(user=account),
+        on_erasure=OnErasure.DELETE,
+        not_exported="How an agent hears of work.",
+    ),
+    PersonalTable(
+        model=FileLink,
+        rows=_tickets("message__ticket__"),
+        on_erasure=OnErasure.DELETE,
+        not_exported="How a file was handed out; the file is in the export.",
+    ),
+    PersonalTable(
         model=Attachment,
         rows=_or_author("reply__ticket__", "reply__author"),
         exported=_own_files,
@@ -119,7 +150,8 @@ TABLES = [
         exported=_own,
         on_erasure=OnErasure.ANONYMISE,
         columns=("id", "ticket", "is_from_customer", "body", "said_at", "edited_at"),
-        emptied={"body": "", "original_text": "", "author_name": "", "client_key": None},
+        emptied={"body": "", "original_text": "", "original_html": "", "author_name": "",
+                 "client_key": None},
         reason=_FIGURES,
     ),
     PersonalTable(
@@ -166,6 +198,24 @@ TABLES = [
         rows=lambda account: Q(user=account),
         on_erasure=OnErasure.DELETE,
         not_exported="Who of staff has a ticket open now.",
+    ),
+    PersonalTable(
+        model=TicketRead,
+        rows=lambda account: Q(user=account),
+        on_erasure=OnErasure.DELETE,
+        not_exported="How far an agent has read a ticket.",
+    ),
+    PersonalTable(
+        model=ReplyDraft,
+        rows=_or_author("ticket__", "user"),
+        on_erasure=OnErasure.DELETE,
+        not_exported="Texts of agents that were not sent.",
+    ),
+    PersonalTable(
+        model=SavedView,
+        rows=lambda account: Q(owner=account),
+        on_erasure=OnErasure.DELETE,
+        not_exported="How an agent sorts the desk's work.",
     ),
     PersonalTable(
         model=FaqVote,

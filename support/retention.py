@@ -94,6 +94,13 @@ TICKETS = [
         kept=WITH_TICKET,
     ),
     Table(
+        model="support.FileLink",
+        holds="files that went to customers as links, and how often each was fetched",
+        purpose="ending a link; knowing that a file arrived",
+        owners=["revoked_by", "message__ticket__requester"],
+        kept=WITH_TICKET,
+    ),
+    Table(
         model="support.TicketRating",
         holds="scores and comments",
         purpose="figures of the desk",
@@ -125,6 +132,34 @@ TICKETS = [
                 says="deleted every hour",
             )
         ],
+    ),
+    Table(
+        model="support.ReplyDraft",
+        holds="texts that agents typed and did not send",
+        purpose="nothing typed is lost",
+        owners=["user", "ticket__requester"],
+        rules=[
+            Rows(
+                name="reply_drafts",
+                span=Span(fixed=timedelta(days=90)),
+                moment="updated_at",
+            )
+        ],
+        kept=WITH_TICKET,
+    ),
+    Table(
+        model="support.TicketRead",
+        holds="how far an agent has read a ticket",
+        purpose="showing what is unread",
+        owners=["user"],
+        rules=[
+            Rows(
+                name="ticket_readings",
+                span=Span(fixed=timedelta(days=90)),
+                moment="read_at",
+            )
+        ],
+        kept=WITH_TICKET,
     ),
     Table(
         model="support.SlaBreach",
@@ -210,6 +245,55 @@ DESK = [
         purpose="configuration",
         owners=["user"],
         kept=CONFIGURATION,
+    ),
+    Table(
+        model="support.Category_readers",
+        holds="who reads tickets of a confined category",
+        purpose="configuration",
+        owners=["user"],
+        kept=CONFIGURATION,
+    ),
+    Table(
+        model="support.Mailbox_readers",
+        holds="who reads tickets of a confined mailbox",
+        purpose="configuration",
+        owners=["user"],
+        kept=CONFIGURATION,
+    ),
+    Table(
+        model="support.NoticePreference",
+        holds="how an agent hears of what happens",
+        purpose="telling agents",
+        owners=["user"],
+        kept="as long as the account",
+    ),
+    Table(
+        model="support.AgentNotice",
+        holds="what an agent was told of a ticket",
+        purpose="telling agents, once",
+        owners=["user", "ticket__requester"],
+        rules=[
+            Rows(
+                name="agent_notices",
+                span=Span(fixed=timedelta(days=60)),
+                moment="created_at",
+            )
+        ],
+        kept=WITH_TICKET,
+    ),
+    Table(
+        model="support.BlockedSender",
+        holds="addresses whose mail opens no ticket",
+        purpose="keeping unwanted mail out",
+        owners=["created_by", "ticket__requester"],
+        kept=CONFIGURATION,
+    ),
+    Table(
+        model="support.SavedView",
+        holds="lists of tickets that agents come back to",
+        purpose="an agent's way through the work",
+        owners=["owner"],
+        kept="as long as the account",
     ),
     Table(model="support.Tag", holds="tags", purpose="filing", kept=CONFIGURATION),
     Table(

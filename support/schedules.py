@@ -16,6 +16,12 @@ SCHEDULES = [
         batches=("support.sweep_mail", "support.sweep_inbox", "support.tasks.deliver_mail"),
     ),
     Schedule(
+        name="support.send_agent_notices",
+        task="support.tasks.send_agent_notices",
+        minutes=1,
+        batches=("support.send_agent_notices",),
+    ),
+    Schedule(
         name="support.fetch_mail",
         task="support.tasks.fetch_mail",
         minutes=2,

@@ -203,22 +203,27 @@ def _asked(timeline: Timeline, at: datetime, targets: Targets) -> None:
 def _status(timeline: Timeline, at: datetime, status: str) -> None:
     was_done = timeline.status in DONE_STATUSES
     timeline.status = status
-    first, resolution = timeline.latest(FIRST_RESPONSE), timeline.latest(RESOLUTION)
-    following = timeline.latest(NEXT_RESPONSE)
     if status in DONE_STATUSES:
-        if first and first.stopped_at is None:
-            first.pause(at)
-        if following and following.is_running:
-            following.stop(at)
-        if resolution and not was_done:
-            resolution.stop(at)
+        _done(timeline, at, was_done=was_done)
         return
+    first, resolution = timeline.latest(FIRST_RESPONSE), timeline.latest(RESOLUTION)
     if first and first.stopped_at is None:
         first.run(at)
     if resolution and status == WAITING_CUSTOMER:
         resolution.hold(at)
     elif resolution:
         resolution.run(at)
+
+
+def _done(timeline: Timeline, at: datetime, *, was_done: bool) -> None:
+    first, resolution = timeline.latest(FIRST_RESPONSE), timeline.latest(RESOLUTION)
+    following = timeline.latest(NEXT_RESPONSE)
+    if first and first.stopped_at is None:
+        first.pause(at)
+    if following and following.is_running:
+        following.stop(at)
+    if resolution and not was_done:
+        resolution.stop(at)
 
 
 def _retarget(timeline: Timeline, at: datetime, targets: Targets) -> None:

@@ -1,4 +1,4 @@
-"""Figures of the desk for the overview."""
+"""Figures of the desk for the overview, without tickets that only named readers see."""
 
 from datetime import datetime, tzinfo
 from typing import Any
@@ -12,11 +12,11 @@ from systemadmin.foundation.series import between, per_bucket
 
 
 def _opened(start: datetime, end: datetime) -> Any:
-    return between(Ticket.objects.all(), "created_at", start, end)
+    return between(Ticket.objects.open_to(None), "created_at", start, end)
 
 
 def _resolved(start: datetime, end: datetime) -> Any:
-    return between(Ticket.objects.all(), "resolved_at", start, end)
+    return between(Ticket.objects.open_to(None), "resolved_at", start, end)
 
 
 def tickets_opened(start: datetime, end: datetime) -> int:
@@ -28,7 +28,7 @@ def tickets_opened_series(
     start: datetime, end: datetime, granularity: str, tz: tzinfo
 ) -> list[tuple[datetime, int]]:
     """Tickets that were opened, per bucket."""
-    return per_bucket(Ticket.objects.all(), "created_at", start, end, granularity, tz)
+    return per_bucket(Ticket.objects.open_to(None), "created_at", start, end, granularity, tz)
 
 
 def tickets_resolved(start: datetime, end: datetime) -> int:
@@ -40,7 +40,7 @@ def tickets_resolved_series(
     start: datetime, end: datetime, granularity: str, tz: tzinfo
 ) -> list[tuple[datetime, int]]:
     """Tickets that were resolved, per bucket."""
-    return per_bucket(Ticket.objects.all(), "resolved_at", start, end, granularity, tz)
+    return per_bucket(Ticket.objects.open_to(None), "resolved_at", start, end, granularity, tz)
 
 
 def tickets_by_status(start: datetime, end: datetime) -> dict[str, int]:
@@ -51,12 +51,16 @@ def tickets_by_status(start: datetime, end: datetime) -> dict[str, int]:
 
 def targets_missed(start: datetime, end: datetime) -> int:
     """Service targets missed."""
-    return SlaBreach.objects.filter(due_at__gte=start, due_at__lt=end).count()
+    return SlaBreach.objects.filter(
+        ticket__in=Ticket.objects.open_to(None), due_at__gte=start, due_at__lt=end
+    ).count()
 
 
 def satisfaction(start: datetime, end: datetime) -> float:
     """Share of the best possible rating, in percent."""
-    rated = TicketRating.objects.filter(rated_at__gte=start, rated_at__lt=end)
+    rated = TicketRating.objects.filter(
+        ticket__in=Ticket.objects.open_to(None), rated_at__gte=start, rated_at__lt=end
+    )
     average = rated.aggregate(average=Avg("score"))["average"]
     return round(float(average or 0) * 20, 1)
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from support.models import InboundMessage, Mailbox, OutboundMessage, Ticket
 from systemadmin.foundation.plugins import Metric, StatusCheck
@@ -69,4 +70,15 @@ METRICS = [
     ),
     Metric(name="support_mail_unreadable", help="Mail that could not be read.", read=unreadable),
     Metric(name="support_mail_dead", help="Mail that could not be sent.", read=dead_letters),
+]
+
+# How the status page names what the checks tell, by key.
+WORDS = [
+    ("support", _("Support")),
+    ("mail_unread", _("Mail not yet read")),
+    ("mail_unsent", _("Mail not yet sent")),
+    ("targets_unswept", _("Service targets not yet looked at")),
+    ("mailboxes_failing", _("Mailboxes that cannot be read")),
+    ("mail_unreadable", _("Mail that became no ticket")),
+    ("mail_dead", _("Answers that could not be sent")),
 ]

@@ -4,7 +4,16 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from support.services import clocks, fetching, mail_in, mail_out, policies, presence, tickets
+from support.services import (
+    agent_notices,
+    clocks,
+    fetching,
+    mail_in,
+    mail_out,
+    policies,
+    presence,
+    tickets,
+)
 from systemadmin.foundation.batches import Batch
 
 MAIL = Batch("support.sweep_mail", is_atomic=False)
@@ -38,6 +47,11 @@ def sweep_mail() -> None:
         outgoing=mail_out.OUTBOX.deliver_due,
         incoming=lambda: mail_in.sweep_inbox(older_than=older_than),
     )
+
+
+def send_agent_notices() -> None:
+    """Put what agents are to be told into mails."""
+    agent_notices.send_notices()
 
 
 def fetch_mail() -> None:

@@ -23,7 +23,7 @@ def signing_in(user: User) -> list[tuple[Any, Any, str | None]]:
     return [
         (_("Second factor"), _("on") if has_factor else _("off"), None),
         (_("Open sessions and tokens"), len(sessions.open_accesses(user)), url),
-        (_("Last sign-in"), user.last_login, None),
+        (_("Last sign-in"), user.last_login or _("never"), None),
         (_("Failed sign-ins on record"), failed.count(), None),
     ]
 

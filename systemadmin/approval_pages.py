@@ -59,7 +59,7 @@ def ask_page(request: HttpRequest, site: Any) -> HttpResponse:
             {
                 "title": acts()[wish.act].title,
                 "subject": wish.subject.name,
-                "who": who_may(acts()[wish.act])["text"],
+                "who": who_may(acts()[wish.act], wish.arguments)["text"],
             }
             for wish in wishes
         ],

@@ -11,7 +11,11 @@ class SystemAdminConfig(AppConfig):
     verbose_name = _("System administration")
 
     def ready(self) -> None:
-        from systemadmin import checks, subscribers  # noqa: F401, PLC0415 - registered by import
+        from systemadmin import (  # noqa: PLC0415 - registered by import
+            checks,  # noqa: F401
+            staff_sign_in_checks,  # noqa: F401
+            subscribers,  # noqa: F401
+        )
         from systemadmin.foundation.configuration import use_stored_values  # noqa: PLC0415
         from systemadmin.foundation.task_records import make_records_safe  # noqa: PLC0415
         from systemadmin.services.configuration import stored_values  # noqa: PLC0415

@@ -63,24 +63,18 @@ def record(
     look like secrets are masked.
     """
     call = current()
-    person = actor if actor is not None and getattr(actor, "pk", None) else None
     entry = AuditEntry(
         occurred_at=timezone.now(),
         action=action,
-        actor=person,
-        actor_ref=str(person.pk) if person else "",
-        actor_name=person.get_username() if person else "",
-        actor_role=_role_of(person),
         source=call.source or "system",
-        target_type=target._meta.label_lower if target is not None else "",
-        target_id=str(target.pk) if target is not None else "",
-        target_name=storable_text(str(target))[:200] if target is not None else "",
         before=plain(before or {}),
         after=plain(after or {}),
         reason=storable_text(str(reason)),
         metadata=plain({**(metadata or {}), **call.audit_details}),
         ip=call.ip or None,
         request_id=storable_text(call.request_id),
+        **_about_actor(actor),
+        **_about_target(target),
     )
     with transaction.atomic(savepoint=False):
         # The code covers the id, so the id is taken before the row is written.
@@ -96,11 +90,35 @@ def _next_id() -> int:
         return int(cursor.fetchone()[0])
 
 
+def _about_actor(actor: Any) -> dict[str, Any]:
+    """Return the columns of an entry about who acted; somebody without a row is nobody."""
+    person = actor if actor is not None and getattr(actor, "pk", None) else None
+    return {
+        "actor": person,
+        "actor_ref": str(person.pk) if person else "",
+        "actor_name": person.get_username() if person else "",
+        "actor_role": _role_of(person),
+    }
+
+
+def _about_target(target: models.Model | None) -> dict[str, Any]:
+    """Return the columns of an entry about what was acted on."""
+    if target is None:
+        return {"target_type": "", "target_id": "", "target_name": ""}
+    return {
+        "target_type": target._meta.label_lower,
+        "target_id": str(target.pk),
+        "target_name": storable_text(str(target))[:200],
+    }
+
+
 def _role_of(person: Any) -> str:
     if person is None:
         return ""
     if person.is_superuser:
         return "superuser"
+    if person.is_service:
+        return "service"
     return person.role if person.is_staff else "member"
 
 
@@ -112,6 +130,10 @@ def plain(value: Any, name: str = "") -> Any:
         return {storable_text(str(key)): plain(item, str(key)) for key, item in value.items()}
     if isinstance(value, list | tuple | set):
         return [plain(item) for item in value]
+    return _plain_single(value)
+
+
+def _plain_single(value: Any) -> Any:
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, int | float):

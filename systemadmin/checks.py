@@ -7,7 +7,9 @@ from django.conf import settings
 from django.core.checks import Error, Tags, Warning, register
 from django.db import DatabaseError
 
+from systemadmin.foundation.scopes import known_scopes
 from systemadmin.services.demo import has_demo_rows
+from systemadmin.services.issuer_keys import ALGORITHMS
 
 
 @register(Tags.security, deploy=True)
@@ -123,3 +125,40 @@ def check_backup_dir(**kwargs: Any) -> list[Any]:
             id="atalaya.E003",
         )
     ]
+
+
+@register(Tags.security)
+def check_platform_issuer(**kwargs: Any) -> list[Any]:
+    """Tokens of an issuer are accepted only where everything about them is said."""
+    found = []
+    if settings.PLATFORM_ISSUER and not (settings.PLATFORM_AUDIENCE and settings.PLATFORM_JWKS_URL):
+        found.append(
+            Error(
+                "PLATFORM_ISSUER is set without PLATFORM_AUDIENCE or PLATFORM_JWKS_URL: without "
+                "them a token for any other service would open accounts here. Set all three.",
+                id="atalaya.E020",
+            )
+        )
+    wrong = sorted(set(settings.PLATFORM_ALGORITHMS) - ALGORITHMS)
+    if wrong:
+        found.append(
+            Error(
+                f"PLATFORM_ALGORITHMS names {', '.join(wrong)}. Only signatures by a private key "
+                f"are accepted: {', '.join(sorted(ALGORITHMS))}.",
+                id="atalaya.E021",
+            )
+        )
+    if not 0 <= settings.PLATFORM_CLOCK_SKEW <= 300:
+        found.append(
+            Error("PLATFORM_CLOCK_SKEW is not between 0 and 300 seconds.", id="atalaya.E022")
+        )
+    unknown = sorted(set(settings.PLATFORM_SCOPES) - set(known_scopes()))
+    if settings.PLATFORM_SCOPES and unknown:
+        found.append(
+            Error(
+                f"PLATFORM_SCOPES names {', '.join(unknown)}; there are "
+                f"{', '.join(known_scopes())}.",
+                id="atalaya.E023",
+            )
+        )
+    return found

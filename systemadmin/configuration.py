@@ -2,11 +2,12 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from systemadmin.backups.settings import BACKUP_SETTINGS
 from systemadmin.foundation.configuration import Setting
 from systemadmin.foundation.retention import days_setting
 from systemadmin.foundation.setting_values import check_networks
 
-BACKUP_SETTINGS = [
+PROTECTION_SETTINGS = [
     Setting(
         key="blocking.flood_per_minute",
         type=int,
@@ -26,6 +27,7 @@ BACKUP_SETTINGS = [
     Setting(
         key="blocking.exempt",
         type=list,
+        adding_needs_second_person=True,
         default=["127.0.0.0/8", "::1/128"],
         check=check_networks,
         description=_("Networks that are never blocked."),
@@ -41,118 +43,45 @@ BACKUP_SETTINGS = [
     Setting(
         key="privacy.export_days",
         type=int,
+        lowering_needs_second_person=True,
         default=7,
         min=1,
         max=30,
         description=_("Days for which the export of an account can be downloaded."),
     ),
-    Setting(
-        key="ratelimit.backup",
-        type="rate",
-        default="6/h",
-        description=_("Backups and verifications a user may ask for."),
-    ),
-    Setting(
-        key="ratelimit.restore",
-        type="rate",
-        default="3/h",
-        description=_("Restores a user may ask for."),
-    ),
-    Setting(
-        key="backups.enabled",
-        type=bool,
-        default=True,
-        description=_("Make backups by the clock."),
-    ),
-    Setting(
-        key="backups.hour",
-        type=int,
-        default=2,
-        min=0,
-        max=23,
-        description=_("Hour of the day (UTC) at which backups begin."),
-    ),
-    Setting(
-        key="backups.every_hours",
-        type=int,
-        default=24,
-        min=1,
-        max=168,
-        description=_("Hours from one scheduled backup to the next."),
-    ),
-    Setting(
-        key="backups.grace_hours",
-        type=int,
-        default=2,
-        min=1,
-        max=48,
-        description=_("Hours after which a missing scheduled backup is reported as late."),
-    ),
-    Setting(
-        key="backups.with_media",
-        type=bool,
-        default=True,
-        description=_("Put uploaded files into the backups."),
-    ),
-    Setting(
-        key="backups.keep_days",
-        type=int,
-        default=7,
-        min=1,
-        max=3650,
-        description=_("Days for which every backup is kept."),
-    ),
-    Setting(
-        key="backups.keep_weeks",
-        type=int,
-        default=0,
-        min=0,
-        max=520,
-        description=_("Weeks of which the newest backup is kept."),
-    ),
-    Setting(
-        key="backups.keep_months",
-        type=int,
-        default=0,
-        min=0,
-        max=240,
-        description=_("Months of which the newest backup is kept."),
-    ),
-    Setting(
-        key="backups.keep_at_least",
-        type=int,
-        default=1,
-        min=1,
-        max=100,
-        description=_("Complete backups that are kept however old they are."),
-    ),
-    Setting(
-        key="backups.verify_every_days",
-        type=int,
-        default=7,
-        min=0,
-        max=365,
-        description=_("Days between verifications by a trial restore; 0 for none."),
-    ),
-    Setting(
-        key="backups.keep_replaced_days",
-        type=int,
-        default=2,
-        min=0,
-        max=90,
-        description=_("Days for which the database replaced by a restore is kept (PostgreSQL)."),
-    ),
-    Setting(
-        key="backups.drain_seconds",
-        type=int,
-        default=10,
-        min=0,
-        max=600,
-        description=_("Seconds a restore waits for work in progress before it ends it."),
-    ),
 ]
 
 RETENTION_SETTINGS = [
+    Setting(
+        key="webhooks.timeout_seconds",
+        type=int,
+        default=20,
+        min=1,
+        max=30,
+        description=_("How long a webhook receiver may take to answer."),
+    ),
+    Setting(
+        key="webhooks.private_addresses",
+        type=bool,
+        raising_needs_second_person=True,
+        default=False,
+        description=_("Allow webhooks to private and loopback addresses (closed networks only)."),
+    ),
+    days_setting(
+        "retention.webhook_attempt_days",
+        default=30,
+        least=1,
+        description=_("Days after which answers of webhook receivers are deleted; 0 keeps them."),
+    ),
+    days_setting(
+        "retention.published_event_days",
+        default=90,
+        least=7,
+        description=_(
+            "Days after which events are deleted from the log, with their deliveries; they cannot "
+            "be read or sent again then. 0 keeps them."
+        ),
+    ),
     days_setting(
         "retention.notice_text_days",
         default=90,
@@ -250,6 +179,18 @@ DUTY_SETTINGS = [
         ),
     ),
     Setting(
+        key="duties.new_address_days",
+        type=int,
+        default=14,
+        min=1,
+        max=365,
+        lowering_needs_second_person=True,
+        description=_(
+            "Days for which a changed e-mail address counts as new: a one-time link goes there "
+            "only when whoever approves says in words how the owner was asked."
+        ),
+    ),
+    Setting(
         key="duties.second_person_silence_hours",
         type=int,
         default=24,
@@ -323,6 +264,7 @@ SETTINGS = [
     Setting(
         key="audit.head_hours",
         type=int,
+        raising_needs_second_person=True,
         default=6,
         min=1,
         max=24,
@@ -331,6 +273,7 @@ SETTINGS = [
     Setting(
         key="audit.head_to_channels",
         type=bool,
+        lowering_needs_second_person=True,
         default=True,
         description=_("Send the head of the audit trail to the alert channels once a day."),
     ),
@@ -347,23 +290,39 @@ SETTINGS = [
         description=_("Writes a user or address may make."),
     ),
     Setting(
+        key="ratelimit.staff",
+        type="rate",
+        default="600/m",
+        description=_("Pages and forms of the admin that a member of staff may ask for."),
+    ),
+    Setting(
+        key="ratelimit.service",
+        type="rate",
+        default="1200/m",
+        description=_("Calls of one service key that has no rate of its own."),
+    ),
+    Setting(
         key="ratelimit.login",
         type="rate",
+        raising_needs_second_person=True,
         default="5/m",
         description=_("Sign-in attempts from one address."),
     ),
     Setting(
         key="ratelimit.second_factor",
         type="rate",
+        raising_needs_second_person=True,
         default="10/m",
         description=_("Codes of the second factor from one account or address."),
     ),
     Setting(
         key="ratelimit.lookup",
         type="rate",
+        raising_needs_second_person=True,
         default="30/h",
         description=_("Whole e-mail addresses that staff who see them masked may look up."),
     ),
+    *PROTECTION_SETTINGS,
     *BACKUP_SETTINGS,
     *RETENTION_SETTINGS,
     *DUTY_SETTINGS,

@@ -1,4 +1,4 @@
-"""The admin's own pages: the home with what needs a human, the state, the settings."""
+"""The page of settings, and the banner of a planned maintenance."""
 
 from typing import Any
 
@@ -17,71 +17,11 @@ from systemadmin.foundation.configuration import Setting, declared_settings
 from systemadmin.foundation.configuration import setting as value_of
 from systemadmin.foundation.errors import DomainError, InvalidInput, NotAllowed
 from systemadmin.foundation.forms import PlainFloatField, PlainIntegerField
-from systemadmin.foundation.money import format_money
 from systemadmin.foundation.parsing import Unreadable, parse_whole_number
-from systemadmin.foundation.plugins import Worklist, collect
-from systemadmin.models import Alert, ConfigurationChange
+from systemadmin.models import ConfigurationChange
 from systemadmin.services.configuration import change_settings, revert_change
-from systemadmin.services.statistics import default_span, statistics
 
 CHANGES_SHOWN = 15
-# Of a chart's numbers; the others have nothing to say after them.
-UNITS = {"percent": "%", "hours": "h", "seconds": "s", "minutes": "min"}
-
-
-def home_context(request: HttpRequest) -> dict[str, Any]:
-    """Return what the home shows this person: work first, then alerts, then figures."""
-    user: Any = request.user
-    context: dict[str, Any] = {"worklists": _worklists(user)}
-    context |= {"alerts": [], "figures": [], "charts": {}}
-    if user.has_perm("systemadmin.view_alert"):
-        context["alerts"] = Alert.objects.exclude(status=Alert.Status.RESOLVED)[:5]
-    if user.has_perm("systemadmin.view_statistics"):
-        sections = [statistics(name, default_span()) for name in ("overview", "transactions")]
-        context["figures"] = figures = [
-            {**figure, "shown": _shown(figure)}
-            for section in sections
-            for figure in section["figures"]
-            if "error" not in figure and figure["unit"] != "breakdown"
-        ]
-        charts = {figure["code"]: _chart_of(figure) for figure in figures}
-        context["charts"] = {code: chart for code, chart in charts.items() if chart}
-    return context
-
-
-def _worklists(user: Any) -> list[dict[str, Any]]:
-    lists: list[Worklist] = sorted(collect("worklists", "WORKLISTS"), key=lambda w: w.order)
-    return [
-        {"title": item.title, "count": item.count(user), "url": item.url()}
-        for item in lists
-        if user.has_perm(item.permission)
-    ]
-
-
-def _shown(figure: dict[str, Any]) -> str:
-    """The number as people read it: amounts with their currency, shares with their sign."""
-    value = figure["value"]
-    if figure["unit"] == "money":
-        return " · ".join(format_money(amount, code) for code, amount in value.items()) or "0"
-    if value is None:
-        return "–"
-    return f"{value} {UNITS.get(figure['unit'], '')}".strip()
-
-
-def _chart_of(figure: dict[str, Any]) -> dict[str, Any] | None:
-    """Labels and values for the chart library; None where there is no line to draw."""
-    points = [
-        (point["at"][:10], point["value"])
-        for point in figure.get("series", [])
-        if not isinstance(point["value"], dict)
-    ]
-    if len(points) < 2:
-        return None
-    return {
-        "labels": [at for at, _value in points],
-        "values": [float(value or 0) for _at, value in points],
-        "unit": UNITS.get(figure["unit"], figure["unit"] if figure["unit"].isupper() else ""),
-    }
 
 
 def maintenance_banner() -> dict[str, Any] | None:

@@ -8,10 +8,12 @@ from django.db.models import CharField, F, Q, Value
 from django.db.models.functions import Cast, Concat, Now
 
 from systemadmin.foundation.personal_data import OnErasure, PersonalTable, StoredFile
+from systemadmin.foundation.published_events import event_kinds
 from systemadmin.models import (
     AccessLink,
     AccountErasure,
     AccountExport,
+    AmountDoneAlone,
     ApiToken,
     ApprovalRequest,
     AuditEntry,
@@ -20,12 +22,17 @@ from systemadmin.models import (
     IdempotencyKey,
     LegalHold,
     Notification,
+    PublishedEvent,
     RecoveryCode,
+    ServiceKey,
+    StaffIdentity,
     User,
     UserSession,
 )
 from systemadmin.services.sign_in_lock import kept_names
+from systemadmin.services.staff_identities import erased_subject
 
+_CHUNK: Final = 200
 _KEY: Final = "A key or its hash, which must not leave the server."
 
 
@@ -47,10 +54,44 @@ def _about(account: Any) -> Q:
     return Q(actor_ref=str(account.pk)) | target
 
 
+def _erase_events(account: Any) -> int:
+    """Empty texts about the account and forget which events name it; return how many rows."""
+    rows = list(PublishedEvent.objects.about(account).order_by("pk")[:_CHUNK])
+    for row in rows:
+        kind = event_kinds().get(row.kind)
+        if row.user_id == account.pk and kind is not None:
+            row.data |= {name: "" for name in kind.texts if name in row.data}
+        row.user = None if row.user_id == account.pk else row.user
+        row.other_user = None if row.other_user_id == account.pk else row.other_user
+    PublishedEvent.objects.bulk_update(rows, ["data", "user", "other_user"])
+    return len(rows)
+
+
+def _erase_identities(account: Any) -> int:
+    """Put a keyed hash in the place of the account's subjects; return how many rows."""
+    rows = StaffIdentity.everything.filter(user=account).exclude(subject__startswith="erased-")
+    found = list(rows[:_CHUNK])
+    for row in found:
+        StaffIdentity.everything.filter(pk=row.pk).update(
+            subject=erased_subject(row), last_used_at=None
+        )
+    return len(found)
+
+
 # Brackets cannot be part of a name that anybody chooses.
 _ERASED_NAME: Final = Concat(Value("[erased-"), Cast(F("pk"), CharField()), Value("]"))
 
 TABLES = [
+    PersonalTable(
+        model=PublishedEvent,
+        rows=lambda account: Q(user=account) | Q(other_user=account),
+        exported=lambda account: Q(user=account) | Q(other_user=account),
+        on_erasure=OnErasure.ANONYMISE,
+        columns=("kind", "occurred_at", "data"),
+        emptied={"user": None, "other_user": None},
+        erase=_erase_events,
+        reason="Whoever reads the log must find no gap; what is left are numbers.",
+    ),
     PersonalTable(
         model=AccessLink, rows=_own, on_erasure=OnErasure.DELETE, not_exported=_KEY
     ),
@@ -59,6 +100,12 @@ TABLES = [
         rows=lambda account: Q(subject_type="systemadmin.user", subject_id=str(account.pk)),
         on_erasure=OnErasure.DELETE,
         not_exported="What staff asked each other to approve; the audit trail has it too.",
+    ),
+    PersonalTable(
+        model=AmountDoneAlone,
+        rows=lambda account: Q(actor=account),
+        on_erasure=OnErasure.DELETE,
+        not_exported="What staff did within the last two days; the audit trail has it too.",
     ),
     PersonalTable(
         model=UserSession,
@@ -74,10 +121,28 @@ TABLES = [
                  "last_used_at"),
     ),
     PersonalTable(
+        model=ServiceKey,
+        rows=lambda account: Q(owner=account),
+        on_erasure=OnErasure.ANONYMISE,
+        not_exported="Keys of the place, not of the person.",
+        emptied={"owner": None},
+        reason="What the keys did stays in the audit trail.",
+    ),
+    PersonalTable(
         model=EncryptedTotpDevice,
         rows=_own,
         on_erasure=OnErasure.DELETE,
         columns=("name", "confirmed", "created_at", "last_used_at"),
+    ),
+    PersonalTable(
+        model=StaffIdentity,
+        rows=_own,
+        on_erasure=OnErasure.ANONYMISE,
+        columns=("issuer", "subject", "created_at", "last_used_at"),
+        emptied={"last_used_at": None},
+        erase=_erase_identities,
+        reason="Whoever was erased and signs in again at the provider is refused; what is left is "
+        "a keyed hash.",
     ),
     PersonalTable(
         model=RecoveryCode, rows=_own, on_erasure=OnErasure.DELETE, not_exported=_KEY

@@ -1,7 +1,12 @@
 """What the shipped roles may do in the base app."""
 
 # The platform may do for a member what the member asks for there.
-SERVICE_PERMISSIONS = ["systemadmin.export_account", "systemadmin.erase_account"]
+SERVICE_PERMISSIONS = [
+    "systemadmin.export_account",
+    "systemadmin.erase_account",
+    "systemadmin.view_publishedevent",
+    "systemadmin.replay_webhookdelivery",
+]
 
 ROLES = {
     "support_agent": ["systemadmin.view_statistics", "systemadmin.view_user"],
@@ -14,6 +19,8 @@ ROLES = {
         "systemadmin.view_personal_data",
         "systemadmin.view_legalhold",
         "systemadmin.add_legalhold",
+        "systemadmin.change_legalhold",
+        "systemadmin.lift_holds",
         "systemadmin.view_approvalrequest",
         "systemadmin.decide_approvalrequest",
         "systemadmin.export_account",
@@ -25,6 +32,13 @@ ROLES = {
         "systemadmin.view_approvalrequest",
         "systemadmin.decide_approvalrequest",
         "systemadmin.erase_account",
+        "systemadmin.view_staffidentity",
+        "systemadmin.view_servicekey",
+        "systemadmin.add_servicekey",
+        "systemadmin.change_servicekey",
+        "systemadmin.manage_members",
+        "systemadmin.act_for_member",
+        "systemadmin.issue_member_token",
         "systemadmin.view_blockednetwork",
         "systemadmin.add_blockednetwork",
         "systemadmin.delete_blockednetwork",
@@ -55,6 +69,14 @@ ROLES = {
         "systemadmin.reset_two_factor",
         "systemadmin.suspend_user",
         "systemadmin.purge_demo",
+        "systemadmin.view_publishedevent",
+        "systemadmin.view_webhookendpoint",
+        "systemadmin.add_webhookendpoint",
+        "systemadmin.change_webhookendpoint",
+        "systemadmin.delete_webhookendpoint",
+        "systemadmin.view_webhookdelivery",
+        "systemadmin.view_webhookattempt",
+        "systemadmin.replay_webhookdelivery",
         "systemadmin.view_backup",
         "systemadmin.add_backup",
         "systemadmin.verify_backup",

@@ -45,6 +45,18 @@ SCHEDULES = [
         whole="four parts that each go on when another fails, with an alert of their own",
     ),
     Schedule(
+        name="systemadmin.dispatch_events",
+        task="systemadmin.tasks.dispatch_events",
+        minutes=1,
+        whole="numbers without a gap, given by one statement",
+    ),
+    Schedule(
+        name="systemadmin.deliver_due_webhooks",
+        task="systemadmin.tasks.deliver_due_webhooks",
+        minutes=1,
+        batches=("systemadmin.tasks.deliver_webhook",),
+    ),
+    Schedule(
         name="systemadmin.expire_approvals",
         task="systemadmin.tasks.expire_approvals",
         minutes=5,

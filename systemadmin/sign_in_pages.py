@@ -26,6 +26,7 @@ from systemadmin.foundation.errors import DomainError
 from systemadmin.models import User
 from systemadmin.services import authentication, demo_2fa, sign_in_lock, two_factor
 from systemadmin.services.qr import qr_svg
+from systemadmin.services.staff_provider import is_offered
 
 # How long a password that was right may wait for its code.
 PENDING_SECONDS: Final = 300
@@ -82,16 +83,21 @@ def way_to_verify(user: User) -> str:
 
 def sign_in(request: HttpRequest, site: Any) -> HttpResponse:
     """The first step: name and password."""
+    form = SignInForm(request, request.POST or None)
+    if request.method == "POST":
+        return _take_password(request, site, form)
     if request.method == "GET" and site.has_permission(request):
         return HttpResponseRedirect(next_url(request))
     if request.method == "GET" and lacks_second_factor(request):
         return _redirect(way_to_verify(caller(request)), next_url(request))
-    form = SignInForm(request, request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        return _after_password(request, form.get_user())
-    if request.method == "POST" and getattr(request, "axes_locked_out", False):
-        return _pass_lock(request, form) or _sign_in_page(request, site, form)
     return _sign_in_page(request, site, form)
+
+
+def _take_password(request: HttpRequest, site: Any, form: SignInForm) -> HttpResponse:
+    if form.is_valid():
+        return after_first_step(request, form.get_user(), next_url(request))
+    passed = _pass_lock(request, form) if getattr(request, "axes_locked_out", False) else None
+    return passed or _sign_in_page(request, site, form)
 
 
 def _pass_lock(request: HttpRequest, form: SignInForm) -> HttpResponse | None:
@@ -106,10 +112,16 @@ def _pass_lock(request: HttpRequest, form: SignInForm) -> HttpResponse | None:
     if found is None:
         return None
     user, device = found
-    return _finish(request, user, device) if device else _after_password(request, user)
+    if device is None:
+        return after_first_step(request, user, next_url(request))
+    return _finish(request, user, device)
 
 
-def _after_password(request: HttpRequest, user: User) -> HttpResponse:
+def after_first_step(request: HttpRequest, user: User, then: str) -> HttpResponse:
+    """Ask for the second factor, lead to its set-up, or sign in where none is needed.
+
+    The first step, a password or the word of the provider, was right; `user.backend` names it.
+    """
     has_device = two_factor.confirmed_device(user) is not None
     if has_device or (demo_2fa.is_offered(user) and two_factor.is_needed(user)):
         request.session[_PENDING] = {
@@ -118,11 +130,11 @@ def _after_password(request: HttpRequest, user: User) -> HttpResponse:
             "password": user.get_session_auth_hash(),
             "at": time.time(),
         }
-        return _redirect(reverse("admin:login_code"), next_url(request))
+        return _redirect(reverse("admin:login_code"), then)
     auth_login(request, user)
     if two_factor.is_needed(user):
         return HttpResponseRedirect(reverse("admin:two_factor"))
-    return HttpResponseRedirect(next_url(request))
+    return HttpResponseRedirect(then)
 
 
 def _sign_in_page(request: HttpRequest, site: Any, form: SignInForm) -> HttpResponse:
@@ -134,12 +146,21 @@ def _sign_in_page(request: HttpRequest, site: Any, form: SignInForm) -> HttpResp
         "next": next_url(request),
         "app_path": request.path,
         "username": request.user.get_username(),
+        "local_sign_in": settings.STAFF_LOCAL_SIGN_IN,
+        **provider_context(),
     }
     refusal: DomainError | None = None
     if getattr(request, "axes_locked_out", False):
         refusal = sign_in_lock.refusal(request, form.data.get("username", ""))
         context["refusal"] = refusal
     return _page(request, "admin/atalaya/login.html", context, refusal)
+
+
+def provider_context() -> dict[str, Any]:
+    """What the sign-in page says of the identity provider, if there is one."""
+    if not is_offered():
+        return {}
+    return {"provider_label": settings.STAFF_OIDC_LABEL or _("single sign-on")}
 
 
 def _page(

@@ -1,26 +1,35 @@
 """The admin site: desks in order, staff with their second factor."""
 
 from functools import wraps
+from operator import itemgetter
 from typing import Any
 
 from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.contrib.admin.forms import AdminPasswordChangeForm
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET
 
-from systemadmin import approval_pages
+from systemadmin import approval_pages, provider_pages, review_pages
 from systemadmin import home_pages as home
 from systemadmin import sign_in_pages as pages
 from systemadmin.access_link_pages import access_link_page
 from systemadmin.foundation.admin import AtalayaModelAdmin, delete_selected
 from systemadmin.foundation.errors import Deferred
+from systemadmin.foundation.page_limits import heartbeat
+from systemadmin.home import home_context
+from systemadmin.live_page import live_page
+from systemadmin.preferences import preferences_page
 from systemadmin.retention_page import retention_page
+from systemadmin.search_page import search_page
+from systemadmin.shell import Shell
 from systemadmin.status_page import status_page
 
 DESK_ORDER = ["support", "marketplace", "riskops", "messaging", "systemadmin", "django_q", "auth"]
@@ -35,7 +44,7 @@ class AtalayaAdminSite(AdminSite):
     site_title = "Atalaya"
     index_title = _("What needs you now")
     site_url = None  # members have other front ends: there is no "site" to view
-    enable_nav_sidebar = True
+    enable_nav_sidebar = False  # the rail of desks stands in its place
 
     def __init__(self, name: str = "admin") -> None:
         super().__init__(name)
@@ -65,15 +74,37 @@ class AtalayaAdminSite(AdminSite):
         """Django's pages and those of our sign-in."""
         own = [
             path("login/code/", self.login_code, name="login_code"),
+            path("login/provider/", self.provider, name="provider"),
+            path("login/provider/callback/", self.provider_callback, name="provider_callback"),
             path("access-link/", self.access_link, name="access_link"),
             path("second-factor/", self.two_factor, name="two_factor"),
             path("language/", self.language, name="language"),
+            path("preferences/", self.admin_view(self.preferences), name="preferences"),
+            path("search/", self.admin_view(self.search), name="search"),
+            path("waiting/", self.admin_view(self.waiting), name="waiting"),
+            path("live/", self.admin_view(heartbeat(live_page)), name="live"),
             path("status/", self.admin_view(self.status), name="status"),
             path("retention/", self.admin_view(self.retention), name="retention"),
             path("second-person/", self.admin_view(self.ask), name="ask_second_person"),
             path("settings/", self.admin_view(self.settings), name="settings"),
+            *self._review_urls(),
         ]
         return own + super().get_urls()
+
+    def _review_urls(self) -> list[Any]:
+        """The review desk, one address for each queue and thing."""
+
+        def page(view: Any) -> Any:
+            return self.admin_view(lambda request, **found: view(request, self, **found))
+
+        thing = "review/<slug:code>/<int:pk>/"
+        return [
+            path("review/", page(review_pages.overview_page), name="review"),
+            path("review/<slug:code>/", page(review_pages.queue_page), name="review_queue"),
+            path(thing, page(review_pages.thing_page), name="review_thing"),
+            path(f"{thing}undo/", page(review_pages.undo_page), name="review_undo"),
+            path(f"{thing}presence/", page(review_pages.presence_page), name="review_presence"),
+        ]
 
     @method_decorator(_guarded)
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
@@ -84,6 +115,23 @@ class AtalayaAdminSite(AdminSite):
     def login_code(self, request: HttpRequest) -> HttpResponse:
         """The code."""
         return pages.enter_code(request, self)
+
+    @method_decorator([never_cache, require_GET])
+    def provider(self, request: HttpRequest) -> HttpResponse:
+        """The way to the identity provider."""
+        return provider_pages.begin_page(request, self)
+
+    @method_decorator([never_cache, require_GET])
+    def provider_callback(self, request: HttpRequest) -> HttpResponse:
+        """The way back from it."""
+        return provider_pages.callback_page(request, self)
+
+    @method_decorator(never_cache)
+    def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Sign out here and, where it offers that, at the identity provider."""
+        url = provider_pages.way_out(request)
+        response = super().logout(request, extra_context)
+        return provider_pages.signed_out_page(request, self, url) if url else response
 
     @method_decorator(_guarded)
     def access_link(self, request: HttpRequest) -> HttpResponse:
@@ -118,12 +166,25 @@ class AtalayaAdminSite(AdminSite):
         }
         if not self.has_permission(request):
             # A sign-in half done needs no menu of what it cannot open.
-            context |= {"is_nav_sidebar_enabled": False, "available_apps": []}
-        return context
+            context |= {"available_apps": []}
+        return context | {"shell": Shell(request, context["available_apps"])}
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """What needs a human now, before anything else."""
-        return super().index(request, {**(extra_context or {}), **home.home_context(request)})
+        return super().index(request, {**(extra_context or {}), **home_context(request.user)})
+
+    def preferences(self, request: HttpRequest) -> HttpResponse:
+        """Time zone, single keys, language and theme of this browser."""
+        return preferences_page(request, self)
+
+    def search(self, request: HttpRequest) -> HttpResponse:
+        """People, tickets, orders, pages: whatever the desks offer."""
+        return search_page(request, self)
+
+    @heartbeat
+    def waiting(self, request: HttpRequest) -> HttpResponse:
+        """How much waits at each desk, for the badges of the rail."""
+        return TemplateResponse(request, "admin/atalaya/waiting.html", self.each_context(request))
 
     def status(self, request: HttpRequest) -> HttpResponse:
         """The state of the machine and its parts."""
@@ -154,7 +215,17 @@ class AtalayaAdminSite(AdminSite):
         return home.settings_page(request, self)
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
-        """Return the desks in the order of the day's work, not of the alphabet."""
-        apps = super().get_app_list(request, app_label)
+        """Return the desks in the order of the day's work, not of the alphabet.
+
+        Names are made text once: to compare lazy ones translates both again at each comparison.
+        """
+        apps = list(self._build_app_dict(request, app_label).values())
+        for app in apps:
+            app["name"] = str(app["name"])
+            for model in app["models"]:
+                model["name"] = str(model["name"])
+            app["models"].sort(key=itemgetter("name"))
         order = {label: position for position, label in enumerate(DESK_ORDER)}
-        return sorted(apps, key=lambda app: order.get(app["app_label"], len(order)))
+        return sorted(
+            apps, key=lambda app: (order.get(app["app_label"], len(order)), app["name"].lower())
+        )

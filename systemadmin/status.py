@@ -1,15 +1,17 @@
 """What the base app tells the status page."""
 
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 from django.conf import settings
+from django.utils import timezone
 
 from systemadmin.audit_guard import missing_guards
 from systemadmin.foundation import queue
-from systemadmin.foundation.configuration import unreadable_settings
+from systemadmin.foundation.configuration import setting, unreadable_settings
 from systemadmin.foundation.plugins import Metric, StatusCheck
 from systemadmin.foundation.ratelimit import store_failure_count
-from systemadmin.models import Heartbeat
+from systemadmin.models import AuditVerification, Backup, Heartbeat, WebhookDelivery
 from systemadmin.services import (
     audit_runs,
     batch_failures,
@@ -25,6 +27,8 @@ from systemadmin.services.retention.overview import (
     rows_removed,
     unfinished_rules,
 )
+
+MOST_NAMES: Final = 50
 
 
 def demo() -> dict[str, Any]:
@@ -44,16 +48,25 @@ def stored_settings() -> dict[str, Any]:
     return {"status": "warning" if unreadable else "ok", "unreadable": unreadable}
 
 
+def _about_run(last: AuditVerification | None) -> dict[str, Any]:
+    """Return when the trail was last verified, by whom and with what result."""
+    if last is None:
+        return {"verified_at": None, "verified_by": None, "holds": None, "rows": 0}
+    return {
+        "verified_at": last.finished_at.isoformat() if last.finished_at else None,
+        "verified_by": last.actor_name or "schedule",
+        "holds": last.holds,
+        "rows": last.checked,
+    }
+
+
 def audit_trail() -> dict[str, Any]:
     """The last verification and the triggers; a trail that does not hold is an error."""
     last, missing, late = audit_runs.last_run(), missing_guards(), audit_runs.is_late()
     broken = bool(missing) or (last is not None and last.holds is False)
     return {
         "status": "error" if broken else "warning" if late else "ok",
-        "verified_at": last.finished_at.isoformat() if last and last.finished_at else None,
-        "verified_by": (last.actor_name or "schedule") if last else None,
-        "holds": last.holds if last else None,
-        "rows": last.checked if last else 0,
+        **_about_run(last),
         "missing_triggers": missing,
     }
 
@@ -70,12 +83,35 @@ def retention() -> dict[str, Any]:
     }
 
 
+def pinned_backups() -> dict[str, Any]:
+    """Pinned backups older than `backups.pinned_days`: they hold what was erased since."""
+    since = timezone.now() - timedelta(days=setting("backups.pinned_days"))
+    names = list(Backup.objects.pinned_before(since).values_list("name", flat=True)[:MOST_NAMES])
+    return {"status": "warning" if names else "ok", "pinned_too_old": names}
+
+
+def webhooks() -> dict[str, Any]:
+    """Warn when webhooks stand still."""
+    late = timezone.now() - timedelta(minutes=10)
+    unsent = WebhookDelivery.objects.filter(
+        status="pending", next_attempt_at__lt=late, endpoint__is_active=True
+    ).count()
+    return {"status": "warning" if unsent else "ok", "webhooks_not_sent": unsent}
+
+
+def failing_webhooks() -> float:
+    """Webhook deliveries that were given up."""
+    return float(WebhookDelivery.objects.filter(status="failed").count())
+
+
 CHECKS = [
     StatusCheck(name="demo", run=demo),
     StatusCheck(name="stored_settings", run=stored_settings),
     StatusCheck(name="audit", run=audit_trail),
     StatusCheck(name="retention", run=retention),
+    StatusCheck(name="pinned_backups", run=pinned_backups),
     StatusCheck(name="duties", run=single_person.status),
+    StatusCheck(name="webhooks", run=webhooks),
 ]
 
 
@@ -84,6 +120,11 @@ def _traffic(minutes: int, figure: str) -> Any:
 
 
 METRICS = [
+    Metric(
+        name="webhooks_failed",
+        help="Webhook deliveries that were given up.",
+        read=failing_webhooks,
+    ),
     Metric(
         name="retention_rules_failing",
         help="Retention rules whose last run ended with an error.",

@@ -2,20 +2,29 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.template.defaultfilters import date, filesizeformat
+from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
+from systemadmin.backups.schedule import outlook
+from systemadmin.foundation.plugins import collect
+from systemadmin.models import Alert
 from systemadmin.services.system_status import system_status
+from systemadmin.status_services import STATES, services
+from systemadmin.status_words import VALUES, WORDS
 
 # Numbers under these names are bytes.
 BYTES: Final = ("memory", "memory_total", "disk_total", "disk_free", "size", "wal_size")
+SHOWN_ALERTS: Final = 6
 UNITS: Final = {"percent": "%", "ms": "ms", "seconds": "s", "days": "d"}
 
 
@@ -28,9 +37,15 @@ class Row:
     rows: tuple["Row", ...] = ()
 
 
+@cache
+def words() -> dict[str, Any]:
+    """Return how the page names each key."""
+    return {**dict(collect("status", "WORDS")), **dict(WORDS)}
+
+
 def readable(name: str, value: Any) -> Row:
     """A value of the status as people read it: sizes, units, moments, nested tables."""
-    title = name.replace("_", " ")
+    title = str(words().get(name, name.replace("_", " ")))
     if isinstance(value, Mapping):
         return Row(title, rows=tuple(readable(key, inner) for key, inner in value.items()))
     if isinstance(value, list) and any(isinstance(one, Mapping) for one in value):
@@ -41,18 +56,25 @@ def readable(name: str, value: Any) -> Row:
     return Row(title, _text(name, value))
 
 
-def _text(name: str, value: Any) -> str:
-    if value is None or value == "":
-        return "–"
-    if isinstance(value, bool):
-        return _("yes") if value else _("no")
+def _number_text(name: str, value: int | float) -> str:
+    """Return a number with the unit that its name tells."""
     if isinstance(value, int) and (name in BYTES or name.endswith("_bytes")):
         return str(filesizeformat(value))
     unit = UNITS.get(name.rpartition("_")[2])
-    if unit and isinstance(value, int | float):
-        return f"{value} {unit}"
+    return f"{value} {unit}" if unit else str(value)
+
+
+def _text(name: str, value: Any) -> str:
+    if value in (None, ""):
+        return "–"
+    if isinstance(value, str) and value in VALUES:
+        return str(VALUES[value])
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, int | float):
+        return _number_text(name, value)
     moment = parse_datetime(value) if isinstance(value, str) and "T" in value else None
-    return date(moment, "Y-m-d H:i:s e") if moment else str(value)
+    return date_format(localtime(moment), "DATETIME_FORMAT") if moment else str(value)
 
 
 def status_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
@@ -65,11 +87,39 @@ def status_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
         for name, block in status.items()
         if isinstance(block, dict)
     ]
+    lines = services(status)
+    checks = {name: one for name, one in status["checks"].items() if isinstance(one, dict)}
     context = {
-        **site.each_context(request),
-        "title": _("System status"),
         "status": status,
+        "tone": STATES.get(status["status"], "warn"),
+        "watched": sum(line.state != "good" for line in lines),
         "measured_at": parse_datetime(status["measured_at"]),
+        "services": lines,
+        "troubled": [
+            (STATES.get(str(check.get("status")), "warn"), readable(name, check))
+            for name, check in checks.items()
+            if check.get("status", "ok") != "ok"
+        ],
+        "clear": [
+            str(words().get(name, name)) for name, check in checks.items()
+            if check.get("status", "ok") == "ok"
+        ],
         "blocks": blocks,
-    }
+        **_alerts(request),
+    }  # fmt: skip
+    if request.GET.get("part") == "figures":
+        return TemplateResponse(request, "admin/systemadmin/status_figures.html", context)
+    context |= {**site.each_context(request), "title": _("System status")}
     return TemplateResponse(request, "admin/systemadmin/status.html", context)
+
+
+def _alerts(request: HttpRequest) -> dict[str, Any]:
+    """Return the newest alerts that are not over and the state of the backups, by permission."""
+    user: Any = request.user
+    shown: dict[str, Any] = {"may_acknowledge": user.has_perm("systemadmin.change_alert")}
+    if user.has_perm("systemadmin.view_alert"):
+        firing = Alert.objects.exclude(status=Alert.Status.RESOLVED).order_by("-pk")
+        shown["alerts"] = firing.select_related("acknowledged_by")[:SHOWN_ALERTS]
+    if user.has_perm("systemadmin.view_backup"):
+        shown["outlook"] = outlook()
+    return shown

@@ -9,15 +9,18 @@ from django.core.signals import got_request_exception
 from django.db import DatabaseError, transaction
 from django.dispatch import receiver
 from django.http import HttpRequest
+from django.utils.translation import gettext_noop
 
 from systemadmin import audit
-from systemadmin.events import acted_alone
+from systemadmin.backends import PROVIDER_BACKEND
+from systemadmin.events import acted_alone, database_restored
 from systemadmin.foundation.context import current
 from systemadmin.foundation.maintenance import write_bypassed
 from systemadmin.foundation.ratelimit import flooded
 from systemadmin.models import User
-from systemadmin.services import authentication, raise_alert, sessions
+from systemadmin.services import authentication, event_log, raise_alert, sessions
 from systemadmin.services.blocked_networks import block_flood
+from systemadmin.services.second_person import title_of
 
 logger = logging.getLogger("atalaya.errors")
 
@@ -37,8 +40,9 @@ def on_unhandled_error(sender: Any, **kwargs: Any) -> None:
                 rule="error.unhandled",
                 key=f"{kind} {call.path}"[:200],
                 severity="warning",
-                summary=f"Unhandled {kind} at {call.path}",
-                detail=f"request {call.request_id}",
+                summary=gettext_noop("Unhandled %(kind)s at %(path)s"),
+                detail=gettext_noop("request %(request)s"),
+                facts={"kind": kind, "path": call.path[:200], "request": call.request_id},
             )
     except DatabaseError:
         logger.exception("the alert for an unhandled error could not be raised")
@@ -48,7 +52,11 @@ def on_unhandled_error(sender: Any, **kwargs: Any) -> None:
 def on_web_sign_in(sender: Any, request: HttpRequest, user: User, **kwargs: Any) -> None:
     """A browser signed in (the API's own sign-in does not send this signal)."""
     sessions.note_web_session(http=request, user=user)
-    authentication.note_signed_in(user, factor=getattr(user, "otp_device", None))
+    authentication.note_signed_in(
+        user,
+        factor=getattr(user, "otp_device", None),
+        is_by_provider=getattr(user, "backend", "") == PROVIDER_BACKEND,
+    )
 
 
 @receiver(signals.user_login_failed, dispatch_uid="systemadmin.failed_sign_in")
@@ -89,6 +97,13 @@ def on_acted_alone(sender: Any, act: str, actor_name: str, **kwargs: Any) -> Non
         rule="duties.acted_alone",
         key=act,
         severity="warning",
-        summary=f"Done by one person alone: {act}",
+        summary=gettext_noop("Done by one person alone: %(act_text)s"),
+        facts={"act_text": title_of(act)},
         detail=actor_name,
     )
+
+
+@receiver(database_restored, dispatch_uid="systemadmin.events_restored")
+def on_database_restored(sender: Any, **kwargs: Any) -> None:
+    """The log of a restored copy goes on beyond the numbers that its readers have seen."""
+    event_log.step_over_restored()

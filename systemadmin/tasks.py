@@ -9,10 +9,12 @@ from systemadmin.services import (
     audit_runs,
     backups,
     erasure,
+    event_log,
     notifications,
     personal_exports,
     sign_in_lock,
     telemetry,
+    webhooks,
 )
 from systemadmin.services.audit_chain import seal_audit_trail
 from systemadmin.services.retention import prune_nightly
@@ -112,3 +114,18 @@ def run_erasure(erasure_id: int) -> None:
 def run_export(export_id: int) -> None:
     """Make the export of an account."""
     personal_exports.run_export(export_id)
+
+
+def dispatch_events() -> int:
+    """Number new events and post them to webhooks."""
+    return event_log.dispatch_events()
+
+
+def deliver_webhook(delivery_id: int) -> bool:
+    """Try one delivery of a webhook."""
+    return webhooks.OUTBOX.deliver(delivery_id)
+
+
+def deliver_due_webhooks() -> int:
+    """Pick up deliveries whose next attempt is due."""
+    return len(webhooks.OUTBOX.deliver_due())

@@ -14,6 +14,8 @@ from marketplace.models import (
     CommissionInvoice,
     InvoiceSeries,
     LedgerEntry,
+    PaymentEvent,
+    PaymentHook,
     ReasonTemplate,
     SellerStatement,
 )
@@ -22,6 +24,9 @@ from messaging import services as messaging
 from messaging.tests.factories import send
 from riskops.anomalies.detection import detect_new
 from riskops.anomalies.handling import exempt_account
+from riskops.decisions.decide import decide
+from riskops.decisions.lists import add_list_entry
+from riskops.decisions.question import ask_about_wish
 from riskops.links.clusters import rebuild_clusters
 from riskops.links.detect import detect_all
 from riskops.links.notes import add_note
@@ -36,16 +41,26 @@ from riskops.tests.test_anomalies import burst
 from riskops.tests.worlds import Builder
 from support.models import AgentState, InboundMessage, OutboundMessage, SlaBreach, Tag, TicketRating
 from support.services import save_macro, store_mail
+from support.services.spam import block_sender
 from support.tests import factories as desk
 from systemadmin.foundation import queue
 from systemadmin.foundation.task_packages import RUNNER
-from systemadmin.models import AlertNotice, AlertSilence, BatchFailure, Notification, User
-from systemadmin.services import change_settings, notify_user, raise_alert, suspend_user
+from systemadmin.models import (
+    AlertNotice,
+    AlertSilence,
+    BatchFailure,
+    Notification,
+    StaffIdentity,
+    User,
+)
+from systemadmin.services import change_settings, notify_user, raise_alert, suspend_user, webhooks
 from systemadmin.services.blocked_networks import block_network
+from systemadmin.services.event_log import dispatch_events
 from systemadmin.services.legal_holds import hold_account
 from systemadmin.services.maintenance import disable_maintenance, enable_maintenance
+from systemadmin.services.service_keys import create_service_key
 from systemadmin.tests.backups.factories import BackupFactory, RestoreFactory
-from systemadmin.tests.factories import UserFactory, request_for_second_person
+from systemadmin.tests.factories import StaffFactory, UserFactory, request_for_second_person
 
 SEAL = "systemadmin.tasks.seal_audit"
 
@@ -58,6 +73,8 @@ def build_world():
     fill_support(root)
     fill_market(root)
     fill_messaging(root)
+    # What the desks published becomes deliveries to the receivers.
+    dispatch_events()
 
 
 def fill_base(root):
@@ -67,6 +84,14 @@ def fill_base(root):
         AlertNotice.objects.create(channel="telegram", text="x", status="failed")
         BackupFactory(is_pinned=number % 2 == 0)
         Group.objects.create(name=f"own {number}")
+        StaffIdentity.everything.create(
+            user=StaffFactory(username=f"linked{number}"),
+            name="provider",
+            issuer="https://id.example.test",
+            subject=f"subject-{number}",
+        )
+        create_service_key(actor=root, name=f"Service {number}", networks=["192.0.2.0/24"])
+        block_sender(actor=root, address=f"@junk{number}.example.org", reason="Test")
         block_network(actor=root, own_ip="", network=f"198.51.10{number}.0/24", reason="Test")
         queue.enqueue(SEAL)
         failed_task(number)
@@ -129,6 +154,12 @@ def fill_risk(root):
     start_run(cause="schedule")
     for pair in RelatedAccount.objects.order_by("pk")[:2]:
         confirm_related(actor=root, pair=pair, note="")
+    for number in range(3):
+        wish = {"account": rings[0][0]}
+        decide(ask_about_wish(wish, action="purchase", key=f"walk{number}", source="shop"))
+        add_list_entry(
+            actor=root, list="watch", kind="device", value=f"walked{number}", reason="Test"
+        )
     people = User.objects.filter(pk__in=[pk for ring in rings for pk in ring]).order_by("pk")
     rule = AnomalyRule.objects.order_by("pk").first()
     for account in people[:2]:
@@ -204,11 +235,15 @@ def fill_market(root):
     """Products, orders, disputes, payouts and webhooks in several states."""
     for number in range(4):
         shop.rule(name=f"Rule {number}", ppm=100_000, is_active=number == 0)
+        hook = PaymentHook.objects.create(name=f"hook-{number}", secret="x")
+        PaymentEvent.objects.create(
+            hook=hook, event_id=f"evt_{number}", kind="charge.refunded", status="failed"
+        )
         ReasonTemplate.objects.create(
             code=f"w{number}", action="reject", title=f"Reason {number}", body="Because."
         )
         shop.category(f"Empty {number}")
-        market.create_endpoint(actor=root, url=f"https://hooks.example.test/{number}")
+        webhooks.create_endpoint(actor=root, url=f"https://hooks.example.test/{number}")
     market_settings = {
         "marketplace.platform_legal_name": "Atalaya",
         "marketplace.platform_iban": "ES9121000418450200051332",

@@ -3,13 +3,20 @@
 from django.utils import timezone
 
 import config.tests.due_rows as rows
-from marketplace.models import LedgerAccount, WebhookDelivery
+from marketplace.models import LedgerAccount
 from messaging import services as messaging
 from messaging.models import Broadcast
 from riskops.models import RecomputeChunk
 from riskops.tasks import recompute_touched_accounts
-from support.models import InboundMessage, OutboundMessage, Ticket
-from systemadmin.models import Alert, AlertNotice, AlertRule, ApprovalRequest, Notification
+from support.models import AgentNotice, InboundMessage, OutboundMessage, Ticket
+from systemadmin.models import (
+    Alert,
+    AlertNotice,
+    AlertRule,
+    ApprovalRequest,
+    Notification,
+    WebhookDelivery,
+)
 
 
 class Case:
@@ -46,6 +53,13 @@ CASES = {
         "marketplace.tasks.expire_reservations",
         rows.orders("expired"),
         key_of=lambda _actor, order, *rest: order.pk,
+    ),
+    "marketplace.payment_events": Case(
+        rows.payment_events,
+        "marketplace.services.payment_events._notice",
+        "marketplace.tasks.process_payment_events",
+        rows.payment_events_done,
+        key_of=lambda event: event.pk,
     ),
     "marketplace.complete_due_orders": Case(
         rows.paid_orders,
@@ -119,6 +133,13 @@ CASES = {
         ),
         key_of=lambda ticket, now: ticket.pk,
     ),
+    "support.send_agent_notices": Case(
+        rows.agents_with_news,
+        "support.services.agent_notices._in_sight",
+        "support.tasks.send_agent_notices",
+        lambda: set(AgentNotice.objects.exclude(sent_at=None).values_list("user", flat=True)),
+        key_of=lambda person, rows: person.pk,
+    ),
     "support.close_resolved": Case(
         rows.resolved_tickets,
         "support.services.tickets.update_ticket",
@@ -170,19 +191,19 @@ CASES = {
         key_of=lambda rule, parameters, span: rule.code,
     ),
     # -- outboxes: the row itself says why
-    "marketplace.tasks.deliver_webhook": Case(
+    "systemadmin.tasks.deliver_webhook": Case(
         rows.webhooks,
-        "marketplace.webhook_signing.headers",
-        "marketplace.tasks.deliver_due_webhooks",
+        "systemadmin.webhook_signing.headers",
+        "systemadmin.tasks.deliver_due_webhooks",
         rows.sent(WebhookDelivery),
         key_of=lambda secrets, message_id, *rest: (
-            WebhookDelivery.objects.get(message__message_id=message_id).pk
+            WebhookDelivery.objects.get(event__event_id=message_id).pk
         ),
         listed=_with_error(WebhookDelivery),
     ),
     "support.tasks.deliver_mail": Case(
         rows.mails_out,
-        "support.services.mail_out._compose",
+        "support.services.mail_out.compose",
         "support.tasks.sweep_mail",
         rows.sent(OutboundMessage),
         key_of=lambda message: message.pk,
@@ -225,7 +246,7 @@ PARTS = {
     "systemadmin.prune": (
         {
             "lift_expired_blocks": "systemadmin.services.retention.nightly.lift_expired",
-            "audit": "systemadmin.retention.retire_audit_entries",
+            "audit": "systemadmin.retention.records.retire_audit_entries",
             "refused_files": "riskops.retention.delete_refused_files",
             "stream_events": "messaging.services.prune_stream",
             "pruned_files": "systemadmin.services.retention.nightly.delete_files",

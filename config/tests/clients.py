@@ -98,7 +98,7 @@ class Refused(Exception):
 
 
 class Caller:
-    """`caller.tickets_create(body=…)` calls the generated operation of that name."""
+    """`caller.create_ticket(body=…)` calls the generated operation of that name."""
 
     def __init__(self, library, http):
         self.library, self.http = library, http

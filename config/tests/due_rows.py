@@ -9,17 +9,24 @@ import marketplace.tests.factories as market
 import messaging.tests.factories as letters
 import riskops.tests.factories as risk
 from marketplace import tasks as marketplace_tasks
-from marketplace.models import LedgerAccount, Order, WebhookDelivery
+from marketplace.models import LedgerAccount, Order, PaymentEvent, PaymentHook
 from marketplace.services import clock
 from messaging import services as messaging
 from messaging.models import Broadcast, Mailbox, Message
 from riskops.anomalies import detection
 from riskops.models import AnomalyRule, RecomputeChunk
 from riskops.scores.recompute import start_run, work_on
-from support.models import InboundMessage, OutboundMessage, Ticket
+from support.models import AgentNotice, InboundMessage, OutboundMessage, Ticket
 from support.services import store_mail
 from support.tests.factories import make_agent, make_mailbox, make_policy, make_ticket
-from systemadmin.models import Alert, AlertNotice, AlertRule, PrunedFile
+from systemadmin.models import (
+    Alert,
+    AlertNotice,
+    AlertRule,
+    PrunedFile,
+    PublishedEvent,
+    WebhookDelivery,
+)
 from systemadmin.services import change_settings, notify_user, raise_alert
 from systemadmin.services.retention import prune_rules
 from systemadmin.tests.factories import UserFactory, request_for_second_person
@@ -155,6 +162,17 @@ def stored_mails():
     return [one.pk for one in mails]
 
 
+def agents_with_news():
+    ticket = make_ticket()
+    agents = [make_agent() for _ in range(3)]
+    AgentNotice.objects.bulk_create(
+        AgentNotice(user=agent, ticket=ticket, event="assigned", key="k", by_mail=True)
+        for agent in agents
+    )
+    AgentNotice.objects.update(created_at=ago(hours=1))
+    return [agent.pk for agent in agents]
+
+
 def mails_out():
     for _ in range(3):
         make_ticket(requester_email="customer@example.com", requester_name="C")
@@ -196,15 +214,32 @@ def alert_rules():
     return [one.pk for one in made]
 
 
+def payment_events():
+    hook = PaymentHook.objects.create(name="stripe", secret="x")
+    made = [
+        PaymentEvent.objects.create(
+            hook=hook, event_id=f"e{number}", kind="x", body={"data": {"object": {}}}
+        )
+        for number in range(3)
+    ]
+    return [one.pk for one in made]
+
+
+def payment_events_done():
+    return set(PaymentEvent.objects.filter(status="ignored").values_list("pk", flat=True))
+
+
 def webhooks():
-    from marketplace.services import webhooks
+    from systemadmin.services import webhooks
+    from systemadmin.services.event_log import dispatch_events
 
     endpoint, _secret = webhooks.create_endpoint(
         actor=market.root(), url="https://example.com/in", description="", event_types=[]
     )
     assert endpoint.is_active
     for number in range(3):
-        webhooks.publish("order.created", key=f"k{number}", data={})
+        PublishedEvent.objects.create(kind="order.created", key=f"k{number}", event_id=f"m{number}")
+    dispatch_events()
     return list(WebhookDelivery.objects.order_by("pk").values_list("pk", flat=True))
 
 

@@ -10,12 +10,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
 from marketplace import services as market
-from marketplace.models import CommissionRule, ProductReview, Refund, WebhookMessage
+from marketplace.models import CommissionRule, PaymentEvent, PaymentHook, ProductReview, Refund
 from marketplace.tests import factories as shop
 from messaging import services as messaging
 from messaging.models import Message, Preferences, StreamEvent
 from messaging.tests.factories import old_member, send
 from riskops.anomalies.handling import exempt_account
+from riskops.decisions.lists import add_list_entry
 from riskops.links.notes import add_note
 from riskops.models import (
     AccountCluster,
@@ -23,6 +24,8 @@ from riskops.models import (
     AnomalyHit,
     AnomalyRule,
     ClusterMember,
+    Decision,
+    EventOutcome,
     EventSum,
     PendingLink,
     PendingScore,
@@ -33,11 +36,17 @@ from riskops.scores.outcomes import record_outcome
 from riskops.scores.overrides import override_score
 from riskops.tests.factories import event, record
 from support.models import (
+    AgentNotice,
     Attachment,
+    BlockedSender,
     FaqVote,
+    FileLink,
     InboundMessage,
     InboundReference,
+    NoticePreference,
     Reply,
+    ReplyDraft,
+    SavedView,
     SlaBreach,
     Tag,
     TicketEvent,
@@ -45,6 +54,7 @@ from support.models import (
     TicketParticipant,
     TicketPresence,
     TicketRating,
+    TicketRead,
 )
 from support.services import edit_reply, process_mail, reply_as_customer, store_mail
 from support.tests import factories as desk
@@ -53,15 +63,20 @@ from systemadmin.models import (
     AccessLink,
     AccountErasure,
     AccountExport,
+    AmountDoneAlone,
     ApiToken,
     ApprovalRequest,
     Demo2FASession,
     IdempotencyKey,
     LegalHold,
+    PublishedEvent,
     RecoveryCode,
+    ServiceKey,
+    StaffIdentity,
     UserSession,
 )
-from systemadmin.services import notify_user
+from systemadmin.services import notify_user, webhooks
+from systemadmin.services.event_log import dispatch_events
 from systemadmin.services.sign_in_lock import kept_name
 from systemadmin.tests import pictures
 from systemadmin.tests.factories import UserFactory, totp_device_for
@@ -103,6 +118,10 @@ def _base(member, root):
     now = timezone.now()
     UserSession.objects.create(user=member, session_key=MARK, ip=IP, user_agent=marked("browser"))
     ApiToken.objects.create(user=member, ip=IP, user_agent=marked("app"), label=MARK)
+    AmountDoneAlone.objects.create(actor=member, kind="entry", currency="EUR", amount=1)
+    StaffIdentity.everything.create(
+        user=member, name="provider", issuer="https://id.example.test", subject=MARK
+    )
     AccessLink.objects.create(user=member, purpose="password", address_digest="x", expires_at=now)
     ApprovalRequest.objects.create(
         kind="test",
@@ -113,6 +132,12 @@ def _base(member, root):
         asked_by_name="root",
         reason=marked("approval"),
         expires_at=now,
+    )
+    ServiceKey.objects.create(
+        account=UserFactory(is_staff=True, is_service=True),
+        name="old",
+        owner=member,
+        revoked_at=now,
     )
     totp_device_for(member)
     RecoveryCode.objects.create(user=member, digest="x" * 64)
@@ -153,7 +178,7 @@ def _base(member, root):
 
 
 def _market(member, friend, root):
-    market.create_endpoint(actor=root, url="https://hooks.example.test/all")
+    webhooks.create_endpoint(actor=root, url="https://hooks.example.test/all")
     rule = shop.rule(name="Everybody", ppm=100_000)
     product = shop.approved(
         member,
@@ -171,6 +196,10 @@ def _market(member, friend, root):
     market.refund_order(actor=None, order=sold, reason=marked("refund"))
     bought = shop.completed(shop.approved(friend, price=5_00, stock=None), buyer=member)
     evidence = SimpleUploadedFile(f"{MARK}.png", pictures.png())
+    hook = PaymentHook.objects.create(name="all", secret="x")
+    PaymentEvent.objects.create(
+        hook=hook, event_id="evt_all", kind="x", order=bought, body={"note": marked("paid")}
+    )
     dispute = market.open_dispute(
         actor=member, order=bought, reason="damaged", body=marked("broken")
     )
@@ -179,12 +208,14 @@ def _market(member, friend, root):
         actor=root, dispute=dispute, in_favour_of="buyer", note=marked("resolution")
     )
     shop.completed(product, buyer=friend)
+    shop.rule(per="payout", fixed=1, currency="EUR", applies_to_all=True)
     payout = market.create_payout(actor=root, seller=member, currency="EUR")
     market.pay_payout(actor=root, payout=payout, reference="BANK-1")
     market.save_seller_profile(actor=root, seller=member, level="gold")
     CommissionRule.objects.get(pk=rule.pk).sellers.add(member)
     assert Refund.objects.filter(reason__contains=MARK).exists()
-    assert WebhookMessage.objects.filter(body__contains=MARK).exists()
+    assert PublishedEvent.objects.filter(data__title__icontains=MARK).exists()
+    dispatch_events()
 
 
 def _messages(member, friend, root):
@@ -231,6 +262,9 @@ def _support(member, root):
     TicketRating.objects.create(ticket=ticket, score=5, comment=marked("thanks"), rated_at=now)
     TicketParticipant.objects.create(ticket=ticket, address=member.email, name=MARK)
     TicketPresence.objects.create(ticket=ticket, user=member, seen_at=now)
+    TicketRead.objects.create(ticket=ticket, user=member, up_to=1, read_at=now)
+    ReplyDraft.objects.create(ticket=ticket, user=member, kind="public", body=marked("draft"))
+    SavedView.objects.create(owner=member, name=MARK[:40], words=MARK)
     TicketLink.objects.create(first=ticket, second=other, note=marked("note"))
     SlaBreach.objects.create(
         ticket=ticket, clock="first_response", cycle=1, due_at=now, detected_at=now
@@ -238,6 +272,14 @@ def _support(member, root):
     ticket.tags.add(Tag.objects.create(name="tagged"))
     TicketEvent.objects.filter(actor=member).update(actor_name=MARK)
     assert InboundMessage.objects.filter(sender__icontains=MARK).exists()
+    AgentNotice.objects.create(user=root, ticket=ticket, event="assigned", key=MARK)
+    NoticePreference.objects.create(user=member, event="new")
+    BlockedSender.objects.create(address=member.email, ticket=ticket)
+    FileLink.objects.create(
+        attachment=Attachment.objects.filter(reply__ticket=ticket).first(),
+        message=ticket.outbound.first(),
+        expires_at=timezone.now() + timedelta(days=1),
+    )
     assert Attachment.objects.filter(reply__ticket__requester=member).count() == 2
     assert Reply.objects.filter(author=member, body__contains="edited").exists()
 
@@ -283,6 +325,16 @@ def _risk(member, friend, root):
     )
     AnomalyHit.objects.create(
         anomaly=anomaly, rule=rule, account=member, key=MARK, at=now, evidence={"ip": IP}
+    )
+    EventOutcome.objects.create(
+        account=member, source="shop", external_id=MARK, occurred_at=now, is_fraud=False,
+        known_at=now,
+    )  # fmt: skip
+    Decision.objects.create(
+        account=member, source="shop", external_id=MARK, kind=10, outcome="review", fingerprint="x"
+    )
+    add_list_entry(
+        actor=root, list="watch", kind="account", value=str(member.pk), reason=marked("listed")
     )
     low, high = sorted((member.pk, friend.pk))
     RelatedAccount.objects.create(low_id=low, high_id=high, evidence=[{"value": IP}], note=MARK)

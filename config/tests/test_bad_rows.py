@@ -8,8 +8,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from config.tests.bad_rows import CASES, PARTS
-from marketplace import webhook_transport
-from systemadmin import telegram
+from systemadmin import telegram, webhook_transport
 from systemadmin.foundation import scheduler
 from systemadmin.foundation.batches import Batch, registered
 from systemadmin.foundation.outbox import OUTBOXES

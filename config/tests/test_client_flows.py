@@ -33,7 +33,7 @@ def client_of(live_server, settings, library, models):
         credentials = models.LoginInputRequest(username=user.username, password=PASSWORD)
         if user.is_staff:
             credentials.otp_code = totp_code(totp_device_for(user))
-        answer = library.caller(live_server.url).auth_login_create(body=credentials)
+        answer = library.caller(live_server.url).login(body=credentials)
         return library.caller(live_server.url, answer.token)
 
     return sign_in
@@ -59,7 +59,7 @@ def events_of(caller):
 def test_a_ticket_is_opened_answered_resolved_and_rated(client_of, models, library, member, staff):
     marta, agent = client_of(member), client_of(staff("support_agent"))
     receipt = library.types.File(io.BytesIO(b"Paid 20.00"), "receipt.txt", "text/plain")
-    ticket = marta.tickets_create(
+    ticket = marta.create_ticket(
         body=models.MemberTicketInputFormRequest(
             subject="Lost parcel", body="It never came.", attachments=[receipt]
         )
@@ -67,44 +67,44 @@ def test_a_ticket_is_opened_answered_resolved_and_rated(client_of, models, libra
     assert ticket.status == "new"
     assert [file.name for file in ticket.replies[0].attachments] == ["receipt.txt"]
 
-    new = [models.AdminTicketsListStatusItem.NEW]
+    new = [models.ListTicketsAsStaffStatusItem.NEW]
     waiting = next(
-        one for one in agent.pages("admin_tickets_list", status=new) if one.id == ticket.id
+        one for one in agent.pages("list_tickets_as_staff", status=new) if one.id == ticket.id
     )
-    reply = agent.admin_tickets_reply_create(
+    reply = agent.reply_to_ticket_as_staff(
         waiting.id, body=models.StaffReplyInputRequest(body="We are looking into it.")
     )
-    agent.admin_tickets_reply_create(
+    agent.reply_to_ticket_as_staff(
         waiting.id,
         body=models.StaffReplyInputRequest(body="Courier was late before.", internal=True),
     )
     with pytest.raises(Refused) as refused:
-        agent.admin_tickets_reply_create(
+        agent.reply_to_ticket_as_staff(
             waiting.id,
             body=models.StaffReplyInputRequest(body="Me too.", expected_last_reply=reply.id - 1),
         )
     assert refused.value.status == 409
 
-    seen = marta.tickets_retrieve(ticket.id)
+    seen = marta.get_ticket(ticket.id)
     assert [one.body for one in seen.replies] == ["It never came.", "We are looking into it."]
-    marta.tickets_reply_create(
+    marta.reply_to_ticket(
         ticket.id, body=models.MemberReplyInputRequest(body="It came, thank you.")
     )
 
-    agent.admin_tickets_retrieve(ticket.id)
+    agent.get_ticket_as_staff(ticket.id)
     read = agent.last_headers["ETag"]
     resolved = models.PatchedTicketChangesInputRequest(status=models.TicketStatusEnum.RESOLVED)
-    agent.admin_tickets_partial_update(ticket.id, body=resolved, if_match=read)
+    agent.update_ticket(ticket.id, body=resolved, if_match=read)
     with pytest.raises(Refused) as stale:
-        agent.admin_tickets_partial_update(
+        agent.update_ticket(
             ticket.id,
             body=models.PatchedTicketChangesInputRequest(priority=models.TicketPriorityEnum.LOW),
             if_match=read,
         )
     assert stale.value.status == 412
     rating = models.TicketRatingInputRequest(score=5, comment="Quick.")
-    assert marta.tickets_rating_create(ticket.id, body=rating).score == 5
-    assert marta.tickets_retrieve(ticket.id).rating.comment == "Quick."
+    assert marta.rate_ticket(ticket.id, body=rating).score == 5
+    assert marta.get_ticket(ticket.id).rating.comment == "Quick."
 
 
 @pytest.mark.usefixtures("ledger_db")
@@ -116,35 +116,35 @@ def test_a_product_is_approved_ordered_paid_completed_and_refunded(
     seller, buyer = client_of(member), client_of(other_member)
     moderator, payments = client_of(staff("marketplace_moderator")), client_of(superuser)
 
-    lamp = seller.products_create(
+    lamp = seller.create_product(
         body=models.ProductInputRequest(
             category=shelf.id, title="Olive lamp", price=20_00, currency="EUR", stock=3
         )
     )
     with pytest.raises(Refused) as unseen:
-        buyer.products_retrieve(lamp.id)
+        buyer.get_product(lamp.id)
     assert unseen.value.status == 404
-    seller.products_submit_create(lamp.id)
-    assert moderator.admin_products_approve_create(lamp.id).status == "approved"
-    assert [one.title for one in buyer.pages("products_list", search="olive")] == ["Olive lamp"]
+    seller.submit_product(lamp.id)
+    assert moderator.approve_product(lamp.id).status == "approved"
+    assert [one.title for one in buyer.pages("list_products", search="olive")] == ["Olive lamp"]
 
     wanted = models.OrderInputRequest(product=lamp.id, quantity=2)
-    order = buyer.orders_create(body=wanted, idempotency_key="cart-1")
-    again = buyer.orders_create(body=wanted, idempotency_key="cart-1")
+    order = buyer.create_order(body=wanted, idempotency_key="cart-1")
+    again = buyer.create_order(body=wanted, idempotency_key="cart-1")
     assert again.id == order.id
     assert order.total == 40_00
     with pytest.raises(Refused) as forbidden:
-        buyer.admin_orders_pay_create(order.id)
+        buyer.pay_order(order.id)
     assert forbidden.value.status == 403
     paid = models.PayInputRequest(reference="pay-1")
-    assert payments.admin_orders_pay_create(order.id, body=paid).status == "paid"
-    assert payments.admin_orders_complete_create(order.id).status == "completed"
-    refund = payments.admin_orders_refund_create(
+    assert payments.pay_order(order.id, body=paid).status == "paid"
+    assert payments.complete_order(order.id).status == "completed"
+    refund = payments.refund_order(
         order.id, body=models.RefundInputRequest(amount=10_00, reason="Scratched.")
     )
     assert refund.amount == 10_00
-    assert buyer.orders_retrieve(order.id).refunded == 10_00
-    entries = list(payments.pages("admin_ledger_list", order=order.id))
+    assert buyer.get_order(order.id).refunded == 10_00
+    entries = list(payments.pages("list_ledger_entries", order=order.id))
     assert entries
     assert sum(one.amount for one in entries) == 0
 
@@ -153,13 +153,13 @@ def test_events_become_a_risk_score(client_of, models, member, staff):
     service = UserFactory(username="shop-service")
     service.user_permissions.add(Permission.objects.get(codename="ingest_events"))
     shop, analyst = client_of(service), client_of(staff("risk_analyst"))
-    before = analyst.admin_users_risk_score_calculate_create(member.id)
+    before = analyst.calculate_risk_score(member.id)
 
     moment = datetime.now(UTC) - timedelta(minutes=5)
     rows = models.EventBatchBodyRequest(
         events=[
             models.EventRowRequest(
-                kind=models.EventRowKindEnum.LOGIN_FAILED,
+                kind=models.EventKindEnum.LOGIN_FAILED,
                 occurred_at=moment,
                 external_id=f"failed-{number}",
                 account=member.id,
@@ -168,18 +168,18 @@ def test_events_become_a_risk_score(client_of, models, member, staff):
             for number in range(20)
         ]
     )
-    result = shop.events_create(body=rows)
+    result = shop.send_events(body=rows)
     assert {one.status for one in result.results} == {"recorded"}
-    twice = shop.events_create(body=rows)
+    twice = shop.send_events(body=rows)
     assert {one.status for one in twice.results} == {"duplicate"}
     recompute_touched()
 
-    score = analyst.admin_users_risk_score_retrieve(member.id)
+    score = analyst.get_risk_score(member.id)
     assert score.score > before.score
     assert score.breakdown[0].points > 0
     assert score.calculated_at > moment
     with pytest.raises(Refused) as forbidden:
-        shop.admin_users_risk_score_retrieve(member.id)
+        shop.get_risk_score(member.id)
     assert forbidden.value.status == 403
 
 
@@ -187,64 +187,64 @@ def test_a_message_is_sent_streamed_and_read(client_of, models, member, other_me
     marta, oscar = client_of(member), client_of(other_member)
     events = events_of(oscar)
     assert next(events)[0] == "ready"
-    sent = marta.messages_send(
+    sent = marta.send_message(
         body=models.SendInputRequest(recipient=other_member.id, body="Is the lamp still there?")
     )
-    assert oscar.messages_unread_count().unread_count == 1
+    assert oscar.get_unread_count().unread_count == 1
     arrived = next(data for event, data in events if event == "message")
     assert arrived["message"]["body"] == "Is the lamp still there?"
     events.close()
 
-    assert oscar.messages_conversations().results[0].user.id == member.id
-    assert [one.id for one in oscar.pages("messages_with_user", user_id=member.id)] == [sent.id]
-    oscar.messages_read(sent.id)
-    assert oscar.messages_unread_count().unread_count == 0
+    assert oscar.list_conversations().results[0].user.id == member.id
+    assert [one.id for one in oscar.pages("list_messages", user_id=member.id)] == [sent.id]
+    oscar.read_message(sent.id)
+    assert oscar.get_unread_count().unread_count == 0
 
 
 def test_the_operator_changes_a_setting_and_asks_for_a_backup(client_of, models, staff):
     operator = client_of(staff("operator"))
-    changes = models.AdminConfigUpdateBody.from_dict(
+    changes = models.ChangeSettingsBody.from_dict(
         {"ratelimit.read": "50/m", "reason": "A quiet week."}
     )
-    changed = operator.admin_config_update(body=changes)
+    changed = operator.change_settings(body=changes)
     assert next(one for one in changed.results if one.key == "ratelimit.read").value == "50/m"
     assert setting("ratelimit.read") == "50/m"
-    newest = operator.admin_config_history_list().results[0]
+    newest = operator.list_setting_changes().results[0]
     assert (newest.key, newest.old, newest.new) == ("ratelimit.read", "100/m", "50/m")
 
     wanted = models.BackupInputRequest(note="Before the upgrade.")
-    backup = operator.admin_backup_create(body=wanted)
+    backup = operator.create_backup(body=wanted)
     assert backup.status == "queued"
-    assert backup.id in [one.id for one in operator.pages("admin_backups_list")]
+    assert backup.id in [one.id for one in operator.pages("list_backups")]
     with pytest.raises(Refused) as refused:
-        operator.admin_backup_create(body=models.BackupInputRequest(note="Another."))
+        operator.create_backup(body=models.BackupInputRequest(note="Another."))
     assert refused.value.status == 409
 
 
 def test_signing_out_ends_the_token(client_of, member):
     marta = client_of(member)
-    assert marta.auth_me_retrieve().username == member.username
-    marta.auth_logout_create()
+    assert marta.get_me().username == member.username
+    marta.logout()
     with pytest.raises(Refused) as refused:
-        marta.auth_me_retrieve()
+        marta.get_me()
     assert refused.value.status == 401
 
 
 def test_pages_of_both_kinds_come_to_an_end(client_of, models, member):
     marta = client_of(member)
     for number in range(5):
-        marta.tickets_create(
+        marta.create_ticket(
             body=models.MemberTicketInputRequest(subject=f"Question {number}", body="Hello?")
         )
-    assert marta.tickets_list(page_size=2).count == 5
-    numbered = [ticket.id for ticket in marta.pages("tickets_list", page_size=2)]
+    assert marta.list_tickets(page_size=2).count == 5
+    numbered = [ticket.id for ticket in marta.pages("list_tickets", page_size=2)]
     assert len(numbered) == len(set(numbered)) == 5
     shelf = category("Home")
     for number in range(5):
-        marta.products_create(
+        marta.create_product(
             body=models.ProductInputRequest(
                 category=shelf.id, title=f"Lamp {number}", price=20_00, currency="EUR"
             )
         )
-    by_cursor = [product.id for product in marta.pages("products_mine_list", page_size=2)]
+    by_cursor = [product.id for product in marta.pages("list_my_products", page_size=2)]
     assert len(by_cursor) == len(set(by_cursor)) == 5

@@ -18,7 +18,7 @@ from config.tests.test_permission_matrix import EVERYONE, MATRIX, ROLES
 from systemadmin.foundation.content_type import utf8_only_wsgi
 from systemadmin.foundation.testing import rolled_back
 
-pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.same_on_both]
 
 METHODS = ("get", "post", "put", "patch", "delete")
 # How many payloads of a class each endpoint meets.

@@ -12,6 +12,8 @@ PACKAGES = ("config", *settings.ATALAYA_APPS)
 # What only tests call, and what drf-spectacular finds by its base class.
 ALLOWED = {
     "BearerScheme",
+    "PlatformTokenScheme",
+    "ServiceKeyScheme",
     "SessionScheme",
     "allowed_from",
     "client_network",

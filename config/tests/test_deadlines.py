@@ -6,12 +6,11 @@ import pytest
 from django.core import mail
 from django.core.mail import EmailMessage
 
-from marketplace import webhook_transport
 from support.models import Mailbox
 from support.services import fetching
 from support.tests.factories import make_mailbox, make_ticket
 from support.tests.mail_servers import SmtpServer
-from systemadmin import telegram
+from systemadmin import telegram, webhook_transport
 from systemadmin.foundation import deadlines, smtp
 from systemadmin.foundation.deadlines import Budget, within
 from systemadmin.foundation.outbox import LEASE, DeliveryFailed

@@ -7,7 +7,6 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import Group
 
-from marketplace.services import create_endpoint
 from support import demo
 from support.models import Category, SlaPolicy, Ticket
 from support.services import open_ticket
@@ -30,6 +29,7 @@ from systemadmin.services.demo import purge_demo
 from systemadmin.services.rights import set_rights
 from systemadmin.services.roles import delete_role, save_role
 from systemadmin.services.users import save_account
+from systemadmin.services.webhooks import create_endpoint
 from systemadmin.tests.backups.factories import BackupFactory
 from systemadmin.tests.factories import PASSWORD, StaffFactory, UserFactory, totp_device_for
 

@@ -28,6 +28,9 @@ OUTLIVES = {
     "systemadmin.AuditSeal",
     "systemadmin.AuditStatement",
     "systemadmin.Alert",
+    # The log of events has no gaps: what was published stays until its retention ends.
+    "systemadmin.PublishedEvent",
+    "systemadmin.EventCounter",
     "support.TicketCounter",
     "django_q.OrmQ",
     "django_q.Task",

@@ -38,7 +38,7 @@ def demo(tmp_path_factory, django_db_setup):
         "DEMO_MODE": "1",
         "VAR_DIR": str(folder),
         "DATABASE_URL": f"sqlite:///{folder}/demo.sqlite3",
-        "EMAIL_URL": f"filemail:///{folder}/mail",
+        "EMAIL_URL": f"filemail://{folder}/mail",
     }
     manage = [sys.executable, "manage.py"]
     copy_migrated_sqlite(folder / "demo.sqlite3")

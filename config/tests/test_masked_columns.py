@@ -28,7 +28,7 @@ from systemadmin.services import change_settings
 from systemadmin.services.account_lookup import is_whole_address
 from systemadmin.tests.factories import StaffFactory, UserFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.same_on_both]
 
 MODELS = [model for model in apps.get_models() if personal_fields(model)]
 COLUMNS = [

@@ -35,7 +35,7 @@ from systemadmin.services import notify_user
 from systemadmin.services.approval_arguments import encode_all
 from systemadmin.tests.factories import StaffFactory, UserFactory, totp_device_for
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.same_on_both]
 
 IBAN = "DE89370400440532013000"
 PLANTED = {
@@ -91,6 +91,12 @@ EMPTY = {
 }
 # The world has no such file and no verification of the audit trail.
 UNMADE = {
+    # The file of the world is no picture of a mail.
+    "/api/admin/tickets/{pk}/attachments/{attachment_id}/inline",
+    # The views of the world are other people's own.
+    "/api/admin/ticket-views/{pk}",
+    # The member of the world came from no platform.
+    "/api/admin/members/{external_id}",
     "/api/admin/journal/{pk}/attachment",
     "/api/admin/audit/verifications/{pk}",
     "/api/admin/backups/{pk}/download",
@@ -105,6 +111,7 @@ QUERIES = {
     "/api/admin/support/reports/csv": PERIOD,
     "/api/admin/audit/export": "?file=csv",
     "/api/admin/ledger/dac7": "?year=2026",
+    "/api/admin/sellers/{pk}/payout-preview": "?currency=EUR",
 }
 PLAIN_PAGES = ("/admin/", "/admin/status/", "/admin/retention/", "/admin/second-person/")
 

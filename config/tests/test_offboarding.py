@@ -12,6 +12,7 @@ from systemadmin.errors import SuccessorIsNotStaff
 from systemadmin.foundation.errors import NotAllowed
 from systemadmin.models import AuditEntry, Notification, RecoveryCode, User
 from systemadmin.services.offboarding import offboard, what_is_left
+from systemadmin.services.service_keys import create_service_key
 from systemadmin.tests.factories import UserFactory, totp_device_for
 
 pytestmark = pytest.mark.django_db
@@ -28,6 +29,7 @@ def leaver(staff, as_user, admin_client_for):
     ticket = make_ticket(UserFactory())
     Ticket.objects.filter(pk=ticket.pk).update(assignee=user)
     make_category().agents.add(user)
+    create_service_key(actor=user, name="theirs")
     return user
 
 

@@ -15,8 +15,8 @@ def roles(transactional_db):
 
 def test_the_login_page_is_styled(page):
     page.goto("/admin/login/")
-    header = page.locator("#header")
-    assert header.evaluate("element => getComputedStyle(element).backgroundColor") != (
+    box = page.locator("#content")
+    assert box.evaluate("element => getComputedStyle(element).backgroundColor") != (
         "rgba(0, 0, 0, 0)"
     )
 
@@ -35,4 +35,4 @@ def test_the_admin_pages_of_the_base(page, sign_in, superuser, roles):
     for path in ("/admin/", "/admin/systemadmin/user/", f"/admin/systemadmin/user/{superuser.pk}/"):
         answer = page.goto(path)
         assert answer.status == 200
-        page.locator("#content").wait_for()
+        page.locator("#main").wait_for()

@@ -63,6 +63,7 @@ def refused_by_access(response):
     return response.status_code == 403 and response.json().get("code") in codes
 
 
+@pytest.mark.same_on_both
 @pytest.mark.parametrize(("method", "path"), ROUTES, ids=[f"{m} {p}" for m, p in ROUTES])
 def test_granted_and_refused(cast, method, path):
     allowed = MATRIX[(method, normal(path))]
@@ -93,6 +94,7 @@ def test_staff_without_second_factor_is_refused(db, settings, as_user, staff):
             assert response.json()["code"] == "two_factor_required"
 
 
+@pytest.mark.same_on_both
 @pytest.mark.parametrize("path", sorted({path for _method, path in ROUTES}))
 def test_no_route_can_be_asked_for_its_inside(cast, path):
     """OPTIONS would run code of a view that has no object; the schema says what there is."""

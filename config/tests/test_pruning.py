@@ -12,15 +12,13 @@ from django.db import connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from marketplace.models import WebhookAttempt, WebhookDelivery, WebhookMessage
-from marketplace.services import webhooks
 from marketplace.tests import factories as shop
-from riskops.ingest.refused_files import refused_folder
 from riskops.models import Anomaly, AnomalyHit, AnomalyRule
 from riskops.tests.factories import event, record
 from support.models import Attachment, InboundMessage, OutboundMessage, Ticket
 from support.services import rate_ticket, store_mail
 from support.tests.factories import make_mailbox, make_ticket
+from systemadmin.foundation.row_files import refused_folder
 from systemadmin.models import (
     Alert,
     AlertNotice,
@@ -29,9 +27,13 @@ from systemadmin.models import (
     Notification,
     PrunedFile,
     PruningState,
+    PublishedEvent,
     TableSample,
+    WebhookAttempt,
+    WebhookDelivery,
 )
-from systemadmin.services import change_settings, notify_user, raise_alert
+from systemadmin.services import change_settings, notify_user, raise_alert, webhooks
+from systemadmin.services.event_log import dispatch_events
 from systemadmin.services.retention import chunks as chunks_module
 from systemadmin.services.retention import prune_nightly, prune_rules, retention_overview
 from systemadmin.services.retention.samples import sample_tables
@@ -185,20 +187,23 @@ class TestWebhooks:
             actor=shop.root(), url="https://example.com/in", description="", event_types=[]
         )
         for number in range(2):
-            webhooks.publish("order.created", key=f"k{number}", data={})
-        WebhookMessage.objects.update(created_at=ago(100))
+            PublishedEvent.objects.create(
+                kind="order.created", key=f"k{number}", event_id=f"m{number}"
+            )
+        dispatch_events()
+        PublishedEvent.objects.update(occurred_at=ago(100))
         deliveries = list(WebhookDelivery.objects.order_by("pk"))
         for delivery in deliveries:
             WebhookAttempt.objects.create(delivery=delivery, number=1)
         WebhookAttempt.objects.update(created_at=ago(40))
         WebhookDelivery.objects.filter(pk=deliveries[0].pk).update(status="sent")
-        return [delivery.message for delivery in deliveries]
+        return [delivery.event for delivery in deliveries]
 
     def test_what_waits_to_be_sent_stays(self, messages):
-        done = prune_rules(["webhook_attempts", "webhooks"])
-        assert done == {"webhook_attempts": 1, "webhooks": 1}
-        assert WebhookMessage.objects.get() == messages[1]
-        assert WebhookAttempt.objects.get().delivery.message == messages[1]
+        done = prune_rules(["webhook_attempts", "published_events"])
+        assert done == {"webhook_attempts": 1, "published_events": 1}
+        assert PublishedEvent.objects.get() == messages[1]
+        assert WebhookAttempt.objects.get().delivery.event == messages[1]
 
 
 class TestRisk:

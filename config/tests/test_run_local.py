@@ -151,7 +151,7 @@ def test_what_ends_or_stands_still_is_replaced_and_the_others_go_on(local, port)
     time.sleep(11)  # what ends sooner after its start is taken for broken
     worker = next(one for one in family if "qcluster" in " ".join(one.cmdline()))
     worker.kill()
-    server = next(one for one in family if "granian" in one.cmdline())
+    server = next(one for one in family if one.is_running() and "granian" in one.cmdline())
     server.kill()
 
     def family_now():

@@ -1,25 +1,58 @@
 """Acts of every desk that need a second person: asked for, approved, refused, and by whom."""
 
+from datetime import timedelta
+
 import pytest
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
+from django.urls import reverse
 from django.utils import timezone
 
 from marketplace import services as market
 from marketplace.models import JournalEntry, LedgerAccount, Payout, PayoutBatch
 from marketplace.services import clock
 from marketplace.tests import factories as shop
-from riskops.anomalies.handling import change_rule, create_rule, delete_rule
-from riskops.models import AnomalyRule, RelatedAccount
+from riskops.anomalies.handling import change_rule, create_rule, delete_rule, exempt_account
+from riskops.decisions.lists import add_list_entry
+from riskops.decisions.rules import (
+    change_decision_rule,
+    create_decision_rule,
+    delete_decision_rule,
+)
+from riskops.links.verdicts import share_identifier
+from riskops.models import (
+    AnomalyRule,
+    DecisionRule,
+    Identifier,
+    ListEntry,
+    RelatedAccount,
+    RiskOverride,
+    RiskScore,
+)
+from riskops.scores.calculate import calculate_score
+from riskops.scores.overrides import override_score
 from riskops.scores.rulesets import current_ruleset, draft_ruleset, publish_ruleset
 from systemadmin.backups.restore import live_database
 from systemadmin.errors import CannotDecideRequest, OwnInterest
-from systemadmin.models import AccessLink, AlertRule, ApprovalRequest, Restore, SystemConfig, User
+from systemadmin.models import (
+    AccessLink,
+    AlertRule,
+    ApprovalRequest,
+    LegalHold,
+    Notification,
+    Restore,
+    SystemConfig,
+    User,
+)
 from systemadmin.services import access_links, approvals, demo, rights, roles, two_factor
 from systemadmin.services.alert_rules import delete_alert_rule, save_alert_rule, ship_default_rules
 from systemadmin.services.alerts import raise_alert, silence_alert
+from systemadmin.services.approvers import who_may
 from systemadmin.services.configuration import change_settings
+from systemadmin.services.legal_holds import hold_account, release_hold
 from systemadmin.services.second_person import SecondPersonNeeded, acts
+from systemadmin.services.users import reinstate_user, suspend_user
 from systemadmin.tests.backups.factories import BackupFactory
 from systemadmin.tests.factories import StaffFactory, UserFactory, totp_device_for
 
@@ -127,6 +160,44 @@ def delete_anomaly_rule(actor):
     return (
         lambda: delete_rule(actor=actor, rule=rule),
         lambda: not AnomalyRule.objects.filter(pk=rule.pk).exists(),
+    )
+
+
+def own_rule(**values):
+    given = {"code": "own", "title": "Own", "outcome": "block", "is_shadow": False}
+    return create_decision_rule(actor=None, values={**given, **values})
+
+
+def write_rule_before_a_block(actor):
+    own_rule()
+    values = {"code": "first", "title": "First", "outcome": "allow", "priority": 1}
+    return (
+        lambda: create_decision_rule(actor=actor, values={**values, "is_shadow": False}),
+        lambda: DecisionRule.objects.filter(code="first").exists(),
+    )
+
+
+def weaken_rule(actor):
+    rule = own_rule()
+    return (
+        lambda: change_decision_rule(actor=actor, rule=rule, values={"is_shadow": True}),
+        lambda: DecisionRule.objects.get(pk=rule.pk).is_shadow,
+    )
+
+
+def delete_rule_that_blocks(actor):
+    rule = own_rule()
+    return (
+        lambda: delete_decision_rule(actor=actor, rule=rule),
+        lambda: not DecisionRule.objects.filter(pk=rule.pk).exists(),
+    )
+
+
+def allow_a_domain(actor):
+    entry = {"list": "allow", "kind": "domain", "value": "example.test", "reason": "partner"}
+    return (
+        lambda: add_list_entry(actor=actor, **entry),
+        lambda: ListEntry.objects.filter(list="allow", value="example.test").exists(),
     )
 
 
@@ -246,21 +317,92 @@ def widen_role(actor):
     )
 
 
+def release_of_others(actor):
+    held = hold(colleague("risk_analyst"))
+    return (
+        lambda: release_hold(actor=actor, hold=held, reason="x"),
+        lambda: LegalHold.objects.filter(pk=held.pk, released_at__isnull=False).exists(),
+    )
+
+
+def reinstate_of_others(actor):
+    user = suspended(colleague("risk_analyst"))
+    return (
+        lambda: reinstate_user(actor=actor, user=user),
+        lambda: not User.objects.get(pk=user.pk).is_suspended,
+    )
+
+
+def exempt_for_long(actor):
+    rule, account = AnomalyRule.objects.first(), UserFactory()
+    end = timezone.now() + timedelta(days=200)
+    return (
+        lambda: exempt_account(
+            actor=actor, rule=rule, account=account, reason="shop", expires_at=end
+        ),
+        lambda: rule.exemptions.filter(account=account).exists(),
+    )
+
+
+def share_place(actor):
+    place = Identifier.objects.create(kind="ip", value="203.0.113.70", accounts=2)
+    return (
+        lambda: share_identifier(actor=actor, identifier=place, reason="library"),
+        lambda: Identifier.objects.get(pk=place.pk).is_shared,
+    )
+
+
+def lower_score(actor):
+    account = UserFactory()
+    score = calculate_score(account=account)
+    RiskScore.objects.filter(pk=score.pk).update(standing=70)
+    return (
+        lambda: override_score(actor=actor, account=account, score=0, reason="known shop"),
+        lambda: RiskOverride.objects.filter(account=account).exists(),
+    )
+
+
+def send_batch(actor):
+    payout = pending_payout()
+    market.save_seller_profile(actor=None, seller=payout.seller, iban="ES9121000418450200051332")
+    change_settings(
+        actor=None,
+        values={
+            "marketplace.platform_legal_name": "Atalaya",
+            "marketplace.platform_iban": "DE89370400440532013000",
+        },
+    )
+    return (
+        lambda: market.create_payout_batch(actor=actor, currency="EUR"),
+        lambda: PayoutBatch.objects.exists(),
+    )
+
+
 # Every act: who asks and who else approves (a role; None for superusers), and the act.
 ACTS = {
     "marketplace.create_payout": ("operator", create_payout),
+    "marketplace.create_payout_batch": ("operator", send_batch),
     "marketplace.fail_payout": ("operator", return_payout),
     "marketplace.pay_order": ("operator", pay_order),
     "marketplace.pay_payout": ("operator", pay_payout),
     "marketplace.pay_payout_batch": ("operator", pay_batch),
     "marketplace.post_journal_entry": ("operator", post_entry),
     "marketplace.reverse_journal_entry": ("operator", reverse_entry),
+    "riskops.add_list_entry": ("risk_analyst", allow_a_domain),
+    "riskops.change_decision_rule": ("risk_analyst", weaken_rule),
+    "riskops.create_decision_rule": ("risk_analyst", write_rule_before_a_block),
+    "riskops.delete_decision_rule": ("risk_analyst", delete_rule_that_blocks),
     "riskops.delete_anomaly_rule": ("risk_analyst", delete_anomaly_rule),
+    "riskops.exempt_account": ("risk_analyst", exempt_for_long),
+    "riskops.override_score": ("risk_analyst", lower_score),
     "riskops.publish_ruleset": ("risk_analyst", publish_without_a_factor),
+    "riskops.share_identifier": ("risk_analyst", share_place),
     "riskops.switch_off_anomaly_rule": ("risk_analyst", switch_off_anomaly_rule),
     "systemadmin.change_settings": ("operator", shorten),
     "systemadmin.delete_alert_rule": (None, delete_rule_of_alerts),
     "systemadmin.purge_demo": ("operator", purge),
+    "systemadmin.reinstate_user": ("operator", reinstate_of_others),
+    "systemadmin.release_hold": ("operator", release_of_others),
     "systemadmin.request_restore": ("operator", restore),
     "systemadmin.reset_password": ("operator", reset_password),
     "systemadmin.reset_two_factor": ("operator", reset_two_factor),
@@ -271,16 +413,30 @@ ACTS = {
 }
 # What has to need two people, by kind.
 KINDS = {
-    "payout": {"create_payout", "pay_payout", "pay_payout_batch", "fail_payout"},
+    "payout": {
+        "create_payout",
+        "create_payout_batch",
+        "pay_payout",
+        "pay_payout_batch",
+        "fail_payout",
+    },
     "money": {"pay_order", "post_journal_entry", "reverse_journal_entry"},
     "staff_reset": {"reset_password", "reset_two_factor"},
     "rights": {"set_rights", "save_role"},
     "settings": {"change_settings"},
     "restore": {"request_restore"},
     "purge": {"purge_demo"},
+    "hold": {"release_hold", "reinstate_user"},
     "switch_off": {
+        "add_list_entry",
+        "change_decision_rule",
+        "create_decision_rule",
+        "delete_decision_rule",
         "delete_anomaly_rule",
+        "exempt_account",
+        "override_score",
         "publish_ruleset",
+        "share_identifier",
         "switch_off_anomaly_rule",
         "delete_alert_rule",
         "silence_alert",
@@ -326,8 +482,8 @@ def test_an_act_waits_and_another_person_lets_it_happen(name):
         approvals.approve(actor=asker, request=row)
     with pytest.raises(CannotDecideRequest):
         approvals.approve(actor=StaffFactory(role="support_agent"), request=row)
-    assert all(len(fact) == 2 for fact in approvals.facts(row))
-    row = approvals.approve(actor=second, request=row)
+    assert all(len(fact) == 2 for fact in approvals.facts(row, viewer=second))
+    row = approvals.approve(actor=second, request=row, reason="asked the seller on the phone")
     assert (row.state, row.result.get("error")) == ("approved", None)
     assert is_done()
 
@@ -438,3 +594,80 @@ def test_the_api_answers_202_and_nothing_is_done(role, path, body, make, as_user
         assert answer.json()["approval_request"] == row.pk
         assert row.reason == "month's end"
     assert not Payout.objects.exclude(status="pending").exists()
+
+
+# -- holds that others set -------------------------------------------------------------
+
+
+def hold(actor):
+    return hold_account(
+        actor=actor,
+        user=UserFactory(),
+        reason="fraud case 7",
+        ends_at=timezone.now() + timedelta(days=90),
+    )
+
+
+def suspended(actor):
+    user = UserFactory()
+    suspend_user(actor=actor, user=user, reason="fraud case 7")
+    return user
+
+
+LIFTS = {
+    "legal hold": (hold, lambda actor, held: release_hold(actor=actor, hold=held, reason="x")),
+    "suspension": (suspended, lambda actor, held: reinstate_user(actor=actor, user=held)),
+}
+
+
+@pytest.mark.parametrize("what", LIFTS)
+def test_an_operator_lifts_alone_only_what_they_set(what):
+    make, lift = LIFTS[what]
+    operator, analyst = colleague("operator"), colleague("risk_analyst")
+    for setter in (analyst, colleague("operator"), None):
+        ask(lambda setter=setter: lift(operator, make(setter)))
+    lift(operator, make(operator))
+    for setter in (operator, None, colleague("risk_analyst")):
+        lift(analyst, make(setter))
+
+
+def test_lifting_the_hold_of_risk_waits_by_api_and_admin(as_user, admin_client_for):
+    operator, analyst = colleague("operator"), colleague("risk_analyst")
+    held, user = hold(analyst), suspended(analyst)
+    client = as_user(operator)
+    answer = client.post(f"/api/admin/legal-holds/{held.pk}/release", {"reason": "x"})
+    assert answer.status_code == 202
+    url = f"/api/admin/users/{user.pk}/reinstate"
+    assert client.post(url, {"reason": "x"}).status_code == 202
+    other = suspended(analyst)
+    body = {
+        "action": "reinstate",
+        ACTION_CHECKBOX_NAME: [str(other.pk)],
+        "apply": "1",
+        "reason": "x",
+    }
+    admin_client_for(operator).post(reverse("admin:systemadmin_user_changelist"), body)
+    assert ApprovalRequest.objects.waiting().filter(kind="hold").count() == 3
+    for one in (user, other):
+        assert User.objects.get(pk=one.pk).is_suspended
+    held.refresh_from_db()
+    assert held.released_at is None
+
+
+# -- one person's place ------------------------------------------------------------------
+
+
+def test_only_the_other_superuser_lets_a_place_have_one_person(as_user):
+    root, other = colleague(None), colleague(None)
+    operator = colleague("operator")
+    row = ask(
+        lambda: change_settings(actor=root, values={"duties.single_person": True}, reason="alone")
+    )
+    assert who_may(acts()[row.act], row.arguments)["roles"] == []
+    told = set(Notification.objects.filter(kind="approval.requested").values_list("user", flat=1))
+    assert told == {other.pk}
+    with pytest.raises(CannotDecideRequest):
+        approvals.approve(actor=operator, request=row, reason="fine")
+    answer = as_user(operator).post(f"/api/admin/approvals/{row.pk}/approve", {}, format="json")
+    assert answer.status_code == 403
+    assert approvals.approve(actor=other, request=row).state == "approved"

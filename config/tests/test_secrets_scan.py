@@ -26,7 +26,7 @@ SECRETS = {
 }
 # Invented or published by a specification, and looked at: what it is in which file.
 INVENTED = {
-    ("webhook secret", "marketplace/tests/test_webhook_signing.py"),  # Standard Webhooks' example
+    ("webhook secret", "systemadmin/tests/test_webhook_signing.py"),  # Standard Webhooks' example
     ("Telegram bot", "systemadmin/tests/test_alerts.py"),
     ("Telegram bot", "systemadmin/tests/test_masking.py"),
 }

@@ -44,6 +44,7 @@ def test_from_enrolment_to_the_next_sign_in(page, ana, width):
     codes = page.locator(".atalaya-codes code").all_inner_texts()
     assert len(codes) == 10
     page.get_by_role("link", name="I have kept them").click()
+    page.locator(".at-menu-me summary").click()
     page.get_by_role("button", name="Log out").click()
 
     give_password(page)

@@ -29,3 +29,23 @@ def test_what_was_loaded_is_no_longer_walked_through(name, tmp_path):
     frozen, has_views = done.stdout.split()
     assert int(frozen) > 100_000
     assert has_views == "True"
+
+
+@pytest.mark.parametrize(
+    ("address", "folder"),
+    [
+        ("filemail:///var/mail/atalaya", "/var/mail/atalaya"),
+        ("filemail://var/mail", "var/mail"),
+        ("filemail:///var/mail%20out", "/var/mail out"),
+    ],
+)
+def test_mail_into_files_takes_an_absolute_folder(address, folder, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", "from config import settings; print(settings.EMAIL_FILE_PATH)"],
+        cwd=settings.BASE_DIR,
+        env={**os.environ, "DJANGO_DEBUG": "1", "VAR_DIR": str(tmp_path), "EMAIL_URL": address},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == folder

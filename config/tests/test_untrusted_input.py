@@ -11,16 +11,17 @@ from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
 from config.tests.routes import api_routes
-from marketplace.models import Dispute, Payout, PayoutBatch, ProductRevision, WebhookEndpoint
+from marketplace.models import Dispute, PaymentHook, Payout, PayoutBatch, ProductRevision
 from marketplace.services import close_month, create_fee, create_fee_tax_rate
 from marketplace.tests import factories as market
-from riskops.models import AccountCluster, Anomaly, AnomalyRule, RelatedAccount
-from support.models import Macro
+from riskops.models import AccountCluster, Anomaly, AnomalyRule, DecisionRule, RelatedAccount
+from support.models import Macro, SavedView
 from support.tests import factories as desk
 from systemadmin.foundation.api import CursorList, StrictFilterBackend, cursors
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.models import VersionedModel
 from systemadmin.foundation.testing import problem
+from systemadmin.models import WebhookEndpoint
 from systemadmin.tests.factories import UserFactory, request_for_second_person
 
 ROUTES = sorted(api_routes(), key=lambda route: (route[1], route[0]))
@@ -199,6 +200,7 @@ def _anomaly(root):
 MAKERS = {
     "Ticket": lambda root: desk.make_ticket(requester=root),
     "Faq": lambda root: desk.make_faq(),
+    "SavedView": lambda root: SavedView.objects.create(owner=root, name="Mine"),
     "ReplyTemplate": lambda root: desk.make_template(),
     "Macro": lambda root: Macro.objects.create(name="Thanks"),
     "BusinessCalendar": lambda root: desk.make_calendar(),
@@ -212,6 +214,7 @@ MAKERS = {
     "PayoutBatch": lambda root: PayoutBatch.objects.create(
         currency="EUR", execution_on=date(2026, 1, 2), count=1, amount=100
     ),
+    "PaymentHook": lambda root: PaymentHook.objects.create(name="stripe", secret="x"),
     "ClosedMonth": lambda root: close_month(actor=root, month=date(2025, 3, 1)),
     "CommissionRule": lambda root: market.rule(),
     "CommissionFee": lambda root: create_fee(actor=root, code="listing", name="Listing"),
@@ -222,6 +225,7 @@ MAKERS = {
     "Anomaly": _anomaly,
     "ApprovalRequest": lambda root: request_for_second_person(),
     "AnomalyRule": lambda root: AnomalyRule.objects.first(),
+    "DecisionRule": lambda root: DecisionRule.objects.first(),
 }
 
 

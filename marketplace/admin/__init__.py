@@ -9,12 +9,12 @@ from marketplace.admin import (
     fees,
     journal,
     orders,
+    payment_hooks,
     payout_batches,
     products,
     revisions,
     sellers,
     statements,
-    webhooks,
 )
 
 __all__ = [
@@ -26,10 +26,10 @@ __all__ = [
     "fees",
     "journal",
     "orders",
+    "payment_hooks",
     "payout_batches",
     "products",
     "revisions",
     "sellers",
     "statements",
-    "webhooks",
 ]

@@ -6,11 +6,11 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html_join
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
-from marketplace.bank_files import Columns
+from marketplace.bank_files import DATE_FORMATS, DELIMITERS, Columns
 from marketplace.models import BankLine, BankStatement
 from systemadmin.foundation.admin import (
     AtalayaModelAdmin,
@@ -23,15 +23,21 @@ from systemadmin.foundation.money import format_money
 from systemadmin.foundation.parsing import Unreadable, parse_whole_number
 
 CHANGE = "marketplace.change_bankline"
-CSV_FIELDS = ["date", "amount", "reference", "counterparty", "id"]
+CSV_FIELDS = ["date", "amount", "amount_out", "reference", "counterparty", "id"]
 
 
 class BankStatementForm(forms.ModelForm):
     """The file, and for CSV which column holds what."""
 
-    file = forms.FileField(label=_("File"), help_text=_("camt.053, or CSV in UTF-8."))
+    file = forms.FileField(label=_("File"), help_text=_("camt.053 or CSV."))
     date = forms.CharField(initial="date", max_length=80, label=_("Column of the day"))
     amount = forms.CharField(initial="amount", max_length=80, label=_("Column of the amount"))
+    amount_out = forms.CharField(
+        required=False,
+        max_length=80,
+        label=_("Column of what went out"),
+        help_text=_("Only where it is not the same column; the one above is then what came in."),
+    )
     reference = forms.CharField(
         initial="reference", max_length=80, label=_("Column of the reference")
     )
@@ -40,11 +46,13 @@ class BankStatementForm(forms.ModelForm):
     )
     id = forms.CharField(initial="id", max_length=80, label=_("Column of the bank's id"))
     date_format = forms.ChoiceField(
-        choices=[(f, f) for f in ("%Y-%m-%d", "%d/%m/%Y", "%d.%m.%Y", "%m/%d/%Y", "%d-%m-%Y")],
-        label=_("Days are written as"),
+        choices=[(one, one) for one in DATE_FORMATS], label=_("Days are written as")
     )
     decimal_mark = forms.ChoiceField(choices=[(m, m) for m in ".,"], label=_("Decimal mark"))
-    delimiter = forms.ChoiceField(choices=[(m, m) for m in ",;|"], label=_("Delimiter"))
+    delimiter = forms.ChoiceField(
+        choices=[(mark, _("Tab") if mark == "\t" else mark) for mark in DELIMITERS],
+        label=_("Delimiter"),
+    )
 
     class Meta:
         model = BankStatement
@@ -85,15 +93,15 @@ class BankStatementAdmin(ServiceModelAdmin):
             return "-" if value is None else format_money(value, statement.currency)
 
         rows = [
-            (_t("At the bank"), money("bank_balance")),
-            (_t("In the books"), money("book_balance")),
-            (_t("Difference"), money("difference")),
+            (gettext("At the bank"), money("bank_balance")),
+            (gettext("In the books"), money("book_balance")),
+            (gettext("Difference"), money("difference")),
             (
-                _t("Lines without an entry"),
+                gettext("Lines without an entry"),
                 f"{found['unmatched_lines']} ({money('unmatched_lines_amount')})",
             ),
             (
-                _t("Entries without a line"),
+                gettext("Entries without a line"),
                 f"{found['unmatched_entries']} ({money('unmatched_entries_amount')})",
             ),
         ]
@@ -152,6 +160,12 @@ class BankLineAdmin(AtalayaModelAdmin):
     list_filter = ["account", "currency", MatchedFilter]
     ordering = ["-id"]
     actions = ["match", "unmatch"]
+    fields: Any = [
+        "amount_shown" if field.name == "amount" else field.name
+        for field in BankLine._meta.concrete_fields
+        if field.editable and field.name not in ("id", "currency")
+    ]
+    readonly_fields: Any = ["amount_shown"]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """With the matches."""

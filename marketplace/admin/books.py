@@ -4,11 +4,15 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
+from marketplace.admin.columns import money_column
 from marketplace.admin.forms import FailedForm, PaidForm
-from marketplace.models import LedgerAccount, LedgerEntry, LedgerTransaction, Payout
+from marketplace.admin.trace import trace_list
+from marketplace.models import LedgerAccount, LedgerEntry, LedgerTransaction, Payout, PayoutCharge
+from marketplace.review_queues.money import goes_back
 from systemadmin.foundation.admin import (
     AtalayaModelAdmin,
     ReadOnlyInline,
@@ -18,15 +22,47 @@ from systemadmin.foundation.admin import (
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import RuleViolation
 from systemadmin.foundation.money import format_money
+from systemadmin.foundation.waiting import person
 
 PAY_OUT = "marketplace.change_payout"
+
+
+def _pays_out(account: LedgerAccount) -> str:
+    if account.seller is None:
+        return gettext("Choose an account payable to a seller.")
+    preview = services.preview_payout(seller=account.seller, currency=account.currency)
+    fees = preview.quote.fee + preview.quote.fee_tax
+    values = {
+        "seller": person(account.seller),
+        "balance": format_money(-account.balance, account.currency),
+        "amount": format_money(max(0, preview.quote.amount), account.currency),
+        "fees": format_money(fees, account.currency),
+    }
+    if fees:
+        text = gettext(
+            "%(amount)s of a balance of %(balance)s go to %(seller)s, after fees of %(fees)s."
+        )
+    else:
+        text = gettext("%(amount)s of a balance of %(balance)s go to %(seller)s.")
+    return text % values
+
+
+def _of(payout: Payout) -> dict[str, str]:
+    return {
+        "amount": format_money(payout.amount, payout.currency),
+        "seller": person(payout.seller),
+    }
+
+
+def _was_paid(payout: Payout) -> str:
+    return gettext("%(amount)s have reached %(seller)s. It cannot be undone here.") % _of(payout)
 
 
 class EntryInline(ReadOnlyInline):
     """Both sides."""
 
     model = LedgerEntry
-    fields = ["account", "amount", "currency", "line"]
+    fields: Any = ["account", money_column(LedgerEntry, "amount"), "line"]
     readonly_fields: Any = fields
     show_change_link = False
 
@@ -59,12 +95,42 @@ class LedgerAccountAdmin(AtalayaModelAdmin):
         """Debit positive; the platform's own accounts keep no running balance."""
         return format_money(account.balance, account.currency) if account.seller_id else "-"
 
-    @service_action(description=_("Create a payout"), perm="marketplace.add_payout")
+    @service_action(
+        description=_("Create a payout"),
+        perm="marketplace.add_payout",
+        applies=lambda account: account.code == LedgerAccount.Code.SELLER_PAYABLE,
+        says=_pays_out,
+    )
     def pay_out(self, request: HttpRequest, obj: LedgerAccount) -> None:
         """Everything payable to the seller."""
         if obj.seller is None or obj.code != LedgerAccount.Code.SELLER_PAYABLE:
             raise RuleViolation(_("Choose an account payable to a seller."))
         services.create_payout(actor=caller(request), seller=obj.seller, currency=obj.currency)
+
+
+class PayoutChargeInline(ReadOnlyInline):
+    """The fees of the payout."""
+
+    model = PayoutCharge
+    fields = ["fee_name", "rule", "rule_version", "amount_shown", "tax_shown", "returned_shown"]
+    readonly_fields: Any = fields
+    show_change_link = False
+
+    @admin.display(description=_("amount"))
+    def amount_shown(self, charge: PayoutCharge) -> str:
+        """Without its tax."""
+        return format_money(charge.amount, charge.payout.currency)
+
+    @admin.display(description=_("tax"))
+    def tax_shown(self, charge: PayoutCharge) -> str:
+        """The tax on it."""
+        return format_money(charge.tax, charge.payout.currency)
+
+    @admin.display(description=_("given back"))
+    def returned_shown(self, charge: PayoutCharge) -> str:
+        """With its tax."""
+        back = charge.reversed_amount + charge.reversed_tax
+        return format_money(back, charge.payout.currency)
 
 
 @admin.register(Payout)
@@ -75,11 +141,29 @@ class PayoutAdmin(AtalayaModelAdmin):
         "number",
         "seller",
         "amount_shown",
+        "fees_shown",
         "status",
         "attempts",
         "created_at",
         "paid_at",
     ]
+    fields = [
+        "seller",
+        "taken_shown",
+        "fees_shown",
+        "amount_shown",
+        "status",
+        "attempts",
+        "reference",
+        "failure_reason",
+        "batch",
+        "paid_at",
+        "created_by",
+        "created_at",
+        "trace_shown",
+    ]
+    readonly_fields = ["taken_shown", "fees_shown", "amount_shown", "trace_shown"]
+    inlines = [PayoutChargeInline]
     list_filter = ["status", "currency"]
     list_select_related = ["seller"]
     search_fields = ["seller__username__istartswith", "reference__exact"]
@@ -96,22 +180,59 @@ class PayoutAdmin(AtalayaModelAdmin):
         """In the currency's own decimals."""
         return format_money(payout.amount, payout.currency)
 
-    @form_action(description=_("Mark as paid"), form=PaidForm, perm=PAY_OUT)
+    @admin.display(description=_("taken from the balance"))
+    def taken_shown(self, payout: Payout) -> str:
+        """Amount and fees together."""
+        return format_money(payout.gross, payout.currency)
+
+    @admin.display(description=_("fees with tax"))
+    def fees_shown(self, payout: Payout) -> str:
+        """The fees per payout."""
+        return format_money(payout.fee + payout.fee_tax, payout.currency)
+
+    @admin.display(description=_("why"))
+    def trace_shown(self, payout: Payout) -> Any:
+        """Each step of the calculation of the fees."""
+        return trace_list(payout.fee_trace)
+
+    @form_action(
+        description=_("Mark as paid"),
+        form=PaidForm,
+        perm=PAY_OUT,
+        applies=lambda payout: payout.status == Payout.Status.PENDING,
+        says=_was_paid,
+    )
     def mark_paid(self, request: HttpRequest, obj: Payout, data: dict[str, Any]) -> None:
         """The money arrived."""
         services.pay_payout(actor=caller(request), payout=obj, reference=data["reference"])
 
-    @form_action(description=_("Mark as failed"), form=FailedForm, perm=PAY_OUT)
+    @form_action(
+        description=_("Mark as failed"),
+        form=FailedForm,
+        perm=PAY_OUT,
+        applies=lambda payout: payout.status in (Payout.Status.PENDING, Payout.Status.PAID),
+    )
     def mark_failed(self, request: HttpRequest, obj: Payout, data: dict[str, Any]) -> None:
         """It did not, or the bank sent it back."""
         services.fail_payout(actor=caller(request), payout=obj, reason=data["reason"])
 
-    @service_action(description=_("Try again"), perm=PAY_OUT)
+    @service_action(
+        description=_("Try again"),
+        perm=PAY_OUT,
+        applies=lambda payout: payout.status == Payout.Status.FAILED,
+    )
     def retry(self, request: HttpRequest, obj: Payout) -> None:
         """The same payout."""
         services.retry_payout(actor=caller(request), payout=obj)
 
-    @form_action(description=_("Cancel: back to the balance"), form=FailedForm, perm=PAY_OUT)
+    @form_action(
+        description=_("Cancel: back to the balance"),
+        form=FailedForm,
+        perm=PAY_OUT,
+        applies=lambda payout: payout.status in (Payout.Status.PENDING, Payout.Status.FAILED),
+        says=goes_back,
+        tone="badline",
+    )
     def cancel(self, request: HttpRequest, obj: Payout, data: dict[str, Any]) -> None:
         """It will not be tried again."""
         services.cancel_payout(actor=caller(request), payout=obj, reason=data["reason"])

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
+from marketplace.admin.columns import turnover_shown
 from marketplace.admin.forms import MonthField
 from marketplace.models import ClosedMonth
 from systemadmin.foundation.admin import ServiceModelAdmin, form_action, service_action
@@ -38,13 +39,20 @@ class ClosedMonthAdmin(ServiceModelAdmin):
     list_display = ["__str__", "closed_by", "created_at", "reopened_at", "note"]
     list_select_related = ["closed_by"]
     ordering = ["-month", "-id"]
+    readonly_fields = ["totals_shown"]
     actions = ["make_statements", "reopen"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Month and note when it is closed; everything afterwards."""
         if obj is None:
             return ["month", "note"]
-        return [field.name for field in ClosedMonth._meta.fields if field.name != "id"]
+        names = (field.name for field in ClosedMonth._meta.fields if field.name != "id")
+        return ["totals_shown" if name == "totals" else name for name in names]
+
+    @admin.display(description=_("turnover"))
+    def totals_shown(self, closed: ClosedMonth) -> Any:
+        """What was booked in the month, by kind of account."""
+        return turnover_shown(closed.totals)
 
     def create(self, actor: Any, values: dict[str, Any]) -> ClosedMonth:
         """Close it."""

@@ -1,6 +1,5 @@
 """Commission rules in the admin: the list in its order, what is wrong with it, what-if."""
 
-from datetime import UTC, datetime, time
 from typing import Any
 
 from django.contrib import admin, messages
@@ -9,13 +8,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils.html import format_html, format_html_join
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
+from marketplace.admin.columns import money_column
 from marketplace.admin.forms import PeriodForm
+from marketplace.admin.rule_content import content_shown
 from marketplace.admin.rule_form import CommissionRuleForm
+from marketplace.admin.trace import trace_list
 from marketplace.commission import percent
 from marketplace.models import (
     CommissionLine,
@@ -23,6 +24,7 @@ from marketplace.models import (
     CommissionRuleVersion,
     SellerProfile,
 )
+from marketplace.services import clock
 from marketplace.services.commission import MANY, SIMPLE
 from marketplace.services.quotes import fees_of
 from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, ServiceModelAdmin
@@ -38,9 +40,14 @@ class VersionInline(ReadOnlyInline):
     """What the rule said before."""
 
     model = CommissionRuleVersion
-    fields = ["number", "created_at", "changed_by", "content"]
+    fields = ["number", "created_at", "changed_by", "content_shown"]
     readonly_fields: Any = fields
     show_change_link = False
+
+    @admin.display(description=_("content"))
+    def content_shown(self, version: CommissionRuleVersion) -> Any:
+        """What it said, without what was left as it is."""
+        return content_shown(version.content)
 
 
 @admin.register(CommissionRule)
@@ -101,7 +108,8 @@ class CommissionRuleAdmin(ServiceModelAdmin):
                     "rounding",
                     ("tax_ppm", "tax_by_seller"),
                     ("include_item", "include_shipping"),
-                    ("include_tax", "include_platform_discount"),
+                    ("include_tax", "include_discount", "include_platform_discount"),
+                    "include_buyer_fees",
                 ]
             },
         ),
@@ -133,7 +141,7 @@ class CommissionRuleAdmin(ServiceModelAdmin):
         """The list under the rules that can never match."""
         names = dict(CommissionRule.objects.values_list("pk", "name"))
         findings = [
-            {"name": names[finding.rule], "detail": _t(finding.detail), "code": finding.code}
+            {"name": names[finding.rule], "detail": gettext(finding.detail), "code": finding.code}
             for finding in services.lint_rules()
         ]
         return super().changelist_view(request, {"findings": findings, **(extra_context or {})})
@@ -152,7 +160,7 @@ class CommissionRuleAdmin(ServiceModelAdmin):
                 services.reorder_rules(
                     actor=caller(request), ids=[pk for _n, _p, pk in sorted(numbered)]
                 )
-                messages.success(request, _t("The rules are in their new order."))
+                messages.success(request, gettext("The rules are in their new order."))
             except DomainError as refusal:
                 messages.error(request, str(refusal))
             return HttpResponseRedirect(reverse("admin:marketplace_commissionrule_changelist"))
@@ -177,8 +185,8 @@ class CommissionRuleAdmin(ServiceModelAdmin):
             result = _shown_preview(
                 services.preview_fees(
                     chosen,
-                    start=datetime.combine(form.cleaned_data["start"], time(), UTC),
-                    end=datetime.combine(form.cleaned_data["end"], time(), UTC),
+                    start=clock.day_start(form.cleaned_data["start"]),
+                    end=clock.day_start(form.cleaned_data["end"]),
                 )
             )
         context = self._page(
@@ -195,7 +203,7 @@ class CommissionRuleAdmin(ServiceModelAdmin):
         parts += [str(SellerProfile.TaxStatus(one).label) for one in rule.tax_statuses]
         parts += _bounds_shown(rule)
         shown = " · ".join(part for part in parts if part)
-        return shown or (_t("everything") if rule.applies_to_all else _t("nothing"))
+        return shown or (gettext("everything") if rule.applies_to_all else gettext("nothing"))
 
     @admin.display(description=_("charge"))
     def charge_shown(self, rule: CommissionRule) -> str:
@@ -214,7 +222,7 @@ class CommissionRuleAdmin(ServiceModelAdmin):
         if rule.maximum is not None:
             parts.append(f"max. {format_money(rule.maximum, rule.currency)}")
         if rule.tax_ppm:
-            parts.append(_t("tax %(rate)s") % {"rate": percent(rule.tax_ppm)})
+            parts.append(gettext("tax %(rate)s") % {"rate": percent(rule.tax_ppm)})
         return ", ".join(parts) or "0"
 
     def create(self, actor: Any, values: dict[str, Any]) -> CommissionRule:
@@ -243,24 +251,24 @@ class CommissionRuleAdmin(ServiceModelAdmin):
 class CommissionLineAdmin(AtalayaModelAdmin):
     """What sales were charged, and why; frozen."""
 
-    list_display = ["line", "order_number", "rule", "rule_version", "amount_shown", "tax"]
+    list_display = [
+        "line", "order_number", "rule", "rule_version", "amount_shown",
+        money_column(CommissionLine, "tax"),
+    ]  # fmt: skip
     list_filter = ["currency", "rule"]
     list_select_related = ["line__order", "rule"]
     ordering = ["-id"]
-    fields = [
+    fields: Any = [
         "line",
         "rule",
         "rule_version",
-        "currency",
-        "base",
-        "captured",
-        "amount",
-        "tax",
-        "seller_net",
-        "refundable",
+        *(
+            money_column(CommissionLine, name)
+            for name in ("base", "captured", "amount", "tax", "seller_net", "refundable")
+        ),
         "trace_shown",
     ]
-    readonly_fields = ["trace_shown"]
+    readonly_fields: Any = [*(one for one in fields if callable(one)), "trace_shown"]
 
     class Media:
         css = {"all": ["marketplace/marketplace.css"]}
@@ -278,8 +286,7 @@ class CommissionLineAdmin(AtalayaModelAdmin):
     @admin.display(description=_("why"))
     def trace_shown(self, line: CommissionLine) -> Any:
         """Each step of the calculation."""
-        steps = format_html_join("", "<li>{}</li>", ((step["detail"],) for step in line.trace))
-        return format_html('<ol class="mp-trace">{}</ol>', steps)
+        return trace_list(line.trace)
 
 
 def _known(values: dict[str, Any]) -> dict[str, Any]:
@@ -288,7 +295,12 @@ def _known(values: dict[str, Any]) -> dict[str, Any]:
 
 def _bounds_shown(rule: CommissionRule) -> list[str]:
     """Return the limits on amounts, each with what it looks at."""
-    names = {"unit": _t("unit"), "line": _t("line"), "value": _t("order"), "volume": _t("volume")}
+    names = {
+        "unit": gettext("unit"),
+        "line": gettext("line"),
+        "value": gettext("order"),
+        "volume": gettext("volume"),
+    }
     counts_orders = rule.volume_measure == CommissionRule.VolumeMeasure.ORDERS
     shown = []
     for what, name in names.items():
@@ -306,7 +318,7 @@ def _number(raw: str | None, default: int) -> int:
 
 
 def _shown_preview(result: dict[str, Any]) -> dict[str, Any]:
-    for row in result["currencies"]:
+    for row in (*result["currencies"], *result["payouts"]):
         code = row["currency"]
         row["difference"] = format_money(row["after"] - row["before"], code)
         row["before"], row["after"] = (format_money(row[n], code) for n in ("before", "after"))

@@ -114,6 +114,12 @@ class PaymentForm(forms.Form):
         label=_("Processor's fee"),
         help_text=_("In the order's currency, as in 0.88."),
     )
+    reason = forms.CharField(
+        max_length=500,
+        required=False,
+        label=_("Reason"),
+        help_text=_("A second person reads it where the amount needs one."),
+    )
 
 
 class PaidForm(forms.Form):

@@ -7,7 +7,7 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
@@ -41,7 +41,9 @@ class JournalEntryForm(forms.ModelForm):
     fee = AmountField(
         required=False,
         label=_("Fee"),
-        help_text=_("What the processor kept of a settlement; part of the amount."),
+        help_text=_(
+            "The fee that the payment processor kept of a settlement. It is part of the amount."
+        ),
     )
 
     class Meta:
@@ -65,11 +67,11 @@ class JournalEntryForm(forms.ModelForm):
         if self.errors:
             return data
         if not is_currency(currency):
-            raise ValidationError({"currency": _t("Not an ISO 4217 currency code.")})
+            raise ValidationError({"currency": gettext("Not an ISO 4217 currency code.")})
         amount = clean_amount("amount", data.get("amount"), currency)
         rows = list(self._rows(data, currency))
         if bool(amount) == bool(rows):
-            raise ValidationError({"amount": _t("Give either an amount or the lines.")})
+            raise ValidationError({"amount": gettext("Give either an amount or the lines.")})
         if amount:
             rows = self._usual(data, amount, currency)
         data["lines"] = rows
@@ -78,23 +80,30 @@ class JournalEntryForm(forms.ModelForm):
     def _usual(self, data: dict[str, Any], amount: int, currency: str) -> list[Line]:
         kind, seller = data["kind"], data.get("seller")
         if kind not in TEMPLATES:
-            raise ValidationError({"kind": _t("An entry of this kind needs its lines.")})
+            raise ValidationError({"kind": gettext("An entry of this kind needs its lines.")})
         if kind in NEEDS_SELLER and seller is None:
-            raise ValidationError({"seller": _t("An entry of this kind needs a seller.")})
+            raise ValidationError({"seller": gettext("An entry of this kind needs a seller.")})
         fee = clean_amount("fee", data.get("fee"), currency) or 0
         return services.usual_lines(kind=kind, amount=amount, seller=seller, fee=fee)
 
     def _rows(self, data: dict[str, Any], currency: str) -> Iterator[Line]:
         for number in range(1, ROWS + 1):
-            account, seller, debit, credit = (data.get(f"line_{number}_{p}") for p in PARTS)
-            if not (account or debit or credit):
-                continue
-            if not account or bool(debit) == bool(credit):
-                text = _t("A line has an account, and a debit or a credit.")
-                raise ValidationError({f"line_{number}_account": text})
-            name = f"line_{number}_{'debit' if debit else 'credit'}"
-            value = clean_amount(name, debit or credit, currency) or 0
-            yield Line(account, value if debit else -value, seller.pk if seller else None)
+            line = _line(data, number, currency)
+            if line is not None:
+                yield line
+
+
+def _line(data: dict[str, Any], number: int, currency: str) -> Line | None:
+    """Return one line of the form, or None where it was left empty."""
+    account, seller, debit, credit = (data.get(f"line_{number}_{part}") for part in PARTS)
+    if not any((account, debit, credit)):
+        return None
+    if not account or bool(debit) == bool(credit):
+        text = gettext("A line has an account, and a debit or a credit.")
+        raise ValidationError({f"line_{number}_account": text})
+    name = f"line_{number}_{'debit' if debit else 'credit'}"
+    value = clean_amount(name, debit or credit, currency) or 0
+    return Line(account, value if debit else -value, seller.pk if seller else None)
 
 
 def line_fields() -> dict[str, forms.Field]:

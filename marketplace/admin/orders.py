@@ -2,19 +2,28 @@
 
 from datetime import datetime, time
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import BigIntegerField
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
+from marketplace.admin.chargebacks import (
+    CHARGEBACK_FIELDS,
+    DISPUTE_FIELDS,
+    FIELDSETS,
+    ChargebackActions,
+    DisputePages,
+)
+from marketplace.admin.columns import money_column
 from marketplace.admin.forms import (
     ForBuyerForm,
     NoteForm,
@@ -23,7 +32,8 @@ from marketplace.admin.forms import (
     RefundForm,
     ReplyForm,
 )
-from marketplace.models import Dispute, DisputeMessage, Order, OrderLine, Refund
+from marketplace.admin.order_inlines import LineInline, RefundInline
+from marketplace.models import Dispute, DisputeMessage, Order
 from marketplace.querysets import reports
 from marketplace.services import clock
 from systemadmin.foundation.admin import (
@@ -34,48 +44,60 @@ from systemadmin.foundation.admin import (
 )
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.charts import Series, bar_chart
+from systemadmin.foundation.concurrency import read_version
 from systemadmin.foundation.csv_export import csv_of_mappings
 from systemadmin.foundation.forms import clean_amount
-from systemadmin.foundation.money import format_money
+from systemadmin.foundation.money import exponent, format_money, to_major
 from systemadmin.foundation.snapshots import read_snapshot, snapshot_download
+from systemadmin.foundation.waiting import person
 
+AMOUNTS = frozenset(
+    field.name
+    for field in Order._meta.concrete_fields
+    if isinstance(field, BigIntegerField) and field.name != "id"
+)
 VIEW_REPORTS = "marketplace.view_reports"
 REFUND, RESOLVE = "marketplace.refund_order", "marketplace.resolve_dispute"
 
 
-class LineInline(ReadOnlyInline):
-    """What was bought."""
-
-    model = OrderLine
-    fields = ["product", "quantity", "unit_price", "shipping", "total", "refunded"]
-    readonly_fields: Any = fields
-    show_change_link = False
-
-
-class RefundInline(ReadOnlyInline):
-    """What was given back."""
-
-    model = Refund
-    fields = ["number", "amount", "commission", "tax", "reason", "actor", "created_at"]
-    readonly_fields: Any = fields
-    show_change_link = False
-
-
 @admin.register(Order)
-class OrderAdmin(AtalayaModelAdmin):
+class OrderAdmin(ChargebackActions, AtalayaModelAdmin):
     """Orders and the steps staff may take."""
 
     change_list_template = "admin/marketplace/order/change_list.html"
+    change_form_template = "admin/marketplace/order/change_form.html"
     list_display = ["number", "buyer", "seller", "total_shown", "status", "created_at", "paid_at"]
     list_filter = ["status", "currency"]
     list_select_related = ["buyer", "seller"]
     search_fields = ["=id", "payment_reference__exact"]
     ordering = ["-id"]
     inlines = [LineInline, RefundInline]
-    actions = ["pay", "complete", "refund", "cancel"]
+    actions = ["pay", "complete", "refund", "cancel", "record_chargeback"]
+
+    # Amounts as people write them.
+    fields = [
+        money_column(Order, field.name) if field.name in AMOUNTS else field.name
+        for field in Order._meta.concrete_fields
+        if field.editable and field.name != "id"
+    ]
+    readonly_fields: Any = [one for one in fields if callable(one)]
 
     class Media:
         css = {"all": ["marketplace/marketplace.css"]}
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The page with what a refund can be, in a dialog."""
+        order = self.get_object(request, object_id)
+        context = dict(extra_context or {})
+        if order is not None:
+            context |= {"dialog_for": "refund", "refund_facts": refund_facts(order)}
+        return super().change_view(request, object_id, form_url, context)
 
     def get_urls(self) -> list[Any]:
         """The reports before Django's pages."""
@@ -96,7 +118,12 @@ class OrderAdmin(AtalayaModelAdmin):
         """In the currency's own decimals."""
         return format_money(order.total, order.currency)
 
-    @form_action(description=_("Record a payment"), form=PaymentForm, perm="marketplace.pay_order")
+    @form_action(
+        description=_("Record a payment"),
+        form=PaymentForm,
+        perm="marketplace.pay_order",
+        applies=lambda order: order.paid_at is None,
+    )
     def pay(self, request: HttpRequest, obj: Order, data: dict[str, Any]) -> None:
         """Record the payments of the selected orders."""
         services.pay_order(
@@ -104,14 +131,24 @@ class OrderAdmin(AtalayaModelAdmin):
             order=obj,
             reference=data["reference"],
             processing_fee=_minor("processing_fee", data, obj.currency) or 0,
+            reason=data["reason"],
         )
 
-    @service_action(description=_("Complete"), perm="marketplace.complete_order")
+    @service_action(
+        description=_("Complete"),
+        perm="marketplace.complete_order",
+        applies=lambda order: order.status == Order.Status.PAID,
+    )
     def complete(self, request: HttpRequest, obj: Order) -> None:
         """The buyer has it."""
         services.complete_order(actor=caller(request), order=obj)
 
-    @form_action(description=_("Refund"), form=RefundForm, perm=REFUND)
+    @form_action(
+        description=_("Refund"),
+        form=RefundForm,
+        perm=REFUND,
+        applies=lambda order: order.paid_at is not None and order.refundable > 0,
+    )
     def refund(self, request: HttpRequest, obj: Order, data: dict[str, Any]) -> None:
         """Give money back."""
         refund = services.refund_order(
@@ -122,11 +159,16 @@ class OrderAdmin(AtalayaModelAdmin):
         )
         self.message_user(
             request,
-            _t("%(amount)s of order %(order)s go back to the buyer.")
+            gettext("%(amount)s of order %(order)s go back to the buyer.")
             % {"amount": format_money(refund.amount, obj.currency), "order": obj},
         )
 
-    @form_action(description=_("Cancel unpaid"), form=NoteForm, perm=REFUND)
+    @form_action(
+        description=_("Cancel unpaid"),
+        form=NoteForm,
+        perm=REFUND,
+        applies=lambda order: order.status == Order.Status.RESERVED,
+    )
     def cancel(self, request: HttpRequest, obj: Order, data: dict[str, Any]) -> None:
         """Give the reservation up."""
         services.cancel_order(actor=caller(request), order=obj, reason=data["note"][:500])
@@ -161,11 +203,27 @@ class OrderAdmin(AtalayaModelAdmin):
         )
 
 
+def refund_facts(order: Order) -> dict[str, Any]:
+    """Return what was paid, given back and can still be given back, as people write it."""
+    code = order.currency
+    return {
+        "paid": format_money(order.total, code),
+        "refunded": format_money(order.refunded, code),
+        "left": format_money(order.refundable, code),
+        "most": str(to_major(order.refundable, code)),
+        "typed": format_money(order.refundable, code).rpartition(" ")[0],
+        "digits": exponent(code),
+        "currency": code,
+        "buyer": person(order.buyer),
+        "seller": person(order.seller),
+    }
+
+
 def _minor(field: str, data: dict[str, Any], currency: str) -> int | None:
     """Return an amount that was typed in major units in minor units."""
     amount = clean_amount(field, data[field], currency)
     if amount == 0 and field != "processing_fee":
-        raise ValidationError({field: _t("Nothing would be refunded.")})
+        raise ValidationError({field: gettext("Nothing would be refunded.")})
     return amount
 
 
@@ -201,15 +259,15 @@ def _charts(commissions: list[dict[str, Any]], sales: list[dict[str, Any]]) -> l
     charts = []
     for code in sorted({row["currency"] for row in [*commissions, *sales]}):
         for title, rows in (
-            (_t("Commissions by month, %(currency)s"), commissions),
-            (_t("Sales by month, %(currency)s"), sales),
+            (gettext("Commissions by month, %(currency)s"), commissions),
+            (gettext("Sales by month, %(currency)s"), sales),
         ):
             own = [row for row in rows if row["currency"] == code]
             title = title % {"currency": code}
             svg = bar_chart(
                 title,
                 [date_format(row["period"], "YEAR_MONTH_FORMAT") for row in own],
-                [Series(_t("Net"), "chart-bar", [row["net"] for row in own])],
+                [Series(gettext("Net"), "chart-bar", [row["net"] for row in own])],
                 partial(format_money, currency=code),
             )
             charts.append((title, svg))
@@ -223,6 +281,11 @@ def _with_money(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for name in ("commission", "reversed", "net", "tax"):
             row[name] = format_money(row[name], row["currency"])
     return ordered
+
+
+def is_open(dispute: Dispute) -> bool:
+    """Whether a dispute waits for a decision."""
+    return dispute.status == Dispute.Status.OPEN
 
 
 class MessageInline(ReadOnlyInline):
@@ -243,15 +306,30 @@ class MessageInline(ReadOnlyInline):
 
 
 @admin.register(Dispute)
-class DisputeAdmin(AtalayaModelAdmin):
+class DisputeAdmin(DisputePages, AtalayaModelAdmin):
     """What buyers and sellers disagree about."""
 
-    list_display = ["number", "order", "opened_by", "reason", "status", "held_amount", "created_at"]
-    list_filter = ["status", "reason"]
+    needs_permission: ClassVar[dict[str, str]] = {"pack": RESOLVE}
+
+    list_display = [
+        "number",
+        "order",
+        "opened_by",
+        "reason",
+        "status",
+        "held_shown",
+        "charged_back_shown",
+        "evidence_due_at",
+        "created_at",
+    ]
+    list_filter = ["status", "source", "reason"]
+    search_fields = ["=id", "external_reference__exact"]
+    fieldsets: Any = FIELDSETS
+    readonly_fields: Any = [*DISPUTE_FIELDS, *CHARGEBACK_FIELDS]
     list_select_related = ["order", "opened_by"]
     ordering = ["-id"]
     inlines = [MessageInline]
-    actions = ["reply", "resolve_for_buyer", "resolve_for_seller"]
+    actions = ["reply", "resolve_for_buyer", "resolve_for_seller", "appeal"]
 
     @admin.display(description=_("dispute"), ordering="id")
     def number(self, dispute: Dispute) -> str:
@@ -263,7 +341,9 @@ class DisputeAdmin(AtalayaModelAdmin):
         """To both parties, or a note."""
         services.add_dispute_message(actor=caller(request), dispute=obj, **data)
 
-    @form_action(description=_("Resolve for the buyer"), form=ForBuyerForm, perm=RESOLVE)
+    @form_action(
+        description=_("Resolve for the buyer"), form=ForBuyerForm, perm=RESOLVE, applies=is_open
+    )
     def resolve_for_buyer(self, request: HttpRequest, obj: Dispute, data: dict[str, Any]) -> None:
         """With a refund."""
         services.resolve_dispute(
@@ -272,11 +352,18 @@ class DisputeAdmin(AtalayaModelAdmin):
             in_favour_of="buyer",
             refund_amount=_minor("refund_amount", data, obj.order.currency),
             note=data["note"],
+            expected_version=read_version(obj),
         )
 
-    @form_action(description=_("Resolve for the seller"), form=NoteForm, perm=RESOLVE)
+    @form_action(
+        description=_("Resolve for the seller"), form=NoteForm, perm=RESOLVE, applies=is_open
+    )
     def resolve_for_seller(self, request: HttpRequest, obj: Dispute, data: dict[str, Any]) -> None:
         """The hold is released."""
         services.resolve_dispute(
-            actor=caller(request), dispute=obj, in_favour_of="seller", note=data["note"]
+            actor=caller(request),
+            dispute=obj,
+            in_favour_of="seller",
+            note=data["note"],
+            expected_version=read_version(obj),
         )

@@ -1,6 +1,6 @@
 """Payout batches in the admin."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -30,6 +30,8 @@ class PayoutBatchForm(forms.ModelForm):
 @admin.register(PayoutBatch)
 class PayoutBatchAdmin(ServiceModelAdmin):
     """Put the pending payouts of a currency into a file by adding a batch here."""
+
+    needs_permission: ClassVar[dict[str, str]] = {"files": "marketplace.download_payoutbatch"}
 
     form = PayoutBatchForm
     list_display = ["__str__", "currency", "execution_on", "count", "amount_shown", "files"]

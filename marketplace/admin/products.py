@@ -1,6 +1,6 @@
 """Products and the approval queue in the admin."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from marketplace import services
 from marketplace.admin.forms import NeededReasonForm, ReasonForm
 from marketplace.models import Product, ProductReview
+from marketplace.revision_changes import CHECK_NAMES, thumbnails
 from riskops.models import RiskScore
 from riskops.models.scores import Level
 from systemadmin.foundation.admin import (
@@ -23,9 +24,17 @@ from systemadmin.foundation.admin import (
     service_action,
 )
 from systemadmin.foundation.caller import caller
+from systemadmin.foundation.concurrency import read_version
 from systemadmin.foundation.money import format_money
 
 LATE_HOURS = 24
+
+
+def is_pending(thing: Any) -> bool:
+    """Whether a product or an edit waits for a moderator."""
+    return thing.status == Product.Status.PENDING
+
+
 MODERATE, REMOVE = "marketplace.moderate_product", "marketplace.remove_product"
 
 
@@ -33,9 +42,19 @@ class ReviewInline(ReadOnlyInline):
     """What was decided, newest first."""
 
     model = ProductReview
-    fields = ["created_at", "action", "from_status", "to_status", "actor", "reason"]
+    fields = ["created_at", "action", "before", "after", "actor", "reason"]
     readonly_fields: Any = fields
     show_change_link = False
+
+    @admin.display(description=_("from"))
+    def before(self, obj: ProductReview) -> Any:
+        """The status that the product had."""
+        return dict(Product.Status.choices).get(obj.from_status, obj.from_status)
+
+    @admin.display(description=_("to"))
+    def after(self, obj: ProductReview) -> Any:
+        """The status that it got."""
+        return dict(Product.Status.choices).get(obj.to_status, obj.to_status)
 
 
 def risk_badge(score: int | None, level: int | None) -> Any:
@@ -44,19 +63,6 @@ def risk_badge(score: int | None, level: int | None) -> Any:
         return "-"
     known = Level(level)
     return format_html('<span class="mp-badge {}">{} {}</span>', known.code, known.label, score)
-
-
-def thumbnails(images: list[str]) -> Any:
-    """Uploads as small pictures; foreign addresses as links, for our pages load nothing foreign."""
-    if not images:
-        return "-"
-    rows = []
-    for address in images:
-        shown: Any = address
-        if address.startswith("/"):
-            shown = format_html('<img class="mp-thumbnail" src="{}" alt="">', address)
-        rows.append((address, shown))
-    return format_html_join(" ", '<a href="{}" rel="noreferrer">{}</a>', rows)
 
 
 def findings_list(checks: list[dict[str, Any]]) -> Any:
@@ -73,17 +79,11 @@ def findings_list(checks: list[dict[str, Any]]) -> Any:
     )
 
 
-CHECK_NAMES = {
-    "forbidden_words": _("forbidden words"),
-    "price_outlier": _("unusual price"),
-    "duplicate_listing": _("duplicate"),
-    "seller_risk": _("seller at high risk"),
-}
-
-
 @admin.register(Product)
 class ProductAdmin(AtalayaModelAdmin):
     """The queue with age and risk; decisions are actions with a reason page."""
+
+    needs_permission: ClassVar[dict[str, str]] = {"edit_link": "marketplace.view_productrevision"}
 
     list_display = [
         "title",
@@ -192,32 +192,63 @@ class ProductAdmin(AtalayaModelAdmin):
         url = reverse("admin:marketplace_productrevision_change", args=[revision.pk])
         return format_html('<a href="{}">{}</a>', url, revision.get_status_display())
 
-    @form_action(description=_("Approve"), form=ReasonForm, perm=MODERATE)
+    @form_action(description=_("Approve"), form=ReasonForm, perm=MODERATE, applies=is_pending)
     def approve(self, request: HttpRequest, obj: Product, data: dict[str, Any]) -> None:
         """Put on sale."""
-        services.approve_product(actor=caller(request), product=obj, reason=data["reason"])
+        services.approve_product(
+            actor=caller(request),
+            product=obj,
+            reason=data["reason"],
+            expected_version=read_version(obj),
+        )
 
-    @form_action(description=_("Reject"), form=NeededReasonForm, perm=MODERATE)
+    @form_action(description=_("Reject"), form=NeededReasonForm, perm=MODERATE, applies=is_pending)
     def reject(self, request: HttpRequest, obj: Product, data: dict[str, Any]) -> None:
         """Refuse."""
-        services.reject_product(actor=caller(request), product=obj, reason=data["reason"])
+        services.reject_product(
+            actor=caller(request),
+            product=obj,
+            reason=data["reason"],
+            expected_version=read_version(obj),
+        )
 
-    @form_action(description=_("Request changes"), form=NeededReasonForm, perm=MODERATE)
+    @form_action(
+        description=_("Request changes"), form=NeededReasonForm, perm=MODERATE, applies=is_pending
+    )
     def request_changes(self, request: HttpRequest, obj: Product, data: dict[str, Any]) -> None:
         """Ask the seller."""
-        services.request_product_changes(actor=caller(request), product=obj, reason=data["reason"])
+        services.request_product_changes(
+            actor=caller(request),
+            product=obj,
+            reason=data["reason"],
+            expected_version=read_version(obj),
+        )
 
-    @form_action(description=_("Pause"), form=NeededReasonForm, perm=REMOVE)
+    @form_action(
+        description=_("Pause"),
+        form=NeededReasonForm,
+        perm=REMOVE,
+        applies=lambda product: product.status == Product.Status.APPROVED,
+    )
     def pause(self, request: HttpRequest, obj: Product, data: dict[str, Any]) -> None:
         """Off sale for a while."""
         services.pause_product(actor=caller(request), product=obj, reason=data["reason"])
 
-    @service_action(description=_("Resume"), perm=REMOVE)
+    @service_action(
+        description=_("Resume"),
+        perm=REMOVE,
+        applies=lambda product: product.status == Product.Status.PAUSED,
+    )
     def resume(self, request: HttpRequest, obj: Product) -> None:
         """On sale again."""
         services.resume_product(actor=caller(request), product=obj)
 
-    @form_action(description=_("Remove"), form=NeededReasonForm, perm=REMOVE)
+    @form_action(
+        description=_("Remove"),
+        form=NeededReasonForm,
+        perm=REMOVE,
+        applies=lambda product: product.status != Product.Status.REMOVED,
+    )
     def remove(self, request: HttpRequest, obj: Product, data: dict[str, Any]) -> None:
         """For good."""
         services.remove_product(actor=caller(request), product=obj, reason=data["reason"])

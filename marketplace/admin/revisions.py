@@ -5,20 +5,19 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
-from django.utils.html import format_html
 from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
 from marketplace.admin.forms import NeededReasonForm
-from marketplace.admin.products import MODERATE, findings_list, risk_badge, thumbnails
-from marketplace.models import Category, Product, ProductRevision
+from marketplace.admin.products import MODERATE, findings_list, is_pending, risk_badge
+from marketplace.models import ProductRevision
+from marketplace.revision_changes import changes_of, field_name
 from marketplace.services.revisions import stale_fields
-from marketplace.text_diff import diff_html
 from riskops.models import RiskScore
 from systemadmin.foundation.admin import AtalayaModelAdmin, form_action, service_action
 from systemadmin.foundation.caller import caller
-from systemadmin.foundation.money import format_money
+from systemadmin.foundation.concurrency import read_version
 
 
 @admin.register(ProductRevision)
@@ -102,55 +101,33 @@ class RevisionAdmin(AtalayaModelAdmin):
         """What the checks found."""
         return findings_list(revision.checks)
 
-    @service_action(description=_("Approve"), perm=MODERATE)
+    @service_action(description=_("Approve"), perm=MODERATE, applies=is_pending)
     def approve(self, request: HttpRequest, obj: ProductRevision) -> None:
         """Make it live."""
-        services.approve_revision(actor=caller(request), revision=obj)
+        services.approve_revision(
+            actor=caller(request), revision=obj, expected_version=read_version(obj)
+        )
 
-    @form_action(description=_("Reject"), form=NeededReasonForm, perm=MODERATE)
+    @form_action(description=_("Reject"), form=NeededReasonForm, perm=MODERATE, applies=is_pending)
     def reject(self, request: HttpRequest, obj: ProductRevision, data: dict[str, Any]) -> None:
         """Refuse; what is live stays."""
-        services.reject_revision(actor=caller(request), revision=obj, reason=data["reason"])
+        services.reject_revision(
+            actor=caller(request),
+            revision=obj,
+            reason=data["reason"],
+            expected_version=read_version(obj),
+        )
 
-    @form_action(description=_("Request changes"), form=NeededReasonForm, perm=MODERATE)
+    @form_action(
+        description=_("Request changes"), form=NeededReasonForm, perm=MODERATE, applies=is_pending
+    )
     def request_changes(
         self, request: HttpRequest, obj: ProductRevision, data: dict[str, Any]
     ) -> None:
         """Ask the seller."""
         services.request_revision_changes(
-            actor=caller(request), revision=obj, reason=data["reason"]
+            actor=caller(request),
+            revision=obj,
+            reason=data["reason"],
+            expected_version=read_version(obj),
         )
-
-
-def field_name(name: str) -> str:
-    """A field as staff call it."""
-    return str(Product._meta.get_field(name).verbose_name)  # type: ignore[union-attr]
-
-
-def changes_of(revision: ProductRevision) -> list[dict[str, Any]]:
-    """Each changed field with its diff, as a reader wants it."""
-    return [
-        {
-            "name": field_name(name),
-            "diff": _diff(revision, name, revision.base.get(name), value),
-        }
-        for name, value in sorted(revision.patch.items())
-    ]
-
-
-def _diff(revision: ProductRevision, name: str, before: Any, after: Any) -> Any:
-    if name == "images":
-        # A moderator judges the pictures, not their addresses.
-        gone = thumbnails([one for one in before or [] if one not in after])
-        kept = thumbnails([one for one in after if one in (before or [])])
-        new = thumbnails([one for one in after if one not in (before or [])])
-        return format_html("{} <del>{}</del> <ins>{}</ins>", kept, gone, new)
-    return diff_html(_shown(revision, name, before), _shown(revision, name, after))
-
-
-def _shown(revision: ProductRevision, name: str, value: Any) -> Any:
-    if name == "category":
-        return str(Category.objects.filter(pk=value).first() or value)
-    if name in ("price", "shipping_amount") and isinstance(value, int):
-        return format_money(value, revision.patch.get("currency", revision.product.currency))
-    return value

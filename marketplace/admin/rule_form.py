@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.utils import formats
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.models import CommissionRule, SellerProfile
@@ -108,17 +108,20 @@ class CommissionRuleForm(forms.ModelForm):
         currency = data.get("currency") or ""
         if currency and not is_currency(currency):
             return data
+        self._clean_amounts(data, currency)
+        data["fixed"] = data.get("fixed") or 0
+        for name in ("ppm", "tax_ppm", "refund_fee_ppm"):
+            data[name] = data.get(name) or 0
+        data["tiers"] = self._tiers(data.get("tiers") or "", currency, data)
+        return data
+
+    def _clean_amounts(self, data: dict[str, Any], currency: str) -> None:
         counts_orders = data.get("volume_measure") == CommissionRule.VolumeMeasure.ORDERS
         for name in AMOUNTS:
             amount = data.get(name)
             if amount is not None:
                 in_orders = counts_orders and name in VOLUMES
                 data[name] = self._minor(name, amount, "" if in_orders else currency, in_orders)
-        data["fixed"] = data.get("fixed") or 0
-        for name in ("ppm", "tax_ppm", "refund_fee_ppm"):
-            data[name] = data.get(name) or 0
-        data["tiers"] = self._tiers(data.get("tiers") or "", currency, data)
-        return data
 
     def _minor(self, name: str, amount: Decimal, currency: str, is_plain: bool) -> int | None:
         if is_plain:
@@ -144,7 +147,7 @@ class CommissionRuleForm(forms.ModelForm):
             try:
                 tiers.append(_tier(line, "" if by_orders else currency))
             except (Unreadable, TooFine, ValueError):
-                message = _t("Line %(number)d is not “from: percent”, as in 25.00: 3.5.")
+                message = gettext("Line %(number)d is not “from: percent”, as in 25.00: 3.5.")
                 self.add_error("tiers", message % {"number": number})
         return tiers
 

@@ -8,7 +8,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
+from marketplace.admin.dac7 import Dac7Pages
 from marketplace.models import SellerProfile
+from marketplace.services.payee_accounts import since
 from systemadmin.foundation.admin import ServiceModelAdmin, form_action
 from systemadmin.foundation.caller import caller
 
@@ -25,8 +27,8 @@ class SellerProfileForm(forms.ModelForm):
 
     class Meta:
         model = SellerProfile
-        fields = ["user", "tax_status", "level", "legal_name", "tax_id", "address",
-                  "postal_code", "city"]  # fmt: skip
+        fields = ["user", "tax_status", "level", "legal_name", "tax_id", "birth_date",
+                  "address", "postal_code", "city"]  # fmt: skip
 
 
 class IdentityForm(forms.Form):
@@ -36,7 +38,7 @@ class IdentityForm(forms.Form):
 
 
 @admin.register(SellerProfile)
-class SellerProfileAdmin(ServiceModelAdmin):
+class SellerProfileAdmin(Dac7Pages, ServiceModelAdmin):
     """Tax status and level, legal name, tax id, address, payout account, identity."""
 
     form = SellerProfileForm
@@ -50,12 +52,25 @@ class SellerProfileAdmin(ServiceModelAdmin):
         (None, {"fields": ["user", "tax_status", "level"]}),
         (
             _("For taxes and invoices"),
-            {"fields": ["legal_name", "tax_id", "address", ("postal_code", "city")]},
+            {
+                "fields": [
+                    "legal_name",
+                    "tax_id",
+                    "birth_date",
+                    "address",
+                    ("postal_code", "city"),
+                ]
+            },
         ),
-        (_("Payouts"), {"fields": ["account_masked", "iban", "identity"]}),
+        (_("Payouts"), {"fields": ["account_masked", "account_since", "iban", "identity"]}),
     ]
 
-    readonly_fields = ["account_masked", "identity"]
+    readonly_fields = ["account_masked", "account_since", "identity"]
+
+    @admin.display(description=_("the account is on file"))
+    def account_since(self, profile: SellerProfile) -> str:
+        """Since when, and who entered it: whoever approves a payout reads the same."""
+        return since(profile.user) if profile.account_masked else ""
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Whose it is does not change; identity and account have their own ways."""

@@ -10,8 +10,9 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from marketplace.admin.columns import money_column, movements_shown, named_lines
 from marketplace.models import CommissionInvoice, SellerStatement
-from marketplace.statement_pdf import invoice_pdf, statement_pdf
+from marketplace.statement_pdf import invoice_lines, invoice_pdf, statement_pdf
 from systemadmin.foundation.admin import AtalayaModelAdmin
 from systemadmin.foundation.money import format_money
 
@@ -52,6 +53,13 @@ class SellerStatementAdmin(_PdfAdmin):
     list_select_related = ["seller"]
     search_fields = ["seller__username__istartswith"]
     ordering = ["-id"]
+    fields = ["seller", "month", "opening_shown", "movements_shown", "closing_shown", "created_at"]
+    readonly_fields = ["opening_shown", "movements_shown", "closing_shown"]
+
+    @admin.display(description=_("movements"))
+    def movements_shown(self, statement: SellerStatement) -> Any:
+        """What changed the balance, by kind."""
+        return movements_shown(statement.movements, statement.currency)
 
     @admin.display(description=_("opening balance"))
     def opening_shown(self, statement: SellerStatement) -> str:
@@ -73,6 +81,39 @@ class CommissionInvoiceAdmin(_PdfAdmin):
     list_select_related = ["seller"]
     search_fields = ["seller__username__istartswith"]
     ordering = ["-id"]
+    fields: Any = [
+        "series",
+        "number",
+        "seller",
+        "month",
+        *(money_column(CommissionInvoice, name) for name in ("net", "tax", "total")),
+        "is_reverse_charge",
+        "lines_shown",
+        "parties_shown",
+        "issued_on",
+    ]
+    readonly_fields: Any = [
+        *(one for one in fields if callable(one)), "lines_shown", "parties_shown",
+    ]  # fmt: skip
+
+    @admin.display(description=_("lines"))
+    def lines_shown(self, invoice: CommissionInvoice) -> Any:
+        """What the net amount is made of."""
+        lines = invoice.content.get("lines", {})
+        return named_lines(
+            (text, format_money(lines[name], invoice.currency))
+            for name, text in invoice_lines().items()
+            if lines.get(name)
+        )
+
+    @admin.display(description=_("parties"))
+    def parties_shown(self, invoice: CommissionInvoice) -> Any:
+        """From whom to whom, as it was when it was issued."""
+        parts = (("issuer", _("From")), ("recipient", _("To")))
+        return named_lines(
+            (text, ", ".join(filter(None, invoice.content.get(name, {}).values())))
+            for name, text in parts
+        )
 
     @admin.display(description=_("total"))
     def total_shown(self, invoice: CommissionInvoice) -> str:

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from marketplace import services
 from marketplace.api.filters import BankLineFilter
 from marketplace.api.serializers.shared import CurrencyField
-from marketplace.bank_files import Columns
+from marketplace.bank_files import DATE_FORMATS, DELIMITERS, Columns
 from marketplace.models import BankLine, BankStatement
 from systemadmin.foundation.api import (
     CursorList,
@@ -24,7 +24,7 @@ from systemadmin.foundation.api import (
 )
 from systemadmin.foundation.caller import caller
 
-COLUMNS = ("date", "amount", "reference", "counterparty", "id")
+COLUMNS = ("date", "amount", "amount_out", "reference", "counterparty", "id")
 
 
 class BankStatementSerializer(serializers.ModelSerializer):
@@ -73,14 +73,18 @@ class BankStatementInput(StrictSerializer):
     currency = CurrencyField()
     date_column = serializers.CharField(max_length=80, default="date")
     amount_column = serializers.CharField(max_length=80, default="amount")
+    amount_out_column = serializers.CharField(
+        max_length=80,
+        default="",
+        allow_blank=True,
+        help_text="Where what went out has a column of its own; `amount_column` is what came in.",
+    )
     reference_column = serializers.CharField(max_length=80, default="reference")
     counterparty_column = serializers.CharField(max_length=80, default="counterparty")
     id_column = serializers.CharField(max_length=80, default="id")
-    date_format = serializers.ChoiceField(
-        choices=["%Y-%m-%d", "%d/%m/%Y", "%d.%m.%Y", "%m/%d/%Y", "%d-%m-%Y"], default="%Y-%m-%d"
-    )
+    date_format = serializers.ChoiceField(choices=DATE_FORMATS, default="%Y-%m-%d")
     decimal_mark = serializers.ChoiceField(choices=[".", ","], default=".")
-    delimiter = serializers.ChoiceField(choices=[",", ";", "|"], default=",")
+    delimiter = serializers.ChoiceField(choices=DELIMITERS, default=",")
 
 
 class BankLineSerializer(serializers.ModelSerializer):

@@ -26,10 +26,9 @@ from marketplace.api.serializers.commission import (
     ReorderInput,
     SalesReportSerializer,
 )
-from marketplace.commission import Commission
 from marketplace.models import Category, CommissionRule
 from marketplace.querysets import reports
-from marketplace.services.quotes import QuoteLine, draft_fees, engine_fees
+from marketplace.services.quotes import QuotedLine, QuoteLine, draft_fees, engine_fees
 from systemadmin.foundation.api import (
     ServiceCrudViewSet,
     StaffViewSet,
@@ -90,34 +89,46 @@ class CommissionRuleViewSet(ServiceCrudViewSet):
 
 
 def _quote_line(data: dict[str, Any]) -> QuoteLine:
-    item = data["amount"] * data["quantity"]
     return QuoteLine(
-        item=item,
+        item=data["amount"] * data["quantity"],
         quantity=data["quantity"],
         product=data.get("product"),
         category=data.get("category"),
         kind=data.get("kind"),
         shipping=data["shipping"],
-        discount=min(data["discount"], item),
-        platform_discount=min(data["platform_discount"], item),
+        discount=data["discount"],
+        platform_discount=data["platform_discount"],
         tax_included=data.get("tax_included"),
     )
 
 
-class QuotedOrder:
-    """The sums over an order's lines, under the names that one line has."""
-
-    def __init__(self, lines: Sequence[Commission]) -> None:
-        self.lines = lines
-        self.currency = lines[0].currency
-        self.rule = lines[0].rule
-        self.charges = [charge for line in lines for charge in line.charges]
-        self.trace = [step for line in lines for step in line.trace]
-        for name in SUMS:
-            setattr(self, name, sum(getattr(line, name) for line in lines))
+CHARGED = ("amount", "seller_net", "tax", "base", "captured")
 
 
-SUMS = ("amount", "seller_net", "tax", "base", "captured", "buyer_amount", "buyer_tax")
+def _shown_line(quoted: QuotedLine) -> dict[str, Any]:
+    charged = quoted.charged
+    return {
+        **{name: getattr(charged, name) for name in (*CHARGED, "rule", "charges", "trace")},
+        "discount": quoted.line.discount,
+        "platform_discount": quoted.line.platform_discount,
+        "tax_included": quoted.tax_included,
+        "buyer_fee": quoted.buyer_fee,
+        "total": quoted.total,
+    }
+
+
+def _shown_quote(currency: str, quoted: Sequence[QuotedLine]) -> dict[str, Any]:
+    """Return each line and the sums over them, under the names that one line has."""
+    lines = [_shown_line(one) for one in quoted]
+    sums = (*CHARGED, "discount", "platform_discount", "tax_included", "buyer_fee", "total")
+    return {
+        "currency": currency,
+        "lines": lines,
+        "rule": lines[0]["rule"],
+        "charges": [charge for line in lines for charge in line["charges"]],
+        "trace": [step for line in lines for step in line["trace"]],
+        **{name: sum(line[name] for line in lines) for name in sums},
+    }
 
 
 class CommissionViewSet(StaffViewSet):
@@ -165,15 +176,19 @@ class CommissionViewSet(StaffViewSet):
         """What a sale would be charged, by which rule, and why."""
         data = self.parse(QuoteInput)
         buyer = data.get("buyer")
-        lines = services.quote_order(
+        lines = data.get("lines")
+        quoted = services.quote_order(
             currency=data["currency"],
-            lines=[_quote_line(line) for line in data.get("lines") or [data]],
+            lines=[_quote_line(line) for line in lines or [data]],
             seller_id=data["seller"].pk,
             buyer_id=buyer.pk if buyer else None,
+            discount=data["discount"] if lines else 0,
+            platform_discount=data["platform_discount"] if lines else 0,
             at=data.get("at"),
             order_value=data.get("order_value"),
         )
-        return self.answer(QuotedOrder(lines), serializer_class=QuoteSerializer)
+        shown = _shown_quote(data["currency"], quoted)
+        return self.answer(shown, serializer_class=QuoteSerializer)
 
     def _rows(self, request: Request) -> tuple[ReportParameters, Iterator[dict[str, Any]]]:
         parameters = ReportParameters(request, reports.GROUPS, "category")

@@ -23,11 +23,10 @@ from marketplace.models import (
     Product,
     ProductRevision,
     SellerStatement,
-    WebhookDelivery,
 )
 from marketplace.models.fields import Kind
 from marketplace.services.clock import place_zone
-from systemadmin.foundation.api import StrictFilterSet
+from systemadmin.foundation.api import ReferenceFilter, StrictFilterSet
 from systemadmin.foundation.parsing import Unreadable, parse_moment_or_day
 
 
@@ -58,7 +57,7 @@ class ProductFilter(StrictFilterSet):
         django_filters.NumberFilter(method="in_category", label="Category, with descendants")
     )
     kind = django_filters.ChoiceFilter(choices=Kind.choices)
-    seller = django_filters.NumberFilter(field_name="seller_id")
+    seller = ReferenceFilter(field_name="seller")
     currency = django_filters.CharFilter()
     price_min = django_filters.NumberFilter(field_name="price", lookup_expr="gte")
     price_max = django_filters.NumberFilter(field_name="price", lookup_expr="lte")
@@ -100,7 +99,7 @@ class RevisionFilter(StrictFilterSet):
 
     status = django_filters.ChoiceFilter(choices=ProductRevision.Status.choices)
     product = django_filters.NumberFilter(field_name="product_id")
-    seller = django_filters.NumberFilter(field_name="product__seller_id")
+    seller = ReferenceFilter(field_name="product__seller")
 
     class Meta:
         model = ProductRevision
@@ -139,10 +138,11 @@ class StaffOrderFilter(StrictFilterSet):
     """All orders."""
 
     status = django_filters.ChoiceFilter(choices=Order.Status.choices)
-    buyer = django_filters.NumberFilter(field_name="buyer_id")
-    seller = django_filters.NumberFilter(field_name="seller_id")
+    buyer = ReferenceFilter(field_name="buyer")
+    seller = ReferenceFilter(field_name="seller")
     currency = django_filters.CharFilter()
     payment_reference = django_filters.CharFilter()
+    external_id = django_filters.CharFilter()
     created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
     created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
     paid_after = MomentFilter(field_name="paid_at", lookup_expr="gte")
@@ -159,8 +159,8 @@ class DisputeFilter(StrictFilterSet):
     status = django_filters.ChoiceFilter(choices=Dispute.Status.choices)
     reason = django_filters.ChoiceFilter(choices=Dispute.Reason.choices)
     order = django_filters.NumberFilter(field_name="order_id")
-    seller = django_filters.NumberFilter(field_name="order__seller_id")
-    buyer = django_filters.NumberFilter(field_name="order__buyer_id")
+    seller = ReferenceFilter(field_name="order__seller")
+    buyer = ReferenceFilter(field_name="order__buyer")
 
     class Meta:
         model = Dispute
@@ -171,7 +171,7 @@ class PayoutFilter(StrictFilterSet):
     """Payouts."""
 
     status = django_filters.ChoiceFilter(choices=Payout.Status.choices)
-    seller = django_filters.NumberFilter(field_name="seller_id")
+    seller = ReferenceFilter(field_name="seller")
     currency = django_filters.CharFilter()
 
     class Meta:
@@ -185,7 +185,7 @@ class LedgerFilter(StrictFilterSet):
     account = django_filters.ChoiceFilter(
         field_name="account__code", choices=LedgerAccount.Code.choices
     )
-    seller = django_filters.NumberFilter(field_name="account__seller_id")
+    seller = ReferenceFilter(field_name="account__seller")
     currency = django_filters.CharFilter()
     order = django_filters.NumberFilter(field_name="transaction__order_id")
     payout = django_filters.NumberFilter(method="of_payout")
@@ -213,7 +213,7 @@ class JournalFilter(StrictFilterSet):
 
     kind = django_filters.ChoiceFilter(choices=JournalEntry.Kind.choices)
     currency = django_filters.CharFilter()
-    seller = django_filters.NumberFilter(field_name="seller_id")
+    seller = ReferenceFilter(field_name="seller")
     order = django_filters.NumberFilter(field_name="order_id")
     booked_from = django_filters.DateFilter(field_name="booked_on", lookup_expr="gte")
     booked_below = django_filters.DateFilter(field_name="booked_on", lookup_expr="lt")
@@ -241,7 +241,7 @@ class BankLineFilter(StrictFilterSet):
 class StatementFilter(StrictFilterSet):
     """Statements."""
 
-    seller = django_filters.NumberFilter(field_name="seller_id")
+    seller = ReferenceFilter(field_name="seller")
     currency = django_filters.CharFilter()
     month = django_filters.DateFilter(label="The month's first day")
 
@@ -255,16 +255,4 @@ class InvoiceFilter(StatementFilter):
 
     class Meta:
         model = CommissionInvoice
-        fields: list[str] = []
-
-
-class DeliveryFilter(StrictFilterSet):
-    """Webhook deliveries."""
-
-    status = django_filters.ChoiceFilter(choices=WebhookDelivery.Status.choices)
-    endpoint = django_filters.NumberFilter(field_name="endpoint_id")
-    event_type = django_filters.CharFilter(field_name="message__event_type")
-
-    class Meta:
-        model = WebhookDelivery
         fields: list[str] = []

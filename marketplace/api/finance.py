@@ -13,7 +13,14 @@ from rest_framework.response import Response
 
 from marketplace import dac7, services
 from marketplace.api.filters import LedgerFilter, PayoutFilter
-from marketplace.api.periods import BALANCES, DAC7, EXPORT, PeriodParameters
+from marketplace.api.periods import (
+    BALANCES,
+    CURRENCY,
+    DAC7,
+    EXPORT,
+    CurrencyParameters,
+    PeriodParameters,
+)
 from marketplace.api.serializers.finance import (
     FailedInput,
     HoldsSerializer,
@@ -22,6 +29,7 @@ from marketplace.api.serializers.finance import (
     PayoutDetail,
     PayoutDetailSerializer,
     PayoutInput,
+    PayoutPreviewSerializer,
     PayoutSerializer,
     SellerBalanceSerializer,
     TrialBalanceSerializer,
@@ -44,6 +52,7 @@ from systemadmin.foundation.api import (
 )
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.references import REFERENCE_REGEX
 from systemadmin.foundation.snapshots import snapshot_download
 from systemadmin.models import User
 
@@ -57,9 +66,11 @@ class SellerViewSet(StaffViewSet):
         "set_profile": "marketplace.change_sellerprofile",
         "identity": "marketplace.check_identity",
         "holds": "marketplace.view_payout",
+        "payout_preview": "marketplace.view_payout",
     }
     serializer_class = SellerBalanceSerializer
     queryset = User.objects.all()
+    lookup_value_regex = REFERENCE_REGEX
     filter_backends: Any = ()
 
     @extend_schema(responses=SellerBalanceSerializer)
@@ -108,6 +119,14 @@ class SellerViewSet(StaffViewSet):
         """Why nothing is paid out to the seller now."""
         reasons = services.hold_reasons(self.get_object())
         return self.answer({"reasons": reasons}, 200, HoldsSerializer)
+
+    @extend_schema(parameters=CURRENCY, filters=False, responses=PayoutPreviewSerializer)
+    @action(detail=True, url_path="payout-preview")
+    def payout_preview(self, request: Request, pk: str) -> Response:
+        """What a payout would claim, cost and pay if it were made now."""
+        currency = CurrencyParameters(request).currency or ""
+        preview = services.preview_payout(seller=self.get_object(), currency=currency)
+        return self.answer(preview, 200, PayoutPreviewSerializer)
 
 
 class PayoutViewSet(ListAction, RetrieveAction, StaffViewSet):
@@ -210,19 +229,23 @@ class LedgerViewSet(ListAction, StaffViewSet):
     )
     @action(detail=False, pagination_class=None)
     def dac7(self, request: Request) -> FileResponse:
-        """The yearly report on sellers (DAC7): quarters, consideration, fees, sales."""
+        """The yearly report on sellers (DAC7): quarters, consideration, fees, sales.
+
+        XML is refused with 400 `dac7_header_incomplete` until the settings say who sends it.
+        """
         parameters = PeriodParameters(request, "year", "file")
         kind = parameters.choice("file", "csv", dac7.FORMATS)
         year = parameters.number("year")
         if year is None or not 2000 <= year <= 2200:
             raise InvalidInput("year", _("A year such as 2026."))
         query = dict(request.query_params)
-        services.note_export(actor=caller(request), kind=f"dac7 {kind}", query=query)
-        return snapshot_download(
+        file = snapshot_download(
             lambda: dac7.FORMATS[kind](year),
             name=f"dac7-{year}.{kind}",
             content_type="text/csv" if kind == "csv" else "application/xml",
         )
+        services.note_export(actor=caller(request), kind=f"dac7 {kind}", query=query)
+        return file
 
     @extend_schema(parameters=BALANCES, filters=False, responses=TrialBalanceSerializer)
     @action(detail=False, pagination_class=None)

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from marketplace import services
 from marketplace.api.filters import CategoryFilter, RevisionFilter, StaffProductFilter
+from marketplace.api.imports import PushedProducts
 from marketplace.api.serializers.catalogue import (
     CategoryInput,
     CategorySerializer,
@@ -35,6 +36,7 @@ from systemadmin.foundation.api import (
 )
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.references import REFERENCE_REGEX
 
 
 class ReasonedViewSet(StaffViewSet):
@@ -52,14 +54,16 @@ class ReasonedViewSet(StaffViewSet):
         return f"{template.body}\n\n{data['reason']}".strip()
 
 
-class StaffProductViewSet(ReasonedViewSet):
+class StaffProductViewSet(ReasonedViewSet, PushedProducts):
     """`/api/admin/products`: every product, and the decisions about it."""
 
+    lookup_value_regex = REFERENCE_REGEX
     access = {
         "list": "marketplace.view_product",
         "retrieve": "marketplace.view_product",
         "reviews": "marketplace.view_productreview",
         "create": "marketplace.add_product",
+        "batch": "marketplace.push_product",
         "update": "marketplace.change_product",
         "partial_update": "marketplace.change_product",
         "destroy": "marketplace.remove_product",

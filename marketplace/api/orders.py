@@ -22,7 +22,7 @@ from marketplace.api.serializers.orders import (
 )
 from marketplace.api.serializers.shared import OptionalReasonInput
 from marketplace.models import Dispute, DisputeMessage, Order
-from marketplace.services.orders import Item
+from marketplace.services.order_creation import Item
 from systemadmin.foundation.api import CursorList, MemberViewSet, expected_version
 from systemadmin.foundation.api.routing import ID_REGEX
 from systemadmin.foundation.caller import caller

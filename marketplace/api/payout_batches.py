@@ -32,7 +32,7 @@ class PayoutBatchViewSet(ListAction, RetrieveAction, StaffViewSet):
         "file": "marketplace.download_payoutbatch",
         "mark_paid": "marketplace.change_payoutbatch",
     }
-    needs_second_person = {"mark_paid"}
+    needs_second_person = {"create", "mark_paid"}
     serializer_class = PayoutBatchSerializer
     pagination_class = PagedList
 

@@ -16,6 +16,7 @@ from marketplace.services import clock
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.money import is_currency
 from systemadmin.foundation.parsing import Unreadable, parse_moment_or_day, parse_whole_number
+from systemadmin.foundation.references import SCHEMA, key_of, parse_reference
 
 
 def parameter(name: str, kind: Any, text: str, **more: Any) -> OpenApiParameter:
@@ -27,14 +28,14 @@ PERIOD = [
     parameter("to", OpenApiTypes.DATETIME, "End, exclusive; now by default."),
     parameter("granularity", str, "Length of a period.", enum=sorted(reports.TRUNC)),
     parameter("group_by", str, "Comma-separated: period, seller, category, currency."),
-    parameter("seller", int, "Only this seller."),
+    parameter("seller", SCHEMA, "Only this seller."),
     parameter("currency", str, "Only this currency."),
     parameter("tz", str, "Time zone of the periods and of bare days; the place's by default."),
 ]
 EXPORT = [
     parameter("from", OpenApiTypes.DATETIME, "Start; what was before is one opening transaction."),
     parameter("to", OpenApiTypes.DATETIME, "End, exclusive."),
-    parameter("seller", int, "Only transactions that are about this seller."),
+    parameter("seller", SCHEMA, "Only transactions that are about this seller."),
     parameter("currency", str, "Only this currency."),
     parameter("tz", str, "Time zone of the days; the place's by default."),
     parameter("file", str, "Format; beancount by default.", enum=["beancount", "csv", "hledger"]),
@@ -46,10 +47,11 @@ DAC7 = [
 BALANCES = [
     parameter("from", OpenApiTypes.DATETIME, "Start; a year ago by default."),
     parameter("to", OpenApiTypes.DATETIME, "End, exclusive; now by default."),
-    parameter("seller", int, "Only the accounts of this seller."),
+    parameter("seller", SCHEMA, "Only the accounts of this seller."),
     parameter("currency", str, "Only this currency."),
     parameter("tz", str, "Time zone of bare days; the place's by default."),
 ]
+CURRENCY = [parameter("currency", str, "Which currency.", required=True)]
 CATEGORY = parameter("category", int, "Only this category and its descendants.")
 
 
@@ -67,7 +69,7 @@ class PeriodParameters:
         self.start, self.end = self._moment("from"), self._moment("to")
         if self.start and self.end and self.start >= self.end:
             raise InvalidInput("from", _("The start is not before the end."))
-        self.seller = self.number("seller")
+        self.seller = self.account("seller")
         self.currency = self.query.get("currency")
         if self.currency is not None and not is_currency(self.currency):
             raise InvalidInput("currency", _("Not an ISO 4217 currency code."))
@@ -87,6 +89,16 @@ class PeriodParameters:
             return None
         try:
             return parse_whole_number(raw)
+        except Unreadable as error:
+            raise InvalidInput(name, str(error)) from error
+
+    def account(self, name: str) -> int | None:
+        """The id of an account that is named by it or by its external id, or None."""
+        raw = self.query.get(name)
+        if raw is None:
+            return None
+        try:
+            return key_of(parse_reference(raw))
         except Unreadable as error:
             raise InvalidInput(name, str(error)) from error
 
@@ -116,6 +128,17 @@ class PeriodParameters:
         if not 2000 <= moment.year <= 2200:
             raise InvalidInput(name, _("A moment in the years 2000 to 2200."))
         return moment
+
+
+class CurrencyParameters(PeriodParameters):
+    """A currency, which must be named."""
+
+    known = frozenset({"currency"})
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(request)
+        if not self.currency:
+            raise InvalidInput("currency", _("Name the currency."), code="required")
 
 
 class ReportParameters(PeriodParameters):

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from marketplace import services
 from marketplace.api.filters import DisputeFilter, StaffOrderFilter
+from marketplace.api.imports import ImportedOrders
 from marketplace.api.orders import evidence_of
 from marketplace.api.serializers.chargebacks import AppealInput, ChargebackInput
 from marketplace.api.serializers.orders import (
@@ -32,14 +33,18 @@ from systemadmin.foundation.api import CursorList, ListAction, StaffViewSet, exp
 from systemadmin.foundation.api.routing import ID_REGEX
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.files import private_response
+from systemadmin.foundation.references import REFERENCE_REGEX
 
 
-class StaffOrderViewSet(ListAction, StaffViewSet):
+class StaffOrderViewSet(ListAction, ImportedOrders):
     """`/api/admin/orders`: every order, and the steps that staff or the payment service take."""
 
+    lookup_value_regex = REFERENCE_REGEX
     access = {
         "list": "marketplace.view_order",
         "retrieve": "marketplace.view_order",
+        "create": "marketplace.import_order",
+        "batch": "marketplace.import_order",
         "pay": "marketplace.pay_order",
         "complete": "marketplace.complete_order",
         "refund": "marketplace.refund_order",

@@ -1,5 +1,7 @@
 """Routes of the marketplace, below `/api/`."""
 
+from django.urls import path
+
 from marketplace.api.bank import BankLineViewSet, BankStatementViewSet
 from marketplace.api.closing import ClosedMonthViewSet
 from marketplace.api.commissions import CommissionRuleViewSet, CommissionViewSet, SalesViewSet
@@ -14,6 +16,7 @@ from marketplace.api.moderation import (
 )
 from marketplace.api.orders import OrderViewSet
 from marketplace.api.own_sales import OwnPayoutViewSet, OwnSellerViewSet
+from marketplace.api.payment_hooks import HookViewSet, PaymentEventViewSet, PaymentHookViewSet
 from marketplace.api.payout_batches import PayoutBatchViewSet
 from marketplace.api.products import CategoryViewSet, ProductViewSet
 from marketplace.api.staff_orders import DisputeViewSet, StaffOrderViewSet
@@ -23,7 +26,6 @@ from marketplace.api.statements import (
     StaffInvoiceViewSet,
     StaffStatementViewSet,
 )
-from marketplace.api.webhooks import WebhookDeliveryViewSet, WebhookEndpointViewSet
 from systemadmin.foundation.api import Router
 
 router = Router()
@@ -43,6 +45,8 @@ router.register("admin/fees", CommissionFeeViewSet, basename="admin-fee")
 router.register("admin/fee-tax-rates", FeeTaxRateViewSet, basename="admin-fee-tax-rate")
 router.register("admin/commissions", CommissionViewSet, basename="admin-commission")
 router.register("admin/sales", SalesViewSet, basename="admin-sales")
+router.register("admin/payment-hooks", PaymentHookViewSet, basename="admin-payment-hook")
+router.register("admin/payment-events", PaymentEventViewSet, basename="payment-event")
 router.register("admin/orders", StaffOrderViewSet, basename="admin-order")
 router.register("admin/disputes", DisputeViewSet, basename="admin-dispute")
 router.register("admin/sellers", SellerViewSet, basename="admin-seller")
@@ -55,7 +59,8 @@ router.register("admin/seller-statements", StaffStatementViewSet, basename="admi
 router.register("admin/commission-invoices", StaffInvoiceViewSet, basename="admin-invoice")
 router.register("admin/bank-statements", BankStatementViewSet, basename="admin-bank-statement")
 router.register("admin/bank-lines", BankLineViewSet, basename="admin-bank-line")
-router.register("admin/webhook-endpoints", WebhookEndpointViewSet, basename="admin-webhook")
-router.register("admin/webhook-deliveries", WebhookDeliveryViewSet, basename="admin-delivery")
 
-urlpatterns = router.urls
+urlpatterns = [
+    path("hooks/<slug:name>", HookViewSet.as_view({"post": "receive"}), name="payment-hook"),
+    *router.urls,
+]

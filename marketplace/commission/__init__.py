@@ -23,6 +23,7 @@ from marketplace.commission.rules import (
     MARGINAL,
     PER_LINE,
     PER_ORDER,
+    PER_PAYOUT,
     PER_UNIT,
     PPM,
     SELLER,
@@ -37,8 +38,9 @@ from marketplace.commission.rules import (
     Tier,
     TraceStep,
     VolumeSpec,
+    rules_for,
 )
-from marketplace.commission.schedule import Charge, Commission, charge_basket, quote
+from marketplace.commission.schedule import Charge, Commission, charge_basket, charge_payout, quote
 from marketplace.commission.sharing import share_within
 from marketplace.commission.trace import decimal_text, percent
 
@@ -50,6 +52,7 @@ __all__ = [
     "MARGINAL",
     "PER_LINE",
     "PER_ORDER",
+    "PER_PAYOUT",
     "PER_UNIT",
     "PPM",
     "ROUNDINGS",
@@ -72,10 +75,12 @@ __all__ = [
     "base_of",
     "charge_basket",
     "charge_on",
+    "charge_payout",
     "decimal_text",
     "mismatch",
     "percent",
     "quote",
+    "rules_for",
     "share_within",
     "tier_parts",
 ]

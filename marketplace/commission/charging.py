@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from marketplace.commission.rules import (
     BY_VOLUME,
     PER_ORDER,
+    PER_PAYOUT,
     PER_UNIT,
     PPM,
     WHOLE,
@@ -52,16 +53,26 @@ class Scope:
 
 
 def base_of(rule: Rule, sale: Sale) -> Base:
-    """Return the base of one line: never negative, never more than was captured."""
-    item = max(0, sale.item - sale.discount) if rule.include_item else 0
-    if not rule.include_platform_discount:
-        item = max(0, item - sale.platform_discount)
+    """Return the base of one line, never negative.
+
+    Only a rule on the price before the seller's discount has a base above what was captured.
+    The included tax is taken out of the part of the line that the rule is charged on.
+    """
+    item = _item_of(rule, sale) if rule.include_item else 0
     shipping = sale.shipping if rule.include_shipping else 0
     amount = item + shipping
-    if not rule.include_tax:
-        amount -= sale.tax_included
-    amount = max(0, amount)
-    return Base(amount, min(amount, shipping))
+    if not rule.include_tax and amount and sale.captured:
+        tax = half_up_div(sale.tax_included * amount, sale.captured)
+        net = max(0, amount - tax)
+        return Base(net, half_up_div(shipping * net, amount))
+    return Base(amount, shipping)
+
+
+def _item_of(rule: Rule, sale: Sale) -> int:
+    item = sale.item if rule.include_discount else sale.item - sale.discount
+    if not rule.include_platform_discount:
+        item -= sale.platform_discount
+    return max(0, item)
 
 
 def tier_parts(tiers: Sequence[Tier], base: int, start: int = 0) -> list[tuple[Tier, int]]:
@@ -144,7 +155,8 @@ def _whole_tier(rule: Rule, base: int, start: int, trace: list[TraceStep]) -> in
 def _fixed(rule: Rule, scope: Scope, trace: list[TraceStep]) -> int:
     if not rule.fixed:
         return 0
-    times = {PER_UNIT: scope.quantity, PER_ORDER: 1}.get(rule.fixed_per, scope.lines)
+    once = {PER_UNIT: scope.quantity, PER_ORDER: 1, PER_PAYOUT: 1}
+    times = once.get(rule.fixed_per, scope.lines)
     value = rule.fixed * times
     detail = f"Fixed {rule.fixed} per {rule.fixed_per} × {times} is {value}."
     trace.append(step("fixed", value, detail))

@@ -3,8 +3,8 @@
 Amounts are integers in minor units of one currency, rates are integers in parts per million.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ PPM = 1_000_000
 PER_UNIT = "unit"
 PER_LINE = "line"
 PER_ORDER = "order"
+PER_PAYOUT = "payout"
 MARGINAL = "marginal"
 WHOLE = "whole"
 BY_AMOUNT = "amount"
@@ -54,7 +55,7 @@ class Conditions:
 
     `None` means "any". A rule without one condition matches nothing unless it says
     `everything`: emptying a rule must never widen it in silence. `value_*` looks at the whole
-    order, `line_*` at what the buyer pays for the line, `unit_*` at the price of one unit, and
+    order, `line_*` at what the buyer pays for the line, `unit_*` at what one unit sells for, and
     `volume_*` at the sales before this one that the rule's `volume` describes.
     """
 
@@ -116,7 +117,8 @@ class Rule:
     """One line of a fee's ordered list.
 
     `per` is the unit at which rate, tiers, minimum, maximum and rounding apply: each unit sold,
-    each order line, or the order once (all its lines that the rule matched, taken together).
+    each order line, or the order once (all its lines that the rule matched, taken together). A
+    rule per payout is no part of an order: it is charged when a payout is made, on its amount.
     """
 
     id: int
@@ -142,6 +144,8 @@ class Rule:
     rounding: str = "half_up"
     volume: VolumeSpec | None = None
     include_item: bool = True
+    include_discount: bool = False
+    include_buyer_fees: bool = False
     include_platform_discount: bool = True
     tax_by_seller: bool = False
     on_refund: str = "proportional"
@@ -197,8 +201,8 @@ class Sale:
 
     @property
     def unit_price(self) -> int:
-        """The price of one unit; rounded up where units do not cost the same."""
-        return -(-self.item // max(1, self.quantity))
+        """What one unit sells for, less the seller's discount, rounded up to a minor unit."""
+        return -(-max(0, self.item - self.discount) // max(1, self.quantity))
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,3 +232,16 @@ class Basket:
         """Return the order's value: what the conditions on the order look at."""
         given = self.lines[0].order_value if self.lines else None
         return sum(line.captured for line in self.lines) if given is None else given
+
+
+def rules_for(fees: Sequence[Fee], *, payouts: bool) -> list[Fee]:
+    """Return the fees with the rules that are charged on payouts only, or on orders only.
+
+    A fee that has rules, but none of this sort, is left out.
+    """
+    found = []
+    for fee in fees:
+        own = tuple(rule for rule in fee.rules if (rule.per == PER_PAYOUT) == payouts)
+        if own or not (fee.rules or payouts):
+            found.append(replace(fee, rules=own))
+    return found

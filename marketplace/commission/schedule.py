@@ -1,7 +1,8 @@
 """Charge an order by the whole schedule of fees: the one calculation of quotes and orders."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from marketplace.commission.charging import (
     Base,
@@ -11,17 +12,20 @@ from marketplace.commission.charging import (
     tax_on,
     within_room,
 )
-from marketplace.commission.matching import mismatch
+from marketplace.commission.matching import NOBODY, mismatch
 from marketplace.commission.rules import (
     BUYER,
     FIRST_MATCH,
     PER_ORDER,
+    PER_PAYOUT,
     Basket,
     Fee,
     Party,
     Rule,
     Sale,
     TraceStep,
+    VolumeSpec,
+    rules_for,
 )
 from marketplace.commission.sharing import share_within
 from marketplace.commission.trace import considered, step
@@ -90,8 +94,27 @@ def charge_basket(fees: Sequence[Fee], basket: Basket) -> list[Commission]:
     """Return what each line of an order is charged: every fee, in the schedule's order.
 
     All fees that the seller pays, with their taxes, never exceed what was captured of a line.
+    Rules per payout are left out.
     """
-    return _Till(basket).charge(fees)
+    return _Till(basket).charge(rules_for(fees, payouts=False))
+
+
+def charge_payout(
+    fees: Sequence[Fee],
+    *,
+    amount: int,
+    currency: str,
+    at: datetime,
+    seller: int,
+    party: Party = NOBODY,
+    volumes: Mapping[VolumeSpec, int] | None = None,
+) -> Commission:
+    """Return what a payout of an amount is charged by the rules per payout, and why.
+
+    The fees with their taxes never exceed the amount.
+    """
+    basket = Basket((Sale(currency, item=amount, at=at, seller=seller),), party, volumes or {})
+    return _Till(basket).charge(rules_for(fees, payouts=True))[0]
 
 
 class _Till:
@@ -102,13 +125,16 @@ class _Till:
         self.room = [line.captured for line in basket.lines]
         self.traces: list[list[TraceStep]] = [[] for _line in basket.lines]
         self.charges: list[Charge] = []
+        # What the buyer pays on top so far, taxes included.
+        self.on_top = [0] * len(basket.lines)
         self.groups = 0
 
     def charge(self, fees: Sequence[Fee]) -> list[Commission]:
         for fee in fees:
             for rule, lines in self._matches(fee):
                 start = self.basket.volumes.get(rule.volume, 0) if rule.volume else 0
-                for together in [lines] if rule.per == PER_ORDER else [[one] for one in lines]:
+                is_once = rule.per in (PER_ORDER, PER_PAYOUT)
+                for together in [lines] if is_once else [[one] for one in lines]:
                     start += self._charge_group(fee, rule, together, start)
         return [self._answer(place) for place in range(len(self.basket.lines))]
 
@@ -133,21 +159,18 @@ class _Till:
     def _charge_group(self, fee: Fee, rule: Rule, places: list[int], start: int) -> int:
         """Charge lines that are calculated together; return the base they had in all."""
         sales = [self.basket.lines[place] for place in places]
-        bases = [base_of(rule, sale) for sale in sales]
+        bases = self._bases(rule, places)
         base = sum(one.amount for one in bases)
         steps = [step("base", base, f"Commission is charged on {base}.")]
         scope = Scope(sum(sale.quantity for sale in sales), len(sales), start)
         is_by_seller = fee.payer != BUYER
         amount, fixed = charge_on(rule, base, scope, steps, is_capped=is_by_seller)
         tax_ppm, is_reverse = _tax(rule, self.basket.party)
-        rooms = [self.room[place] for place in places]
-        if is_by_seller:
+        rooms = [self.room[place] for place in places] if is_by_seller else None
+        if rooms is not None:
             amount = within_room(amount, sum(rooms), tax_ppm, steps)
         tax = tax_on(amount, tax_ppm, is_reverse, steps)
-        limits = rooms if is_by_seller else None
-        amounts = share_within(amount, [one.amount for one in bases], limits)
-        left = [room - one for room, one in zip(rooms, amounts, strict=True)]
-        taxes = share_within(tax, amounts, left if is_by_seller else None)
+        amounts, taxes = _shared(amount, tax, bases, rooms)
         fixed_parts = share_within(min(fixed, amount), amounts, amounts)
         self.groups += 1
         for place, part, one, own_tax, own_fixed in zip(
@@ -162,10 +185,22 @@ class _Till:
             )  # fmt: skip
         return base
 
+    def _bases(self, rule: Rule, places: list[int]) -> list[Base]:
+        """Return what each line is charged on, with the buyer's fees so far if the rule says so."""
+        bases = [base_of(rule, self.basket.lines[place]) for place in places]
+        if not rule.include_buyer_fees:
+            return bases
+        return [
+            Base(one.amount + self.on_top[place], one.shipping)
+            for one, place in zip(bases, places, strict=True)
+        ]
+
     def _keep(self, charge: Charge, steps: list[TraceStep]) -> None:
         self.charges.append(charge)
         self.traces[charge.line].extend(steps)
-        if not charge.is_paid_by_buyer:
+        if charge.is_paid_by_buyer:
+            self.on_top[charge.line] += charge.amount + charge.tax
+        else:
             self.room[charge.line] -= charge.amount + charge.tax
 
     def _answer(self, place: int) -> Commission:
@@ -193,6 +228,17 @@ def _tax(rule: Rule, party: Party) -> tuple[int, bool]:
     if party.is_reverse_charge:
         return 0, True
     return party.tax_ppm or 0, False
+
+
+def _shared(
+    amount: int, tax: int, bases: list[Base], rooms: list[int] | None
+) -> tuple[list[int], list[int]]:
+    """Return each line's part of an amount and of its tax; no line pays more than its room."""
+    amounts = share_within(amount, [one.amount for one in bases], rooms)
+    if rooms is None:
+        return amounts, share_within(tax, amounts, None)
+    left = [room - one for room, one in zip(rooms, amounts, strict=True)]
+    return amounts, share_within(tax, amounts, left)
 
 
 def _own_share(amount: int, whole: int) -> TraceStep:

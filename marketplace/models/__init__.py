@@ -6,25 +6,19 @@ from marketplace.models.catalogue import Category, Product, ProductImage, Produc
 from marketplace.models.closing import ClosedMonth
 from marketplace.models.commission import (
     CommissionFee,
-    CommissionLine,
     CommissionRule,
     CommissionRuleVersion,
 )
 from marketplace.models.disputes import Dispute, DisputeMessage
-from marketplace.models.fees import CommissionCharge, FeeTaxRate
+from marketplace.models.fees import CommissionCharge, CommissionLine, FeeTaxRate
 from marketplace.models.journal import JournalEntry, JournalLine
 from marketplace.models.ledger import LedgerAccount, LedgerEntry, LedgerTransaction
 from marketplace.models.moderation import ProductReview, ProductRevision, ReasonTemplate
 from marketplace.models.orders import Order, OrderLine, Refund, RefundLine
-from marketplace.models.payouts import Payout, PayoutItem
+from marketplace.models.payment_hooks import PaymentEvent, PaymentHook
+from marketplace.models.payouts import Payout, PayoutCharge, PayoutItem
 from marketplace.models.sellers import SellerProfile
 from marketplace.models.statements import CommissionInvoice, InvoiceSeries, SellerStatement
-from marketplace.models.webhooks import (
-    WebhookAttempt,
-    WebhookDelivery,
-    WebhookEndpoint,
-    WebhookMessage,
-)
 
 __all__ = [
     "BankLine",
@@ -49,8 +43,11 @@ __all__ = [
     "LedgerTransaction",
     "Order",
     "OrderLine",
+    "PaymentEvent",
+    "PaymentHook",
     "Payout",
     "PayoutBatch",
+    "PayoutCharge",
     "PayoutItem",
     "Product",
     "ProductImage",
@@ -62,8 +59,4 @@ __all__ = [
     "RefundLine",
     "SellerProfile",
     "SellerStatement",
-    "WebhookAttempt",
-    "WebhookDelivery",
-    "WebhookEndpoint",
-    "WebhookMessage",
 ]

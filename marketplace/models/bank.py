@@ -24,13 +24,18 @@ class BankStatement(AppendOnlyModel):
     currency = models.CharField(_("currency"), max_length=3)
     format = models.CharField(_("format"), max_length=10, choices=Format.choices)
     file_name = models.CharField(_("file"), max_length=140)
-    sha256 = models.CharField(max_length=64, unique=True)
+    sha256 = models.CharField(_("sha256"), max_length=64, unique=True)
     opening = models.BigIntegerField(_("opening balance"), null=True, blank=True)
     closing = models.BigIntegerField(_("closing balance"), null=True, blank=True)
     first_on = models.DateField(_("first day"), null=True, blank=True)
     last_on = models.DateField(_("last day"), null=True, blank=True)
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("actor"),
+        null=True,
+        blank=True,
+        related_name="+",
     )
     created_at = models.DateTimeField(_("imported at"), auto_now_add=True)
 
@@ -52,7 +57,9 @@ class BankStatement(AppendOnlyModel):
 class BankLine(AppendOnlyModel):
     """One movement that the bank reports; positive comes in."""
 
-    statement = models.ForeignKey(BankStatement, models.PROTECT, related_name="lines")
+    statement = models.ForeignKey(
+        BankStatement, models.PROTECT, verbose_name=_("statement"), related_name="lines"
+    )
     account = models.CharField(_("account"), max_length=20, choices=BankStatement.Account.choices)
     currency = models.CharField(_("currency"), max_length=3)
     booked_on = models.DateField(_("day"))
@@ -89,13 +96,22 @@ class BankLine(AppendOnlyModel):
 class BankMatch(models.Model):
     """An entry that a line is; the entries of a line add up to it."""
 
-    line = models.ForeignKey(BankLine, models.PROTECT, related_name="matches")
-    entry = models.OneToOneField(LedgerEntry, models.PROTECT, related_name="bank_match")
+    line = models.ForeignKey(
+        BankLine, models.PROTECT, verbose_name=_("line"), related_name="matches"
+    )
+    entry = models.OneToOneField(
+        LedgerEntry, models.PROTECT, verbose_name=_("entry"), related_name="bank_match"
+    )
     # Nobody: matched automatically.
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("actor"),
+        null=True,
+        blank=True,
+        related_name="+",
     )
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("bank match")

@@ -17,11 +17,16 @@ class PayoutBatch(VersionedModel):
     amount = models.BigIntegerField(_("amount"))
     # pain.001 and CSV, encrypted: they hold bank accounts. A file made anew would have another
     # message id, and a bank would carry it out again.
-    pain001_sealed = models.TextField(blank=True, editable=False)
-    csv_sealed = models.TextField(blank=True, editable=False)
+    pain001_sealed = models.TextField(_("pain001 sealed"), blank=True, editable=False)
+    csv_sealed = models.TextField(_("csv sealed"), blank=True, editable=False)
     sha256 = models.CharField(_("SHA-256"), max_length=64)
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("created by"),
+        null=True,
+        blank=True,
+        related_name="+",
     )
 
     class Meta:

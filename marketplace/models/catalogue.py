@@ -19,11 +19,16 @@ class Category(VersionedModel):
     MAX_DEPTH = 6
 
     parent = models.ForeignKey(
-        "self", models.PROTECT, null=True, blank=True, related_name="children"
+        "self",
+        models.PROTECT,
+        verbose_name=_("parent"),
+        null=True,
+        blank=True,
+        related_name="children",
     )
     name = models.CharField(_("name"), max_length=120)
     slug = models.SlugField(_("slug"), max_length=140, unique=True)
-    path = models.CharField(max_length=160, editable=False, default="")
+    path = models.CharField(_("path"), max_length=160, editable=False, default="")
     position = models.PositiveIntegerField(_("position"), default=0)
     is_active = models.BooleanField(_("active"), default=True)
 
@@ -75,8 +80,16 @@ class Product(VersionedModel):
 
     Kind = Kind
 
-    seller = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="products")
-    category = models.ForeignKey(Category, models.PROTECT, related_name="products")
+    # The platform's own id of a listing that it pushed.
+    external_id = models.CharField(
+        _("external id"), max_length=128, null=True, blank=True, unique=True
+    )
+    seller = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("seller"), related_name="products"
+    )
+    category = models.ForeignKey(
+        Category, models.PROTECT, verbose_name=_("category"), related_name="products"
+    )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.PRODUCT)
     title = models.CharField(_("title"), max_length=200)
     description = models.TextField(_("description"), max_length=20_000, blank=True)
@@ -118,7 +131,9 @@ class Product(VersionedModel):
     listed_at = models.DateTimeField(_("listed at"), default=timezone.now, editable=False)
     # What a moderator last saw and approved: materiality is measured against it, so that many
     # small edits cannot add up to a large one without a review.
-    reviewed_content = models.JSONField(default=dict, blank=True, editable=False)
+    reviewed_content = models.JSONField(
+        _("reviewed content"), default=dict, blank=True, editable=False
+    )
     checks = models.JSONField(_("automatic checks"), default=list, blank=True, editable=False)
 
     objects = ProductQuerySet.as_manager()
@@ -129,6 +144,7 @@ class Product(VersionedModel):
         permissions = [
             ("moderate_product", _("Can approve, reject and request changes")),
             ("remove_product", _("Can pause and remove products")),
+            ("push_product", _("Can send listings of the platform to review")),
         ]
         indexes = [
             # the public list, newest first
@@ -199,14 +215,18 @@ class Product(VersionedModel):
 class ProductImage(models.Model):
     """An uploaded picture; the products and revisions that show it name it by its address."""
 
-    product = models.ForeignKey(Product, models.CASCADE, related_name="uploads")
+    product = models.ForeignKey(
+        Product, models.CASCADE, verbose_name=_("product"), related_name="uploads"
+    )
     # Unguessable, so that an address tells nothing about how many pictures there are.
-    key = models.CharField(max_length=32, unique=True, editable=False)
+    key = models.CharField(_("key"), max_length=32, unique=True, editable=False)
     # Private: a picture of a draft must not leave by a web server that asks no questions.
-    file = models.FileField(storage=PrivateStorage, upload_to="products/%Y/%m", max_length=200)
+    file = models.FileField(
+        _("file"), storage=PrivateStorage, upload_to="products/%Y/%m", max_length=200
+    )
     name = models.CharField(_("name"), max_length=140)
-    content_type = models.CharField(max_length=40)
-    created_at = models.DateTimeField(auto_now_add=True)
+    content_type = models.CharField(_("content type"), max_length=40)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("product image")
@@ -225,10 +245,14 @@ class ProductImage(models.Model):
 class ProductWord(models.Model):
     """A word of a product's title or attributes, folded; the same search on every database."""
 
-    product = models.ForeignKey(Product, models.CASCADE, related_name="words")
-    word = models.CharField(max_length=40)
+    product = models.ForeignKey(
+        Product, models.CASCADE, verbose_name=_("product"), related_name="words"
+    )
+    word = models.CharField(_("word"), max_length=40)
 
     class Meta:
+        verbose_name = _("product word")
+        verbose_name_plural = _("product words")
         constraints = [
             models.UniqueConstraint(fields=["product", "word"], name="mp_word_once"),
         ]

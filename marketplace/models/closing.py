@@ -22,11 +22,21 @@ class ClosedMonth(VersionedModel):
     totals = models.JSONField(_("turnover"), default=dict, blank=True)
     note = models.CharField(_("note"), max_length=500, blank=True)
     closed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("closed by"),
+        null=True,
+        blank=True,
+        related_name="+",
     )
     reopened_at = models.DateTimeField(_("opened again at"), null=True, blank=True)
     reopened_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("reopened by"),
+        null=True,
+        blank=True,
+        related_name="+",
     )
     reopen_reason = models.CharField(_("reason of opening"), max_length=500, blank=True)
 

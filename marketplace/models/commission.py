@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.models.catalogue import Category, Product
 from marketplace.models.fields import MAX_AMOUNT, PPM, validate_currency
-from marketplace.querysets.commission import CommissionLineQuerySet, CommissionRuleQuerySet
+from marketplace.querysets.commission import CommissionRuleQuerySet
 from systemadmin.foundation.models import AppendOnlyModel, VersionedModel
 
 AMOUNT = [MinValueValidator(0), MaxValueValidator(MAX_AMOUNT)]
@@ -55,6 +55,7 @@ class CommissionRule(VersionedModel):
         UNIT = "unit", _("per unit")
         LINE = "line", _("per order line")
         ORDER = "order", _("per order")
+        PAYOUT = "payout", _("per payout")
 
     FixedPer = Per
 
@@ -92,6 +93,7 @@ class CommissionRule(VersionedModel):
     class OnRefund(models.TextChoices):
         PROPORTIONAL = "proportional", _("goes back in proportion")
         RECALCULATE = "recalculate", _("is charged anew on what was kept")
+        FULL = "full", _("goes back only with a full refund")
         KEEP = "keep", _("is kept")
 
     fee = models.ForeignKey(
@@ -170,7 +172,7 @@ class CommissionRule(VersionedModel):
 
     per = models.CharField(
         _("charged"),
-        max_length=5,
+        max_length=6,
         choices=Per.choices,
         default=Per.LINE,
         help_text=_("Rate, tiers, minimum, maximum and rounding apply to each of these."),
@@ -195,7 +197,7 @@ class CommissionRule(VersionedModel):
     )
     fixed = models.BigIntegerField(_("fixed amount"), default=0, validators=AMOUNT)
     fixed_per = models.CharField(
-        _("fixed amount"), max_length=5, choices=FixedPer.choices, default=FixedPer.UNIT
+        _("fixed amount"), max_length=6, choices=FixedPer.choices, default=FixedPer.UNIT
     )
     minimum = models.BigIntegerField(_("minimum"), null=True, blank=True, validators=AMOUNT)
     maximum = models.BigIntegerField(_("maximum"), null=True, blank=True, validators=AMOUNT)
@@ -208,11 +210,21 @@ class CommissionRule(VersionedModel):
         help_text=_("Read from the taxes on fees instead of the rate above."),
     )
     include_item = models.BooleanField(_("charged on the price"), default=True)
+    include_discount = models.BooleanField(
+        _("charged on the seller's discount too"),
+        default=False,
+        help_text=_("The fee is then charged on the price before the seller's discount."),
+    )
     include_platform_discount = models.BooleanField(
         _("charged on the platform's discount too"), default=True
     )
     include_shipping = models.BooleanField(_("charged on shipping too"), default=True)
     include_tax = models.BooleanField(_("charged on included tax too"), default=True)
+    include_buyer_fees = models.BooleanField(
+        _("charged on the buyer's earlier fees too"),
+        default=False,
+        help_text=_("Fees before this one that the buyer pays on top, with their taxes."),
+    )
     on_refund = models.CharField(
         _("on a refund the fee"),
         max_length=12,
@@ -290,7 +302,8 @@ class CommissionRule(VersionedModel):
             ),
             models.CheckConstraint(
                 condition=Q(fixed=0)
-                | Q(per="order")
+                | Q(per="order", fixed_per__in=["order", "line", "unit"])
+                | Q(per="payout", fixed_per="payout")
                 | Q(per="line", fixed_per__in=["line", "unit"])
                 | Q(per="unit", fixed_per="unit"),
                 name="mp_rule_fixed_within_unit",
@@ -317,13 +330,20 @@ class CommissionRule(VersionedModel):
 class CommissionRuleVersion(AppendOnlyModel):
     """What a rule said at a version: the lines of past sales stay explained."""
 
-    rule = models.ForeignKey(CommissionRule, models.CASCADE, related_name="versions")
-    number = models.PositiveIntegerField()
-    content = models.JSONField()
-    changed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    rule = models.ForeignKey(
+        CommissionRule, models.CASCADE, verbose_name=_("rule"), related_name="versions"
     )
-    created_at = models.DateTimeField(auto_now_add=True)
+    number = models.PositiveIntegerField(_("number"))
+    content = models.JSONField(_("content"))
+    changed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("changed by"),
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("version of a commission rule")
@@ -335,45 +355,3 @@ class CommissionRuleVersion(AppendOnlyModel):
 
     def __str__(self) -> str:
         return f"{self.rule_id} v{self.number}"
-
-
-class CommissionLine(AppendOnlyModel):
-    """The commission of one order line, frozen when it was ordered: inputs, trace, amounts."""
-
-    line = models.OneToOneField("marketplace.OrderLine", models.PROTECT, related_name="commission")
-    rule = models.ForeignKey(
-        CommissionRule, models.PROTECT, null=True, blank=True, related_name="lines"
-    )
-    rule_version = models.PositiveIntegerField(null=True, blank=True)
-    currency = models.CharField(max_length=3)
-    base = models.BigIntegerField()
-    captured = models.BigIntegerField()
-    amount = models.BigIntegerField(_("commission"))
-    tax = models.BigIntegerField(_("tax"))
-    seller_net = models.BigIntegerField(_("seller's net"))
-    refundable = models.BigIntegerField()
-    refund_fee_ppm = models.PositiveIntegerField(default=0)
-    refund_fee_maximum = models.BigIntegerField(null=True, blank=True)
-    trace = models.JSONField(default=list)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    objects = CommissionLineQuerySet.as_manager()
-
-    class Meta:
-        verbose_name = _("commission line")
-        verbose_name_plural = _("commission lines")
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(amount__gte=0, amount__lte=F("base"), base__lte=F("captured")),
-                name="mp_line_commission_within_base",
-                violation_error_message=_("A commission lies between nothing and its base."),
-            ),
-            models.CheckConstraint(
-                condition=Q(captured=F("amount") + F("tax") + F("seller_net")),
-                name="mp_line_adds_up",
-                violation_error_message=_("Commission, tax and net must add up."),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.line_id}: {self.amount} {self.currency}"

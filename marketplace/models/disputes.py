@@ -29,9 +29,14 @@ class Dispute(VersionedModel):
         MEMBER = "member", _("Buyer or seller")
         PAYMENT_SERVICE = "payment_service", _("Payment service (chargeback)")
 
-    order = models.ForeignKey(Order, models.PROTECT, related_name="disputes")
+    order = models.ForeignKey(
+        Order, models.PROTECT, verbose_name=_("order"), related_name="disputes"
+    )
     opened_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="opened_disputes"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("opened by"),
+        related_name="opened_disputes",
     )
     reason = models.CharField(_("reason"), max_length=20, choices=Reason.choices)
     status = models.CharField(
@@ -54,7 +59,12 @@ class Dispute(VersionedModel):
     resolution_note = models.CharField(_("note"), max_length=2000, blank=True)
     resolved_at = models.DateTimeField(_("resolved at"), null=True, blank=True)
     resolved_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("resolved by"),
+        null=True,
+        blank=True,
+        related_name="+",
     )
 
     class Meta:
@@ -101,15 +111,21 @@ class Dispute(VersionedModel):
 class DisputeMessage(AppendOnlyModel):
     """One message or piece of evidence in a dispute."""
 
-    dispute = models.ForeignKey(Dispute, models.PROTECT, related_name="messages")
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    dispute = models.ForeignKey(
+        Dispute, models.PROTECT, verbose_name=_("dispute"), related_name="messages"
+    )
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("author"), related_name="+"
+    )
     body = models.TextField(_("message"), max_length=10_000, blank=True)
     # Notes are for staff only.
     is_internal = models.BooleanField(_("internal"), default=False)
-    evidence = models.FileField(storage=PrivateStorage, upload_to="disputes/%Y/%m", blank=True)
-    evidence_name = models.CharField(max_length=140, blank=True)
-    evidence_type = models.CharField(max_length=80, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    evidence = models.FileField(
+        _("evidence"), storage=PrivateStorage, upload_to="disputes/%Y/%m", blank=True
+    )
+    evidence_name = models.CharField(_("evidence name"), max_length=140, blank=True)
+    evidence_type = models.CharField(_("evidence type"), max_length=80, blank=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("dispute message")

@@ -1,5 +1,7 @@
 """The fees of the schedule, the tax on them, and what each order line was charged for each."""
 
+from typing import Any, Final
+
 from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
@@ -8,7 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from marketplace.models.commission import CommissionFee, CommissionRule
 from marketplace.models.fields import PPM
 from marketplace.models.sellers import SellerProfile
-from systemadmin.foundation.models import VersionedModel
+from marketplace.querysets.commission import CommissionLineQuerySet
+from systemadmin.foundation.models import AppendOnlyModel, VersionedModel
 
 TaxStatus = SellerProfile.TaxStatus
 
@@ -60,33 +63,116 @@ class FeeTaxRate(VersionedModel):
         return f"{self.country or '*'} {self.tax_status or '*'}"
 
 
-class CommissionCharge(models.Model):
-    """One fee on one order line, frozen when it was ordered, and how much of it went back.
+class CommissionLine(AppendOnlyModel):
+    """The commission of one order line, frozen when it was ordered: inputs, trace, amounts."""
 
-    Charges of one order with the same `group` were calculated together. `terms` holds what the
-    rule said, so that a refund is calculated by the rule of that day.
+    line = models.OneToOneField(
+        "marketplace.OrderLine", models.PROTECT, verbose_name=_("line"), related_name="commission"
+    )
+    rule = models.ForeignKey(
+        CommissionRule,
+        models.PROTECT,
+        verbose_name=_("rule"),
+        null=True,
+        blank=True,
+        related_name="lines",
+    )
+    rule_version = models.PositiveIntegerField(_("rule version"), null=True, blank=True)
+    currency = models.CharField(_("currency"), max_length=3)
+    base = models.BigIntegerField(_("base"))
+    captured = models.BigIntegerField(_("captured"))
+    amount = models.BigIntegerField(_("commission"))
+    tax = models.BigIntegerField(_("tax"))
+    seller_net = models.BigIntegerField(_("seller's net"))
+    refundable = models.BigIntegerField(_("refundable"))
+    trace = models.JSONField(_("trace"), default=list)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    objects = CommissionLineQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("commission line")
+        verbose_name_plural = _("commission lines")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(amount__gte=0, amount__lte=F("base")) & Q(amount__lte=F("captured")),
+                name="mp_line_commission_within_base",
+                violation_error_message=_("A commission lies between nothing and its base."),
+            ),
+            models.CheckConstraint(
+                condition=Q(captured=F("amount") + F("tax") + F("seller_net")),
+                name="mp_line_adds_up",
+                violation_error_message=_("Commission, tax and net must add up."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.line_id}: {self.amount} {self.currency}"
+
+
+class Charge(models.Model):
+    """One fee that was charged: its amounts, frozen on that day, and how much of them went back.
+
+    `terms` holds what the rule said, so that a refund is calculated by the rule of that day.
     """
 
-    line = models.ForeignKey("marketplace.OrderLine", models.PROTECT, related_name="charges")
-    group = models.PositiveIntegerField()
-    fee = models.ForeignKey(
-        CommissionFee, models.PROTECT, null=True, blank=True, related_name="charges"
-    )
     fee_name = models.CharField(_("fee"), max_length=120)
-    payer = models.CharField(_("paid by"), max_length=6, choices=CommissionFee.Payer.choices)
-    rule = models.ForeignKey(
-        CommissionRule, models.PROTECT, null=True, blank=True, related_name="charges"
-    )
-    rule_version = models.PositiveIntegerField(null=True, blank=True)
     base = models.BigIntegerField(_("base"))
-    base_shipping = models.BigIntegerField(default=0)
     amount = models.BigIntegerField(_("amount"))
     tax = models.BigIntegerField(_("tax"), default=0)
-    refundable = models.BigIntegerField(default=0)
-    volume = models.BigIntegerField(default=0)
-    terms = models.JSONField(default=dict)
+    refundable = models.BigIntegerField(_("refundable"), default=0)
+    terms = models.JSONField(_("terms"), default=dict)
     reversed_amount = models.BigIntegerField(_("given back"), default=0)
-    reversed_tax = models.BigIntegerField(default=0)
+    reversed_tax = models.BigIntegerField(_("reversed tax"), default=0)
+
+    class Meta:
+        abstract = True
+
+
+# The conditions that hold for the amounts of every charge. Part of a constraint's `Q`, so that the
+# constraint of each table stays one flat condition, as its migration wrote it.
+CHARGE_WITHIN_AMOUNT: Final[dict[str, Any]] = {
+    "amount__gte": 0,
+    "tax__gte": 0,
+    "refundable__gte": 0,
+    "refundable__lte": F("amount"),
+    "reversed_amount__gte": 0,
+    "reversed_amount__lte": F("amount"),
+    "reversed_tax__gte": 0,
+    "reversed_tax__lte": F("tax"),
+}
+
+
+class CommissionCharge(Charge):
+    """One fee on one order line, frozen when it was ordered, and how much of it went back.
+
+    Charges of one order with the same `group` were calculated together.
+    """
+
+    line = models.ForeignKey(
+        "marketplace.OrderLine", models.PROTECT, verbose_name=_("line"), related_name="charges"
+    )
+    group = models.PositiveIntegerField(_("group"))
+    fee = models.ForeignKey(
+        CommissionFee,
+        models.PROTECT,
+        verbose_name=_("fee"),
+        null=True,
+        blank=True,
+        related_name="charges",
+    )
+    payer = models.CharField(_("paid by"), max_length=6, choices=CommissionFee.Payer.choices)
+    rule = models.ForeignKey(
+        CommissionRule,
+        models.PROTECT,
+        verbose_name=_("rule"),
+        null=True,
+        blank=True,
+        related_name="charges",
+    )
+    rule_version = models.PositiveIntegerField(_("rule version"), null=True, blank=True)
+    base_shipping = models.BigIntegerField(_("base shipping"), default=0)
+    volume = models.BigIntegerField(_("volume"), default=0)
 
     class Meta:
         verbose_name = _("fee of an order line")
@@ -94,16 +180,7 @@ class CommissionCharge(models.Model):
         ordering = ["id"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(
-                    amount__gte=0,
-                    tax__gte=0,
-                    refundable__gte=0,
-                    refundable__lte=F("amount"),
-                    reversed_amount__gte=0,
-                    reversed_amount__lte=F("amount"),
-                    reversed_tax__gte=0,
-                    reversed_tax__lte=F("tax"),
-                ),
+                condition=Q(**CHARGE_WITHIN_AMOUNT),
                 name="mp_charge_reversal_within_amount",
                 violation_error_message=_("No more of a fee goes back than was charged."),
             ),

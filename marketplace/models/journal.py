@@ -31,24 +31,51 @@ class JournalEntry(AppendOnlyModel):
     reason = models.CharField(_("reason"), max_length=1000)
     booked_on = models.DateField(_("day"))
     seller = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("seller"),
+        null=True,
+        blank=True,
+        related_name="+",
     )
     order = models.ForeignKey(
-        Order, models.PROTECT, null=True, blank=True, related_name="journal_entries"
+        Order,
+        models.PROTECT,
+        verbose_name=_("order"),
+        null=True,
+        blank=True,
+        related_name="journal_entries",
     )
     payout = models.ForeignKey(
-        Payout, models.PROTECT, null=True, blank=True, related_name="journal_entries"
+        Payout,
+        models.PROTECT,
+        verbose_name=_("payout"),
+        null=True,
+        blank=True,
+        related_name="journal_entries",
     )
-    attachment = models.FileField(storage=PrivateStorage, upload_to="journal/%Y/%m", blank=True)
-    attachment_name = models.CharField(max_length=140, blank=True)
-    attachment_type = models.CharField(max_length=80, blank=True)
+    attachment = models.FileField(
+        _("attachment"), storage=PrivateStorage, upload_to="journal/%Y/%m", blank=True
+    )
+    attachment_name = models.CharField(_("attachment name"), max_length=140, blank=True)
+    attachment_type = models.CharField(_("attachment type"), max_length=80, blank=True)
     reverses = models.OneToOneField(
-        "self", models.PROTECT, null=True, blank=True, related_name="reversed_by"
+        "self",
+        models.PROTECT,
+        verbose_name=_("reverses"),
+        null=True,
+        blank=True,
+        related_name="reversed_by",
     )
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("actor"),
+        null=True,
+        blank=True,
+        related_name="+",
     )
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("journal entry")
@@ -82,6 +109,7 @@ class JournalLine(AppendOnlyModel):
                 LedgerAccount.Code.REVENUE,
                 LedgerAccount.Code.TAX,
                 LedgerAccount.Code.PROCESSING,
+                LedgerAccount.Code.PROMOTIONS,
                 LedgerAccount.Code.GOODWILL,
                 LedgerAccount.Code.DISPUTE_FEES,
                 LedgerAccount.Code.WRITE_OFFS,
@@ -91,10 +119,17 @@ class JournalLine(AppendOnlyModel):
         ),
     ]
 
-    entry = models.ForeignKey(JournalEntry, models.PROTECT, related_name="lines")
+    entry = models.ForeignKey(
+        JournalEntry, models.PROTECT, verbose_name=_("entry"), related_name="lines"
+    )
     account = models.CharField(_("account"), max_length=20, choices=ACCOUNTS)
     seller = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("seller"),
+        null=True,
+        blank=True,
+        related_name="+",
     )
     amount = models.BigIntegerField(_("amount"))
 

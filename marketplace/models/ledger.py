@@ -32,6 +32,7 @@ class LedgerAccount(models.Model):
         REFUNDS = "refunds", _("Refunds")
         IN_TRANSIT = "payouts_in_transit", _("Payouts in transit")
         BANK = "bank", _("Bank")
+        PROMOTIONS = "promotions", _("Discounts paid by the platform")
         GOODWILL = "goodwill", _("Goodwill")
         DISPUTE_FEES = "dispute_fees", _("Dispute fees")
         WRITE_OFFS = "write_offs", _("Write-offs")
@@ -45,6 +46,7 @@ class LedgerAccount(models.Model):
     seller = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
+        verbose_name=_("seller"),
         null=True,
         blank=True,
         related_name="ledger_accounts",
@@ -96,6 +98,7 @@ class LedgerTransaction(AppendOnlyModel):
         HOLD = "hold", _("Hold")
         RELEASE = "release", _("Release of a hold")
         PAYOUT = "payout", _("Payout")
+        PAYOUT_FEE = "payout_fee", _("Fee of a payout")
         PAYOUT_PAID = "payout_paid", _("Payout paid")
         PAYOUT_RETURNED = "payout_returned", _("Payout returned by the bank")
         PAYOUT_CANCELLED = "payout_cancelled", _("Payout cancelled")
@@ -106,32 +109,57 @@ class LedgerTransaction(AppendOnlyModel):
 
     key = models.CharField(_("business key"), max_length=80, unique=True)
     kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
-    digest = models.CharField(max_length=64)
+    digest = models.CharField(_("digest"), max_length=64)
     order = models.ForeignKey(
-        Order, models.PROTECT, null=True, blank=True, related_name="ledger_transactions"
+        Order,
+        models.PROTECT,
+        verbose_name=_("order"),
+        null=True,
+        blank=True,
+        related_name="ledger_transactions",
     )
-    refund = models.ForeignKey(Refund, models.PROTECT, null=True, blank=True, related_name="+")
-    dispute = models.ForeignKey(Dispute, models.PROTECT, null=True, blank=True, related_name="+")
+    refund = models.ForeignKey(
+        Refund, models.PROTECT, verbose_name=_("refund"), null=True, blank=True, related_name="+"
+    )
+    dispute = models.ForeignKey(
+        Dispute, models.PROTECT, verbose_name=_("dispute"), null=True, blank=True, related_name="+"
+    )
     payout = models.ForeignKey(
-        "marketplace.Payout", models.PROTECT, null=True, blank=True, related_name="+"
+        "marketplace.Payout",
+        models.PROTECT,
+        verbose_name=_("payout"),
+        null=True,
+        blank=True,
+        related_name="+",
     )
     # One transaction for each entry; a unique column would have SQLite make the table anew,
     # without its triggers.
     journal_entry = models.ForeignKey(
         "marketplace.JournalEntry",
         models.PROTECT,
+        verbose_name=_("journal entry"),
         null=True,
         blank=True,
         related_name="ledger_transactions",
     )
     reverses = models.OneToOneField(
-        "self", models.PROTECT, null=True, blank=True, related_name="reversed_by"
+        "self",
+        models.PROTECT,
+        verbose_name=_("reverses"),
+        null=True,
+        blank=True,
+        related_name="reversed_by",
     )
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("actor"),
+        null=True,
+        blank=True,
+        related_name="+",
     )
     # Play money of the demo may be purged; everything else stays for ever.
-    is_demo = models.BooleanField(default=False)
+    is_demo = models.BooleanField(_("is demo"), default=False)
     posted_at = models.DateTimeField(_("posted at"))
     # The closed month that it came too late for, by its first day.
     belongs_to = models.DateField(_("belongs to the month"), null=True, blank=True)
@@ -159,14 +187,23 @@ class LedgerTransaction(AppendOnlyModel):
 class LedgerEntry(AppendOnlyModel):
     """One signed amount on one account."""
 
-    transaction = models.ForeignKey(LedgerTransaction, models.PROTECT, related_name="entries")
-    account = models.ForeignKey(LedgerAccount, models.PROTECT, related_name="entries")
-    currency = models.CharField(max_length=3)
+    transaction = models.ForeignKey(
+        LedgerTransaction, models.PROTECT, verbose_name=_("transaction"), related_name="entries"
+    )
+    account = models.ForeignKey(
+        LedgerAccount, models.PROTECT, verbose_name=_("account"), related_name="entries"
+    )
+    currency = models.CharField(_("currency"), max_length=3)
     amount = models.BigIntegerField(_("amount"))
     line = models.ForeignKey(
-        OrderLine, models.PROTECT, null=True, blank=True, related_name="ledger_entries"
+        OrderLine,
+        models.PROTECT,
+        verbose_name=_("line"),
+        null=True,
+        blank=True,
+        related_name="ledger_entries",
     )
-    is_demo = models.BooleanField(default=False)
+    is_demo = models.BooleanField(_("is demo"), default=False)
 
     objects = LedgerEntryQuerySet.as_manager()
 

@@ -23,9 +23,14 @@ class ProductRevision(VersionedModel):
         REJECTED = "rejected", _("Rejected")
         WITHDRAWN = "withdrawn", _("Withdrawn")
 
-    product = models.ForeignKey(Product, models.CASCADE, related_name="revisions")
+    product = models.ForeignKey(
+        Product, models.CASCADE, verbose_name=_("product"), related_name="revisions"
+    )
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="product_revisions"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("created by"),
+        related_name="product_revisions",
     )
     base_version = models.PositiveIntegerField(_("base version"))
     base = models.JSONField(_("values when edited"), default=dict)
@@ -38,7 +43,12 @@ class ProductRevision(VersionedModel):
     submitted_at = models.DateTimeField(_("submitted at"), null=True, blank=True)
     decided_at = models.DateTimeField(_("decided at"), null=True, blank=True)
     decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("decided by"),
+        null=True,
+        blank=True,
+        related_name="+",
     )
 
     objects = ProductRevisionQuerySet.as_manager()
@@ -70,19 +80,31 @@ class ProductRevision(VersionedModel):
 class ProductReview(AppendOnlyModel):
     """One decision about a product or a revision, kept for ever."""
 
-    product = models.ForeignKey(Product, models.CASCADE, related_name="reviews")
+    product = models.ForeignKey(
+        Product, models.CASCADE, verbose_name=_("product"), related_name="reviews"
+    )
     revision = models.ForeignKey(
-        ProductRevision, models.CASCADE, null=True, blank=True, related_name="reviews"
+        ProductRevision,
+        models.CASCADE,
+        verbose_name=_("revision"),
+        null=True,
+        blank=True,
+        related_name="reviews",
     )
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("actor"),
+        null=True,
+        blank=True,
+        related_name="+",
     )
     action = models.CharField(_("action"), max_length=30)
-    from_status = models.CharField(max_length=20)
-    to_status = models.CharField(max_length=20)
+    from_status = models.CharField(_("from status"), max_length=20)
+    to_status = models.CharField(_("to status"), max_length=20)
     reason = models.CharField(_("reason"), max_length=2000, blank=True)
-    content = models.JSONField(default=dict)
-    created_at = models.DateTimeField(auto_now_add=True)
+    content = models.JSONField(_("content"), default=dict)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("product review")

@@ -1,5 +1,7 @@
 """Orders, their lines, and refunds."""
 
+from fractions import Fraction
+
 from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -23,24 +25,40 @@ class Order(VersionedModel):
         CANCELLED = "cancelled", _("Cancelled")
         EXPIRED = "expired", _("Expired")
 
-    buyer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="purchases")
-    seller = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="sales")
+    buyer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("buyer"), related_name="purchases"
+    )
+    seller = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("seller"), related_name="sales"
+    )
+    # The platform's own number of an order that it took itself.
+    external_id = models.CharField(
+        _("external id"), max_length=128, null=True, blank=True, unique=True
+    )
     currency = models.CharField(_("currency"), max_length=3)
     total = models.BigIntegerField(_("total"), validators=[MinValueValidator(1)])
     commission = models.BigIntegerField(_("commission"), default=0)
     tax = models.BigIntegerField(_("tax on the commission"), default=0)
+    # Sums of the lines. The seller gives its own discount away; the platform pays its own, so the
+    # seller is credited `total - buyer_fee + platform_discount`.
+    discount = models.BigIntegerField(_("discount by the seller"), default=0)
+    platform_discount = models.BigIntegerField(_("discount by the platform"), default=0)
+    refunded_platform_discount = models.BigIntegerField(_("refunded platform discount"), default=0)
+    tax_included = models.BigIntegerField(_("sales tax included"), default=0)
     processing_fee = models.BigIntegerField(
         _("payment processor's fee"), default=0, validators=[MinValueValidator(0)]
     )
     refunded = models.BigIntegerField(_("refunded"), default=0)
-    refunded_commission = models.BigIntegerField(default=0)
-    refunded_tax = models.BigIntegerField(default=0)
+    refunded_commission = models.BigIntegerField(_("refunded commission"), default=0)
+    refunded_tax = models.BigIntegerField(_("refunded tax"), default=0)
     # What the buyer pays on top for fees, taxes on them included; it is part of the total.
     buyer_fee = models.BigIntegerField(_("buyer's fees"), default=0)
-    refunded_buyer_fee = models.BigIntegerField(default=0)
+    refunded_buyer_fee = models.BigIntegerField(_("refunded buyer fee"), default=0)
     status = models.CharField(
         _("status"), max_length=20, choices=Status.choices, default=Status.RESERVED
     )
+    # What the platform told of an order that it took: told again it must say the same.
+    imported = models.JSONField(_("imported"), null=True, blank=True, editable=False)
     reserved_until = models.DateTimeField(_("reserved until"))
     payment_reference = models.CharField(_("payment reference"), max_length=120, blank=True)
     paid_at = models.DateTimeField(_("paid at"), null=True, blank=True)
@@ -54,6 +72,7 @@ class Order(VersionedModel):
         verbose_name = _("order")
         verbose_name_plural = _("orders")
         permissions = [
+            ("import_order", _("Can import orders that happened elsewhere")),
             ("pay_order", _("Can record a payment")),
             ("complete_order", _("Can complete an order")),
             ("refund_order", _("Can refund an order")),
@@ -119,35 +138,52 @@ class Order(VersionedModel):
         """What can still be refunded."""
         return self.total - self.refunded
 
+    @property
+    def captured(self) -> int:
+        """What the seller is credited before fees: without the buyer's fees, whoever discounts."""
+        return self.total - self.buyer_fee + self.platform_discount
+
+    @property
+    def sold(self) -> int:
+        """What is left of `captured` after refunds."""
+        given_back = self.refunded - self.refunded_buyer_fee + self.refunded_platform_discount
+        return self.captured - given_back
+
 
 class OrderLine(models.Model):
     """One product in an order, as it was when it was bought."""
 
-    order = models.ForeignKey(Order, models.PROTECT, related_name="lines")
-    product = models.ForeignKey(Product, models.PROTECT, related_name="order_lines")
-    category = models.ForeignKey(Category, models.PROTECT, related_name="+")
-    kind = models.CharField(max_length=10)
-    title = models.CharField(max_length=200)
-    quantity = models.PositiveIntegerField(validators=[MinValueValidator(1)])
-    unit_price = models.BigIntegerField()
-    shipping = models.BigIntegerField(default=0)
-    # What the seller gives away on this line.
-    discount = models.BigIntegerField(default=0)
+    order = models.ForeignKey(Order, models.PROTECT, verbose_name=_("order"), related_name="lines")
+    product = models.ForeignKey(
+        Product, models.PROTECT, verbose_name=_("product"), related_name="order_lines"
+    )
+    category = models.ForeignKey(
+        Category, models.PROTECT, verbose_name=_("category"), related_name="+"
+    )
+    kind = models.CharField(_("kind"), max_length=10)
+    title = models.CharField(_("title"), max_length=200)
+    quantity = models.PositiveIntegerField(_("quantity"), validators=[MinValueValidator(1)])
+    unit_price = models.BigIntegerField(_("unit price"))
+    shipping = models.BigIntegerField(_("shipping"), default=0)
+    # What the seller gives away on this line, and what the platform pays of its price.
+    discount = models.BigIntegerField(_("discount"), default=0)
+    platform_discount = models.BigIntegerField(_("platform discount"), default=0)
     # The part of price and shipping that is sales tax.
-    tax_included = models.BigIntegerField(default=0)
-    buyer_fee = models.BigIntegerField(default=0)
-    buyer_fee_tax = models.BigIntegerField(default=0)
-    total = models.BigIntegerField()
+    tax_included = models.BigIntegerField(_("tax included"), default=0)
+    buyer_fee = models.BigIntegerField(_("buyer fee"), default=0)
+    buyer_fee_tax = models.BigIntegerField(_("buyer fee tax"), default=0)
+    total = models.BigIntegerField(_("total"))
     # Whether units were taken from stock, so that giving them back is exact.
-    has_stock = models.BooleanField(default=False)
-    refunded = models.BigIntegerField(default=0)
-    refunded_commission = models.BigIntegerField(default=0)
-    refunded_tax = models.BigIntegerField(default=0)
-    refunded_shipping = models.BigIntegerField(default=0)
-    refunded_buyer_fee = models.BigIntegerField(default=0)
-    refunded_buyer_fee_tax = models.BigIntegerField(default=0)
-    refunded_quantity = models.PositiveIntegerField(default=0)
-    restocked_quantity = models.PositiveIntegerField(default=0)
+    has_stock = models.BooleanField(_("has stock"), default=False)
+    refunded = models.BigIntegerField(_("refunded"), default=0)
+    refunded_commission = models.BigIntegerField(_("refunded commission"), default=0)
+    refunded_tax = models.BigIntegerField(_("refunded tax"), default=0)
+    refunded_shipping = models.BigIntegerField(_("refunded shipping"), default=0)
+    refunded_platform_discount = models.BigIntegerField(_("refunded platform discount"), default=0)
+    refunded_buyer_fee = models.BigIntegerField(_("refunded buyer fee"), default=0)
+    refunded_buyer_fee_tax = models.BigIntegerField(_("refunded buyer fee tax"), default=0)
+    refunded_quantity = models.PositiveIntegerField(_("refunded quantity"), default=0)
+    restocked_quantity = models.PositiveIntegerField(_("restocked quantity"), default=0)
 
     class Meta:
         verbose_name = _("order line")
@@ -158,20 +194,22 @@ class OrderLine(models.Model):
                 condition=Q(
                     total=F("unit_price") * F("quantity")
                     - F("discount")
+                    - F("platform_discount")
                     + F("shipping")
                     + F("buyer_fee")
                 ),
                 name="mp_line_total_adds_up",
                 violation_error_message=_(
-                    "A line's total is price × quantity - discount + shipping + the buyer's fees."
+                    "A line's total is price × quantity - discounts + shipping + the buyer's fees."
                 ),
             ),
             models.CheckConstraint(
                 condition=Q(
                     discount__gte=0,
-                    discount__lte=F("unit_price") * F("quantity"),
+                    platform_discount__gte=0,
+                    discount__lte=F("unit_price") * F("quantity") - F("platform_discount"),
                     tax_included__gte=0,
-                    tax_included__lte=F("total"),
+                    tax_included__lte=F("total") + F("platform_discount"),
                     buyer_fee_tax__gte=0,
                     buyer_fee_tax__lte=F("buyer_fee"),
                 ),
@@ -182,6 +220,8 @@ class OrderLine(models.Model):
                 condition=Q(
                     refunded_shipping__gte=0,
                     refunded_shipping__lte=F("shipping"),
+                    refunded_platform_discount__gte=0,
+                    refunded_platform_discount__lte=F("platform_discount"),
                     refunded_buyer_fee__gte=0,
                     refunded_buyer_fee__lte=F("buyer_fee"),
                     refunded_quantity__lte=F("quantity"),
@@ -202,35 +242,51 @@ class OrderLine(models.Model):
 
     @property
     def captured(self) -> int:
-        """What the seller is credited for the line before fees: price less discount, shipping."""
-        return self.total - self.buyer_fee
+        """What the seller is credited before fees: price less the own discount, and shipping."""
+        return self.total - self.buyer_fee + self.platform_discount
 
     @property
     def item(self) -> int:
         """What the buyer pays for the goods alone."""
-        return self.captured - self.shipping
+        return self.total - self.buyer_fee - self.shipping
 
     @property
     def refunded_item(self) -> int:
         """What was given back of the goods' price."""
         return self.refunded - self.refunded_shipping - self.refunded_buyer_fee
 
+    @property
+    def part_returned(self) -> Fraction:
+        """The part of the goods that was given back: by their price, by units where it is zero."""
+        if self.item:
+            return Fraction(self.refunded_item, self.item)
+        return Fraction(self.refunded_quantity, self.quantity)
+
 
 class Refund(AppendOnlyModel):
     """Money given back to a buyer, in part or in full."""
 
-    order = models.ForeignKey(Order, models.PROTECT, related_name="refunds")
-    number = models.PositiveIntegerField()
+    order = models.ForeignKey(
+        Order, models.PROTECT, verbose_name=_("order"), related_name="refunds"
+    )
+    number = models.PositiveIntegerField(_("number"))
     amount = models.BigIntegerField(_("amount"))
     commission = models.BigIntegerField(_("commission reversed"))
     tax = models.BigIntegerField(_("tax reversed"))
     shipping = models.BigIntegerField(_("of which shipping"), default=0)
+    # What the platform gets back of its discount, beside the amount.
+    platform_discount = models.BigIntegerField(_("platform's discount returned"), default=0)
     buyer_fee = models.BigIntegerField(_("of which the buyer's fees"), default=0)
     reason = models.CharField(_("reason"), max_length=500, blank=True)
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("actor"),
+        null=True,
+        blank=True,
+        related_name="+",
     )
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("refund")
@@ -252,16 +308,21 @@ class Refund(AppendOnlyModel):
 class RefundLine(AppendOnlyModel):
     """A refund's share of one order line, with what it reverses."""
 
-    refund = models.ForeignKey(Refund, models.PROTECT, related_name="lines")
-    line = models.ForeignKey(OrderLine, models.PROTECT, related_name="refund_lines")
-    amount = models.BigIntegerField()
-    commission = models.BigIntegerField()
-    tax = models.BigIntegerField()
-    shipping = models.BigIntegerField(default=0)
-    buyer_fee = models.BigIntegerField(default=0)
-    buyer_fee_tax = models.BigIntegerField(default=0)
-    quantity = models.PositiveIntegerField(default=0)
-    restocked = models.PositiveIntegerField(default=0)
+    refund = models.ForeignKey(
+        Refund, models.PROTECT, verbose_name=_("refund"), related_name="lines"
+    )
+    line = models.ForeignKey(
+        OrderLine, models.PROTECT, verbose_name=_("line"), related_name="refund_lines"
+    )
+    amount = models.BigIntegerField(_("amount"))
+    commission = models.BigIntegerField(_("commission"))
+    tax = models.BigIntegerField(_("tax"))
+    shipping = models.BigIntegerField(_("shipping"), default=0)
+    platform_discount = models.BigIntegerField(_("platform discount"), default=0)
+    buyer_fee = models.BigIntegerField(_("buyer fee"), default=0)
+    buyer_fee_tax = models.BigIntegerField(_("buyer fee tax"), default=0)
+    quantity = models.PositiveIntegerField(_("quantity"), default=0)
+    restocked = models.PositiveIntegerField(_("restocked"), default=0)
 
     class Meta:
         verbose_name = _("refund line")

@@ -2,10 +2,12 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.models.batches import PayoutBatch
+from marketplace.models.commission import CommissionFee, CommissionRule
+from marketplace.models.fees import CHARGE_WITHIN_AMOUNT, Charge
 from marketplace.models.ledger import LedgerEntry
 from systemadmin.foundation.models import VersionedModel
 
@@ -20,9 +22,15 @@ class Payout(VersionedModel):
         RETURNED = "returned", _("Returned by the bank")
         CANCELLED = "cancelled", _("Cancelled")
 
-    seller = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="payouts")
+    seller = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("seller"), related_name="payouts"
+    )
     currency = models.CharField(_("currency"), max_length=3)
+    # What the seller receives: what is claimed, less the fees per payout with their taxes.
     amount = models.BigIntegerField(_("amount"))
+    fee = models.BigIntegerField(_("fee"), default=0)
+    fee_tax = models.BigIntegerField(_("tax on the fee"), default=0)
+    fee_trace = models.JSONField(_("why"), default=list, blank=True, editable=False)
     status = models.CharField(
         _("status"), max_length=10, choices=Status.choices, default=Status.PENDING
     )
@@ -30,11 +38,21 @@ class Payout(VersionedModel):
     reference = models.CharField(_("reference"), max_length=120, blank=True)
     failure_reason = models.CharField(_("reason of failure"), max_length=500, blank=True)
     batch = models.ForeignKey(
-        PayoutBatch, models.PROTECT, null=True, blank=True, related_name="payouts"
+        PayoutBatch,
+        models.PROTECT,
+        verbose_name=_("batch"),
+        null=True,
+        blank=True,
+        related_name="payouts",
     )
     paid_at = models.DateTimeField(_("paid at"), null=True, blank=True)
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("created by"),
+        null=True,
+        blank=True,
+        related_name="+",
     )
 
     class Meta:
@@ -45,6 +63,11 @@ class Payout(VersionedModel):
                 condition=Q(amount__gte=1),
                 name="mp_payout_positive",
                 violation_error_message=_("A payout is positive."),
+            ),
+            models.CheckConstraint(
+                condition=Q(fee__gte=0, fee_tax__gte=0),
+                name="mp_payout_fee_not_negative",
+                violation_error_message=_("A fee is not negative."),
             ),
             models.CheckConstraint(
                 condition=~Q(status="paid") | Q(paid_at__isnull=False),
@@ -67,6 +90,11 @@ class Payout(VersionedModel):
         return f"#{self.pk}"
 
     @property
+    def gross(self) -> int:
+        """What was taken from the seller's balance: the amount with the fees."""
+        return self.amount + self.fee + self.fee_tax
+
+    @property
     def bank_reference(self) -> str:
         """What files for the bank call it; of one length, so that none begins like another."""
         return f"PAYOUT-{self.pk:09d}"
@@ -75,8 +103,12 @@ class Payout(VersionedModel):
 class PayoutItem(models.Model):
     """A claim: an entry is paid by one payout only."""
 
-    payout = models.ForeignKey(Payout, models.PROTECT, related_name="items")
-    entry = models.OneToOneField(LedgerEntry, models.PROTECT, related_name="payout_item")
+    payout = models.ForeignKey(
+        Payout, models.PROTECT, verbose_name=_("payout"), related_name="items"
+    )
+    entry = models.OneToOneField(
+        LedgerEntry, models.PROTECT, verbose_name=_("entry"), related_name="payout_item"
+    )
 
     class Meta:
         verbose_name = _("payout item")
@@ -84,3 +116,33 @@ class PayoutItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.payout_id}/{self.entry_id}"
+
+
+class PayoutCharge(Charge):
+    """One fee of a payout by one rule, frozen when the payout was made, and how much went back."""
+
+    payout = models.ForeignKey(
+        Payout, models.PROTECT, verbose_name=_("payout"), related_name="charges"
+    )
+    fee = models.ForeignKey(
+        CommissionFee, models.PROTECT, verbose_name=_("fee"), related_name="payout_charges"
+    )
+    rule = models.ForeignKey(
+        CommissionRule, models.PROTECT, verbose_name=_("rule"), related_name="payout_charges"
+    )
+    rule_version = models.PositiveIntegerField(_("rule version"))
+
+    class Meta:
+        verbose_name = _("fee of a payout")
+        verbose_name_plural = _("fees of payouts")
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(amount__lte=F("base"), **CHARGE_WITHIN_AMOUNT),
+                name="mp_payout_charge_within_amount",
+                violation_error_message=_("No more of a fee goes back than was charged."),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.payout_id}: {self.fee_name} {self.amount}"

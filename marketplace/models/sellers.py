@@ -22,7 +22,10 @@ class SellerProfile(VersionedModel):
         REFUSED = "refused", _("Refused")
 
     user = models.OneToOneField(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="seller_profile"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("user"),
+        related_name="seller_profile",
     )
     tax_status = models.CharField(
         _("tax status"), max_length=10, blank=True, choices=TaxStatus.choices
@@ -36,6 +39,12 @@ class SellerProfile(VersionedModel):
     )
     legal_name = models.CharField(_("legal name"), max_length=140, blank=True)
     tax_id = models.CharField(_("tax id"), max_length=30, blank=True)
+    birth_date = models.DateField(
+        _("date of birth"),
+        null=True,
+        blank=True,
+        help_text=_("Of a private person; the yearly report on sellers asks for it."),
+    )
     address = models.CharField(_("address"), max_length=200, blank=True)
     postal_code = models.CharField(_("postal code"), max_length=20, blank=True)
     city = models.CharField(_("city"), max_length=100, blank=True)
@@ -43,11 +52,11 @@ class SellerProfile(VersionedModel):
         _("identity check"), max_length=10, choices=Identity.choices, default=Identity.MISSING
     )
     # The IBAN, encrypted; only the masked form is ever shown.
-    account_sealed = models.TextField(blank=True, editable=False)
+    account_sealed = models.TextField(_("account sealed"), blank=True, editable=False)
     account_masked = models.CharField(_("payout account"), max_length=20, blank=True)
 
     # Seen masked, if at all, by staff who may not see personal data.
-    personal_fields = ("legal_name", "tax_id", "address", "postal_code", "city")
+    personal_fields = ("legal_name", "tax_id", "birth_date", "address", "postal_code", "city")
 
     class Meta:
         verbose_name = _("seller")

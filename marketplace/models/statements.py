@@ -12,7 +12,10 @@ class SellerStatement(AppendOnlyModel):
     """What happened to a seller's balance in a closed month, in one currency."""
 
     seller = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="seller_statements"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("seller"),
+        related_name="seller_statements",
     )
     month = models.DateField(_("month"))
     currency = models.CharField(_("currency"), max_length=3)
@@ -20,7 +23,7 @@ class SellerStatement(AppendOnlyModel):
     closing = models.BigIntegerField(_("closing balance"))
     # {kind of transaction: change of the balance}
     movements = models.JSONField(_("movements"), default=dict, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("seller's statement")
@@ -44,8 +47,8 @@ class SellerStatement(AppendOnlyModel):
 class InvoiceSeries(models.Model):
     """The counter of a series of invoices; its row is locked while numbers are given."""
 
-    name = models.CharField(max_length=20, unique=True)
-    last_number = models.PositiveIntegerField(default=0)
+    name = models.CharField(_("name"), max_length=20, unique=True)
+    last_number = models.PositiveIntegerField(_("last number"), default=0)
 
     class Meta:
         verbose_name = _("series of invoices")
@@ -62,10 +65,15 @@ class CommissionInvoice(AppendOnlyModel):
     note.
     """
 
-    series = models.ForeignKey(InvoiceSeries, models.PROTECT, related_name="invoices")
+    series = models.ForeignKey(
+        InvoiceSeries, models.PROTECT, verbose_name=_("series"), related_name="invoices"
+    )
     number = models.PositiveIntegerField(_("number"))
     seller = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="commission_invoices"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("seller"),
+        related_name="commission_invoices",
     )
     month = models.DateField(_("month"))
     currency = models.CharField(_("currency"), max_length=3)
@@ -74,9 +82,9 @@ class CommissionInvoice(AppendOnlyModel):
     total = models.BigIntegerField(_("total"))
     is_reverse_charge = models.BooleanField(_("reverse charge"), default=False)
     # Names, addresses and tax ids as they were, and the amounts by line.
-    content = models.JSONField(default=dict, blank=True)
+    content = models.JSONField(_("content"), default=dict, blank=True)
     issued_on = models.DateField(_("issued on"))
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("commission invoice")

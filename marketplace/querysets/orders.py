@@ -6,6 +6,16 @@ from typing import Any
 from django.db import models
 from django.db.models import Count, F, Q, Sum
 
+# What sellers are credited for before fees, less refunds: `Order.sold` in the database.
+SOLD = (
+    F("total")
+    - F("buyer_fee")
+    + F("platform_discount")
+    - F("refunded")
+    + F("refunded_buyer_fee")
+    - F("refunded_platform_discount")
+)
+
 
 class OrderQuerySet(models.QuerySet):
     """Orders."""
@@ -49,5 +59,4 @@ class OrderQuerySet(models.QuerySet):
             rows = rows.filter(paid_at__gte=start)
         if measure == "orders":
             return rows.exclude(status="refunded").aggregate(found=Count("pk"))["found"]
-        kept = F("total") - F("buyer_fee") - F("refunded") + F("refunded_buyer_fee")
-        return rows.aggregate(found=Sum(kept))["found"] or 0
+        return rows.aggregate(found=Sum(SOLD))["found"] or 0

@@ -10,6 +10,7 @@ from marketplace.models import Payout, PayoutItem
 def paid_orders(payout: Payout) -> list[dict[str, Any]]:
     """Return each order that a payout pays: gross, commission, tax, refunds, and its net part.
 
+    Gross and refunds are the seller's: without the buyer's fees, with what the platform discounted.
     `net` is what this payout pays of the order; it is negative where the order was refunded
     after an earlier payout.
     """
@@ -19,10 +20,14 @@ def paid_orders(payout: Payout) -> list[dict[str, Any]]:
         .order_by()
         .values(
             order=F(f"{order}_id"),
-            gross=F(f"{order}__total"),
+            gross=F(f"{order}__total")
+            - F(f"{order}__buyer_fee")
+            + F(f"{order}__platform_discount"),
             commission=F(f"{order}__commission") - F(f"{order}__refunded_commission"),
             tax=F(f"{order}__tax") - F(f"{order}__refunded_tax"),
-            refunded=F(f"{order}__refunded"),
+            refunded=F(f"{order}__refunded")
+            - F(f"{order}__refunded_buyer_fee")
+            + F(f"{order}__refunded_platform_discount"),
         )
         .annotate(paid=Sum("entry__amount"))
         .order_by("order")
@@ -31,10 +36,10 @@ def paid_orders(payout: Payout) -> list[dict[str, Any]]:
 
 
 def other_entries(payout: Payout) -> list[dict[str, Any]]:
-    """Return what a payout pays or takes that belongs to no order, by kind."""
+    """Return what a payout pays or takes that belongs to no order, by kind; its own fees too."""
     rows = (
         PayoutItem.objects.filter(payout=payout, entry__transaction__order__isnull=True)
-        .exclude(entry__transaction__payout=payout)
+        .exclude(entry__transaction__payout=payout, entry__transaction__kind="payout")
         .order_by()
         .values(kind=F("entry__transaction__kind"))
         .annotate(paid=Sum("entry__amount"))

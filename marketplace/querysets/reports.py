@@ -18,6 +18,7 @@ from django.db.models.functions import (
 )
 
 from marketplace.models import LedgerEntry
+from marketplace.querysets.ledger import LedgerEntryQuerySet
 
 TRUNC = {
     "day": TruncDay,
@@ -44,13 +45,7 @@ def commissions(
     """Yield what the platform earned and gave back, per group and always per currency."""
     entries = LedgerEntry.objects.between(start, end).filter(account__code__in=["revenue", "tax"])
     # What was paid to the tax authority is no less tax on commissions.
-    entries = entries.exclude(transaction__journal_entry__kind="tax_remitted")
-    entries = entries.annotate(
-        party=Coalesce("line__order__seller_id", "transaction__journal_entry__seller_id"),
-        party_name=Coalesce(
-            "line__order__seller__username", "transaction__journal_entry__seller__username"
-        ),
-    )
+    entries = _with_party(entries.exclude(transaction__journal_entry__kind="tax_remitted"))
     if seller is not None:
         entries = entries.filter(party=seller)
     if category_ids is not None:
@@ -75,6 +70,22 @@ def commissions(
             "net": -row["credited"] - row["reversed"],
             "tax": -row["taxed"],
         }
+
+
+def _with_party(entries: LedgerEntryQuerySet) -> LedgerEntryQuerySet:
+    """Add the seller of each entry: of its order, of its journal entry or of its payout."""
+    return entries.annotate(
+        party=Coalesce(
+            "line__order__seller_id",
+            "transaction__journal_entry__seller_id",
+            "transaction__payout__seller_id",
+        ),
+        party_name=Coalesce(
+            "line__order__seller__username",
+            "transaction__journal_entry__seller__username",
+            "transaction__payout__seller__username",
+        ),
+    )
 
 
 def sales(

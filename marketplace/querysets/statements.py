@@ -60,6 +60,7 @@ def commission_of(start: datetime, end: datetime) -> dict[Key, dict[str, int]]:
     refunds = booked.filter(kind="refund").values("refund_id")
     later = RefundLine.objects.filter(refund_id__in=refunds).exclude(refund_id__in=early_ids)
     _add(found, later, "refund__order", "commission", "tax", "returned", -1)
+    _add_payout_fees(found, start, end)
     _add_credits(found, start, end)
     return found
 
@@ -81,6 +82,19 @@ def _add(
     for seller, currency, net, taxed in sums:
         found[seller, currency][name] += sign * (net or 0)
         found[seller, currency]["tax"] += sign * (taxed or 0)
+
+
+def _add_payout_fees(found: dict[Key, dict[str, int]], start: datetime, end: datetime) -> None:
+    """Fees per payout, less those that went back with a payout that did not arrive."""
+    rows = (
+        LedgerEntry.objects.between(start, end)
+        .filter(transaction__kind="payout_fee", account__code__in=("revenue", "tax"))
+        .order_by()
+        .values_list("transaction__payout__seller_id", "currency", "account__code")
+        .annotate(sum=Sum("amount"))
+    )
+    for seller, currency, code, value in rows:
+        found[seller, currency]["payouts" if code == "revenue" else "tax"] -= value
 
 
 def _add_credits(found: dict[Key, dict[str, int]], start: datetime, end: datetime) -> None:

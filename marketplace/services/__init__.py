@@ -38,6 +38,7 @@ from marketplace.services.journal import (
 from marketplace.services.ledger import seller_balances
 from marketplace.services.ledger_check import check_ledger
 from marketplace.services.ledger_exports import note_export
+from marketplace.services.listings import push_products
 from marketplace.services.moderation import (
     approve_product,
     approve_revision,
@@ -46,11 +47,12 @@ from marketplace.services.moderation import (
     request_product_changes,
     request_revision_changes,
 )
+from marketplace.services.order_creation import create_order
+from marketplace.services.order_imports import import_order, import_orders
 from marketplace.services.orders import (
     cancel_order,
     complete_due_orders,
     complete_order,
-    create_order,
     expire_reservations,
     pay_order,
 )
@@ -59,6 +61,7 @@ from marketplace.services.payout_batches import (
     pay_payout_batch,
     payout_file,
 )
+from marketplace.services.payout_preview import preview_payout
 from marketplace.services.payouts import (
     cancel_payout,
     create_payout,
@@ -87,13 +90,7 @@ from marketplace.services.sellers import (
     save_seller_profile,
 )
 from marketplace.services.statements import make_statements
-from marketplace.services.webhooks import (
-    create_endpoint,
-    delete_endpoint,
-    replay_delivery,
-    rotate_secret,
-    update_endpoint,
-)
+from marketplace.services.undo import undo_product_decision, undo_revision_decision
 from marketplace.services.what_if import lint_rules, preview_fees
 
 __all__ = [
@@ -110,7 +107,6 @@ __all__ = [
     "complete_due_orders",
     "complete_order",
     "create_category",
-    "create_endpoint",
     "create_fee",
     "create_fee_tax_rate",
     "create_order",
@@ -119,7 +115,6 @@ __all__ = [
     "create_product",
     "create_rule",
     "delete_category",
-    "delete_endpoint",
     "delete_fee",
     "delete_fee_tax_rate",
     "delete_reason_template",
@@ -130,6 +125,8 @@ __all__ = [
     "hold_reasons",
     "image_for",
     "import_bank_statement",
+    "import_order",
+    "import_orders",
     "lint_rules",
     "make_statements",
     "match_bank_line",
@@ -143,6 +140,8 @@ __all__ = [
     "payout_file",
     "post_journal_entry",
     "preview_fees",
+    "preview_payout",
+    "push_products",
     "quote_order",
     "quote_sale",
     "reconciliation",
@@ -153,14 +152,12 @@ __all__ = [
     "remove_product",
     "reopen_month",
     "reorder_rules",
-    "replay_delivery",
     "request_product_changes",
     "request_revision_changes",
     "resolve_dispute",
     "resume_product",
     "retry_payout",
     "reverse_journal_entry",
-    "rotate_secret",
     "run_payouts",
     "save_own_details",
     "save_reason_template",
@@ -168,9 +165,10 @@ __all__ = [
     "seller_balances",
     "submit_product",
     "submit_revision",
+    "undo_product_decision",
+    "undo_revision_decision",
     "unmatch_bank_line",
     "update_category",
-    "update_endpoint",
     "update_fee",
     "update_fee_tax_rate",
     "update_product",

@@ -1,12 +1,12 @@
-"""Says what happened: the signal for other apps, the webhook for the platform."""
+"""Says what happened: the signal for other apps, the event log for the platform."""
 
 from typing import Any
 
 from django.dispatch import Signal
 
 from marketplace import events
-from marketplace.models import Order, Payout, Product
-from marketplace.services import webhooks
+from marketplace.models import Dispute, Order, Payout, Product, ProductRevision, Refund
+from systemadmin.services import publish_event
 
 _PRODUCT = {
     "submitted": events.product_submitted,
@@ -17,6 +17,7 @@ _PRODUCT = {
     "resumed": events.product_resumed,
     "removed": events.product_removed,
 }
+_REVISION = {"submitted": events.revision_submitted, "decided": events.revision_decided}
 _ORDER = {
     "created": events.order_created,
     "paid": events.order_paid,
@@ -35,58 +36,102 @@ _PAYOUT = {
     "returned": events.payout_returned,
     "cancelled": events.payout_cancelled,
 }
-EVENT_TYPES = sorted(
-    [f"product.{what}" for what in _PRODUCT]
-    + [f"order.{what}" for what in _ORDER]
-    + [f"payout.{what}" for what in _PAYOUT]
-)
 
 
 def announce_product(product: Product, what: str) -> None:
-    """A product changed its state."""
+    """Publish that a product changed its state."""
     signal: Signal = _PRODUCT[what]
     signal.send(sender=Product, product_id=product.pk)
-    webhooks.publish(
+    publish_event(
         f"product.{what}",
         key=f"product-{product.pk}-v{product.version}-{what}",
-        data={
-            "id": product.pk,
-            "seller": product.seller_id,
-            "title": product.title,
-            "status": product.status,
-            "reason": product.status_reason,
-            "version": product.version,
+        data=_product_data(product),
+    )
+
+
+def announce_revision(revision: ProductRevision, what: str) -> None:
+    """Publish that an edit of an approved product was submitted or decided."""
+    signal: Signal = _REVISION[what]
+    product = revision.product
+    signal.send(sender=ProductRevision, product_id=product.pk, revision_id=revision.pk)
+    publish_event(
+        f"product.revision_{what}",
+        key=f"revision-{revision.pk}-v{revision.version}-{what}",
+        data=_product_data(product)
+        | {
+            "reason": revision.status_reason,
+            "revision": revision.pk,
+            "revision_status": revision.status,
         },
     )
 
 
-def announce_order(order: Order, what: str, **ids: Any) -> None:
-    """An order took a step."""
+def _product_data(product: Product) -> dict[str, Any]:
+    return {
+        "id": product.pk,
+        "external_id": product.external_id,
+        "seller": product.seller_id,
+        "title": product.title,
+        "status": product.status,
+        "reason": product.status_reason,
+        "version": product.version,
+    }
+
+
+def announce_order(
+    order: Order, what: str, *, refund: Refund | None = None, dispute: Dispute | None = None
+) -> None:
+    """Publish that an order took a step, with the refund or the dispute that it is about."""
+    ids = {"refund_id": refund.pk} if refund else {"dispute_id": dispute.pk} if dispute else {}
     signal: Signal = _ORDER[what]
     signal.send(sender=Order, order_id=order.pk, **ids)
-    webhooks.publish(
+    publish_event(
         f"order.{what}",
         key=f"order-{order.pk}-v{order.version}-{what}",
-        data={
-            "id": order.pk,
-            "buyer": order.buyer_id,
-            "seller": order.seller_id,
-            "status": order.status,
-            "currency": order.currency,
-            "total": order.total,
-            "commission": order.commission,
-            "refunded": order.refunded,
-            "version": order.version,
-            **ids,
-        },
+        data=order_data(order) | _refund_data(refund) | _dispute_data(dispute),
     )
+
+
+def order_data(order: Order) -> dict[str, Any]:
+    """Return what every event of an order says."""
+    return {
+        "id": order.pk,
+        "external_id": order.external_id,
+        "buyer": order.buyer_id,
+        "seller": order.seller_id,
+        "status": order.status,
+        "currency": order.currency,
+        "total": order.total,
+        "commission": order.commission,
+        "refunded": order.refunded,
+        "version": order.version,
+    }
+
+
+def _refund_data(refund: Refund | None) -> dict[str, Any]:
+    return {"refund_id": refund.pk, "refund_amount": refund.amount} if refund else {}
+
+
+def _dispute_data(dispute: Dispute | None) -> dict[str, Any]:
+    if dispute is None:
+        return {}
+    due = dispute.evidence_due_at
+    return {
+        "dispute_id": dispute.pk,
+        "dispute_status": dispute.status,
+        "dispute_source": dispute.source,
+        "charged_back": dispute.charged_back,
+        "fee": dispute.fee,
+        "refund_amount": dispute.refund_amount,
+        "evidence_due_at": due.isoformat() if due else None,
+    }
 
 
 def announce_payout(payout: Payout, what: str) -> None:
-    """A payout took a step."""
+    """Publish that a payout took a step."""
     signal: Signal = _PAYOUT[what]
     signal.send(sender=Payout, payout_id=payout.pk)
-    webhooks.publish(
+    publish_event(
         f"payout.{what}",
         key=f"payout-{payout.pk}-v{payout.version}-{what}",
         data={

@@ -1,6 +1,9 @@
 """Bank statements: imported once, matched with the ledger, differences listed."""
 
 import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -34,12 +37,7 @@ def import_bank_statement(
     columns: Columns | None = None,
 ) -> BankStatement:
     """Import a file and match what is certain; a file or a line that is known changes nothing."""
-    if account not in BankStatement.Account.values:
-        raise InvalidInput("account", _("A statement is of cash or of the bank."))
-    if not is_currency(currency):
-        raise InvalidInput("currency", _("Not an ISO 4217 currency code."))
-    if (file.size or 0) > MOST_BYTES:
-        raise TooLarge(_("At most 10 MB."))
+    _check_asked(account, currency, file.size or 0)
     data = file.read()
     digest = hashlib.sha256(f"{account}:{currency}:".encode() + data).hexdigest()
     known = BankStatement.objects.filter(sha256=digest).first()
@@ -58,7 +56,7 @@ def import_bank_statement(
     statement.full_clean()
     statement.save()
     BankLine.objects.bulk_create(
-        [_line(statement, movement) for movement in read.movements],
+        [_line(statement, one) for one in _with_own_ids(read.movements, account, currency)],
         ignore_conflicts=True,
         batch_size=1000,
     )
@@ -70,6 +68,39 @@ def import_bank_statement(
         after={"lines": len(read.movements), "matched": matched, "account": account},
     )
     return statement
+
+
+def _check_asked(account: str, currency: str, size: int) -> None:
+    if account not in BankStatement.Account.values:
+        raise InvalidInput("account", _("A statement is of cash or of the bank."))
+    if not is_currency(currency):
+        raise InvalidInput("currency", _("Not an ISO 4217 currency code."))
+    if size > MOST_BYTES:
+        raise TooLarge(_("At most 10 MB."))
+
+
+def _with_own_ids(movements: Sequence[Movement], account: str, currency: str) -> Iterator[Movement]:
+    """Yield movements with an id that no other movement has.
+
+    A payment and its fee, or the parts of a batch, may share the bank's id: only what says the
+    same day and amount under an id that is known was imported already.
+    """
+    owners: dict[str, tuple[Any, ...]] = {}
+    for start in range(0, len(movements), 500):
+        ids = [movement.bank_id for movement in movements[start : start + 500]]
+        rows = BankLine.objects.filter(account=account, currency=currency, bank_id__in=ids)
+        owners |= {row[0]: row[1:] for row in rows.values_list("bank_id", "booked_on", "amount")}
+    seen: Counter[str] = Counter()
+    for movement in movements:
+        facts = (movement.booked_on, movement.amount)
+        own = movement.bank_id
+        if owners.setdefault(own, facts) != facts:
+            digest = hashlib.sha256("\x1f".join(map(str, (own, *facts))).encode()).hexdigest()
+            own = f"{own[:60]}/{digest[:12]}"
+        seen[own] += 1
+        if seen[own] > 1:
+            own = f"{own[:72]}/{seen[own]}"
+        yield replace(movement, bank_id=own)
 
 
 def _line(statement: BankStatement, movement: Movement) -> BankLine:

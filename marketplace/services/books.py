@@ -1,5 +1,6 @@
 """Which months are closed, and the lock between posting and closing."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from django.db import connection
@@ -26,14 +27,22 @@ def booking_moment(moment: datetime) -> tuple[datetime, date | None]:
 
     Holds the books open until the transaction ends: a month is closed before it or after it.
     """
+    return booking_moments([moment])[0]
+
+
+def booking_moments(moments: Sequence[datetime]) -> list[tuple[datetime, date | None]]:
+    """Return the same for many moments."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             # By itself: a statement's view is older than the lock that it waits for.
             cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [BOOKS_LOCK])
     end = closed_months().values_list("end_at", flat=True).first()
-    if end is None or moment >= end:
-        return moment, None
-    return max(end, timezone.now()), clock.month_of(moment)
+    return [
+        (moment, None)
+        if end is None or moment >= end
+        else (max(end, timezone.now()), clock.month_of(moment))
+        for moment in moments
+    ]
 
 
 def totals_between(start: datetime, end: datetime) -> Totals:

@@ -3,29 +3,44 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, Final
 
-from django.db.models import Sum
+from django.db.models import Count, Sum
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.journal_templates import Line
 from marketplace.models import JournalEntry, JournalLine, LedgerEntry, Payout, PayoutBatch
+from marketplace.services import payee_accounts
 from marketplace.services.receipts import StoredReceipt, drop_receipt, receipt_of
-from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.money import format_money
 from systemadmin.models import User
 from systemadmin.services.approval_arguments import encode_all, storable
-from systemadmin.services.second_person import Attempt, Subject, needs_second_person
+from systemadmin.services.second_person import (
+    Attempt,
+    MoneyLimit,
+    Subject,
+    needs_second_person,
+)
 
 storable(Line)
 
 
-def _is_large(attempt: Attempt) -> bool:
-    return bool(attempt.result.amount >= setting("duties.second_person_payout_limit"))
+_PAYOUTS: Final = "duties.second_person_payout_limit"
+_CREATED: Final = MoneyLimit(kind="payout.created", setting=_PAYOUTS)
+_PAID: Final = MoneyLimit(kind="payout.paid", setting=_PAYOUTS)
+_RETURNED: Final = MoneyLimit(kind="payout.returned", setting=_PAYOUTS)
+_SENT: Final = MoneyLimit(kind="payout.sent", setting=_PAYOUTS)
+_PAYMENT: Final = MoneyLimit(kind="payment", setting="duties.second_person_payment_limit")
+_ENTRY: Final = MoneyLimit(kind="entry", setting="duties.second_person_entry_limit")
 
 
-def _is_large_return(attempt: Attempt) -> bool:
-    return attempt.result.status == Payout.Status.RETURNED and _is_large(attempt)
+def _counts(_attempt: Attempt) -> bool:
+    return True
+
+
+def _is_return(attempt: Attempt) -> bool:
+    return bool(attempt.result.status == Payout.Status.RETURNED)
 
 
 def _amount(attempt: Attempt) -> tuple[int, str]:
@@ -44,6 +59,7 @@ def _shown(*, payout: Payout, **_rest: Any) -> list[tuple[Any, Any]]:
         (_("amount"), format_money(payout.amount, payout.currency)),
         (_("status"), payout.get_status_display()),
         (_("created by"), str(payout.created_by or "")),
+        *payee_accounts.shown_of(payout.seller),
     ]
 
 
@@ -53,24 +69,65 @@ def _shown_seller(*, seller: User, currency: str) -> list[tuple[Any, Any]]:
     return [
         (_("seller"), seller.get_username()),
         (_("payable now"), format_money(amount, currency)),
+        *payee_accounts.shown_of(seller),
     ]
 
 
-_PAYOUT_RULE: Final = _("from `duties.second_person_payout_limit`")
+_PAYOUT_RULE: Final = _("from `duties.second_person_payout_limit`, summed over 24 hours")
+_SENT_RULE: Final = _(
+    "from `duties.second_person_payout_limit`, summed over 24 hours; always to an account that "
+    "somebody else than the seller entered within `duties.new_account_days`"
+)
+_SHOWN_SELLERS: Final = 20
 
 
-def _is_large_payment_by_hand(attempt: Attempt) -> bool:
-    """Return whether staff, not the payment service, say that much money came in."""
-    order = attempt.result
-    is_new = order.paid_at != attempt.before
-    is_large = order.total >= setting("duties.second_person_payment_limit")
-    return bool(is_new and is_large and attempt.actor.is_staff)
+def _is_payment_by_hand(attempt: Attempt) -> bool:
+    """Return whether staff, not the payment service, say that money came in."""
+    is_new = attempt.result.paid_at != attempt.before
+    return bool(is_new and attempt.actor.is_staff)
 
 
-def _is_large_batch(attempt: Attempt) -> bool:
-    """Return whether payouts became paid now, in a batch of that much money."""
-    batch: PayoutBatch = attempt.arguments["batch"]
-    return bool(attempt.result and batch.amount >= setting("duties.second_person_payout_limit"))
+def _paid_by_hand(payout: Payout) -> list[int]:
+    """Return whom a payout goes to; one in a file goes to the account that the file says."""
+    return [] if payout.batch_id else [payout.seller_id]
+
+
+def _goes_to_new_account(attempt: Attempt) -> bool:
+    return bool(payee_accounts.changes_by_others(_paid_by_hand(attempt.result)))
+
+
+def _is_paid_now(attempt: Attempt) -> bool:
+    """Return whether payouts of a batch became paid now."""
+    return bool(attempt.result)
+
+
+def _pending(currency: str) -> Any:
+    return Payout.objects.filter(status="pending", currency=currency, batch__isnull=True)
+
+
+def _sellers_pending(currency: str) -> list[int]:
+    return list(_pending(currency).values_list("seller_id", flat=True))
+
+
+def _state_of_pending(*, currency: str, **_rest: Any) -> list[Any]:
+    """Return what a new batch would take: these payouts, to these accounts, are approved."""
+    pending = list(_pending(currency).order_by("pk").values_list("pk", "amount"))
+    return [currency, pending, payee_accounts.stamps(_sellers_pending(currency))]
+
+
+def _shown_new_batch(
+    *, currency: str, execution_on: date | None = None, **_rest: Any
+) -> list[tuple[Any, Any]]:
+    pending = _pending(currency)
+    found = pending.aggregate(sum=Sum("amount"), count=Count("pk"))
+    largest = pending.select_related("seller").order_by("-amount", "pk")[:_SHOWN_SELLERS]
+    return [
+        (_("payouts"), str(found["count"])),
+        (_("amount"), format_money(found["sum"] or 0, currency)),
+        (_("day"), str(execution_on or _("the day it is approved"))),
+        *((one.seller.get_username(), format_money(one.amount, currency)) for one in largest),
+        *payee_accounts.shown_recent(_sellers_pending(currency)),
+    ]
 
 
 def _batch_amount(attempt: Attempt) -> tuple[int, str]:
@@ -87,10 +144,6 @@ def _entry_amount(attempt: Attempt) -> tuple[int, str]:
     entry: JournalEntry = attempt.result
     debits = entry.lines.filter(amount__gt=0).aggregate(sum=Sum("amount"))["sum"]
     return debits or 0, entry.currency
-
-
-def _is_large_entry(attempt: Attempt) -> bool:
-    return bool(_entry_amount(attempt)[0] >= setting("duties.second_person_entry_limit"))
 
 
 def _kept_entry(attempt: Attempt) -> dict[str, Any]:
@@ -147,7 +200,7 @@ def _shown_reversal(*, entry: JournalEntry, **_rest: Any) -> list[tuple[Any, Any
     ]
 
 
-_ENTRY_RULE: Final = _("from `duties.second_person_entry_limit`")
+_ENTRY_RULE: Final = _("from `duties.second_person_entry_limit`, summed over 24 hours")
 
 create_payout = needs_second_person(
     "marketplace.create_payout",
@@ -155,12 +208,19 @@ create_payout = needs_second_person(
     title=_("Create a payout"),
     permission="marketplace.add_payout",
     rule=_PAYOUT_RULE,
-    needs=_is_large,
+    needs=_counts,
+    limit=_CREATED,
     subject=lambda attempt: attempt.arguments["seller"],
     amount=_amount,
     # What is approved is the sum, which is compared once the payout is made.
-    state=lambda *, seller, currency: [seller.pk, currency],
+    state=lambda *, seller, currency: [
+        seller.pk,
+        currency,
+        payee_accounts.stamps([seller.pk]),
+    ],
     shown=_shown_seller,
+    caution=lambda *, seller, currency: payee_accounts.caution([seller.pk]),
+    tied=lambda *, seller, currency: payee_accounts.authors([seller.pk]),
 )
 
 pay_payout = needs_second_person(
@@ -168,11 +228,19 @@ pay_payout = needs_second_person(
     kind="payout",
     title=_("Mark a payout as paid"),
     permission="marketplace.change_payout",
-    rule=_PAYOUT_RULE,
-    needs=_is_large,
+    rule=_SENT_RULE,
+    needs=_counts,
+    limit=_PAID,
+    anyway=_goes_to_new_account,
     subject=_payout,
     amount=_amount,
+    state=lambda *, payout, **_rest: [
+        payout.version,
+        payee_accounts.stamps([payout.seller_id]),
+    ],
     shown=_shown,
+    caution=lambda *, payout, **_rest: payee_accounts.caution(_paid_by_hand(payout)),
+    tied=lambda *, payout, **_rest: payee_accounts.authors([payout.seller_id]),
 )
 
 return_payout = needs_second_person(
@@ -180,8 +248,9 @@ return_payout = needs_second_person(
     kind="payout",
     title=_("Give a paid payout back to the seller's balance"),
     permission="marketplace.change_payout",
-    rule=_("a paid one, from `duties.second_person_payout_limit`"),
-    needs=_is_large_return,
+    rule=_("a paid one, from `duties.second_person_payout_limit`, summed over 24 hours"),
+    needs=_is_return,
+    limit=_RETURNED,
     subject=_payout,
     amount=_amount,
     shown=_shown,
@@ -192,8 +261,9 @@ pay_order = needs_second_person(
     kind="money",
     title=_("Record a payment by hand"),
     permission="marketplace.pay_order",
-    rule=_("by staff, from `duties.second_person_payment_limit`"),
-    needs=_is_large_payment_by_hand,
+    rule=_("by staff, from `duties.second_person_payment_limit`, summed over 24 hours"),
+    needs=_is_payment_by_hand,
+    limit=_PAYMENT,
     subject=lambda attempt: attempt.arguments["order"],
     amount=lambda attempt: (attempt.result.total, attempt.result.currency),
     before=lambda *, order, **_rest: order.paid_at,
@@ -206,13 +276,37 @@ pay_order = needs_second_person(
     ],
 )
 
+create_payout_batch = needs_second_person(
+    "marketplace.create_payout_batch",
+    kind="payout",
+    title=_("Make a payment file for the bank"),
+    permission="marketplace.add_payoutbatch",
+    rule=_SENT_RULE,
+    needs=_counts,
+    limit=_SENT,
+    anyway=lambda attempt: bool(
+        payee_accounts.changes_by_others(attempt.result.payouts.values_list("seller_id", flat=True))
+    ),
+    subject=lambda attempt: Subject(
+        type="payout_batch",
+        id=attempt.arguments["currency"],
+        name=format_money(attempt.result.amount, attempt.result.currency),
+    ),
+    amount=_amount,
+    state=_state_of_pending,
+    shown=_shown_new_batch,
+    caution=lambda *, currency, **_rest: payee_accounts.caution(_sellers_pending(currency)),
+    tied=lambda *, currency, **_rest: payee_accounts.authors(_sellers_pending(currency)),
+)
+
 pay_payout_batch = needs_second_person(
     "marketplace.pay_payout_batch",
     kind="payout",
     title=_("Mark a payout batch as paid"),
     permission="marketplace.change_payoutbatch",
     rule=_PAYOUT_RULE,
-    needs=_is_large_batch,
+    needs=_is_paid_now,
+    limit=_PAID,
     subject=lambda attempt: attempt.arguments["batch"],
     amount=_batch_amount,
     # What is approved are the payouts that are pending now: a failed one is not paid with it.
@@ -231,7 +325,8 @@ post_journal_entry = needs_second_person(
     title=_("Post a journal entry"),
     permission="marketplace.add_journalentry",
     rule=_ENTRY_RULE,
-    needs=_is_large_entry,
+    needs=_counts,
+    limit=_ENTRY,
     subject=_new_entry,
     amount=_entry_amount,
     state=lambda *, currency, **_rest: [currency],
@@ -246,7 +341,8 @@ reverse_journal_entry = needs_second_person(
     title=_("Reverse a journal entry"),
     permission="marketplace.reverse_journalentry",
     rule=_ENTRY_RULE,
-    needs=_is_large_entry,
+    needs=_counts,
+    limit=_ENTRY,
     subject=lambda attempt: attempt.arguments["entry"],
     amount=_entry_amount,
     shown=_shown_reversal,

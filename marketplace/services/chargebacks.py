@@ -49,13 +49,8 @@ def record_chargeback(
     known = Dispute.objects.filter(external_reference=reference, order=order).first()
     if known:
         return known
-    if not is_visible(reference):
-        raise InvalidInput("reference", _("The payment service's id."), code="required")
     amount = order.refundable if amount is None else amount
-    if not 1 <= amount <= order.refundable:
-        raise InvalidInput("amount", _("Not more than is left of the order."))
-    if not 0 <= fee <= order.total:
-        raise InvalidInput("fee", _("Not more than the order's total."))
+    _check_told(order, reference, amount, fee)
     dispute = Dispute.objects.filter(order=order, status=Dispute.Status.OPEN).first()
     if dispute is None:
         before, _after = move(order, ORDER, "dispute")
@@ -73,16 +68,29 @@ def record_chargeback(
     dispute.order = order
     begin_chargeback(dispute, order, actor)
     hold_for(dispute, actor)
-    save_step(actor, order, "dispute_opened", before, network_reason, dispute_id=dispute.pk)
+    save_step(actor, order, "dispute_opened", before, network_reason, dispute=dispute)
+    _record_risk(order, dispute)
+    return dispute
+
+
+def _record_risk(order: Order, dispute: Dispute) -> None:
     risk.record(
         "dispute_opened",
         account_id=order.seller_id,
         external_id=f"order-{order.pk}-dispute-{dispute.pk}",
-        amount=amount,
+        amount=dispute.charged_back,
         currency=order.currency,
-        data={"order": order.pk, "buyer": order.buyer_id, "reason": network_reason},
+        data={"order": order.pk, "buyer": order.buyer_id, "reason": dispute.network_reason},
     )
-    return dispute
+
+
+def _check_told(order: Order, reference: str, amount: int, fee: int) -> None:
+    if not is_visible(reference):
+        raise InvalidInput("reference", _("The payment service's id."), code="required")
+    if not 1 <= amount <= order.refundable:
+        raise InvalidInput("amount", _("Not more than is left of the order."))
+    if not 0 <= fee <= order.total:
+        raise InvalidInput("fee", _("Not more than the order's total."))
 
 
 @decides(
@@ -111,7 +119,7 @@ def appeal_dispute(
     dispute.save()
     dispute.order = order
     hold_for(dispute, actor)
-    save_step(actor, order, "dispute_opened", before, reason, dispute_id=dispute.pk)
+    save_step(actor, order, "dispute_opened", before, reason, dispute=dispute)
     audit.record(
         "marketplace.dispute.appealed",
         actor=actor,

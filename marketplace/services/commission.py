@@ -1,6 +1,5 @@
 """Writes of commission rules, and reading them as the engine's rules."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -17,9 +16,9 @@ from marketplace.models import (
     CommissionLine,
     CommissionRule,
     CommissionRuleVersion,
-    SellerProfile,
+    PayoutCharge,
 )
-from marketplace.models.fields import MAX_AMOUNT, PPM, Kind
+from marketplace.services.rule_checks import MANY, SETS, check_rule
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
@@ -61,7 +60,9 @@ SIMPLE = (
     "include_item",
     "include_shipping",
     "include_tax",
+    "include_discount",
     "include_platform_discount",
+    "include_buyer_fees",
     "on_refund",
     "fixed_refundable",
     "refund_fee_ppm",
@@ -83,7 +84,9 @@ SAME = (
     "include_item",
     "include_shipping",
     "include_tax",
+    "include_discount",
     "include_platform_discount",
+    "include_buyer_fees",
     "on_refund",
     "fixed_refundable",
     "refund_fee_ppm",
@@ -103,11 +106,6 @@ BOUNDS = (
     "valid_from",
     "valid_to",
 )
-SETS = ("kinds", "countries", "tax_statuses", "levels")
-MANY = ("categories", "sellers", "products")
-MAX_TIERS = 20
-COUNTRY = re.compile(r"[A-Z]{2}")
-LEVEL = re.compile(r"[a-z0-9_-]{1,40}")
 
 
 @transaction.atomic
@@ -159,8 +157,8 @@ def delete_rule(*, actor: Any, rule: CommissionRule, expected_version: int | Non
     """Delete a rule that never charged a sale."""
     _lock_list()
     rule = lock_row(CommissionRule.objects.all(), pk=rule.pk, expected_version=expected_version)
-    charged = CommissionCharge.objects.filter(rule=rule).exists()
-    if charged or CommissionLine.objects.filter(rule=rule).exists():
+    kept: tuple[Any, ...] = (CommissionCharge, CommissionLine, PayoutCharge)
+    if any(model.objects.filter(rule=rule).exists() for model in kept):
         raise RuleInUse
     audit.record(
         "marketplace.commission_rule.deleted", actor=actor, target=rule, before=content(rule)
@@ -205,24 +203,27 @@ def engine_rule(
     """Translate a rule for the engine; `sets` stands in for what is not stored yet."""
     if sets is None:
         sets = {field: frozenset(one.pk for one in getattr(rule, field).all()) for field in MANY}
+    return commission.Rule(
+        id=rule.pk or 0,
+        name=rule.name,
+        version=rule.version,
+        conditions=_conditions(rule, sets),
+        tiers=tuple(commission.Tier(lower, ppm) for lower, ppm in rule.tiers),
+        volume=_volume_spec(rule),
+        **{field: getattr(rule, field) for field in SAME},
+    )
+
+
+def _conditions(rule: CommissionRule, sets: dict[str, frozenset[int]]) -> commission.Conditions:
     values: dict[str, Any] = {field: getattr(rule, field) for field in BOUNDS}
     values |= {field: frozenset(getattr(rule, field)) or None for field in SETS}
-    conditions = commission.Conditions(
+    return commission.Conditions(
         categories=sets["categories"] or None,
         sellers=sets["sellers"] or None,
         products=sets["products"] or None,
         currency=rule.currency or None,
         everything=rule.applies_to_all,
         **values,
-    )
-    return commission.Rule(
-        id=rule.pk or 0,
-        name=rule.name,
-        version=rule.version,
-        conditions=conditions,
-        tiers=tuple(commission.Tier(lower, ppm) for lower, ppm in rule.tiers),
-        volume=_volume_spec(rule),
-        **{field: getattr(rule, field) for field in SAME},
     )
 
 
@@ -271,75 +272,15 @@ def _assign_simple(rule: CommissionRule, values: dict[str, Any]) -> None:
             setattr(rule, field, values[field])
     if "per" in values and "fixed_per" not in values:
         _follow_unit(rule)
-    _check_sets(rule)
-    _check_tiers(rule)
-    _check_amounts(rule)
+    check_rule(rule, values)
 
 
 def _follow_unit(rule: CommissionRule) -> None:
     """Let the fixed amount count once for what the rule is charged per, unless it says other."""
     if rule.per == CommissionRule.Per.UNIT:
         rule.fixed_per = CommissionRule.FixedPer.UNIT
-    elif rule.per == CommissionRule.Per.ORDER:
-        rule.fixed_per = CommissionRule.FixedPer.ORDER
-
-
-def _check_sets(rule: CommissionRule) -> None:
-    if not set(rule.kinds) <= set(Kind.values):
-        raise InvalidInput("kinds", _("Kinds are “product” and “service”."))
-    if not set(rule.tax_statuses) <= set(SellerProfile.TaxStatus.values):
-        raise InvalidInput("tax_statuses", _("Tax statuses are “private” and “business”."))
-    if not all(isinstance(one, str) and COUNTRY.fullmatch(one) for one in rule.countries):
-        raise InvalidInput("countries", _("A country is two capital letters."))
-    if not all(isinstance(one, str) and LEVEL.fullmatch(one) for one in rule.levels):
-        raise InvalidInput("levels", _("Lower-case letters, digits, - and _."))
-    for field in SETS:
-        setattr(rule, field, sorted(set(getattr(rule, field))))
-
-
-def _check_amounts(rule: CommissionRule) -> None:
-    """Refuse what the engine could not calculate, naming the field."""
-    counts_money = rule.volume_measure == CommissionRule.VolumeMeasure.AMOUNT
-    has_volume = rule.volume_from is not None or rule.volume_below is not None
-    by_volume = rule.tiers_by == CommissionRule.TiersBy.VOLUME
-    if has_volume and counts_money and not rule.currency:
-        raise InvalidInput("currency", _("A rule that names an amount must name its currency."))
-    if by_volume and not counts_money and rule.tiers_mode == CommissionRule.TiersMode.MARGINAL:
-        raise InvalidInput(
-            "tiers_mode", _("Tiers by the number of orders charge the whole amount at one rate.")
-        )
-    is_on_top = rule.fee.payer == CommissionFee.Payer.BUYER
-    if is_on_top and rule.on_refund != CommissionRule.OnRefund.PROPORTIONAL:
-        raise InvalidInput(
-            "on_refund", _("A fee that the buyer pays goes back in proportion to the refund.")
-        )
-
-
-def _check_tiers(rule: CommissionRule) -> None:
-    if not _are_tiers(rule.tiers):
-        raise InvalidInput("tiers", _("Tiers are pairs of a lower bound and a rate."))
-    if not rule.tiers:
-        return
-    bounds = [lower for lower, _ppm in rule.tiers]
-    if bounds[0] != 0 or bounds != sorted(set(bounds)):
-        raise InvalidInput("tiers", _("Tiers start at 0 and rise."))
-    if not rule.currency:
-        raise InvalidInput("currency", _("A rule that names an amount must name its currency."))
-    if rule.ppm:
-        raise InvalidInput("ppm", _("Give either a rate or tiers."))
-    rule.tiers = [list(tier) for tier in rule.tiers]
-
-
-def _are_tiers(value: Any) -> bool:
-    """Whether a value is a list of [lower bound, rate] in their ranges."""
-    return isinstance(value, list) and len(value) <= MAX_TIERS and all(map(_is_tier, value))
-
-
-def _is_tier(value: Any) -> bool:
-    if not isinstance(value, list | tuple) or [type(part) for part in value] != [int, int]:
-        return False
-    lower, ppm = value
-    return 0 <= lower <= MAX_AMOUNT and 0 <= ppm <= PPM
+    elif rule.per in (CommissionRule.Per.ORDER, CommissionRule.Per.PAYOUT):
+        rule.fixed_per = rule.per
 
 
 def _keep_version(actor: Any, rule: CommissionRule) -> None:

@@ -33,7 +33,7 @@ MAX_MESSAGES = 500
 def open_dispute(
     *, actor: User, order: Order, reason: str, body: str, expected_version: int | None = None
 ) -> Dispute:
-    """Open a dispute: the order stops, and what the seller has of it is held."""
+    """Open a dispute: the order goes no further, and the seller's share of it is held."""
     order = lock_row(Order.objects.all(), pk=order.pk, expected_version=expected_version)
     before, _after = move(order, ORDER, "dispute")
     if order.disputes.exclude(status=Dispute.Status.OPEN).exists():
@@ -48,7 +48,7 @@ def open_dispute(
         DisputeMessage.objects.create(dispute=dispute, author=actor, body=body)
     dispute.order = order
     hold_for(dispute, actor)
-    save_step(actor, order, "dispute_opened", before, reason, dispute_id=dispute.pk)
+    save_step(actor, order, "dispute_opened", before, reason, dispute=dispute)
     risk.record(
         "dispute_opened",
         account_id=order.seller_id,
@@ -149,4 +149,4 @@ def _settle(order: Order, actor: User, note: str, dispute: Dispute) -> None:
         if not order.is_recognised:
             recognise(order, actor)
             record_sale(order)
-    save_step(actor, order, "dispute_resolved", before, note, dispute_id=dispute.pk)
+    save_step(actor, order, "dispute_resolved", before, note, dispute=dispute)

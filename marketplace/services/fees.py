@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.errors import FeeInUse
 from marketplace.models import CommissionCharge, CommissionFee, FeeTaxRate
+from marketplace.services.rule_checks import GOES_BACK, ON_TOP_GOES_BACK
 from systemadmin.audited_rows import delete_audited, save_audited
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
@@ -35,11 +36,11 @@ def update_fee(
     """Change a fee; orders already made keep what they were charged."""
     fee = lock_row(CommissionFee.objects.all(), pk=fee.pk, expected_version=expected_version)
     payer = values.get("payer", fee.payer)
-    kept = fee.rules.exclude(on_refund="proportional")
+    kept = fee.rules.exclude(**GOES_BACK)
     if payer == CommissionFee.Payer.BUYER and kept.exists():
-        raise InvalidInput(
-            "payer", _("A fee that the buyer pays goes back in proportion to the refund.")
-        )
+        raise InvalidInput("payer", ON_TOP_GOES_BACK)
+    if payer == CommissionFee.Payer.BUYER and fee.rules.filter(per="payout").exists():
+        raise InvalidInput("payer", _("Buyers pay no fees per payout."))
     return save_audited(
         fee, values, actor=actor, action="marketplace.fee.updated", fields=FEE_FIELDS, whole=True
     )
@@ -49,7 +50,8 @@ def update_fee(
 def delete_fee(*, actor: Any, fee: CommissionFee, expected_version: int | None = None) -> None:
     """Delete a fee that has no rules and never charged an order."""
     fee = lock_row(CommissionFee.objects.all(), pk=fee.pk, expected_version=expected_version)
-    if fee.rules.exists() or CommissionCharge.objects.filter(fee=fee).exists():
+    charged = CommissionCharge.objects.filter(fee=fee).exists() or fee.payout_charges.exists()
+    if fee.rules.exists() or charged:
         raise FeeInUse
     delete_audited(fee, actor=actor, action="marketplace.fee.deleted", fields=FEE_FIELDS)
 

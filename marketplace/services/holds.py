@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
+
 from marketplace.models import Dispute, LedgerTransaction, Order
 from marketplace.services import ledger
 from marketplace.services.ledger import Code, Leg
@@ -10,10 +12,9 @@ from marketplace.services.ledger import Code, Leg
 def share_in_dispute(order: Order) -> int:
     """Return what the seller received of an order and would lose: after fees and refunds."""
     return (
-        order.refundable
+        order.sold
         - (order.commission - order.refunded_commission)
         - (order.tax - order.refunded_tax)
-        - (order.buyer_fee - order.refunded_buyer_fee)
     )
 
 
@@ -24,7 +25,23 @@ def extend_holds(seller_id: int, currency: str, actor: Any = None) -> int:
     lose; until then the seller's later income is held for it, the oldest dispute first. The
     caller's transaction must post nothing for the seller before this locks the accounts.
     """
-    open_disputes = (
+    held = 0
+    for dispute in _open_disputes(seller_id, currency):
+        held += hold_for(dispute, actor)
+    return held
+
+
+def missing_holds(seller_id: int, currency: str) -> int:
+    """Return what `extend_holds` would hold if the seller had enough."""
+    return sum(
+        max(0, share_in_dispute(dispute.order) - dispute.held_amount)
+        for dispute in _open_disputes(seller_id, currency)
+        if dispute.order.is_recognised
+    )
+
+
+def _open_disputes(seller_id: int, currency: str) -> QuerySet[Dispute]:
+    return (
         Dispute.objects.filter(
             status=Dispute.Status.OPEN,
             order__seller_id=seller_id,
@@ -34,10 +51,6 @@ def extend_holds(seller_id: int, currency: str, actor: Any = None) -> int:
         .select_related("order__buyer")
         .order_by("pk")
     )
-    held = 0
-    for dispute in open_disputes:
-        held += hold_for(dispute, actor)
-    return held
 
 
 def hold_for(dispute: Dispute, actor: Any = None) -> int:

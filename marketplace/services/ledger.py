@@ -18,8 +18,9 @@ from marketplace.models import (
     Order,
     Payout,
 )
+from marketplace.querysets.orders import SOLD
 from marketplace.services import clock
-from marketplace.services.books import booking_moment
+from marketplace.services.books import booking_moment, booking_moments
 
 Code = LedgerAccount.Code
 
@@ -84,19 +85,7 @@ def _write(
 ) -> LedgerTransaction:
     accounts = _accounts(currency, legs)
     number = _next_id()
-    LedgerEntry.objects.bulk_create(
-        [
-            LedgerEntry(
-                transaction_id=number,
-                account=accounts[leg.code, leg.seller_id],
-                currency=currency,
-                amount=leg.amount,
-                line_id=leg.line_id,
-                is_demo=is_demo,
-            )
-            for leg in legs
-        ]
-    )
+    LedgerEntry.objects.bulk_create(_entries(number, currency, legs, accounts, is_demo))
     _move_balances(accounts, legs)
     # Last: the trigger on this row checks that the entries above add up to zero, and closes
     # the transaction for further ones.
@@ -109,6 +98,84 @@ def _write(
         is_demo=is_demo,
         **about,
     )
+
+
+def _entries(
+    number: int,
+    currency: str,
+    legs: Sequence[Leg],
+    accounts: dict[tuple[str, int | None], LedgerAccount],
+    is_demo: bool,
+) -> list[LedgerEntry]:
+    """Return the entries of the transaction `number`, one per leg; they are not stored yet."""
+    return [
+        LedgerEntry(
+            transaction_id=number,
+            account=accounts[leg.code, leg.seller_id],
+            currency=currency,
+            amount=leg.amount,
+            line_id=leg.line_id,
+            is_demo=is_demo,
+        )
+        for leg in legs
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """A new transaction of an order, to be written together with others."""
+
+    key: str
+    kind: str
+    order: Order
+    legs: Sequence[Leg]
+    at: datetime
+
+
+def post_new(postings: Sequence[Posting], *, actor: Any = None) -> None:
+    """Write transactions of orders that nobody has posted for, in a few statements.
+
+    What `post` does for one. A key that is there already is an `IntegrityError`.
+    """
+    if not postings:
+        return
+    moments = booking_moments([one.at for one in postings])
+    by_currency = _moving_legs(postings)
+    accounts = {currency: _accounts(currency, legs) for currency, legs in by_currency.items()}
+    numbers = _next_ids(len(postings))
+    entries, rows = [], []
+    for one, number, (posted_at, belongs_to) in zip(postings, numbers, moments, strict=True):
+        moving, is_demo = [leg for leg in one.legs if leg.amount], one.order.buyer.is_demo
+        if sum(leg.amount for leg in moving):
+            raise Unbalanced(f"{one.key}: {moving}")
+        entries += _entries(
+            number, one.order.currency, moving, accounts[one.order.currency], is_demo
+        )
+        rows.append(
+            LedgerTransaction(
+                pk=number,
+                key=one.key,
+                kind=one.kind,
+                digest=_digest(one.order.currency, moving),
+                actor=actor,
+                order=one.order,
+                is_demo=is_demo,
+                posted_at=posted_at,
+                belongs_to=belongs_to,
+            )
+        )
+    LedgerEntry.objects.bulk_create(entries)
+    for currency, legs in by_currency.items():
+        _move_balances(accounts[currency], legs)
+    LedgerTransaction.objects.bulk_create(rows)
+
+
+def _moving_legs(postings: Sequence[Posting]) -> dict[str, list[Leg]]:
+    """Return the legs with an amount, by currency."""
+    found: dict[str, list[Leg]] = {}
+    for one in postings:
+        found.setdefault(one.order.currency, []).extend(leg for leg in one.legs if leg.amount)
+    return found
 
 
 def _move_balances(
@@ -150,6 +217,19 @@ def _next_id() -> int:
         cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [table])
         row = cursor.fetchone()
     return (row[0] if row else 0) + 1
+
+
+def _next_ids(count: int) -> list[int]:
+    """Reserve as many ids as there are transactions."""
+    if connection.vendor != "postgresql":
+        first = _next_id()
+        return list(range(first, first + count))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+            [LedgerTransaction._meta.db_table, count],
+        )
+        return [row[0] for row in cursor.fetchall()]
 
 
 def _digest(currency: str, legs: Sequence[Leg]) -> str:
@@ -237,15 +317,12 @@ def seller_balances(seller_id: int) -> list[dict[str, Any]]:
         .values("currency")
         .annotate(
             net=Sum(
-                F("total")
-                - F("refunded")
+                SOLD
                 - F("commission")
                 + F("refunded_commission")
                 - F("tax")
                 + F("refunded_tax")
                 - F("processing_fee")
-                - F("buyer_fee")
-                + F("refunded_buyer_fee")
             )
         )
     }

@@ -10,6 +10,7 @@ from marketplace.models import (
     Order,
     OrderLine,
     Payout,
+    PayoutCharge,
 )
 from marketplace.services.books import closed_months, totals_between
 from systemadmin.foundation.snapshots import read_snapshot
@@ -33,6 +34,7 @@ def find_faults() -> list[str]:
         *_unbalanced(),
         *_wrong_balances(),
         *_wrong_orders(),
+        *_wrong_promotions(),
         *_wrong_payouts(),
         *_changed_months(),
         *_gaps_in_invoices(),
@@ -93,6 +95,26 @@ def _wrong_orders() -> list[str]:
     return found + [f"line {pk}: refunds do not add up" for pk in refunds[:100]]
 
 
+def _wrong_promotions() -> list[str]:
+    """Discounts that the platform paid, by order, against what the orders say."""
+    booked = dict(
+        LedgerEntry.objects.filter(account__code=Code.PROMOTIONS, line__isnull=False)
+        .order_by()
+        .values("line__order_id")
+        .annotate(s=Sum("amount"))
+        .values_list("line__order_id", "s")
+    )
+    discounted = Order.objects.filter(completed_at__isnull=False, platform_discount__gt=0)
+    paid = dict(
+        discounted.values_list("pk", F("platform_discount") - F("refunded_platform_discount"))
+    )
+    return [
+        f"order {pk}: {booked.get(pk, 0)} of discounts paid instead of {paid.get(pk, 0)}"
+        for pk in sorted(booked.keys() | paid.keys())
+        if booked.get(pk, 0) != paid.get(pk, 0)
+    ]
+
+
 def _wrong_payouts() -> list[str]:
     """A payout's claims, its own entry among them, cancel out; the credits are its amount."""
     wrong = (
@@ -100,7 +122,27 @@ def _wrong_payouts() -> list[str]:
         .exclude(s=0)
         .values_list("pk", "s")
     )
-    return [f"payout {pk}: claims leave {left}" for pk, left in wrong]
+    found = [f"payout {pk}: claims leave {left}" for pk, left in wrong]
+    booked = dict(
+        LedgerEntry.objects.filter(
+            transaction__kind="payout_fee", account__code__in=(Code.REVENUE, Code.TAX)
+        )
+        .order_by()
+        .values("transaction__payout_id")
+        .annotate(s=-Sum("amount"))
+        .values_list("transaction__payout_id", "s")
+    )
+    kept = dict(
+        PayoutCharge.objects.order_by()
+        .values("payout_id")
+        .annotate(s=Sum(F("amount") + F("tax") - F("reversed_amount") - F("reversed_tax")))
+        .values_list("payout_id", "s")
+    )
+    return found + [
+        f"payout {pk}: {booked.get(pk, 0)} of fees booked instead of {kept.get(pk, 0)}"
+        for pk in sorted(booked.keys() | kept.keys())
+        if booked.get(pk, 0) != kept.get(pk, 0)
+    ]
 
 
 def _changed_months() -> list[str]:

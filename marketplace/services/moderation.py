@@ -8,6 +8,7 @@ from marketplace.models import Product, ProductRevision
 from marketplace.services import concerned
 from marketplace.services.products import decide
 from marketplace.services.revisions import decide_revision
+from marketplace.services.undo import UNDO_TIME, notice_key
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.readable_text import is_visible
 from systemadmin.models import User
@@ -32,7 +33,7 @@ def approve_product(
         reason=reason,
         expected_version=expected_version,
     )
-    _tell(product, "approved", reason, f"product-{product.pk}-v{product.version}")
+    _tell(product, "approved", reason, product)
     return product
 
 
@@ -54,7 +55,7 @@ def reject_product(
         reason=reason,
         expected_version=expected_version,
     )
-    _tell(product, "rejected", reason, f"product-{product.pk}-v{product.version}")
+    _tell(product, "rejected", reason, product)
     return product
 
 
@@ -76,7 +77,7 @@ def request_product_changes(
         reason=reason,
         expected_version=expected_version,
     )
-    _tell(product, "changes_requested", reason, f"product-{product.pk}-v{product.version}")
+    _tell(product, "changes_requested", reason, product)
     return product
 
 
@@ -127,8 +128,7 @@ def _decide_revision(
     decided = decide_revision(
         actor=actor, revision=revision, action=action, reason=reason, expected_version=version
     )
-    key = f"revision-{decided.pk}-v{decided.version}"
-    _tell(decided.product, f"revision_{decided.status}", reason, key)
+    _tell(decided.product, f"revision_{decided.status}", reason, decided)
     return decided
 
 
@@ -137,7 +137,7 @@ def _need_reason(reason: str) -> None:
         raise InvalidInput("reason", _("Say why: the seller reads it."), code="required")
 
 
-def _tell(product: Product, what: str, reason: str, key: str) -> None:
+def _tell(product: Product, what: str, reason: str, thing: Product | ProductRevision) -> None:
     with translation.override(product.seller.language or "en"):
         sentences = {
             "approved": _("Your product “%(title)s” is approved and on sale."),
@@ -154,5 +154,6 @@ def _tell(product: Product, what: str, reason: str, key: str) -> None:
             kind=f"marketplace.product_{what}",
             subject=subject,
             body=body,
-            key=f"marketplace:{key}:{what}",
+            key=notice_key(thing, what),
+            hold=UNDO_TIME,
         )

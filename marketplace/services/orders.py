@@ -4,35 +4,28 @@ No step holds a lock across a payment: a reservation is one short transaction, t
 service reports back in another, and whatever dies in between is found again by its state.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from marketplace.commission import Charge, Commission
 from marketplace.errors import (
     AmountMismatch,
     DisputeOpen,
     NotForSale,
     OrderNotResumable,
     OutOfStock,
-    OwnProduct,
     PaymentReferenceUsed,
     TransitionNotAllowed,
 )
-from marketplace.models import CommissionCharge, CommissionLine, Order, OrderLine, Product
-from marketplace.models.fields import MAX_AMOUNT
-from marketplace.refunds import terms_of
+from marketplace.models import Order, OrderLine
 from marketplace.services import by_two, clock, concerned, ledger, risk
 from marketplace.services.announcements import announce_order
 from marketplace.services.holds import extend_holds
 from marketplace.services.ledger import Code, Leg
-from marketplace.services.products import check_seller
-from marketplace.services.quotes import QuoteLine, included_tax, quote_order
+from marketplace.services.stock import give_back, take
 from marketplace.services.transitions import move
 from marketplace.transitions import ORDER
 from systemadmin import audit
@@ -43,198 +36,8 @@ from systemadmin.foundation.errors import InvalidInput, NotFound
 from systemadmin.models import User
 from systemadmin.services.duties import decides
 
-MAX_LINES = 50
 EXPIRY = Batch("marketplace.expire_reservations")
 COMPLETION = Batch("marketplace.complete_due_orders")
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """What a buyer wants, and how many."""
-
-    product_id: int
-    quantity: int = 1
-
-
-@transaction.atomic
-def create_order(
-    *, actor: User, buyer: User, items: Sequence[Item], expected_total: int | None = None
-) -> Order:
-    """Reserve stock and freeze price and commission until the payment arrives."""
-    wanted: dict[int, int] = {}
-    for item in items:
-        wanted[item.product_id] = wanted.get(item.product_id, 0) + item.quantity
-    if not 1 <= len(wanted) <= MAX_LINES:
-        raise InvalidInput("items", _("An order has 1 to %(max)d products.") % {"max": MAX_LINES})
-    # In order of key, so that two orders over the same products cannot wait for each other.
-    for product_id, quantity in sorted(wanted.items()):
-        _take(product_id, quantity)
-    products = list(
-        Product.objects.filter(pk__in=wanted).select_related("seller", "category").order_by("pk")
-    )
-    _check_basket(buyer, products)
-    order = _build(buyer, products, wanted)
-    if expected_total is not None and expected_total != order.total:
-        raise AmountMismatch(
-            _("The price has changed."), code="price_changed", extra={"total": order.total}
-        )
-    audit.record(
-        "marketplace.order.created",
-        actor=actor,
-        target=order,
-        after={"total": order.total, "currency": order.currency, "products": wanted},
-    )
-    announce_order(order, "created")
-    return order
-
-
-def _take(product_id: int, quantity: int) -> None:
-    """Take stock by a conditional update: the database itself refuses the sixth of five."""
-    taken = (
-        Product.objects.filter(pk=product_id, status=Product.Status.APPROVED)
-        .filter(Q(stock__isnull=True) | Q(stock__gte=quantity))
-        .update(stock=F("stock") - quantity)
-    )
-    if taken:
-        return
-    product = Product.objects.filter(pk=product_id).only("status", "stock").first()
-    if product is None:
-        raise NotFound
-    if product.status != Product.Status.APPROVED:
-        raise NotForSale(extra={"product": product_id})
-    raise OutOfStock(extra={"product": product_id, "stock": product.stock})
-
-
-def give_back(order: Order) -> None:
-    """Put what an unpaid order had taken from stock back."""
-    lines = order.lines.filter(has_stock=True).order_by("product_id")
-    for product_id, quantity in lines.values_list("product_id", "quantity"):
-        restock(product_id, quantity)
-
-
-def restock(product_id: int, quantity: int) -> None:
-    """Add units to a product's stock, where it has one."""
-    Product.objects.filter(pk=product_id, stock__isnull=False).update(stock=F("stock") + quantity)
-
-
-def _check_basket(buyer: User, products: list[Product]) -> None:
-    first = products[0]
-    if any(product.seller_id != first.seller_id for product in products):
-        raise InvalidInput("items", _("All products of an order are from one seller."))
-    if any(product.currency != first.currency for product in products):
-        raise InvalidInput("items", _("All products of an order are in one currency."))
-    if first.seller_id == buyer.pk:
-        raise OwnProduct
-    check_seller(first.seller)
-
-
-def _build(buyer: User, products: list[Product], wanted: dict[int, int]) -> Order:
-    first, now = products[0], clock.now()
-    lines = [_line(product, wanted[product.pk]) for product in products]
-    if sum(line.total for line in lines) > MAX_AMOUNT:
-        raise InvalidInput("quantity", _("The order is too large."))
-    charged = quote_order(
-        currency=first.currency,
-        lines=[
-            QuoteLine(
-                item=line.unit_price * line.quantity,
-                quantity=line.quantity,
-                product=product,
-                shipping=line.shipping,
-                discount=line.discount,
-                tax_included=line.tax_included,
-            )
-            for product, line in zip(products, lines, strict=True)
-        ],
-        seller_id=first.seller_id,
-        buyer_id=buyer.pk,
-        at=now,
-    )
-    order = Order(
-        buyer=buyer,
-        seller=first.seller,
-        currency=first.currency,
-        reserved_until=now + timedelta(minutes=setting("marketplace.reservation_minutes")),
-    )
-    save_with_lines(order, lines, charged)
-    return order
-
-
-def save_with_lines(
-    order: Order, lines: Sequence[OrderLine], charged: Sequence[Commission]
-) -> None:
-    """Write a new order with its lines and what each was charged."""
-    for line, one in zip(lines, charged, strict=True):
-        line.buyer_fee = one.buyer_amount + one.buyer_tax
-        line.buyer_fee_tax = one.buyer_tax
-        line.total += line.buyer_fee
-    order.total = sum(line.total for line in lines)
-    order.buyer_fee = sum(line.buyer_fee for line in lines)
-    order.commission = sum(one.amount for one in charged)
-    order.tax = sum(one.tax for one in charged)
-    order.save(force_insert=True)
-    for line in lines:
-        line.order = order
-    OrderLine.objects.bulk_create(lines)
-    pairs = list(zip(lines, charged, strict=True))
-    CommissionLine.objects.bulk_create([_frozen(line, one) for line, one in pairs])
-    CommissionCharge.objects.bulk_create(
-        [_charge(line, part) for line, one in pairs for part in one.charges]
-    )
-
-
-def _line(product: Product, quantity: int) -> OrderLine:
-    total = product.price * quantity + product.shipping_amount
-    return OrderLine(
-        product=product,
-        category=product.category,
-        kind=product.kind,
-        title=product.title,
-        quantity=quantity,
-        unit_price=product.price,
-        shipping=product.shipping_amount,
-        tax_included=included_tax(total, product.tax_ppm),
-        total=total,
-        has_stock=product.stock is not None,
-    )
-
-
-def _frozen(line: OrderLine, charged: Commission) -> CommissionLine:
-    rule = charged.rule
-    return CommissionLine(
-        line=line,
-        rule_id=rule.id if rule else None,
-        rule_version=rule.version if rule else None,
-        currency=charged.currency,
-        base=charged.base,
-        captured=charged.captured,
-        amount=charged.amount,
-        tax=charged.tax,
-        seller_net=charged.seller_net,
-        refundable=charged.refundable,
-        refund_fee_ppm=rule.refund_fee_ppm if rule else 0,
-        refund_fee_maximum=rule.refund_fee_maximum if rule else None,
-        trace=list(charged.trace),
-    )
-
-
-def _charge(line: OrderLine, charge: Charge) -> CommissionCharge:
-    return CommissionCharge(
-        line=line,
-        group=charge.group,
-        fee_id=charge.fee.id or None,
-        fee_name=charge.fee.name or charge.fee.code,
-        payer=charge.fee.payer,
-        rule_id=charge.rule.id or None,
-        rule_version=charge.rule.version,
-        base=charge.base.amount,
-        base_shipping=charge.base.shipping,
-        amount=charge.amount,
-        tax=charge.tax,
-        refundable=charge.refundable,
-        volume=charge.volume,
-        terms=terms_of(charge.rule),
-    )
 
 
 @decides("marketplace.pay_order", permission="marketplace.pay_order", concerns=concerned.parties)
@@ -247,6 +50,7 @@ def pay_order(
     reference: str = "",
     amount: int | None = None,
     processing_fee: int = 0,
+    reason: str = "",
     expected_version: int | None = None,
 ) -> Order:
     """Record that the buyer paid; told twice with the same reference, it happened once."""
@@ -255,7 +59,7 @@ def pay_order(
         return order
     if amount is not None and amount != order.total:
         raise AmountMismatch(extra={"total": order.total})
-    net = order.total - order.buyer_fee - order.commission - order.tax
+    net = order.captured - order.commission - order.tax
     if not 0 <= processing_fee <= net:
         raise InvalidInput("processing_fee", _("Not more than the seller's net."))
     if reference and Order.objects.filter(payment_reference=reference).exists():
@@ -276,7 +80,7 @@ def pay_order(
         order=order,
         is_demo=order.buyer.is_demo,
     )
-    save_step(actor, order, "paid", before)
+    save_step(actor, order, "paid", before, reason)
     risk.record(
         "purchase",
         account_id=order.buyer_id,
@@ -289,9 +93,11 @@ def pay_order(
 
 
 def _take_again(order: Order) -> None:
+    if order.external_id is not None:
+        return  # the platform's own checkout keeps its stock
     try:
         for line in order.lines.order_by("product_id"):
-            _take(line.product_id, line.quantity)
+            take(line.product_id, line.quantity)
     except (OutOfStock, NotForSale) as error:
         raise OrderNotResumable from error
 
@@ -325,16 +131,13 @@ def complete_order(
 
 
 def recognise(order: Order, actor: User | None) -> None:
-    """Book what is left of an order to seller, platform, tax and processor; caller saves."""
+    """Book what is left of an order to seller, platform, tax and processor; caller saves.
+
+    The seller gets what the platform's discount took off, and the platform pays it.
+    """
     balances = ledger.lock_seller(order.seller_id, order.currency)
-    legs = [Leg(Code.BUYER_FUNDS, order.total - order.refunded)]
-    net = order.total - order.refunded - order.processing_fee
-    for line in order.lines.select_related("commission"):
-        kept, tax = kept_of(line)
-        legs += [Leg(Code.REVENUE, -kept, None, line.pk), Leg(Code.TAX, -tax, None, line.pk)]
-        net -= kept + tax
-    legs.append(Leg(Code.PROCESSING, -order.processing_fee))
-    legs += ledger.move_seller(order.seller_id, balances, net)
+    lines = order.lines.select_related("commission")
+    legs = completion_legs(order, lines, balances)
     ledger.post(
         key=f"order:{order.pk}:completion",
         kind="completion",
@@ -346,6 +149,23 @@ def recognise(order: Order, actor: User | None) -> None:
     )
     order.completed_at = clock.now()
     order.closed_at = order.completed_at
+
+
+def completion_legs(
+    order: Order, lines: Iterable[OrderLine], balances: dict[str, int]
+) -> list[Leg]:
+    """Return how what is left of an order goes to seller, platform, tax and processor."""
+    legs = [Leg(Code.BUYER_FUNDS, order.total - order.refunded)]
+    net = order.total - order.refunded - order.processing_fee
+    net += order.platform_discount - order.refunded_platform_discount
+    for line in lines:
+        kept, tax = kept_of(line)
+        legs += [Leg(Code.REVENUE, -kept, None, line.pk), Leg(Code.TAX, -tax, None, line.pk)]
+        paid_by_platform = line.platform_discount - line.refunded_platform_discount
+        legs.append(Leg(Code.PROMOTIONS, paid_by_platform, None, line.pk))
+        net -= kept + tax
+    legs.append(Leg(Code.PROCESSING, -order.processing_fee))
+    return legs + ledger.move_seller(order.seller_id, balances, net)
 
 
 def kept_of(line: OrderLine) -> tuple[int, int]:
@@ -429,7 +249,7 @@ def _complete_if_paid(pk: int) -> bool:
 
 
 def save_step(
-    actor: User | None, order: Order, what: str, before: str, reason: str = "", **ids: Any
+    actor: User | None, order: Order, what: str, before: str, reason: str = "", **about: Any
 ) -> None:
     order.bump()
     # Parties never change: looking them up again would cost two queries a step.
@@ -443,4 +263,4 @@ def save_step(
         after={"status": order.status, "refunded": order.refunded},
         reason=reason,
     )
-    announce_order(order, what, **ids)
+    announce_order(order, what, **about)

@@ -32,6 +32,7 @@ MOST_PAYOUTS = 5000
     permission="marketplace.add_payoutbatch",
     concerns=concerned.sellers_of_pending_payouts,
 )
+@by_two.create_payout_batch
 @transaction.atomic
 def create_payout_batch(
     *, actor: User | None, currency: str, execution_on: date | None = None
@@ -53,7 +54,7 @@ def create_payout_batch(
     pairs = _with_accounts(payouts)
     if not pairs:
         raise NothingToPay
-    payer, payer_iban = _payer() if currency == "EUR" else ("", "")
+    payer = _payer() if currency == "EUR" else None
     batch = PayoutBatch(
         currency=currency,
         execution_on=day,
@@ -62,17 +63,7 @@ def create_payout_batch(
         created_by=actor,
     )
     batch.save()
-    transfers = [transfer for _payout, transfer in pairs]
-    table = transfers_csv(transfers, currency)
-    xml = ""
-    if currency == "EUR":
-        xml = pain001(
-            payer=payer, payer_iban=payer_iban, message_id=f"ATALAYA-{batch.pk:09d}", day=day,
-            transfers=transfers,
-        )  # fmt: skip
-    batch.csv_sealed = encrypt_secret(table, purpose=FILE)
-    batch.pain001_sealed = encrypt_secret(xml, purpose=FILE) if xml else ""
-    batch.sha256 = hashlib.sha256((xml or table).encode()).hexdigest()
+    _seal_files(batch, [transfer for _payout, transfer in pairs], payer)
     batch.full_clean()
     batch.save()
     Payout.objects.filter(pk__in=[payout.pk for payout, _transfer in pairs]).update(batch=batch)
@@ -83,6 +74,22 @@ def create_payout_batch(
         after={"payouts": batch.count, "amount": batch.amount, "sha256": batch.sha256},
     )
     return batch
+
+
+def _seal_files(
+    batch: PayoutBatch, transfers: list[Transfer], payer: tuple[str, str] | None
+) -> None:
+    """Put the encrypted files for the bank into a batch; without a payer there is no pain.001."""
+    table, xml = transfers_csv(transfers, batch.currency), ""
+    if payer is not None:
+        name, iban = payer
+        xml = pain001(
+            payer=name, payer_iban=iban, message_id=f"ATALAYA-{batch.pk:09d}",
+            day=batch.execution_on, transfers=transfers,
+        )  # fmt: skip
+    batch.csv_sealed = encrypt_secret(table, purpose=FILE)
+    batch.pain001_sealed = encrypt_secret(xml, purpose=FILE) if xml else ""
+    batch.sha256 = hashlib.sha256((xml or table).encode()).hexdigest()
 
 
 def _with_accounts(payouts: list[Payout]) -> list[tuple[Payout, Transfer]]:

@@ -20,6 +20,7 @@ from marketplace.services import by_two, clock, concerned, ledger, risk
 from marketplace.services.announcements import announce_payout
 from marketplace.services.holds import extend_holds
 from marketplace.services.ledger import Code, Leg
+from marketplace.services.payout_fees import give_fees_back, keep_fees, quote_payout
 from marketplace.services.transitions import move
 from marketplace.transitions import PAYOUT
 from riskops.querysets import is_confirmed_fraud
@@ -41,40 +42,65 @@ RUN = Batch("marketplace.run_payouts")
 @by_two.create_payout
 @transaction.atomic
 def create_payout(*, actor: User | None, seller: User, currency: str) -> Payout:
-    """Claim every entry payable to the seller that no payout has claimed."""
+    """Claim every entry payable to the seller that no payout has claimed.
+
+    Fees per payout are taken from it; the rest is what the seller receives.
+    """
     check_payable(seller)
     balances = ledger.lock_seller(seller.pk, currency)
     _net_debt(seller, currency, balances, actor)
     extend_holds(seller.pk, currency, actor)
-    if Payout.objects.filter(
-        seller=seller, currency=currency, status__in=["pending", "failed"]
-    ).exists():
+    unsettled = Payout.objects.filter(status__in=["pending", "failed"])
+    if unsettled.filter(seller=seller, currency=currency).exists():
         raise PayoutOpen
-    entries = _payable_entries(seller, currency)
+    entries = payable_entries(seller, currency)
     amount = -sum(value for _pk, value in entries)
     minimum = minimum_payout(currency)
     if amount < minimum:
         raise NothingToPay(extra={"available": max(0, amount), "minimum": minimum})
-    payout = Payout(seller=seller, currency=currency, amount=amount, created_by=actor)
+    quote = quote_payout(seller_id=seller.pk, currency=currency, gross=amount)
+    if quote.amount < 1:
+        raise NothingToPay(extra={"available": amount, "fees": quote.fee + quote.fee_tax})
+    payout = Payout(
+        seller=seller,
+        currency=currency,
+        amount=quote.amount,
+        fee=quote.fee,
+        fee_tax=quote.fee_tax,
+        fee_trace=list(quote.charged.trace) if quote.charged.charges else [],
+        created_by=actor,
+    )
     payout.full_clean()
     payout.save()
-    posted = ledger.post(
+    keep_fees(payout, quote, actor)
+    _post_creation(payout, actor)
+    _claim(payout, [pk for pk, _value in entries])
+    _note(actor, payout, "created", "")
+    return payout
+
+
+def _post_creation(payout: Payout, actor: User | None) -> None:
+    ledger.post(
         key=f"payout:{payout.pk}:created",
         kind="payout",
-        currency=currency,
-        legs=[Leg(Code.SELLER_PAYABLE, amount, seller.pk), Leg(Code.IN_TRANSIT, -amount)],
+        currency=payout.currency,
+        legs=[
+            Leg(Code.SELLER_PAYABLE, payout.amount, payout.seller_id),
+            Leg(Code.IN_TRANSIT, -payout.amount),
+        ],
         actor=actor,
         payout=payout,
-        is_demo=seller.is_demo,
+        is_demo=payout.seller.is_demo,
     )
-    # Its own debit is claimed too, so that the claims of a payout add up to zero.
-    own = LedgerEntry.objects.get(transaction=posted, account__code=Code.SELLER_PAYABLE)
-    claimed = [pk for pk, _value in entries] + [own.pk]
+
+
+def _claim(payout: Payout, entries: list[int]) -> None:
+    """Claim entries for a payout, with its own debits: its claims add up to zero."""
+    own = LedgerEntry.objects.filter(transaction__payout=payout, account__code=Code.SELLER_PAYABLE)
+    claimed = entries + list(own.values_list("pk", flat=True))
     PayoutItem.objects.bulk_create(
         [PayoutItem(payout=payout, entry_id=pk) for pk in claimed], batch_size=1000
     )
-    _note(actor, payout, "created", "")
-    return payout
 
 
 def _net_debt(seller: User, currency: str, balances: dict[str, int], actor: User | None) -> None:
@@ -96,7 +122,7 @@ def _net_debt(seller: User, currency: str, balances: dict[str, int], actor: User
     )
 
 
-def _payable_entries(seller: User, currency: str) -> list[tuple[int, int]]:
+def payable_entries(seller: User, currency: str) -> list[tuple[int, int]]:
     """Return the unclaimed entries, less the newest credits that are the reserve.
 
     The reserve is a share of what was credited in the last days. An entry is paid whole or not at
@@ -219,6 +245,7 @@ def _give_back(payout: Payout, source: str, what: str, actor: User) -> None:
         payout=payout,
         is_demo=payout.seller.is_demo,
     )
+    give_fees_back(payout, actor)
 
 
 @decides(

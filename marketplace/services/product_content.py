@@ -85,13 +85,17 @@ def _check_images(product: Product, images: Any) -> None:
     uploads = ProductImage.objects.filter(product_id=product.pk) if product.pk and images else ()
     own = {image.address for image in uploads}
     for address in images:
-        if address in own:
-            continue
-        parts = urlsplit(address) if isinstance(address, str) and len(address) <= 500 else None
-        if parts is None or parts.scheme != "https" or not parts.hostname:
+        if address not in own and not _is_https(address):
             raise InvalidInput(
                 "images", _("Images are https addresses or uploads of this product.")
             )
+
+
+def _is_https(address: Any) -> bool:
+    if not isinstance(address, str) or len(address) > 500:
+        return False
+    parts = urlsplit(address)
+    return parts.scheme == "https" and bool(parts.hostname)
 
 
 def _check_attributes(attributes: Any) -> None:

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from marketplace import commission
+from marketplace.commission import share_within
 from marketplace.commission.volume import window_start
 from marketplace.models import (
     Category,
@@ -22,6 +22,7 @@ from marketplace.models import (
 from marketplace.models.fields import PPM
 from marketplace.services import clock
 from marketplace.services.commission import default_fee, draft_rule, engine_rule
+from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.money import half_up_div
 from systemadmin.models import User
 
@@ -31,7 +32,7 @@ class QuoteLine:
     """One line to be charged; `item` is unit price × quantity.
 
     What is left None is taken from the product: category, kind, and the tax that its price
-    includes.
+    includes. The seller gives `discount` away; the platform pays `platform_discount`.
     """
 
     item: int
@@ -44,6 +45,30 @@ class QuoteLine:
     platform_discount: int = 0
     tax_included: int | None = None
 
+    @property
+    def captured(self) -> int:
+        """What the seller is credited for the line before fees."""
+        return self.item - self.discount + self.shipping
+
+
+@dataclass(frozen=True, slots=True)
+class QuotedLine:
+    """A line as an order keeps it, its share of the order's discounts and its tax filled in."""
+
+    line: QuoteLine
+    tax_included: int
+    charged: commission.Commission
+
+    @property
+    def buyer_fee(self) -> int:
+        """What the buyer pays on top for fees, with their taxes."""
+        return self.charged.buyer_amount + self.charged.buyer_tax
+
+    @property
+    def total(self) -> int:
+        """What the buyer pays for the line."""
+        return self.line.captured - self.line.platform_discount + self.buyer_fee
+
 
 def quote_order(
     *,
@@ -51,22 +76,31 @@ def quote_order(
     lines: Sequence[QuoteLine],
     seller_id: int | None,
     buyer_id: int | None = None,
+    discount: int = 0,
+    platform_discount: int = 0,
     at: datetime | None = None,
     order_value: int | None = None,
     fees: Sequence[commission.Fee] | None = None,
-) -> list[commission.Commission]:
-    """Return what each line of an order is charged, and why.
+) -> list[QuotedLine]:
+    """Return what each line of an order costs and is charged, and why; orders are made of it.
 
-    `order_value` stands in for the sum of the lines where the caller knows the order is larger.
+    `discount` and `platform_discount` are of the whole order, besides those of its lines, and are
+    shared among the lines by their price. `order_value` stands in for the sum of the lines where
+    the caller knows the order is larger.
     """
     at = at or clock.now()
     fees = engine_fees() if fees is None else fees
-    value = sum(_captured(line) for line in lines) if order_value is None else order_value
+    lines = discounted(lines, discount, platform_discount)
+    value = sum(line.captured for line in lines) if order_value is None else order_value
     sales = tuple(_sale(line, currency, seller_id, at, value) for line in lines)
     basket = commission.Basket(
-        sales, party_of(seller_id, fees), _volumes(fees, seller_id, buyer_id, currency, at)
+        sales, party_of(seller_id, fees), volumes_of(fees, seller_id, buyer_id, currency, at)
     )
-    return commission.charge_basket(fees, basket)
+    charged = commission.charge_basket(fees, basket)
+    return [
+        QuotedLine(line, sale.tax_included, one)
+        for line, sale, one in zip(lines, sales, charged, strict=True)
+    ]
 
 
 def quote_sale(
@@ -101,7 +135,7 @@ def quote_sale(
         at=at,
         order_value=order_value,
         fees=None if rules is None else [commission.Fee(tuple(rules))],
-    )[0]
+    )[0].charged
 
 
 def engine_fees() -> list[commission.Fee]:
@@ -178,8 +212,31 @@ def tax_rate_for(country: str, tax_status: str) -> FeeTaxRate | None:
     return max(rows, key=lambda row: (bool(row.country), bool(row.tax_status)), default=None)
 
 
-def _captured(line: QuoteLine) -> int:
-    return max(0, line.item - line.discount) + line.shipping
+def discounted(
+    lines: Sequence[QuoteLine], discount: int, platform_discount: int
+) -> list[QuoteLine]:
+    """Return the lines with their shares of the order's discounts; refuse what is not there."""
+    for line in lines:
+        if not 0 <= line.discount <= line.item:
+            raise InvalidInput("discount", _("A discount is not more than the price."))
+        if not 0 <= line.platform_discount <= line.item - line.discount:
+            raise InvalidInput("platform_discount", _("A discount is not more than the price."))
+    room = [line.item - line.discount - line.platform_discount for line in lines]
+    if not 0 <= discount <= sum(room):
+        raise InvalidInput("discount", _("A discount is not more than the price."))
+    own = share_within(discount, room, room)
+    room = [left - part for left, part in zip(room, own, strict=True)]
+    if not 0 <= platform_discount <= sum(room):
+        raise InvalidInput("platform_discount", _("A discount is not more than the price."))
+    paid = share_within(platform_discount, room, room)
+    return [
+        replace(
+            line,
+            discount=line.discount + of_seller,
+            platform_discount=line.platform_discount + of_platform,
+        )
+        for line, of_seller, of_platform in zip(lines, own, paid, strict=True)
+    ]
 
 
 def _sale(
@@ -189,7 +246,9 @@ def _sale(
     category = line.category or (product.category if product else None)
     tax = line.tax_included
     if tax is None:
-        tax = included_tax(_captured(line), product.tax_ppm) if product else 0
+        tax = included_tax(line.captured, product.tax_ppm) if product else 0
+    if not 0 <= tax <= line.captured:
+        raise InvalidInput("tax_included", _("The tax is not more than the price with shipping."))
     return commission.Sale(
         currency=currency,
         item=line.item,
@@ -213,13 +272,14 @@ def _looks_at_seller(rule: commission.Rule) -> bool:
     return rule.tax_by_seller or any(part is not None for part in looked_at)
 
 
-def _volumes(
+def volumes_of(
     fees: Sequence[commission.Fee],
     seller_id: int | None,
     buyer_id: int | None,
     currency: str,
     at: datetime,
 ) -> dict[commission.VolumeSpec, int]:
+    """Return each volume of earlier sales that a rule looks at, as it stands at a moment."""
     specs = {rule.volume for fee in fees for rule in fee.rules if rule.volume}
     if seller_id is None:
         return {}
@@ -230,13 +290,8 @@ def _volumes(
             is_pair=spec.between == "pair",
             measure=spec.measure,
             currency=currency,
-            start=window_start(spec.window, at, place_zone()),
+            start=window_start(spec.window, at, clock.place_zone()),
             end=at,
         )
         for spec in specs
     }
-
-
-def place_zone() -> ZoneInfo:
-    """Return the time zone in which months, quarters and years are counted."""
-    return ZoneInfo(str(timezone.get_default_timezone()))

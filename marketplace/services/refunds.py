@@ -1,19 +1,20 @@
 """Refunds of amounts, of units and of shipping, with the fees that go back and the stock."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.commission import share_within
-from marketplace.errors import AmountMismatch, DisputeOpen, RefundTooHigh
+from marketplace.errors import DisputeOpen
 from marketplace.models import CommissionCharge, Order, OrderLine, Refund, RefundLine
-from marketplace.refunds import ChargedGroup, Kept, group_reversed, rule_of, spread
+from marketplace.refunds import ChargedGroup, Kept, group_reversed, rule_of
 from marketplace.services import concerned, ledger, risk
 from marketplace.services.ledger import Code, Leg
-from marketplace.services.orders import recognise, restock, save_step
+from marketplace.services.orders import recognise, save_step
+from marketplace.services.refund_shares import RefundItem, Share, named_shares, spread_over
+from marketplace.services.stock import restock
 from marketplace.services.transitions import move
 from marketplace.transitions import ORDER
 from systemadmin.foundation.concurrency import lock_row
@@ -21,46 +22,6 @@ from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.money import half_up_div
 from systemadmin.models import User
 from systemadmin.services.duties import decides
-
-
-@dataclass(frozen=True, slots=True)
-class RefundItem:
-    """What is given back of one line: units, or an amount of their price, or all of it.
-
-    `restock` says whether the units go back into stock; None means "yes until the order is
-    completed, no afterwards".
-    """
-
-    line_id: int
-    quantity: int | None = None
-    amount: int | None = None
-    restock: bool | None = None
-
-
-@dataclass
-class Share:
-    """What one line gives back, and what the platform gives back of its fees."""
-
-    line: OrderLine
-    item: int = 0
-    shipping: int = 0
-    buyer_fee: int = 0
-    quantity: int = 0
-    restock: bool | None = None
-    restocked: int = 0
-    commission: int = 0
-    tax: int = 0
-    buyer_fee_tax: int = 0
-
-    @property
-    def amount(self) -> int:
-        """What the buyer gets back for the line."""
-        return self.item + self.shipping + self.buyer_fee
-
-    @property
-    def seller(self) -> int:
-        """The seller's part of it."""
-        return self.item + self.shipping - self.commission - self.tax
 
 
 @decides(
@@ -120,9 +81,9 @@ def refund_locked(
         order.lines.select_related("commission").prefetch_related("charges").order_by("pk")
     )
     if items or shipping:
-        shares = _named(lines, items, shipping or 0, amount)
+        shares = named_shares(lines, items, shipping or 0, amount)
     else:
-        shares = _spread(_of_line(lines, line_id), amount)
+        shares = spread_over(_of_line(lines, line_id), amount)
     total = sum(share.amount for share in shares)
     is_full = total == order.refundable
     before, _after = move(order, ORDER, "refund_all" if is_full else "refund_part")
@@ -136,7 +97,7 @@ def refund_locked(
     if is_full and not order.is_recognised:
         # The fees that stay are booked.
         recognise(order, actor)
-    save_step(actor, order, "refunded", before, reason, refund_id=refund.pk)
+    save_step(actor, order, "refunded", before, reason, refund=refund)
     risk.record(
         "refund",
         account_id=order.seller_id,
@@ -155,93 +116,6 @@ def _of_line(lines: list[OrderLine], line_id: int | None) -> list[OrderLine]:
     return found
 
 
-def _left(line: OrderLine) -> list[int]:
-    """Return what is left to give back of a line: price, shipping, the buyer's fees."""
-    return [
-        line.item - line.refunded_item,
-        line.shipping - line.refunded_shipping,
-        line.buyer_fee - line.refunded_buyer_fee,
-    ]
-
-
-def _spread(lines: list[OrderLine], amount: int | None) -> list[Share]:
-    """Spread an amount over lines and their parts, in proportion to what is left of each."""
-    left = [sum(_left(line)) for line in lines]
-    amount = sum(left) if amount is None else amount
-    if not 1 <= amount <= sum(left):
-        raise RefundTooHigh(extra={"refundable": sum(left)})
-    shares = []
-    for line, own in zip(lines, spread(amount, left), strict=True):
-        if own:
-            item, shipping, buyer_fee = spread(own, _left(line))
-            shares.append(Share(line, item, shipping, buyer_fee))
-    return shares
-
-
-def _named(
-    lines: list[OrderLine], items: Sequence[RefundItem], shipping: int, amount: int | None
-) -> list[Share]:
-    """Return shares for the units, amounts and shipping that were named."""
-    shares = {line.pk: Share(line) for line in lines}
-    if len({item.line_id for item in items}) != len(items):
-        raise InvalidInput("lines", _("Name each line once."))
-    for item in items:
-        if item.line_id not in shares:
-            raise InvalidInput("lines", _("The order has no such line."))
-        _name_item(shares[item.line_id], item)
-    left = [line.shipping - line.refunded_shipping for line in lines]
-    if shipping > sum(left):
-        raise RefundTooHigh(extra={"refundable_shipping": sum(left)})
-    for line, own in zip(lines, spread(shipping, left), strict=True):
-        shares[line.pk].shipping = own
-    for share in shares.values():
-        share.buyer_fee = _fee_of(share)
-    found = [share for share in shares.values() if share.amount or share.quantity]
-    total = sum(share.amount for share in found)
-    if not total:
-        raise InvalidInput("lines", _("Nothing would be refunded."))
-    if amount is not None and amount != total:
-        raise AmountMismatch(_("What is named adds up to another amount."), extra={"amount": total})
-    return found
-
-
-def _name_item(share: Share, item: RefundItem) -> None:
-    line = share.line
-    units_left = line.quantity - line.refunded_quantity
-    left = line.item - line.refunded_item
-    quantity = item.quantity
-    if quantity is None and item.amount is None:
-        quantity = units_left
-    quantity = quantity or 0
-    if quantity > units_left:
-        raise RefundTooHigh(extra={"line": line.pk, "refundable_quantity": units_left})
-    value = item.amount if item.amount is not None else _price_of(line, quantity)
-    if value > left:
-        raise RefundTooHigh(extra={"line": line.pk, "refundable": left})
-    share.item, share.quantity, share.restock = value, quantity, item.restock
-
-
-def _price_of(line: OrderLine, quantity: int) -> int:
-    """Return what the next units cost: all units together are exactly the line's price."""
-    if line.refunded_quantity + quantity == line.quantity:
-        return line.item - line.refunded_item
-    done, more = line.refunded_quantity, line.refunded_quantity + quantity
-    price = half_up_div(line.item * more, line.quantity) - half_up_div(
-        line.item * done, line.quantity
-    )
-    return min(price, line.item - line.refunded_item)
-
-
-def _fee_of(share: Share) -> int:
-    """Return the part of the buyer's fees that goes back with what is given back of a line."""
-    line = share.line
-    left = line.buyer_fee - line.refunded_buyer_fee
-    if not left or not line.captured:
-        return 0
-    gone = line.refunded_item + line.refunded_shipping + share.item + share.shipping
-    return min(left, half_up_div(line.buyer_fee * gone, line.captured) - line.refunded_buyer_fee)
-
-
 def _assign_parts(shares: Iterable[Share]) -> None:
     """Note on each line what is given back of it; a line given back whole returns its units."""
     for share in shares:
@@ -253,9 +127,14 @@ def _assign_parts(shares: Iterable[Share]) -> None:
             tax = half_up_div(line.buyer_fee_tax * line.refunded_buyer_fee, line.buyer_fee)
             share.buyer_fee_tax = tax - line.refunded_buyer_fee_tax
             line.refunded_buyer_fee_tax = tax
-        if line.refunded == line.total:
+        if line.refunded == line.total and (line.item or share.is_rest):
             share.quantity = line.quantity - line.refunded_quantity
         line.refunded_quantity += share.quantity
+        returned = line.part_returned * line.platform_discount
+        share.platform_discount = (
+            half_up_div(returned.numerator, returned.denominator) - line.refunded_platform_discount
+        )
+        line.refunded_platform_discount += share.platform_discount
 
 
 def _reverse_fees(lines: list[OrderLine], shares: list[Share]) -> list[CommissionCharge]:
@@ -285,16 +164,17 @@ def _reverse_group(
         refundable=sum(one.refundable for one in charges),
         tax=sum(one.tax for one in charges),
         volume=min(one.volume for one in charges),
+        quantity=sum(line.quantity for _charge, line in group),
     )
     kept = Kept(
         base=sum((_kept_base(charge, line) for charge, line in group), Fraction()),
         quantity=sum(line.quantity - line.refunded_quantity for _charge, line in group),
-        lines=sum(line.refunded < line.total for _charge, line in group),
+        lines=sum(_is_kept(line) for _charge, line in group),
     )
     amount, tax = group_reversed(sums, rule_of(charges[0].terms), kept)
     more = max(0, amount - sum(one.reversed_amount for one in charges))
     more_tax = max(0, tax - sum(one.reversed_tax for one in charges))
-    weights = [by_line[line.pk].amount if line.pk in by_line else 0 for _charge, line in group]
+    weights = [by_line[line.pk].captured if line.pk in by_line else 0 for _charge, line in group]
     room = [one.refundable - one.reversed_amount for one in charges]
     tax_room = [one.tax - one.reversed_tax for one in charges]
     amounts = share_within(more, weights, room)
@@ -311,14 +191,18 @@ def _reverse_group(
     return charges
 
 
+def _is_kept(line: OrderLine) -> bool:
+    return line.refunded < line.total or line.refunded_quantity < line.quantity
+
+
 def _kept_base(charge: CommissionCharge, line: OrderLine) -> Fraction:
     """Return what is left of a charge's base, exactly."""
     item = charge.base - charge.base_shipping
-    kept_item = Fraction(line.item - line.refunded_item, line.item) if line.item else 0
+    kept_item = 1 - line.part_returned
     kept_shipping = (
         Fraction(line.shipping - line.refunded_shipping, line.shipping) if line.shipping else 0
     )
-    return item * kept_item + charge.base_shipping * kept_shipping + Fraction()
+    return item * kept_item + charge.base_shipping * kept_shipping
 
 
 def _record(
@@ -334,6 +218,7 @@ def _record(
         commission=sum(share.commission for share in shares),
         tax=sum(share.tax for share in shares),
         shipping=sum(share.shipping for share in shares),
+        platform_discount=sum(share.platform_discount for share in shares),
         buyer_fee=sum(share.buyer_fee for share in shares),
         reason=reason,
         actor=actor,
@@ -342,6 +227,7 @@ def _record(
     order.refunded_commission += refund.commission
     order.refunded_tax += refund.tax
     order.refunded_buyer_fee += refund.buyer_fee
+    order.refunded_platform_discount += refund.platform_discount
     return refund
 
 
@@ -359,6 +245,7 @@ def _book(order: Order, actor: User | None, refund: Refund, shares: list[Share])
             tax = share.tax + share.buyer_fee_tax
             legs.append(Leg(Code.REVENUE, fee, None, share.line.pk))
             legs.append(Leg(Code.TAX, tax, None, share.line.pk))
+            legs.append(Leg(Code.PROMOTIONS, -share.platform_discount, None, share.line.pk))
         seller = sum(share.seller for share in shares)
         legs += ledger.move_seller(order.seller_id, balances, -seller)
     else:
@@ -381,6 +268,7 @@ REFUND_LINE_FIELDS = [
     "commission",
     "tax",
     "shipping",
+    "platform_discount",
     "buyer_fee",
     "buyer_fee_tax",
     "quantity",
@@ -389,6 +277,7 @@ REFUND_LINE_FIELDS = [
 LINE_FIELDS = [
     "refunded",
     "refunded_shipping",
+    "refunded_platform_discount",
     "refunded_buyer_fee",
     "refunded_buyer_fee_tax",
     "refunded_quantity",

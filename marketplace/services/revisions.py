@@ -4,11 +4,11 @@ from typing import Any
 
 from django.db import transaction
 
-from marketplace import events
 from marketplace.errors import RevisionStale
 from marketplace.materiality import material_fields
 from marketplace.models import Product, ProductReview, ProductRevision
 from marketplace.services import clock, product_checks
+from marketplace.services.announcements import announce_revision
 from marketplace.services.product_content import (
     assign,
     check,
@@ -30,20 +30,27 @@ def divert_material(*, actor: User, product: Product, changes: dict[str, Any]) -
     proposed = {field: value for field, value in changes.items() if field in live}
     revision = lock_open(product)
     pending = dict(revision.patch) if revision else {}
+    held = _held(product, live, proposed, pending)
+    if held:
+        patch = {**pending, **{field: proposed[field] for field in held}}
+        patch = {field: value for field, value in patch.items() if value != live[field]}
+        _store(actor, product, revision, patch, live)
+    return {field: value for field, value in changes.items() if field not in held}
+
+
+def _held(
+    product: Product, live: dict[str, Any], proposed: dict[str, Any], pending: dict[str, Any]
+) -> set[str]:
+    """Return the fields of an edit that wait for a moderator."""
     material = material_fields(
         product.reviewed_content or live,
         proposed,
         price_percent=setting("marketplace.material_price_percent"),
         text_percent=setting("marketplace.material_text_percent"),
     )
+    changed = {field for field in material if proposed[field] != live[field]}
     # A field under review stays under review until its moderator has decided.
-    held = {field for field in proposed if field in material or field in pending}
-    held = {field for field in held if proposed[field] != live[field] or field in pending}
-    if held:
-        patch = {**pending, **{field: proposed[field] for field in held}}
-        patch = {field: value for field, value in patch.items() if value != live[field]}
-        _store(actor, product, revision, patch, live)
-    return {field: value for field, value in changes.items() if field not in held}
+    return {field for field in proposed if field in pending or field in changed}
 
 
 def lock_open(product: Product) -> ProductRevision | None:
@@ -105,9 +112,7 @@ def _submit(actor: User, revision: ProductRevision) -> None:
         after=revision.patch,
         metadata={"revision": revision.pk},
     )
-    events.revision_submitted.send(
-        sender=ProductRevision, product_id=revision.product_id, revision_id=revision.pk
-    )
+    announce_revision(revision, "submitted")
 
 
 @transaction.atomic
@@ -205,9 +210,7 @@ def _finish(actor: User, revision: ProductRevision, action: str, reason: str) ->
         reason=reason,
         metadata={"revision": revision.pk},
     )
-    events.revision_decided.send(
-        sender=ProductRevision, product_id=revision.product_id, revision_id=revision.pk
-    )
+    announce_revision(revision, "decided")
     return revision
 
 

@@ -1,5 +1,6 @@
 """Tells the risk engine what happened; the only place here that knows its interface."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from marketplace.services import clock
@@ -29,7 +30,13 @@ def record(
         currency=currency,
         data=data,
     )
-    record_events([event], source=SOURCE)
+    record_all([event])
+
+
+def record_all(events: Sequence[EventInput]) -> None:
+    """Record many account events; repeated ones change nothing."""
+    if events:
+        record_events(events, source=SOURCE)
 
 
 def seller_risk(user_ids: list[int]) -> dict[int, dict[str, Any]]:

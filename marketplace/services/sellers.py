@@ -1,5 +1,6 @@
 """Writes of seller profiles: by staff, and by sellers about themselves."""
 
+from datetime import date
 from typing import Any
 
 from django.db import transaction
@@ -7,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.models import SellerProfile
 from marketplace.seller_ids import clean_iban, clean_tax_id, mask_iban
-from marketplace.services import concerned
+from marketplace.services import clock, concerned, payee_accounts
 from systemadmin import audit
 from systemadmin.foundation.concurrency import check_version
 from systemadmin.foundation.crypto import decrypt_secret, encrypt_secret
@@ -15,13 +16,17 @@ from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.parsing import Unreadable
 from systemadmin.models import User
 from systemadmin.services.duties import decides
+from systemadmin.services.security_notices import notify_owner
 
 ACCOUNT = "payout_account"
+EARLIEST_BIRTH = date(1900, 1, 1)
 # What sellers say of themselves; what staff decide comes besides.
-OWN_FIELDS = ("legal_name", "tax_id", "address", "postal_code", "city")
+OWN_FIELDS = ("legal_name", "tax_id", "birth_date", "address", "postal_code", "city")
 STAFF_FIELDS = (*OWN_FIELDS, "tax_status", "level")
 # Whoever changes these is somebody else until it was checked.
-IDENTIFYING = ("legal_name", "tax_id")
+IDENTIFYING = ("legal_name", "tax_id", "birth_date")
+# Who changes one of these is checked anew.
+_CHECKED_ANEW = (SellerProfile.Identity.VERIFIED, SellerProfile.Identity.MISSING)
 
 
 @decides(
@@ -111,36 +116,47 @@ def _save(
     for name in fields:
         if name in values:
             setattr(profile, name, values[name])
-    if profile.tax_id:
-        try:
-            profile.tax_id = clean_tax_id(profile.tax_id, seller.country)
-        except Unreadable as error:
-            raise InvalidInput("tax_id", str(error)) from error
-    if "iban" in values:
-        _set_account(profile, values["iban"])
-    if identifying != [getattr(profile, name) for name in IDENTIFYING] and profile.identity in (
-        SellerProfile.Identity.VERIFIED,
-        SellerProfile.Identity.MISSING,
-    ):
+    _clean_person(profile, seller.country)
+    is_new_account = "iban" in values and _set_account(profile, values["iban"])
+    is_same_person = identifying == [getattr(profile, name) for name in IDENTIFYING]
+    if not is_same_person and profile.identity in _CHECKED_ANEW:
         profile.identity = SellerProfile.Identity.PENDING
     _store(profile)
-    audit.record(
-        "marketplace.seller_profile.updated",
+    entry = audit.record(
+        payee_accounts.UPDATED,
         actor=actor,
         target=profile,
         before=before,
-        after=_shown(profile),
+        after=_shown(profile) | ({payee_accounts.CHANGED: True} if is_new_account else {}),
     )
+    if is_new_account:
+        what = _("The account that your payouts go to was changed.")
+        notify_owner(user=seller, kind="payout_account_changed", entry=entry, what=what)
     return profile
 
 
-def _set_account(profile: SellerProfile, iban: str) -> None:
+def _clean_person(profile: SellerProfile, country: str) -> None:
+    if profile.tax_id:
+        try:
+            profile.tax_id = clean_tax_id(profile.tax_id, country)
+        except Unreadable as error:
+            raise InvalidInput("tax_id", str(error)) from error
+    born = profile.birth_date
+    if born is not None and not EARLIEST_BIRTH <= born <= clock.today():
+        raise InvalidInput("birth_date", _("Between the year 1900 and today."))
+
+
+def _set_account(profile: SellerProfile, iban: str) -> bool:
+    """Put an account into a profile; return whether it is another one than before."""
     try:
         plain = clean_iban(iban) if iban.strip() else ""
     except Unreadable as error:
         raise InvalidInput("iban", str(error)) from error
+    if plain == open_account(profile):
+        return False
     profile.account_sealed = encrypt_secret(plain, purpose=ACCOUNT) if plain else ""
     profile.account_masked = mask_iban(plain)
+    return True
 
 
 def _store(profile: SellerProfile) -> None:

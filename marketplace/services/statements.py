@@ -110,7 +110,7 @@ def _invoice(
     parts: dict[str, int],
     rates: Iterable[FeeTaxRate],
 ) -> CommissionInvoice:
-    lines = {name: parts.get(name, 0) for name in ("charged", "returned", "credited")}
+    lines = {name: parts.get(name, 0) for name in ("charged", "returned", "payouts", "credited")}
     net, tax = sum(lines.values()), parts.get("tax", 0)
     return CommissionInvoice(
         series=series,

@@ -10,9 +10,10 @@ from typing import Any
 from marketplace import commission
 from marketplace.commission.volume import window_start
 from marketplace.commission_lint import Finding, ProductFacts, unreachable
-from marketplace.models import Category, Order, OrderLine, Product
+from marketplace.models import Category, Order, OrderLine, Payout, Product
+from marketplace.querysets.orders import SOLD
 from marketplace.services import clock
-from marketplace.services.quotes import engine_fees, party_of, place_zone
+from marketplace.services.quotes import engine_fees, party_of
 
 MAX_LINES = 20_000
 
@@ -31,7 +32,8 @@ def lint_rules(fees: Sequence[commission.Fee] | None = None) -> list[Finding]:
     descendants = Category.objects.descendants_by_id()
     return [
         finding
-        for fee in fees
+        for payouts in (False, True)
+        for fee in commission.rules_for(fees, payouts=payouts)
         for finding in unreachable(
             fee.rules,
             now=clock.now(),
@@ -70,9 +72,9 @@ class _Sums:
 def preview_fees(
     fees: Sequence[commission.Fee], *, start: datetime, end: datetime
 ) -> dict[str, Any]:
-    """Say what past orders would have been charged by another schedule; nothing is written.
+    """Say what past orders and payouts would have been charged by another schedule.
 
-    The newest orders of the period are looked at, up to 20,000 lines of them.
+    Nothing is written. The newest orders of the period are looked at, up to 20,000 lines of them.
     """
     sums = _Sums()
     orders = _orders(start, end)
@@ -95,8 +97,41 @@ def preview_fees(
             {"order": line.order_id, "line": line.pk, "before": before, "after": after}
             for _gap, line, before, after in largest
         ],
+        "payouts": _payouts(fees, start, end),
         "is_complete": sums.lines < MAX_LINES,
     }
+
+
+def _payouts(
+    fees: Sequence[commission.Fee], start: datetime, end: datetime
+) -> list[dict[str, Any]]:
+    """Return per currency what the payouts of the period were charged, and would have been."""
+    payouts = list(
+        Payout.objects.filter(created_at__gte=start, created_at__lt=end).order_by("-id")[:MAX_LINES]
+    )
+    fees = commission.rules_for(fees, payouts=True)
+    sellers = {payout.seller_id for payout in payouts}
+    volumes = _Volumes(fees, sellers)
+    parties = {seller: party_of(seller, fees) for seller in sellers}
+    sums: dict[str, dict[str, int]] = {}
+    for payout in payouts:
+        after = commission.charge_payout(
+            fees,
+            amount=payout.gross,
+            currency=payout.currency,
+            at=payout.created_at,
+            seller=payout.seller_id,
+            party=parties[payout.seller_id],
+            volumes=volumes.before_payout(payout),
+        ).amount
+        own = sums.setdefault(
+            payout.currency, {"payouts": 0, "changed": 0, "before": 0, "after": 0}
+        )
+        own["payouts"] += 1
+        own["changed"] += payout.fee != after
+        own["before"] += payout.fee
+        own["after"] += after
+    return [{"currency": code, **own} for code, own in sorted(sums.items())]
 
 
 def _orders(start: datetime, end: datetime) -> list[list[OrderLine]]:
@@ -120,12 +155,13 @@ def _sales(order: Order, lines: Iterable[OrderLine]) -> tuple[commission.Sale, .
             quantity=line.quantity,
             shipping=line.shipping,
             discount=line.discount,
+            platform_discount=line.platform_discount,
             tax_included=line.tax_included,
             category_path=line.category.path_ids,
             seller=order.seller_id,
             product=line.product_id,
             kind=line.kind,
-            order_value=order.total - order.buyer_fee,
+            order_value=order.captured,
         )
         for line in lines
     )
@@ -142,7 +178,14 @@ class _Volumes:
 
     def before(self, order: Order) -> dict[commission.VolumeSpec, int]:
         """Return each volume as it stood when the order was made."""
-        return {spec: self._volume(spec, order) for spec in self.specs}
+        return {
+            spec: self._volume(spec, order, order.buyer_id if spec.between == "pair" else None)
+            for spec in self.specs
+        }
+
+    def before_payout(self, payout: Payout) -> dict[commission.VolumeSpec, int]:
+        """Return each volume of the seller as it stood when the payout was made."""
+        return {spec: self._volume(spec, payout, None) for spec in self.specs}
 
     def _read(self, sellers: set[int]) -> None:
         rows: dict[tuple[Any, ...], list[tuple[datetime, int]]] = {}
@@ -154,14 +197,13 @@ class _Volumes:
                 [0, *accumulate(value for _paid_at, value in own)],
             )
 
-    def _volume(self, spec: commission.VolumeSpec, order: Order) -> int:
-        buyer = order.buyer_id if spec.between == "pair" else None
+    def _volume(self, spec: commission.VolumeSpec, made: Order | Payout, buyer: int | None) -> int:
         moments, sums = self.sums.get(
-            (spec.measure, order.seller_id, order.currency, buyer), ([], [0])
+            (spec.measure, made.seller_id, made.currency, buyer), ([], [0])
         )
-        start = window_start(spec.window, order.created_at, place_zone())
+        start = window_start(spec.window, made.created_at, clock.place_zone())
         first = bisect_left(moments, start) if start else 0
-        return sums[bisect_left(moments, order.created_at)] - sums[first]
+        return sums[bisect_left(moments, made.created_at)] - sums[first]
 
 
 def _paid_values(
@@ -169,13 +211,10 @@ def _paid_values(
 ) -> Iterator[tuple[tuple[Any, ...], datetime, int]]:
     """Yield what each paid order adds to the volumes of its seller and of the pair."""
     paid = Order.objects.filter(seller_id__in=sellers, paid_at__isnull=False).order_by("paid_at")
-    columns = (
-        "seller_id", "buyer_id", "currency", "paid_at", "status",
-        "total", "buyer_fee", "refunded", "refunded_buyer_fee",
-    )  # fmt: skip
-    for seller, buyer, currency, at, status, *money in paid.values_list(*columns).iterator():
-        total, fee, refunded, refunded_fee = money
-        values = {"amount": total - fee - refunded + refunded_fee, "orders": status != "refunded"}
+    columns = ("seller_id", "buyer_id", "currency", "paid_at", "status", "kept")
+    rows = paid.annotate(kept=SOLD).values_list(*columns)
+    for seller, buyer, currency, at, status, kept in rows.iterator():
+        values = {"amount": kept, "orders": status != "refunded"}
         for measure in measures:
             for whom in (None, buyer):
                 yield (measure, seller, currency, whom), at, int(values[measure])

@@ -5,7 +5,7 @@ from typing import Any
 
 from marketplace import services
 from marketplace.models import Category, CommissionRule, Order, Product
-from marketplace.services.orders import Item
+from marketplace.services.order_creation import Item
 from systemadmin.models import User
 from systemadmin.tests.factories import StaffFactory, UserFactory
 

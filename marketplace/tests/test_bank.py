@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from marketplace import services
@@ -72,6 +72,8 @@ def test_what_is_no_such_camt_is_refused(data):
 
 
 @given(st.binary(max_size=300))
+@example(b"Date,Amount\rx\r1")
+@example(b'\r"x')
 def test_any_bytes_are_a_statement_or_a_refusal(data):
     for read in (lambda: read_camt(data, "EUR"), lambda: read_csv(data, "EUR", Columns())):
         with contextlib.suppress(InvalidInput):
@@ -89,6 +91,93 @@ def test_csv_with_columns_of_its_own():
     for wrong in ("Fecha;Importe\n32/10/2026;1\n", "Fecha;Importe\n05/10/2026;x\n", "A;B\n"):
         with pytest.raises(InvalidInput):
             read_csv(wrong.encode(), "EUR", columns)
+
+
+DETAIL = "<TxDtls><Refs><EndToEndId>{e2e}</EndToEndId></Refs>{more}</TxDtls>"
+CHARGE = "<Chrgs><Amt Ccy='EUR'>0.50</Amt><CdtDbtInd>DBIT</CdtDbtInd></Chrgs>"
+DOLLARS = "<AmtDtls><InstdAmt><Amt Ccy='USD'>45.00</Amt></InstdAmt></AmtDtls>"
+
+
+def parts_of(*amounts):
+    return [f"<AmtDtls><TxAmt><Amt Ccy='EUR'>{one}</Amt></TxAmt></AmtDtls>" for one in amounts]
+
+
+@pytest.mark.parametrize(
+    ("side", "details", "expected"),
+    [
+        ("DBIT", [DOLLARS], [-39_90]),
+        ("CRDT", [CHARGE], [39_90]),
+        ("CRDT", ["", ""], [39_90]),
+        ("CRDT", parts_of("30.00", "9.90"), [30_00, 9_90]),
+        ("DBIT", parts_of("30.00", "9.00"), [-39_90]),
+        ("DBIT", [*parts_of("30.00"), DOLLARS], [-39_90]),
+        ("CRDT", ["<Amt Ccy='EUR'>50.00</Amt>",
+                  "<Amt Ccy='EUR'>10.10</Amt><CdtDbtInd>DBIT</CdtDbtInd>"], [50_00, -10_10]),
+    ],
+)  # fmt: skip
+def test_an_entry_of_camt_moves_what_it_says_itself(side, details, expected):
+    inner = "".join(DETAIL.format(e2e=f"E{n}", more=more) for n, more in enumerate(details))
+    given = entry(side=side)
+    start, end = given.index("<TxDtls>"), given.index("</NtryDtls>")
+    data = camt(given[:start] + inner + given[end:])
+    movements = read_camt(data, "EUR").movements
+    assert [one.amount for one in movements] == expected
+    assert all(f"E{n}" in " ".join(one.reference for one in movements) for n in range(len(details)))
+
+
+def test_camt_may_have_a_prefix_a_mark_and_a_status_with_a_code():
+    text = camt(entry(status="<Cd>BOOK</Cd>")).decode().replace("001.02", "001.08")
+    prefixed = text.replace("</", "</n:").replace("<", "<n:").replace("<n:/n:", "</n:")
+    prefixed = prefixed.replace("<n:?xml", "<?xml").replace("xmlns=", "xmlns:n=")
+    for data in (text.encode(), b"\xef\xbb\xbf" + text.encode(), prefixed.encode()):
+        (line,) = read_camt(data, "EUR").movements
+        assert (line.amount, line.counterparty) == (-39_90, "Ana")
+
+
+def test_camt_of_two_accounts_is_refused():
+    one = camt(entry()).decode()
+    start, end = one.index("<Stmt>"), one.index("</Stmt>") + len("</Stmt>")
+    other = one[start:end].replace("ES9121000418450200051332", "DE89370400440532013000")
+    with pytest.raises(InvalidInput):
+        read_camt((one[:end] + other + one[end:]).encode(), "EUR")
+
+
+BANKS = [
+    (
+        "Titular;Luna Peña\n\nFecha;Concepto;Cargo;Abono\n05/10/26;Nómina;1.234,50;\n"
+        "05/10/26;Ventas;;2.000,00\n05/10/26;Comisión;-3,00;0,00\n",
+        {"date": "Fecha", "amount": "Abono", "amount_out": "Cargo", "reference": "Concepto",
+         "date_format": "%d/%m/%y", "decimal_mark": ",", "delimiter": ";"},
+        [-1234_50, 2000_00, -3_00],
+    ),
+    (
+        "date\tamount\n2026-10-05T23:59:01Z\t12.00-\n2026-10-05 08:00\t+7.5\n"
+        "2026-10-05\t\N{MINUS SIGN}1\n",
+        {"delimiter": "\t"},
+        [-12_00, 7_50, -1_00],
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize(("text", "columns", "expected"), BANKS)
+def test_csv_as_banks_write_it(text, columns, expected, encoding):
+    data = text.replace("\N{MINUS SIGN}", "-").encode(encoding)
+    movements = read_csv(data, "EUR", Columns(**columns)).movements
+    assert [(one.booked_on, one.amount) for one in movements] == [(DAY, one) for one in expected]
+    assert movements[0].reference in ("Nómina", "")
+
+
+@pytest.mark.parametrize(
+    "row", ["5.00;5.00", ";", "-;", "--1;", "-1-;", "1;x", "1,2.3;", "1e3;", "€ 5;"]
+)
+def test_an_amount_that_is_not_certain_is_refused(row):
+    columns = Columns(amount="in", amount_out="out", delimiter=";")
+    with pytest.raises(InvalidInput):
+        read_csv(f"date;in;out\n2026-10-05;{row}\n".encode(), "EUR", columns)
+    for day in ("0001-01-01", "9999-12-31"):
+        with pytest.raises(InvalidInput):
+            read_csv(f"date;in;out\n{day};1;\n".encode(), "EUR", columns)
 
 
 def test_equal_lines_of_a_day_have_ids_of_their_own_in_every_file():
@@ -166,6 +255,20 @@ def test_a_statement_is_imported_once_matched_and_stands_against_the_books(opera
     rows = operator.get("/api/admin/bank-lines?matched=false").json()["results"]
     assert [row["reference"] for row in rows] == ["Later", "Interest"]
     assert BankMatch.objects.get().entry.transaction.payout == payout
+
+
+@pytest.mark.django_db
+def test_lines_that_share_an_id_of_the_bank_are_all_imported(operator):
+    """A payment and its fee under one id, a batch's equal parts: in whatever file they come."""
+    fee, both = "-1.50,Fee,p1", ("50.00,Payment,p1", "-1.50,Fee,p1")
+    for lines, count in (((fee,), 1), (both, 2), ((*both, "7.00,Other,p1"), 3), (both, 3)):
+        assert upload(operator, today(*lines) + "\n" * count).status_code == 201
+        assert BankLine.objects.count() == count
+    assert upload(operator, today("1.00,Part,b1", "1.00,Part,b1")).status_code == 201
+    assert upload(operator, today("1.00,Part,b1", "1.00,Part,b1", "2,x,b2")).status_code == 201
+    assert sorted(BankLine.objects.values_list("amount", flat=True)) == [
+        -1_50, 1_00, 1_00, 2_00, 7_00, 50_00,
+    ]  # fmt: skip
 
 
 @pytest.mark.django_db

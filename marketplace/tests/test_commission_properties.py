@@ -6,7 +6,20 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketplace.commission import PER_LINE, PER_UNIT, Conditions, Rule, Sale, Tier, quote
+from marketplace.commission import (
+    PER_LINE,
+    PER_PAYOUT,
+    PER_UNIT,
+    Conditions,
+    Fee,
+    Rule,
+    Sale,
+    Tier,
+    charge_basket,
+    charge_payout,
+    quote,
+)
+from marketplace.commission.rules import Basket
 from marketplace.refunds import Charged, Reversal, next_reversal, reversed_in_all, spread
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
@@ -170,3 +183,26 @@ def test_spread_adds_up_and_never_exceeds_a_line(remaining, data):
     shares = spread(amount, remaining)
     assert sum(shares) == amount
     assert all(0 <= share <= left for share, left in zip(shares, remaining, strict=True))
+
+
+@given(
+    amount=amounts, ppm=rates, fixed=st.integers(0, 10**6), tax_ppm=rates, fees=st.integers(1, 3)
+)
+def test_fees_per_payout_with_taxes_never_exceed_it(amount, ppm, fixed, tax_ppm, fees):
+    own = Rule(
+        1,
+        conditions=ALL,
+        per=PER_PAYOUT,
+        ppm=ppm,
+        fixed=fixed,
+        fixed_per=PER_PAYOUT,
+        tax_ppm=tax_ppm,
+    )
+    schedule = [Fee((own,), id=number, code=str(number)) for number in range(fees)]
+    charged = charge_payout(schedule, amount=amount, currency="EUR", at=AT, seller=1)
+    assert charged.amount >= 0
+    assert charged.tax >= 0
+    assert charged.amount + charged.tax <= amount
+    # An order knows nothing of them.
+    [line] = charge_basket(schedule, Basket((Sale("EUR", item=amount, at=AT),)))
+    assert (line.amount, line.tax, line.charges) == (0, 0, ())

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from marketplace import errors, services
 from marketplace.models import LedgerEntry, LedgerTransaction, Order, Payout, PayoutItem, Product
-from marketplace.services.orders import Item
+from marketplace.services.order_creation import Item
 from marketplace.tests import factories
 from systemadmin.errors import RequestIsDecided
 from systemadmin.foundation.errors import DomainError

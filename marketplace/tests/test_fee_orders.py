@@ -1,5 +1,7 @@
 """The schedule on real orders: quotes equal orders, refunds give back what was refunded."""
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -7,12 +9,14 @@ from hypothesis import strategies as st
 
 from marketplace import errors, services
 from marketplace.models import CommissionFee, FeeTaxRate, LedgerEntry
-from marketplace.services.orders import Item
+from marketplace.services import clock
+from marketplace.services.order_creation import Item
 from marketplace.services.quotes import tax_rate_for
 from marketplace.services.refunds import RefundItem
 from marketplace.tests import factories
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.testing import problem
+from systemadmin.services import change_settings
 from systemadmin.tests.factories import UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
@@ -156,6 +160,21 @@ def test_rules_look_at_volume_and_level():
     second = order_of(product, buyer=buyer)
     assert second.commission == 20_00 + 30_00
     assert order_of(product).commission == 80_00
+
+
+def test_the_month_of_a_volume_begins_where_the_place_is(moderator):
+    """23:30 UTC of 28 February is March in Madrid."""
+    change_settings(actor=None, values={"marketplace.time_zone": "Europe/Madrid"})
+    factories.rule(
+        currency="EUR", volume_window="month", volume_from=1, ppm=50_000, applies_to_all=False
+    )
+    factories.rule(ppm=100_000, applies_to_all=True)
+    seller = UserFactory()
+    with clock.at(datetime(2025, 2, 28, 23, 30, tzinfo=UTC)):
+        factories.paid(factories.approved(seller, price=10_00))
+    with clock.at(datetime(2025, 3, 15, tzinfo=UTC)):
+        later = factories.order(factories.approved(seller, price=10_00))
+    assert later.commission == 50
 
 
 def test_tax_on_the_fee_follows_the_table(operator):
@@ -303,26 +322,36 @@ def test_a_bare_day_is_refused_and_the_last_day_of_a_promotion_counts(operator):
 
 def test_a_fee_on_top_must_go_back_in_proportion():
     on_top = services.create_fee(actor=None, code="top", name="On top", payer="buyer")
-    with pytest.raises(InvalidInput):
-        factories.rule(fee=on_top, ppm=1, on_refund="keep")
+    for terms in (
+        {"on_refund": "keep"},
+        {"fixed_refundable": False},
+        {"refund_fee_ppm": 1},
+        {"refund_fee_maximum": 1, "currency": "EUR"},
+    ):
+        with pytest.raises(InvalidInput):
+            factories.rule(fee=on_top, applies_to_all=True, ppm=1, **terms)
+        charged = services.create_fee(actor=None, code=f"f{len(terms)}{min(terms)}", name="F")
+        factories.rule(fee=charged, applies_to_all=True, ppm=1, **terms)
+        with pytest.raises(InvalidInput):
+            services.update_fee(actor=None, fee=charged, payer="buyer")
 
 
 @given(
     st.lists(st.integers(1, 5_00), min_size=1, max_size=3),
     st.lists(st.integers(1, 3_00), max_size=4),
-    st.booleans(),
+    st.sampled_from(["proportional", "recalculate", "full"]),
+    st.sampled_from(["unit", "line", "order"]),
 )
 @hypothesis_settings(
     max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_any_refunds_leave_the_fees_explained(prices, amounts, is_recalculated):
+def test_any_refunds_leave_the_fees_explained(prices, amounts, policy, per):
     """In parts or whole: what stays of each fee is what the order kept, and the books agree."""
-    policy = "recalculate" if is_recalculated else "proportional"
     fee = services.create_fee(actor=None, code=f"f{CommissionFee.objects.count()}", name="F")
     rule = factories.rule(
-        fee=fee, currency="EUR", applies_to_all=True, per="order", ppm=77_700, fixed=13, minimum=20,
+        fee=fee, currency="EUR", applies_to_all=True, per=per, ppm=77_700, fixed=13, minimum=20,
         on_refund=policy,
     )  # fmt: skip
     seller = UserFactory()

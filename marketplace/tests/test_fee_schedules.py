@@ -3,6 +3,7 @@
 Amounts are minor units; each published figure names where it was published.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -143,6 +144,17 @@ def test_conditions_look_at_unit_line_and_order_apart():
     ):
         found = charge_basket([Fee((rule(conditions=conditions, ppm=100_000),))], order)
         assert [one.amount for one in found] == expected
+
+
+def test_conditions_on_the_unit_look_at_what_it_sells_for():
+    line = replace(basket((30_00, 2)).lines[0], discount=1_01)
+    for conditions, expected in (
+        (Conditions(unit_from=29_50), 5_90),
+        (Conditions(unit_from=29_51), 0),
+    ):
+        fee = Fee((rule(conditions=conditions, ppm=100_000),))
+        [found] = charge_basket([fee], Basket((line,)))
+        assert found.amount == expected
 
 
 def test_whole_tiers_charge_everything_at_the_rate_reached():

@@ -8,7 +8,7 @@ from django.utils import timezone
 from marketplace import errors, services
 from marketplace.models import LedgerEntry, LedgerTransaction, Order
 from marketplace.services.ledger import seller_balances
-from marketplace.services.orders import Item
+from marketplace.services.order_creation import Item
 from marketplace.tests import factories
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.tests.factories import UserFactory

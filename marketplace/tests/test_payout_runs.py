@@ -8,6 +8,7 @@ from lxml import etree
 
 from marketplace import errors, services
 from marketplace.models import Payout, PayoutBatch
+from marketplace.payout_files import Transfer, pain001
 from marketplace.services import clock
 from marketplace.services.ledger import seller_balances
 from marketplace.services.payouts import is_payout_day, minimum_payout
@@ -116,6 +117,26 @@ def payer(db):
 
 
 URL = "/api/admin/payout-batches"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Peña & Söhne <GmbH>", "Pena + Sohne GmbH"),
+        ("Łódź //Żółć/", "Lodz /Zolc"),
+        ("A" * 69 + " B", "A" * 69),
+        ("Ana\x07\tPaz", "Ana Paz"),
+        ("\N{GRINNING FACE}", "Payout 7"),
+        ("", "Payout 7"),
+    ],
+)
+def test_no_sellers_name_keeps_the_banks_file_from_being_made(name, expected):
+    transfer = Transfer(7, name, IBAN, 1_05, "PAYOUT-000000007")
+    text = pain001(
+        payer="Ñandú", payer_iban=IBAN, message_id="B", day=date(2026, 1, 2), transfers=[transfer]
+    )
+    names = [one.text for one in etree.fromstring(text.encode()).iterfind(".//p:Nm", NAMESPACE)]
+    assert names == ["Nandu", "Nandu", expected]
 
 
 def test_a_batch_is_a_file_that_fits_the_schema_and_never_changes(operator, payer):

@@ -87,7 +87,9 @@ def test_an_invoice_is_what_the_ledger_earned_in_the_month(market):
         (8_00 + 5_00 - 1_00, 2_52, 14_52),
         (-50, -11, -61),
     ]
-    assert invoices[1].content["lines"] == {"charged": 13_00, "returned": -1_00, "credited": 0}
+    assert invoices[1].content["lines"] == {
+        "charged": 13_00, "returned": -1_00, "payouts": 0, "credited": 0,
+    }  # fmt: skip
     for code, name in (("revenue", "net"), ("tax", "tax")):
         booked = LedgerEntry.objects.filter(account__code=code).values_list("amount", flat=True)
         assert sum(getattr(one, name) for one in invoices) == -sum(booked)

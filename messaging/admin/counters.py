@@ -15,7 +15,7 @@ from systemadmin.foundation.caller import caller
 
 
 class EraseForm(forms.Form):
-    """Why a member's messages are erased."""
+    """Asks for the reason why a member's messages are erased."""
 
     reason = forms.CharField(
         label=_("reason"),

@@ -1,6 +1,6 @@
 """The queue of reported messages: the excerpt, a decision, and, with a reason, a look around."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -16,9 +16,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from messaging import services
-from messaging.models import MessageReport
+from messaging.models import MessageReport, ReportStatus
 from systemadmin.foundation.admin import AtalayaModelAdmin, form_action
 from systemadmin.foundation.caller import caller
+from systemadmin.foundation.concurrency import read_version
 from systemadmin.foundation.errors import DomainError
 from systemadmin.models import User
 
@@ -45,9 +46,16 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(label=_("reason"), widget=forms.Textarea, min_length=10)
 
 
+def is_open(report: MessageReport) -> bool:
+    """Whether a report waits for a decision."""
+    return report.status == ReportStatus.OPEN
+
+
 @admin.register(MessageReport)
 class MessageReportAdmin(AtalayaModelAdmin):
     """Reports, open ones first."""
+
+    needs_permission: ClassVar[dict[str, str]] = {"look_around": READ}
 
     list_display = ["id", "status", "reason", "reported", "reporter", "created_at", "handled_by"]
     list_filter = ["status", "reason", "created_at"]
@@ -94,15 +102,29 @@ class MessageReportAdmin(AtalayaModelAdmin):
         url = reverse("admin:messaging_messagereport_conversation", args=[report.pk])
         return format_html('<a href="{}">{}</a>', url, _("Read on, with a reason"))
 
-    @form_action(description=_("Uphold"), perm="messaging.handle_messagereport", form=UpholdForm)
+    @form_action(
+        description=_("Uphold"),
+        perm="messaging.handle_messagereport",
+        form=UpholdForm,
+        applies=is_open,
+    )
     def uphold(self, request: HttpRequest, obj: MessageReport, data: dict[str, Any]) -> None:
         """The report is right."""
-        services.uphold_report(actor=caller(request), report=obj, **data)
+        services.uphold_report(
+            actor=caller(request), report=obj, expected_version=read_version(obj), **data
+        )
 
-    @form_action(description=_("Dismiss"), perm="messaging.handle_messagereport", form=DismissForm)
+    @form_action(
+        description=_("Dismiss"),
+        perm="messaging.handle_messagereport",
+        form=DismissForm,
+        applies=is_open,
+    )
     def dismiss(self, request: HttpRequest, obj: MessageReport, data: dict[str, Any]) -> None:
         """Nothing is wrong with the message."""
-        services.dismiss_report(actor=caller(request), report=obj, **data)
+        services.dismiss_report(
+            actor=caller(request), report=obj, expected_version=read_version(obj), **data
+        )
 
     def get_urls(self) -> list[URLPattern]:
         """The page of the surrounding conversation."""

@@ -16,11 +16,15 @@ from messaging.api.base import OwnViewSet
 from messaging.api.serializers import (
     ConversationSerializer,
     EditInput,
+    FoundMessageSerializer,
+    FoundMessagesSerializer,
     MessageSerializer,
+    MutedSerializer,
     ReadStateSerializer,
     ReportInput,
     ReportSerializer,
     RevisionSerializer,
+    SearchInput,
     SendInput,
     UnreadCountSerializer,
 )
@@ -30,6 +34,7 @@ from systemadmin.foundation.errors import NotFound
 from systemadmin.foundation.files import private_response
 
 _ID = OpenApiParameter("id", int, OpenApiParameter.PATH)
+_PEER = OpenApiParameter("user_id", int, OpenApiParameter.PATH)
 
 
 class ConversationViewSet(OwnViewSet):
@@ -52,6 +57,27 @@ class ConversationViewSet(OwnViewSet):
         return self.get_paginated_response(
             ConversationSerializer(page, many=True, context=context).data
         )
+
+    @extend_schema(
+        operation_id="messages_mute", request=None, responses=MutedSerializer, parameters=[_PEER]
+    )
+    def mute(self, request: Request, user_id: str) -> Response:
+        """Send no notices of unread messages in this conversation."""
+        return self._set_muted(user_id, muted=True)
+
+    @extend_schema(
+        operation_id="messages_unmute",
+        request=None,
+        responses={200: MutedSerializer},
+        parameters=[_PEER],
+    )
+    def unmute(self, request: Request, user_id: str) -> Response:
+        """Send notices of this conversation again."""
+        return self._set_muted(user_id, muted=False)
+
+    def _set_muted(self, user_id: str, *, muted: bool) -> Response:
+        services.set_muted(actor=self.viewer, peer_id=int(user_id), muted=muted)
+        return Response({"is_muted": muted})
 
 
 class MessageViewSet(OwnViewSet):
@@ -97,6 +123,24 @@ class MessageViewSet(OwnViewSet):
             attachment=data.get("attachment"),
         )
         return self.answer(sent.message, status=201 if sent.is_new else 200)
+
+    @extend_schema(
+        operation_id="messages_search",
+        parameters=[SearchInput],
+        responses=FoundMessagesSerializer,
+        filters=False,
+    )
+    def search(self, request: Request) -> Response:
+        """Search one's own messages; `before` of the answer continues where it stopped."""
+        asked = SearchInput(data=request.query_params.dict())
+        asked.is_valid(raise_exception=True)
+        data = asked.validated_data
+        found = services.search_own(
+            user_id=self.viewer.pk, text=data["q"], before=data.get("before")
+        )
+        context = self.get_serializer_context()
+        rows = FoundMessageSerializer(found.messages, many=True, context=context).data
+        return Response({"results": rows, "before": found.before})
 
     @extend_schema(
         operation_id="messages_unread_count", responses=UnreadCountSerializer, filters=False

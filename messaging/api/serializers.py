@@ -16,7 +16,7 @@ from messaging.models import (
     Preferences,
     ReportReason,
 )
-from systemadmin.foundation.api import StrictSerializer
+from systemadmin.foundation.api import AccountKeyField, StrictSerializer
 
 
 class PersonSerializer(serializers.Serializer):
@@ -75,6 +75,39 @@ class MessageSerializer(serializers.ModelSerializer):
         return message.erased_at is not None
 
 
+class FoundMessageSerializer(MessageSerializer):
+    """A message that a search found, and with whom it was exchanged."""
+
+    user = serializers.SerializerMethodField()
+
+    class Meta(MessageSerializer.Meta):
+        fields = [*MessageSerializer.Meta.fields, "user"]
+
+    def get_user(self, message: Message) -> int:
+        thread, viewer = message.conversation, self.context["viewer_id"]
+        return thread.higher_id if thread.lower_id == viewer else thread.lower_id
+
+
+class FoundMessagesSerializer(serializers.Serializer):
+    """Messages, newest first; `before` continues the search, and is empty at its end."""
+
+    results = FoundMessageSerializer(many=True)
+    before = serializers.IntegerField(allow_null=True)
+
+
+class SearchInput(StrictSerializer):
+    """Words, each the beginning of a word of the message."""
+
+    q = serializers.CharField(max_length=200)
+    before = serializers.IntegerField(min_value=1, max_value=2**63 - 1, required=False)
+
+
+class MutedSerializer(serializers.Serializer):
+    """Whether notices of a conversation are off."""
+
+    is_muted = serializers.BooleanField()
+
+
 class ConversationSerializer(serializers.ModelSerializer):
     """A line of the conversation list."""
 
@@ -83,7 +116,14 @@ class ConversationSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Participant
-        fields = ["user", "last_message", "unread_count", "last_read_seq", "last_activity_at"]
+        fields = [
+            "user",
+            "last_message",
+            "unread_count",
+            "last_read_seq",
+            "last_activity_at",
+            "is_muted",
+        ]
 
     @extend_schema_field(PersonSerializer)
     def get_user(self, row: Participant) -> dict[str, Any]:
@@ -155,7 +195,7 @@ class UnreadCountSerializer(serializers.Serializer):
 class SendInput(StrictSerializer):
     """A message to send."""
 
-    recipient = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+    recipient = AccountKeyField()
     body = serializers.CharField(allow_blank=True, default="", trim_whitespace=False)
     client_id = serializers.RegexField(
         r"^[\x21-\x7e]{1,64}$",
@@ -175,7 +215,7 @@ class EditInput(StrictSerializer):
 class BlockInput(StrictSerializer):
     """Whom to block."""
 
-    user = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+    user = AccountKeyField()
 
 
 class ReportInput(StrictSerializer):

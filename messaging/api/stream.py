@@ -6,9 +6,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from asgiref.sync import SyncToAsync, sync_to_async
 from django.core.handlers.asgi import ASGIRequest
-from django.db import connections
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -21,8 +19,11 @@ from messaging.api.base import OwnViewSet
 from messaging.errors import TooManyStreams
 from messaging.streaming.hub import RETRY_MS, Stream, hub, open_streams
 from messaging.streaming.journal import Asked, read_news
+from systemadmin.foundation.api.access import InsufficientScope
 from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.scopes import Grant
+from systemadmin.foundation.streams import release_thread
 from systemadmin.models import ApiToken
 
 
@@ -62,7 +63,12 @@ class StreamViewSet(OwnViewSet):
         return response
 
     def _open(self, request: Request, after: int | None) -> Stream:
-        token = request.auth if isinstance(request.auth, ApiToken) else None
+        grant = request.auth if isinstance(request.auth, Grant) else None
+        auth = grant.source if grant else request.auth
+        token = auth if isinstance(auth, ApiToken) else None
+        if grant and token is None:
+            # Nothing would end the stream when the key or the foreign token ends.
+            raise InsufficientScope(_("A stream needs a sign-in or a token of the member's own."))
         lasts = 60.0 * setting("messaging.stream_minutes")
         if token is not None and token.expiry is not None:
             lasts = min(lasts, (token.expiry - timezone.now()).total_seconds())
@@ -98,19 +104,6 @@ def _brief(user_id: int, after: int | None) -> Iterator[bytes]:
 
 
 async def _live(stream: Stream) -> AsyncIterator[bytes]:
-    await _release_thread()
+    await release_thread()
     async for frame in hub().serve(stream):
         yield frame
-
-
-async def _release_thread() -> None:
-    """Give back what Django holds for a request's whole life: its thread and its connection.
-
-    An idle stream would keep both, so that a thousand of them were a thousand threads, and the
-    connection pool would be empty after ten.
-    """
-    await sync_to_async(connections.close_all)()
-    context = SyncToAsync.thread_sensitive_context.get(None)
-    executor = SyncToAsync.context_to_thread_executor.pop(context, None) if context else None
-    if executor is not None:
-        executor.shutdown(wait=False)

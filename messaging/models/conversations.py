@@ -68,19 +68,33 @@ class Participant(models.Model):
     """One member's view of a conversation: the row behind a line of the conversation list."""
 
     conversation = models.ForeignKey(
-        Conversation, on_delete=models.CASCADE, related_name="participants", db_index=False
+        Conversation,
+        verbose_name=_("conversation"),
+        on_delete=models.CASCADE,
+        related_name="participants",
+        db_index=False,
     )
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("user"),
+        on_delete=models.CASCADE,
+        related_name="+",
+        db_index=False,
     )
     peer = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("peer"),
+        on_delete=models.CASCADE,
+        related_name="+",
+        db_index=False,
     )
     last_read_seq = models.PositiveBigIntegerField(_("read up to"), default=0)
     unread_count = models.PositiveIntegerField(_("unread"), default=0)
+    is_muted = models.BooleanField(_("muted"), default=False, db_default=False)
     # The newest message this member still sees; see Conversation.last_message.
     last_message = models.ForeignKey(
         "messaging.Message",
+        verbose_name=_("last message"),
         on_delete=models.DO_NOTHING,
         null=True,
         related_name="+",
@@ -122,7 +136,11 @@ class Mailbox(models.Model):
     """
 
     user = models.OneToOneField(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="mailbox"
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("user"),
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="mailbox",
     )
     unread_count = models.PositiveIntegerField(_("unread"), default=0)
     position = models.PositiveBigIntegerField(_("stream position"), default=0)
@@ -157,6 +175,7 @@ class Preferences(TimestampedModel):
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL,
+        verbose_name=_("user"),
         on_delete=models.CASCADE,
         primary_key=True,
         related_name="messaging_preferences",

@@ -102,7 +102,9 @@ class Message(models.Model):
 class MessageRevision(models.Model):
     """What a message said before an edit."""
 
-    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="revisions")
+    message = models.ForeignKey(
+        Message, verbose_name=_("message"), on_delete=models.CASCADE, related_name="revisions"
+    )
     body = models.TextField(_("body"))
     replaced_at = models.DateTimeField(_("replaced at"))
 
@@ -123,7 +125,9 @@ def private_storage() -> Storage:
 class Attachment(models.Model):
     """The file of a message, kept outside every public folder."""
 
-    message = models.OneToOneField(Message, on_delete=models.CASCADE, related_name="attachment")
+    message = models.OneToOneField(
+        Message, verbose_name=_("message"), on_delete=models.CASCADE, related_name="attachment"
+    )
     file = models.FileField(
         _("file"), upload_to="messaging/%Y/%m", storage=private_storage, max_length=200
     )

@@ -13,12 +13,17 @@ class Block(models.Model):
     """The blocked member can no longer write to the blocker."""
 
     blocker = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("blocker"),
+        on_delete=models.CASCADE,
+        related_name="+",
+        db_index=False,
     )
     # Without a constraint: a block of an account that does not exist is kept like any other, or
     # blocking would tell which accounts there are.
     blocked = models.ForeignKey(
         settings.AUTH_USER_MODEL,
+        verbose_name=_("blocked"),
         on_delete=models.CASCADE,
         related_name="+",
         db_constraint=False,

@@ -24,7 +24,11 @@ class StreamEvent(models.Model):
 
     pk = models.CompositePrimaryKey("user_id", "position")
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("user"),
+        on_delete=models.CASCADE,
+        related_name="+",
+        db_index=False,
     )
     position = models.PositiveBigIntegerField(_("position"))
     kind = models.CharField(_("kind"), max_length=8, choices=StreamKind)
@@ -32,6 +36,7 @@ class StreamEvent(models.Model):
     # is gone by then is simply not told.
     message = models.ForeignKey(
         "messaging.Message",
+        verbose_name=_("message"),
         on_delete=models.DO_NOTHING,
         null=True,
         related_name="+",
@@ -40,6 +45,7 @@ class StreamEvent(models.Model):
     )
     peer = models.ForeignKey(
         settings.AUTH_USER_MODEL,
+        verbose_name=_("peer"),
         on_delete=models.DO_NOTHING,
         related_name="+",
         db_index=False,
@@ -48,6 +54,7 @@ class StreamEvent(models.Model):
     # For `read`: who read, and up to where.
     reader = models.ForeignKey(
         settings.AUTH_USER_MODEL,
+        verbose_name=_("reader"),
         on_delete=models.DO_NOTHING,
         null=True,
         related_name="+",

@@ -14,6 +14,7 @@ from messaging.services.delivery import deliver_broadcast, deliver_chunk, start_
 from messaging.services.editing import edit_message
 from messaging.services.erasing import erase_member, erase_message, request_erasure
 from messaging.services.exports import export_messages
+from messaging.services.muting import set_muted
 from messaging.services.notices import send_due_notices
 from messaging.services.preferences import change_preferences, preferences_of
 from messaging.services.reading import (
@@ -32,6 +33,7 @@ from messaging.services.retention import (
 )
 from messaging.services.risk import report_failed_messages, report_sent_messages
 from messaging.services.safety import block_member, report_message, unblock_member
+from messaging.services.search import search_own
 from messaging.services.sending import Sent, recipient_of, send_message, send_system_message
 from messaging.services.unsending import unsend_message
 
@@ -69,10 +71,12 @@ __all__ = [
     "report_sent_messages",
     "request_erasure",
     "schedule_broadcast",
+    "search_own",
     "send_broadcast",
     "send_due_notices",
     "send_message",
     "send_system_message",
+    "set_muted",
     "start_due_broadcasts",
     "unblock_member",
     "unread_total",

@@ -26,8 +26,10 @@ from systemadmin import audit
 from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
 from systemadmin.models import User
 from systemadmin.services.duties import concerned_user, decides
+from systemadmin.services.erasure import set_tombstone_of
 
 ERASE_TASK: Final = "messaging.tasks.erase_member"
+PART: Final = "messages"
 _CHUNK = 1000
 
 
@@ -64,8 +66,23 @@ def erase_member(*, actor: User | None, user: User, reason: str) -> int:
 
     In chunks that commit one by one: run again, it goes on where it stopped. Excerpts of reports
     that are still open stay until the team has decided. It cannot be undone: no backup is made
-    first, for it would hold what is erased.
+    first, for it would hold what is erased. A restore of an older backup erases again; raises
+    `BackupError` where that cannot be noted.
     """
+    set_tombstone_of(user=user, part=PART)
+    erased = erase_everything_of(user)
+    audit.record(
+        "messaging.member.erased",
+        actor=actor,
+        target=user,
+        reason=reason,
+        metadata={"messages": erased},
+    )
+    return erased
+
+
+def erase_everything_of(user: User) -> int:
+    """Erase what a member wrote, without a trace of who asked; return how many messages."""
     erased = 0
     while count := erase_chunk(user):
         erased += count
@@ -77,13 +94,6 @@ def erase_member(*, actor: User | None, user: User, reason: str) -> int:
             excerpt=[]
         )
         MessageReport.objects.filter(reporter=user).update(note="")
-        audit.record(
-            "messaging.member.erased",
-            actor=actor,
-            target=user,
-            reason=reason,
-            metadata={"messages": erased},
-        )
     return erased
 
 

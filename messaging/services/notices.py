@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from django.db import connection, transaction
+from django.db.models import Sum
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -60,12 +61,13 @@ def _channels(user: User, preferences: Preferences) -> tuple[str, ...]:
 
 def unread_words(user: User) -> tuple[str, str] | None:
     """Return subject and body of a notice of what is unread now; None when nothing is."""
-    waiting = Participant.objects.listed_for(user.pk).filter(unread_count__gt=0)
+    waiting = Participant.objects.listed_for(user.pk).filter(unread_count__gt=0, is_muted=False)
     names = [
         isolated(row.peer.get_full_name() or row.peer.username) for row in waiting[: _NAMES + 1]
     ]
-    number = unread_total(user.pk)
-    if not number:
+    muted = Participant.objects.filter(user=user, is_muted=True).aggregate(n=Sum("unread_count"))
+    number = unread_total(user.pk) - (muted["n"] or 0)
+    if number <= 0:
         return None
     with translation.override(user.language):
         subject = ngettext(

@@ -12,6 +12,7 @@ from messaging.errors import ReportAlreadyHandled
 from messaging.events import report_handled
 from messaging.models import Message, MessageReport, ReportStatus
 from messaging.services import concerned
+from messaging.services.announcements import announce_report
 from messaging.services.erasing import erase_message
 from messaging.services.sending import send_system_message
 from systemadmin import audit
@@ -99,6 +100,7 @@ def _close(
         reason=locked.resolution,
     )
     report_handled.send(sender=MessageReport, report_id=locked.pk)
+    announce_report(locked, "report_handled")
     return locked
 
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from messaging.errors import AlreadyReported, CannotReport
 from messaging.events import message_reported
 from messaging.models import Block, Message, MessageKind, MessageReport, ReportReason
+from messaging.services.announcements import announce_report
 from messaging.services.mailboxes import touch_mailboxes
 from messaging.services.risk import report_to_risk
 from systemadmin import audit
@@ -83,6 +84,7 @@ def report_message(*, actor: User, message: Message, reason: str, note: str = ""
         metadata={"message": message.pk, "reason": report.reason},
     )
     message_reported.send(sender=MessageReport, report_id=report.pk)
+    announce_report(report, "reported")
     return report
 
 

@@ -46,6 +46,11 @@ class Stream:
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     is_closing: bool = False
 
+    def may_go_on(self, users: set[int], valid: set[str]) -> bool:
+        """Return whether the account and what it signed in with are among those that stand."""
+        access = self.token_id or self.session_key
+        return self.user_id in users and (not access or access in valid)
+
     def close(self) -> None:
         """End the stream at its next step; the client comes back with its cursor."""
         self.is_closing = True
@@ -202,8 +207,7 @@ class Hub:
         keys = [stream.session_key for stream in streams if stream.session_key]
         users, valid = await self.run(still_valid, [s.user_id for s in streams], tokens, keys)
         for stream in streams:
-            access = stream.token_id or stream.session_key
-            if stream.user_id not in users or (access and access not in valid):
+            if not stream.may_go_on(users, valid):
                 stream.close()
 
 

@@ -85,14 +85,16 @@ def _news(
         # Pruned meanwhile, or the database was restored: nothing can be resumed.
         reset = stream_format.event("reset", {"position": position}, position=position)
         return News(position, [reset, unread])
-    reached = events[0].position
-    frames = []
-    for event in events[:BATCH]:
-        if event.position > reached + 1:
-            break
-        reached = event.position
-        frames.append(_frame(event, messages.get(event.message_id or 0)))
+    going = _without_gap(events[:BATCH])
+    frames = [_frame(event, messages.get(event.message_id or 0)) for event in going]
+    reached = going[-1].position
     return News(reached, [*frames, unread], has_more=reached < position)
+
+
+def _without_gap(events: Sequence[StreamEvent]) -> list[StreamEvent]:
+    """Return the events up to the first missing position."""
+    first = events[0].position
+    return [event for place, event in enumerate(events) if event.position == first + place]
 
 
 def _frame(event: StreamEvent, message: Message | None) -> bytes:

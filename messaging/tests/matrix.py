@@ -5,6 +5,9 @@ from systemadmin.tests.matrix import MEMBERS
 MATRIX = {
     "POST /api/messages": MEMBERS,
     "GET /api/messages/conversations": MEMBERS,
+    "POST /api/messages/conversations/{user_id}/mute": MEMBERS,
+    "DELETE /api/messages/conversations/{user_id}/mute": MEMBERS,
+    "GET /api/messages/search": MEMBERS,
     "GET /api/messages/unread-count": MEMBERS,
     "GET /api/messages/stream": MEMBERS,
     "GET /api/messages/export": MEMBERS,

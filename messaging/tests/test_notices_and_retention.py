@@ -1,8 +1,10 @@
 """Notices of what stays unread; expiry, export and erasure."""
 
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.utils import timezone
@@ -18,10 +20,11 @@ from messaging.models import (
     Participant,
     StreamEvent,
 )
+from messaging.status import check
 from messaging.tasks import erase_member
 from messaging.tests.factories import send, true_unread
 from riskops.models import AccountEvent
-from systemadmin.models import AuditEntry, Backup, Notification
+from systemadmin.models import AuditEntry, Backup, Notification, SystemConfig
 from systemadmin.services import change_settings
 from systemadmin.services.retention import prune_rules
 from systemadmin.tests.factories import UserFactory
@@ -100,9 +103,33 @@ def age(message, days):
     Message.objects.filter(pk=message.pk).update(created_at=timezone.now() - timedelta(days=days))
 
 
-def test_nothing_expires_by_default(letter):
+def test_messages_are_kept_for_three_years_by_default(letter, member, other_member):
+    age(send(member, other_member, "old"), 1096)
+    age(letter, 1094)
+    assert services.expire_messages() == 1
+    assert list(Message.objects.all()) == [letter]
+
+
+def test_kept_for_ever_is_a_choice_that_the_status_page_names(letter):
+    change_settings(actor=None, values={"messaging.retention_days": 0})
     age(letter, 4000)
     assert services.expire_messages() == 0
+    assert (check()["status"], check()["kept_for_ever"]) == ("warning", True)
+
+
+def test_an_installation_with_messages_keeps_them_until_somebody_decides(letter):
+    migration = import_module("messaging.migrations.0004_keep_as_before")
+    migration.keep_for_ever(apps, None)
+    assert SystemConfig.objects.get(key="messaging.retention_days").value == 0
+    # Run again, or after staff chose: what is stored stays.
+    SystemConfig.objects.update(value=730)
+    migration.keep_for_ever(apps, None)
+    assert SystemConfig.objects.get(key="messaging.retention_days").value == 730
+
+
+def test_a_new_installation_stores_nothing(db):
+    import_module("messaging.migrations.0004_keep_as_before").keep_for_ever(apps, None)
+    assert not SystemConfig.objects.exists()
 
 
 def test_expiry_keeps_every_counter_exact(member, other_member):

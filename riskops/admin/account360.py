@@ -23,17 +23,20 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from riskops.admin.decisions import AccountDecisions
 from riskops.links.graph import MAX_DEPTH, neighbourhood_graph
 from riskops.links.notes import add_note
 from riskops.masking import PERSONAL
-from riskops.models import Account, EventKind
+from riskops.models import Account, EventKind, RelatedAccount
 from riskops.models.scores import Level
 from riskops.querysets import account as reads
 from riskops.scores.explanation import explain
+from riskops.scores.waterfall import dial, waterfall
 from systemadmin import audit
 from systemadmin.foundation import plugins
-from systemadmin.foundation.admin import AtalayaModelAdmin
+from systemadmin.foundation.admin import AtalayaModelAdmin, object_actions
 from systemadmin.foundation.caller import caller
+from systemadmin.foundation.concurrency import remember_read_version
 from systemadmin.foundation.csv_export import csv_lines
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.parsing import (
@@ -44,6 +47,7 @@ from systemadmin.foundation.parsing import (
 )
 from systemadmin.services.account_lookup import find_accounts
 
+CHANGES_SHOWN = 4
 CSV_COLUMNS = (
     "occurred_at",
     "kind",
@@ -60,7 +64,7 @@ CSV_COLUMNS = (
 
 
 @admin.register(Account)
-class AccountAdmin(AtalayaModelAdmin):
+class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
     """Accounts as the risk desk looks at them."""
 
     list_display = ["username", "external_id", "score", "level", "verified_at", "suspended_at"]
@@ -69,7 +73,16 @@ class AccountAdmin(AtalayaModelAdmin):
     search_fields = ["username__istartswith", "external_id__istartswith", "email__istartswith"]
     search_help_text = _("Beginning of name or external id, or a whole e-mail address.")
     ordering = ["-id"]
-    actions = None
+    actions = [
+        "override",
+        "lift_override",
+        "legitimate",
+        "fraud",
+        "suspend",
+        "reinstate",
+        "recalculate",
+        "write_note",
+    ]
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
         """Find by the beginning of names; by e-mail as far as this user sees addresses."""
@@ -104,6 +117,7 @@ class AccountAdmin(AtalayaModelAdmin):
             path("<int:pk>/graph.json", guard(self.graph_data), name="riskops_account_graph_data"),
             path("<int:pk>/events.csv", guard(self.events_csv), name="riskops_account_events"),
             path("<int:pk>/notes/", guard(self.note), name="riskops_account_note"),
+            path("<int:pk>/pairs/<int:pair>/", guard(self.judge), name="riskops_account_pair"),
         ]
         return own + super().get_urls()
 
@@ -116,20 +130,31 @@ class AccountAdmin(AtalayaModelAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """The page."""
+        """The page, or one of its decisions."""
         if not is_whole_number(object_id):
             raise Http404
+        self._account(request, object_id)
+        return object_actions.answer(
+            self,
+            request,
+            object_id,
+            dict(extra_context or {}),
+            lambda shown, context: self._page(shown, object_id, context),
+        )
+
+    def _page(self, request: HttpRequest, object_id: str, extra: dict[str, Any]) -> HttpResponse:
         account = self._account(request, object_id)
         context = {
             **self.admin_site.each_context(request),
-            "title": account.get_username(),
+            "title": account.get_full_name() or account.get_username(),
             "opts": self.model._meta,
             "account": account,
             "unmasked": request.user.has_perm(PERSONAL),
-            "panels": panels_for(request.user, account),
+            "panels": plugins.account_panels(request.user, account),
             **self._score(request, account),
             **self._links(request, account),
             **self._timeline(request, account),
+            **extra,
         }
         if request.user.has_perm("riskops.view_accountnote"):
             context["notes"] = reads.notes_of(account)
@@ -146,6 +171,12 @@ class AccountAdmin(AtalayaModelAdmin):
             "score": score,
             "level": Level(score.level),
             "reasons": reasons,
+            "steps": waterfall(reasons, score.computed),
+            "dial": dial(score.score, score.ruleset.rules.level_bounds),
+            "changes": sorted(
+                (one for one in reasons if one.points > 0 and one.without != score.computed),
+                key=lambda one: one.without,
+            )[:CHANGES_SHOWN],
             "history": reads.history_of(account),
         }
 
@@ -237,6 +268,21 @@ class AccountAdmin(AtalayaModelAdmin):
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
 
+    def judge(self, request: HttpRequest, pk: int, pair: int) -> HttpResponse:
+        """A verdict about one of the account's pairs, by the action of the pair's page."""
+        account = self._account(request, pk)
+        found = get_object_or_404(RelatedAccount.objects.of_account(account.pk), pk=pair)
+        pages = self.admin_site.get_model_admin(RelatedAccount)
+        if request.method != "POST":
+            raise PermissionDenied
+        function = object_actions.action_of(pages, request, request.POST.get("verdict", ""))
+        remember_read_version(found, object_actions.version_of(request, "version"))
+        form = object_actions.form_of(function)(request.POST)
+        if not object_actions.perform(pages, request, found, function, form):
+            for error in form.errors.values():
+                self.message_user(request, str(error.as_data()[0].message), messages.ERROR)
+        return HttpResponseRedirect(reverse("admin:riskops_account_change", args=[pk]))
+
     def note(self, request: HttpRequest, pk: int) -> HttpResponse:
         """A new note."""
         account = self._account(request, pk)
@@ -247,16 +293,6 @@ class AccountAdmin(AtalayaModelAdmin):
         except DomainError as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
         return HttpResponseRedirect(reverse("admin:riskops_account_change", args=[pk]) + "#notes")
-
-
-def panels_for(user: Any, account: Account) -> list[dict[str, Any]]:
-    """What other desks show on the page, as far as this user may see it."""
-    found = sorted(plugins.collect("account", "PANELS"), key=lambda panel: panel.order)
-    return [
-        {"title": panel.title, "rows": panel.summary(account)}
-        for panel in found
-        if user.has_perm(panel.permission)
-    ]
 
 
 def _cursor(text: str) -> tuple[datetime, int] | None:

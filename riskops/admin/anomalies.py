@@ -12,16 +12,25 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from riskops.admin.links import account_link
+from riskops.anomalies.evidence import evidence_rows
 from riskops.anomalies.handling import (
     change_rule,
     create_rule,
     delete_rule,
     end_exemption,
     exempt_account,
+    reopen_anomaly,
     resolve_anomaly,
 )
 from riskops.anomalies.rules import BY_CODE
-from riskops.models import Anomaly, AnomalyExemption, AnomalyHit, AnomalyRule, Outcome
+from riskops.models import (
+    Anomaly,
+    AnomalyExemption,
+    AnomalyHit,
+    AnomalyRule,
+    AnomalyStatus,
+    Outcome,
+)
 from systemadmin.foundation.admin import (
     AtalayaModelAdmin,
     ReadOnlyInline,
@@ -29,6 +38,7 @@ from systemadmin.foundation.admin import (
     form_action,
 )
 from systemadmin.foundation.caller import caller
+from systemadmin.foundation.concurrency import read_version
 
 
 class ResolveForm(forms.Form):
@@ -36,6 +46,12 @@ class ResolveForm(forms.Form):
 
     outcome = forms.ChoiceField(label=_("Outcome"), choices=Outcome.choices)
     note = forms.CharField(label=_("Note"), max_length=1000, required=False, widget=forms.Textarea)
+
+
+class WhyForm(forms.Form):
+    """Why."""
+
+    note = forms.CharField(label=_("Note"), max_length=1000, required=False)
 
 
 class HitInline(ReadOnlyInline):
@@ -77,7 +93,7 @@ class AnomalyAdmin(AtalayaModelAdmin):
         "resolved_at",
     ]
     inlines = [HitInline]
-    actions = ["resolve"]
+    actions = ["resolve", "reopen"]
 
     @admin.display(description=_("account"))
     def who(self, obj: Anomaly) -> str:
@@ -87,17 +103,32 @@ class AnomalyAdmin(AtalayaModelAdmin):
     @admin.display(description=_("evidence"))
     def seen(self, obj: Anomaly) -> str:
         """What was seen at the latest hit."""
-        lines = format_html_join("", "<li>{}: {}</li>", obj.evidence.items())
+        lines = format_html_join("", "<li>{}: {}</li>", evidence_rows(obj.evidence))
         return format_html("<ul>{}</ul>", lines)
 
     @form_action(
         description=_("Resolve with an outcome"),
         perm="riskops.resolve_anomaly",
         form=ResolveForm,
+        applies=lambda anomaly: anomaly.status == AnomalyStatus.OPEN,
     )
     def resolve(self, request: HttpRequest, obj: Anomaly, data: dict[str, Any]) -> None:
         """One service call an anomaly."""
-        resolve_anomaly(actor=caller(request), anomaly=obj, **data)
+        resolve_anomaly(
+            actor=caller(request), anomaly=obj, expected_version=read_version(obj), **data
+        )
+
+    @form_action(
+        description=_("Take the outcome back"),
+        perm="riskops.resolve_anomaly",
+        form=WhyForm,
+        applies=lambda anomaly: anomaly.status == AnomalyStatus.RESOLVED,
+    )
+    def reopen(self, request: HttpRequest, obj: Anomaly, data: dict[str, Any]) -> None:
+        """One service call an anomaly."""
+        reopen_anomaly(
+            actor=caller(request), anomaly=obj, expected_version=read_version(obj), **data
+        )
 
 
 class AnomalyRuleForm(forms.ModelForm):
@@ -181,6 +212,14 @@ class ExemptionForm(forms.ModelForm):
     class Meta:
         model = AnomalyExemption
         fields = ["rule", "account", "reason", "expires_at"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "expires_at" in self.fields:
+            self.fields["expires_at"].required = False
+            self.fields["expires_at"].help_text = _(
+                "Empty: after the days of the setting riskops.exemption_days."
+            )
 
 
 @admin.register(AnomalyExemption)

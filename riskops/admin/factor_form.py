@@ -8,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from riskops.event_kinds import EventKind
-from riskops.scores.factors import FAMILIES
+from riskops.scores.factors import FAMILY_TITLES
 from riskops.scores.measure_spec import (
     AGGREGATES,
     CONDITION_FIELDS,
@@ -55,7 +55,7 @@ class FactorForm(forms.Form):
     )
     family = forms.ChoiceField(
         label=_("Family"),
-        choices=[(family, family) for family in FAMILIES],
+        choices=list(FAMILY_TITLES.items()),
         help_text=_("The points of a family together have a cap."),
     )
     aggregate = forms.ChoiceField(label=_("Count"), choices=list(AGGREGATES.items()))
@@ -96,8 +96,8 @@ class FactorForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for number in range(1, CONDITIONS + 1):
-            self.fields |= _condition_fields(f"_{number}", _("Only where"))
-        self.fields |= _condition_fields("_other", _("Second kind only where"))
+            self.fields |= condition_fields(f"_{number}", _("Only where"))
+        self.fields |= condition_fields("_other", _("Second kind only where"))
 
     def clean_steps(self) -> list[list[int]]:
         """Return the steps as pairs of a count and its points."""
@@ -123,7 +123,8 @@ class FactorForm(forms.Form):
         return data
 
 
-def _condition_fields(suffix: str, label: Any) -> dict[str, forms.Field]:
+def condition_fields(suffix: str, label: Any) -> dict[str, forms.Field]:
+    """Fields for one condition on an event."""
     names = [*NONE, *((name, name) for name in CONDITION_FIELDS), ("data", "data.…")]
     return {
         f"field{suffix}": forms.ChoiceField(label=label, choices=names, required=False),
@@ -139,7 +140,7 @@ def _condition_fields(suffix: str, label: Any) -> dict[str, forms.Field]:
 
 def factor_row(data: dict[str, Any]) -> dict[str, Any]:
     """The row of a ruleset document that a valid form describes."""
-    conditions = [_condition(data, f"_{number}") for number in range(1, CONDITIONS + 1)]
+    conditions = [typed_condition(data, f"_{number}") for number in range(1, CONDITIONS + 1)]
     measure: dict[str, Any] = {
         "aggregate": data["aggregate"],
         "kinds": data["kinds"],
@@ -148,7 +149,7 @@ def factor_row(data: dict[str, Any]) -> dict[str, Any]:
         "past": (data["past_days"] or 0) * DAY,
     }
     if data["aggregate"] in PAIRED or data["other_kinds"]:
-        other = _condition(data, "_other")
+        other = typed_condition(data, "_other")
         measure["other"] = {"kinds": data["other_kinds"], "where": [other] if other else []}
     return {
         "code": data["code"],
@@ -165,7 +166,8 @@ def factor_row(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _condition(data: dict[str, Any], suffix: str) -> dict[str, Any] | None:
+def typed_condition(data: dict[str, Any], suffix: str) -> dict[str, Any] | None:
+    """Return the condition that was entered, its value as a number where the field is one."""
     field, op, value = (data[f"{name}{suffix}"] for name in ("field", "op", "value"))
     if not field:
         return None

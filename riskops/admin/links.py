@@ -17,9 +17,17 @@ from riskops.links.hubs import ring_text
 from riskops.links.related import show_pairs
 from riskops.links.verdicts import confirm_related, dismiss_related, reopen_related
 from riskops.masking import PERSONAL
-from riskops.models import AccountCluster, AccountNote, ClusterMember, IpRange, RelatedAccount
+from riskops.models import (
+    AccountCluster,
+    AccountNote,
+    ClusterMember,
+    IpRange,
+    LinkStatus,
+    RelatedAccount,
+)
 from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, form_action
 from systemadmin.foundation.caller import caller
+from systemadmin.foundation.concurrency import read_version
 
 
 class VerdictForm(forms.Form):
@@ -45,6 +53,16 @@ class SuspensionForm(forms.Form):
     reason = forms.CharField(label=_("reason"), max_length=400, widget=forms.Textarea)
 
 
+def is_suspected(found: Any) -> bool:
+    """Whether a pair or a cluster waits for a verdict."""
+    return found.status == LinkStatus.SUSPECTED
+
+
+def is_judged(found: Any) -> bool:
+    """Whether there is a verdict to take back."""
+    return not is_suspected(found)
+
+
 def account_link(pk: int, name: Any) -> str:
     """A link to the page of an account."""
     return format_html(
@@ -56,7 +74,17 @@ def account_link(pk: int, name: Any) -> str:
 class RelatedAccountAdmin(AtalayaModelAdmin):
     """Pairs that may have one owner."""
 
-    list_display = ["pair", "strength", "status", "bits", "decided_by", "calculated_at"]
+    # The first column leads to the pair, the two beside it to its accounts: links do not nest.
+    list_display = [
+        "names",
+        "low_page",
+        "high_page",
+        "strength",
+        "status",
+        "bits",
+        "decided_by",
+        "calculated_at",
+    ]
     list_filter = ["status", "may_merge"]
     list_select_related = ["low", "high", "decided_by"]
     search_fields = ["low__username__istartswith", "high__username__istartswith"]
@@ -69,6 +97,21 @@ class RelatedAccountAdmin(AtalayaModelAdmin):
         """Remember who asks: the evidence is masked for some."""
         self._unmasked = request.user.has_perm(PERSONAL)
         return super().get_form(request, obj, **kwargs)
+
+    @admin.display(description=_("pair"), ordering="id")
+    def names(self, obj: RelatedAccount) -> str:
+        """The two names, as one link to the pair."""
+        return f"{obj.low} – {obj.high}"
+
+    @admin.display(description=_("account"))
+    def low_page(self, obj: RelatedAccount) -> str:
+        """A link to the first account."""
+        return account_link(obj.low_id, obj.low)
+
+    @admin.display(description=_("other account"))
+    def high_page(self, obj: RelatedAccount) -> str:
+        """A link to the second account."""
+        return account_link(obj.high_id, obj.high)
 
     @admin.display(description=_("accounts"))
     def pair(self, obj: RelatedAccount) -> str:
@@ -84,7 +127,7 @@ class RelatedAccountAdmin(AtalayaModelAdmin):
         lines = format_html_join(
             "",
             "<li>{} {}: {} bits ({})</li>",
-            ((line.kind, line.value, line.bits, line.note) for line in found.evidence),
+            ((line.title, line.value, line.bits, line.note) for line in found.evidence),
         )
         return format_html("<ul>{}</ul>", lines)
 
@@ -92,28 +135,31 @@ class RelatedAccountAdmin(AtalayaModelAdmin):
         description=_("Confirm: one owner"),
         perm="riskops.judge_relatedaccount",
         form=VerdictForm,
+        applies=is_suspected,
     )
     def confirm(self, request: HttpRequest, obj: RelatedAccount, data: dict[str, Any]) -> None:
         """One service call a pair."""
-        confirm_related(actor=caller(request), pair=obj, **data)
+        confirm_related(actor=caller(request), pair=obj, expected_version=read_version(obj), **data)
 
     @form_action(
         description=_("Dismiss: two owners"),
         perm="riskops.judge_relatedaccount",
         form=VerdictForm,
+        applies=is_suspected,
     )
     def dismiss(self, request: HttpRequest, obj: RelatedAccount, data: dict[str, Any]) -> None:
         """One service call a pair."""
-        dismiss_related(actor=caller(request), pair=obj, **data)
+        dismiss_related(actor=caller(request), pair=obj, expected_version=read_version(obj), **data)
 
     @form_action(
         description=_("Take the verdict back"),
         perm="riskops.judge_relatedaccount",
         form=NoteForm,
+        applies=is_judged,
     )
     def reopen(self, request: HttpRequest, obj: RelatedAccount, data: dict[str, Any]) -> None:
         """One service call a pair."""
-        reopen_related(actor=caller(request), pair=obj, **data)
+        reopen_related(actor=caller(request), pair=obj, expected_version=read_version(obj), **data)
 
 
 class MemberInline(ReadOnlyInline):
@@ -200,21 +246,27 @@ class AccountClusterAdmin(AtalayaModelAdmin):
         description=_("Confirm the whole cluster"),
         perm="riskops.judge_accountcluster",
         form=NoteForm,
+        applies=is_suspected,
         template="admin/riskops/cluster_action.html",
     )
     def confirm(self, request: HttpRequest, obj: AccountCluster, data: dict[str, Any]) -> None:
         """One audited act a cluster."""
-        confirm_cluster(actor=caller(request), cluster=obj, **data)
+        confirm_cluster(
+            actor=caller(request), cluster=obj, expected_version=read_version(obj), **data
+        )
 
     @form_action(
         description=_("Dismiss the whole cluster"),
         perm="riskops.judge_accountcluster",
         form=NoteForm,
+        applies=is_suspected,
         template="admin/riskops/cluster_action.html",
     )
     def dismiss(self, request: HttpRequest, obj: AccountCluster, data: dict[str, Any]) -> None:
         """One audited act a cluster."""
-        dismiss_cluster(actor=caller(request), cluster=obj, **data)
+        dismiss_cluster(
+            actor=caller(request), cluster=obj, expected_version=read_version(obj), **data
+        )
 
     @form_action(
         description=_("Suspend every account of the cluster"),
@@ -224,7 +276,9 @@ class AccountClusterAdmin(AtalayaModelAdmin):
     )
     def suspend(self, request: HttpRequest, obj: AccountCluster, data: dict[str, Any]) -> None:
         """One audited act a cluster, all or nothing."""
-        suspend_cluster(actor=caller(request), cluster=obj, **data)
+        suspend_cluster(
+            actor=caller(request), cluster=obj, expected_version=read_version(obj), **data
+        )
 
 
 @admin.register(IpRange)

@@ -13,7 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from riskops.admin.factor_form import FactorForm, factor_row
 from riskops.models import RiskRuleset
 from riskops.scores.explanation import duration
-from riskops.scores.rules import LEVEL_TITLES, LEVELS, Ruleset
+from riskops.scores.factors import FAMILY_TITLES
+from riskops.scores.rules import ACTION_TITLES, LEVEL_TITLES, LEVELS, Ruleset
 from riskops.scores.rulesets import change_draft, discard_draft, draft_ruleset, publish_ruleset
 from systemadmin.foundation.admin import AtalayaModelAdmin, form_action
 from systemadmin.foundation.errors import InvalidInput
@@ -50,15 +51,21 @@ def with_changes(definition: dict[str, Any], changes: Any) -> dict[str, Any]:
     merged = {**definition, **changes}
     given = changes.get("factors")
     if isinstance(given, list) and all(isinstance(row, dict) for row in given):
-        new = {row.get("code"): row for row in given}
-        known = {row["code"] for row in definition.get("factors", [])}
-        merged["factors"] = [
-            {**row, **new.get(row["code"], {})} for row in definition.get("factors", [])
-        ] + [row for code, row in new.items() if code not in known]
+        merged["factors"] = _merged_factors(definition.get("factors", []), given)
     for key in ("family_caps", "actions"):
         if isinstance(changes.get(key), dict):
             merged[key] = {**definition.get(key, {}), **changes[key]}
     return merged
+
+
+def _merged_factors(
+    present: list[dict[str, Any]], given: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the present factors with the given values, then the factors that are new."""
+    new = {row.get("code"): row for row in given}
+    known = {row["code"] for row in present}
+    changed = [{**row, **new.get(row["code"], {})} for row in present]
+    return changed + [row for code, row in new.items() if code not in known]
 
 
 @admin.register(RiskRuleset)
@@ -149,13 +156,24 @@ def table(rules: Ruleset) -> dict[str, Any]:
     bounds = [-1, *rules.level_bounds, 100]
     return {
         "factors": [
-            (factor, duration(factor.window) if factor.window else "") for factor in rules.factors
+            (
+                factor,
+                FAMILY_TITLES[factor.family],
+                duration(factor.window) if factor.window else "",
+            )
+            for factor in rules.factors
         ],
         "levels": [
-            (level, LEVEL_TITLES[level], low + 1, high, ", ".join(rules.actions.get(level, ())))
+            (
+                level,
+                LEVEL_TITLES[level],
+                low + 1,
+                high,
+                ", ".join(str(ACTION_TITLES[name]) for name in rules.actions.get(level, ())),
+            )
             for level, low, high in zip(LEVELS, bounds, bounds[1:], strict=False)
         ],
-        "caps": sorted(rules.family_caps.items()),
+        "caps": [(FAMILY_TITLES[name], cap) for name, cap in sorted(rules.family_caps.items())],
         "rules": rules,
         "cool_down": duration(rules.cool_down),
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -12,40 +11,13 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from riskops.admin.charts import breakdown_bars, history_line
+from riskops.admin.decisions import AccountDecisions
 from riskops.models import RiskOutcome, RiskOverride, RiskScore, RiskScoreHistory
-from riskops.models.scores import Level, Verdict
-from riskops.scores.calculate import calculate_score
+from riskops.models.scores import Level
 from riskops.scores.explanation import explain
-from riskops.scores.outcomes import record_outcome
-from riskops.scores.overrides import override_score, remove_override
-from systemadmin.foundation.admin import AtalayaModelAdmin, form_action, service_action
+from systemadmin.foundation.admin import AtalayaModelAdmin
 
 HISTORY_ROWS = 200
-
-
-class OverrideForm(forms.Form):
-    """A score to set, why, and until when."""
-
-    score = forms.IntegerField(label=_("score"), min_value=0, max_value=100)
-    reason = forms.CharField(label=_("reason"), max_length=1000, widget=forms.Textarea)
-    expires_at = forms.DateTimeField(
-        label=_("expires at"),
-        required=False,
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
-    )
-
-
-class WhyForm(forms.Form):
-    """Why."""
-
-    reason = forms.CharField(label=_("reason"), max_length=1000, required=False)
-
-
-class OutcomeForm(forms.Form):
-    """What the account turned out to be."""
-
-    verdict = forms.ChoiceField(label=_("verdict"), choices=Verdict.choices)
-    note = forms.CharField(label=_("note"), max_length=1000, required=False)
 
 
 def badge(level: int, text: Any) -> str:
@@ -57,7 +29,7 @@ def badge(level: int, text: Any) -> str:
 
 
 @admin.register(RiskScore)
-class RiskScoreAdmin(AtalayaModelAdmin):
+class RiskScoreAdmin(AccountDecisions, AtalayaModelAdmin):
     """Accounts, riskiest first."""
 
     list_display = [
@@ -73,7 +45,7 @@ class RiskScoreAdmin(AtalayaModelAdmin):
     list_select_related = ["account", "override"]
     search_fields = ["account__username__istartswith", "account__external_id__istartswith"]
     ordering = ["-score", "-account"]
-    actions = ["recalculate", "override", "lift_override", "give_outcome"]
+    actions = ["recalculate", "override", "lift_override", "give_outcome", "suspend"]
     change_form_template = "admin/riskops/riskscore/change_form.html"
     fields = [
         "account",
@@ -115,39 +87,6 @@ class RiskScoreAdmin(AtalayaModelAdmin):
         if score is not None and self.has_view_permission(request, score):
             context |= picture(score, request)
         return super().change_view(request, object_id, form_url, context)
-
-    @service_action(description=_("Recalculate"), perm="riskops.calculate_riskscore")
-    def recalculate(self, request: Any, obj: RiskScore) -> None:
-        calculate_score(account=obj.account, actor=request.user)
-
-    @form_action(
-        description=_("Override the score…"), perm="riskops.override_riskscore", form=OverrideForm
-    )
-    def override(self, request: Any, obj: RiskScore, data: dict[str, Any]) -> None:
-        override_score(
-            actor=request.user,
-            account=obj.account,
-            score=data["score"],
-            reason=data["reason"],
-            expires_at=data["expires_at"],
-        )
-
-    @form_action(
-        description=_("Remove the override…"), perm="riskops.override_riskscore", form=WhyForm
-    )
-    def lift_override(self, request: Any, obj: RiskScore, data: dict[str, Any]) -> None:
-        remove_override(actor=request.user, account=obj.account, reason=data["reason"])
-
-    @form_action(
-        description=_("Record an outcome…"), perm="riskops.record_riskoutcome", form=OutcomeForm
-    )
-    def give_outcome(self, request: Any, obj: RiskScore, data: dict[str, Any]) -> None:
-        record_outcome(
-            actor=request.user,
-            account=obj.account,
-            verdict=data["verdict"],
-            note=data["note"],
-        )
 
 
 def picture(score: RiskScore, request: Any) -> dict[str, Any]:

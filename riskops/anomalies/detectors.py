@@ -57,8 +57,7 @@ class Population:
         bounds = [history.day_bound(*rule) for rule in rules]
         if not any(bounds):
             return [_nobody() for _ in rules]
-        nears = [bound.near for bound in bounds if bound and bound.near]
-        near = (min(low for low, _ in nears), max(high for _, high in nears)) if nears else (0, 0)
+        near = _widest_near(bounds)
         found: list[list[Ints]] = [[_nobody()] for _ in rules]
         first, last = start // DAY, end // DAY + 1
         step = -(-(last - first) // (log.transactions_known() // SURVEY_TOTALS + 1))
@@ -79,6 +78,12 @@ class Population:
 
 def _nobody() -> Ints:
     return np.empty(0, dtype=np.int64)
+
+
+def _widest_near(bounds: Sequence[DayBound | None]) -> tuple[int, int]:
+    """Return the range of amounts that holds the ranges of all rules; (0, 0) without any."""
+    nears = [bound.near for bound in bounds if bound and bound.near]
+    return (min(low for low, _ in nears), max(high for _, high in nears)) if nears else (0, 0)
 
 
 def _struck(moved: dict[str, Ints], bound: DayBound) -> Ints:

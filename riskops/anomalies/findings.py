@@ -10,8 +10,10 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from riskops import bulk
+from riskops.announcements import announce_anomalies
 from riskops.anomalies.windows import Hit
 from riskops.bulk import Column
 from riskops.ingest.store import mark_pending
@@ -19,6 +21,7 @@ from riskops.models import Anomaly, AnomalyExemption, AnomalyHit, AnomalyRule, A
 from riskops.scores.facts import from_micros
 from systemadmin import audit
 from systemadmin.foundation.errors import DomainError
+from systemadmin.foundation.texts import source
 from systemadmin.models import User
 from systemadmin.services import raise_alert, suspend_user
 
@@ -90,6 +93,7 @@ def _write(rule: AnomalyRule, hits: list[Hit], written: Written) -> None:
     written.opened += len(fresh)
     if by_account:
         mark_pending(by_account)
+        announce_anomalies(fresh, "detected", rule.code)
         _act(rule, fresh)
 
 
@@ -180,8 +184,8 @@ def _act(rule: AnomalyRule, fresh: list[Anomaly]) -> None:
             raise_alert(
                 rule=f"riskops.anomaly.{rule.code}",
                 severity=ALERT_SEVERITY[rule.severity],
-                summary=_("%(rule)s: account %(account)s")
-                % {"rule": rule.get_detector_display(), "account": user.pk},
+                summary=gettext_noop("%(rule_text)s: account %(account)s"),
+                facts={"rule_text": source(rule.get_detector_display()), "account": user.pk},
                 key=f"account:{user.pk}",
             )
         elif not user.is_staff and not user.is_superuser:

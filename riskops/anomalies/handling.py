@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from riskops import concerned
+from riskops.announcements import announce_anomalies
 from riskops.anomalies.rules import BY_CODE, DETECTORS
-from riskops.errors import AnomalyAlreadyResolved, EndsInThePast, RuleInUse
+from riskops.anomalies.weakening import weaker_parts
+from riskops.errors import (
+    AnomalyAlreadyResolved,
+    AnomalyNotResolved,
+    AnomalyOpenAgain,
+    EndsInThePast,
+    RuleInUse,
+)
 from riskops.ingest.store import mark_pending
 from riskops.models import (
     Anomaly,
@@ -26,12 +34,17 @@ from riskops.models import (
 )
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import InvalidInput, NotFound
 from systemadmin.foundation.readable_text import is_visible
-from systemadmin.models import User
+from systemadmin.models import AuditEntry, User
 from systemadmin.services.duties import decides
-from systemadmin.services.second_person import needs_second_person
+from systemadmin.services.second_person import Attempt, Subject, needs_second_person
 
+EXEMPTED: Final = "riskops.anomaly.exempted"
+LONGEST_EXEMPTION: Final = timedelta(days=366)
+# Between the moment that somebody typed and the one in which it is stored.
+SLACK: Final = timedelta(minutes=5)
 EDITABLE = ("code", "detector", "parameters", "severity", "points", "action", "is_enabled")
 
 
@@ -86,6 +99,41 @@ def resolve_anomaly(
         after={"status": row.status, "outcome": outcome},
         reason=row.note,
     )
+    announce_anomalies([row], "resolved", row.rule.code)
+    mark_pending([row.account_id])
+    return row
+
+
+@decides(
+    "riskops.reopen_anomaly",
+    permission="riskops.resolve_anomaly",
+    concerns=concerned.account_of_anomaly,
+)
+@transaction.atomic
+def reopen_anomaly(
+    *, actor: User, anomaly: Anomaly, note: str = "", expected_version: int | None = None
+) -> Anomaly:
+    """Takes an outcome back; raises `AnomalyNotResolved` and `AnomalyOpenAgain`."""
+    row = lock_row(Anomaly.objects.all(), expected_version=expected_version, pk=anomaly.pk)
+    if row.status != AnomalyStatus.RESOLVED:
+        raise AnomalyNotResolved
+    before = {"status": row.status, "outcome": row.outcome}
+    row.status, row.outcome, row.note = AnomalyStatus.OPEN, "", ""
+    row.resolved_by, row.resolved_at = None, None
+    row.bump()
+    try:
+        with transaction.atomic():
+            row.save()
+    except IntegrityError as error:
+        raise AnomalyOpenAgain from error
+    audit.record(
+        "riskops.anomaly.reopened",
+        actor=actor,
+        target=row,
+        before=before,
+        after={"status": row.status},
+        reason=note,
+    )
     mark_pending([row.account_id])
     return row
 
@@ -107,23 +155,40 @@ def _was_on(*, rule: AnomalyRule, **_rest: Any) -> bool:
     return AnomalyRule.objects.filter(pk=rule.pk, is_enabled=True).exists()
 
 
-def _shown_rule(*, rule: AnomalyRule, **_rest: Any) -> list[tuple[Any, Any]]:
+def _as_stored(*, rule: AnomalyRule, **_rest: Any) -> dict[str, Any]:
+    """Return the values of a rule before a change; the row that came in may be changed already."""
+    stored = AnomalyRule.objects.filter(pk=rule.pk).first()
+    return _shown(stored) if stored else {"is_enabled": False}
+
+
+def _shown_rule(
+    *, rule: AnomalyRule, values: Mapping[str, Any] | None = None, **_rest: Any
+) -> list[tuple[Any, Any]]:
+    now = _shown(rule)
     return [
         (_lazy("rule"), f"{rule.code} ({rule.detector})"),
         (_lazy("severity"), rule.get_severity_display()),
         (_lazy("anomalies found so far"), rule.anomalies.count()),
+        *(
+            (name, f"{now[name]} → {wanted}")
+            for name, wanted in (values or {}).items()
+            if name in now and now[name] != wanted
+        ),
     ]
 
 
 @needs_second_person(
     "riskops.switch_off_anomaly_rule",
     kind="switch_off",
-    title=_lazy("Switch an anomaly rule off"),
+    title=_lazy("Weaken an anomaly rule, or switch it off"),
     permission="riskops.change_anomalyrule",
-    rule=_lazy("when a rule that is on is switched off"),
-    needs=lambda attempt: attempt.before and not attempt.result.is_enabled,
+    rule=_lazy(
+        "when a rule that is on is switched off, may find less, counts fewer points, or has a "
+        "lower severity or a lesser action"
+    ),
+    needs=lambda attempt: bool(weaker_parts(attempt.before, _shown(attempt.result))),
     subject=lambda attempt: attempt.arguments["rule"],
-    before=_was_on,
+    before=_as_stored,
     shown=_shown_rule,
 )
 @transaction.atomic
@@ -193,8 +258,66 @@ def _shown(rule: AnomalyRule) -> dict[str, Any]:
 # -- exemptions ----------------------------------------------------------------
 
 
+def _is_long(attempt: Attempt) -> bool:
+    """Return whether a rule would leave an account alone for long, by one person or in a row."""
+    allowed = timedelta(days=setting("riskops.exemption_days"))
+    exemption: AnomalyExemption = attempt.result
+    now = timezone.now()
+    if exemption.expires_at - now > allowed + SLACK:
+        return True
+    earlier = AuditEntry.objects.filter(
+        action=EXEMPTED,
+        target_type="systemadmin.user",
+        target_id=str(exemption.account_id),
+        after__rule=exemption.rule.code,
+        occurred_at__gt=now - 2 * allowed,
+    )
+    # The row of this very exemption is the newest.
+    return earlier.count() > 1
+
+
+def _shown_exemption(
+    *, rule: AnomalyRule, account: User, expires_at: datetime | None = None, **_rest: Any
+) -> list[tuple[Any, Any]]:
+    days = setting("riskops.exemption_days")
+    end = f"{expires_at:%Y-%m-%d %H:%M} UTC" if expires_at else _("after %s days") % days
+    return [
+        (_lazy("rule"), f"{rule.code} ({rule.detector})"),
+        (_lazy("account"), account.get_username()),
+        (_lazy("until"), end),
+        (_lazy("anomalies of the account"), rule.anomalies.filter(account=account).count()),
+    ]
+
+
+def _end_of_exemption(expires_at: datetime | None) -> datetime:
+    """Return when an exemption ends; refuse an end in the past or after more than a year."""
+    now = timezone.now()
+    if expires_at is None:
+        return now + timedelta(days=setting("riskops.exemption_days"))
+    if expires_at <= now:
+        raise EndsInThePast
+    if expires_at > now + LONGEST_EXEMPTION:
+        raise InvalidInput("expires_at", _("An exemption lasts a year at most."))
+    return expires_at
+
+
 @decides(
     "riskops.exempt_account", permission="riskops.add_anomalyexemption", concerns=concerned.account
+)
+@needs_second_person(
+    "riskops.exempt_account",
+    kind="switch_off",
+    title=_lazy("Exempt an account from a rule for long"),
+    permission="riskops.add_anomalyexemption",
+    rule=_lazy("for more than `riskops.exemption_days`, or again within twice that time"),
+    needs=_is_long,
+    subject=lambda attempt: Subject(
+        type="exemption",
+        id=f"{attempt.arguments['rule'].pk}:{attempt.arguments['account'].pk}",
+        name=f"{attempt.arguments['rule']} · {attempt.arguments['account']}",
+    ),
+    state=lambda *, rule, account, **_rest: [rule.pk, account.pk],
+    shown=_shown_exemption,
 )
 @transaction.atomic
 def exempt_account(
@@ -205,11 +328,13 @@ def exempt_account(
     reason: str,
     expires_at: datetime | None = None,
 ) -> AnomalyExemption:
-    """Has a rule leave an account alone, for a reason and usually for a while."""
+    """Has a rule leave an account alone, for a reason and a while: a year at most.
+
+    Without an end it is `riskops.exemption_days`.
+    """
     if not is_visible(reason):
         raise InvalidInput("reason", _("Say why the account is exempt."), code="required")
-    if expires_at is not None and expires_at <= timezone.now():
-        raise EndsInThePast
+    expires_at = _end_of_exemption(expires_at)
     # One that has run out makes room for the next.
     AnomalyExemption.objects.filter(
         rule=rule, account=account, expires_at__lte=timezone.now()
@@ -219,13 +344,8 @@ def exempt_account(
     )
     exemption.full_clean(exclude=["created_by"])
     exemption.save()
-    audit.record(
-        "riskops.anomaly.exempted",
-        actor=actor,
-        target=account,
-        after={"rule": rule.code, "expires_at": expires_at},
-        reason=reason,
-    )
+    after = {"rule": rule.code, "expires_at": expires_at}
+    audit.record(EXEMPTED, actor=actor, target=account, after=after, reason=reason)
     return exemption
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, Count, Q, QuerySet, When
+
+WORST_FIRST = ("critical", "high", "medium", "low")
 
 
 class AnomalyRuleQuerySet(QuerySet):
@@ -32,6 +34,11 @@ class AnomalyQuerySet(QuerySet):
         """Not yet resolved."""
         return self.filter(status="open")
 
+    def worst_first(self) -> AnomalyQuerySet:
+        """By severity, then by how long they wait."""
+        rank = Case(*(When(severity=name, then=n) for n, name in enumerate(WORST_FIRST)))
+        return self.order_by(rank, "detected_at", "id")
+
     def shown_with(self) -> AnomalyQuerySet:
         """With rule, account and the one who resolved it."""
         return self.select_related("rule", "account", "resolved_by")
@@ -42,4 +49,4 @@ class AnomalyExemptionQuerySet(QuerySet):
 
     def in_force(self, now: datetime) -> AnomalyExemptionQuerySet:
         """Exemptions that have not ended."""
-        return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now))
+        return self.filter(expires_at__gt=now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -17,6 +18,15 @@ DAY = 24 * HOUR
 POINTS = {"low": 5, "medium": 10, "high": 20, "critical": 30}
 
 
+class Finds(Enum):
+    """Which values of a parameter find more: another direction makes a rule weaker."""
+
+    LOWER = "lower"
+    HIGHER = "higher"
+    # Whatever it is changed to, something may no longer be found.
+    UNCLEAR = "unclear"
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """One number a detector is set with; bounds are inclusive."""
@@ -26,6 +36,13 @@ class Parameter:
     low: int
     high: int
     title: Any
+    finds_more: Finds = Finds.LOWER
+
+    def is_weaker(self, before: int, after: int) -> bool:
+        """Return whether something may be found no longer with the value after."""
+        if self.finds_more is Finds.UNCLEAR:
+            return before != after
+        return after > before if self.finds_more is Finds.LOWER else after < before
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +93,8 @@ def _count(default: int) -> Parameter:
 
 
 def _minutes(default: int) -> Parameter:
-    return Parameter("minutes", default, 1, 7 * 24 * 60, _("Within so many minutes"))
+    title = _("Within so many minutes")
+    return Parameter("minutes", default, 1, 7 * 24 * 60, title, Finds.HIGHER)
 
 
 AMOUNT_LIMIT = 10**15
@@ -104,7 +122,14 @@ DETECTORS = (
         _("Many transfers just under a threshold"),
         "high",
         (
-            Parameter("threshold", 1_000_000, 1, AMOUNT_LIMIT, _("Threshold, in minor units")),
+            Parameter(
+                "threshold",
+                1_000_000,
+                1,
+                AMOUNT_LIMIT,
+                _("Threshold, in minor units"),
+                Finds.UNCLEAR,
+            ),
             Parameter("percent", 90, 50, 99, _("Just under it means from so many percent")),
             _count(4),
             _minutes(3 * 24 * 60),
@@ -117,8 +142,10 @@ DETECTORS = (
         "low",
         (
             Parameter("logins", 20, 5, 10_000, _("Only with so many logins before")),
-            Parameter("permille", 10, 0, 500, _("Share of the hour before, in thousandths")),
-            Parameter("days", 90, 7, 366, _("Looking back so many days")),
+            Parameter(
+                "permille", 10, 0, 500, _("Share of the hour before, in thousandths"), Finds.HIGHER
+            ),
+            Parameter("days", 90, 7, 366, _("Looking back so many days"), Finds.UNCLEAR),
         ),
     ),
     Detector(
@@ -183,7 +210,7 @@ DETECTORS = (
         (
             Parameter("tenths", 35, 10, 1000, _("Robust z-score, in tenths")),
             Parameter("amount", 50_000, 0, AMOUNT_LIMIT, _("Only from this total a day up")),
-            Parameter("days", 90, 14, 366, _("Looking back so many days")),
+            Parameter("days", 90, 14, 366, _("Looking back so many days"), Finds.UNCLEAR),
         ),
         is_transaction=True,
     ),

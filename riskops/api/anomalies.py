@@ -25,6 +25,7 @@ from riskops.api.link_serializers import AccountBriefSerializer
 from riskops.models import Anomaly, AnomalyExemption, AnomalyRule
 from riskops.models.anomalies import AutomaticAction, Outcome, Severity
 from systemadmin.foundation.api import (
+    AccountKeyField,
     CursorList,
     ListAction,
     RetrieveAction,
@@ -125,7 +126,7 @@ class AnomalyRuleInput(StrictSerializer):
 class ExemptInput(StrictSerializer):
     """Which account, why, until when."""
 
-    user = serializers.IntegerField(min_value=1, max_value=2**62)
+    user = AccountKeyField()
     reason = serializers.CharField(max_length=400)
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
 
@@ -133,7 +134,7 @@ class ExemptInput(StrictSerializer):
 class UnexemptInput(StrictSerializer):
     """Which account."""
 
-    user = serializers.IntegerField(min_value=1, max_value=2**62)
+    user = AccountKeyField()
 
 
 class ExemptionSerializer(serializers.ModelSerializer):
@@ -201,7 +202,7 @@ class AnomalyRuleViewSet(ServiceCrudViewSet):
         "exempt": "riskops.add_anomalyexemption",
         "unexempt": "riskops.add_anomalyexemption",
     }
-    needs_second_person = {"update", "partial_update", "destroy"}
+    needs_second_person = {"update", "partial_update", "destroy", "exempt"}
     queryset = AnomalyRule.objects.with_precision().order_by("code")
     serializer_class = AnomalyRuleSerializer
     input_class = AnomalyRuleInput

@@ -8,8 +8,16 @@ from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from riskops.api.serializers import EventBatchBody, EventBatchInput, EventBatchResult
+from riskops.api.serializers import (
+    EventBatchBody,
+    EventBatchInput,
+    EventBatchResult,
+    EventOutcomesBody,
+    EventOutcomesInput,
+    EventOutcomesResult,
+)
 from riskops.ingest.record import IngestResult, record_rows
+from riskops.scores.event_outcomes import record_event_outcomes
 from systemadmin.foundation.api import StaffViewSet
 
 EXAMPLE = {
@@ -55,6 +63,36 @@ class EventViewSet(StaffViewSet):
         source = data.get("source") or self.caller.get_username()[:32]
         result = record_rows(rows, source=source, actor=self.caller)
         return Response(answer(rows, result))
+
+
+class EventOutcomeViewSet(StaffViewSet):
+    """`POST /api/risk/outcomes`."""
+
+    access = {"create": "riskops.add_eventoutcome"}
+    rate_classes = {"create": "riskops.ingest"}
+    serializer_class = EventOutcomesResult
+    pagination_class = None
+    filter_backends: Any = ()
+
+    @extend_schema(
+        request=EventOutcomesBody,
+        responses={200: EventOutcomesResult, 201: EventOutcomesResult},
+        summary="Say what became of events",
+    )
+    def create(self, request: Request) -> Response:
+        """Record at most 1,000 outcomes of events or counterparties; what is said later counts.
+
+        `event` is the external id of an event of the same source, `counterparty` a wallet.
+        `known_at` is when it became known: scores of a moment use only what was known then.
+        """
+        data = self.parse(EventOutcomesInput)
+        source = data.get("source") or self.caller.get_username()[:32]
+        taken = record_event_outcomes(data["outcomes"], source=source, actor=self.caller)
+        refused = [
+            {"index": r.index, "field": r.field, "code": r.code, "detail": r.detail}
+            for r in taken.refused
+        ]
+        return Response({"recorded": taken.recorded, "refused": refused})
 
 
 def answer(rows: list[Any], result: IngestResult) -> dict[str, Any]:

@@ -1,8 +1,14 @@
-"""Routes of links, clusters, identifiers, anomalies and the what-if."""
+"""Routes of links, clusters, identifiers, anomalies, the what-if and decisions."""
 
 from __future__ import annotations
 
 from riskops.api.anomalies import AnomalyRuleViewSet, AnomalyViewSet
+from riskops.api.decisions import (
+    DecisionRuleViewSet,
+    DecisionStreamViewSet,
+    DecisionViewSet,
+    ListEntryViewSet,
+)
 from riskops.api.links import (
     AccountLinksViewSet,
     ClusterViewSet,
@@ -22,5 +28,9 @@ router.register("admin/ip-ranges", IpRangeViewSet, basename="ip-ranges")
 router.register("admin/anomalies", AnomalyViewSet, basename="anomalies")
 router.register("admin/anomaly-rules", AnomalyRuleViewSet, basename="anomaly-rules")
 router.register("admin/risk/rulesets/preview", PreviewViewSet, basename="ruleset-preview")
+router.register("risk/decisions", DecisionViewSet, basename="decision")
+router.register("admin/risk/decisions", DecisionStreamViewSet, basename="decision-stream")
+router.register("admin/risk/decision-rules", DecisionRuleViewSet, basename="decision-rule")
+router.register("admin/risk/list-entries", ListEntryViewSet, basename="list-entry")
 
 urlpatterns = router.urls

@@ -16,7 +16,7 @@ from riskops.models import (
     RelatedAccount,
     Severity,
 )
-from systemadmin.foundation.api import StrictFilterSet
+from systemadmin.foundation.api import ReferenceFilter, StrictFilterSet
 
 
 class RelatedFilter(StrictFilterSet):
@@ -55,7 +55,7 @@ class AnomalyFilter(StrictFilterSet):
     rule = django_filters.CharFilter("rule__code", help_text="Code of the rule.")
     severity = django_filters.ChoiceFilter(choices=Severity.choices)
     status = django_filters.ChoiceFilter(choices=AnomalyStatus.choices)
-    user = django_filters.NumberFilter("account_id", min_value=1, max_value=2**62)
+    user = ReferenceFilter("account")
     detected_after = django_filters.IsoDateTimeFilter("detected_at", lookup_expr="gte")
     detected_before = django_filters.IsoDateTimeFilter("detected_at", lookup_expr="lt")
 

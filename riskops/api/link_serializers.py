@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from riskops.links.hubs import ring_text
@@ -195,6 +196,7 @@ class ClusterDetailSerializer(ClusterSerializer):
     class Meta(ClusterSerializer.Meta):
         fields: Any = (*ClusterSerializer.Meta.fields, "members")
 
+    @extend_schema_field(AccountBriefSerializer(many=True))
     def get_members(self, cluster: AccountCluster) -> list[dict[str, Any]]:
         people = User.objects.filter(cluster_membership__cluster=cluster).order_by("pk")
         return AccountBriefSerializer(people, many=True).data  # type: ignore[return-value]

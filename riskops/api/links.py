@@ -47,6 +47,7 @@ from systemadmin.foundation.api import (
 )
 from systemadmin.foundation.errors import InvalidInput, NotFound
 from systemadmin.foundation.parsing import Unreadable, parse_whole_number
+from systemadmin.foundation.references import REFERENCE_REGEX
 from systemadmin.models import User
 
 SEEN_SHOWN = 50
@@ -63,6 +64,7 @@ class AccountLinksViewSet(StaffViewSet):
     pagination_class = PagedList
     filterset_class: Any = None
     ordering_fields = ("strength", "id")
+    lookup_value_regex = REFERENCE_REGEX
     strict_parameters = False
 
     def get_queryset(self) -> QuerySet:
@@ -176,6 +178,7 @@ class IdentifierViewSet(RetrieveAction, StaffViewSet):
         "share": "riskops.share_identifier",
         "unshare": "riskops.share_identifier",
     }
+    needs_second_person = {"share"}
     queryset = Identifier.objects.all()
     serializer_class = IdentifierSerializer
     filterset_class: Any = None
@@ -188,7 +191,10 @@ class IdentifierViewSet(RetrieveAction, StaffViewSet):
     @extend_schema(request=DecisionReasonInput, summary="Mark an identifier as a public place")
     @action(detail=True, methods=["post"])
     def share(self, request: Request, pk: str) -> Response:
-        """From now on it links nobody; 409 when it is marked already."""
+        """From now on it links nobody; 409 when it is marked already.
+
+        Where more than one account stands behind it, it waits for a second person.
+        """
         reason = self.parse(DecisionReasonInput)["reason"]
         identifier = self.get_object()
         return self._answer(

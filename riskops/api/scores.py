@@ -22,6 +22,7 @@ from riskops.scores.outcomes import record_outcome
 from riskops.scores.overrides import override_score, remove_override
 from systemadmin.foundation.api import CursorList, StaffViewSet
 from systemadmin.foundation.errors import NotFound
+from systemadmin.foundation.references import REFERENCE_REGEX
 from systemadmin.models import User
 
 
@@ -36,7 +37,9 @@ class RiskScoreViewSet(StaffViewSet):
         "remove_override": "riskops.override_riskscore",
         "outcome": "riskops.record_riskoutcome",
     }
+    needs_second_person = {"override"}
     queryset = User.objects.all()
+    lookup_value_regex = REFERENCE_REGEX
     serializer_class = RiskScoreSerializer
     pagination_class = CursorList
     filterset_class: Any = None

@@ -11,7 +11,7 @@ from riskops.models import EventKind, RiskRuleset, RiskScore, RiskScoreHistory
 from riskops.models.scores import Cause, Level
 from riskops.scores.explanation import explain
 from riskops.scores.rules import LEVELS
-from systemadmin.foundation.api import StrictSerializer
+from systemadmin.foundation.api import AccountKeyField, StrictSerializer
 from systemadmin.foundation.personal_data import masked, sees_personal_data
 from systemadmin.models import User
 
@@ -23,7 +23,7 @@ class EventRow(serializers.Serializer):
     """One account event; name the account by `account` or by `account_external_id`."""
 
     kind = serializers.ChoiceField(choices=KIND_CODES)
-    account = serializers.IntegerField(required=False)
+    account = AccountKeyField(required=False)
     account_external_id = serializers.CharField(required=False, max_length=128)
     occurred_at = serializers.DateTimeField()
     external_id = serializers.CharField(max_length=128)
@@ -51,6 +51,47 @@ class EventBatchBody(serializers.Serializer):
 
     source: Any = serializers.CharField(max_length=32, required=False)
     events = EventRow(many=True)
+
+
+class EventOutcomeRow(serializers.Serializer):
+    """What became of an event of the source (its external id), or of a counterparty."""
+
+    event = serializers.CharField(max_length=128, required=False)
+    counterparty = serializers.CharField(max_length=128, required=False)
+    fraud = serializers.BooleanField()
+    known_at = serializers.DateTimeField(required=False, help_text="Now without it.")
+
+
+class EventOutcomesInput(StrictSerializer):
+    """A batch of outcomes of one source. Rows are judged one by one."""
+
+    source: Any = serializers.CharField(max_length=32, required=False)
+    outcomes = serializers.ListField(
+        child=serializers.JSONField(), min_length=1, max_length=MAX_BATCH
+    )
+
+
+class EventOutcomesBody(serializers.Serializer):
+    """As `EventOutcomesInput`, with its rows described."""
+
+    source: Any = serializers.CharField(max_length=32, required=False)
+    outcomes = EventOutcomeRow(many=True)
+
+
+class RefusedOutcome(serializers.Serializer):
+    """Why one row was refused."""
+
+    index = serializers.IntegerField()
+    field = serializers.CharField()
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class EventOutcomesResult(serializers.Serializer):
+    """What became of a batch of outcomes."""
+
+    recorded = serializers.IntegerField()
+    refused = RefusedOutcome(many=True)
 
 
 class EventRowResult(serializers.Serializer):

@@ -14,6 +14,7 @@ from riskops.api.filters import AccountFilter
 from riskops.api.serializers import AccountSerializer, StandingReasonInput, SuspendInput
 from riskops.models import RiskScore
 from systemadmin.foundation.api import CursorList, RetrieveAction, StaffViewSet
+from systemadmin.foundation.references import REFERENCE_REGEX
 from systemadmin.models import User
 from systemadmin.services import reinstate_user, suspend_user, verify_user
 
@@ -44,7 +45,9 @@ class AccountViewSet(RetrieveAction, StaffViewSet):
         "reinstate": "systemadmin.suspend_user",
         "verify": "systemadmin.verify_user",
     }
+    needs_second_person = {"reinstate"}
     queryset = User.objects.select_related("risk_score")
+    lookup_value_regex = REFERENCE_REGEX
     serializer_class = AccountSerializer
     pagination_class = AccountCursor
     filterset_class = AccountFilter

@@ -71,6 +71,11 @@ def hold_back_retention() -> None:
     _lock("pg_advisory_xact_lock_shared")
 
 
+def holding_back_retention() -> str:
+    """The same as a statement for PostgreSQL, to be run with another one."""
+    return f"SELECT pg_advisory_xact_lock_shared({advisory_key(LOCK)})"
+
+
 def _lock(function: str) -> None:
     # On SQLite a write transaction is alone from its beginning.
     if connection.vendor == "postgresql":

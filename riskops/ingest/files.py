@@ -1,30 +1,17 @@
-"""Reads account events from CSV and JSON-lines files, gzipped or not, with column mapping."""
+"""How the columns of a file become fields of account events."""
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from django.utils.translation import gettext as _
 
 from riskops.ingest.validate import FIELDS
-from systemadmin.foundation import text_files
-from systemadmin.foundation.text_files import READING_ERRORS, TextTooLarge, bounded_lines
 
 # What a row of any file may be mapped from besides its columns.
 LINE = "@line"
-LONGEST_ROW = 1 << 20
-# A log of a thousand million events.
-MAX_BYTES = 256 << 30
-
-
-class UnreadableFileError(Exception):
-    """The file cannot be read as what it claims to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,85 +67,3 @@ def parse_pairs(text: str) -> dict[str, str]:
             )
         pairs[name] = value
     return pairs
-
-
-def fingerprint(path: Path, options: Any) -> str:
-    """What tells a file with its options from any other, without reading all of it."""
-    digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
-    digest.update(str(path.stat().st_size).encode())
-    with path.open("rb") as file:
-        digest.update(file.read(1 << 20))
-    return digest.hexdigest()
-
-
-def open_text(path: Path) -> IO[str]:
-    """The file as text; gzip is known by its first bytes, whatever the name."""
-    return text_files.open_text(path, max_bytes=MAX_BYTES)
-
-
-def count_rows(path: Path) -> int:
-    """Lines of the file, for the progress bar (a quoted line break counts as one too many)."""
-    lines = 0
-    with open_text(path) as file:
-        while block := file.read(1 << 20):
-            lines += block.count("\n")
-    return lines
-
-
-def is_json_lines(path: Path) -> bool:
-    """JSON lines begin with a brace, CSV with the name of a column."""
-    with open_text(path) as file:
-        return file.read(200).lstrip().startswith("{")
-
-
-class RowReader:
-    """Rows with their number from 1; a line that is no JSON comes as its text.
-
-    `characters` says how much of the file the rows so far have taken.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.characters = 0
-
-    def __iter__(self) -> Iterator[tuple[int, Any]]:
-        csv.field_size_limit(LONGEST_ROW)
-        try:
-            yield from self._json() if is_json_lines(self._path) else self._csv()
-        except (*READING_ERRORS, csv.Error, TextTooLarge) as fault:
-            raise UnreadableFileError(f"{self._path}: {fault}") from fault
-
-    def _lines(self, file: IO[str]) -> Iterator[str]:
-        for line in bounded_lines(file, max_characters=LONGEST_ROW):
-            self.characters += len(line)
-            yield line
-
-    def _json(self) -> Iterator[tuple[int, Any]]:
-        with open_text(self._path) as file:
-            for number, line in enumerate(self._lines(file), 1):
-                if not line.strip():
-                    continue
-                try:
-                    yield number, json.loads(line)
-                except (ValueError, RecursionError):
-                    yield number, line
-
-    def _csv(self) -> Iterator[tuple[int, Any]]:
-        with open_text(self._path) as file:
-            reader = csv.DictReader(self._records(file))
-            for number, row in enumerate(reader, 1):
-                self._row_began = self.characters
-                if None in row or None in row.values():
-                    yield number, "row with another number of columns than the header"
-                else:
-                    yield number, row
-
-    def _records(self, file: IO[str]) -> Iterator[str]:
-        """Lines of which quoted breaks make longer rows, though not without end."""
-        self._row_began = 0
-        for line in self._lines(file):
-            if self.characters - self._row_began > LONGEST_ROW + len(line):
-                raise TextTooLarge(
-                    _("A row is longer than %(most)d characters.") % {"most": LONGEST_ROW}
-                )
-            yield line

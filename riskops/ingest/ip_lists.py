@@ -48,6 +48,15 @@ class ImportSummary:
     # The first of them, with line and reason.
     refused: list[tuple[int, str]] = field(default_factory=list)
 
+    def counts(self) -> dict[str, int]:
+        """Return how many ranges of the list were added, renewed, removed and refused."""
+        return {
+            "added": self.added,
+            "renewed": self.renewed,
+            "removed": self.removed,
+            "refused": self.refusals,
+        }
+
 
 def ends(cidr: str) -> tuple[str, str, str]:
     """The range in its usual spelling and both its ends as comparable text.
@@ -106,18 +115,8 @@ def import_ranges(
         for pks in batched((pk for cidr, pk in old.items() if cidr not in found), BATCH):
             summary.removed += rows.filter(pk__in=pks).delete()[0]
     summary.relabelled = relabel()
-    audit.record(
-        "riskops.ip_list.imported",
-        actor=actor,
-        metadata={
-            "source": source,
-            "category": category,
-            "added": summary.added,
-            "renewed": summary.renewed,
-            "removed": summary.removed,
-            "refused": summary.refusals,
-        },
-    )
+    about = {"source": source, "category": category, **summary.counts()}
+    audit.record("riskops.ip_list.imported", actor=actor, metadata=about)
     return summary
 
 

@@ -12,12 +12,12 @@ from typing import Any
 from django.db import reset_queries, transaction
 from django.utils import timezone
 
-from riskops.ingest.files import RowMap, RowReader, fingerprint
+from riskops.ingest.files import RowMap
 from riskops.ingest.record import record_rows
 from riskops.ingest.validate import Refusal
 from riskops.models import IngestCheckpoint
 from systemadmin import audit
-from systemadmin.foundation.csv_export import csv_line
+from systemadmin.foundation.row_files import RefusedFile, RowReader, fingerprint
 
 STRANGERS = "unknown_account"
 REFUSED_COLUMNS = ("row", "field", "code", "detail", "external_id", "content")
@@ -159,36 +159,8 @@ def _refused_lines(
         )
 
 
-class RefusedFile:
-    """Refused rows with their reasons, as CSV. Made when the first row is refused."""
-
-    def __init__(self, path: Path, size: int) -> None:
-        self.path = path
-        self.size = size
-        if path.exists():
-            # What a killed batch wrote after the last checkpoint was never committed.
-            with path.open("r+b") as file:
-                file.truncate(min(size, path.stat().st_size))
-
-    def __enter__(self) -> RefusedFile:
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        return None
-
-    def write(self, lines: list[tuple[Any, ...]]) -> None:
-        if not lines:
-            return
-        with self.path.open("a", encoding="utf-8", newline="") as file:
-            if self.size == 0:
-                file.write(csv_line(REFUSED_COLUMNS))
-            file.writelines(csv_line(line) for line in lines)
-            file.flush()
-            self.size = file.tell()
-
-
 def _refused_file(path: Path, checkpoint: IngestCheckpoint) -> RefusedFile:
-    return RefusedFile(path, checkpoint.refused_bytes)
+    return RefusedFile(path, checkpoint.refused_bytes, REFUSED_COLUMNS)
 
 
 @transaction.atomic

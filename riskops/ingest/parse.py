@@ -33,6 +33,15 @@ class RefusedField(Exception):
         self.code = code
 
 
+def check_names(row: Any, fields: frozenset[str]) -> None:
+    """Refuse a row that is no object or holds a field of another name."""
+    if not isinstance(row, Mapping):
+        raise RefusedField("", "not_an_object")
+    unknown = sorted(str(name) for name in set(row) - fields)
+    if unknown:
+        raise RefusedField(unknown[0][:64], "unknown_field")
+
+
 def read_account(value: Any, *, text: bool) -> int:
     """Return the id of an account; as text only where `text` allows it."""
     number = _whole("account", "unknown_account", value) if text else value

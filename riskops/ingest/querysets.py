@@ -29,6 +29,10 @@ class IdentifierQuerySet(QuerySet):
         """Identifiers an account was seen with."""
         return self.filter(sightings__account_id=account_id)
 
+    def beginning_with(self, text: str) -> IdentifierQuerySet:
+        """Identifiers whose value begins so; devices and addresses are kept in small letters."""
+        return self.filter(Q(value__startswith=text) | Q(value__startswith=text.lower()))
+
     def as_evidence(self) -> IdentifierQuerySet:
         """With what is shown of an identifier that two accounts share."""
         return self.only(

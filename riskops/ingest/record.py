@@ -12,6 +12,7 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from riskops.ingest import event_sums, store
+from riskops.ingest.sightings import Ids
 from riskops.ingest.validate import (
     CheckedEvent,
     EventInput,
@@ -30,6 +31,14 @@ logger = logging.getLogger("atalaya.ingest")
 # An account without a password nobody can sign in with.
 NO_PASSWORD = "!"  # noqa: S105
 LONGEST_ACCOUNT_NAME = 128
+
+
+class Refused(Exception):
+    """An event that is not recorded, with the reason."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
 
 
 @dataclass(slots=True)
@@ -86,6 +95,20 @@ def record_rows(
     return batch.finish(actor)
 
 
+def record_checked(
+    event: CheckedEvent, *, source: str, known: Ids, summed_until: datetime | None
+) -> store.Written:
+    """Record one event in its stored form, of an account that there is.
+
+    `known` are those of its identifiers that there are, `summed_until` is the moment of the last
+    pruned event of its account; retention was held back before that was read. Nothing is written
+    when a rival was faster. Raises `Refused` for an event from before that moment.
+    """
+    if summed_until is not None and event.occurred_at <= summed_until:
+        raise Refused(Refusal.of(event.index, "occurred_at", "pruned", event.external_id))
+    return store.record([event], source=source, received_at=timezone.now(), known=known)
+
+
 class _Batch:
     """A batch on its way in: each event ends as recorded, duplicate or refused."""
 
@@ -133,7 +156,9 @@ class _Batch:
         late = self._pruned([event for event in events if event.external_id not in known])
         fresh = [e for e in events if e.external_id not in known and e.index not in late]
         recorded = (
-            store.record(fresh, source=self.source, received_at=timezone.now()) if fresh else set()
+            store.record(fresh, source=self.source, received_at=timezone.now()).events
+            if fresh
+            else {}
         )
         for event in events:
             if event.index in late:

@@ -7,17 +7,10 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
-from django.conf import settings
 from django.utils import timezone
 
 from systemadmin.foundation.configuration import setting
-
-SUFFIX = ".refused.csv"
-
-
-def refused_folder() -> Path:
-    """Return the folder of refused rows beside our own data; loads may name another file."""
-    return Path(settings.VAR_DIR) / "refused"
+from systemadmin.foundation.row_files import REFUSED_SUFFIX, refused_folder
 
 
 def _old_files() -> Iterator[Path]:
@@ -25,7 +18,7 @@ def _old_files() -> Iterator[Path]:
     if not days:
         return
     cutoff = (timezone.now() - timedelta(days=days)).timestamp()
-    for path in sorted(refused_folder().glob(f"*{SUFFIX}")):
+    for path in sorted(refused_folder().glob(f"*{REFUSED_SUFFIX}")):
         with suppress(FileNotFoundError):
             if path.stat().st_mtime < cutoff:
                 yield path

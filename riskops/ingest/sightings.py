@@ -44,6 +44,11 @@ OTHERS: Attributes = (("counterparty_wallet", IdentifierKind.WALLET.value),)
 ALL: Attributes = (*OWN, *OTHERS)
 
 
+def numbers_of(event: CheckedEvent, known: Ids) -> tuple[int | None, ...]:
+    """Return the numbers of the identifiers that an event names, in the order of `ALL`."""
+    return tuple(known.get((kind, getattr(event, name) or "")) for name, kind in ALL)
+
+
 @dataclass(slots=True)
 class Span:
     """First, last and number of times."""
@@ -172,8 +177,8 @@ def note_outside(dealings: Iterable[tuple[str, str]], ids: Ids) -> None:
     )
 
 
-def note_countries(events: list[CheckedEvent]) -> None:
-    """Keeps the countries that accounts signed in from."""
+def _country_spans(events: list[CheckedEvent]) -> dict[tuple[int, str], Span]:
+    """Return the first and last sign-in, and how many, per account and country."""
     spans: dict[tuple[int, str], Span] = {}
     for event in events:
         if event.kind == EventKind.LOGIN_OK and event.country:
@@ -183,6 +188,12 @@ def note_countries(events: list[CheckedEvent]) -> None:
                 spans[pair] = Span(event.occurred_at, event.occurred_at)
             else:
                 span.add(event.occurred_at)
+    return spans
+
+
+def note_countries(events: list[CheckedEvent]) -> None:
+    """Keeps the countries that accounts signed in from."""
+    spans = _country_spans(events)
     if not spans:
         return
     pairs = sorted(spans)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from riskops import bulk
@@ -16,7 +17,7 @@ from riskops.ingest import sightings
 from riskops.ingest.junk import JUNK_REASON, junk_reason, own_proxies
 from riskops.ingest.kept_facts import FACTS, Fact
 from riskops.ingest.parse import subnet_of
-from riskops.ingest.sightings import ALL, IDENTIFIER_TABLE, Ids, Key
+from riskops.ingest.sightings import ALL, IDENTIFIER_TABLE, Ids, Key, numbers_of
 from riskops.ingest.validate import CheckedEvent
 from riskops.models import AccountEvent, AccountFacts, PendingLink, PendingScore
 from riskops.models.events import EventKind
@@ -44,10 +45,24 @@ def known_external_ids(source: str, external_ids: Sequence[str]) -> set[str]:
     return {row[0] for row in rows}
 
 
-def record(events: list[CheckedEvent], *, source: str, received_at: datetime) -> set[int]:
-    """Writes new events with everything kept about them; returns the indexes written."""
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Keys of new events by their index, and numbers of the identifiers that they name."""
+
+    events: dict[int, int]
+    identifiers: Ids
+
+
+def record(
+    events: list[CheckedEvent],
+    *,
+    source: str,
+    received_at: datetime,
+    known: Ids | None = None,
+) -> Written:
+    """Writes new events with everything kept about them; `known` are identifiers found already."""
     events = sorted(events, key=lambda event: event.external_id)
-    ids = identifier_ids(events, received_at)
+    ids = identifier_ids(events, received_at, known)
     written = _insert_events(events, ids, source, received_at)
     if len(written) < len(events):  # another batch was faster with the same events
         events = [event for event in events if event.external_id in written]
@@ -59,7 +74,7 @@ def record(events: list[CheckedEvent], *, source: str, received_at: datetime) ->
     beside = accounts_beside(judged) if judged else set()
     mark_pending(touched | beside | accounts_sharing(gained))
     mark_pending(with_news, PENDING_LINK_TABLE)
-    return {event.index for event in events}
+    return Written({event.index: written[event.external_id] for event in events}, ids)
 
 
 def record_outside(
@@ -80,18 +95,24 @@ def record_outside(
         sightings.note_outside(dealings, ids)
 
 
-def identifier_ids(events: Sequence[CheckedEvent], now: datetime) -> Ids:
+def identifier_ids(events: Sequence[CheckedEvent], now: datetime, known: Ids | None = None) -> Ids:
     """Ids of every identifier the events mention; new ones are created without accounts yet."""
     keys: set[Key] = set()
     for attribute, kind in ALL:
         keys.update((kind, v) for event in events if (v := getattr(event, attribute)))
     wanted = sorted(keys)
-    ids = _find(wanted)
+    ids = _find(wanted) if known is None else dict(known)
     missing = [key for key in wanted if key not in ids]
     if missing:
         _create(missing, now)
         ids |= _find(missing)
     return ids
+
+
+def identifiers_of(event: CheckedEvent) -> tuple[int | None, ...]:
+    """Numbers of the identifiers that an event names, in the order of `ALL`; None for unknown."""
+    named = {(kind, value) for name, kind in ALL if (value := getattr(event, name))}
+    return numbers_of(event, _find(sorted(named)))
 
 
 def _find(keys: Sequence[Key]) -> Ids:
@@ -133,9 +154,22 @@ def _create(keys: Sequence[Key], now: datetime) -> None:
     )
 
 
+# What a checked event holds under the name of its column.
+EVENT_COLUMNS = (
+    ("account_id", "bigint"),
+    ("kind", "smallint"),
+    ("occurred_at", "timestamptz"),
+    ("external_id", "text"),
+    ("amount", "bigint"),
+    ("currency", "text"),
+    ("country", "text"),
+    ("data", "jsonb"),
+)
+
+
 def _insert_events(
     events: list[CheckedEvent], ids: Ids, source: str, received_at: datetime
-) -> set[str]:
+) -> dict[str, int]:
     size = len(events)
 
     def references(attribute: str, kind: str) -> list[int | None]:
@@ -145,26 +179,22 @@ def _insert_events(
     rows = bulk.insert(
         EVENT_TABLE,
         [
-            Column("account_id", "bigint", [event.account_id for event in events]),
-            Column("kind", "smallint", [event.kind for event in events]),
-            Column("occurred_at", "timestamptz", [event.occurred_at for event in events]),
             Column("received_at", "timestamptz", [received_at] * size),
             Column("source", "text", [source] * size),
-            Column("external_id", "text", [event.external_id for event in events]),
+            *(
+                Column(name, column_type, [getattr(event, name) for event in events])
+                for name, column_type in EVENT_COLUMNS
+            ),
             *(
                 Column(f"{attribute}_id", "bigint", references(attribute, kind))
                 for attribute, kind in ALL
             ),
-            Column("amount", "bigint", [event.amount for event in events]),
-            Column("currency", "text", [event.currency for event in events]),
-            Column("country", "text", [event.country for event in events]),
-            Column("data", "jsonb", [event.data for event in events]),
         ],
         conflict="source, external_id",
         order_by="external_id",
-        returning="external_id",
+        returning="external_id, id",
     )
-    return {row[0] for row in rows}
+    return dict(rows)
 
 
 def _upsert_facts(events: list[CheckedEvent]) -> None:

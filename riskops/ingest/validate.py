@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from riskops.event_kinds import KIND_BY_CODE, EventKind
 from riskops.ingest.parse import (
     RefusedField,
+    check_names,
     is_plain,
     read_account,
     read_amount,
@@ -23,6 +24,7 @@ from riskops.ingest.parse import (
     read_wallet,
 )
 from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.references import PREFIX
 
 FIELDS = frozenset(
     {
@@ -47,6 +49,10 @@ NOTHING: Any = (None, "")
 REASONS = {
     "unknown_kind": _("Names no known kind of event."),
     "unknown_account": _("There is no such account."),
+    "unknown_event": _("There is no such event of this source."),
+    "unknown_counterparty": _("Nobody dealt with this counterparty."),
+    "one_of_two": _("Name either an event or a counterparty."),
+    "not_a_truth": _("Must be true or false."),
     "not_recorded": _("The database refused this row."),
     "not_a_moment": _("Must be a moment with its time zone."),
     "in_the_future": _("Lies in the future."),
@@ -159,17 +165,15 @@ def check_row(index: int, row: Any, latest: datetime) -> CheckedEvent | Refusal:
 
 def _account_of(row: Any) -> tuple[int, str]:
     """Return the account's id, or 0 and its external id."""
-    if not isinstance(row, Mapping):
-        raise RefusedField("", "not_an_object")
-    unknown = sorted(str(name) for name in set(row) - FIELDS)
-    if unknown:
-        raise RefusedField(unknown[0][:64], "unknown_field")
+    check_names(row, FIELDS)
     for field in REQUIRED:
         if row.get(field) in NOTHING:
             raise RefusedField(field, "missing")
     account, external = row.get("account"), row.get("account_external_id")
     if external not in NOTHING and not isinstance(external, str):
         raise RefusedField("account_external_id", "not_text")
+    if isinstance(account, str) and account.startswith(PREFIX):
+        return 0, read_text("account", account.removeprefix(PREFIX))
     if account not in NOTHING:
         return read_account(account, text=True), ""
     if not isinstance(external, str) or not external:

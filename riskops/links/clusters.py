@@ -122,16 +122,26 @@ def _groups(
     ]
 
 
+def _match_stored(
+    groups: list[Group], before: dict[int, int], stored: dict[int, AccountCluster]
+) -> list[tuple[AccountCluster, Group]]:
+    """Return each group with its cluster, which leaves `stored`, or with a new one.
+
+    The largest group chooses first: what it has taken is no longer among those stored.
+    """
+    clusters: list[tuple[AccountCluster, Group]] = []
+    for group in sorted(groups, key=lambda g: (-len(g.members), min(g.members))):
+        votes = Counter(pk for a in group.members if (pk := before.get(a)) in stored)
+        chosen = min(votes, key=lambda pk: (-votes[pk], pk)) if votes else None
+        clusters.append((stored.pop(chosen) if chosen else AccountCluster(), group))
+    return clusters
+
+
 def _store(groups: list[Group]) -> None:
     """Writes only what changed; a group is the cluster that most of its members were in."""
     before = dict(ClusterMember.objects.values_list("account_id", "cluster_id"))
     stored = AccountCluster.objects.in_bulk()
-    clusters: list[tuple[AccountCluster, Group]] = []
-    for group in sorted(groups, key=lambda g: (-len(g.members), min(g.members))):
-        # What a larger group has taken is no longer among those stored.
-        votes = Counter(pk for a in group.members if (pk := before.get(a)) in stored)
-        chosen = min(votes, key=lambda pk: (-votes[pk], pk)) if votes else None
-        clusters.append((stored.pop(chosen) if chosen else AccountCluster(), group))
+    clusters = _match_stored(groups, before, stored)
     written = _write(clusters)
     now = {account: cluster.pk for cluster, group in clusters for account in group.members}
     left = [account for account in before if account not in now]
@@ -271,7 +281,7 @@ def suspend_cluster(
     row = lock_row(AccountCluster.objects.all(), expected_version=expected_version, pk=cluster.pk)
     suspended = []
     for member in row.members.select_related("account").order_by("account_id"):
-        if member.account.is_suspended:
+        if member.account.is_suspended or member.account.erased_at is not None:
             continue
         try:
             suspend_user(actor=actor, user=member.account, reason=reason)

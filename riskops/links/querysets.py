@@ -16,6 +16,10 @@ class RelatedAccountQuerySet(QuerySet):
         """The pairs an account is in."""
         return self.filter(Q(low_id=account_id) | Q(high_id=account_id))
 
+    def suspected(self) -> RelatedAccountQuerySet:
+        """Pairs that nobody has judged."""
+        return self.filter(status="suspected")
+
     def with_kind(self, kind: str) -> RelatedAccountQuerySet:
         """Pairs that share some identifier of a kind."""
         bit = 1 << KIND_CODES[kind]
@@ -32,6 +36,10 @@ class RelatedAccountQuerySet(QuerySet):
 
 class AccountClusterQuerySet(QuerySet):
     """Named filters over clusters."""
+
+    def suspected(self) -> AccountClusterQuerySet:
+        """Groups that nobody has judged."""
+        return self.filter(status="suspected")
 
     def of_account(self, account_id: int) -> AccountClusterQuerySet:
         """The cluster an account is in."""

@@ -17,6 +17,8 @@ from systemadmin.models import User
 CROWDED_SHOWN = 5
 CROWDED_READ = 50
 NETWORKS = ("subnet", "home")
+# A coincidence of so many bits is strong, of so many is some evidence.
+STRONG, SOME = 10, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,27 @@ class EvidenceLine:
     bits: float
     note: str
 
+    @property
+    def title(self) -> str:
+        """What kind of thing it is, in a word."""
+        titles = {
+            "ip": _("IP address"),
+            "subnet": _("Subnet"),
+            "home": _("Home network"),
+            "device": _("Device"),
+            "wallet": _("Wallet"),
+            "transfer": _("Transfer"),
+            "counterparty": _("Counterparty"),
+        }
+        return titles.get(self.kind, self.kind)
+
+    @property
+    def word(self) -> str:
+        """How much the coincidence says, in a word."""
+        if self.bits >= STRONG:
+            return _("strong")
+        return _("some") if self.bits >= SOME else _("none")
+
 
 @dataclass(slots=True)
 class ShownPair:
@@ -38,6 +61,11 @@ class ShownPair:
     pair: RelatedAccount
     other: Any
     evidence: list[EvidenceLine] = field(default_factory=list)
+
+    @property
+    def percent(self) -> int:
+        """How likely the two are one person."""
+        return round(self.pair.probability * 100)
 
 
 def show_pairs(
@@ -72,7 +100,9 @@ def _name_people(pairs: Sequence[RelatedAccount]) -> None:
     Joined to the pairs they would take the planner longer than the rows take.
     """
     ids = {pk for pair in pairs for pk in (pair.low_id, pair.high_id, pair.decided_by_id)}
-    chosen = User.objects.filter(pk__in=ids - {None}).only("username", "external_id")
+    chosen = User.objects.filter(pk__in=ids - {None}).only(
+        "username", "external_id", "first_name", "last_name"
+    )
     people = {user.pk: user for user in chosen}
     for pair in pairs:
         pair.low, pair.high = people[pair.low_id], people[pair.high_id]
@@ -90,15 +120,19 @@ def _line(row: list[Any], known: dict[int, Identifier], unmasked: bool) -> Evide
 
 
 def _note(kind: str, accounts: int, gap: float, hits: int) -> str:
+    if kind == "transfer" and hits == 1:
+        return _("moved money once, a wallet of %(accounts)s dealers") % {"accounts": accounts}
     if kind == "transfer":
         return _("moved money %(hits)s times, a wallet of %(accounts)s dealers") % {
             "hits": hits,
             "accounts": accounts,
         }
-    text = _("behind %(accounts)s accounts, seen %(hits)s times") % {
-        "accounts": accounts,
-        "hits": hits,
-    }
+    said = (
+        _("behind %(accounts)s accounts, seen once")
+        if hits == 1
+        else _("behind %(accounts)s accounts, seen %(hits)s times")
+    )
+    text = said % {"accounts": accounts, "hits": hits}
     if gap > 0:
         text += _(", %(days)s days apart") % {"days": gap}
     return text

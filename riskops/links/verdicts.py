@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from riskops import concerned
+from riskops.announcements import announce_link
 from riskops.errors import AlreadyJudged, AlreadyShared, EndsInThePast, NotJudged, NotShared
 from riskops.ingest.store import mark_pending
 from riskops.links.detect import reopen_rows
@@ -20,9 +23,12 @@ from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.readable_text import visible_text
 from systemadmin.models import User
 from systemadmin.services.duties import decides
+from systemadmin.services.second_person import Attempt, needs_second_person
 
 # Behind more accounts than this an identifier never said anything.
 LARGEST_CROWD = 1000
+# Whoever decides about a public place reads so many names.
+NAMED = 20
 
 
 @decides(
@@ -89,6 +95,7 @@ def _judge(
         after={"status": row.status, "expires_at": expires_at},
         reason=row.note,
     )
+    announce_link(row)
     mark_pending((row.low_id, row.high_id))
     return row
 
@@ -137,8 +144,46 @@ def _money(account: int) -> set[int]:
 # -- public places -------------------------------------------------------------
 
 
+def _links_accounts(attempt: Attempt) -> bool:
+    """Return whether more than one account stands behind the identifier."""
+    row: Identifier = attempt.result
+    return row.accounts + row.dealers > 1
+
+
+def _shown_place(*, identifier: Identifier, reason: str) -> list[tuple[Any, Any]]:
+    behind = [*_behind(identifier)][:LARGEST_CROWD]
+    pairs = RelatedAccount.objects.filter(low__in=behind, high__in=behind)
+    names = User.objects.filter(pk__in=behind).order_by("-pk").values_list("username", flat=True)
+    return [
+        (gettext_lazy("identifier"), str(identifier)),
+        (gettext_lazy("place"), reason),
+        (gettext_lazy("accounts behind it"), identifier.accounts + identifier.dealers),
+        (gettext_lazy("newest accounts"), ", ".join(names[:NAMED])),
+        (
+            gettext_lazy("confirmed pairs among them"),
+            pairs.filter(status=LinkStatus.CONFIRMED).count(),
+        ),
+        (
+            gettext_lazy("suspected pairs among them"),
+            pairs.filter(status=LinkStatus.SUSPECTED).count(),
+        ),
+    ]
+
+
 @decides(
     "riskops.share_identifier", permission="riskops.share_identifier", concerns=concerned.own_behind
+)
+@needs_second_person(
+    "riskops.share_identifier",
+    kind="switch_off",
+    title=gettext_lazy("Mark a public place, which links nobody"),
+    permission="riskops.share_identifier",
+    rule=gettext_lazy("when more than one account stands behind it"),
+    needs=_links_accounts,
+    subject=lambda attempt: attempt.arguments["identifier"],
+    # Its counts and moments change with every visit.
+    state=lambda *, identifier, **_rest: [identifier.pk, identifier.is_shared],
+    shown=_shown_place,
 )
 @transaction.atomic
 def share_identifier(*, actor: User, identifier: Identifier, reason: str) -> Identifier:
@@ -181,13 +226,20 @@ def _save_shared(row: Identifier) -> None:
     mark_accounts_pending(row)
 
 
+def _behind(identifier: Identifier) -> set[int]:
+    """Return some of the accounts behind an identifier: all but of a crowd."""
+    seen = Sighting.objects.filter(identifier=identifier).order_by("-pk")
+    dealt = Dealing.objects.filter(identifier=identifier).order_by("-pk")
+    return {
+        *seen.values_list("account_id", flat=True)[:LARGEST_CROWD],
+        *dealt.values_list("account_id", flat=True)[:LARGEST_CROWD],
+    }
+
+
 def mark_accounts_pending(identifier: Identifier) -> None:
     """Have the links and scores of everyone behind an identifier looked at anew."""
     if max(identifier.accounts, identifier.dealers) > LARGEST_CROWD:
         return
-    behind = {
-        *Sighting.objects.filter(identifier=identifier).values_list("account_id", flat=True),
-        *Dealing.objects.filter(identifier=identifier).values_list("account_id", flat=True),
-    }
+    behind = _behind(identifier)
     mark_pending(behind, PendingLink._meta.db_table)
     mark_pending(behind)

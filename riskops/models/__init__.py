@@ -11,6 +11,16 @@ from riskops.models.anomalies import (
     Outcome,
     Severity,
 )
+from riskops.models.decisions import (
+    Decision,
+    DecisionFeedback,
+    DecisionOutcome,
+    DecisionRule,
+    ListEntry,
+    ListKind,
+    ListName,
+)
+from riskops.models.event_outcomes import EventOutcome
 from riskops.models.events import AccountEvent, EventKind, IngestCheckpoint
 from riskops.models.facts import (
     AccountCountry,
@@ -53,8 +63,13 @@ __all__ = [
     "AutomaticAction",
     "ClusterMember",
     "Dealing",
+    "Decision",
+    "DecisionFeedback",
+    "DecisionOutcome",
+    "DecisionRule",
     "DetectionMark",
     "EventKind",
+    "EventOutcome",
     "EventSum",
     "Identifier",
     "IdentifierKind",
@@ -63,6 +78,9 @@ __all__ = [
     "IpRange",
     "LinkCalibration",
     "LinkStatus",
+    "ListEntry",
+    "ListKind",
+    "ListName",
     "Outcome",
     "OutsideDealing",
     "PendingLink",

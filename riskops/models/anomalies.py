@@ -188,7 +188,7 @@ class AnomalyHit(models.Model):
 
 
 class AnomalyExemption(TimestampedModel):
-    """An account that a rule leaves alone, for a reason and usually for a while."""
+    """An account that a rule leaves alone, for a reason and a while."""
 
     rule = models.ForeignKey(
         AnomalyRule, on_delete=models.CASCADE, related_name="exemptions", verbose_name=_("rule")
@@ -200,7 +200,7 @@ class AnomalyExemption(TimestampedModel):
         verbose_name=_("account"),
     )
     reason = models.CharField(_("reason"), max_length=400)
-    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    expires_at = models.DateTimeField(_("expires at"))
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,

@@ -9,7 +9,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from riskops.event_kinds import ACTION_KINDS, KIND_BY_CODE, RARE_KINDS, EventKind
+from riskops.event_kinds import ACTION_KINDS, KIND_BY_CODE, PAID_KINDS, RARE_KINDS, EventKind
 from riskops.ingest.querysets import AccountEventQuerySet
 from riskops.models.identifiers import Identifier
 from systemadmin.foundation.models import TimestampedModel
@@ -79,11 +79,23 @@ class AccountEvent(models.Model):
             models.Index(fields=["account", "occurred_at"], name="riskops_event_account_time"),
             # Short windows over everyone: IPs, failed logins and automation of the last day.
             models.Index(fields=["occurred_at", "account"], name="riskops_event_time_account"),
+            # What else was done with a counterparty.
+            models.Index(
+                fields=["counterparty_wallet", "occurred_at"],
+                condition=models.Q(counterparty_wallet__isnull=False),
+                name="riskops_event_counterparty",
+            ),
             # Long windows over few kinds: wallets in 7 days, reports and disputes in 90.
             models.Index(
                 fields=["kind", "occurred_at", "account"],
                 condition=models.Q(kind__in=[kind.value for kind in RARE_KINDS]),
                 name="riskops_event_rare_kinds",
+            ),
+            # What accounts paid in a month, against what they paid before.
+            models.Index(
+                fields=["account", "occurred_at"],
+                condition=models.Q(kind__in=[kind.value for kind in PAID_KINDS]),
+                name="riskops_event_paid",
             ),
         ]
         permissions = [("ingest_events", _("Can send account events"))]

@@ -85,6 +85,12 @@ class Identifier(TimestampedModel):
             models.Index(
                 fields=["subnet"], condition=~Q(subnet=""), name="riskops_identifier_subnet"
             ),
+            # Search by the beginning of a value: an index in the order of a language is no help.
+            models.Index(
+                fields=["kind", "value"],
+                name="riskops_identifier_begins",
+                opclasses=["text_pattern_ops", "text_pattern_ops"],
+            ),
             # The factor proxy_ip: the few addresses that are on a list.
             models.Index(
                 fields=["listing"], condition=~Q(listing=""), name="riskops_identifier_listing"

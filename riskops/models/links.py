@@ -139,7 +139,7 @@ class RelatedAccount(VersionedModel):
     # [[kind, identifier, accounts behind it, bits, days between, hits], …], strongest first
     evidence = models.JSONField(_("evidence"), default=list, blank=True)
     # Of all that was calculated, to tell a pair that changed; 0 is calculated anew.
-    digest = models.BigIntegerField(default=0, editable=False)
+    digest = models.BigIntegerField(_("digest"), default=0, editable=False)
     # What the pair shared when it was dismissed: only something new brings it back.
     dismissed_with = models.JSONField(_("shared when dismissed"), default=list, blank=True)
     note = models.TextField(_("note"), max_length=1000, blank=True)

@@ -18,6 +18,8 @@ Mask = NDArray[np.bool_]
 HOURS = HOUR * SECOND
 # No amount, ratio or sum is told beyond this, so that no count overflows.
 MOST = 10**15
+# Fewer past events are no habit.
+LEAST_PAST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,13 @@ def aggregate(
         return _elapsed(factor, edge, leaves, first, at)
     if how == "between":
         count = _between(found, first, inside & found.other, size)
-    elif how == "habit":
+    elif how == "counterparty":
+        count = _largest(found, chosen, size)
+        # The share is that of the last full hour.
+        leaves = np.where(leaves == FOREVER, FOREVER, np.minimum(leaves, at - at % HOURS + HOURS))
+    elif how in ("habit", "unusual"):
         past = found.chosen & (found.at > start - measure.past * SECOND) & (found.at <= start)
-        count = _habit(found, chosen, past, size)
+        count = (_habit if how == "habit" else _unusual)(found, chosen, past, size)
         began = _first(found, past, size)
         whole = window + measure.past * SECOND
         moved = np.where(began == FOREVER, FOREVER, np.minimum(began, FOREVER - whole) + whole)
@@ -137,6 +143,19 @@ def _habit(found: MeasuredEvents, chosen: Mask, past: Mask, size: int) -> Ints:
     largest = np.minimum(_largest(found, chosen, size), MOST)
     known = (number > 0) & (total > 0)
     return np.where(known, largest * 100 // np.maximum(total // np.maximum(number, 1), 1), 0)
+
+
+def _unusual(found: MeasuredEvents, chosen: Mask, past: Mask, size: int) -> Ints:
+    """The largest share of past events with another value than one now; 0 with hardly a past."""
+    total = _number(found, past, size)
+    keys, place = np.unique(np.stack([found.row, found.value]), axis=1, return_inverse=True)
+    place = place.reshape(-1)
+    same = np.bincount(place[past], minlength=keys.shape[1])
+    share = np.zeros(size, dtype=np.int64)
+    row = found.row[chosen]
+    others = (total[row] - same[place[chosen]]) * 1000 // np.maximum(total[row], 1)
+    np.maximum.at(share, row, np.where(total[row] >= LEAST_PAST, others, 0))
+    return share
 
 
 def _elapsed(factor: Factor, edge: Ints, leaves: Ints, first: Ints, at: int) -> Counted:

@@ -20,6 +20,9 @@ from riskops.scores.rules import Ruleset
 
 Line = Sequence[Any]  # factor, points, points before the family's cap, counted, since in µs
 
+ABOVE_HABIT = gettext_lazy(
+    "an amount in %(window)s of %(count)s %% of its own mean of the 30 days before"
+)
 SENTENCES = {
     "many_ips": gettext_lazy("%(count)s IP addresses in %(window)s (more than %(over)s count)"),
     "wallet_changes": gettext_lazy(
@@ -61,6 +64,12 @@ SENTENCES = {
     "cluster_fraud": gettext_lazy(
         "%(percent)s %% of the other accounts of its cluster are confirmed as fraud"
     ),
+    "counterparty_fraud": gettext_lazy(
+        "paid a counterparty of whose events about %(percent)s %% turned out to be fraud"
+    ),
+    "amount_habit": ABOVE_HABIT,
+    "week_habit": ABOVE_HABIT,
+    "largest_amount": gettext_lazy("an amount in %(window)s of %(count)s minor units"),
 }
 
 
@@ -122,7 +131,7 @@ def _reason(line: Line, rules: Ruleset, without: scoring.Ints) -> Reason:
 
 
 def _sentence(factor: Factor, count: int) -> str:
-    if factor.measure is not None:
+    if factor.measure is not None and factor.given_title:
         return _measured(factor.measure, count, duration(factor.window or 0))
     return str(SENTENCES[factor.code]) % {
         "count": count,

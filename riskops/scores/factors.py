@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from django.utils.translation import gettext_lazy as _
 
-from riskops.scores.measure_spec import Measure
+from riskops.event_kinds import PAID_KINDS
+from riskops.scores.measure_spec import USUAL_DELAY, Chosen, Measure
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -34,8 +35,9 @@ class Factor:
     window: int | None = None
     enabled: bool = True
     steps: tuple[Step, ...] = ()
-    # Of factors that staff wrote: their title and what they count.
+    # Of factors that staff wrote.
     given_title: str = ""
+    # What is counted over the events of the window, of factors that read them one by one.
     measure: Measure | None = None
 
     @property
@@ -55,7 +57,7 @@ class Factor:
             "enabled": self.enabled,
             "steps": [list(step) for step in self.steps],
         }
-        if self.measure is not None:
+        if self.measure is not None and self.given_title:
             document |= {"title": self.given_title, "family": self.family}
             document["measure"] = self.measure.to_dict()
         return document
@@ -98,7 +100,14 @@ FACTOR_TITLES = {
     "suspected_fraud_link": _("Suspected link to confirmed fraud"),
     "cluster_size": _("Size of the cluster"),
     "cluster_fraud": _("Confirmed fraud in the cluster"),
+    "counterparty_fraud": _("Counterparty with bad outcomes"),
+    "amount_habit": _("Amount above its own habit"),
+    "week_habit": _("Amounts of the week above its own habit"),
+    "largest_amount": _("Largest amount"),
 }
+
+# What an account pays to others.
+PAID = Chosen(tuple(sorted(kind.code for kind in PAID_KINDS)))
 
 DEFAULT_FACTORS = (
     Factor("many_ips", "identity", 15, over=3, window=24 * HOUR),
@@ -138,24 +147,67 @@ DEFAULT_FACTORS = (
     Factor("suspected_fraud_link", "links", 20, mode="each", per=1000, cap=20),
     Factor("cluster_size", "sharing", 0, mode="steps", steps=((3, 5), (6, 10), (12, 15))),
     Factor("cluster_fraud", "links", 30, mode="each", per=1000, cap=30),
+    # Bad outcomes per thousand, known after a week: of a sound counterparty next to none.
+    Factor(
+        "counterparty_fraud",
+        "payments",
+        0,
+        mode="steps",
+        steps=((50, 15), (150, 30), (300, 40)),
+        window=DAY,
+        measure=Measure("counterparty", PAID, past=7 * DAY, delay=USUAL_DELAY),
+    ),
+    # Per cent of the mean of a month.
+    Factor(
+        "amount_habit",
+        "payments",
+        0,
+        mode="steps",
+        steps=((300, 10), (500, 15), (1000, 25)),
+        window=DAY,
+        measure=Measure("habit", PAID, past=30 * DAY),
+    ),
+    Factor(
+        "week_habit",
+        "payments",
+        0,
+        mode="steps",
+        steps=((500, 5), (1000, 10)),
+        window=7 * DAY,
+        measure=Measure("habit", PAID, past=30 * DAY),
+    ),
+    # What is much depends on the place: no points until they are learned or set.
+    Factor(
+        "largest_amount",
+        "payments",
+        0,
+        mode="steps",
+        steps=((1, 0),),
+        window=DAY,
+        measure=Measure("max", PAID),
+    ),
 )
 # What staff found the account itself to be.
 VERDICT = "confirmed_fraud"
 CODES = tuple(factor.code for factor in DEFAULT_FACTORS)
 # Rulesets that were stored before the others existed have these fifteen.
 FIRST_CODES = frozenset(CODES[:15])
-FAMILIES = (
-    "identity",
-    "velocity",
-    "reports",
-    "transactions",
-    "links",
-    "trust",
-    "verdict",
-    "anomalies",
-    "trading",
-    "sharing",
-)
+# By the form of the stored document: which factors there were.
+CODES_OF_FORMAT = {1: FIRST_CODES, 2: frozenset(CODES[:29]), 3: frozenset(CODES)}
+FAMILY_TITLES = {
+    "identity": _("Identity"),
+    "velocity": _("Velocity"),
+    "reports": _("Reports"),
+    "transactions": _("Transactions"),
+    "links": _("Links"),
+    "trust": _("Trust"),
+    "verdict": _("Verdicts"),
+    "anomalies": _("Anomalies"),
+    "trading": _("Trading"),
+    "sharing": _("Sharing"),
+    "payments": _("Payments"),
+}
+FAMILIES = tuple(FAMILY_TITLES)
 # A family cannot give more than this, so that correlated factors do not stack.
 DEFAULT_FAMILY_CAPS = {
     "identity": 45,
@@ -168,6 +220,7 @@ DEFAULT_FAMILY_CAPS = {
     "anomalies": 60,
     "trading": 60,
     "sharing": 55,
+    "payments": 60,
 }
 # Read over windows of months, through an index of their own.
 RARE = ("wallet_changes", "content_reports", "disputes", "refunds", "chargebacks")

@@ -1,9 +1,13 @@
-"""Learns points from outcomes and drafts them as a ruleset, judged on accounts kept apart."""
+"""Learns points from outcomes and drafts them as a ruleset, judged on accounts kept apart.
+
+Examples are accounts with a verdict, as they stand now, or days of accounts, as they stood then.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 
 import numpy as np
 from django.utils import timezone
@@ -13,6 +17,7 @@ from riskops.account_sets import Accounts
 from riskops.columns import Read, fetch, moment
 from riskops.models import AccountFacts, RiskRuleset
 from riskops.scores import scoring
+from riskops.scores.account_days import USUAL_DAYS, Examples, read_days
 from riskops.scores.calibration import ENOUGH
 from riskops.scores.factors import VERDICT
 from riskops.scores.learning import LearnedPoints, Mask, learn, ranking_quality
@@ -27,7 +32,21 @@ from systemadmin.models import User
 # These say what staff found about others: few are judged on the day when it counts, so what
 # they are worth cannot be read off a judged past.
 OTHERS_VERDICTS = frozenset({"linked_to_confirmed_fraud", "suspected_fraud_link", "cluster_fraud"})
-# Every third account is kept apart to judge what was learned.
+# These are known as they are now, not as they were at the end of a past day.
+KNOWN_NOW = frozenset(
+    {
+        "suspicious_transactions",
+        "proxy_ip",
+        "high_risk_country",
+        "clean_history",
+        "anomalies",
+        "link_strength",
+        "linked_accounts",
+        "cluster_size",
+    }
+)
+By = Literal["account", "day"]
+# One account in three is kept apart to judge what was learned.
 APART = 3
 CHUNK = 25_000
 MOST_ACCOUNTS = 300_000
@@ -55,8 +74,9 @@ class CalibrationBin:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What learning came to."""
+    """What learning came to; `accounts` are examples: accounts, or days of accounts."""
 
+    by: By
     accounts: int
     fraud: int
     apart: int
@@ -67,41 +87,87 @@ class Learned:
     definition: dict[str, Any]
 
 
-def learn_rules() -> Learned:
+def learn_rules(
+    *, by: By | None = None, as_of: datetime | None = None, days: int = USUAL_DAYS
+) -> Learned:
     """Learn points for the factors in force from all outcomes; writes nothing.
 
+    Learns by account where enough accounts were judged, else by day from what became of events.
     Raises `InvalidInput` when there are too few outcomes of either kind.
     """
-    accounts, fraud = judged_accounts()
-    good = int((~fraud).sum())
-    if fraud.sum() < ENOUGH or good < ENOUGH:
-        text = _("Learning needs %(most)s outcomes of fraud and as many legitimate ones.")
-        raise InvalidInput("outcomes", text % {"most": ENOUGH})
     rules = current_ruleset().rules
-    counts = _counts(accounts, rules)
+    if by == "account" or (by is None and as_of is None):
+        accounts, fraud = judged_accounts()
+        if by == "account":
+            _check_enough(fraud)
+        if _enough(fraud):
+            every = Examples(accounts, _counts(accounts, rules), fraud, np.ones(len(accounts)))
+            return _learned(every, rules, "account")
+    every = read_days(rules, as_of=as_of, days=days)
+    _check_enough(every.fraud)
+    return _learned(every, rules, "day")
+
+
+def _learned(every: Examples, rules: Ruleset, by: By) -> Learned:
+    left_out = OTHERS_VERDICTS | {VERDICT} | (KNOWN_NOW if by == "day" else frozenset())
     columns = [
         column
         for column, factor in enumerate(rules.factors)
-        if factor.enabled and factor.code != VERDICT and factor.code not in OTHERS_VERDICTS
+        if factor.enabled and factor.code not in left_out
     ]
-    apart = accounts % APART == 0
-    points = learn(counts[~apart], fraud[~apart], rules.factors, columns, rules.alert_threshold)
+    apart = is_apart(every.account)
+    known, kept = every.only(~apart), every.only(apart)
+    points = learn(
+        known.counts,
+        known.fraud,
+        rules.factors,
+        columns,
+        rules.alert_threshold,
+        good_weight=float(known.weight[~known.fraud].mean()),
+    )
     after = with_points(rules, points)
+    judge = _Judge(kept, left_out)
     return Learned(
-        accounts=len(accounts),
-        fraud=int(fraud.sum()),
+        by=by,
+        accounts=len(every.account),
+        fraud=int(every.fraud.sum()),
         apart=int(apart.sum()),
         points=points,
-        before=_quality(counts[apart], fraud[apart], rules),
-        after=_quality(counts[apart], fraud[apart], after),
-        calibration=_calibration(counts[apart], fraud[apart], after, points),
+        before=judge.quality(rules),
+        after=judge.quality(after),
+        calibration=judge.calibration(after, points),
         definition=after.to_dict(),
     )
 
 
-def draft_learned_rules(*, actor: User | None, note: str = "") -> tuple[Learned, RiskRuleset]:
+def _enough(fraud: Mask) -> bool:
+    return bool(min(fraud.sum(), (~fraud).sum()) >= ENOUGH)
+
+
+def _check_enough(fraud: Mask) -> None:
+    if not _enough(fraud):
+        text = _("Learning needs %(most)s outcomes of fraud and as many legitimate ones.")
+        raise InvalidInput("outcomes", text % {"most": ENOUGH})
+
+
+def is_apart(accounts: Ints) -> Mask:
+    """Return which accounts are kept apart: by a hash, since numbers may have a rhythm."""
+    mixed = accounts.astype(np.uint64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return ((mixed ^ (mixed >> np.uint64(31))) % np.uint64(APART)) == 0
+
+
+def draft_learned_rules(
+    *,
+    actor: User | None,
+    note: str = "",
+    by: By | None = None,
+    as_of: datetime | None = None,
+    days: int = USUAL_DAYS,
+) -> tuple[Learned, RiskRuleset]:
     """Learn, and save the result as a draft; it counts for nothing until it is published."""
-    found = learn_rules()
+    found = learn_rules(by=by, as_of=as_of, days=days)
     text = note or _("Learned from %(accounts)s outcomes") % {"accounts": found.accounts}
     return found, draft_ruleset(actor=actor, definition=found.definition, note=text)
 
@@ -155,29 +221,36 @@ def with_points(rules: Ruleset, points: LearnedPoints) -> Ruleset:
     return replace(rules, factors=factors, family_caps=room)
 
 
-def _blind(counts: Ints, rules: Ruleset) -> Ints:
-    """Sums of points of the factors that are learned or stand for themselves, verdicts left out."""
-    full = scoring.factor_points(counts, rules)
-    full[:, [i for i, code in enumerate(rules.codes) if code in OTHERS_VERDICTS | {VERDICT}]] = 0
-    return scoring.cap_families(full, rules).sum(axis=1)
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """What rules are worth on examples kept apart."""
 
+    kept: Examples
+    # Factors whose points stand for themselves.
+    left_out: frozenset[str]
 
-def _quality(counts: Ints, fraud: Mask, rules: Ruleset) -> Quality:
-    return Quality(*ranking_quality(scoring.clamp(_blind(counts, rules)), fraud))
+    def points(self, rules: Ruleset) -> Ints:
+        """Sums of points without those of the factors left out."""
+        full = scoring.factor_points(self.kept.counts, rules)
+        full[:, [i for i, code in enumerate(rules.codes) if code in self.left_out]] = 0
+        return scoring.cap_families(full, rules).sum(axis=1)
 
+    def quality(self, rules: Ruleset) -> Quality:
+        """How well the sum of points ranks; scores end at 100, lists do not."""
+        kept = self.kept
+        return Quality(*ranking_quality(self.points(rules), kept.fraud, kept.weight))
 
-def _calibration(
-    counts: Ints, fraud: Mask, rules: Ruleset, points: LearnedPoints
-) -> list[CalibrationBin]:
-    told = points.probability(_blind(counts, rules))
-    place = np.minimum((told * BINS).astype(np.int64), BINS - 1)
-    return [
-        CalibrationBin(
-            low=100 * number // BINS,
-            accounts=int(mine.sum()),
-            told=float(told[mine].mean()),
-            fraud=float(fraud[mine].mean()),
-        )
-        for number in range(BINS)
-        if (mine := place == number).any()
-    ]
+    def calibration(self, rules: Ruleset, points: LearnedPoints) -> list[CalibrationBin]:
+        """What was told in tenths of probability, and what came true."""
+        told = points.probability(self.points(rules))
+        place = np.minimum((told * BINS).astype(np.int64), BINS - 1)
+        return [
+            CalibrationBin(
+                low=100 * number // BINS,
+                accounts=round(float(self.kept.weight[mine].sum())),
+                told=float(np.average(told[mine], weights=self.kept.weight[mine])),
+                fraud=float(np.average(self.kept.fraud[mine], weights=self.kept.weight[mine])),
+            )
+            for number in range(BINS)
+            if (mine := place == number).any()
+        ]

@@ -97,9 +97,18 @@ def _difference(number: Floats, fraud: Floats) -> float:
 
 
 def learn(
-    counts: Ints, fraud: Mask, factors: Sequence[Factor], columns: Sequence[int], threshold: int
+    counts: Ints,
+    fraud: Mask,
+    factors: Sequence[Factor],
+    columns: Sequence[int],
+    threshold: int,
+    *,
+    good_weight: float = 1.0,
 ) -> LearnedPoints:
-    """Fit the given columns of a matrix of counts (one row an account) to outcomes."""
+    """Fit the given columns of a matrix of counts (one row an account) to outcomes.
+
+    Of the legitimate rows only one in `good_weight` may be there.
+    """
     cuts = {column: cut_points(counts[:, column], fraud, factors[column]) for column in columns}
     parts = [
         (column, step, np.searchsorted(starts, counts[:, column], side="right") == step + 1)
@@ -107,6 +116,7 @@ def learn(
         for step in range(len(starts))
     ]
     weights, intercept = _fit_with_signs(parts, fraud, factors)
+    intercept -= float(np.log(good_weight))
     scale = float(np.clip(threshold / max(-intercept, 0.1), LEAST_SCALE, MOST_SCALE))
     learned = []
     for column, starts in cuts.items():
@@ -196,11 +206,13 @@ def _pooled(values: Floats, weights: Floats) -> Floats:
     return np.concatenate([np.full(int(length), mean) for mean, _weight, length in blocks])
 
 
-def ranking_quality(scores: Ints, fraud: Mask) -> tuple[float, float]:
-    """AUC and average precision; equal scores share their rank."""
+def ranking_quality(scores: Ints, fraud: Mask, weight: Floats | None = None) -> tuple[float, float]:
+    """AUC and average precision; equal scores share their rank, a row counts by its weight."""
+    each = np.ones(len(scores)) if weight is None else weight
     order = np.argsort(-scores, kind="stable")
     last = np.append(np.diff(scores[order]) != 0, True)
-    found, wrong = np.cumsum(fraud[order])[last], np.cumsum(~fraud[order])[last]
+    found = np.cumsum((each * fraud)[order])[last]
+    wrong = np.cumsum((each * ~fraud)[order])[last]
     recall, alarms = found / max(found[-1], 1), wrong / max(wrong[-1], 1)
     area = np.trapezoid(np.append(0, recall), np.append(0, alarms))
     precise = (np.diff(recall, prepend=0.0) * found / (found + wrong)).sum()

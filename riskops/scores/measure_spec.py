@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from django.utils.translation import gettext_lazy as _
 
@@ -27,8 +27,13 @@ AGGREGATES = {
     "since_first": _("hours since the earliest event"),
     "between": _("seconds from the first event to the first of the second kind after it"),
     "habit": _("largest amount in per cent of the account's own mean before"),
+    "unusual": _("share of its own past events with another value, per thousand"),
+    "counterparty": _("share of bad outcomes of the counterparty, per thousand"),
 }
 AMOUNTS = frozenset({"sum", "max", "mean", "habit"})
+# They look at a past before the window, or before the delay of what becomes known.
+WITH_PAST = frozenset({"habit", "unusual", "counterparty"})
+WITH_FIELD = frozenset({"distinct", "unusual"})
 # They grow with time alone.
 ELAPSED = frozenset({"since_last", "since_first"})
 PAIRED = frozenset({"share", "between"})
@@ -56,9 +61,16 @@ CODE = re.compile(r"[a-z][a-z0-9_]{2,39}\Z")
 # Every event of the window is read for every account, so frequent kinds have short windows.
 LONGEST = 31 * DAY
 LONGEST_RARE = 366 * DAY
+# What became of a payment is known about a week later.
+USUAL_DELAY = 7 * DAY
 MOST_CONDITIONS = 4
 MOST_MEASURES = 12
 MAX_AMOUNT = 10**15
+
+
+def is_whole_number(value: object) -> TypeGuard[int]:
+    """Return whether a value of JSON is a whole number; true and false are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +95,8 @@ class Measure:
     """What is counted; the window is the factor's.
 
     `other` is the second choice of `share` and `between`; `past` is how many seconds before the
-    window the habit is taken from.
+    window the habit is taken from. Of a counterparty the events of `past` seconds count, up to
+    `delay` seconds ago: of later ones it is not known yet what became of them.
     """
 
     aggregate: str
@@ -91,6 +104,7 @@ class Measure:
     field: str = ""
     other: Chosen | None = None
     past: int = 0
+    delay: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
@@ -102,6 +116,8 @@ class Measure:
         }
         if self.other is not None:
             document["other"] = _chosen_to_dict(self.other)
+        if self.aggregate == "counterparty":
+            document["delay"] = self.delay
         return document
 
     @property
@@ -116,7 +132,7 @@ def _chosen_to_dict(chosen: Chosen) -> dict[str, Any]:
 class MeasureReader:
     """Reads the JSON form of a measure and gathers every fault under its path."""
 
-    KEYS = frozenset({"aggregate", "kinds", "where", "field", "other", "past"})
+    KEYS = frozenset({"aggregate", "kinds", "where", "field", "other", "past", "delay"})
 
     def __init__(self, path: str, errors: dict[str, str], kinds: frozenset[str]) -> None:
         self.path = path
@@ -147,6 +163,7 @@ class MeasureReader:
             field=self._field(aggregate, document.get("field", "")),
             other=other,
             past=self._past(aggregate, document.get("past", 0)),
+            delay=self._delay(aggregate, document.get("delay")),
         )
         return measure if len(self.errors) == before else None
 
@@ -157,21 +174,25 @@ class MeasureReader:
         if not isinstance(document, Mapping):
             self._fault(place, _("Must be an object."))
             return Chosen(())
-        kinds = document.get("kinds")
-        if (
-            not isinstance(kinds, list)
-            or not kinds
-            or not all(isinstance(kind, str) and kind in self.known_kinds for kind in kinds)
-        ):
-            self._fault(f"{place}.kinds", _("Must name at least one known kind of event."))
-            kinds = []
+        kinds = self._kinds(f"{place}.kinds", document.get("kinds"))
         where = document.get("where", [])
         if not isinstance(where, list) or len(where) > MOST_CONDITIONS:
             text = _("Must be a list of at most %(most)s conditions.")
             self._fault(f"{place}.where", str(text) % {"most": MOST_CONDITIONS})
             where = []
         read = [self._condition(f"{place}.where.{i}", one) for i, one in enumerate(where)]
-        return Chosen(tuple(sorted(set(kinds))), tuple(one for one in read if one is not None))
+        return Chosen(kinds, tuple(one for one in read if one is not None))
+
+    def _kinds(self, place: str, kinds: object) -> tuple[str, ...]:
+        """Return codes of kinds of events, sorted, each once; at least one has to be given."""
+        if (
+            not isinstance(kinds, list)
+            or not kinds
+            or not all(isinstance(kind, str) and kind in self.known_kinds for kind in kinds)
+        ):
+            self._fault(place, _("Must name at least one known kind of event."))
+            return ()
+        return tuple(sorted(set(kinds)))
 
     def _condition(self, place: str, document: object) -> Condition | None:
         if not isinstance(document, Mapping) or set(document) != {"field", "op", "value"}:
@@ -189,34 +210,51 @@ class MeasureReader:
         return Condition(field, op, value)
 
     def _check_value(self, place: str, field: str, op: str, value: object) -> None:
-        is_number = isinstance(value, int) and not isinstance(value, bool)
         if field in NUMBERS or op in ("at_least", "at_most"):
             if field in TEXTS:
                 self._fault(f"{place}.op", _("Compares numbers only."))
-            elif not isinstance(value, int) or not is_number or abs(value) > MAX_AMOUNT:
+            elif not is_whole_number(value) or abs(value) > MAX_AMOUNT:
                 self._fault(f"{place}.value", _("Must be a whole number."))
-        elif not is_number and not (isinstance(value, str) and 0 < len(value) <= 128):
+        elif not is_whole_number(value) and not (isinstance(value, str) and 0 < len(value) <= 128):
             self._fault(f"{place}.value", _("Must be a text or a whole number."))
 
     def _field(self, aggregate: str, field: object) -> str:
-        if aggregate == "distinct":
+        if aggregate in WITH_FIELD:
             if not isinstance(field, str) or field not in DISTINCT_FIELDS:
                 self._fault(".field", _("Names no field whose values can be counted."))
                 return ""
             return field
         if field:
-            self._fault(".field", _("Is for “distinct” only."))
+            self._fault(".field", _("Is for “distinct” and “unusual” only."))
         return ""
 
     def _past(self, aggregate: str, past: object) -> int:
-        if aggregate != "habit":
+        if aggregate not in WITH_PAST:
             if past:
-                self._fault(".past", _("Is for “habit” only."))
+                text = _("Is for “habit”, “unusual” and “counterparty” only.")
+                self._fault(".past", text)
             return 0
         if not isinstance(past, int) or isinstance(past, bool) or not DAY <= past <= LONGEST:
             self._fault(".past", str(_("Must be from 1 to %(days)s days.")) % {"days": 31})
             return 0
         return past
+
+    def _delay(self, aggregate: str, delay: object) -> int:
+        if aggregate != "counterparty":
+            if delay:
+                self._fault(".delay", _("Is for “counterparty” only."))
+            return 0
+        if delay is None:
+            return USUAL_DELAY
+        if not isinstance(delay, int) or isinstance(delay, bool) or not 0 <= delay <= LONGEST:
+            self._fault(".delay", str(_("Must be from 0 to %(days)s days.")) % {"days": 31})
+            return 0
+        return delay
+
+
+def own_past(measure: Measure) -> int:
+    """Return how many seconds of the account's own events before the window are read."""
+    return 0 if measure.aggregate == "counterparty" else measure.past
 
 
 def longest_window(measure: Measure, rare: frozenset[str]) -> int:

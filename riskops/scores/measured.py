@@ -11,14 +11,18 @@ from django.db import connection
 from riskops.account_sets import Accounts
 from riskops.columns import Read, fetch, moment
 from riskops.event_kinds import KIND_BY_CODE
+from riskops.models.event_outcomes import EventOutcome
 from riskops.models.events import AccountEvent
 from riskops.scores.aggregates import Counted, MeasuredEvents, aggregate
 from riskops.scores.factors import Factor
-from riskops.scores.measure_spec import AMOUNTS, Chosen, Condition, Measure
+from riskops.scores.measure_spec import AMOUNTS, WITH_FIELD, Chosen, Condition, Measure, own_past
 from riskops.scores.rules import Ruleset
 from riskops.scores.scoring import Ints
 
 EVENTS = AccountEvent._meta.db_table
+OUTCOMES = EventOutcome._meta.db_table
+# A share is taken as if two more events were known, one bad one in a hundred among them.
+SMOOTHING, SMOOTHED = 2, 2
 COMPARISONS = {"is": "=", "is_not": "<>", "at_least": ">=", "at_most": "<="}
 
 
@@ -29,8 +33,8 @@ def read_measured(
     factors = [(f, f.measure) for f in ruleset.factors if f.measure is not None and f.enabled]
     if not factors or not len(ids):
         return {}
-    columns, params = _columns(factors)
-    longest = max((factor.window or 0) + measure.past for factor, measure in factors)
+    columns, params = _columns(factors, at)
+    longest = max((factor.window or 0) + own_past(measure) for factor, measure in factors)
     kinds = sorted({KIND_BY_CODE[code].value for _f, m in factors for code in m.kinds})
     where, where_params = accounts.sql("e.account_id")
     tail = (
@@ -59,15 +63,24 @@ def read_measured(
     }
 
 
-def _columns(factors: list[tuple[Factor, Measure]]) -> tuple[list[Read], list[Any]]:
+def _columns(factors: list[tuple[Factor, Measure]], at: datetime) -> tuple[list[Read], list[Any]]:
     columns = [Read("account", "e.account_id"), moment("at", "e.occurred_at")]
     params: list[Any] = []
-    for i, (_factor, measure) in enumerate(factors):
+    for i, (factor, measure) in enumerate(factors):
         chosen, chosen_params = _matches(measure.events)
-        value = _value(measure)
-        if measure.aggregate in AMOUNTS or measure.aggregate == "distinct":
+        value, value_params = _value(measure, at)
+        if measure.aggregate == "counterparty":
+            # Its share is looked up event by event: not for those of other factors' longer pasts.
+            value = (
+                f"CASE WHEN e.occurred_at > %s AND e.kind IN ({_kinds(measure.events)}) "
+                f"AND e.counterparty_wallet_id IS NOT NULL THEN {value} ELSE 0 END"
+            )
+            value_params = [at - timedelta(seconds=factor.window or 0), *value_params]
+        if measure.aggregate in AMOUNTS or measure.aggregate in WITH_FIELD:
             chosen = f"{chosen} AND {value} IS NOT NULL"
-        if measure.aggregate == "distinct" and measure.field == "country":
+        if measure.aggregate == "counterparty":
+            chosen = f"{chosen} AND e.counterparty_wallet_id IS NOT NULL"
+        if measure.aggregate in WITH_FIELD and measure.field == "country":
             chosen = f"{chosen} AND e.country <> ''"
         other, other_params = _matches(measure.other) if measure.other else ("1 = 0", [])
         columns += [
@@ -75,75 +88,117 @@ def _columns(factors: list[tuple[Factor, Measure]]) -> tuple[list[Read], list[An
             Read(f"other{i}", f"CASE WHEN {other} THEN 1 ELSE 0 END"),
             Read(f"value{i}", value),
         ]
-        params += [*chosen_params, *other_params]
+        params += [*chosen_params, *other_params, *value_params]
     return columns, params
 
 
-def _value(measure: Measure) -> str:
+def _value(measure: Measure, at: datetime) -> tuple[str, list[Any]]:
+    """SQL of what is looked at of an event, with its values."""
+    if measure.aggregate == "counterparty":
+        return counterparty_share(measure, at)
     if measure.aggregate in AMOUNTS:
-        return "e.amount"
-    if measure.aggregate != "distinct":
-        return "0"
+        return "e.amount", []
+    return _field(measure) if measure.aggregate in WITH_FIELD else "0", []
+
+
+def counterparty_share(measure: Measure, at: datetime) -> tuple[str, list[Any]]:
+    """SQL of the smoothed share of bad outcomes of an event's counterparty, per thousand.
+
+    The moment is that of the last full hour, so that the share holds until the next.
+    """
+    known = at.replace(minute=0, second=0, microsecond=0)
+    end = known - timedelta(seconds=measure.delay)
+    start = end - timedelta(seconds=measure.past)
+    kinds = _kinds(measure.events)
+    inside = "occurred_at > %s AND {0}.occurred_at <= %s"
+    number = (
+        f"(SELECT COUNT(*) FROM {EVENTS} AS c WHERE "  # noqa: S608
+        "c.counterparty_wallet_id = e.counterparty_wallet_id "
+        f"AND c.kind IN ({kinds}) AND c.{inside.format('c')})"
+    )
+    share = f"1000 * (100 * b.bad + {SMOOTHED}) / (100 * ({number} + {SMOOTHING}))"
+    # One that was named as such has no account: it is bad from when that was known.
+    bad = (
+        "(SELECT COUNT(o.account_id) AS bad, COUNT(*) - COUNT(o.account_id) AS named "  # noqa: S608
+        f"FROM {OUTCOMES} AS o WHERE o.counterparty_id = e.counterparty_wallet_id "
+        f"AND o.is_fraud AND (o.account_id IS NULL OR (o.{inside.format('o')})) "
+        "AND o.known_at <= %s)"
+    )
+    case = f"CASE WHEN b.named > 0 THEN 1000 WHEN b.bad > 0 THEN {share} ELSE 0 END"
+    sql = f"(SELECT {case} FROM {bad} AS b)"  # noqa: S608
+    return sql, [start, end, start, end, known]
+
+
+def _field(measure: Measure) -> str:
     if measure.field == "country":
         if connection.vendor == "postgresql":
             return "ascii(e.country) * 256 + ascii(substr(e.country, 2))"
         return "unicode(e.country) * 256 + unicode(substr(e.country, 2))"
     if measure.field in ("hour", "day"):
-        return _hour() if measure.field == "hour" else _day()
+        return hour_of("e") if measure.field == "hour" else day_of("e")
     return f"e.{measure.field}_id"
 
 
-def _hour() -> str:
+def hour_of(event: str) -> str:
+    """SQL of the hour of an event (UTC)."""
     if connection.vendor == "postgresql":
-        return "EXTRACT(HOUR FROM e.occurred_at AT TIME ZONE 'UTC')"
-    return "CAST(strftime('%%H', e.occurred_at) AS INTEGER)"
+        return f"EXTRACT(HOUR FROM {event}.occurred_at AT TIME ZONE 'UTC')"
+    return f"CAST(strftime('%%H', {event}.occurred_at) AS INTEGER)"
 
 
-def _day() -> str:
+def day_of(event: str) -> str:
+    """SQL of the number of the day of an event (UTC)."""
     if connection.vendor == "postgresql":
-        return "((e.occurred_at AT TIME ZONE 'UTC')::date - DATE '1970-01-01')"
-    return "CAST(julianday(substr(e.occurred_at, 1, 10)) AS INTEGER)"
+        return f"(({event}.occurred_at AT TIME ZONE 'UTC')::date - DATE '1970-01-01')"
+    return f"CAST(julianday(substr({event}.occurred_at, 1, 10)) AS INTEGER)"
+
+
+def _kinds(chosen: Chosen) -> str:
+    return ", ".join(str(KIND_BY_CODE[code].value) for code in chosen.kinds)
 
 
 def _matches(chosen: Chosen) -> tuple[str, list[Any]]:
-    kinds = ", ".join(str(KIND_BY_CODE[code].value) for code in chosen.kinds)
-    parts, params = [f"e.kind IN ({kinds})"], []
+    parts, params = [f"e.kind IN ({_kinds(chosen)})"], []
     for condition in chosen.where:
-        sql, value = _condition(condition)
+        sql, value = condition_sql(condition, "e")
         parts.append(sql)
         params.append(value)
     return " AND ".join(parts), params
 
 
-def _condition(condition: Condition) -> tuple[str, Any]:
+def condition_sql(condition: Condition, event: str) -> tuple[str, Any]:
     """SQL of one condition with its value; a field that an event does not have matches nothing."""
     compare = COMPARISONS[condition.op]
     if condition.field.startswith("data."):
         name = condition.field.removeprefix("data.")
         if condition.op in ("at_least", "at_most"):
-            return f"({_data_number(name)}) {compare} %s", condition.value
-        return f"{_data_text(name)} {compare} %s", str(condition.value)
+            return f"({_data_number(name, event)}) {compare} %s", condition.value
+        return f"{_data_text(name, event)} {compare} %s", str(condition.value)
     if condition.field == "hour":
-        return f"{_hour()} {compare} %s", condition.value
-    value = condition.value if condition.field == "amount" else str(condition.value)
-    return f"e.{condition.field} {compare} %s", value
+        return f"{hour_of(event)} {compare} %s", condition.value
+    if condition.field == "amount":
+        return f"{event}.amount {compare} %s", condition.value
+    column = f"{event}.{condition.field}"
+    return f"({column} <> '' AND {column} {compare} %s)", str(condition.value)
 
 
-def _data_text(name: str) -> str:
+def _data_text(name: str, event: str) -> str:
+    """SQL of a text within the data of an event."""
     # The name was checked when the rules were read: letters, digits and underscores.
     if connection.vendor == "postgresql":
-        return f"(e.data ->> '{name}')"
-    return f"CAST(json_extract(e.data, '$.\"{name}\"') AS TEXT)"
+        return f"({event}.data ->> '{name}')"
+    return f"CAST(json_extract({event}.data, '$.\"{name}\"') AS TEXT)"
 
 
-def _data_number(name: str) -> str:
+def _data_number(name: str, event: str) -> str:
+    """SQL of a number within the data of an event."""
     if connection.vendor == "postgresql":
         return (
-            f"CASE WHEN jsonb_typeof(e.data -> '{name}') = 'number' "
-            f"THEN (e.data ->> '{name}')::numeric END"
+            f"CASE WHEN jsonb_typeof({event}.data -> '{name}') = 'number' "
+            f"THEN ({event}.data ->> '{name}')::numeric END"
         )
     path = f"'$.\"{name}\"'"
     return (
-        f"CASE WHEN json_type(e.data, {path}) IN ('integer', 'real') "
-        f"THEN json_extract(e.data, {path}) END"
+        f"CASE WHEN json_type({event}.data, {path}) IN ('integer', 'real') "
+        f"THEN json_extract({event}.data, {path}) END"
     )

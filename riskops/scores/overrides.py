@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from riskops import concerned
 from riskops.errors import NoOverrideInForce
@@ -15,18 +17,60 @@ from riskops.models.scores import Cause
 from riskops.scores.calculate import calculate_score
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.readable_text import is_visible
 from systemadmin.models import User
 from systemadmin.services.duties import decides
+from systemadmin.services.second_person import Attempt, needs_second_person
 
 
 def _in_force(account: User) -> RiskOverride | None:
     return RiskOverride.objects.filter(account=account, ended_at__isnull=True).first()
 
 
+def _shown_score(*, account: User, **_rest: Any) -> int | None:
+    return RiskScore.objects.filter(account=account).values_list("standing", flat=True).first()
+
+
+def _lowers_for_long(attempt: Attempt) -> bool:
+    """Return whether a score is set below what was computed, for long or without an end."""
+    computed, wanted = attempt.before, attempt.arguments["score"]
+    if computed is None or wanted >= computed:
+        return False
+    end = attempt.arguments.get("expires_at")
+    allowed = timedelta(days=setting("riskops.exemption_days"), minutes=5)
+    return end is None or end - timezone.now() > allowed
+
+
+def _shown_override(
+    *, account: User, score: int, expires_at: datetime | None = None, **_rest: Any
+) -> list[tuple[Any, Any]]:
+    return [
+        (gettext_lazy("account"), account.get_username()),
+        (gettext_lazy("computed score"), _shown_score(account=account)),
+        (gettext_lazy("would be set to"), score),
+        (gettext_lazy("until"), expires_at or gettext_lazy("without an end")),
+    ]
+
+
 @decides(
     "riskops.override_score", permission="riskops.override_riskscore", concerns=concerned.account
+)
+@needs_second_person(
+    "riskops.override_score",
+    kind="switch_off",
+    title=gettext_lazy("Set a score lower for long"),
+    permission="riskops.override_riskscore",
+    rule=gettext_lazy(
+        "below the computed score, without an end or for more than `riskops.exemption_days`"
+    ),
+    needs=_lowers_for_long,
+    subject=lambda attempt: attempt.arguments["account"],
+    before=_shown_score,
+    # The computed score moves by itself; the account stays the same.
+    state=lambda *, account, **_rest: [account.pk],
+    shown=_shown_override,
 )
 @transaction.atomic
 def override_score(
@@ -47,14 +91,8 @@ def override_score(
     before = _in_force(account)
     if before is not None:
         _end(before, actor, now)
-    override = RiskOverride(
-        account=account,
-        score=score,
-        reason=reason.strip(),
-        expires_at=expires_at,
-        created_by=actor,
-        created_at=now,
-    )
+    override = RiskOverride(account=account, score=score, expires_at=expires_at)
+    override.reason, override.created_by, override.created_at = reason.strip(), actor, now
     override.full_clean()
     override.save()
     audit.record(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
+
+HIGH = 3  # `Level.HIGH`, of the models that these reads serve
 
 
 class RiskRulesetQuerySet(QuerySet):
@@ -25,6 +27,16 @@ class RiskRulesetQuerySet(QuerySet):
 
 class RiskScoreQuerySet(QuerySet):
     """Named filters over scores."""
+
+    def unjudged(self) -> RiskScoreQuerySet:
+        """High or critical, and nobody has dealt with it: no suspension, override or outcome."""
+        outcomes: Any = self.model._meta.apps.get_model("riskops", "RiskOutcome").objects
+        return self.filter(
+            ~Exists(outcomes.filter(account=OuterRef("pk"))),
+            level__gte=HIGH,
+            override__isnull=True,
+            account__suspended_at__isnull=True,
+        )
 
     def by_level(self) -> dict[int, int]:
         """How many accounts stand at each level."""

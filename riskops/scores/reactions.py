@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
+from riskops.announcements import announce_levels
 from riskops.events import risk_level_changed
 from riskops.models import RiskScore
 from riskops.scores.evaluation import Evaluation
@@ -40,6 +42,15 @@ def react(evaluation: Evaluation, state: dict[str, Ints], rows: Ints, rules: Rul
             level=LEVELS[evaluation.level[row]],
             previous_level=LEVELS[state["level"][row]],
         )
+    announce_levels(
+        (
+            int(evaluation.account[row]),
+            LEVELS[evaluation.level[row]],
+            LEVELS[state["level"][row]],
+            int(evaluation.score[row]),
+        )
+        for row in changed.tolist()
+    )
 
 
 def _levels_with(rules: Ruleset, action: str) -> list[int]:
@@ -53,11 +64,11 @@ def _key(account: int) -> str:
 def _alert(evaluation: Evaluation, rows: Ints) -> None:
     if len(rows) > SINGLE_ALERTS:
         accounts = evaluation.account[rows]
-        text = _("%(count)s accounts rose above the alert threshold.") % {"count": len(rows)}
         raise_alert(
             rule=ALERT_RULE,
             severity="warning",
-            summary=text,
+            summary=gettext_noop("%(count)s accounts rose above the alert threshold."),
+            facts={"count": len(rows)},
             detail=", ".join(map(str, accounts[:100].tolist())),
             key=f"accounts:{accounts[0]}-{accounts[-1]}",
         )
@@ -67,8 +78,8 @@ def _alert(evaluation: Evaluation, rows: Ints) -> None:
         raise_alert(
             rule=ALERT_RULE,
             severity="critical" if evaluation.level[row] == len(LEVELS) - 1 else "warning",
-            summary=_("Account %(account)s rose to a risk score of %(score)s.")
-            % {"account": account, "score": score},
+            summary=gettext_noop("Account %(account)s rose to a risk score of %(score)s."),
+            facts={"account": account, "score": score},
             key=_key(account),
         )
 

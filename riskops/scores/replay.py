@@ -87,18 +87,25 @@ def compare_rulesets(
     at: datetime,
     from_log: bool = False,
     top: int = 0,
+    left_out: scoring.Ints | None = None,
 ) -> Comparison:
     """Score accounts with both rules on the same facts; return who crosses what."""
     old = fresh_scores(accounts, before, at=at, from_log=from_log)
     new = fresh_scores(accounts, after, at=at, from_log=from_log)
     was, now = _standing(old, before), _standing(new, after)
     comparison = _compare(was, now, verdicts(accounts))
-    comparison.riskiest, comparison.top = _riskiest(new, top), top
+    comparison.riskiest, comparison.top = _riskiest(new, top, left_out), top
     return comparison
 
 
 def compare_with_stored(
-    accounts: Accounts, rules: Ruleset, *, at: datetime, from_log: bool = False, top: int = 0
+    accounts: Accounts,
+    rules: Ruleset,
+    *,
+    at: datetime,
+    from_log: bool = False,
+    top: int = 0,
+    left_out: scoring.Ints | None = None,
 ) -> Comparison:
     """Return who would cross what if the accounts were scored for that moment now."""
     stored = RiskScore.objects.filter(accounts.q("account_id")).order_by("pk")
@@ -113,13 +120,16 @@ def compare_with_stored(
         blind[row] = scoring.without_verdict(full, rules)[0] >= rules.alert_threshold
     was = _Standing(rows[:, 0], score, scoring.levels(score, rules), alarm, blind)
     comparison = _compare(was, _standing(new, rules), known)
-    comparison.riskiest, comparison.top = _riskiest(new, top), top
+    comparison.riskiest, comparison.top = _riskiest(new, top, left_out), top
     return comparison
 
 
-def _riskiest(found: Evaluation, top: int) -> list[Risky]:
-    """Return the accounts with most points; of equals the lower id comes first."""
-    rows = np.lexsort((found.account, -found.points.raw))[:top]
+def _riskiest(found: Evaluation, top: int, left_out: scoring.Ints | None = None) -> list[Risky]:
+    """Return the accounts with most points, of equals the lower id first."""
+    rows = np.lexsort((found.account, -found.points.raw))
+    if left_out is not None:
+        rows = rows[~np.isin(found.account[rows], left_out)]
+    rows = rows[:top]
     columns = (found.account[rows], found.points.score[rows], found.points.raw[rows])
     return [Risky(*row) for row in zip(*(c.tolist() for c in columns), strict=True)]
 

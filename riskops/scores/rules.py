@@ -13,11 +13,11 @@ from riskops.event_kinds import KIND_BY_CODE, RARE_KINDS
 from riskops.scores.factors import (
     BUSY,
     CODES,
+    CODES_OF_FORMAT,
     DAY,
     DEFAULT_FACTORS,
     DEFAULT_FAMILY_CAPS,
     FAMILIES,
-    FIRST_CODES,
     HOUR,
     WINDOWED,
     Factor,
@@ -33,12 +33,13 @@ LEVEL_TITLES = {
     "high": _("High"),
     "critical": _("Critical"),
 }
-ACTIONS = ("alert", "review", "suspend")
+ACTION_TITLES = {"alert": _("Alert"), "review": _("Review"), "suspend": _("Suspend")}
+ACTIONS = tuple(ACTION_TITLES)
 
 MAX_POINTS = 200
 MAX_STEPS = 12
 # Documents of an older form know fewer factors.
-FORMAT = 2
+FORMAT = 3
 MAX_WINDOW = 366 * DAY
 # Window scans read every event of the window, so the short ones stay short.
 MAX_BUSY_WINDOW = 31 * DAY
@@ -120,10 +121,11 @@ class Ruleset:
     def from_stored(cls, document: Mapping[str, Any]) -> Ruleset:
         """Read a stored ruleset; factors that came later than it give no points."""
         rules = cls.from_dict(document)
-        if document.get("format"):
+        known = CODES_OF_FORMAT.get(document.get("format", 1), frozenset(CODES))
+        if known.issuperset(CODES):
             return rules
         factors = tuple(
-            factor if factor.code in FIRST_CODES else replace(factor, enabled=False)
+            factor if factor.code in known else replace(factor, enabled=False)
             for factor in rules.factors
         )
         return replace(rules, factors=factors)
@@ -197,6 +199,15 @@ class _Reader:
         if not isinstance(given, list):
             self.errors["factors"] = str(_("Must be a list."))
             return DEFAULT_FACTORS
+        changed = self._changed_factors(given)
+        own = tuple(factor for code, factor in changed.items() if code not in CODES)
+        if sum(factor.enabled for factor in own) > MOST_MEASURES:
+            text = _("At most %(most)s factors of your own can be on.")
+            self.errors["factors"] = str(text) % {"most": MOST_MEASURES}
+        return tuple(changed.get(factor.code, factor) for factor in DEFAULT_FACTORS) + own
+
+    def _changed_factors(self, given: list[Any]) -> dict[str, Factor]:
+        """Return the factors that are given, by their codes."""
         changed: dict[str, Factor] = {}
         for position, row in enumerate(given):
             name = f"factors.{position}"
@@ -209,11 +220,7 @@ class _Reader:
                 changed[code] = self._factor(name, DEFAULT_FACTORS[CODES.index(code)], row)
             else:
                 changed[code] = self._own_factor(name, row)
-        own = tuple(factor for code, factor in changed.items() if code not in CODES)
-        if sum(factor.enabled for factor in own) > MOST_MEASURES:
-            text = _("At most %(most)s factors of your own can be on.")
-            self.errors["factors"] = str(text) % {"most": MOST_MEASURES}
-        return tuple(changed.get(factor.code, factor) for factor in DEFAULT_FACTORS) + own
+        return changed
 
     def _own_factor(self, name: str, row: Mapping[str, Any]) -> Factor:
         """Return a factor that staff wrote."""
@@ -239,7 +246,7 @@ class _Reader:
         return MAX_BUSY_WINDOW if factor.code in BUSY else MAX_WINDOW
 
     def _factor(self, name: str, default: Factor, row: Mapping[str, Any]) -> Factor:
-        known = self.FACTOR_KEYS | (self.OWN_KEYS if default.measure else frozenset())
+        known = self.FACTOR_KEYS | (self.OWN_KEYS if default.given_title else frozenset())
         for key in set(row) - known:
             self.errors[f"{name}.{key}"] = str(_("Unknown field."))
         if row.get("mode", default.mode) not in ("flat", "each", "steps"):
@@ -247,6 +254,14 @@ class _Reader:
         steps = self._steps(f"{name}.steps", row.get("steps", list(default.steps)))
         if not isinstance(row.get("enabled", True), bool):
             self.errors[f"{name}.enabled"] = str(_("Must be true or false."))
+        self._check_numbers(name, default, row)
+        if any(key.startswith(f"{name}.") for key in self.errors):
+            return default
+        values = {key: row[key] for key in row if key in self.FACTOR_KEYS}
+        return replace(default, **{**values, "steps": steps})
+
+    def _check_numbers(self, name: str, default: Factor, row: Mapping[str, Any]) -> None:
+        """Report each number of a factor that is out of its bounds or missing."""
         limits = {
             "points": (-MAX_POINTS, MAX_POINTS),
             "per": (1, 1_000_000),
@@ -257,14 +272,10 @@ class _Reader:
         for key, (low, high) in limits.items():
             value = row.get(key, getattr(default, key))
             optional = key == "cap" or (
-                key == "window" and not default.measure and default.code not in WINDOWED
+                key == "window" and not default.given_title and default.code not in WINDOWED
             )
             if not _is_int(value, low, high) and not (value is None and optional):
                 self._between(f"{name}.{key}", low, high)
-        if any(key.startswith(f"{name}.") for key in self.errors):
-            return default
-        values = {key: row[key] for key in row if key in self.FACTOR_KEYS}
-        return replace(default, **{**values, "steps": steps})
 
     def _steps(self, name: str, given: object) -> tuple[Step, ...]:
         """Return pairs of a count and its points, counts rising."""

@@ -14,6 +14,7 @@ from riskops.errors import RulesetAlreadyPublished
 from riskops.events import ruleset_published
 from riskops.models import RiskRuleset
 from riskops.scores.rules import InvalidRuleset, Ruleset
+from riskops.scores.weakening import weaker_parts
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
@@ -101,23 +102,15 @@ def discard_draft(*, actor: User | None, ruleset: RiskRuleset) -> None:
     locked.delete()
 
 
-def _points_by_factor(rules: Ruleset) -> dict[str, int]:
-    """Return what each factor that is on gives, in points."""
-    return {one.code: one.points for one in rules.factors if one.enabled and one.points}
-
-
-def _switched_off(before: Ruleset, after: Ruleset) -> list[str]:
-    """Return the factors for risk that count now and would count no more, by code."""
-    now, then = _points_by_factor(before), _points_by_factor(after)
-    return sorted(code for code, points in now.items() if points > 0 and then.get(code, 0) <= 0)
-
-
 def _shown(*, ruleset: RiskRuleset, **_rest: Any) -> list[tuple[Any, Any]]:
-    off = _switched_off(current_ruleset().rules, ruleset.rules)
+    current = current_ruleset()
     return [
         (_("draft"), str(ruleset)),
-        (_("in force now"), str(current_ruleset())),
-        (_("factors that would count no more"), ", ".join(off)),
+        (_("in force now"), str(current)),
+        *(
+            (part.name, f"{part.before} → {part.after}")
+            for part in weaker_parts(current.rules, ruleset.rules)
+        ),
     ]
 
 
@@ -132,10 +125,12 @@ def _draft_and_rules_in_force(*, ruleset: RiskRuleset, **_rest: Any) -> list[Any
 @needs_second_person(
     "riskops.publish_ruleset",
     kind="switch_off",
-    title=_("Publish risk rules that switch a factor off"),
+    title=_("Publish risk rules that protect less"),
     permission="riskops.publish_riskruleset",
-    rule=_("when a factor that counts would count no more"),
-    needs=lambda attempt: bool(_switched_off(attempt.before, attempt.result.rules)),
+    rule=_(
+        "when some score would be lower, a level higher up, a window shorter, or a level does less"
+    ),
+    needs=lambda attempt: bool(weaker_parts(attempt.before, attempt.result.rules)),
     subject=lambda attempt: attempt.arguments["ruleset"],
     before=_rules_in_force,
     state=_draft_and_rules_in_force,

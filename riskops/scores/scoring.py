@@ -46,14 +46,17 @@ def factor_points(counts: Ints, ruleset: Ruleset) -> Ints:
     """Points of each factor on its own, each rounded once."""
     points = np.zeros_like(counts)
     for column, factor in enumerate(ruleset.factors):
-        if not factor.enabled or factor.most == 0:
-            continue
-        count = counts[:, column]
-        value = _value(factor, count)
-        if factor.cap is not None:
-            value = np.clip(value, -factor.cap, factor.cap)
-        points[:, column] = np.where(count > factor.over, value, 0)
+        if factor.enabled and factor.most:
+            points[:, column] = points_of(factor, counts[:, column])
     return points
+
+
+def points_of(factor: Factor, count: Ints) -> Ints:
+    """Points that a factor which is on gives for each count, before its family's cap."""
+    value = _value(factor, count)
+    if factor.cap is not None:
+        value = np.clip(value, -factor.cap, factor.cap)
+    return np.where(count > factor.over, value, 0)
 
 
 def _value(factor: Factor, count: Ints) -> Ints:

@@ -6,6 +6,7 @@ READERS = {"risk_analyst", "auditor"}
 
 MATRIX = {
     "POST /api/events": set(),
+    "POST /api/risk/outcomes": ANALYSTS,
     "GET /api/admin/users": VIEWERS,
     "GET /api/admin/users/{id}": VIEWERS,
     "POST /api/admin/users/{id}/suspend": {"risk_analyst", "operator"},

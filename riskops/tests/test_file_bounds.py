@@ -11,9 +11,9 @@ from django.utils.translation import override
 
 from riskops.ingest import ip_lists as iplists
 from riskops.ingest import load
-from riskops.ingest.files import RowReader, UnreadableFileError
 from riskops.models import IngestCheckpoint, IpRange
 from systemadmin.foundation import text_files
+from systemadmin.foundation.row_files import RowReader, UnreadableFileError
 from systemadmin.foundation.testing import processor_seconds
 
 pytestmark = pytest.mark.django_db

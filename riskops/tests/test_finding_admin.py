@@ -92,7 +92,7 @@ def test_the_page_of_an_account_shows_everything(browser, ring):
     assert str(pair.strength) in text
     device = User.objects.get(pk=ring[0]).sightings.filter(identifier__kind="device").first()
     assert device.identifier.value in text
-    assert " style=" not in text.split('id="content"')[1]
+    assert " style=" not in text.split('id="main"')[1]
 
 
 def test_personal_data_is_masked_without_the_right(admin_client_for, staff, ring):
@@ -157,7 +157,7 @@ def test_the_graph_and_its_data(browser, ring, admin_client_for, staff):
     url = reverse("admin:riskops_account_graph", args=[ring[0]])
     text = browser.get(url, {"depth": "1"}).content.decode()
     assert "cytoscape" in text
-    assert "<script>" not in text.split('id="content"')[1]
+    assert "<script>" not in text.split('id="main"')[1]
     data = browser.get(reverse("admin:riskops_account_graph_data", args=[ring[0]])).json()
     assert data["nodes"][0]["url"].endswith(f"/{data['nodes'][0]['id']}/change/")
     assert admin_client_for(staff("support_agent")).get(url).status_code == 403

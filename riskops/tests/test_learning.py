@@ -1,6 +1,7 @@
 """Points learned from outcomes: monotone, explained as rows, judged on accounts kept apart."""
 
 import io
+import re
 from datetime import timedelta
 
 import numpy as np
@@ -130,7 +131,10 @@ def test_too_few_outcomes_are_refused(member):
 
 
 def test_the_command_drafts_rows_with_points(judged):
-    assert "420 accounts with an outcome, 140 of them fraud; 140 kept apart" in run("--dry-run")
+    told = run("--dry-run")
+    apart = re.search(r"420 accounts with an outcome, 140 of them fraud; (\d+) kept apart", told)
+    assert apart is not None, told
+    assert 105 < int(apart[1]) < 175
     assert not RiskRuleset.objects.drafts().exists()
     out = run("--note", "spring")
     draft = RiskRuleset.objects.drafts().get()

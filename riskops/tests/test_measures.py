@@ -14,11 +14,18 @@ from riskops.account_sets import Accounts
 from riskops.models import EventKind, RiskRuleset, RiskScore, RiskScoreHistory
 from riskops.models.events import KIND_BY_CODE, RARE_KINDS
 from riskops.models.scores import Cause
-from riskops.scores.aggregates import MeasuredEvents, aggregate
+from riskops.scores.aggregates import LEAST_PAST, MeasuredEvents, aggregate
 from riskops.scores.calculate import calculate_score
 from riskops.scores.explanation import explain
 from riskops.scores.factors import Factor
-from riskops.scores.measure_spec import AGGREGATES, DISTINCT_FIELDS, Chosen, Measure
+from riskops.scores.measure_spec import (
+    AGGREGATES,
+    DISTINCT_FIELDS,
+    WITH_FIELD,
+    WITH_PAST,
+    Chosen,
+    Measure,
+)
 from riskops.scores.recompute import recompute_touched, start_run, work_on
 from riskops.scores.replay import fresh_scores
 from riskops.scores.rules import InvalidRuleset, Ruleset
@@ -64,6 +71,12 @@ def plain(how, events, at, window, past):
         if not chosen or not before or sum(before) <= 0:
             return 0
         return max([0, *amounts]) * 100 // max(sum(before) // len(before), 1)
+    if how == "unusual":
+        before = [e[1] for e in events if e[2] and at - window - past < e[0] <= at - window]
+        if len(before) < LEAST_PAST:
+            return 0
+        others = [sum(one != value for one in before) for value in amounts]
+        return max(others, default=0) * 1000 // len(before)
     if how == "between":
         first = min((e[0] for e in chosen), default=None)
         after = [e[0] for e in inside if e[3] and first is not None and e[0] >= first]
@@ -75,6 +88,7 @@ def plain(how, events, at, window, past):
         "distinct": lambda: len(set(amounts)),
         "sum": lambda: max(sum(amounts), 0),
         "max": lambda: max(0, *amounts),
+        "counterparty": lambda: max(0, *amounts),
         "mean": lambda: max(sum(amounts), 0) // len(amounts),
         "share": lambda: 1000 * sum(e[3] for e in chosen) // len(chosen),
         "since_last": lambda: (at - max(e[0] for e in chosen)) // HOUR + 1,
@@ -140,9 +154,9 @@ def random_factor(rng, number):
     measure = {"aggregate": how, **random_choice(rng)}
     if how in ("share", "between"):
         measure["other"] = random_choice(rng)
-    if how == "distinct":
+    if how in WITH_FIELD:
         measure["field"] = rng.choice(sorted(DISTINCT_FIELDS))
-    if how == "habit":
+    if how in WITH_PAST:
         measure["past"] = rng.randrange(1, 32) * DAY
     return {
         "code": f"own_{number}",
@@ -319,7 +333,8 @@ def test_the_api_takes_a_factor_and_the_score_tells_its_evidence(spender, staff,
     problem(answer, 400, field="definition.factors.0.window")
     publish_ruleset(actor=None, ruleset=RiskRuleset.objects.get(pk=draft.json()["id"]))
     score = calculate_score(account=spender, at=NOW)
-    (reason,) = [one for one in explain(score.breakdown, score.ruleset.rules) if one.points > 0]
+    reasons = {one.factor: one for one in explain(score.breakdown, score.ruleset.rules)}
+    reason = reasons["big_spender"]
     assert (reason.factor, reason.points, reason.counted) == ("big_spender", 30, 1100)
     assert reason.title == "Spends far more than usual"
     assert "1100" in reason.text

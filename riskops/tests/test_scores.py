@@ -231,7 +231,7 @@ def test_scoring_takes_a_fixed_number_of_queries(account, django_assert_max_num_
     accounts = [UserFactory(date_joined=NOW - DAY) for _ in range(40)]
     record(*(event(a, "login_failed", ip=f"10.0.0.{i}") for i, a in enumerate(accounts)))
     current_ruleset()
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(19):
         recompute_accounts([a.pk for a in accounts], at=NOW)
     assert RiskScore.objects.count() == 40
 

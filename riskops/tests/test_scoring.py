@@ -155,6 +155,10 @@ def test_the_defaults_give_the_points_of_the_documented_table():
         "suspected_fraud_link": (700, 14),
         "cluster_size": (6, 10),
         "cluster_fraud": (500, 15),
+        "counterparty_fraud": (200, 30),
+        "amount_habit": (600, 15),
+        "week_habit": (600, 5),
+        "largest_amount": (99_000, 0),
     }
     counts = matrix([[given[code][0] for code in CODES]])
     full = scoring.factor_points(counts, rules)[0]

@@ -1,5 +1,5 @@
 """The desk in the admin."""
 
-from support.admin import knowledge, mail, tickets
+from support.admin import knowledge, mail, senders, tickets
 
-__all__ = ["knowledge", "mail", "tickets"]
+__all__ = ["knowledge", "mail", "senders", "tickets"]

@@ -1,16 +1,26 @@
 """Forms of the ticket pages."""
 
+from datetime import tzinfo
 from typing import Any
 
 from django import forms
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from support.models import Category, Macro, Priority, ReplyTemplate, Status, Ticket
+from support.models import (
+    Category,
+    Macro,
+    Priority,
+    Reply,
+    ReplyTemplate,
+    SavedView,
+    Status,
+    Ticket,
+)
 from support.numbering import find_number
 from support.services import workload
 from systemadmin.foundation.errors import DomainError
-from systemadmin.foundation.parsing import is_whole_number
+from systemadmin.foundation.parsing import Unreadable, is_whole_number, parse_moment
 from systemadmin.models import User
 from systemadmin.services.account_lookup import find_accounts, is_whole_address
 
@@ -65,6 +75,7 @@ class ReplyForm(forms.Form):
     internal = forms.BooleanField(label=_("Internal note"), required=False)
     status = forms.ChoiceField(label=_("Then set"), required=False)
     attachments = ManyFiles(label=_("Files"), required=False)
+    to_all = forms.BooleanField(label=_("Also to everybody taking part"), required=False)
     expected_last_reply = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -73,6 +84,82 @@ class ReplyForm(forms.Form):
         self.fields["status"].choices = usual + [
             choice for choice in Status.choices if choice[0] != Status.NEW
         ]
+
+
+class DraftForm(forms.Form):
+    """What a page sends of itself while somebody types."""
+
+    kind = forms.ChoiceField(choices=Reply.Kind.choices)
+    body = forms.CharField(required=False, strip=False)
+    expected_version = forms.IntegerField(min_value=0, required=False)
+
+
+class TemplateForm(forms.Form):
+    """A template to put into the reply box."""
+
+    use = forms.ModelChoiceField(queryset=ReplyTemplate.objects.filter(is_active=True))
+
+
+class SetForm(forms.Form):
+    """One thing to change; what is not sent stays."""
+
+    status = forms.ChoiceField(label=_("Status"), choices=Status.choices, required=False)
+    priority = forms.ChoiceField(label=_("Priority"), choices=Priority.choices, required=False)
+    assignee = forms.ModelChoiceField(queryset=User.objects.none(), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["assignee"].queryset = workload()
+
+
+class SnoozeForm(forms.Form):
+    """Until when: one of the moments offered, or one that was written in the person's zone."""
+
+    until = forms.CharField(required=False, max_length=40)
+    moment = forms.DateTimeField(required=False)
+
+    def __init__(self, *args: Any, zone: tzinfo, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.zone = zone
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        text, moment = data.get("until"), data.get("moment")
+        data["until"] = None
+        if text == "custom":
+            if moment is None:
+                raise forms.ValidationError(_("Say until when."))
+            data["until"] = moment.replace(tzinfo=self.zone)
+        elif text:
+            try:
+                data["until"] = parse_moment(text, zone=None)
+            except Unreadable as error:
+                raise forms.ValidationError(_("Say until when.")) from error
+        return data
+
+
+class SavedViewForm(forms.ModelForm):
+    """A list to come back to."""
+
+    class Meta:
+        model = SavedView
+        fields = (
+            "name", "is_shared", "which", "whose", "priority", "category", "tag", "words",
+            "is_overdue",
+        )  # fmt: skip
+
+
+class ParticipantForm(forms.Form):
+    """Somebody to take part."""
+
+    address = forms.CharField(label=_("E-mail address"), max_length=254)
+    name = forms.CharField(label=_("Name"), max_length=150, required=False)
+
+
+class KeyForm(forms.Form):
+    """One row of the ticket's own."""
+
+    key = forms.IntegerField(min_value=1, max_value=2**63 - 1)
 
 
 class AgentField(forms.ModelChoiceField):

@@ -127,9 +127,20 @@ class CategoryAdmin(CatalogueAdmin):
     noun = "category"
     save_service = catalogue.save_category
     delete_service = catalogue.delete_category
-    fields = ("code", "name", "name_es", "position", "is_active", "assignment", "agents")
-    list_display = ("name", "code", "position", "is_active", "assignment")
+    fields = (
+        "code",
+        "name",
+        "name_es",
+        "position",
+        "is_active",
+        "assignment",
+        "agents",
+        "is_confined",
+        "readers",
+    )
+    list_display = ("name", "code", "position", "is_active", "assignment", "is_confined")
     filter_horizontal = ("agents",)
+    autocomplete_fields = ("readers",)
 
 
 class VersionInline(ReadOnlyInline):

@@ -30,7 +30,7 @@ class MailboxForm(forms.ModelForm):
 
     class Meta:
         model = Mailbox
-        fields = [*MAILBOX_FIELDS]
+        fields = [*MAILBOX_FIELDS, "readers"]
 
 
 @admin.register(Mailbox)
@@ -40,6 +40,7 @@ class MailboxAdmin(ServiceModelAdmin):
     form = MailboxForm
     list_display = ("address", "host", "is_active", "fetched_at", "last_error")
     readonly_fields = ("fetched_at", "last_error")
+    autocomplete_fields = ("readers",)
 
     def create(self, actor: Any, values: dict[str, Any]) -> Mailbox:
         """Add it."""
@@ -80,8 +81,8 @@ class InboundMessageAdmin(AtalayaModelAdmin):
     actions = ("process_again",)
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """Without the bytes."""
-        return InboundMessage.objects.light()
+        """Without the bytes, and without confined mail of others."""
+        return InboundMessage.objects.light().listed_for(request.user)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Without the link to the bytes for whoever may not read them."""
@@ -127,6 +128,10 @@ class OutboundMessageAdmin(AtalayaModelAdmin):
     list_display = ("id", "recipient", "subject", "kind", "status", "attempts", "sent_at")
     list_filter = ("status", "kind")
     actions = ("send_again",)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """Without confined mail of others."""
+        return OutboundMessage.objects.listed_for(request.user)
 
     @service_action(description=_("Send again"), perm="support.retry_outboundmessage")
     def send_again(self, request: HttpRequest, obj: OutboundMessage) -> None:

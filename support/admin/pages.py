@@ -1,7 +1,6 @@
 """The page a ticket is worked on, and the small addresses it uses."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -14,38 +13,32 @@ from django.http import (
     JsonResponse,
 )
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, path, reverse
+from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from support.admin import forms
+from support.admin.conversation import (
+    draft_context,
+    messages_context,
+    page_context,
+    templates_for,
+)
+from support.admin.operations import KEEPS_TEXT, OPERATIONS, goes_on, said_of, view_values
 from support.admin.people import agent_of
-from support.markdown import render_page
-from support.models import (
-    Attachment,
-    InboundMessage,
-    Reply,
-    ReplyTemplate,
-    SlaBreach,
-    Ticket,
-    TicketRating,
-)
-from support.services import (
-    apply_macro,
-    join_suggested,
-    link_tickets,
-    merge_tickets,
-    open_ticket,
-    presence,
-    render_for,
-    reply_as_staff,
-    split_ticket,
-    update_ticket,
-)
-from systemadmin.foundation import plugins
+from support.admin.queues import Queue, page_keys, view_named
+from support.models import Attachment, ReplyTemplate, Ticket
+from support.originals import picture_response
+from support.querysets.replies import SHOWN_IN_PLACE
+from support.services import agent_notices, open_ticket, presence, readings, render_for
+from support.services.drafts import save_draft
+from support.services.saved_views import delete_view, save_view
 from systemadmin.foundation.errors import DomainError, NotFound
-from systemadmin.foundation.files import private_response
+from systemadmin.foundation.files import inline_image_response, private_response
+from systemadmin.foundation.page_limits import heartbeat
 from systemadmin.foundation.parsing import is_whole_number
+
+PANES: Final = "admin/support/ticket/panes.html"
 
 
 class TicketPages:
@@ -62,6 +55,17 @@ class TicketPages:
         """Addresses the page uses."""
         wrap = self.admin_site.admin_view
         return [
+            path("work/", wrap(self.workspace_view), name="support_ticket_workspace"),
+            path("views/", wrap(require_POST(self.views_view)), name="support_ticket_views"),
+            path(
+                "<int:pk>/draft/", wrap(require_POST(self.draft_view)), name="support_ticket_draft"
+            ),
+            path("<int:pk>/templates/", wrap(self.templates_view), name="support_ticket_templates"),
+            path(
+                "<int:pk>/attachment/<int:attachment>/picture/",
+                wrap(self.picture_view),
+                name="support_ticket_picture",
+            ),
             path(
                 "<int:pk>/presence/",
                 wrap(require_POST(self.presence_view)),
@@ -76,6 +80,11 @@ class TicketPages:
                 "<int:pk>/attachment/<int:attachment>/",
                 wrap(self.attachment_view),
                 name="support_ticket_attachment",
+            ),
+            path(
+                "<int:pk>/attachment/<int:attachment>/inline/",
+                wrap(self.inline_view),
+                name="support_ticket_inline",
             ),
         ]
 
@@ -108,28 +117,62 @@ class TicketPages:
         context = self._context(request, title=_("Open a ticket"), form=form)
         return TemplateResponse(request, "admin/support/ticket/add.html", context)
 
+    def workspace_view(self, request: HttpRequest) -> HttpResponse:
+        """The first ticket of a queue, or that nothing waits in it."""
+        _require(request, "support.view_ticket")
+        queue = Queue(request)
+        if "queue" not in request.GET and not queue.words:
+            queue.open_busy()
+        if request.GET.get("part") == "list":
+            return self._list(request, queue, None)
+        first = queue.first()
+        # An agent on a telephone chooses from the list first.
+        return self._show(request, queue, self._ticket(request, str(first.pk)) if first else None)
+
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """Show a ticket, and do to it what was asked."""
-        if not request.user.has_perm("support.view_ticket"):
-            raise PermissionDenied
-        ticket = self._ticket(request, object_id)
-        reply_form = _fresh_reply_form(ticket)
+        """Show a ticket in its queue, and do to it what was asked."""
+        _require(request, "support.view_ticket")
+        ticket, queue = self._ticket(request, object_id), Queue(request)
         if request.method == "POST":
-            answer = self._act(request, ticket)
-            if isinstance(answer, HttpResponse):
-                return answer
-            reply_form = answer or reply_form
-            ticket = self._ticket(request, object_id)
-        presence.look(ticket=ticket, user=agent_of(request))
-        context = self._context(
-            request,
-            title=f"{ticket.number} {ticket.subject}",
-            **_page_context(request, ticket),
-            reply_form=reply_form,
-        )
+            return self._act(request, queue, ticket)
+        part = request.GET.get("part")
+        if part == "list":
+            return self._list(request, queue, ticket)
+        if part == "messages":
+            readings.mark_read(user=agent_of(request), ticket=ticket)
+            context = {"ticket": ticket, **messages_context(request, ticket)}
+            return TemplateResponse(request, "admin/support/ticket/messages.html", context)
+        return self._show(request, queue, ticket)
+
+    def _show(
+        self, request: HttpRequest, queue: Queue, ticket: Ticket | None, **more: Any
+    ) -> HttpResponse:
+        """Answer with the whole workspace, to htmx with its panes."""
+        context: dict[str, Any] = {"queue": queue, "ticket": ticket}
+        if ticket is not None:
+            agent = agent_of(request)
+            presence.look(ticket=ticket, user=agent)
+            agent_notices.mark_seen(user=agent, ticket=ticket)
+            readings.mark_read(user=agent, ticket=ticket)
+            context |= page_context(request, ticket) | draft_context(request, ticket)
+            context["work_url"] = queue.url(ticket)
+            context["messages_part"] = queue.url(ticket, part="messages")
+        context["queue_part"] = queue.url(ticket, part="list")
+        context |= queue.listed(ticket) | more
+        if "HX-Request" in request.headers:
+            response = TemplateResponse(request, PANES, {**context, "is_fragment": True})
+            response["HX-Push-Url"] = queue.url(ticket)
+            return response
+        title = f"{ticket.number} {ticket.subject}" if ticket else _("Tickets")
+        context = self._context(request, title=title, page_keys=page_keys(), **context)
         return TemplateResponse(request, self.page_template, context)
+
+    def _list(self, request: HttpRequest, queue: Queue, ticket: Ticket | None) -> HttpResponse:
+        context = {"queue": queue, "ticket": ticket, **queue.listed(ticket)}
+        context["queue_part"] = queue.url(ticket, part="list")
+        return TemplateResponse(request, "admin/support/ticket/list.html", context)
 
     def _context(self, request: HttpRequest, **more: Any) -> dict[str, Any]:
         return {
@@ -149,29 +192,50 @@ class TicketPages:
 
     # -- what the page can do --------------------------------------------------------
 
-    def _act(self, request: HttpRequest, ticket: Ticket) -> Any:
-        """Run what the button named; the reply form again when it was refused."""
-        operation = OPERATIONS.get(request.POST.get("operation", ""))
+    def _act(self, request: HttpRequest, queue: Queue, ticket: Ticket) -> HttpResponse:
+        """Run what the button named, and go on to what it leads to."""
+        # A button that puts a template into the box has a name of its own.
+        named = "use_template" if "use" in request.POST else request.POST.get("operation", "")
+        operation = OPERATIONS.get(named)
         if operation is None:
             raise Http404
         permission, run = operation
-        if not request.user.has_perm(permission):
-            raise PermissionDenied
+        _require(request, permission)
+        place = queue.key_of(ticket)
         try:
-            shown = run(request, ticket)
+            shown: Ticket | None = run(request, ticket)
         except (DomainError, ValidationError) as refusal:
             text = "; ".join(getattr(refusal, "messages", None) or [str(refusal)])
-            self.message_user(request, text, messages.ERROR)
-            return _kept_reply(request, ticket)
-        self.message_user(request, _("Done."), messages.SUCCESS)
-        return HttpResponseRedirect(_page_of(shown))
+            return self._refuse(request, queue, ticket, text)
+        said = said_of(request, named, ticket)
+        if goes_on(request):
+            presence.leave(ticket=ticket, user=agent_of(request))
+            shown = queue.after(place)
+        if "HX-Request" in request.headers:
+            fresh = self._ticket(request, str(shown.pk)) if shown is not None else None
+            return self._show(request, queue, fresh, said=said, focuses_title=True)
+        self.message_user(request, said, messages.SUCCESS)
+        return HttpResponseRedirect(queue.url(shown))
+
+    def _refuse(
+        self, request: HttpRequest, queue: Queue, ticket: Ticket, text: str
+    ) -> HttpResponse:
+        """Say why not: to htmx beside the reply box, whose text and files stay as they are."""
+        fresh = self._ticket(request, str(ticket.pk))
+        if "HX-Request" in request.headers:
+            context = {"ticket": fresh, "refused": text, **messages_context(request, fresh)}
+            response = TemplateResponse(request, "admin/support/ticket/refused.html", context)
+            response["HX-Retarget"], response["HX-Reswap"] = "#work-notice", "innerHTML"
+            return response
+        self.message_user(request, text, messages.ERROR)
+        return self._show(request, queue, fresh, **_kept_text(request))
 
     # -- small addresses -------------------------------------------------------------
 
+    @heartbeat
     def presence_view(self, request: HttpRequest, pk: int) -> JsonResponse:
         """Who else has the ticket open."""
-        if not request.user.has_perm("support.view_ticket"):
-            raise PermissionDenied
+        _require(request, "support.view_ticket")
         ticket = self._ticket(request, str(pk))
         others = presence.look(
             ticket=ticket, user=agent_of(request), is_writing=request.POST.get("writing") == "1"
@@ -184,8 +248,7 @@ class TicketPages:
 
     def template_view(self, request: HttpRequest, pk: int, template: int) -> JsonResponse:
         """A template filled in for the ticket."""
-        if not request.user.has_perm("support.reply_ticket"):
-            raise PermissionDenied
+        _require(request, "support.reply_ticket")
         found = ReplyTemplate.objects.filter(pk=template, is_active=True).first()
         if found is None:
             raise Http404
@@ -196,8 +259,7 @@ class TicketPages:
 
     def attachment_view(self, request: HttpRequest, pk: int, attachment: int) -> FileResponse:
         """A file of the ticket."""
-        if not request.user.has_perm("support.view_ticket"):
-            raise PermissionDenied
+        _require(request, "support.view_ticket")
         ticket = self._ticket(request, str(pk))
         found = Attachment.objects.filter(reply__ticket=ticket, pk=attachment).first()
         if found is None or not found.file.storage.exists(str(found.file.name)):
@@ -206,186 +268,86 @@ class TicketPages:
             found.file.open("rb"), name=found.name, content_type=found.content_type
         )
 
+    def inline_view(self, request: HttpRequest, pk: int, attachment: int) -> FileResponse:
+        """A picture that a mail of the ticket shows in place."""
+        _require(request, "support.view_ticket")
+        files = Attachment.objects.filter(reply__ticket=self._ticket(request, str(pk)))
+        try:
+            return picture_response(files, attachment)
+        except NotFound:
+            raise Http404 from None
+
+    def picture_view(self, request: HttpRequest, pk: int, attachment: int) -> FileResponse:
+        """A picture among the files of the ticket, as its preview shows it."""
+        _require(request, "support.view_ticket")
+        files = Attachment.objects.filter(reply__ticket=self._ticket(request, str(pk)))
+        found = files.filter(pk=attachment, content_type__in=SHOWN_IN_PLACE).first()
+        if found is None or not found.file.storage.exists(str(found.file.name)):
+            raise Http404
+        return inline_image_response(found.file.open("rb"), content_type=found.content_type)
+
+    # -- the agent's own -------------------------------------------------------------
+
+    @heartbeat
+    def draft_view(self, request: HttpRequest, pk: int) -> JsonResponse:
+        """Keep what is typed; 409 with the other text when it was typed over elsewhere."""
+        _require(request, "support.reply_ticket")
+        form = forms.DraftForm(request.POST)
+        if not form.is_valid():
+            return JsonResponse({"errors": form.errors}, status=400)
+        try:
+            draft = save_draft(
+                actor=agent_of(request), ticket=self._ticket(request, str(pk)), **form.cleaned_data
+            )
+        except DomainError as refusal:
+            return JsonResponse({"detail": str(refusal), **refusal.extra}, status=refusal.status)
+        return JsonResponse({"version": draft.version if draft else 0})
+
+    def templates_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The templates with these words, as buttons."""
+        _require(request, "support.reply_ticket")
+        ticket = self._ticket(request, str(pk))
+        found = templates_for(ticket, request.GET.get("words", "")[:100])
+        context = {"ticket": ticket, "templates": found}
+        return TemplateResponse(request, "admin/support/ticket/templates.html", context)
+
+    def views_view(self, request: HttpRequest) -> HttpResponse:
+        """Save a list to come back to, or delete one."""
+        _require(request, "support.view_ticket")
+        agent = agent_of(request)
+        view = view_named(agent, request.POST.get("view", ""))
+        try:
+            if "delete" in request.POST:
+                if view is None:
+                    raise NotFound
+                delete_view(actor=agent, view=view)
+                self.message_user(request, _("The view was deleted."), messages.SUCCESS)
+                return HttpResponseRedirect(reverse("admin:support_ticket_workspace"))
+            saved = save_view(actor=agent, view=view, values=view_values(request))
+        except (DomainError, ValidationError) as refusal:
+            text = "; ".join(getattr(refusal, "messages", None) or [str(refusal)])
+            self.message_user(request, text, messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:support_ticket_workspace"))
+        self.message_user(request, _("The view was saved."), messages.SUCCESS)
+        place = reverse("admin:support_ticket_workspace")
+        return HttpResponseRedirect(f"{place}?queue=view-{saved.pk}")
+
+
+def _require(request: HttpRequest, permission: str) -> None:
+    if not request.user.has_perm(permission):
+        raise PermissionDenied
+
 
 def _page_of(ticket: Ticket) -> str:
     return reverse("admin:support_ticket_change", args=[ticket.pk])
 
 
-def _fresh_reply_form(ticket: Ticket) -> forms.ReplyForm:
-    return forms.ReplyForm(initial={"expected_last_reply": ticket.last_reply_id})
-
-
-def _kept_reply(request: HttpRequest, ticket: Ticket) -> forms.ReplyForm | None:
-    """The reply box with the text still in it, now knowing the newest reply."""
-    if request.POST.get("operation") != "reply":
-        return None
-    ticket.refresh_from_db(fields=["last_reply"])
-    names = ("body", "template", "status")
-    kept: dict[str, Any] = {name: request.POST.get(name, "") for name in names}
-    kept["internal"] = bool(request.POST.get("internal"))
-    return forms.ReplyForm(initial={**kept, "expected_last_reply": ticket.last_reply_id})
-
-
-def _valid(form: Any) -> dict[str, Any]:
-    if not form.is_valid():
-        raise ValidationError(
-            [f"{name}: {text}" for name, texts in form.errors.items() for text in texts]
-        )
-    return form.cleaned_data
-
-
-def _reply(request: HttpRequest, ticket: Ticket) -> Ticket:
-    data = _valid(forms.ReplyForm(request.POST, request.FILES))
-    reply_as_staff(
-        actor=agent_of(request),
-        ticket=ticket,
-        source=Reply.Source.ADMIN,
-        **{**data, "status": data["status"] or None},
-    )
-    return ticket
-
-
-def _change(request: HttpRequest, ticket: Ticket) -> Ticket:
-    data = _valid(forms.PropertiesForm(request.POST))
-    version = data.pop("version")
-    return update_ticket(
-        actor=agent_of(request), ticket=ticket, changes=data, expected_version=version
-    )
-
-
-def _take(request: HttpRequest, ticket: Ticket) -> Ticket:
-    return update_ticket(
-        actor=agent_of(request), ticket=ticket, changes={"assignee": agent_of(request)}
-    )
-
-
-def _macro(request: HttpRequest, ticket: Ticket) -> Ticket:
-    data = _valid(forms.MacroForm(request.POST))
-    return apply_macro(actor=agent_of(request), ticket=ticket, macro=data["macro"])
-
-
-def _other(request: HttpRequest) -> Ticket:
-    other = _valid(forms.OtherTicketForm(request.POST))["ticket"]
-    if not Ticket.objects.visible_to(request.user).filter(pk=other.pk).exists():
-        raise NotFound
-    return other
-
-
-def _merge(request: HttpRequest, ticket: Ticket) -> Ticket:
-    return merge_tickets(actor=agent_of(request), source=ticket, into=_other(request))
-
-
-def _join(request: HttpRequest, ticket: Ticket) -> Ticket:
-    suggested = _suggested(request, ticket)
-    if suggested is None:
-        raise NotFound
-    return join_suggested(actor=agent_of(request), ticket=ticket)
-
-
-def _suggested(request: HttpRequest, ticket: Ticket) -> Ticket | None:
-    """The ticket that a mail of this one mentions, if this agent may see it."""
-    message = InboundMessage.objects.suggested_for(ticket).first()
-    other = message.may_belong_to if message else None
-    other = (other.merged_into or other) if other else None
-    if other is None or not Ticket.objects.visible_to(request.user).filter(pk=other.pk).exists():
-        return None
-    return other
-
-
-def _link(request: HttpRequest, ticket: Ticket) -> Ticket:
-    link_tickets(actor=agent_of(request), ticket=ticket, other=_other(request))
-    return ticket
-
-
-def _split(request: HttpRequest, ticket: Ticket) -> Ticket:
-    data = _valid(forms.SplitForm(request.POST, ticket=ticket))
-    return split_ticket(actor=agent_of(request), ticket=ticket, **data)
-
-
-OPERATIONS: dict[str, tuple[str, Callable[[HttpRequest, Ticket], Ticket]]] = {
-    "reply": ("support.reply_ticket", _reply),
-    "change": ("support.change_ticket", _change),
-    "take": ("support.change_ticket", _take),
-    "macro": ("support.reply_ticket", _macro),
-    "merge": ("support.merge_ticket", _merge),
-    "join": ("support.merge_ticket", _join),
-    "link": ("support.merge_ticket", _link),
-    "split": ("support.merge_ticket", _split),
-}
-
-
-def _page_context(request: HttpRequest, ticket: Ticket) -> dict[str, Any]:
-    replies, has_earlier = ticket.replies.latest(before=_reply_before(request))
-    html = render_page([reply.body for reply in replies])
+def _kept_text(request: HttpRequest) -> dict[str, Any]:
+    """The reply box with the text still in it."""
+    if request.POST.get("operation") not in KEEPS_TEXT:
+        return {}
     return {
-        "ticket": ticket,
-        "replies": list(zip(replies, html, strict=True)),
-        "has_earlier_replies": has_earlier,
-        "is_earlier_page": "before" in request.GET,
-        "properties_form": forms.PropertiesForm(
-            # The reply form beside it has a status too: no two fields of a page share an id.
-            auto_id="id_ticket_%s",
-            initial={
-                "status": ticket.status,
-                "priority": ticket.priority,
-                "assignee": ticket.assignee_id,
-                "category": ticket.category_id,
-                "tags": ", ".join(tag.name for tag in ticket.tags.all()),
-                "version": ticket.version,
-            },
-        ),
-        "macro_form": forms.MacroForm(),
-        "other_form": forms.OtherTicketForm(auto_id=False),
-        "suggested": _suggested(request, ticket),
-        "participants": ticket.participants.all(),
-        "may_see_mail": request.user.has_perm("support.view_inboundmessage"),
-        "events": ticket.events.order_by("-id")[:50],
-        "breaches": SlaBreach.objects.filter(ticket=ticket),
-        "links": Ticket.objects.linked_to(ticket),
-        "merged": ticket.merged_tickets.all(),
-        "rating": TicketRating.objects.filter(ticket=ticket).first(),
-        "others": presence.others(ticket=ticket, user=agent_of(request)),
-        "earlier": _earlier(request, ticket),
-        "panels": _account_panels(request, ticket),
-        "account_url": _account_url(ticket),
-        "may": {
-            name.split("_")[0]: request.user.has_perm(f"support.{name}")
-            for name in ("reply_ticket", "change_ticket", "merge_ticket")
-        },
+        "starts_as_note": bool(request.POST.get("internal")),
+        "starting_text": request.POST.get("body", ""),
+        "is_to_all": bool(request.POST.get("to_all")),
     }
-
-
-def _reply_before(request: HttpRequest) -> int | None:
-    """Return the id of the reply that the page ends before; one that is no number is ignored."""
-    before = request.GET.get("before", "")
-    return int(before) if is_whole_number(before) else None
-
-
-def _earlier(request: HttpRequest, ticket: Ticket) -> Any:
-    if ticket.requester_id is None:
-        return Ticket.objects.none()
-    seen = Ticket.objects.visible_to(request.user).filter(requester_id=ticket.requester_id)
-    return seen.exclude(pk=ticket.pk).order_by("-id")[:5]
-
-
-def _account_panels(request: HttpRequest, ticket: Ticket) -> list[tuple[Any, Any]]:
-    """What every desk knows of the requester, as far as this agent may see it."""
-    if ticket.requester is None:
-        return []
-    panels = sorted(plugins.collect("account", "PANELS"), key=lambda panel: panel.order)
-    return [
-        (panel.title, panel.summary(ticket.requester))
-        for panel in panels
-        if request.user.has_perm(panel.permission)
-    ]
-
-
-def _account_url(ticket: Ticket) -> str:
-    if ticket.requester_id is None:
-        return ""
-    for name in ("admin:riskops_account", "admin:systemadmin_user_change"):
-        try:
-            return reverse(name, args=[ticket.requester_id])
-        except NoReverseMatch:
-            continue
-    return ""

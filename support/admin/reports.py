@@ -1,6 +1,6 @@
 """The desk's figures as a page with charts and as CSV."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
@@ -11,8 +11,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from support.admin.people import agent_of
+from support.models import SlaBreach
 from support.querysets.report_csv import MAX_DAYS, csv_of
 from support.querysets.reports import Report, Row, Speed, build_report
+from support.report_period import report_period, zone_of
 from systemadmin.foundation.charts import Series, bar_chart
 
 
@@ -34,7 +37,7 @@ class PeriodForm(forms.Form):
 
 
 def _period(request: HttpRequest) -> tuple[PeriodForm, date, date]:
-    today = timezone.now().date()
+    today = timezone.now().astimezone(zone_of(agent_of(request))).date()
     first, last = today - timedelta(days=29), today
     form = PeriodForm(request.GET if "start" in request.GET else {"start": first, "end": last})
     if form.is_valid():
@@ -42,11 +45,9 @@ def _period(request: HttpRequest) -> tuple[PeriodForm, date, date]:
     return form, first, last
 
 
-def _report(first: date, last: date) -> Report:
-    return build_report(
-        datetime.combine(first, time(), UTC),
-        datetime.combine(last + timedelta(days=1), time(), UTC),
-    )
+def _report(request: HttpRequest, first: date, last: date) -> Report:
+    agent = agent_of(request)
+    return build_report(agent, *report_period(agent, first, last))
 
 
 def _allow(request: HttpRequest) -> None:
@@ -58,7 +59,7 @@ def report_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
     """Figures and charts of a period."""
     _allow(request)
     form, first, last = _period(request)
-    report = _report(first, last)
+    report = _report(request, first, last)
     context = {
         **model_admin.admin_site.each_context(request),
         "opts": model_admin.model._meta,
@@ -66,6 +67,11 @@ def report_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
         "title": _("Reports"),
         "form": form,
         "report": report,
+        "breaches": [
+            (SlaBreach.CLOCK_TEXTS.get(name, name), count)
+            for name, count in report.breaches.items()
+        ],
+        "zone": zone_of(agent_of(request)),
         "speeds": _speed_cells(report.speed),
         "volume": bar_chart(
             _("Tickets by day"),
@@ -117,6 +123,8 @@ def report_csv(model_admin: Any, request: HttpRequest) -> HttpResponse:
     """The same figures for a spreadsheet."""
     _allow(request)
     _form, first, last = _period(request)
-    response = HttpResponse(csv_of(_report(first, last)), content_type="text/csv; charset=utf-8")
+    response = HttpResponse(
+        csv_of(_report(request, first, last)), content_type="text/csv; charset=utf-8"
+    )
     response["Content-Disposition"] = f'attachment; filename="support-{first}-{last}.csv"'
     return response

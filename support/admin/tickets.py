@@ -7,10 +7,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import path
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from support.admin.forms import AssignForm, OtherTicketForm, PriorityForm, TemplateReplyForm
+from support.admin.notices import notices_page
 from support.admin.pages import TicketPages
 from support.admin.people import agent_of
 from support.admin.reports import report_csv, report_page
@@ -25,6 +27,7 @@ from support.models import (
     TicketRating,
 )
 from support.services import join_suggested, merge_tickets, reply_as_staff, update_ticket
+from support.services.agent_notices import page_rows
 from support.services.agent_states import delete_agent_state, save_agent_state
 from systemadmin.foundation.admin import (
     AtalayaModelAdmin,
@@ -112,6 +115,7 @@ class TicketAdmin(TicketPages, AtalayaModelAdmin):
         own = [
             path("reports/", wrap(lambda r: report_page(self, r)), name="support_ticket_reports"),
             path("reports.csv", wrap(lambda r: report_csv(self, r)), name="support_ticket_csv"),
+            path("notices/", wrap(lambda r: notices_page(self, r)), name="support_ticket_notices"),
             *self.page_urls(),
         ]
         return own + super().get_urls()
@@ -125,7 +129,12 @@ class TicketAdmin(TicketPages, AtalayaModelAdmin):
             ("overdue", _("Overdue"), seen.overdue().count()),
             ("open", _("All open"), seen.open().count()),
         ]
-        context = {"queues": queues, "queue": request.GET.get("queue", ""), **(extra_context or {})}
+        context = {
+            "queues": queues,
+            "queue": request.GET.get("queue", ""),
+            "unseen": page_rows(agent_of(request)).unseen().count(),
+            **(extra_context or {}),
+        }
         return super().changelist_view(request, context)
 
     @admin.display(description=_("status"), ordering="status")
@@ -153,7 +162,11 @@ class TicketAdmin(TicketPages, AtalayaModelAdmin):
         if due is None:
             return "-"
         late = "support-late" if due < timezone.now() else ""
-        return format_html('<span class="{}">{}</span>', late, f"{due:%Y-%m-%d %H:%M}")
+        return format_html(
+            '<span class="{}">{}</span>',
+            late,
+            date_format(timezone.localtime(due), "DATETIME_FORMAT"),
+        )
 
     @form_action(
         description=_("Reply with template"), perm="support.reply_ticket", form=TemplateReplyForm
@@ -231,6 +244,11 @@ class SlaBreachAdmin(AtalayaModelAdmin):
     list_select_related = ("ticket", "assignee", "version")
     raw_id_fields = ("ticket",)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Of tickets whose category and mailbox this user reads."""
+        seen = Ticket.objects.open_to(request.user)
+        return super().get_queryset(request).filter(ticket__in=seen)
+
 
 @admin.register(TicketRating)
 class TicketRatingAdmin(AtalayaModelAdmin):
@@ -239,6 +257,11 @@ class TicketRatingAdmin(AtalayaModelAdmin):
     list_display = ("ticket", "score", "comment", "assignee", "rated_at")
     list_filter = ("score",)
     list_select_related = ("ticket", "assignee")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Of tickets whose category and mailbox this user reads."""
+        seen = Ticket.objects.open_to(request.user)
+        return super().get_queryset(request).filter(ticket__in=seen)
 
 
 @admin.register(AgentState)

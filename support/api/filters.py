@@ -15,8 +15,9 @@ from support.models import (
     Status,
     Ticket,
 )
-from systemadmin.foundation.api import StrictFilterSet
-from systemadmin.foundation.parsing import is_whole_number
+from systemadmin.foundation.api import ReferenceFilter, StrictFilterSet
+from systemadmin.foundation.parsing import Unreadable, is_whole_number
+from systemadmin.foundation.references import key_of, parse_reference
 
 
 class AnyOf(django_filters.MultipleChoiceFilter):
@@ -32,9 +33,9 @@ class TicketFilter(StrictFilterSet):
     status = AnyOf(choices=Status.choices)
     priority = AnyOf(choices=Priority.choices)
     assignee = django_filters.CharFilter(
-        method="by_assignee", label="An account's id, `me`, or `none`."
+        method="by_assignee", label="An account's id (or `ext:…`), `me`, or `none`."
     )
-    user = django_filters.NumberFilter(field_name="requester_id", min_value=0, max_value=2**63 - 1)
+    user = ReferenceFilter(field_name="requester")
     category = django_filters.NumberFilter(
         field_name="category_id", min_value=0, max_value=2**63 - 1
     )
@@ -53,9 +54,10 @@ class TicketFilter(StrictFilterSet):
             return queryset.filter(assignee__isnull=True)
         if value == "me":
             return queryset.filter(assignee=self.request.user)
-        if is_whole_number(value):
-            return queryset.filter(assignee_id=int(value))
-        return queryset.none()
+        try:
+            return queryset.filter(assignee_id=key_of(parse_reference(value)))
+        except Unreadable:
+            return queryset.none()
 
     def by_overdue(self, queryset: Any, name: str, value: bool) -> QuerySet:
         return queryset.overdue() if value else queryset.on_time()
@@ -121,6 +123,9 @@ class InboundFilter(StrictFilterSet):
     """Incoming mail."""
 
     status = AnyOf(choices=InboundMessage.Status.choices)
+    blocked_by = django_filters.NumberFilter(
+        field_name="blocked_by_id", min_value=0, max_value=2**63 - 1
+    )
     ticket = django_filters.NumberFilter(field_name="ticket_id", min_value=0, max_value=2**63 - 1)
 
     class Meta:

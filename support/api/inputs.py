@@ -10,12 +10,14 @@ from support.models import (
     Faq,
     Macro,
     Priority,
+    Reply,
     ReplyTemplate,
+    SavedView,
     SlaPolicy,
     Status,
     Ticket,
 )
-from systemadmin.foundation.api import StrictSerializer
+from systemadmin.foundation.api import ReferenceField, StrictSerializer
 from systemadmin.foundation.parsing import is_whole_number
 from systemadmin.models import User
 
@@ -51,13 +53,15 @@ class Tags(serializers.ListField):
 class TicketInput(StrictSerializer):
     """A ticket that staff open for a user."""
 
-    user = Key(queryset=User.objects.filter(is_active=True))
+    user = ReferenceField(queryset=User.objects.filter(is_active=True))
     subject = serializers.CharField(max_length=255)
     body = serializers.CharField(max_length=50_000, trim_whitespace=False)
     priority = serializers.ChoiceField(Priority.choices, default=Priority.MEDIUM)
     category = Key(queryset=Category.objects.all(), allow_null=True, default=None)
     tags = Tags(default=list)
-    assignee = Key(queryset=User.objects.filter(is_staff=True), allow_null=True, default=None)
+    assignee = ReferenceField(
+        queryset=User.objects.filter(is_staff=True), allow_null=True, default=None
+    )
     attachments = Files(default=list)
 
 
@@ -67,7 +71,7 @@ class TicketChangesInput(StrictSerializer):
     subject = serializers.CharField(max_length=255, required=False)
     status = serializers.ChoiceField(Status.choices)
     priority = serializers.ChoiceField(Priority.choices)
-    assignee = Key(queryset=User.objects.filter(is_staff=True), allow_null=True)
+    assignee = ReferenceField(queryset=User.objects.filter(is_staff=True), allow_null=True)
     category = Key(queryset=Category.objects.all(), allow_null=True)
     tags = Tags()
 
@@ -88,6 +92,14 @@ class StaffReplyInput(StrictSerializer):
         min_value=0, max_value=2**63 - 1, allow_null=True, default=None
     )
     client_key = serializers.CharField(max_length=100, allow_null=True, default=None)
+    to_all = serializers.BooleanField(default=False)
+
+
+class ParticipantInput(StrictSerializer):
+    """Somebody who shall take part in a ticket."""
+
+    address = serializers.CharField(max_length=254)
+    name = serializers.CharField(max_length=150, allow_blank=True, default="")
 
 
 class ReplyEditInput(StrictSerializer):
@@ -192,7 +204,9 @@ class MacroInput(StrictSerializer):
     status = serializers.ChoiceField(Status.choices, allow_blank=True, default="")
     priority = serializers.ChoiceField(Priority.choices, allow_blank=True, default="")
     assign = serializers.ChoiceField(Macro.Assign.choices, allow_blank=True, default="")
-    agent = Key(queryset=User.objects.filter(is_staff=True), allow_null=True, required=False)
+    agent = ReferenceField(
+        queryset=User.objects.filter(is_staff=True), allow_null=True, required=False
+    )
     add_tags = Tags(default=list)
     is_active = serializers.BooleanField(default=True)
 
@@ -217,6 +231,10 @@ class TicketCategoryInput(StrictSerializer):
     position = serializers.IntegerField(min_value=0, max_value=MAX_SQL_INT, default=0)
     is_active = serializers.BooleanField(default=True)
     assignment = serializers.ChoiceField(Category.Assignment.choices, allow_blank=True, default="")
+    is_confined = serializers.BooleanField(required=False)
+    readers = serializers.ListField(
+        child=Key(queryset=User.objects.filter(is_staff=True)), required=False, max_length=500
+    )
 
 
 class BusinessCalendarInput(StrictSerializer):
@@ -255,7 +273,9 @@ class SlaPolicyInput(StrictSerializer):
     first_response_minutes = minutes_field()
     next_response_minutes = minutes_field()
     resolution_minutes = minutes_field()
-    escalate_to = Key(queryset=User.objects.filter(is_staff=True), allow_null=True, required=False)
+    escalate_to = ReferenceField(
+        queryset=User.objects.filter(is_staff=True), allow_null=True, required=False
+    )
 
 
 INPUTS = {
@@ -266,3 +286,33 @@ INPUTS = {
     BusinessCalendar: BusinessCalendarInput,
     SlaPolicy: SlaPolicyInput,
 }
+
+
+class DraftInput(StrictSerializer):
+    """What is typed; an empty text ends the draft."""
+
+    kind = serializers.ChoiceField(Reply.Kind.choices)
+    body = serializers.CharField(max_length=50_000, trim_whitespace=False, allow_blank=True)
+    expected_version = serializers.IntegerField(
+        min_value=0, max_value=MAX_SQL_INT, allow_null=True, default=None
+    )
+
+
+class SnoozeInput(StrictSerializer):
+    """Until when the ticket is set aside; null takes it back."""
+
+    until = serializers.DateTimeField(allow_null=True)
+
+
+class SavedViewInput(StrictSerializer):
+    """A list of tickets to come back to."""
+
+    name = serializers.CharField(max_length=40)
+    is_shared = serializers.BooleanField(default=False)
+    which = serializers.ChoiceField(SavedView.Which.choices, default=SavedView.Which.OPEN)
+    whose = serializers.ChoiceField(SavedView.Whose.choices, allow_blank=True, default="")
+    priority = serializers.ChoiceField(Priority.choices, allow_blank=True, default="")
+    category = Key(queryset=Category.objects.all(), allow_null=True, default=None)
+    tag = serializers.CharField(max_length=50, allow_blank=True, default="")
+    words = serializers.CharField(max_length=100, allow_blank=True, default="")
+    is_overdue = serializers.BooleanField(default=False)

@@ -1,6 +1,7 @@
 """What staff keep: templates, macros, questions, categories, calendars, policies, mail."""
 
 from io import BytesIO
+from typing import Any
 
 from django.http import FileResponse
 from drf_spectacular.types import OpenApiTypes
@@ -141,7 +142,7 @@ class SlaPolicyViewSet(KnowledgeViewSet):
 class InboundMailViewSet(ListAction, RetrieveAction, StaffViewSet):
     """Mail that came, and what became of it."""
 
-    queryset = InboundMessage.objects.light()
+    queryset = InboundMessage.objects.none()
     serializer_class = serializers.InboundMessageSerializer
     filterset_class = filters.InboundFilter
     pagination_class = CursorList
@@ -151,6 +152,10 @@ class InboundMailViewSet(ListAction, RetrieveAction, StaffViewSet):
         "process": "support.process_inboundmessage",
         "raw": "support.view_inboundmessage",
     }
+
+    def get_queryset(self) -> Any:
+        """What this member of staff may know of."""
+        return InboundMessage.objects.light().listed_for(self.caller)
 
     @extend_schema(responses={(200, "message/rfc822"): OpenApiTypes.BINARY})
     @action(detail=True, methods=["get"])
@@ -174,7 +179,7 @@ class InboundMailViewSet(ListAction, RetrieveAction, StaffViewSet):
 class OutboundMailViewSet(ListAction, RetrieveAction, StaffViewSet):
     """Mail that goes, and the dead letters."""
 
-    queryset = OutboundMessage.objects.all()
+    queryset = OutboundMessage.objects.none()
     serializer_class = serializers.OutboundMessageSerializer
     filterset_class = filters.OutboundFilter
     pagination_class = CursorList
@@ -183,6 +188,10 @@ class OutboundMailViewSet(ListAction, RetrieveAction, StaffViewSet):
         "retrieve": "support.view_outboundmessage",
         "retry": "support.retry_outboundmessage",
     }
+
+    def get_queryset(self) -> Any:
+        """What this member of staff may know of."""
+        return OutboundMessage.objects.listed_for(self.caller)
 
     @extend_schema(request=None, responses=serializers.OutboundMessageSerializer)
     @action(detail=True, methods=["post"])

@@ -12,7 +12,8 @@ from rest_framework.response import Response
 from support.api import inputs, serializers
 from support.api.conversation import ReplyPages, reply_rows
 from support.api.filters import FaqFilter, MemberTicketFilter
-from support.api.tickets import ATTACHMENT_ID, download
+from support.api.originals import ATTACHMENT_ID, OriginalActions
+from support.api.tickets import download
 from support.models import Attachment, Category, Faq, Ticket
 from support.services import open_ticket, rate_ticket, reply_as_customer, vote
 from systemadmin.foundation.api import (
@@ -27,7 +28,7 @@ from systemadmin.foundation.api import (
 from systemadmin.foundation.api.routing import ID_REGEX
 
 
-class MemberTicketViewSet(ListAction, MemberViewSet):
+class MemberTicketViewSet(OriginalActions, ListAction, MemberViewSet):
     """A member's own tickets; a suspended member may still ask for help."""
 
     queryset = Ticket.objects.none()
@@ -45,6 +46,14 @@ class MemberTicketViewSet(ListAction, MemberViewSet):
         if self.action == "list":
             own = Ticket.objects.of_member(self.caller)
         return own.select_related("category")
+
+    def replies_of(self, ticket: Ticket) -> Any:
+        """The public ones."""
+        return ticket.replies.public()
+
+    def files_of(self, ticket: Ticket) -> Any:
+        """Those of the public conversation."""
+        return Attachment.objects.of_member(self.caller).filter(reply__ticket=ticket)
 
     @extend_schema(responses=serializers.MemberTicketDetailSerializer)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -107,8 +116,7 @@ class MemberTicketViewSet(ListAction, MemberViewSet):
     @action(detail=True, methods=["get"], url_path=rf"attachments/(?P<attachment_id>{ID_REGEX})")
     def attachment(self, request: Request, pk: str, attachment_id: str) -> FileResponse:
         """Download a file of the public conversation."""
-        own = Attachment.objects.of_member(self.caller)
-        return download(own.filter(reply__ticket=self.get_object()), int(attachment_id))
+        return download(self.files_of(self.get_object()), int(attachment_id))
 
 
 class TicketCategoryViewSet(ListAction, RetrieveAction, MemberViewSet):

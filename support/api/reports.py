@@ -1,7 +1,6 @@
 """The desk's figures."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime, time, timedelta
 
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
@@ -14,6 +13,7 @@ from rest_framework.response import Response
 
 from support.querysets.report_csv import MAX_DAYS, csv_of
 from support.querysets.reports import Report, build_report
+from support.report_period import report_period
 from systemadmin.foundation.api import StaffViewSet, StrictSerializer
 from systemadmin.foundation.errors import InvalidInput
 
@@ -84,10 +84,7 @@ class ReportViewSet(StaffViewSet):
         first, last = asked.validated_data["start"], asked.validated_data["end"]
         if not 0 <= (last - first).days < MAX_DAYS:
             raise InvalidInput("end", _("Choose one to 366 days, the first day first."))
-        return build_report(
-            datetime.combine(first, time(), UTC),
-            datetime.combine(last + timedelta(days=1), time(), UTC),
-        )
+        return build_report(self.caller, *report_period(self.caller, first, last))
 
     @extend_schema(parameters=PERIOD, responses=SupportReportSerializer, filters=False)
     def list(self, request: Request) -> Response:

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from django.http import FileResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,6 +14,10 @@ from rest_framework.response import Response
 from support.api import inputs, serializers
 from support.api.conversation import ReplyPages, reply_rows
 from support.api.filters import TicketFilter
+from support.api.notices import SpamActions
+from support.api.originals import ATTACHMENT_ID, REPLY_ID, OriginalActions
+from support.api.participants import ParticipantActions
+from support.api.work import WorkActions
 from support.models import Attachment, InboundMessage, Reply, Ticket, TicketEvent
 from support.services import (
     apply_macro,
@@ -33,9 +37,6 @@ from systemadmin.foundation.api.routing import ID_REGEX
 from systemadmin.foundation.errors import NotFound
 from systemadmin.foundation.files import private_response
 
-ATTACHMENT_ID = OpenApiParameter("attachment_id", int, OpenApiParameter.PATH)
-REPLY_ID = OpenApiParameter("reply_id", int, OpenApiParameter.PATH)
-
 
 class TicketCursor(CursorList):
     """Orders by how urgent a priority is, not by how it is spelled."""
@@ -45,7 +46,9 @@ class TicketCursor(CursorList):
         return [("priority_rank" if n == "priority" else n, down) for n, down in fields]
 
 
-class TicketViewSet(ListAction, StaffViewSet):
+class TicketViewSet(
+    WorkActions, SpamActions, ParticipantActions, OriginalActions, ListAction, StaffViewSet
+):
     """Everything an agent does with tickets."""
 
     queryset = Ticket.objects.none()
@@ -63,7 +66,18 @@ class TicketViewSet(ListAction, StaffViewSet):
         "replies": "support.view_ticket",
         "events": "support.view_ticket",
         "attachment": "support.view_ticket",
+        "inline": "support.view_ticket",
+        "original": "support.view_ticket",
+        "participants": "support.reply_ticket",
+        "spam": "support.change_ticket",
+        "not_spam": "support.change_ticket",
+        "remove_participant": "support.reply_ticket",
+        "file_links": "support.view_ticket",
+        "revoke_file_link": "support.reply_ticket",
         "presence": "support.reply_ticket",
+        "drafts": "support.reply_ticket",
+        "draft": "support.reply_ticket",
+        "snooze": "support.change_ticket",
         "create": "support.add_ticket",
         "update": "support.change_ticket",
         "partial_update": "support.change_ticket",
@@ -80,6 +94,14 @@ class TicketViewSet(ListAction, StaffViewSet):
     def get_queryset(self) -> Any:
         """What this agent may see, with all that a row shows."""
         return Ticket.objects.visible_to(self.caller).with_people()
+
+    def replies_of(self, ticket: Ticket) -> Any:
+        """All of them, with the notes."""
+        return ticket.replies.all()
+
+    def files_of(self, ticket: Ticket) -> Any:
+        """All of them."""
+        return Attachment.objects.filter(reply__ticket=ticket)
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "now": timezone.now()}
@@ -256,9 +278,7 @@ class TicketViewSet(ListAction, StaffViewSet):
     @action(detail=True, methods=["get"], url_path=rf"attachments/(?P<attachment_id>{ID_REGEX})")
     def attachment(self, request: Request, pk: str, attachment_id: str) -> FileResponse:
         """Download a file."""
-        return download(
-            Attachment.objects.filter(reply__ticket=self.get_object()), int(attachment_id)
-        )
+        return download(self.files_of(self.get_object()), int(attachment_id))
 
     def _seen(self, ticket: Ticket) -> Ticket:
         """The other ticket, if this agent may see it."""

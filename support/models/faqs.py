@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from support.models.tickets import Category
+from support.models.categories import Category
 from support.querysets.faqs import FaqQuerySet
 from systemadmin.foundation.models import VersionedModel
 from systemadmin.models import User

@@ -1,12 +1,15 @@
 """Mail as it came and as it goes: nothing is parsed before it is stored, nothing sent twice."""
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from support.models.categories import Category
 from support.models.replies import Reply
-from support.models.tickets import Category, Ticket
+from support.models.tickets import Ticket
 from support.querysets.mail import InboundQuerySet, OutboundQuerySet
+from support.querysets.tickets import ConfinedQuerySet
 from systemadmin.foundation.models import TimestampedModel
 from systemadmin.foundation.outbox import OutboxModel, OutboxStatus
 
@@ -23,6 +26,29 @@ class Mailbox(TimestampedModel):
         blank=True,
         on_delete=models.SET_NULL,
         related_name="+",
+    )
+    signature = models.TextField(
+        _("signature"),
+        blank=True,
+        max_length=2000,
+        help_text=_("Markdown, below each answer. {{agent}} is the name of whoever answers."),
+    )
+    quotes_history = models.BooleanField(
+        _("quote what was said before"),
+        default=False,
+        help_text=_("Below each answer, what its recipient was sent or wrote before."),
+    )
+    is_confined = models.BooleanField(
+        _("only for named readers"),
+        default=False,
+        help_text=_("Its tickets are read by the agents named below and by nobody else."),
+    )
+    readers = models.ManyToManyField(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("readers"),
+        blank=True,
+        related_name="+",
+        help_text=_("Who reads its tickets where only named readers do."),
     )
     host = models.CharField(
         _("IMAP host"), max_length=255, blank=True, help_text=_("Empty: mail comes by the pipe.")
@@ -42,6 +68,8 @@ class Mailbox(TimestampedModel):
     is_active = models.BooleanField(_("active"), default=True)
     fetched_at = models.DateTimeField(_("last fetched"), null=True, blank=True, editable=False)
     last_error = models.TextField(_("last error"), blank=True, editable=False)
+
+    objects = ConfinedQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("mailbox")
@@ -95,6 +123,15 @@ class InboundMessage(TimestampedModel):
         blank=True,
         on_delete=models.SET_NULL,
         related_name="inbound",
+    )
+    # The rule that keeps it from opening a ticket, while that rule stands.
+    blocked_by = models.ForeignKey(
+        "support.BlockedSender",
+        verbose_name=_("held by"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="held",
     )
     # It mentions that ticket, and its sender is not on it: only a person may join the two.
     may_belong_to = models.ForeignKey(

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from support.models.tickets import Ticket
+from support.querysets.people import TicketParticipantQuerySet
 
 
 class AgentState(models.Model):
@@ -22,6 +23,13 @@ class AgentState(models.Model):
     is_available = models.BooleanField(_("takes tickets"), default=True)
     capacity = models.PositiveIntegerField(
         _("most open tickets"), null=True, blank=True, help_text=_("Empty means no limit.")
+    )
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        blank=True,
+        default="",
+        help_text=_("Whose days reports show; empty: the place's."),
     )
     last_assigned_at = models.DateTimeField(_("last given one"), null=True, blank=True)
 
@@ -75,6 +83,18 @@ class TicketParticipant(models.Model):
     address = models.CharField(_("address"), max_length=254)
     name = models.CharField(_("name"), max_length=150, blank=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    added_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("added by"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+    # The row stays: mail that names them again does not take them in again.
+    removed_at = models.DateTimeField(_("removed at"), null=True, blank=True)
+
+    objects = TicketParticipantQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("participant")

@@ -1,10 +1,13 @@
 """What the desk promises: calendars, policies and their versions, and promises broken."""
 
+from typing import Any, ClassVar
+
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from support.models.tickets import Category, Priority, Ticket
+from support.models.categories import Category
+from support.models.tickets import Priority, Ticket
 from support.querysets.policies import SlaPolicyQuerySet
 from systemadmin.foundation.models import VersionedModel
 
@@ -142,6 +145,13 @@ class SlaBreach(models.Model):
     ticket = models.ForeignKey(
         Ticket, verbose_name=_("ticket"), on_delete=models.CASCADE, related_name="breaches"
     )
+    # Which promise, as `support.sla` names them.
+    CLOCK_TEXTS: ClassVar[dict[str, Any]] = {
+        "first_response": _("first response"),
+        "next_response": _("next response"),
+        "resolution": _("resolution"),
+    }
+
     clock = models.CharField(_("clock"), max_length=20)
     cycle = models.PositiveIntegerField(_("cycle"))
     due_at = models.DateTimeField(_("was due"))
@@ -179,3 +189,8 @@ class SlaBreach(models.Model):
 
     def __str__(self) -> str:
         return f"{self.ticket_id} {self.clock} {self.cycle}"
+
+    @property
+    def clock_text(self) -> str:
+        """Which promise was broken, in words."""
+        return str(self.CLOCK_TEXTS.get(self.clock, self.clock))

@@ -43,6 +43,8 @@ class Reply(TimestampedModel):
     body = models.TextField(_("body"))
     # Every word of a mail of which `body` shows only what is new; empty where both are the same.
     original_text = models.TextField(_("original text"), blank=True, default="")
+    # Safe HTML of a mail, its pictures by Content-ID; see mail_safe_html.py.
+    original_html = models.TextField(_("original HTML"), blank=True, default="")
     source = models.CharField(
         _("source"), max_length=10, choices=Source.choices, default=Source.API
     )
@@ -95,6 +97,13 @@ class Reply(TimestampedModel):
     def is_internal(self) -> bool:
         return self.kind == self.Kind.INTERNAL
 
+    @property
+    def has_original(self) -> bool:
+        """Whether the mail said more than is shown first, or had HTML."""
+        html_length = getattr(self, "html_length", None)
+        has_html = bool(self.original_html if html_length is None else html_length)
+        return bool(self.original_text) or has_html
+
 
 class ReplyRevision(models.Model):
     """What a reply said before an edit: nothing that was said is lost."""
@@ -139,6 +148,8 @@ class Attachment(models.Model):
     content_type = models.CharField(_("type"), max_length=100)
     size = models.PositiveBigIntegerField(_("bytes"))
     sha256 = models.CharField(_("SHA-256"), max_length=64)
+    # Of a picture that the HTML of its mail shows in place.
+    content_id = models.CharField(_("Content-ID"), max_length=255, blank=True, default="")
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     objects = AttachmentQuerySet.as_manager()

@@ -4,7 +4,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from support.models.tickets import Category, Priority, Status
+from support.models.categories import Category
+from support.models.tickets import Priority, Status
 from systemadmin.foundation.models import VersionedModel
 from systemadmin.models import User
 

@@ -1,18 +1,20 @@
-"""The ticket, what it is filed under, and everything that happened to it."""
+"""The ticket, its number, its links to other tickets and its words for search."""
 
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Case, Q, Value, When
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from support import lifecycle
+from support.models.categories import Category, Tag
 from support.querysets.tickets import TicketQuerySet
-from systemadmin.foundation.models import AppendOnlyModel, TimestampedModel, VersionedModel
+from systemadmin.foundation.models import VersionedModel
 
 
 class Status(models.TextChoices):
-    """Where a ticket stands; the set is closed because clocks and rules hang on it."""
+    """Ticket status. The list is fixed: clocks and rules depend on each status."""
 
     NEW = lifecycle.NEW, _("New")
     IN_PROGRESS = lifecycle.IN_PROGRESS, _("In progress")
@@ -28,58 +30,6 @@ class Priority(models.TextChoices):
     MEDIUM = "medium", _("Medium")
     HIGH = "high", _("High")
     URGENT = "urgent", _("Urgent")
-
-
-class Category(TimestampedModel):
-    """What a ticket is about, and who in turn takes such tickets."""
-
-    class Assignment(models.TextChoices):
-        DEFAULT = "", _("As the desk is set")
-        MANUAL = "manual", _("By hand")
-        ROUND_ROBIN = "round_robin", _("In turn")
-        LOAD = "load", _("To whoever has least open")
-
-    code = models.SlugField(_("code"), max_length=50, unique=True)
-    name = models.CharField(_("name"), max_length=100)
-    name_es = models.CharField(_("name in Spanish"), max_length=100, blank=True)
-    position = models.PositiveIntegerField(_("position"), default=0)
-    is_active = models.BooleanField(_("active"), default=True)
-    assignment = models.CharField(
-        _("assignment"), max_length=12, choices=Assignment.choices, blank=True, default=""
-    )
-    agents = models.ManyToManyField(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("agents"),
-        blank=True,
-        related_name="+",
-        help_text=_("Who may be given its tickets; nobody named means every agent."),
-    )
-
-    class Meta:
-        verbose_name = _("category")
-        verbose_name_plural = _("categories")
-        ordering = ["position", "name"]
-
-    def __str__(self) -> str:
-        return self.name
-
-    def name_in(self, language: str) -> str:
-        """The name as a reader of this language knows it."""
-        return (self.name_es or self.name) if language == "es" else self.name
-
-
-class Tag(models.Model):
-    """A word to file tickets under."""
-
-    name = models.SlugField(_("name"), max_length=50, unique=True, allow_unicode=True)
-
-    class Meta:
-        verbose_name = _("tag")
-        verbose_name_plural = _("tags")
-        ordering = ["name"]
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class TicketCounter(models.Model):
@@ -105,6 +55,10 @@ class Ticket(VersionedModel):
         EMAIL = "email", _("E-mail")
 
     number = models.CharField(_("number"), max_length=20, unique=True, editable=False)
+    # Which ticket of which other desk this was: `source:id`.
+    external_id = models.CharField(
+        _("external id"), max_length=200, null=True, blank=True, unique=True, editable=False
+    )
     subject = models.CharField(_("subject"), max_length=255)
     requester = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -141,6 +95,15 @@ class Ticket(VersionedModel):
         on_delete=models.SET_NULL,
         related_name="tickets",
     )
+    # Where its mail came in: answers leave from there, and its readers read the ticket.
+    mailbox = models.ForeignKey(
+        "support.Mailbox",
+        verbose_name=_("mailbox"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="tickets",
+    )
     tags = models.ManyToManyField(Tag, verbose_name=_("tags"), blank=True, related_name="tickets")
     status = models.CharField(
         _("status"), max_length=20, choices=Status.choices, default=Status.NEW
@@ -150,6 +113,7 @@ class Ticket(VersionedModel):
     )
     # Words do not sort by urgency; the database keeps their rank so that an index can.
     priority_rank = models.GeneratedField(
+        verbose_name=_("priority rank"),
         expression=Case(
             When(priority="urgent", then=Value(4)),
             When(priority="high", then=Value(3)),
@@ -195,6 +159,9 @@ class Ticket(VersionedModel):
         _("working seconds to the resolution"), null=True, blank=True
     )
 
+    spam_at = models.DateTimeField(_("marked as spam"), null=True, blank=True)
+    # Set aside until then, or until the customer writes; the clocks go on.
+    snoozed_until = models.DateTimeField(_("snoozed until"), null=True, blank=True)
     last_reply = models.ForeignKey(
         "support.Reply",
         verbose_name=_("last reply"),
@@ -215,6 +182,7 @@ class Ticket(VersionedModel):
         ordering = ["-id"]
         permissions = [
             ("view_unassigned_tickets", _("Can see tickets nobody has taken")),
+            ("view_confined_tickets", _("Can see tickets that only named readers see")),
             ("view_all_tickets", _("Can see tickets of other agents")),
             ("reply_ticket", _("Can answer tickets and write notes")),
             ("assign_ticket", _("Can give tickets to other agents")),
@@ -275,6 +243,19 @@ class Ticket(VersionedModel):
                 name="ticket_overdue",
                 condition=Q(overdue_since__isnull=False),
             ),
+            # Every queue of the workspace: open ones, due first.
+            models.Index(
+                Coalesce("overdue_since", "next_due_at"),
+                "id",
+                name="ticket_due_first",
+                condition=Q(status__in=lifecycle.OPEN_STATUSES),
+            ),
+            # What is set aside now.
+            models.Index(
+                fields=["snoozed_until"],
+                name="ticket_snoozed",
+                condition=Q(snoozed_until__isnull=False),
+            ),
             # Closing what has been resolved for long.
             models.Index(
                 fields=["resolved_at"],
@@ -291,6 +272,12 @@ class Ticket(VersionedModel):
 
     def __str__(self) -> str:
         return f"{self.number} {self.subject}"
+
+    @property
+    def is_confined(self) -> bool:
+        """Whether only named readers of its category or mailbox may read it."""
+        places = (self.category, self.mailbox)
+        return any(place is not None and place.is_confined for place in places)
 
     @property
     def is_done(self) -> bool:
@@ -311,60 +298,6 @@ class Ticket(VersionedModel):
         if self.requester:
             return self.requester.get_full_name() or self.requester.get_username()
         return self.requester_name or self.requester_email
-
-
-class TicketEvent(AppendOnlyModel):
-    """One fact of a ticket's history; the clocks are computed from these."""
-
-    class Kind(models.TextChoices):
-        OPENED = "opened", _("opened")
-        CUSTOMER_REPLY = "customer_reply", _("the customer wrote")
-        STAFF_REPLY = "staff_reply", _("staff answered")
-        NOTE = "note", _("internal note")
-        EDITED = "edited", _("reply edited")
-        STATUS = "status", _("status")
-        PRIORITY = "priority", _("priority")
-        CATEGORY = "category", _("category")
-        SUBJECT = "subject", _("subject")
-        ASSIGNEE = "assignee", _("assignee")
-        TAGS = "tags", _("tags")
-        TARGETS = "targets", _("service policy")
-        BREACH = "breach", _("service target missed")
-        MERGED = "merged", _("merged into another ticket")
-        MERGED_IN = "merged_in", _("another ticket merged in")
-        LINKED = "linked", _("linked")
-        UNLINKED = "unlinked", _("link removed")
-        SPLIT = "split", _("split off")
-        RATED = "rated", _("rated")
-        MAIL = "mail", _("mail")
-
-    ticket = models.ForeignKey(
-        Ticket, verbose_name=_("ticket"), on_delete=models.CASCADE, related_name="events"
-    )
-    at = models.DateTimeField(_("at"))
-    kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
-    actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("actor"),
-        null=True,
-        blank=True,
-        on_delete=models.SET_NULL,
-        related_name="+",
-    )
-    # Kept as written then: the history outlives the account.
-    actor_name = models.CharField(_("actor's name"), max_length=150, blank=True)
-    data = models.JSONField(_("data"), default=dict, blank=True)
-    request_id = models.CharField(_("request"), max_length=64, blank=True)
-
-    class Meta:
-        verbose_name = _("ticket event")
-        verbose_name_plural = _("ticket events")
-        ordering = ["id"]
-        # The history of one ticket in order, for its page and its clocks.
-        indexes = [models.Index(fields=["ticket", "id"], name="event_ticket")]
-
-    def __str__(self) -> str:
-        return f"{self.ticket_id} {self.kind}"
 
 
 class TicketLink(models.Model):

@@ -33,15 +33,25 @@ class InboundQuerySet(QuerySet):
         """No person's mail, so that no ticket was opened; anybody may look and decide anew."""
         return self.filter(status="ignored", created_at__gte=since)
 
+    def listed_for(self, user: Any) -> "InboundQuerySet":
+        """Mail that this user's lists show: none of a confined ticket or mailbox of others."""
+        tickets: Any = self.model._meta.get_field("ticket").related_model
+        boxes: Any = self.model._meta.get_field("mailbox").related_model
+        categories: Any = boxes._meta.get_field("category").related_model
+        closed = Q(pk__in=boxes.objects.closed_to(user).values("pk"))
+        closed |= Q(category__in=categories.objects.closed_to(user))
+        free = Q(ticket__isnull=True) & ~Q(mailbox__in=boxes.objects.filter(closed).values("pk"))
+        return self.filter(Q(ticket__in=tickets.objects.open_to(user)) | free)
+
     def readable_by(self, user: Any) -> "InboundQuerySet":
         """Mail that this user may read whole: of tickets they may see, and of no ticket yet."""
         if sees_personal_data(user):
-            return self
+            return self.listed_for(user)
         tickets: Any = self.model._meta.get_field("ticket").related_model
         seen = Q(ticket__in=tickets.objects.visible_to(user))
         if user.has_perms(["support.view_ticket", "support.view_unassigned_tickets"]):
             seen |= Q(ticket__isnull=True)
-        return self.filter(seen)
+        return self.listed_for(user).filter(seen)
 
     def light(self) -> "InboundQuerySet":
         """Without the bytes, which may be megabytes a row."""
@@ -50,6 +60,11 @@ class InboundQuerySet(QuerySet):
 
 class OutboundQuerySet(QuerySet):
     """Named filters over outgoing mail."""
+
+    def listed_for(self, user: Any) -> "OutboundQuerySet":
+        """Mail that this user's lists show: none of a confined ticket of others."""
+        tickets: Any = self.model._meta.get_field("ticket").related_model
+        return self.filter(ticket__in=tickets.objects.open_to(user))
 
     def bounced(self) -> "OutboundQuerySet":
         """Sent, and returned by the recipient's mail system."""

@@ -2,11 +2,14 @@
 
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
+from django.db.models.functions import Length
 
 # What a ticket's page and its answer hold of the conversation; the rest is paged.
 REPLIES_PER_PAGE = 100
 CHARACTERS_PER_PAGE = 500_000
+# Pictures that every browser shows; they were decoded and written anew before they were stored.
+SHOWN_IN_PLACE = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif")
 
 
 class ReplyQuerySet(QuerySet):
@@ -35,18 +38,28 @@ class ReplyQuerySet(QuerySet):
             page.append(row)
         return page[::-1], len(page) < len(rows)
 
+    def _deliveries(self) -> QuerySet:
+        """The copies of an answer, without their texts."""
+        model: Any = self.model._meta.get_field("outbound").related_model
+        return model._default_manager.only("reply", "recipient", "status").order_by("pk")
+
     def conversation(self) -> "ReplyQuerySet":
-        """In the order it was said, with authors and files."""
+        """In the order it was said, with authors and files; `html_length` of its mail."""
         return (
             self.order_by("said_at", "id")
             .select_related("author", "template", "origin", "inbound")
-            .defer("inbound__raw")
-            .prefetch_related("attachments", "revisions")
+            .defer("inbound__raw", "original_html")
+            .annotate(html_length=Length("original_html"))
+            .prefetch_related("attachments", "revisions", Prefetch("outbound", self._deliveries()))
         )
 
 
 class AttachmentQuerySet(QuerySet):
     """Named filters over attachments."""
+
+    def shown_in_place(self) -> "AttachmentQuerySet":
+        """Pictures that a browser shows, which the HTML of their mail may name."""
+        return self.exclude(content_id="").filter(content_type__in=SHOWN_IN_PLACE)
 
     def of_member(self, user: Any) -> "AttachmentQuerySet":
         """Files a member may fetch: those of the public part of their own tickets."""

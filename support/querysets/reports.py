@@ -1,17 +1,16 @@
 """Figures of the desk over a period: volume, speed, promises broken, backlog, verdicts."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
 from django.db import connection
 from django.db.models import Aggregate, Avg, Count, FloatField, Q, QuerySet
-from django.db.models.functions import TruncDay
 from django.utils import timezone
 
 from support import lifecycle
 from support.models import SlaBreach, Ticket, TicketEvent, TicketRating
+from systemadmin.foundation.series import per_bucket
 
 AGES = ((1, "< 1"), (3, "1-3"), (7, "3-7"), (14, "7-14"), (30, "14-30"), (None, "> 30"))
 
@@ -70,34 +69,34 @@ class Report:
     categories: list[Row] = field(default_factory=list)
 
 
-def build_report(start: datetime, end: datetime) -> Report:
-    """The figures of tickets opened, answered and resolved between two moments."""
-    opened = Ticket.objects.filter(
-        created_at__gte=start, created_at__lt=end, merged_into__isnull=True
-    )
-    resolved = Ticket.objects.filter(
-        resolved_at__gte=start, resolved_at__lt=end, merged_into__isnull=True
-    )
-    ratings = TicketRating.objects.filter(rated_at__gte=start, rated_at__lt=end)
+def build_report(viewer: Any, start: datetime, end: datetime, zone: tzinfo = UTC) -> Report:
+    """The figures of tickets opened, answered and resolved between two moments.
+
+    Of tickets whose category and mailbox the viewer reads. Days are those of the zone.
+    """
+    seen = Ticket.objects.open_to(viewer)
+    opened = seen.filter(created_at__gte=start, created_at__lt=end, merged_into__isnull=True)
+    resolved = seen.filter(resolved_at__gte=start, resolved_at__lt=end, merged_into__isnull=True)
+    ratings = TicketRating.objects.filter(ticket__in=seen, rated_at__gte=start, rated_at__lt=end)
     verdict = ratings.aggregate(average=Avg("score"), count=Count("pk"))
-    missed = SlaBreach.objects.filter(due_at__gte=start, due_at__lt=end)
+    missed = SlaBreach.objects.filter(ticket__in=seen, due_at__gte=start, due_at__lt=end)
     return Report(
         start=start,
         end=end,
         opened=opened.count(),
         resolved=resolved.count(),
         answers=TicketEvent.objects.filter(
-            kind=TicketEvent.Kind.STAFF_REPLY, at__gte=start, at__lt=end
+            ticket__in=seen, kind=TicketEvent.Kind.STAFF_REPLY, at__gte=start, at__lt=end
         ).count(),
-        backlog=Ticket.objects.open().count(),
-        overdue=Ticket.objects.overdue().count(),
+        backlog=seen.open().count(),
+        overdue=seen.overdue().count(),
         speed=speeds(opened, []).get((), Speed()),
         breaches=dict(missed.order_by().values_list("clock").annotate(n=Count("pk"))),
         rating_average=verdict["average"],
         rating_count=verdict["count"],
-        opened_by_day=_by_day(opened, "created_at", start, end),
-        resolved_by_day=_by_day(resolved, "resolved_at", start, end),
-        backlog_ages=backlog_ages(timezone.now()),
+        opened_by_day=_by_day(opened, "created_at", start, end, zone),
+        resolved_by_day=_by_day(resolved, "resolved_at", start, end, zone),
+        backlog_ages=backlog_ages(timezone.now(), seen),
         agents=_rows(opened, missed, ratings, "assignee__username", "assignee__username"),
         categories=_rows(opened, missed, ratings, "category__name", "ticket__category__name"),
     )
@@ -165,19 +164,13 @@ def percentile(ordered: list[int], share: float) -> float | None:
 
 
 def _by_day(
-    tickets: QuerySet, moment: str, start: datetime, end: datetime
+    tickets: QuerySet, moment: str, start: datetime, end: datetime, zone: tzinfo
 ) -> list[tuple[date, int]]:
-    counted = dict(
-        tickets.order_by().annotate(day=TruncDay(moment)).values_list("day").annotate(n=Count("pk"))
-    )
-    by_date = {moment.date(): n for moment, n in counted.items()}
-    days: Iterable[date] = (
-        start.date() + timedelta(days=i) for i in range((end - start).days or 1)
-    )
-    return [(day, by_date.get(day, 0)) for day in days]
+    """Counts of the calendar days of a zone: one on which the clock changes has 23 or 25 hours."""
+    return [(day.date(), n) for day, n in per_bucket(tickets, moment, start, end, "day", zone)]
 
 
-def backlog_ages(now: datetime) -> list[tuple[str, int]]:
+def backlog_ages(now: datetime, tickets: Any) -> list[tuple[str, int]]:
     """How many open tickets are how many days old."""
     bounds: dict[str, Any] = {}
     younger = None
@@ -189,5 +182,5 @@ def backlog_ages(now: datetime) -> list[tuple[str, int]]:
             condition &= Q(created_at__gt=now - timedelta(days=days))
         bounds[f"age{index}"] = Count("pk", filter=condition) if condition else Count("pk")
         younger = days
-    found = Ticket.objects.filter(status__in=lifecycle.OPEN_STATUSES).aggregate(**bounds)
+    found = tickets.filter(status__in=lifecycle.OPEN_STATUSES).aggregate(**bounds)
     return [(label, found[f"age{index}"]) for index, (_days, label) in enumerate(AGES)]

@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connections
-from django.db.models import F, Q, QuerySet, Value
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from support import lifecycle, search
@@ -16,19 +17,45 @@ _SAMPLE = 1000
 _EVERYTHING = 10**9
 
 
+class ConfinedQuerySet(QuerySet):
+    """Categories or mailboxes, whose tickets may be for named readers only."""
+
+    def closed_to(self, user: Any) -> "ConfinedQuerySet":
+        """Those whose tickets this user does not read; with nobody as user all that are confined.
+
+        The right to see confined tickets is the auditors'; superusers have every right.
+        """
+        if user is not None and user.has_perm("support.view_confined_tickets"):
+            return self.none()
+        confined = self.filter(is_confined=True)
+        return confined if user is None else confined.exclude(readers=user.pk)
+
+
 class TicketQuerySet(QuerySet):
     """Named filters over tickets, the same for the API, the admin and the tasks."""
 
     def visible_to(self, user: Any) -> "TicketQuerySet":
-        """What an agent may see: their own, with more rights the unassigned, or all."""
+        """What an agent may see: their own, with more rights the unassigned, or all.
+
+        Tickets of a confined category or mailbox are seen by its named readers only.
+        """
         if not user.has_perm("support.view_ticket"):
             return self.none()
+        found = self.open_to(user)
         if user.has_perm("support.view_all_tickets"):
-            return self
+            return found
         mine = Q(assignee=user)
         if user.has_perm("support.view_unassigned_tickets"):
             mine |= Q(assignee__isnull=True)
-        return self.filter(mine)
+        return found.filter(mine)
+
+    def open_to(self, user: Any) -> "TicketQuerySet":
+        """Those whose category and mailbox this user reads; without a user, those that all do."""
+        found = self
+        for name in ("category", "mailbox"):
+            places: Any = self.model._meta.get_field(name).related_model
+            found = found.exclude(**{f"{name}__in": places.objects.closed_to(user)})
+        return found
 
     def of_member(self, user: Any) -> "TicketQuerySet":
         """A member's own tickets; a merged one lives on in its target."""
@@ -57,6 +84,44 @@ class TicketQuerySet(QuerySet):
         return self.filter(overdue_since__isnull=True).filter(
             Q(next_due_at__isnull=True) | Q(next_due_at__gte=now or timezone.now())
         )
+
+    def awake(self, now: datetime | None = None) -> "TicketQuerySet":
+        """Those that nobody has set aside for later."""
+        later = Q(snoozed_until__gt=now or timezone.now())
+        return self.exclude(later & Q(snoozed_until__isnull=False))
+
+    def snoozed(self, now: datetime | None = None) -> "TicketQuerySet":
+        """Open ones that were set aside for later."""
+        return self.open().filter(snoozed_until__gt=now or timezone.now())
+
+    def due_first(self) -> "TicketQuerySet":
+        """With `due_at`, the promise that is broken or comes next; what promises nothing last."""
+        return self.annotate(due_at=Coalesce("overdue_since", "next_due_at")).order_by(
+            F("due_at").asc(nulls_last=True), "pk"
+        )
+
+    def after(self, key: tuple[datetime | None, int]) -> "TicketQuerySet":
+        """What `due_first` lists behind a place: its `due_at` and key."""
+        due, pk = key
+        if due is None:
+            return self.filter(due_at__isnull=True, pk__gt=pk)
+        return self.filter(Q(due_at__gt=due) | Q(due_at=due, pk__gt=pk) | Q(due_at__isnull=True))
+
+    def before(self, key: tuple[datetime | None, int]) -> "TicketQuerySet":
+        """What `due_first` lists before a place, the nearest first."""
+        due, pk = key
+        if due is None:
+            found = self.filter(Q(due_at__isnull=False) | Q(pk__lt=pk))
+        else:
+            found = self.filter(Q(due_at__lt=due) | Q(due_at=due, pk__lt=pk))
+        return found.order_by(F("due_at").desc(nulls_first=True), "-pk")
+
+    def with_unread(self, user: Any) -> "TicketQuerySet":
+        """With `is_unread`: somebody else wrote since this agent last read it."""
+        readings: Any = self.model._meta.apps.get_model("support", "TicketRead").objects
+        read = readings.filter(ticket=OuterRef("pk"), user=user, up_to__gte=OuterRef("last_reply"))
+        own = Q(last_reply__author=user, last_reply__is_from_customer=False)
+        return self.annotate(is_unread=~Exists(read) & ~own & Q(last_reply__isnull=False))
 
     def due_for_sweep(self, now: datetime) -> "TicketQuerySet":
         """Tickets whose next promise passed and is not on record yet."""
@@ -105,4 +170,6 @@ class TicketQuerySet(QuerySet):
 
     def with_people(self) -> "TicketQuerySet":
         """Everything a row of a list shows, in a fixed number of queries."""
-        return self.select_related("requester", "assignee", "category").prefetch_related("tags")
+        return self.select_related("requester", "assignee", "category", "mailbox").prefetch_related(
+            "tags"
+        )

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from support import lifecycle
 from support.errors import NotAnAgent
-from support.models import AgentState, Category, Ticket
+from support.models import AgentState, Category, Mailbox, Ticket
 from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import NotAllowed
 from systemadmin.models import User
@@ -29,6 +29,29 @@ def check_agent(user: User) -> None:
         raise NotAnAgent
 
 
+def reads(user: User, ticket: Ticket) -> bool:
+    """Whether an agent reads the tickets of this one's category and mailbox."""
+    places = ((Category, ticket.category_id), (Mailbox, ticket.mailbox_id))
+    return not any(
+        key is not None and model.objects.closed_to(user).filter(pk=key).exists()
+        for model, key in places
+    )
+
+
+def check_reads(user: User, ticket: Ticket) -> None:
+    """Refuse to give a ticket to an agent who may not read it."""
+    if not reads(user, ticket):
+        raise NotAnAgent(_("This agent does not read the tickets of this category or mailbox."))
+
+
+def check_assignee(actor: User | None, ticket: Ticket, assignee: User | None) -> None:
+    """Refuse an assignee who is no agent or no reader, and an actor who may not choose them."""
+    if assignee is not None:
+        check_agent(assignee)
+        check_reads(assignee, ticket)
+    check_may_assign(actor, ticket, assignee)
+
+
 def check_may_assign(actor: User | None, ticket: Ticket, assignee: User | None) -> None:
     """Taking what is free is everyone's; giving and taking away needs a right of its own."""
     if actor is None or actor.has_perm("support.assign_ticket"):
@@ -39,15 +62,12 @@ def check_may_assign(actor: User | None, ticket: Ticket, assignee: User | None) 
         raise NotAllowed(_("You may take free tickets, not those of others."))
 
 
-def choose_agent(category: Category | None) -> User | None:
+def choose_agent(category: Category | None, mailbox: Mailbox | None = None) -> User | None:
     """The agent whose turn it is under the category's rule, noted as given; None by hand."""
     strategy = (category.assignment if category else "") or setting("support.assignment")
     if strategy == MANUAL:
         return None
-    candidates = agents().exclude(agent_state__is_available=False)
-    if category is not None and category.agents.exists():
-        candidates = candidates.filter(pk__in=category.agents.values("pk"))
-    ids = list(candidates.values_list("pk", flat=True))
+    ids = list(_candidates(category, mailbox).values_list("pk", flat=True))
     for pk in ids:
         AgentState.objects.get_or_create(user_id=pk)
     # Taking turns is one line: two tickets opened at once must not see the same turn.
@@ -61,6 +81,17 @@ def choose_agent(category: Category | None) -> User | None:
     chosen.last_assigned_at = timezone.now()  # read under the lock, or turns would mix up
     chosen.save(update_fields=["last_assigned_at"])
     return chosen.user
+
+
+def _candidates(category: Category | None, mailbox: Mailbox | None) -> QuerySet[User]:
+    """Return the agents present who may be given a ticket of this category and mailbox."""
+    found = agents().exclude(agent_state__is_available=False)
+    if category is not None and category.agents.exists():
+        found = found.filter(pk__in=category.agents.values("pk"))
+    for place in (category, mailbox):
+        if place is not None and place.is_confined:
+            found = found.filter(pk__in=place.readers.values("pk"))
+    return found
 
 
 def _next_in_turn(states: dict[int, AgentState], strategy: str) -> AgentState | None:

@@ -50,7 +50,7 @@ def attach_mailed(reply: Reply, files: Sequence[MailAttachment]) -> list[str]:
         if shown is None:
             left.append(safe_name(item.name))
             continue
-        _store(reply, shown[0], item.name, shown[1])
+        _store(reply, shown[0], item.name, shown[1], content_id=item.content_id)
         stored += 1
     return left
 
@@ -62,10 +62,13 @@ def _shown(content: bytes, kind: str) -> tuple[bytes, str] | None:
     try:
         return strip_metadata(content, kind)
     except UnreadablePicture:
-        return None
+        # Telephones write more kinds of HEIC than our decoder knows: those are files to download.
+        return (content, kind) if kind == "image/heic" else None
 
 
-def _store(reply: Reply, content: bytes, name: str, kind: str) -> Attachment:
+def _store(
+    reply: Reply, content: bytes, name: str, kind: str, *, content_id: str = ""
+) -> Attachment:
     shown = safe_name(name, content_type=kind)
     attachment = Attachment(
         reply=reply,
@@ -73,6 +76,7 @@ def _store(reply: Reply, content: bytes, name: str, kind: str) -> Attachment:
         content_type=kind,
         size=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
+        content_id=content_id,
     )
     attachment.file.save(shown, ContentFile(content), save=False)
     attachment.save()

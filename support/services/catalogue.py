@@ -13,14 +13,17 @@ from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.models import User
 
-FIELDS = ("code", "name", "name_es", "position", "is_active", "assignment")
+FIELDS = ("code", "name", "name_es", "position", "is_active", "assignment", "is_confined")
 
 
 @transaction.atomic
 def save_category(
     *, actor: User | None, category: Category | None = None, values: Mapping[str, Any]
 ) -> Category:
-    """Create or change a category; `agents` are the only ones who are given its tickets."""
+    """Create or change a category; `agents` are the only ones who are given its tickets.
+
+    Of a confined one `readers` are the only ones who read them.
+    """
     kept = Category() if category is None else lock_row(Category.objects.all(), pk=category.pk)
     for name in FIELDS:
         if name in values:
@@ -29,6 +32,8 @@ def save_category(
     kept.save()
     if "agents" in values:
         kept.agents.set(values["agents"])
+    if "readers" in values:
+        kept.readers.set(values["readers"])
     audit.record("support.category.saved", actor=actor, target=kept, after=dict(values))
     return kept
 

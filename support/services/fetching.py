@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from support.models import Mailbox
 from support.services.mail_in import store_mail
@@ -196,7 +197,8 @@ def _note(mailbox: Mailbox, error: str) -> None:
         raise_alert(
             rule=FAILED_RULE,
             severity="warning",
-            summary=f"{mailbox.address}: mail cannot be fetched",
+            summary=gettext_noop("%(address)s: mail cannot be fetched"),
+            facts={"address": mailbox.address},
             detail=error[:1000],
             key=mailbox.address,
         )

@@ -47,7 +47,7 @@ def save_macro(
     for name in FIELDS:
         if name in values:
             setattr(kept, name, values[name])
-    if not (kept.template_id or kept.status or kept.priority or kept.assign or kept.add_tags):
+    if not any((kept.template_id, kept.status, kept.priority, kept.assign, kept.add_tags)):
         raise InvalidInput("", _("A macro must do something."), code="empty_macro")
     if kept.assign == Macro.Assign.AGENT and kept.agent_id is None:
         raise InvalidInput("agent", _("Name the agent."), code="required")

@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from support.mail_bodies import shortened
 from support.mail_headers import plain_address
 from support.mail_parsing import IncomingMail, UnparsableMail, bare_mail, parse_mail
-from support.models import InboundMessage, Mailbox, Reply, Ticket
-from support.services import mail_notices, mail_out
+from support.models import BlockedSender, InboundMessage, InboundReference, Mailbox, Reply, Ticket
+from support.services import agent_mail, mail_late, mail_notices, mail_out, spam
 from support.services.attachments import attach_mailed
 from support.services.mail_notices import AUTOMATIC
 from support.services.mail_places import (
@@ -41,6 +41,7 @@ logger = logging.getLogger("atalaya.mail")
 PROCESS = "support.tasks.process_mail"
 INBOX = Batch("support.sweep_inbox", is_atomic=False)
 MAX_ATTEMPTS = 3
+MAX_TAKEN = 200
 # What a relay adds on the way differs between two copies of the same mail.
 CONTENT_HEADERS = (b"from", b"to", b"cc", b"subject", b"date", b"message-id", b"in-reply-to",
                    b"content-type", b"reply-to")  # fmt: skip
@@ -133,10 +134,21 @@ def _route(message: InboundMessage, *, take: bool) -> None:
         _ignore(message, _("This is our own mail, come back to us."))
     elif mail.kind in AUTOMATIC:
         _note_automatic(message, mail)
+    elif (block := _block_of(mail)) is not None:
+        message.kind, message.blocked_by = "blocked", block
+        _ignore(message, _("An agent has blocked this sender."))
     elif not mail.sender:
         message.status, message.reason = InboundMessage.Status.FAILED, _("It names no sender.")
     else:
         _take(message, mail)
+
+
+def _block_of(mail: IncomingMail) -> BlockedSender | None:
+    """The rule that blocks the sender, or whom answers go to; colleagues are never blocked."""
+    sender = account_of(mail.sender)
+    if sender is not None and sender.is_staff:
+        return None
+    return spam.block_of(mail.sender) or spam.block_of(mail.reply_to)
 
 
 def _ignore(message: InboundMessage, reason: str) -> None:
@@ -169,6 +181,8 @@ def _note_automatic(message: InboundMessage, mail: IncomingMail) -> None:
 
 def _take(message: InboundMessage, mail: IncomingMail) -> None:
     """Put a person's mail on the ticket it proves to belong to, or open one for it."""
+    if _take_from_agent(message, mail):
+        return
     place = find_place(mail)
     ticket, earlier = place.ticket, None
     if ticket is not None and not may_reopen(ticket, timezone.now()):
@@ -177,11 +191,32 @@ def _take(message: InboundMessage, mail: IncomingMail) -> None:
     for other in filter(None, (earlier, *place.linked)):
         link_threads(other, reply.ticket)
     left = attach_mailed(reply, mail.attachments)
+    if mail.html:
+        Reply.objects.filter(pk=reply.pk).update(original_html=mail.html)
     message.reply, message.ticket = reply, reply.ticket
     message.may_belong_to = place.suggested
     message.status, message.reason = InboundMessage.Status.PROCESSED, ""
     remember(mail, reply.ticket)
+    mail_late.take_in(place.late, reply.ticket)
     _note_what_is_missing(reply.ticket, mail, left)
+
+
+def _take_from_agent(message: InboundMessage, mail: IncomingMail) -> bool:
+    """Whether this is an agent's answer to a notice, or a customer's mail that one forwards."""
+    taken = agent_mail.take_answer(mail)
+    if taken is None and not mail.references:
+        taken = agent_mail.take_forward(mail, lambda inner: _open(message, inner, is_told=False))
+    if taken is None:
+        return False
+    reply = taken.reply
+    message.reply, message.ticket = reply, reply.ticket
+    message.status, message.reason = InboundMessage.Status.PROCESSED, ""
+    if mail.message_id:
+        InboundReference.objects.get_or_create(
+            message_id=mail.message_id[:500], ticket=reply.ticket
+        )
+    _note_what_is_missing(reply.ticket, mail, list(taken.left))
+    return True
 
 
 def _continue(ticket: Ticket, mail: IncomingMail) -> Reply:
@@ -220,7 +255,7 @@ def _note_what_is_missing(ticket: Ticket, mail: IncomingMail, left: list[str]) -
         )
 
 
-def _open(message: InboundMessage, mail: IncomingMail) -> Reply:
+def _open(message: InboundMessage, mail: IncomingMail, *, is_told: bool = True) -> Reply:
     subject = visible_text(ANSWER_PREFIX.sub("", mail.subject)) or _("(no subject)")
     sender = account_of(mail.sender)
     # Reply-To says where answers go. It is not a sign-in: the account it names gets no ticket.
@@ -238,11 +273,12 @@ def _open(message: InboundMessage, mail: IncomingMail) -> Reply:
         requester_name=name or ("" if address else _("Unknown sender")),
         subject=subject,
         category=message.mailbox.category,
+        mailbox=message.mailbox,
         channel=Ticket.Channel.EMAIL,
         acknowledge=False,
         **_texts(mail),
     )
-    if not mail.wants_no_answer and address:
+    if is_told and not mail.wants_no_answer and address:
         message.ticket = ticket
         message.save(update_fields=["ticket"])  # so that the answer leaves from this mailbox
         mail_out.acknowledge(ticket)
@@ -279,6 +315,19 @@ def process_again(*, actor: User, message: InboundMessage) -> InboundMessage:
         done = _take_as_it_is(message.pk)
     audit.record("support.mail.processed", actor=actor, target=done, after={"status": done.status})
     return done
+
+
+def unblock_and_take(*, actor: User, sender: BlockedSender) -> int:
+    """Unblock a sender and make tickets of the mail that the rule held; return how many.
+
+    The newest MAX_TAKEN; the rest stays on the list.
+    """
+    held = sender.held.light().filter(ticket=None).order_by("-pk")[:MAX_TAKEN]
+    messages = list(held)
+    spam.unblock_sender(actor=actor, sender=sender)
+    for message in reversed(messages):
+        process_again(actor=actor, message=message)
+    return len(messages)
 
 
 @transaction.atomic

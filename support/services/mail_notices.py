@@ -1,15 +1,16 @@
 """Bounces, complaints and automatic answers: noted on the ticket they are about."""
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from support.mail_headers import ADDRESS
 from support.mail_parsing import IncomingMail
 from support.models import InboundMessage, InboundReference, OutboundMessage, Ticket
-from support.services import mail_out
+from support.services import agent_notices, mail_out
 from support.services.mail_places import ticket_of_address
 from support.services.replies import add_system_note
 from systemadmin.foundation.readable_text import visible_text
-from systemadmin.services import notify_user, raise_alert
+from systemadmin.services import raise_alert
 
 AUTOMATIC = frozenset(["bounce", "auto_reply", "complaint"])
 SHOWN = 2_000
@@ -23,7 +24,7 @@ def note_automatic(message: InboundMessage, mail: IncomingMail) -> Ticket | None
     answers = list(
         OutboundMessage.objects.filter(
             message_id__in=[*mail.failed_message_ids, *mail.references]
-        ).select_related("ticket__merged_into", "ticket__assignee")
+        ).select_related("ticket__merged_into", "ticket__assignee", "reply__author")
     )
     ticket = _ticket_of(mail, answers)
     if ticket is None:
@@ -37,7 +38,9 @@ def note_automatic(message: InboundMessage, mail: IncomingMail) -> Ticket | None
     if mail.is_failure:
         _mark_bounced(answers, mail)
     if mail.is_failure or mail.kind == "complaint":
-        _notify_agent(ticket, message, _heading(mail), text)
+        people = [ticket.assignee, *(answer.reply.author for answer in answers if answer.reply)]
+        key = str(message.pk)
+        agent_notices.tell("bounced", ticket, people, key=key, reply=message.reply)
     return ticket
 
 
@@ -72,18 +75,8 @@ def _mark_bounced(answers: list[OutboundMessage], mail: IncomingMail) -> None:
         raise_alert(
             rule=mail_out.BOUNCE_RULE,
             severity="warning",
-            summary=f"{answer.ticket.number}: mail to the customer came back",
-            detail=mail.subject,
+            summary=gettext_noop("%(ticket)s: mail to the customer came back"),
+            facts={"ticket": answer.ticket.number},
+            detail="" if answer.ticket.is_confined else mail.subject,
             key=str(answer.pk),
-        )
-
-
-def _notify_agent(ticket: Ticket, message: InboundMessage, heading: str, text: str) -> None:
-    if ticket.assignee is not None and ticket.assignee.is_active:
-        notify_user(
-            user=ticket.assignee,
-            kind="support.bounced",
-            subject=f"[{ticket.number}] {heading}",
-            body=text,
-            key=f"support-bounced-{message.pk}",
         )

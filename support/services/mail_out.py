@@ -1,35 +1,31 @@
 """Mail to customers through an outbox: written with the cause, sent once, retried, never lost."""
 
 import hashlib
-import hmac
 import secrets
 import smtplib
 from datetime import datetime, timedelta
-from email.utils import formataddr, parseaddr
 
-from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import override
+from django.utils.translation import gettext_noop, override
 
-from support import mail_threading
 from support.errors import MailNotFailed
-from support.mail_bodies import REPLY_MARK
 from support.mail_html import html_to_text
 from support.markdown import render_markdown
-from support.models import InboundReference, Mailbox, OutboundMessage, Reply, Ticket
-from systemadmin import audit
+from support.models import Attachment, InboundReference, OutboundMessage, Reply, Ticket
+from support.services import file_links
+from support.services.mail_compose import compose, from_address, mailbox_of
+from support.services.mail_history import history_for, signature_of
 from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.outbox import LEASE, DeliveryFailed, Outbox
 from systemadmin.foundation.single_line import single_line
 from systemadmin.models import User
 from systemadmin.services import notify_user, raise_alert, resolve_alert
+from systemadmin.services.resend import resend
 
 DELIVER = "support.tasks.deliver_mail"
 BACKOFF = (1, 5, 30, 120, 600)  # minutes after the first, second, … failure
-MAX_ATTACHED = 10 * 1024 * 1024
 DEAD_RULE = "support.mail_dead"
 BOUNCE_RULE = "support.mail_bounced"
 # The requester of a mail that names no sender: a ticket belongs to somebody, and this host
@@ -37,38 +33,64 @@ BOUNCE_RULE = "support.mail_bounced"
 NOBODY_HOST = "@sender.invalid"
 
 
-def address_keys() -> list[bytes]:
-    """Keys that sign reply addresses: the present one, then those being retired."""
-    return [
-        hmac.new(key.encode(), b"support-reply-address", hashlib.sha256).digest()
-        for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    ]
+def send_reply(reply: Reply, ticket: Ticket, *, to_all: bool = False) -> list[OutboundMessage]:
+    """Send a public answer by mail, to the requester alone or to all who take part.
 
-
-def mailbox_of(ticket: Ticket) -> Mailbox | None:
-    """The mailbox a ticket came through, else the desk's first."""
-    inbound = ticket.inbound.defer("raw").select_related("mailbox").order_by("pk").first()
-    return inbound.mailbox if inbound else Mailbox.objects.filter(is_active=True).first()
-
-
-def send_reply(reply: Reply, ticket: Ticket) -> OutboundMessage | None:
-    """Send a public answer by mail, and word of it by Telegram where linked."""
+    Each gets a copy of their own. Accounts with Telegram are notified there too.
+    """
     if ticket.requester is not None:
+        words = _telegram_words(ticket, reply)
         notify_user(
             user=ticket.requester,
             kind="support.reply",
-            subject=f"[{ticket.number}] {ticket.subject}",
-            body=html_to_text(render_markdown(reply.body)),
+            subject=words["subject"],
+            body=words["body"],
             channels=("telegram",),
             key=f"support-reply-{reply.pk}",
         )
-    return _queue(
-        ticket,
-        kind=OutboundMessage.Kind.REPLY,
-        body=reply.body,
-        reply=reply,
-        key=f"reply-{reply.pk}",
-    )
+    recipients = [ticket.customer_email] if _is_reachable(ticket) else []
+    if to_all:
+        recipients += ticket.participants.present().values_list("address", flat=True)
+    large = file_links.too_large_for_mail(reply) if recipients else []
+    _safe, withheld = file_links.split_by_safety(large)
+    box = mailbox_of(ticket)
+    body = reply.body + _notice_of_withheld(ticket, withheld) + signature_of(box, reply)
+    sent = [
+        _queue(
+            ticket,
+            recipient,
+            kind=OutboundMessage.Kind.REPLY,
+            body=body + history_for(recipient, reply, ticket, box),
+            reply=reply,
+            key=f"reply-{reply.pk}",
+        )
+        for recipient in dict.fromkeys(recipients)
+    ]
+    for message in sent:
+        file_links.make_links(message, large)
+    return sent
+
+
+def _telegram_words(ticket: Ticket, reply: Reply) -> dict[str, str]:
+    """What the notice says; staff who read notices need not be readers of a confined ticket."""
+    if ticket.is_confined:
+        with override(ticket.language):
+            return {"subject": f"[{ticket.number}]", "body": _("There is an answer. Open the app.")}
+    return {
+        "subject": f"[{ticket.number}] {ticket.subject}",
+        "body": html_to_text(render_markdown(reply.body)),
+    }
+
+
+def _notice_of_withheld(ticket: Ticket, files: list[Attachment]) -> str:
+    """What the mail says of files that neither fit into it nor may be handed out by a link."""
+    if not files:
+        return ""
+    with override(ticket.language):
+        told = _("Not sent with this mail, because they may be unsafe: %(names)s") % {
+            "names": ", ".join(file.name for file in files)
+        }
+    return f"\n\n{told}"
 
 
 def acknowledge(ticket: Ticket) -> OutboundMessage | None:
@@ -80,7 +102,7 @@ def acknowledge(ticket: Ticket) -> OutboundMessage | None:
             "We have received your message and given it the number **%(number)s**. "
             "To add something, just answer this mail."
         ) % {"number": ticket.number}
-    return _queue(
+    return _queue_for_requester(
         ticket, kind=OutboundMessage.Kind.RECEIVED, body=body, key=f"received-{ticket.pk}"
     )
 
@@ -93,7 +115,7 @@ def announce_resolution(ticket: Ticket, *, now: datetime) -> OutboundMessage | N
             "You can rate our help in the app."
         ) % {"number": ticket.number}
     key = f"resolved-{ticket.pk}-{int(now.timestamp())}"
-    return _queue(ticket, kind=OutboundMessage.Kind.RESOLVED, body=body, key=key)
+    return _queue_for_requester(ticket, kind=OutboundMessage.Kind.RESOLVED, body=body, key=key)
 
 
 def _answered_enough(recipient: str) -> bool:
@@ -104,19 +126,27 @@ def _answered_enough(recipient: str) -> bool:
     return sent.count() >= setting("support.acknowledgements_per_hour")
 
 
-def _queue(
-    ticket: Ticket, *, kind: str, body: str, key: str, reply: Reply | None = None
+def _is_reachable(ticket: Ticket) -> bool:
+    """Whether mail to the requester can arrive: demo people have made-up addresses."""
+    address = ticket.customer_email
+    is_demo = ticket.requester is not None and ticket.requester.is_demo
+    return bool(address) and not address.endswith(NOBODY_HOST) and not is_demo
+
+
+def _queue_for_requester(
+    ticket: Ticket, *, kind: str, body: str, key: str
 ) -> OutboundMessage | None:
-    recipient = ticket.customer_email
-    if (
-        not recipient
-        or recipient.endswith(NOBODY_HOST)
-        or (ticket.requester is not None and ticket.requester.is_demo)
-    ):
-        return None  # demo people have made-up addresses; mail to them would only bounce
+    if not _is_reachable(ticket):
+        return None
+    return _queue(ticket, ticket.customer_email, kind=kind, body=body, key=key)
+
+
+def _queue(
+    ticket: Ticket, recipient: str, *, kind: str, body: str, key: str, reply: Reply | None = None
+) -> OutboundMessage:
     html = render_markdown(body)
     message, created = OutboundMessage.objects.get_or_create(
-        key=f"{key}:{recipient}"[:150],
+        key=_key(key, recipient),
         defaults={
             "ticket": ticket,
             "reply": reply,
@@ -135,8 +165,15 @@ def _queue(
     return message
 
 
+def _key(cause: str, recipient: str) -> str:
+    """One row per cause and recipient; a long address is told apart by its digest."""
+    if len(recipient) > 100:
+        recipient = hashlib.sha256(recipient.encode()).hexdigest()
+    return f"{cause}:{recipient}"
+
+
 def _message_id(ticket: Ticket) -> str:
-    host = _from_address(mailbox_of(ticket)).rpartition("@")[2] or "localhost"
+    host = from_address(mailbox_of(ticket)).rpartition("@")[2] or "localhost"
     return f"{ticket.number.lower()}.{secrets.token_hex(12)}@{host}"
 
 
@@ -148,70 +185,20 @@ def _last_heard(ticket: Ticket) -> str:
     return sent.message_id if sent else ""
 
 
-def _from_address(mailbox: Mailbox | None) -> str:
-    return mailbox.address if mailbox else parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
-
-
 def _send(message: OutboundMessage) -> None:
     try:
-        _compose(message).send()
+        compose(message).send()
     except Exception as error:  # whatever the mail server does, the message stays ours
         reason = f"{type(error).__name__}: {error}"
         raise DeliveryFailed(reason, is_permanent=_is_refusal(error)) from error
-
-
-def _compose(message: OutboundMessage) -> EmailMultiAlternatives:
-    ticket, box = message.ticket, mailbox_of(message.ticket)
-    address = _from_address(box)
-    name = (box.name if box else "") or parseaddr(settings.DEFAULT_FROM_EMAIL)[0]
-    headers = {
-        "Message-ID": f"<{message.message_id}>",
-        mail_threading.LOOP_HEADER: ticket.number,
-        "References": " ".join(f"<{known}>" for known in _thread(message)),
-    }
-    if message.in_reply_to:
-        headers["In-Reply-To"] = f"<{message.in_reply_to}>"
-    if message.kind != OutboundMessage.Kind.REPLY:
-        headers["Auto-Submitted"] = "auto-replied"
-        headers["X-Auto-Response-Suppress"] = "All"
-    mail = EmailMultiAlternatives(
-        single_line(message.subject),
-        f"{REPLY_MARK}\n\n{message.text}\n",
-        formataddr((single_line(name), address)),
-        [message.recipient],
-        reply_to=[mail_threading.reply_address(address, ticket.number, address_keys()[0])],
-        headers={name: value for name, value in headers.items() if value},
-    )
-    mail.attach_alternative(f"<p>{REPLY_MARK}</p>\n{message.html}", "text/html")
-    _attach(mail, message.reply)
-    return mail
-
-
-def _thread(message: OutboundMessage) -> list[str]:
-    known = (
-        InboundReference.objects.filter(ticket=message.ticket, is_mention=False)
-        .exclude(message_id=message.message_id)
-        .order_by("-pk")
-        .values_list("message_id", flat=True)[:20]
-    )
-    return [m for m in reversed(known) if m.isprintable() and " " not in m]
-
-
-def _attach(mail: EmailMultiAlternatives, reply: Reply | None) -> None:
-    room = MAX_ATTACHED
-    for attachment in reply.attachments.all() if reply else []:
-        if attachment.size <= room:
-            room -= attachment.size
-            with attachment.file.open("rb") as stream:
-                name = single_line(attachment.name)
-                mail.attach(name, stream.read(), single_line(attachment.content_type))
 
 
 def _given_up(message: OutboundMessage) -> None:
     raise_alert(
         rule=DEAD_RULE,
         severity="warning",
-        summary=f"{message.ticket.number}: mail to the customer could not be sent",
+        summary=gettext_noop("%(ticket)s: mail to the customer could not be sent"),
+        facts={"ticket": message.ticket.number},
         detail=message.last_error,
         key=str(message.pk),
     )
@@ -228,7 +215,9 @@ def _is_refusal(error: Exception) -> bool:
 
 OUTBOX = Outbox(
     task=DELIVER,
-    rows=lambda: OutboundMessage.objects.select_related("ticket__requester", "reply"),
+    rows=lambda: OutboundMessage.objects.select_related(
+        "ticket__requester", "ticket__mailbox", "reply"
+    ),
     send=_send,
     wait=lambda attempts: 60 * BACKOFF[attempts - 1],
     most_attempts=len(BACKOFF) + 1,
@@ -245,11 +234,15 @@ def retry(*, actor: User, message: OutboundMessage) -> OutboundMessage:
 
     Raises `MailNotFailed` for one that was sent or still waits.
     """
-    again = (OutboundMessage.Status.FAILED, OutboundMessage.Status.BOUNCED)
-    if not OUTBOX.revive(message.pk, of=again):
-        raise MailNotFailed
+    resend(
+        OUTBOX,
+        message,
+        actor=actor,
+        action="support.mail.retried",
+        refusal=MailNotFailed,
+        of=(OutboundMessage.Status.FAILED, OutboundMessage.Status.BOUNCED),
+    )
     resolve_alert(rule=DEAD_RULE, key=str(message.pk))
     resolve_alert(rule=BOUNCE_RULE, key=str(message.pk))
-    audit.record("support.mail.retried", actor=actor, target=message)
     message.refresh_from_db()
     return message

@@ -11,9 +11,9 @@ from support.mail_headers import plain_address
 from support.mail_parsing import IncomingMail
 from support.models import InboundReference, Mailbox, OutboundMessage, Ticket
 from support.models.tickets import TicketLink
-from support.services import mail_out
 from support.services.history import note
-from support.services.merging import add_participants
+from support.services.mail_keys import address_keys
+from support.services.participants import add_participants, find_participant
 from systemadmin.models import User
 
 
@@ -21,12 +21,14 @@ from systemadmin.models import User
 class Place:
     """Where a mail goes: `ticket` by proof, `suggested` if it mentions one without proof.
 
-    `linked` are further tickets of the same sender that it mentions.
+    `linked` are further tickets of the same sender that it mentions, `late` those whose mail
+    answers this one and came before it.
     """
 
     ticket: Ticket | None = None
     suggested: Ticket | None = None
     linked: tuple[Ticket, ...] = ()
+    late: tuple[Ticket, ...] = ()
 
 
 def own_addresses() -> tuple[str, ...]:
@@ -50,17 +52,23 @@ def find_place(mail: IncomingMail) -> Place:
     """
     tagged = ticket_of_address(mail.recipients)
     proven, mentioned = _by_thread(mail)
+    late = _waiting_for(mail)
+    if tagged is not None and is_removed(tagged, mail.sender):
+        return Place(suggested=tagged)
     if tagged is not None:
-        return Place(tagged)
+        return Place(tagged, late=late)
     if proven:
-        return Place(proven[0], linked=tuple(proven[1:]))
-    return Place(suggested=next(iter(mentioned), None) or _by_subject(mail))
+        return Place(proven[0], linked=tuple(proven[1:]), late=late)
+    own = next((ticket for ticket in late if _is_requester(ticket, mail.sender)), None)
+    if own is not None:
+        return Place(own, late=late)
+    return Place(suggested=next(iter(mentioned), None) or _by_subject(mail), late=late)
 
 
 def ticket_of_address(addresses: Iterable[str]) -> Ticket | None:
     """The ticket whose reply address, signed by us, is among these."""
     addresses = list(addresses)
-    for key in mail_out.address_keys():
+    for key in address_keys():
         number = mail_threading.number_of_addresses(addresses, key)
         found = Ticket.objects.filter(number=number).select_related("merged_into").first()
         if found is not None:
@@ -79,20 +87,22 @@ def _by_thread(mail: IncomingMail) -> tuple[list[Ticket], list[Ticket]]:
         own = {pk: t for pk, t in tickets.items() if is_on_ticket(t, mail)}
         (proven if len(own) == 1 else mentioned).update(own)
         mentioned.update({pk: t for pk, t in tickets.items() if pk not in own})
-    proven.update(_waiting_for(mail, exclude=proven) if mail.message_id else {})
     return list(proven.values()), [t for pk, t in mentioned.items() if pk not in proven]
 
 
-def _waiting_for(mail: IncomingMail, *, exclude: dict[int, Ticket]) -> dict[int, Ticket]:
-    """The sender's own ticket whose mail answers this one and came before it."""
-    rows = InboundReference.objects.filter(message_id=mail.message_id[:500], is_mention=True)
-    found = {
-        pk: ticket
-        for tickets in _roots(rows).values()
-        for pk, ticket in tickets.items()
-        if pk not in exclude and _is_requester(ticket, mail.sender)
-    }
-    return found if len(found) == 1 else {}
+def _waiting_for(mail: IncomingMail) -> tuple[Ticket, ...]:
+    """Tickets whose mail answers this one and came before it, oldest first.
+
+    Only those of this sender, or whose writer named this sender: an id alone proves nothing. Nor
+    does one that a ticket has received, which programs send again and again.
+    """
+    if not mail.message_id or mail.reply_to or not mail.sender:
+        return ()
+    rows = InboundReference.objects.filter(message_id=mail.message_id[:500])
+    if rows.filter(is_mention=False).exists():
+        return ()
+    found = {pk: ticket for tickets in _roots(rows).values() for pk, ticket in tickets.items()}
+    return tuple(ticket for ticket in found.values() if takes_part(ticket, mail.sender))
 
 
 def _roots(rows: QuerySet[InboundReference]) -> dict[str, dict[int, Ticket]]:
@@ -117,16 +127,33 @@ def is_on_ticket(ticket: Ticket, mail: IncomingMail) -> bool:
     """
     if not mail.sender:
         return False
-    people = {plain_address(ticket.customer_email)} if ticket.customer_email else set()
-    people.update(map(plain_address, ticket.participants.values_list("address", flat=True)))
-    sender = plain_address(mail.sender)
-    if sender in people:
+    people = _people_of(ticket)
+    if mail.is_of_everybody:
+        return plain_address(mail.reply_to) in people
+    if plain_address(mail.sender) in people:
         return True
     account = account_of(mail.sender)
     if account is not None and account.is_staff and account.has_perm("support.reply_ticket"):
         return True
     earlier = ticket.inbound.light().filter(Q(sender=mail.sender) & ~Q(reply_to="")).exists()
     return earlier and plain_address(mail.reply_to or mail.sender) in people
+
+
+def _people_of(ticket: Ticket) -> set[str]:
+    """The plain addresses of the requester and of all who take part."""
+    present = ticket.participants.present().values_list("address", flat=True)
+    return {plain_address(address) for address in (ticket.customer_email, *present) if address}
+
+
+def takes_part(ticket: Ticket, address: str) -> bool:
+    """Whether this address is the requester's or a participant's."""
+    return plain_address(address) in _people_of(ticket)
+
+
+def is_removed(ticket: Ticket, address: str) -> bool:
+    """Whether an agent ended the part that this address took; a reply address proves no more."""
+    found = find_participant(ticket, address) if address else None
+    return found is not None and found.removed_at is not None
 
 
 def _by_subject(mail: IncomingMail) -> Ticket | None:

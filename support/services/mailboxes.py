@@ -20,6 +20,9 @@ from systemadmin.services.demo_limits import check_shared
 FIELDS = (
     "address",
     "name",
+    "signature",
+    "quotes_history",
+    "is_confined",
     "category",
     "host",
     "port",
@@ -48,8 +51,9 @@ def save_mailbox(
         if password:
             set_password(row, password)
 
-    changed = [name for name in FIELDS if name in values] + ["password"] * bool(password)
-    return save_audited(
+    names = (*FIELDS, "readers")
+    changed = [name for name in names if name in values] + ["password"] * bool(password)
+    saved = save_audited(
         kept,
         values,
         actor=actor,
@@ -58,6 +62,9 @@ def save_mailbox(
         before_save=check_and_seal,
         metadata={"changed": changed},
     )
+    if "readers" in values:
+        saved.readers.set(values["readers"])
+    return saved
 
 
 def _check_host(mailbox: Mailbox) -> None:

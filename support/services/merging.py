@@ -1,6 +1,6 @@
 """Two tickets that are one, one that is two, and those that belong together."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -23,20 +23,17 @@ from support.models import (
     Ticket,
     TicketEvent,
     TicketLink,
-    TicketParticipant,
     TicketSearch,
 )
 from support.services import clocks, concerned, escalation, indexing
 from support.services.history import note
+from support.services.participants import add_participants, carry_participants
 from support.services.tickets import lock_ticket, next_number, one_line, version_for
 from systemadmin import audit
 from systemadmin.foundation.concurrency import check_version
 from systemadmin.foundation.errors import NotFound
 from systemadmin.models import User
 from systemadmin.services.duties import decides
-
-# A mail may name hundreds; the first ones are the conversation.
-MAX_PARTICIPANTS = 50
 
 
 class _FamilyChanged(Exception):
@@ -137,7 +134,7 @@ def _move_everything(source: Ticket, target: Ticket) -> None:
         ],
         ignore_conflicts=True,
     )
-    add_participants(target, source.participants.values_list("address", "name"))
+    carry_participants(source, target)
     target.tags.add(*source.tags.all())
     stored = TicketSearch.objects.filter(ticket=source).first()
     if stored is not None:
@@ -211,20 +208,6 @@ def join_suggested(*, actor: User, ticket: Ticket) -> Ticket:
             "support.ticket.joined", actor=actor, target=ticket, metadata={"into": joined.number}
         )
     return joined
-
-
-def add_participants(ticket: Ticket, people: Iterable[tuple[str, str]]) -> None:
-    """Add people, each an address and a name, who may answer by mail; the requester is no one."""
-    own = ticket.customer_email.lower()
-    room = MAX_PARTICIPANTS - ticket.participants.count()
-    wanted = {address: name for address, name in people if address and address.lower() != own}
-    TicketParticipant.objects.bulk_create(
-        [
-            TicketParticipant(ticket=ticket, address=address[:254], name=name[:150])
-            for address, name in list(wanted.items())[: max(0, room)]
-        ],
-        ignore_conflicts=True,
-    )
 
 
 @decides("support.split_ticket", permission="support.merge_ticket", concerns=concerned.requester)

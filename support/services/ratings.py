@@ -6,6 +6,7 @@ from django.utils import timezone
 from support.errors import AlreadyRated, NotResolvedYet
 from support.models import Ticket, TicketEvent, TicketRating
 from support.services import concerned
+from support.services.announcements import announce_ticket
 from support.services.history import note
 from support.services.tickets import lock_ticket
 from systemadmin import audit
@@ -34,4 +35,5 @@ def rate_ticket(*, user: User, ticket: Ticket, score: int, comment: str = "") ->
     rating.save()
     note(locked, TicketEvent.Kind.RATED, actor=user, at=now, score=score)
     audit.record("support.ticket.rated", actor=user, target=locked, after={"score": score})
+    announce_ticket(locked, "rated", key="1", score=score)
     return rating

@@ -12,7 +12,8 @@ from support import lifecycle
 from support.errors import ClientKeyReused, RepliedMeanwhile, TicketAlreadyClosed
 from support.events import ticket_replied
 from support.models import Reply, ReplyRevision, ReplyTemplate, Ticket, TicketEvent
-from support.services import concerned, indexing, mail_out, presence
+from support.services import agent_notices, concerned, indexing, mail_out, presence
+from support.services.announcements import announce_ticket
 from support.services.attachments import attach_uploads
 from support.services.history import note
 from support.services.templates import render_for
@@ -40,8 +41,9 @@ def reply_as_staff(
     expected_last_reply: int | None = None,
     client_key: str | None = None,
     source: str = Reply.Source.API,
+    to_all: bool = False,
 ) -> Reply:
-    """Answer the customer or leave a note for colleagues.
+    """Answer the customer, with `to_all` everybody who takes part, or leave a note for colleagues.
 
     Raises `RepliedMeanwhile` when `expected_last_reply` is not the last one any more, and
     `TicketAlreadyClosed` for a public answer to a closed ticket that it does not reopen.
@@ -68,14 +70,23 @@ def reply_as_staff(
     )
     attach_uploads(reply, attachments)
     _note_reply(locked, reply, now, actor)
-    if not internal:
-        _answered(locked, actor, now, status=status)
-        mail_out.send_reply(reply, locked)
-    elif status:
-        set_status(locked, status, actor=actor, now=now)
+    _send(locked, reply, actor, now, status=status, to_all=to_all)
     _done(locked, reply, now, actor)
     presence.leave(ticket=locked, user=actor)
     return reply
+
+
+def _send(
+    ticket: Ticket, reply: Reply, actor: User, now: datetime, *, status: str | None, to_all: bool
+) -> None:
+    """Let an answer go out, or a note tell those whom it names; then set the status."""
+    if not reply.is_internal:
+        _answered(ticket, actor, now, status=status)
+        mail_out.send_reply(reply, ticket, to_all=to_all)
+        return
+    agent_notices.tell_mentioned(ticket, reply, actor)
+    if status:
+        set_status(ticket, status, actor=actor, now=now)
 
 
 @transaction.atomic
@@ -116,10 +127,11 @@ def reply_as_customer(
         source=source,
     )
     attach_uploads(reply, attachments)
-    locked.last_customer_reply_at = now
+    locked.last_customer_reply_at, locked.snoozed_until = now, None
     _note_reply(locked, reply, now, author)
     set_status(locked, lifecycle.after_customer_reply(locked.status), actor=author, now=now)
     _done(locked, reply, now, author)
+    agent_notices.tell_replied(locked, reply)
     return reply
 
 
@@ -202,6 +214,14 @@ def _done(ticket: Ticket, reply: Reply, now: datetime, actor: User | None) -> No
         reply_id=reply.pk,
         is_from_customer=reply.is_from_customer,
     )
+    if not reply.is_internal:
+        announce_ticket(
+            ticket,
+            "replied",
+            key=str(reply.pk),
+            reply=reply.pk,
+            is_from_customer=reply.is_from_customer,
+        )
 
 
 @transaction.atomic

@@ -15,9 +15,27 @@ from django.utils.translation import gettext as _
 from support import lifecycle
 from support.errors import StatusNotReachable, TicketMerged
 from support.events import ticket_opened, ticket_status_changed
-from support.models import Category, Reply, SlaPolicy, Tag, Ticket, TicketCounter, TicketEvent
+from support.models import (
+    Category,
+    Mailbox,
+    Reply,
+    SlaPolicy,
+    Tag,
+    Ticket,
+    TicketCounter,
+    TicketEvent,
+)
 from support.numbering import format_number
-from support.services import assignment, clocks, concerned, escalation, indexing, mail_out
+from support.services import (
+    agent_notices,
+    assignment,
+    clocks,
+    concerned,
+    escalation,
+    indexing,
+    mail_out,
+)
+from support.services.announcements import announce_ticket
 from support.services.attachments import attach_uploads
 from support.services.history import note
 from systemadmin import audit
@@ -52,6 +70,7 @@ def open_ticket(
     attachments: Sequence[UploadedFile] = (),
     acknowledge: bool = True,
     original_text: str = "",
+    mailbox: Mailbox | None = None,
 ) -> Ticket:
     """Open a ticket with its first message, promise what the policy says, and hand it out."""
     now = timezone.now()
@@ -64,29 +83,34 @@ def open_ticket(
         priority=priority,
         category=category,
         channel=channel,
+        mailbox=mailbox,
     )
     _check_requester(ticket)
     ticket.sla_version = version_for(ticket)
     if assignee is not None:
-        assignment.check_agent(assignee)
-        assignment.check_may_assign(actor, ticket, assignee)
-    ticket.assignee = assignee or assignment.choose_agent(category)
+        assignment.check_assignee(actor, ticket, assignee)
+    ticket.assignee = assignee or assignment.choose_agent(category, mailbox)
     ticket.number = next_number(now.year)
     check_fields(ticket)
     ticket.save()
     ticket.tags.set(tags_named(tags))
-    reply = _first_message(ticket, actor, body, now, original_text)
-    attach_uploads(reply, attachments)
+    attach_uploads(_first_message(ticket, actor, body, now, original_text), attachments)
     note(ticket, TicketEvent.Kind.OPENED, actor=actor, at=now, version=ticket.sla_version_id)
     _hand_out(ticket, now)
     clocks.refresh(ticket, now=now)
     ticket.save()
     indexing.index_ticket(ticket, body, original_text)
+    _announce_new(ticket, actor, acknowledge=acknowledge)
+    return ticket
+
+
+def _announce_new(ticket: Ticket, actor: User | None, *, acknowledge: bool) -> None:
     audit.record("support.ticket.opened", actor=actor, target=ticket, after=_state(ticket))
     ticket_opened.send(sender=Ticket, ticket_id=ticket.pk, requester_id=ticket.requester_id)
+    agent_notices.tell_new(ticket, actor)
+    announce_ticket(ticket, "opened", key="1")
     if acknowledge:
         mail_out.acknowledge(ticket)
-    return ticket
 
 
 def _first_message(
@@ -168,7 +192,7 @@ def lock_ticket(ticket: Ticket, *, expected_version: int | None = None) -> Ticke
     """The ticket as it is now, locked until the transaction ends; refuses a merged one."""
     locked = lock_row(
         Ticket.objects.select_related(
-            "requester", "assignee", "category", "sla_version__policy__escalate_to"
+            "requester", "assignee", "category", "mailbox", "sla_version__policy__escalate_to"
         ),
         expected_version=expected_version,
         pk=ticket.pk,
@@ -266,6 +290,9 @@ def _set_category(
         at=now,
         **{"from": before.code if before else None, "to": category.code if category else None},
     )
+    if ticket.assignee is not None and not assignment.reads(ticket.assignee, ticket):
+        # Its readers are others now; who had it would hold what they may not open.
+        set_assignee(ticket, None, actor=None, now=now)
 
 
 def set_tags(ticket: Ticket, names: Iterable[str], *, actor: User | None, now: datetime) -> None:
@@ -285,9 +312,7 @@ def set_assignee(
     """Give a locked ticket to an agent or to nobody; no save."""
     if ticket.assignee_id == (assignee.pk if assignee else None):
         return
-    if assignee is not None:
-        assignment.check_agent(assignee)
-    assignment.check_may_assign(actor, ticket, assignee)
+    assignment.check_assignee(actor, ticket, assignee)
     before = ticket.assignee_id
     ticket.assignee = assignee
     note(
@@ -301,6 +326,7 @@ def set_assignee(
             "name": str(assignee) if assignee else "",
         },
     )
+    agent_notices.tell_assigned(ticket, actor)
 
 
 def set_status(
@@ -326,6 +352,7 @@ def set_status(
             mail_out.announce_resolution(ticket, now=now)
     note(ticket, TicketEvent.Kind.STATUS, actor=actor, at=now, **{"from": before, "to": status})
     ticket_status_changed.send(sender=Ticket, ticket_id=ticket.pk, before=before, after=status)
+    announce_ticket(ticket, "status_changed", previous_status=before)
 
 
 CLOSING = Batch("support.close_resolved")
@@ -355,8 +382,9 @@ def _close_if_still_resolved(pk: int, *, limit: datetime) -> int:
 
 
 def _state(ticket: Ticket) -> dict[str, Any]:
+    """What the audit trail says; its readers need not be readers of a confined ticket."""
     return {
-        "subject": ticket.subject,
+        "subject": "" if ticket.is_confined else ticket.subject,
         "status": ticket.status,
         "priority": ticket.priority,
         "assignee": ticket.assignee_id,

@@ -99,7 +99,7 @@ class TestPage:
         html = browser.get(page(make_ticket(member))).content.decode()
         assert not re.search(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)", html)
         assert not re.search(r"<[^>]+\son\w+=", html)
-        own = html[html.index("support-page") :]
+        own = html[html.index('id="work"') :]
         assert "style=" not in own[: own.index("</aside>")]
 
     def test_answers(self, browser, agent, member):

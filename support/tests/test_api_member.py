@@ -174,7 +174,7 @@ class TestNotes:
             if isinstance(node, dict):
                 found |= set(node.get("properties", {}))
                 reference = node.get("$ref", "")
-                if reference and reference not in seen:
+                if reference.startswith("#/components/schemas/") and reference not in seen:
                     seen.add(reference)
                     found |= fields(components[reference.rsplit("/", 1)[1]], seen)
                 for value in node.values():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from support import lifecycle
 from support.errors import InUse, RuleViolation
-from support.models import SlaBreach, SlaPolicyVersion, Ticket, TicketEvent
+from support.models import AgentNotice, SlaBreach, SlaPolicyVersion, Ticket, TicketEvent
 from support.services import (
     apply_to_open,
     close_resolved,
@@ -33,7 +33,7 @@ from support.tests.factories import (
 )
 from systemadmin.foundation.queue import drain
 from systemadmin.foundation.testing import problem
-from systemadmin.models import Alert, Notification
+from systemadmin.models import Alert
 
 pytestmark = pytest.mark.django_db
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)  # 10:00 in Madrid
@@ -154,7 +154,7 @@ class TestSweep:
         assert (breach.clock, breach.cycle, breach.due_at) == ("first_response", 1, MONDAY + H)
         assert breach.assignee == agent
         assert Alert.objects.get(rule="support.sla_breach").count == 1
-        told = Notification.objects.filter(kind="support.sla_breach")
+        told = AgentNotice.objects.filter(event="due")
         assert {n.user.username for n in told} == {"ada", "boss"}
         assert TicketEvent.objects.filter(ticket=ticket, kind="breach").count() == 1
         assert_stored_equals_recomputed(ticket)

@@ -1,6 +1,6 @@
 """A conversation of any length and any markup costs no more than a page of it."""
 
-import time
+import sys
 
 import pytest
 
@@ -25,12 +25,28 @@ HOSTILE = [
 ]
 
 
+def count_steps(act):
+    """Return how many calls of Python and C functions an act makes, however busy the machine."""
+    steps = 0
+
+    def count(_frame, _event, _argument):
+        nonlocal steps
+        steps += 1
+
+    sys.setprofile(count)
+    try:
+        act()
+    finally:
+        sys.setprofile(None)
+    return steps
+
+
 @pytest.mark.parametrize("pattern", HOSTILE)
-def test_a_page_of_hostile_texts_is_rendered_within_half_a_second(pattern):
+def test_a_page_of_hostile_texts_takes_a_bounded_number_of_steps(pattern):
     text = (pattern * 50_000)[:50_000]
-    started = time.process_time()
-    render_page([text, (pattern * 1_000)[:3_000]] * 50)
-    assert time.process_time() - started < 0.5
+    steps = count_steps(lambda: render_page([text, (pattern * 1_000)[:3_000]] * 50))
+    # The worst of these takes 7 million, half a second; without bounds it was 21 seconds.
+    assert steps < 12_000_000
 
 
 def test_text_with_too_much_markup_keeps_its_words_and_lines():
@@ -113,7 +129,7 @@ def test_staff_read_back_to_the_first_reply(admin_client_for, staff, long_ticket
     assert first.body == "reply 004"
     assert f"?before={first.pk}" in page.content.decode()
     earlier = client.get(url, {"before": first.pk})
-    assert [reply.body for reply, _html in earlier.context["replies"]][-1] == "reply 003"
+    assert [reply.body for reply, _html, _original in earlier.context["replies"]][-1] == "reply 003"
     assert not earlier.context["has_earlier_replies"]
     assert client.get(url, {"before": "x'"}).status_code == 200
 

@@ -25,6 +25,10 @@ DECODED = {
     "Turkish": ("iso-8859-9", "ş€".encode("cp1254"), "ş€"),
     "UTF-16 not declared": (None, b"\xff\xfea\x00\xf1\x00", "añ"),
     "UTF-8 declared as ASCII": ("us-ascii", "ñ".encode(), "ñ"),
+    "UTF-8 declared as Windows-1252": ("windows-1252", "¿Ñandú 🙂?".encode(), "¿Ñandú 🙂?"),
+    "Latin-1 that could be UTF-8": ("iso-8859-1", "CAFÉ®".encode("latin-1"), "CAFÉ®"),
+    "UTF-16 without a mark": ("utf-16", "Señal".encode("utf-16-be"), "Señal"),
+    "ASCII declared as UTF-16": ("utf-16le", b"Ayuda, por favor", "Ayuda, por favor"),
 }
 
 
@@ -44,6 +48,24 @@ def test_html_that_declares_its_own_charset():
     assert html(source.format("windows-1251", "Привет").encode("cp1251")) == "Привет"
     assert html(source.format("shift_jis", "日本").encode("cp932"), "; charset=us-ascii") == "日本"
     assert html("<meta charset='utf-16'><p>ñ</p>".encode()) == "ñ"
+
+
+def flowed(text, *, parameters=""):
+    header = f"Content-Type: text/plain; charset=utf-8; format=flowed{parameters}"
+    return parse_mail(multipart((header, text))).full_text
+
+
+class TestFlowed:
+    def test_lines_that_belong_together_are_one(self):
+        assert flowed("One \nsentence.\n\n> an \n> old one\n>> older") == (
+            "One sentence.\n\n> an old one\n>> older"
+        )
+
+    def test_a_stuffed_space_is_no_text(self):
+        assert flowed("x\n From here\n-- \nAna") == "x\nFrom here\n-- \nAna"
+
+    def test_a_space_between_words_of_japanese_is_none(self):
+        assert flowed("これは長い \n文です", parameters="; delsp=yes") == "これは長い文です"
 
 
 def encoded(payload, encoding="base64"):

@@ -4,6 +4,7 @@ import pytest
 from django.utils.translation import override
 
 from support.mail_bodies import MAX_TEXT, cut_quotes, decode_text
+from support.mail_forwards import read_forward
 from support.mail_html import html_to_text
 from support.mail_parsing import UnparsableMail, parse_mail
 from systemadmin.foundation.testing import processor_seconds
@@ -132,6 +133,31 @@ MAILS = {
     "quoted": HEAD + b"Content-Transfer-Encoding: quoted-printable\n\n" + b"=\n=4" * 250_000,
     "uuencoded": HEAD + b"Content-Transfer-Encoding: x-uuencode\n\nbegin 6 a\n" + b"\n" * 900_000,
     "without any line": b"a" * LENGTH,
+    "lines of mailboxes": b"From a\n" * 140_000,
+    "folded header of a part": HEAD
+    + b"Content-Type: multipart/mixed; boundary=x\n\n--x\nX: a\n"
+    + b" b\n" * 330_000,
+    "blocks of a report": HEAD
+    + b"Content-Type: multipart/report; boundary=x\n\n--x\n"
+    + b"Content-Type: message/delivery-status\n\n"
+    + b"Action: failed\n\n" * 60_000,
+    "alternatives": HEAD
+    + b"Content-Type: multipart/alternative; boundary=x\n\n"
+    + b"".join(b"--x\n\n" + b"%da " % i * 1_000 + b"\n" for i in range(250)),
+    "copies in HTML": HEAD
+    + b"Content-Type: multipart/mixed; boundary=x\n\n"
+    + b"".join(
+        b"--x\nContent-Type: text/%s\n\n" % kind + b"%da " % i * 1_000 + b"\n"
+        for i in range(120)
+        for kind in (b"plain", b"html")
+    ),
+    "nested alternatives": HEAD
+    + b"".join(
+        b"Content-Type: multipart/alternative; boundary=%d\n\n--%d\n\n%da\n--%d\n" % (i, i, i, i)
+        for i in range(100)
+    )
+    + b"\n"
+    + b"".join(b"%x " % i for i in range(150_000)),
 }  # fmt: skip
 
 
@@ -199,3 +225,33 @@ class TestWhatIsTooMuch:
 )
 def test_what_is_never_closed_hides_nothing(html, text):
     assert html_to_text(html) == text
+
+
+def of_size(size, piece, head=b""):
+    return b"From: a@b.test\nSubject: x\n" + head + b"\n" + piece * (size // len(piece))
+
+
+HTML_HEAD = b"Content-Type: text/html\n"
+EMBEDDED = b"<img src='data:image/png;base64," + b"iVBORw0KGgo=" * 20 + b"'>"
+SHAPES = {
+    "elements": (b"<p>hola <b>que</b> tal</p>", HTML_HEAD),
+    "embedded pictures": (EMBEDDED, HTML_HEAD),
+    "pictures by id": (b"<img src=cid:a>", HTML_HEAD),
+    "never closed": (b"<div>", HTML_HEAD),
+    "wrongly nested": (b"<b><div></b>", HTML_HEAD),
+    "links": (b"<a href=https://a.test/x>x", HTML_HEAD),
+    "brackets": (b"<", HTML_HEAD),
+    "quotes": (b"> > > > a\n", b""),
+    "introductions": (b"On 1 May 2026, a wrote:\n", b"In-Reply-To: <a@b>\n"),
+    "forwards": (b"From: a@b.test\nTo: x\n", b"Subject: Fwd: x\n"),
+    "soft breaks": (b"=41=\n", b"Content-Transfer-Encoding: quoted-printable\n"),
+    "recipients": (b"", b"To: " + b"x <a@b.test>, " * 700_000 + b"\n"),
+}
+
+
+@pytest.mark.parametrize("size", [990_000, 10_000_000])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_up_to_ten_megabytes_of_anything_are_read_in_five_seconds(shape, size):
+    piece, head = SHAPES[shape]
+    raw = of_size(size, piece or b"x", head)
+    assert processor_seconds(lambda: read_forward("Fwd: x", parse_mail(raw).text)) < 5

@@ -11,7 +11,8 @@ from support.mail_bodies import REPLY_MARK
 from support.mail_threading import number_of_address
 from support.models import OutboundMessage
 from support.services import reply_as_staff, retry, update_ticket
-from support.services.mail_out import OUTBOX, address_keys
+from support.services.mail_keys import address_keys
+from support.services.mail_out import OUTBOX
 from support.tests.factories import make_mailbox, make_ticket
 from support.tests.mail_servers import SmtpServer
 from systemadmin.foundation.queue import drain

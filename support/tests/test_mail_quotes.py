@@ -43,6 +43,8 @@ WORDS = {
     "with a date": "El 3 de mayo a las 10:00 el vendedor me escribió:\n\nNada.\n\nQuiero mi dinero.",
     "a seller's mail": "On 3 May 2026, Shop <shop@other.test> wrote:\n> No refund.\n\nIs that right?",
     "pasted header": "From: Shop <shop@other.test>\nSent: 3 May 2026\nTo: Ana\nSubject: No\n\nNo refund.",
+    "pasted header, tr": "Bakın.\n\n-----Özgün İleti-----\nKimden: Shop <shop@other.test>\nGönderildi: 3 Mayıs 2026\nKime: Ana\nKonu: Yok\n\nİade yok.",
+    "pasted, unknown": "Look.\n\n-----Original Message-----\nXyz: Shop <shop@other.test>\nAbc: Ana\n\nNo refund.",
     "error output": "The app says:\n\n> Error 500\n> code XK-9",
     "dashes": "Paquete uno: llegó.\n--\nPaquete dos: roto, mándenme otro.",
     "a sentence like a mark": "Ayuda.\n\nEnviado desde mi cuenta antigua el pago de 50 euros, no consta.",

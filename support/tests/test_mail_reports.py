@@ -2,12 +2,12 @@
 
 import pytest
 
-from support.models import OutboundMessage, Ticket
+from support.models import AgentNotice, OutboundMessage, Ticket
 from support.services import process_again, reply_as_staff, retry
 from support.tests.factories import make_mailbox
 from support.tests.mail_texts import mail, multipart, receive
 from support.worklists import WORKLISTS
-from systemadmin.models import Alert, Notification
+from systemadmin.models import Alert
 
 pytestmark = pytest.mark.django_db
 
@@ -49,7 +49,7 @@ def test_a_failed_delivery_marks_the_answer_and_notifies_its_agent(answer, agent
     assert message.ticket == answer.ticket
     assert answer.status == "bounced"
     assert Alert.objects.get(rule="support.mail_bounced").key == str(answer.pk)
-    assert Notification.objects.filter(user=agent, kind="support.bounced").exists()
+    assert AgentNotice.objects.filter(user=agent, event="bounced").exists()
     counts = {str(row.title): row.count(agent) for row in WORKLISTS}
     assert counts["Answers that came back"] == 1
     retry(actor=agent, message=answer)
@@ -92,6 +92,10 @@ BOUNCES = {
         f"Your message did not reach some recipients.\n{returned_headers(a)}",
         sender="System Administrator <postmaster@mx.test>", subject="Undeliverable: Here it is",
     ),
+    "a subject in Chinese": lambda a: mail(
+        f"{returned_headers(a)}", sender="postmaster@qq.test", subject="系统退信",
+        Auto_Submitted="auto-replied",
+    ),
     "In-Reply-To only": lambda a: mail(
         "No such person", sender="MAILER-DAEMON@mx.test", subject="Delivery failure",
         answers=f"<{a.message_id}>",
@@ -130,7 +134,7 @@ def test_a_complaint_is_noted_and_told(answer, agent):
     message = receive(box_of(answer), raw)
     answer.refresh_from_db()
     assert (message.kind, message.ticket, answer.status) == ("complaint", answer.ticket, "sent")
-    assert Notification.objects.filter(user=agent, kind="support.bounced").exists()
+    assert AgentNotice.objects.filter(user=agent, event="bounced").exists()
 
 
 AUTOMATIC = {
@@ -149,6 +153,9 @@ AUTOMATIC = {
     "null sender": {"Return_Path": "<>"},
     "subject": {"subject": "Automatic reply: Pedido"},
     "subject in Spanish": {"subject": "Respuesta automática: Pedido"},
+    "subject in French": {"subject": "Répondeur automatique\xa0: Pedido"},
+    "subject in German": {"subject": "Abwesenheit: Pedido"},
+    "subject of Yahoo": {"subject": "Yahoo! Auto Response"},
 }
 
 
@@ -192,6 +199,7 @@ PERSONS = {
     "web form": {"Auto_Submitted": "auto-generated", "reply_to": "lola@a.test"},
     "web form that says replied": {"Auto_Submitted": "auto-replied", "reply_to": "lola@a.test"},
     "foreign loop field": {"X_Atalaya_Ticket": "T-2026-000001"},
+    "a firm that delivers": {"sender": "mail-delivery-peru@courier.test"},
 }  # fmt: skip
 
 
@@ -200,6 +208,20 @@ def test_a_person_is_no_noise(name):
     message = receive(make_mailbox(), mail("Please help", **PERSONS[name]))
     assert message.status == "processed"
     assert message.reply.body == "Please help"
+
+
+def test_whoever_forwards_a_report_is_a_person():
+    raw = multipart(
+        ("Content-Type: text/plain", "My mail to the seller came back."),
+        ("Content-Type: message/delivery-status", f"Reporting-MTA: dns; mx.test\n\n{FAILED}"),
+        ("Content-Type: message/rfc822", "Subject: Parcel\n\nWhere is it?"),
+        subject="Fwd: Undelivered",
+    )
+    message = receive(make_mailbox(), raw)
+    assert (message.kind, message.status) == ("message", "processed")
+    assert "came back" in message.reply.body
+    assert "Status: 5.1.1" in message.reply.body
+    assert [file.name for file in message.reply.attachments.all()] == ["Parcel.eml"]
 
 
 def test_what_a_program_sends_is_not_acknowledged():

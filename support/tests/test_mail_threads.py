@@ -94,6 +94,23 @@ class TestProof:
         own = receive(box, mail("More", sender="lola@a.test", answers="<f@form.test>"))
         assert own.ticket == first.ticket
 
+    def test_a_list_that_writes_its_own_address_into_from_is_nobody(self, box, agent):
+        """Two members of a group through which the desk is reached."""
+
+        def through_group(text, author, **fields):
+            return receive(
+                box,
+                mail(text, sender="'Someone' via Help <help@group.test>", to="help@group.test",
+                     List_Id="<help.group.test>", reply_to=author, **fields),
+            )  # fmt: skip
+
+        first = through_group("My account", "lola@a.test", message_id="<1@a.test>")
+        assert first.ticket.requester_email == "lola@a.test"
+        assert not first.ticket.participants.exists()
+        other = through_group("Mine", "ugo@b.test", answers="<1@a.test>")
+        assert other.ticket != first.ticket
+        assert through_group("More", "lola@a.test", answers="<1@a.test>").ticket == first.ticket
+
     def test_who_was_in_copy_may_answer(self, box):
         ticket = receive(
             box, mail(message_id="<1@a.test>", Cc="Beto Paz <beto@b.test>, support@atalaya.test")
@@ -137,9 +154,8 @@ class TestHint:
         assert shown["may_belong_to"] == {"id": target.pk, "number": target.number}
         joined = desk.post(f"/api/admin/tickets/{message.ticket_id}/join")
         assert joined.json()["id"] == target.pk
-        assert {"address": "other@home.test", "name": "other@home.test"} in joined.json()[
-            "participants"
-        ]
+        people = joined.json()["participants"]
+        assert ("other@home.test", "other@home.test") in [(p["address"], p["name"]) for p in people]
         bodies = [reply["body"] for reply in joined.json()["replies"]]
         assert "It is me" in bodies
         # From now on the sender takes part.

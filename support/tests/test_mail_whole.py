@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from support.mail_parsing import parse_mail
+from support.mail_signed import DATA, SIGNED_DATA, signed_mail
 from support.models import InboundMessage, Ticket
 from support.services import process_again, process_mail, store_mail
 from support.services.mail_in import sweep_inbox
@@ -122,6 +123,70 @@ class TestEveryWord:
         )  # fmt: skip
         assert read.text == "one"
         assert "two" in read.full_text
+
+    def test_what_lies_inside_a_signature(self, box):
+        inner = b"Content-Type: text/plain; charset=utf-8\n\nHola, soy zanahoria.\n"
+        message = receive(
+            box,
+            b"From: ana@a.test\nSubject: Signed\nContent-Transfer-Encoding: base64\n"
+            b"Content-Type: application/pkcs7-mime; smime-type=signed-data; name=smime.p7m\n\n"
+            + base64.encodebytes(signed(inner)),
+        )
+        assert message.reply.body == "Hola, soy zanahoria."
+        assert "smime.p7m" in message.ticket.replies.get(kind="internal").body
+
+    def test_a_signed_document_is_a_file(self):
+        header = "Content-Type: application/pkcs7-mime; name=a.pdf.p7m"
+        read = parse_mail(
+            multipart(("Content-Type: text/plain", "See"), (header, signed(b"%PDF-1.4: x")))
+        )
+        assert (read.text, [file.name for file in read.attachments]) == ("See", ["a.pdf.p7m"])
+
+    @pytest.mark.parametrize("kind", ["message/rfc822", "message/partial", "message/global"])
+    @pytest.mark.parametrize("encoding", ["7bit", "base64"])
+    def test_an_attached_mail_is_searched_and_shown_where_nothing_else_is(
+        self, box, kind, encoding
+    ):
+        inner = b"From: shop@other.test\nSubject: No refund\n\nSolo zanahorias."
+        inner = base64.encodebytes(inner) if encoding == "base64" else inner
+        header = f"Content-Type: {kind}\nContent-Transfer-Encoding: {encoding}"
+        message = receive(box, multipart((header, inner)))
+        assert message.reply.body == "No refund\n\nSolo zanahorias."
+        assert message.ticket in Ticket.objects.found_by("zanahorias")
+        assert message.reply.attachments.get().name == "No_refund.eml"
+
+    @pytest.mark.parametrize(
+        ("html", "text"),
+        [
+            ("<table><tr><th>Order<th>Sum</table>", "Order Sum"),
+            ("<pre>one\n\n  two</pre>", "one\n\ntwo"),
+            ("Name: <input value='Ana Paz'> <input type=hidden value=x>", "Name: Ana Paz"),
+            ("<noscript>without scripts</noscript>", "without scripts"),
+        ],
+    )
+    def test_what_a_reader_of_html_sees(self, html, text):
+        assert parse_mail(multipart(("Content-Type: text/html", html))).full_text == text
+
+
+def ber(tag, *content):
+    """An element of BER whose length is left open, as Outlook writes it."""
+    return bytes([tag, 0x80]) + b"".join(content) + b"\0\0"
+
+
+def signed(content):
+    """A CMS message that holds what it signs, in two pieces."""
+    pieces = [bytes([4, len(one)]) + one for one in (content[:9], content[9:])]
+    held = ber(0x30, bytes([6, len(DATA)]) + DATA, ber(0xA0, ber(0x24, *pieces)))
+    return ber(0x30, bytes([6, len(SIGNED_DATA)]) + SIGNED_DATA,
+               ber(0xA0, ber(0x30, b"\2\1\1", b"\x31\0", held, b"\x31\0")))  # fmt: skip
+
+
+@given(st.integers(0, 200), st.integers(0, 255), st.integers(0, 200))
+def test_no_damaged_signature_raises(at, byte, end):
+    whole = bytearray(signed(b"Content-Type: text/plain\n\nHola"))
+    whole[at % len(whole)] = byte
+    signed_mail(bytes(whole[: end or None]))
+    assert signed_mail(ber(0x30, bytes([6, len(SIGNED_DATA)]) + SIGNED_DATA, ber(0xA0))) is None
 
 
 @contextlib.contextmanager
@@ -270,5 +335,7 @@ def test_an_attached_mail_is_a_file_of_its_own_type(box):
 def test_participants_are_kept_and_shown(box, desk, member):
     message = receive(box, mail(Cc="Beto <beto@b.test>, support+x@atalaya.test"))
     shown = desk.get(f"/api/admin/tickets/{message.ticket_id}").json()
-    assert shown["participants"] == [{"address": "beto@b.test", "name": "Beto"}]
+    assert [(one["address"], one["name"]) for one in shown["participants"]] == [
+        ("beto@b.test", "Beto")
+    ]
     assert make_ticket(member).participants.count() == 0

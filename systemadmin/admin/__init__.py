@@ -9,9 +9,13 @@ from systemadmin.admin import (
     blocked_networks,
     legal_holds,
     maintenance,
+    published_events,
     queue,
     roles,
+    service_keys,
+    staff_identities,
     users,
+    webhooks,
 )
 
 __all__ = [
@@ -23,7 +27,11 @@ __all__ = [
     "blocked_networks",
     "legal_holds",
     "maintenance",
+    "published_events",
     "queue",
     "roles",
+    "service_keys",
+    "staff_identities",
     "users",
+    "webhooks",
 ]

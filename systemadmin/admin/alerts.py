@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin.foundation.admin import (
@@ -41,10 +42,22 @@ class SilenceForm(forms.Form):
 class AlertAdmin(AtalayaModelAdmin):
     """What fired, how often, and whether someone took it."""
 
-    list_display = ["summary", "severity", "status", "rule", "count", "last_seen_at"]
+    list_display = ["headline", "severity", "status", "rule", "count", "last_seen_at"]
     list_filter = ["status", "severity", "rule"]
-    search_fields = ["summary__icontains", "rule__startswith"]
+    search_fields = ["summary__icontains", "key__icontains", "rule__startswith"]
+    exclude = ["summary", "detail", "facts", "told_status", "told_at"]
+    readonly_fields = ["headline", "explanation"]
     actions = ["acknowledge", "silence", "resolve"]
+
+    @admin.display(description=_("summary"), ordering="summary")
+    def headline(self, obj: Alert) -> str:
+        """Say what happened, in the reader's language."""
+        return obj.headline
+
+    @admin.display(description=_("detail"))
+    def explanation(self, obj: Alert) -> str:
+        """Say more, in the reader's language."""
+        return obj.explanation
 
     @form_action(description=_("Acknowledge"), perm="systemadmin.change_alert", form=NoteForm)
     def acknowledge(self, request: HttpRequest, obj: Alert, data: dict[str, Any]) -> None:
@@ -67,7 +80,7 @@ class AlertRuleAdmin(ServiceModelAdmin):
     """Thresholds that staff may change."""
 
     list_display = [
-        "title",
+        "shown_title",
         "metric",
         "comparison",
         "threshold",
@@ -79,6 +92,11 @@ class AlertRuleAdmin(ServiceModelAdmin):
     list_filter = ["is_enabled", "severity"]
     readonly_fields = ["breached_since", "last_value"]
     actions = ["send_test"]
+
+    @admin.display(description=_("title"), ordering="title")
+    def shown_title(self, obj: AlertRule) -> str:
+        """Say the title of a shipped rule in the reader's language."""
+        return gettext(obj.title)
 
     def create(self, actor: Any, values: dict[str, Any]) -> AlertRule:
         """Add it."""

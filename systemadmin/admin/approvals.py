@@ -30,6 +30,19 @@ class RefuseForm(forms.Form):
     reason = forms.CharField(label=gettext_lazy("Reason"), max_length=approvals.LONGEST_REASON)
 
 
+class StateFilter(admin.SimpleListFilter):
+    """By state: what nobody decided in time has expired."""
+
+    title = gettext_lazy("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(ApprovalRequest.State.choices)
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.standing(self.value()) if self.value() else queryset
+
+
 @admin.register(ApprovalRequest)
 class ApprovalRequestAdmin(AtalayaModelAdmin):
     """Who asks for what, why, and until when."""
@@ -40,15 +53,21 @@ class ApprovalRequestAdmin(AtalayaModelAdmin):
         "amount_shown",
         "asked_by_name",
         "reason",
-        "state",
+        "standing_shown",
         "expires_at",
     ]
-    list_filter = ["state", "kind"]
+    list_filter = [StateFilter, "kind"]
     list_select_related = ["asked_by", "decided_by"]
     search_fields = ["subject_name__istartswith", "asked_by_name__istartswith"]
     ordering = ["-id"]
     actions = ["approve", "refuse", "withdraw"]
-    exclude = ["arguments", "subject_state"]
+    exclude = ["arguments", "subject_state", "state"]
+    readonly_fields = ["standing_shown"]
+
+    @admin.display(description=gettext_lazy("state"), ordering="state")
+    def standing_shown(self, obj: ApprovalRequest) -> str:
+        """Where it stands by the clock."""
+        return obj.get_standing_display()
 
     @admin.display(description=gettext_lazy("act"), ordering="act")
     def title_shown(self, obj: ApprovalRequest) -> str:
@@ -70,6 +89,8 @@ class ApprovalRequestAdmin(AtalayaModelAdmin):
         """One request, with its object as it is now and the buttons."""
         row = self.get_object(request, object_id)
         context = {} if row is None else _context(request, row)
+        # The page has buttons of its own, each where it may be pressed.
+        context["object_actions"] = []
         return super().change_view(
             request, object_id, form_url, {**context, **(extra_context or {})}
         )
@@ -105,8 +126,9 @@ def _context(request: HttpRequest, row: ApprovalRequest) -> dict[str, Any]:
     why_not = obstacle(actor, row, act)
     return {
         "act_title": act.title,
-        "facts": approvals.facts(row),
-        "who": who_may(act)["text"],
+        "facts": approvals.facts(row, viewer=actor),
+        "caution": approvals.caution_of(row, viewer=actor),
+        "who": who_may(act, row.arguments)["text"],
         "why_not": why_not,
         "may_decide": not why_not,
         "is_own": actor.pk == row.asked_by_id,

@@ -11,6 +11,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
@@ -143,7 +145,8 @@ class BackupAdmin(AtalayaModelAdmin):
         """A backup that was never restored is marked so."""
         text = backup.get_verification_display()
         if backup.verified_at:
-            text = f"{text} · {backup.verified_at:%Y-%m-%d %H:%M}"
+            moment = date_format(timezone.localtime(backup.verified_at), "DATETIME_FORMAT")
+            text = f"{text} · {moment}"
         return format_html('<span class="proof-{}">{}</span>', backup.verification, text)
 
     @admin.display(description=_("size"), ordering="size")

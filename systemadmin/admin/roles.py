@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin.foundation.admin import ServiceModelAdmin
+from systemadmin.foundation.admin.permissions import PermissionChoiceField
 from systemadmin.foundation.plugins import role_permissions
 from systemadmin.services.roles import delete_role, save_role
 
@@ -23,10 +24,9 @@ class RoleAdmin(ServiceModelAdmin):
     filter_horizontal = ["permissions"]
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """With the app of each permission, in one query."""
+        """Offer the permissions in the reader's language."""
         if db_field.name == "permissions":
-            found = db_field.remote_field.model.objects.select_related("content_type")
-            kwargs["queryset"] = found
+            kwargs["form_class"] = PermissionChoiceField
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     @admin.display(description=_("of the release"), boolean=True)

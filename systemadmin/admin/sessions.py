@@ -12,8 +12,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from systemadmin.foundation.errors import DomainError, InvalidInput
-from systemadmin.models import User
+from systemadmin.foundation.personal_data import masked, sees_personal_data
+from systemadmin.models import StaffIdentity, User
 from systemadmin.services import access_links, authentication, sessions, two_factor
+from systemadmin.services.staff_identities import unlink_identity
 
 
 class PasswordForm(forms.Form):
@@ -46,7 +48,7 @@ def access_page(request: HttpRequest, site: Any, user_id: int) -> HttpResponse:
     if request.method == "POST":
         act = request.POST.get("act", "")
         password = PasswordForm(request.POST if act == "password" else None)
-        reset = WhyForm(request.POST if act in ("reset", "link") else None)
+        reset = WhyForm(request.POST if act in ("reset", "link", "unlink") else None)
         if _act(request, user, act, password, reset):
             return HttpResponseRedirect(request.path)
     context = {
@@ -56,6 +58,8 @@ def access_page(request: HttpRequest, site: Any, user_id: int) -> HttpResponse:
         "account": user,
         "opts": User._meta,
         "accesses": sessions.shown_accesses(user, viewer=actor, current_access=request),
+        "identities": _identities(actor, user),
+        "may_unlink": actor.has_perm("systemadmin.manage_staff"),
         "has_two_factor": two_factor.confirmed_device(user) is not None,
         "may_set_password": actor.has_perm("systemadmin.set_password"),
         "is_colleague": access_links.is_colleague(user),
@@ -64,6 +68,17 @@ def access_page(request: HttpRequest, site: Any, user_id: int) -> HttpResponse:
         "reset_form": reset,
     }
     return TemplateResponse(request, "admin/systemadmin/user/access.html", context)
+
+
+def _identities(actor: Any, user: User) -> list[StaffIdentity]:
+    """Return how identity providers name the account, for whoever may look at that."""
+    if not actor.has_perm("systemadmin.view_staffidentity"):
+        return []
+    found = list(StaffIdentity.everything.shown().filter(user=user).order_by("-id"))
+    if not sees_personal_data(actor):
+        for identity in found:
+            identity.subject = masked(identity.subject)
+    return found
 
 
 def _act(
@@ -109,6 +124,15 @@ def _do(
         if access_links.is_colleague(user):
             return _("A one-time link is on its way, and every session and token has ended.")
         return _("The second factor is off.")
+    if act == "unlink" and reset.is_valid():
+        _need(actor, "systemadmin.manage_staff")
+        unlink_identity(
+            actor=actor,
+            user=user,
+            reason=reset.cleaned_data["reason"],
+            issuer=request.POST.get("issuer", ""),
+        )
+        return _("The account is disconnected, and every session and token has ended.")
     return None
 
 
@@ -124,7 +148,7 @@ def _ended(count: int) -> str:
 
 
 def end_members_page(request: HttpRequest, site: Any) -> HttpResponse:
-    """Log out everyone but staff, after saying why."""
+    """Ask for a reason, then end the sessions of everybody but staff."""
     actor: Any = request.user
     _need(actor, "systemadmin.end_member_sessions")
     form = WhyForm(request.POST or None)

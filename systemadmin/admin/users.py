@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from systemadmin.admin import offboarding, personal_data, sessions
 from systemadmin.approval_pages import deferred
 from systemadmin.foundation.admin import ServiceModelAdmin, form_action
+from systemadmin.foundation.admin.permissions import PermissionChoiceField
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.plugins import service_permissions
@@ -76,6 +77,14 @@ class StandingFilter(admin.SimpleListFilter):
         if self.value() == "verified":
             return queryset.filter(verified_at__isnull=False)
         return queryset
+
+
+# Links to pages of their own, each shown to whoever may open one of them.
+_LINKS = {
+    "open_accesses": ["systemadmin.end_sessions"],
+    "off_boarding": ["systemadmin.manage_staff"],
+    "personal_data": ["systemadmin.export_account", "systemadmin.erase_account"],
+}
 
 
 @admin.register(User)
@@ -168,7 +177,18 @@ class UserAdmin(ServiceModelAdmin):
     # -- forms -----------------------------------------------------------------------
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.add_fieldsets if obj is None else super().get_fieldsets(request, obj)
+        if obj is None:
+            return self.add_fieldsets
+        user: Any = request.user
+        hidden = {
+            name
+            for name, permissions in _LINKS.items()
+            if not any(user.has_perm(permission) for permission in permissions)
+        }
+        return [
+            (title, {**options, "fields": [f for f in options["fields"] if f not in hidden]})
+            for title, options in super().get_fieldsets(request, obj)
+        ]
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
@@ -210,11 +230,10 @@ class UserAdmin(ServiceModelAdmin):
         if db_field.name == "user_permissions":
             match = request.resolver_match
             held = Q(user=(match.kwargs.get("object_id") if match else None) or 0)
-            kwargs["queryset"] = (
-                Permission.objects.select_related("content_type")
-                .filter(Q(pk__in=_service_permission_ids()) | held)
-                .distinct()
-            )
+            kwargs["queryset"] = Permission.objects.filter(
+                Q(pk__in=_service_permission_ids()) | held
+            ).distinct()
+            kwargs["form_class"] = PermissionChoiceField
             kwargs["help_text"] = _("For service accounts. Staff get their rights by a role.")
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 

@@ -22,7 +22,10 @@ from systemadmin.services.alerts import acknowledge_alert, silence_alert
 
 
 class AlertSerializer(serializers.ModelSerializer):
-    """One alert."""
+    """One alert, its texts in the caller's language."""
+
+    summary = serializers.CharField(source="headline", read_only=True)
+    detail = serializers.CharField(source="explanation", read_only=True)
 
     class Meta:
         model = Alert

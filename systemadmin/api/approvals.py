@@ -1,7 +1,6 @@
 """`/api/admin/approvals`: what waits for a second person."""
 
 from typing import Any
-from urllib.parse import unquote
 
 import django_filters
 from django.urls import reverse
@@ -20,14 +19,12 @@ from systemadmin.foundation.api import (
     StrictSerializer,
     expected_version,
 )
+from systemadmin.foundation.context import current
 from systemadmin.foundation.errors import Deferred
 from systemadmin.models import ApprovalRequest
 from systemadmin.services import approvals
 from systemadmin.services.approvers import who_may
 from systemadmin.services.second_person import act_named
-
-# Says why an act should be done whose own body has no `reason`; percent-encoded UTF-8.
-REASON_HEADER = "Approval-Reason"
 
 
 class WhoMaySerializer(serializers.Serializer):
@@ -41,6 +38,9 @@ class ApprovalRequestSerializer(serializers.ModelSerializer):
     """One request for a second person."""
 
     title = serializers.SerializerMethodField()
+    state = serializers.ChoiceField(
+        source="standing", choices=ApprovalRequest.State.choices, read_only=True
+    )
     may_decide = serializers.SerializerMethodField()
 
     class Meta:
@@ -82,10 +82,12 @@ class ApprovalRequestSerializer(serializers.ModelSerializer):
 
     def _who(self, request: ApprovalRequest) -> dict[str, Any]:
         # A page of requests has few acts: one look-up for each.
-        known: dict[str, Any] = self.context.setdefault("who_may", {})
-        if request.act not in known:
-            known[request.act] = who_may(act_named(request.act))
-        found: dict[str, Any] = known[request.act]
+        act = act_named(request.act)
+        kind = (request.act, act.is_for_superusers(request.arguments))
+        known: dict[tuple[str, bool], Any] = self.context.setdefault("who_may", {})
+        if kind not in known:
+            known[kind] = who_may(act, request.arguments)
+        found: dict[str, Any] = known[kind]
         return found
 
 
@@ -93,15 +95,23 @@ class ApprovalDetailSerializer(ApprovalRequestSerializer):
     """One request with the state of its object now."""
 
     facts = serializers.SerializerMethodField()
+    caution = serializers.SerializerMethodField()
 
     class Meta(ApprovalRequestSerializer.Meta):
-        fields = [*ApprovalRequestSerializer.Meta.fields, "facts"]
+        fields = [*ApprovalRequestSerializer.Meta.fields, "facts", "caution"]
         read_only_fields = fields
 
     @extend_schema_field(serializers.ListField(child=serializers.ListField()))
     def get_facts(self, request: ApprovalRequest) -> list[list[str]]:
         """Return pairs of label and value: what is decided, as it is now."""
-        return [[str(label), str(value)] for label, value in approvals.facts(request)]
+        viewer = self.context["request"].user
+        return [
+            [str(label), str(value)] for label, value in approvals.facts(request, viewer=viewer)
+        ]
+
+    def get_caution(self, request: ApprovalRequest) -> str:
+        """Return what whoever approves has to answer by a reason; empty where nothing is."""
+        return approvals.caution_of(request, viewer=self.context["request"].user)
 
 
 class DeferredAnswer(serializers.Serializer):
@@ -128,11 +138,18 @@ class RefusalInput(StrictSerializer):
 class ApprovalFilter(StrictFilterSet):
     """By state, kind, act, asker."""
 
+    state = django_filters.ChoiceFilter(
+        choices=ApprovalRequest.State.choices, method="with_standing"
+    )
     expires_before = django_filters.IsoDateTimeFilter(field_name="expires_at", lookup_expr="lt")
 
     class Meta:
         model = ApprovalRequest
-        fields = ["state", "kind", "act", "asked_by", "subject_type", "subject_id"]
+        fields = ["kind", "act", "asked_by", "subject_type", "subject_id"]
+
+    def with_standing(self, rows: Any, _name: str, state: str) -> Any:
+        """Keep those in a state by the clock."""
+        return rows.standing(state)
 
 
 class ApprovalViewSet(ListAction, RetrieveAction, StaffViewSet):
@@ -189,12 +206,12 @@ class ApprovalViewSet(ListAction, RetrieveAction, StaffViewSet):
 def keep_and_answer(deferred: Deferred, request: Request) -> Response:
     """Keep the requests of an act that waits and return 202 with them."""
     body = request.data if isinstance(request.data, dict) else {}
-    given = unquote(request.headers.get(REASON_HEADER, "")) or body.get("reason") or ""
+    given = current().stated_reason or body.get("reason") or ""
     rows = approvals.keep(deferred, str(given))
     first = rows[0]
     answer = {
         "approval_request": first.pk,
-        "state": first.state,
+        "state": first.standing,
         "detail": approvals.waiting_text(first),
         "requests": rows,
     }

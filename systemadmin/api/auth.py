@@ -32,6 +32,7 @@ class AuthViewSet(BaseViewSet):
     not_idempotent = {"login", "logout", "logout_all", "password"}
     allowed_while_suspended = {"logout", "logout_all"}
     open_before_two_factor = {"logout", "logout_all", "me"}
+    open_to_services = {"me"}
     open_in_maintenance = True
     serializer_class = UserSerializer
     pagination_class = None

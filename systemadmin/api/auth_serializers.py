@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from systemadmin.api.serializers import UserSerializer
-from systemadmin.foundation.api import StrictSerializer
+from systemadmin.foundation.api import AccountKeyField, StrictSerializer
 
 
 class DeviceInput(StrictSerializer):
@@ -128,9 +128,7 @@ class OffboardInput(StrictSerializer):
     """Why, and which colleague takes the work over."""
 
     reason = serializers.CharField(max_length=500)
-    successor = serializers.IntegerField(
-        min_value=1, max_value=2**63 - 1, allow_null=True, default=None
-    )
+    successor = AccountKeyField(allow_null=True, default=None)
 
 
 class EndedAnswer(serializers.Serializer):

@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from systemadmin.foundation.api import (
+    AccountKeyField,
     CursorList,
     ListAction,
     RetrieveAction,
@@ -32,7 +33,7 @@ class LegalHoldSerializer(serializers.ModelSerializer):
 class LegalHoldInput(StrictSerializer):
     """Whose data has to stay, why and until when."""
 
-    account = serializers.IntegerField(min_value=1)
+    account = AccountKeyField()
     reason = serializers.CharField(max_length=500)
     ends_at = serializers.DateTimeField()
 
@@ -63,6 +64,7 @@ class LegalHoldViewSet(ListAction, RetrieveAction, StaffViewSet):
         "create": "systemadmin.add_legalhold",
         "release": "systemadmin.change_legalhold",
     }
+    needs_second_person = {"release"}
     queryset = LegalHold.objects.all()
     serializer_class = LegalHoldSerializer
     filterset_class = LegalHoldFilter

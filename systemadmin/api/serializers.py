@@ -9,6 +9,7 @@ class UserSerializer(serializers.ModelSerializer):
     """An account as it sees itself."""
 
     role = serializers.CharField(read_only=True)
+    email = serializers.CharField(read_only=True, help_text="Empty where there is none.")
     is_suspended = serializers.BooleanField(read_only=True)
 
     class Meta:

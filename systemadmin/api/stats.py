@@ -73,12 +73,19 @@ def span_of(request: Request) -> Span:
     start = _moment("from", asked.get("from"), zone) or end - timedelta(days=30)
     if start >= end:
         raise InvalidInput("from", _("The start must come before the end."))
-    if end - start > timedelta(days=31 * MOST_BUCKETS):
+    span = Span(start, end, granularity, zone)
+    _check_length(span)
+    return span
+
+
+def _check_length(span: Span) -> None:
+    """Refuse a span of more buckets than one answer holds."""
+    if span.end - span.start > timedelta(days=31 * MOST_BUCKETS):
         raise InvalidInput("from", _("The span is too long for this granularity."))
-    for count, _bucket in enumerate(buckets(start, end, granularity, zone)):
+    parts = buckets(span.start, span.end, span.granularity, span.tz)
+    for count, _bucket in enumerate(parts):
         if count > MOST_BUCKETS:
             raise InvalidInput("from", _("The span is too long for this granularity."))
-    return Span(start, end, granularity, zone)
 
 
 def _moment(field: str, raw: str | None, zone: ZoneInfo) -> datetime | None:

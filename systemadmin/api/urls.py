@@ -14,10 +14,15 @@ from systemadmin.api.failed_rows import FailedRowViewSet
 from systemadmin.api.health import HealthViewSet
 from systemadmin.api.legal_holds import LegalHoldViewSet
 from systemadmin.api.maintenance import MaintenanceViewSet
+from systemadmin.api.members import MemberViewSet
 from systemadmin.api.personal_data import OwnExportViewSet, PersonalDataViewSet
+from systemadmin.api.published_events import PublishedEventViewSet
 from systemadmin.api.retention import RetentionViewSet
+from systemadmin.api.service_keys import MemberTokenViewSet, ServiceKeyViewSet
 from systemadmin.api.sessions import DemoViewSet, UserSessionsViewSet
+from systemadmin.api.staff_identities import StaffIdentityViewSet
 from systemadmin.api.stats import StatsViewSet, SystemViewSet
+from systemadmin.api.webhooks import WebhookDeliveryViewSet, WebhookEndpointViewSet
 from systemadmin.foundation.api import Router
 
 router = Router()
@@ -31,24 +36,38 @@ router.register("admin/backups", BackupViewSet, basename="backups")
 router.register("admin/restores", RestoreViewSet, basename="restores")
 router.register("admin/blocked-ips", BlockedIpViewSet, basename="blocked-ip")
 router.register("admin/legal-holds", LegalHoldViewSet, basename="legal-hold")
+router.register("admin/service-keys", ServiceKeyViewSet, basename="service-key")
+router.register("admin/member-tokens", MemberTokenViewSet, basename="member-token")
+router.register("admin/staff-identities", StaffIdentityViewSet, basename="staff-identity")
 router.register("admin/stats", StatsViewSet, basename="stats")
 router.register("admin/system", SystemViewSet, basename="system")
 router.register("admin/alerts", AlertViewSet, basename="alert")
 router.register(
     "admin/audit/verifications", AuditVerificationViewSet, basename="audit-verification"
 )
+router.register("admin/events", PublishedEventViewSet, basename="published-event")
+router.register("admin/webhook-endpoints", WebhookEndpointViewSet, basename="admin-webhook")
+router.register("admin/webhook-deliveries", WebhookDeliveryViewSet, basename="admin-delivery")
 router.register("admin/failed-rows", FailedRowViewSet, basename="failed-row")
 router.register("admin/retention", RetentionViewSet, basename="retention")
 router.register("admin/approvals", ApprovalViewSet, basename="approval")
 router.register("admin/audit", AuditViewSet, basename="audit")
 
-_ACCOUNT = "admin/users/<key:user_id>"
+_ACCOUNT = "admin/users/<account:user_id>"
 _own = OwnSessionsViewSet.as_view
 _theirs = UserSessionsViewSet.as_view
 _data = PersonalDataViewSet.as_view
 _mine = OwnExportViewSet.as_view
 
+_member = MemberViewSet.as_view
+
 urlpatterns = [
+    path("admin/members/batch", _member({"post": "batch"}), name="members-batch"),
+    path(
+        "admin/members/<str:external_id>",
+        _member({"get": "retrieve", "put": "upsert"}),
+        name="member",
+    ),
     path("auth/sessions", _own({"get": "list"}), name="own-sessions"),
     path("auth/sessions/<slug:access_id>", _own({"delete": "destroy"}), name="own-session"),
     path("admin/sessions/end-members", _theirs({"post": "end_members"}), name="end-members"),

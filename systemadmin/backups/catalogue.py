@@ -1,5 +1,6 @@
 """Comparing the rows with what the storage really holds; finding backups without a row."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from django.db import transaction
@@ -44,11 +45,16 @@ def import_backups(*, actor: User | None = None, vault: Vault | None = None) -> 
             vault.store, vault.signer, backup=name, installation=uid
         )
         result.imported.append(_import(manifest, row, actor, is_pinned=is_pinned))
-    for row in rows.values():
-        if row.status == Backup.Status.COMPLETE and row.name not in stored:
-            _mark_missing(row, actor)
-            result.missing.append(row)
+    result.missing += _missing_rows(rows.values(), stored)
+    for row in result.missing:
+        _mark_missing(row, actor)
     return result
+
+
+def _missing_rows(rows: Iterable[Backup], stored: Collection[str]) -> list[Backup]:
+    """Return the rows of complete backups whose files are gone."""
+    complete = Backup.Status.COMPLETE
+    return [row for row in rows if row.status == complete and row.name not in stored]
 
 
 @transaction.atomic

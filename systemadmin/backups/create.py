@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from systemadmin import audit
 from systemadmin.backups.contents import BackupOptions, create
@@ -193,7 +194,12 @@ def _fail(backup: Backup, error: Exception) -> None:
             target=backup,
             metadata={"error": describe(error)},
         )
-        notify_failure("backup.failed", _("The backup %s failed.") % backup.name, error)
+        notify_failure(
+            "backup.failed",
+            gettext_noop("The backup %(backup)s failed."),
+            error,
+            backup=backup.name,
+        )
 
 
 def record_created(backup: Backup) -> None:
@@ -211,8 +217,10 @@ def record_created(backup: Backup) -> None:
         notify_success(
             "backup.succeeded",
             "backup.failed",
-            _("Backup %(name)s is complete: %(rows)d rows, %(size)d bytes.")
-            % {"name": backup.name, "rows": backup.rows, "size": backup.size},
+            gettext_noop("Backup %(backup)s is complete: %(rows)s rows, %(size)s bytes."),
             backup.name,
+            backup=backup.name,
+            rows=backup.rows,
+            size=backup.size,
         )
     logger.info("backup complete", extra={"backup": backup.name, "size": backup.size})

@@ -6,6 +6,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from systemadmin.backups.errors import BackupError
 from systemadmin.backups.records import (
@@ -84,5 +85,5 @@ def _reap(model: type[RecordedWork], *, at_once: bool) -> int:
             row.error, row.error_code = str(error), error.code
             row.save()
             rule = "restore.failed" if model is Restore else "backup.failed"
-            notify_failure(rule, _("Interrupted: %s") % row, error)
+            notify_failure(rule, gettext_noop("Interrupted: %(row)s"), error, row=str(row))
     return len(dead)

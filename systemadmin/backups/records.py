@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection, connections, transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from systemadmin import audit
 from systemadmin.backups.errors import BackupError
@@ -98,17 +98,27 @@ def fill(backup: Backup, manifest: Manifest) -> None:
 
 
 @transaction.atomic
-def notify_failure(rule: str, summary: str, error: BaseException, key: str = "") -> None:
-    """Raise the critical alert of a rule."""
-    raise_alert(rule=rule, severity="critical", summary=summary, detail=describe(error), key=key)
+def notify_failure(
+    rule: str, summary: str, error: BaseException, key: str = "", **facts: Any
+) -> None:
+    """Raise the critical alert of a rule; `facts` fill the places of the summary."""
+    raise_alert(
+        rule=rule,
+        severity="critical",
+        summary=summary,
+        detail=describe(error),
+        key=key,
+        facts=facts,
+    )
 
 
 @transaction.atomic
-def notify_success(rule: str, failure_rule: str, summary: str, key: str, **details: Any) -> None:
+def notify_success(
+    rule: str, failure_rule: str, summary: str, key: str, detail: str = "", **facts: Any
+) -> None:
     """Notify of a success once, and resolve the alert of earlier failures."""
     resolve_alert(rule=failure_rule)
-    detail = "\n".join(f"{name}: {value}" for name, value in details.items())
-    raise_alert(rule=rule, severity="info", summary=summary, detail=detail, key=key)
+    raise_alert(rule=rule, severity="info", summary=summary, detail=detail, key=key, facts=facts)
     # A success needs no action, so it must not stay on the list of open alerts.
     resolve_alert(rule=rule, key=key)
 
@@ -135,8 +145,10 @@ def record_done(restore: Restore) -> None:
     notify_success(
         "restore.done",
         "restore.failed",
-        _("The database was restored from %s.") % restore.backup.name,
+        gettext_noop("The database was restored from %(backup)s."),
         str(restore.pk),
-        closed_seconds=restore.closed_seconds,
+        detail=gettext_noop("The place was closed for %(seconds)s s. %(warnings)s"),
+        backup=restore.backup.name,
+        seconds=restore.closed_seconds,
         warnings="; ".join(restore.warnings),
     )

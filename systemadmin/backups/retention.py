@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from systemadmin import audit
 from systemadmin.backups import pins
@@ -127,7 +128,9 @@ def prune_after_schedule() -> None:
         logger.info("retention waits: other backup work is running")
     except BackupError as error:
         logger.exception("retention failed")
-        notify_failure("backup.retention_failed", "Old backups could not be deleted.", error)
+        notify_failure(
+            "backup.retention_failed", gettext_noop("Old backups could not be deleted."), error
+        )
 
 
 @transaction.atomic

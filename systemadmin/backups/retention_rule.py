@@ -7,7 +7,7 @@ moments that backups state, but neither their order nor how many days of backups
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -58,6 +58,19 @@ class Decision:
     reason: str
 
 
+def _pinned_or_recent(
+    stored: Iterable[Candidate], ages: Mapping[int, timedelta], rule: Rule
+) -> dict[int, str]:
+    """Return, by key, why a backup is kept for itself, whatever others there are."""
+    kept: dict[int, str] = {}
+    for item in stored:
+        if item.is_pinned:
+            kept[item.key] = "pinned"
+        elif ages[item.key] < timedelta(days=rule.days):
+            kept[item.key] = "daily"
+    return kept
+
+
 def decide(candidates: Iterable[Candidate], rule: Rule) -> list[Decision]:
     """Newest first: every stored candidate with its fate. Nothing good goes below the floor."""
     timeline = sorted(
@@ -66,12 +79,7 @@ def decide(candidates: Iterable[Candidate], rule: Rule) -> list[Decision]:
     ages, jumps = _ages(timeline, rule)
     ordered = [item for item in timeline if item.is_stored]
     good = [item for item in ordered if item.is_good]
-    kept: dict[int, str] = {}
-    for item in ordered:
-        if item.is_pinned:
-            kept.setdefault(item.key, "pinned")
-        if ages[item.key] < timedelta(days=rule.days):
-            kept.setdefault(item.key, "daily")
+    kept = _pinned_or_recent(ordered, ages, rule)
     for item in _newest(good, rule.floor):
         kept.setdefault(item.key, "floor")
     # The newest verified one is the only backup known to restore: it outlives any rule.

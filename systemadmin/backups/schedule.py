@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from systemadmin.backups.create import request_backup
 from systemadmin.backups.interrupted import mark_interrupted
@@ -58,7 +58,9 @@ def run_schedule() -> None:
             part(vault)
         except Exception as error:
             logger.exception("backup schedule failed", extra={"part": part.__name__})
-            notify_failure("backup.tending_failed", _("The upkeep of backups failed."), error)
+            notify_failure(
+                "backup.tending_failed", gettext_noop("The upkeep of backups failed."), error
+            )
 
 
 def _notify_lateness(vault: Vault) -> None:
@@ -67,12 +69,14 @@ def _notify_lateness(vault: Vault) -> None:
         resolve_alert(rule="backup.late")
         return
     taken_at = state.last.taken_at if state.last else None
-    since = taken_at.isoformat() if taken_at else _("never")
     raise_alert(
         rule="backup.late",
         severity="critical",
-        summary=_("The scheduled backup is late."),
-        detail=_("Last good backup: %s") % since,
+        summary=gettext_noop("The scheduled backup is late."),
+        detail=gettext_noop("Last good backup: %(since)s")
+        if taken_at
+        else gettext_noop("There is no good backup."),
+        facts={"since": taken_at.isoformat() if taken_at else ""},
     )
 
 

@@ -19,7 +19,9 @@ from systemadmin.backups.errors import StoreFailed
 from systemadmin.backups.format.manifest import Signer
 from systemadmin.backups.store import Store
 
-TOMBSTONE = re.compile(r"erased-(?P<account>\d+)\.(?P<installation>[A-Za-z0-9-]{1,36})\.json")
+TOMBSTONE = re.compile(
+    r"erased-(?:(?P<part>[a-z]+)-)?(?P<account>\d+)(?:-\d+)?\.(?P<installation>[A-Za-z0-9-]{1,36})\.json"
+)
 _MOST_BYTES = 1 << 16
 # Names the file by which a restore hands tombstones to its child process.
 HANDED_OVER = "ERASED_ACCOUNTS_FILE"
@@ -27,17 +29,43 @@ HANDED_OVER = "ERASED_ACCOUNTS_FILE"
 
 @dataclass(frozen=True)
 class Tombstone:
-    """An account that was erased. Numbers come again after a restore: `joined_at` tells whose."""
+    """An account that was erased. Numbers come again after a restore: `joined_at` tells whose.
+
+    `part` names what of the account was erased (`messages`); empty for the whole account.
+    """
 
     account: int
     joined_at: str
     erased_at: str
     installation: str
+    part: str = ""
+
+    def counts_for(self, taken_at: datetime) -> bool:
+        """Return whether a backup of that moment has to be erased again.
+
+        A part is erased at a moment, and the account goes on: later backups hold what came since.
+        An erased account never comes back.
+        """
+        return not self.part or datetime.fromisoformat(self.erased_at) >= taken_at
 
 
 def name_of(account: int, installation: str) -> str:
     """The tombstone's file name."""
     return f"erased-{account}.{installation}.json"
+
+
+def write_part(
+    store: Store,
+    signer: Signer,
+    salt: bytes,
+    *,
+    stone: Tombstone,
+) -> None:
+    """Set the tombstone of a part of an account; each erasure has its own. Raises `StoreFailed`."""
+    moment = int(datetime.fromisoformat(stone.erased_at).timestamp() * 1000)
+    name = f"erased-{stone.part}-{stone.account}-{moment}.{stone.installation}.json"
+    if name not in store.files():
+        _write(store, signer, salt, name, stone)
 
 
 def write(
@@ -58,13 +86,19 @@ def write(
         if known is not None and known.joined_at == stone.joined_at:
             return
         store.delete_file(name)
+    _write(store, signer, salt, name, stone)
+
+
+def _write(store: Store, signer: Signer, salt: bytes, name: str, stone: Tombstone) -> None:
     body = json.dumps(asdict(stone), sort_keys=True)
     signature = signer.sign(body.encode(), salt)
     store.write_file(name, json.dumps({"body": body, "signature": signature}, indent=1).encode())
 
 
-def found(store: Store, signer: Signer, installation: str) -> list[Tombstone]:
-    """Return an installation's tombstones.
+def found(
+    store: Store, signer: Signer, installation: str, *, taken_at: datetime | None = None
+) -> list[Tombstone]:
+    """Return an installation's tombstones, all or those that count for a backup of a moment.
 
     One whose signature does not hold raises `StoreFailed`: ignored, it would bring a person back;
     believed, it would erase whom its writer likes.
@@ -80,7 +114,8 @@ def found(store: Store, signer: Signer, installation: str) -> list[Tombstone]:
                 f"The tombstone {name} cannot be verified: it was changed, or signed with another"
                 " passphrase or secret key. Delete it only when you know whose account it names."
             )
-        stones.append(stone)
+        if taken_at is None or stone.counts_for(taken_at):
+            stones.append(stone)
     return stones
 
 

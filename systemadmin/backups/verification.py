@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from systemadmin import audit
 from systemadmin.backups.errors import (
@@ -153,7 +153,8 @@ def _store_error(proof: BackupVerification, error: Exception) -> None:
         if not isinstance(error, BackupWorkInProgress):
             notify_failure(
                 "backup.verification_failed",
-                _("Backup %s could not be verified.") % backup.name,
+                gettext_noop("Backup %(backup)s could not be verified."),
                 error,
                 key=backup.name,
+                backup=backup.name,
             )

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -120,6 +121,15 @@ _NOT_PUBLIC_V6 = tuple(
 )
 # With the well-known NAT64 prefix, names of IPv4 hosts resolve to this in IPv6-only networks.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def is_within(ip: str, networks: Iterable[str]) -> bool:
+    """Return whether an address lies in one of the networks; what is no address lies in none."""
+    plain = parse_ip(ip)
+    if not plain:
+        return False
+    address = ipaddress.ip_address(plain)
+    return any(address in ipaddress.ip_network(network) for network in networks)
 
 
 def is_public(ip: str) -> bool:

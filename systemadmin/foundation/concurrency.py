@@ -38,3 +38,13 @@ def check_version(row: models.Model, expected_version: int | None) -> None:
     found = getattr(row, "version", None)
     if expected_version is not None and found != expected_version:
         raise StaleVersion(extra={"current_version": found})
+
+
+def remember_read_version(row: models.Model, version: int | None) -> None:
+    """Note the version of `row` that a person had before their eyes when they decided."""
+    row._read_version = version  # type: ignore[attr-defined]
+
+
+def read_version(row: models.Model) -> int | None:
+    """Return the version noted by `remember_read_version`, None where nothing is known."""
+    return getattr(row, "_read_version", None)

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 
-from systemadmin.foundation.parsing import Unreadable
+from systemadmin.foundation.parsing import Unreadable, parse_rate
 from systemadmin.foundation.plugins import Text, collect
 from systemadmin.foundation.setting_values import read_value
 
@@ -36,26 +36,48 @@ class Setting:
     # Lower values protect less: one person alone does not set them. By default those that say how
     # long something is kept.
     lowering_needs_second_person: bool | None = None
-    # Higher values protect less, or True does.
+    # Higher values protect less, or True does; of a rate, more per second.
     raising_needs_second_person: bool = False
+    # Of a list: each entry more protects less.
+    adding_needs_second_person: bool = False
+    # Any other value needs two: nobody can say which protects less.
+    changing_needs_second_person: bool = False
+    # 0 stands for "without end". By default so where it keeps something for ever.
+    zero_is_endless: bool | None = None
+
+    @property
+    def is_guarded(self) -> bool:
+        """True when some change of the value needs a second person."""
+        return self._guards_lowering() or (
+            self.raising_needs_second_person
+            or self.adding_needs_second_person
+            or self.changing_needs_second_person
+        )
 
     def weakens(self, old: Any, new: Any) -> bool:
         """Return whether a new value protects less than the old one, as the setting says."""
-        if self.raising_needs_second_person and new > old:
+        if self.changing_needs_second_person:
+            return bool(new != old)
+        if self.adding_needs_second_person:
+            return not set(new) <= set(old)
+        if self.raising_needs_second_person and self._size(new) > self._size(old):
             return True
-        if not self._guards_lowering():
-            return False
-        return self._kept(new) < self._kept(old)
+        return self._guards_lowering() and self._size(new) < self._size(old)
 
     def _guards_lowering(self) -> bool:
         if self.lowering_needs_second_person is not None:
             return self.lowering_needs_second_person
         return "retention" in self.key or ".keep_" in self.key
 
-    def _kept(self, value: Any) -> float:
-        """Return how long; 0 keeps for ever where a retention allows it."""
-        is_for_ever = value == 0 and self.min == 0 and "retention" in self.key
-        return float("inf") if is_for_ever else float(value)
+    def _size(self, value: Any) -> float:
+        """Return a value as a number; 0 is without end where the setting says so."""
+        if self.type == "rate":
+            count, seconds = parse_rate(value)
+            return count / seconds
+        is_endless = self.zero_is_endless
+        if is_endless is None:
+            is_endless = self.min == 0 and "retention" in self.key
+        return float("inf") if value == 0 and is_endless else float(value)
 
 
 @lru_cache(maxsize=1)
@@ -94,6 +116,14 @@ def forget_stored_values() -> None:
     _snapshot = None
 
 
+def _warn_of_unreadable(unreadable: Mapping[str, str]) -> None:
+    if unreadable:
+        logger.warning(
+            "Stored settings cannot be read, their defaults are in force: %s",
+            "; ".join(f"{key}: {wrong}" for key, wrong in sorted(unreadable.items())),
+        )
+
+
 def _current_snapshot() -> _Snapshot:
     global _snapshot
     snapshot, max_age = _snapshot, settings.CONFIGURATION_MAX_AGE
@@ -105,11 +135,8 @@ def _current_snapshot() -> _Snapshot:
         # The database does not answer: what was last in force stays in force.
         values = snapshot.stored if snapshot else {}
     readable, unreadable = split_values(values)
-    if unreadable and unreadable != (snapshot.unreadable if snapshot else {}):
-        logger.warning(
-            "Stored settings cannot be read, their defaults are in force: %s",
-            "; ".join(f"{key}: {wrong}" for key, wrong in sorted(unreadable.items())),
-        )
+    if unreadable != (snapshot.unreadable if snapshot else {}):
+        _warn_of_unreadable(unreadable)
     with _snapshot_lock:
         _snapshot = _Snapshot(now, values, readable, unreadable)
         return _snapshot

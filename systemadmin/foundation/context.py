@@ -10,8 +10,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
+from urllib.parse import unquote
 
+from systemadmin.foundation.readable_text import visible_text
+
+# Says why an act should be done whose own body has no `reason`; percent-encoded UTF-8.
+REASON_HEADER: Final = "Approval-Reason"
+LONGEST_REASON: Final = 1000
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
 
 
@@ -25,6 +31,8 @@ class CallContext:
     source: str = ""  # "web", "task", "command"
     path: str = ""
     user_agent: str = ""
+    # Why, where the body of a request has no place for it (header `Approval-Reason`).
+    stated_reason: str = ""
     # Added to the details of every audit row of the call.
     audit_details: Mapping[str, Any] = field(default_factory=dict)
 
@@ -44,6 +52,11 @@ def sane_request_id(candidate: str | None) -> str:
     return new_request_id()
 
 
+def stated_reason(header: str) -> str:
+    """Return what the header says, decoded and bounded."""
+    return visible_text(unquote(header))[:LONGEST_REASON]
+
+
 def current() -> CallContext:
     """Return the context in force; an empty one outside any call."""
     return _current.get() or CallContext()
@@ -59,6 +72,13 @@ def context(**fields: Any) -> Iterator[CallContext]:
         yield call
     finally:
         _current.reset(token)
+
+
+def note_details(details: Mapping[str, Any]) -> None:
+    """Have every audit row of the call say this too."""
+    call = _current.get()
+    if call is not None:
+        call.audit_details = {**call.audit_details, **details}
 
 
 def note_user(user_id: int | None) -> None:

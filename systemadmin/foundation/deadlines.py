@@ -76,6 +76,19 @@ class Budget:
         found = within(self.left(), lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         return [(int(item[0]), item[4]) for item in found]
 
+    def http_connection(self, scheme: str, host: str, port: int, address: str) -> HTTPConnection:
+        """Return a connection to the address that was checked, whatever the name says by now.
+
+        Its certificate is checked against the name.
+        """
+        connection = (
+            HTTPSConnection(host, port, context=self.tls_context())
+            if scheme == "https"
+            else HTTPConnection(host, port)
+        )
+        vars(connection)["_create_connection"] = lambda *_args: self.connect((address, port))
+        return connection
+
     def tls_context(self) -> ssl.SSLContext:
         """Return a verifying context whose connections keep to this budget."""
         context = ssl.create_default_context()

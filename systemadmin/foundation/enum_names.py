@@ -1,6 +1,7 @@
 """Names of choice sets in the OpenAPI schema: after the model and field that declare them.
 
-Without it every second model with a `status` makes drf-spectacular invent a name.
+Without it every second model with a `status` makes drf-spectacular invent a name. An app whose API
+has choices that no model declares names them in `ENUMS` of its `enum_names.py`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -8,6 +9,9 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
+
+from systemadmin.foundation.plugins import collect
+from systemadmin.foundation.published_events import event_kinds
 
 Choices = list[tuple[Any, str]]
 
@@ -25,8 +29,10 @@ class EnumNames(Mapping[str, Choices]):
         return len(self._collect())
 
     def _collect(self) -> dict[str, Choices]:
-        found: dict[str, Choices] = {}
-        seen: set[frozenset[tuple[Any, str]]] = set()
+        kinds = [(name, name) for name in event_kinds()]
+        found: dict[str, Choices] = {"PublishedEventKindEnum": kinds}
+        found |= dict(collect("enum_names", "ENUMS"))
+        seen = {frozenset(choices) for choices in found.values()}
         for label in settings.ATALAYA_APPS:
             for model in apps.get_app_config(label).get_models():
                 for field in model._meta.get_fields():

@@ -164,23 +164,26 @@ def _brand(head: bytes) -> bytes:
     return head[8:12] if head[4:8] == b"ftyp" else b""
 
 
+def _declared_kind(archive: zipfile.ZipFile, names: Collection[str]) -> str:
+    """Return the kind that an OpenDocument file names in its first member; empty without one."""
+    if "mimetype" not in names or archive.getinfo("mimetype").file_size > 100:
+        return ""
+    return archive.read("mimetype")[:100].decode("ascii", "replace").strip()
+
+
 def _kind_of_archive(upload: IO[Any] | File) -> str | None:
     """Office files are archives of a known content; those with macros are not accepted."""
     upload.seek(0)
     try:
         with zipfile.ZipFile(upload) as archive:  # type: ignore[arg-type,unused-ignore]
             names = archive.namelist()[:_MAX_ENTRIES]
-            declared = (
-                archive.read("mimetype")[:100].decode("ascii", "replace")
-                if ("mimetype" in names and archive.getinfo("mimetype").file_size <= 100)
-                else ""
-            )
+            declared = _declared_kind(archive, names)
     except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, RuntimeError):
         return "application/zip"
     if any(name.lower().endswith("vbaproject.bin") for name in names):
         return None
-    if declared.strip() in EXTENSIONS:
-        return declared.strip()
+    if declared in EXTENSIONS:
+        return declared
     if "[Content_Types].xml" not in names:
         return "application/zip"
     folders = [

@@ -73,10 +73,7 @@ class SecretsFilter(logging.Filter):
             record.args = self._mask_args(record.args)
         record.msg = mask_text(_message(record), literals)
         record.args = None
-        for name, value in list(vars(record).items()):
-            if name not in _STANDARD and not name.startswith("_"):
-                secret = is_secret_field(name) and value not in (None, "")
-                setattr(record, name, MASK if secret else mask_value(value, literals))
+        self._mask_extra(record)
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:
@@ -85,6 +82,13 @@ class SecretsFilter(logging.Filter):
             record.exc_info = None
         if record.stack_info:
             record.stack_info = mask_text(record.stack_info, literals)
+
+    def _mask_extra(self, record: logging.LogRecord) -> None:
+        """Mask what the caller gave as `extra`: attributes that no plain record has."""
+        for name, value in list(vars(record).items()):
+            if name not in _STANDARD and not name.startswith("_"):
+                secret = is_secret_field(name) and value not in (None, "")
+                setattr(record, name, MASK if secret else mask_value(value, self.literals))
 
     def _mask_args(self, args: Any) -> Any:
         if isinstance(args, Mapping):

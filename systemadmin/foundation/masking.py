@@ -121,6 +121,11 @@ def mask_text(text: str, literals: Iterable[str] = ()) -> str:
     return text
 
 
+def _is_filled_secret(name: Any, value: Any) -> bool:
+    """Return whether a field holds a secret; that one is set or not may be read."""
+    return is_secret_field(name) and value not in (None, "", True, False)
+
+
 def mask_value(value: Any, literals: Iterable[str] = (), *, depth: int = 8) -> Any:
     """A copy of a JSON-like value in which secrets, by field name or by shape, are replaced."""
     if isinstance(value, str):
@@ -130,7 +135,7 @@ def mask_value(value: Any, literals: Iterable[str] = (), *, depth: int = 8) -> A
     if isinstance(value, Mapping):
         return {
             key: MASK
-            if is_secret_field(key) and item not in (None, "", True, False)
+            if _is_filled_secret(key, item)
             else mask_value(item, literals, depth=depth - 1)
             for key, item in value.items()
         }

@@ -8,7 +8,13 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 
 from systemadmin.foundation.client_ip import client_ip
-from systemadmin.foundation.context import context, note_user, sane_request_id
+from systemadmin.foundation.context import (
+    REASON_HEADER,
+    context,
+    note_user,
+    sane_request_id,
+    stated_reason,
+)
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 HEALTH_PATHS = frozenset({"/api/health", "/api/health/", "/api/health/ready", "/api/health/ready/"})
@@ -50,6 +56,7 @@ class RequestContextMiddleware:
             source="web",
             path=request.path,
             user_agent=request.headers.get("User-Agent", "")[:300],
+            stated_reason=stated_reason(request.headers.get(REASON_HEADER, "")),
         ):
             response = self.get_response(request)
         response["X-Request-ID"] = request_id

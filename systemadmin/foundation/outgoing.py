@@ -11,7 +11,7 @@ import socket
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import psutil
 from django.conf import settings
@@ -47,25 +47,33 @@ def parse_url(url: str, *, allow_private: bool) -> Destination:
 
     Raises `AddressRefused`. With `allow_private`, `http` and every host are accepted.
     """
+    parts, host, port = _split(url)
+    _check_parts(parts, host, port, ("https", "http") if allow_private else ("https",))
+    if not allow_private:
+        check_host(host)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Destination(parts.scheme, host, port or _PORTS[parts.scheme], path)
+
+
+def _split(url: str) -> tuple[SplitResult, str, int | None]:
+    """Return the parts of a URL with its host in plain ASCII and its port."""
     if any(char.isspace() or char in "\\" or ord(char) < 32 for char in url):
         raise AddressRefused(_("This is not a valid address."))
     try:
         parts = urlsplit(url)
-        port = parts.port
-        host = normal_host(parts.hostname or "")
+        return parts, normal_host(parts.hostname or ""), parts.port
     except ValueError as error:
         raise AddressRefused(_("This is not a valid address.")) from error
-    schemes: Collection[str] = ("https", "http") if allow_private else ("https",)
+
+
+def _check_parts(parts: SplitResult, host: str, port: int | None, schemes: Collection[str]) -> None:
+    """Refuse another scheme, credentials, port 0 and brackets around what is no IPv6 address."""
     if parts.scheme not in schemes:
         raise AddressRefused(_("Only https addresses are accepted."))
     if "@" in parts.netloc:
         raise AddressRefused(_("An address must not hold credentials."))
     if port == 0 or ("[" in parts.netloc and ":" not in host):
         raise AddressRefused(_("This is not a valid address."))
-    if not allow_private:
-        check_host(host)
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Destination(parts.scheme, host, port or _PORTS[parts.scheme], path)
 
 
 def normal_host(text: str) -> str:

@@ -71,6 +71,18 @@ def parse_decimal(text: Any) -> Decimal:
     raise Unreadable(_("A number such as 12 or 12.5."))
 
 
+def _decimal_mark_of(number: str, usual: str) -> str:
+    """Return the mark that begins the decimals of a number; `usual` is the language's."""
+    marks = [mark for mark in ".," if mark in number]
+    if len(marks) == 2:
+        return max(marks, key=number.rindex)
+    if not marks or marks[0] == usual:
+        return usual
+    groups = number.lstrip("-").split(marks[0])
+    is_grouped = len(groups) > 2 or (len(groups[-1]) == 3 and groups[0] not in ("", "0"))
+    return usual if is_grouped else marks[0]
+
+
 def parse_local_decimal(text: Any, decimal_mark: str) -> Decimal:
     """Return a number as people write it: `1.234,50`, `1,234.50`, `1234.5`, `1 234,50`.
 
@@ -79,13 +91,7 @@ def parse_local_decimal(text: Any, decimal_mark: str) -> Decimal:
     258.00 is never read as 25,800.
     """
     plain = "".join(text.split()) if isinstance(text, str) and len(text) <= 60 else ""
-    marks = [mark for mark in ".," if mark in plain]
-    if len(marks) == 2:
-        decimal_mark = max(marks, key=plain.rindex)
-    elif marks and marks[0] != decimal_mark:
-        groups = plain.lstrip("-").split(marks[0])
-        is_grouped = len(groups) > 2 or (len(groups[-1]) == 3 and groups[0] not in ("", "0"))
-        decimal_mark = decimal_mark if is_grouped else marks[0]
+    decimal_mark = _decimal_mark_of(plain, decimal_mark)
     whole, _mark, decimals = plain.partition(decimal_mark)
     thousands = {".": ",", ",": "."}[decimal_mark]
     if thousands in whole:

@@ -94,6 +94,17 @@ class PersonalTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ErasedPart:
+    """Something of an account that is erased by itself while the account goes on.
+
+    `erase(account)` erases it again in a database that a restore brought back.
+    """
+
+    code: str
+    erase: Callable[[Any], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenBusiness:
     """What has to be settled before an account is erased: `count(account)` of it.
 

@@ -2,8 +2,11 @@
 
 An app offers settings (`configuration.SETTINGS`), schedules (`schedules.SCHEDULES`),
 roles (`roles.ROLES`, `roles.SERVICE_PERMISSIONS`), figures (`stats.STATS`), checks and metrics
-(`status.CHECKS`, `status.METRICS`), demo data (`demo`), account panels (`account.PANELS`) and
-work lists (`worklists.WORKLISTS`). The foundation collects them and knows no app by name.
+(`status.CHECKS`, `status.METRICS`), demo data (`demo`), account panels (`account.PANELS`), what
+members took part in (`account.DEALINGS`), the desk it works at (`worklists.DESKS`), work lists
+(`worklists.WORKLISTS`) and what staff search (`search_sources.SOURCES`,
+`search_sources.PERSON_PAGES`) and what open pages wait for (`live.TOPICS`). The foundation collects
+them and knows no app by name.
 """
 
 import random
@@ -17,6 +20,9 @@ from types import ModuleType
 from typing import Any
 
 from django.conf import settings
+
+from systemadmin.foundation.review_queues import Queue
+from systemadmin.foundation.waiting import count_up_to
 
 Text = Any  # str or a lazy translation
 
@@ -78,14 +84,136 @@ class AccountPanel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Worklist:
-    """A queue of work on the admin home: how many wait, and where to go."""
+class Dealing:
+    """Something that an account took part in, as another desk shows it in a few lines.
+
+    `is_named` where the words that were searched name it; `acts` are (text, address).
+    """
+
+    title: str
+    url: str
+    state: Text
+    tone: str = ""
+    amount: str = ""
+    rows: Sequence[tuple[Text, Any]] = ()
+    acts: Sequence[tuple[Text, str]] = ()
+    is_named: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountDealings:
+    """What a desk knows an account to have taken part in: those that a text names, or the newest.
+
+    `find(account, text, viewer)`; a fixed number of queries.
+    """
 
     title: Text
+    named_title: Text
+    icon: str
     permission: str
-    count: Callable[[Any], int]
-    url: Callable[[], str]
+    find: Callable[[Any, str, Any], list[Dealing]]
     order: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskPage:
+    """A page of a desk that lists no table: `view` is its address by name."""
+
+    title: Text
+    view: str
+    permission: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """A place on the rail of the admin: an icon, a word, and the pages behind them.
+
+    `models` are labels of apps or of single models (`systemadmin.user`), whose lists belong to it.
+    The rail leads to `start`, the name of an address, or to the first page that one may open.
+    """
+
+    code: str
+    title: Text
+    icon: str
+    order: int
+    models: Sequence[str]
+    start: str = ""
+    pages: Sequence[DeskPage] = ()
+    key: str = ""  # after G, on the keyboard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A row of a queue on the home page: what it is, since when, how bad.
+
+    `level` is low, medium, high or critical, with its word; `due` stands in place of the age.
+    """
+
+    title: Text
+    url: str
+    text: Text = ""
+    at: datetime | None = None
+    due: datetime | None = None
+    level: str = ""
+    level_title: Text = ""
+    badge: Text = ""
+    account: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """Something that the search of the admin found."""
+
+    title: Text
+    url: str
+    text: Text = ""
+    badge: Text = ""
+    icon: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchSource:
+    """What a desk lets people search: `find(user, text, limit)`, the newest first.
+
+    `text` is stripped and at most 100 characters. A source reads by indexes, no more rows than
+    `limit`, only what the user may see, and never by a value that is masked for this user.
+    """
+
+    code: str
+    title: Text
+    permission: str
+    icon: str
+    find: Callable[[Any, str, int], list[Hit]]
+    order: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worklist:
+    """A queue of work: what waits for a person, most urgent first, and where to go.
+
+    `added` names the column of the moment since when a row waits. The rail adds up the lists of a
+    desk that do not overlap (`is_on_rail`); rows of an urgent one turn its count red. What
+    `is_personal` is not the same for everybody who may see it. With `queue` the review desk shows
+    one thing after the other with its decisions.
+    """
+
+    code: str
+    title: Text
+    permission: str
+    rows: Callable[[Any], Any]
+    url: Callable[[], str]
+    added: str
+    line: Callable[[Any], Line]
+    icon: str = "inbox"
+    order: int = 100
+    is_urgent: bool = False
+    is_personal: bool = False
+    is_on_rail: bool = True
+    queue: Queue | None = None
+
+    def count(self, user: Any) -> int:
+        """Return how many wait, a thousand at most."""
+        return count_up_to(self.rows(user))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +264,29 @@ def modules(name: str) -> Iterator[ModuleType]:
 def collect(module: str, attribute: str) -> list[Any]:
     """Return the concatenated lists that apps offer as `module.attribute`."""
     return [item for found in modules(module) for item in getattr(found, attribute, [])]
+
+
+def account_panels(user: Any, account: Any) -> list[dict[str, Any]]:
+    """Return what the desks know about an account, as far as this user may see it."""
+    found = sorted(collect("account", "PANELS"), key=lambda panel: panel.order)
+    return [
+        {"title": panel.title, "rows": panel.summary(account)}
+        for panel in found
+        if user.has_perm(panel.permission)
+    ]
+
+
+def account_dealings(user: Any, account: Any, text: str) -> list[dict[str, Any]]:
+    """Return what an account took part in that a text may be about, as far as this user may see."""
+    shown = []
+    for kind in sorted(collect("account", "DEALINGS"), key=lambda kind: kind.order):
+        if not user.has_perm(kind.permission):
+            continue
+        found = kind.find(account, text, user)
+        if found:
+            title = kind.named_title if found[0].is_named else kind.title
+            shown.append({"title": title, "icon": kind.icon, "dealings": found})
+    return shown
 
 
 def role_permissions() -> dict[str, set[str]]:

@@ -24,9 +24,12 @@ from systemadmin.foundation.client_ip import client_ip
 from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import Unavailable
 from systemadmin.foundation.parsing import parse_rate
+from systemadmin.foundation.scopes import Grant
 
 logger = logging.getLogger("atalaya.ratelimit")
 
+# Of machines: one class for all that they read and write.
+SERVICE = "service"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Without a count these could be guessed, or run over and over: they rather wait.
 FAIL_CLOSED = frozenset({"login", "second_factor", "backup", "restore", "lookup"})
@@ -101,12 +104,23 @@ def store_failure_count() -> float:
     return float(store_failures.total())
 
 
-def hit(request: HttpRequest, rate_class: str, *, user_id: int | None) -> Usage | None:
+def _note_uncounted(rate_class: str, error: Exception | None) -> None:
+    """Note that a request could not be counted; refuse it where none may go uncounted."""
+    store_failures.note(rate_class, error)
+    if rate_class in FAIL_CLOSED:
+        raise RateLimitUnavailable(retry_after=5) from error
+
+
+def hit(
+    request: HttpRequest, rate_class: str, *, user_id: int | None, rate: str = ""
+) -> Usage | None:
     """Count one request and say how much is left; None when nothing was counted.
+
+    `rate` is the caller's own, the setting's without it.
 
     Raises `RateLimitUnavailable` when counting fails and the class must not go uncounted.
     """
-    quota, window = parse_rate(setting(f"ratelimit.{rate_class}"))
+    quota, window = parse_rate(rate or setting(f"ratelimit.{rate_class}"))
     key = f"user:{user_id}" if user_id else f"ip:{network_of(client_ip(request))}"
     usage, error = None, None
     if not store_failures.is_broken():
@@ -120,9 +134,7 @@ def hit(request: HttpRequest, rate_class: str, *, user_id: int | None) -> Usage 
             error = caught
     # "limit 0" is how django-ratelimit says that it got no count.
     if usage is None or usage["limit"] == 0:
-        store_failures.note(rate_class, error)
-        if rate_class in FAIL_CLOSED:
-            raise RateLimitUnavailable(retry_after=5) from error
+        _note_uncounted(rate_class, error)
         return None
     if usage["count"] == setting("blocking.flood_per_minute") + 1 and window <= 60:
         flooded.send(sender=Usage, ip=client_ip(request), count=usage["count"])
@@ -166,7 +178,13 @@ class ClassThrottle(BaseThrottle):
     def allow_request(self, request: Any, view: Any) -> bool:
         name = getattr(view, "rate_class_for", None)
         rate_class = name(request) if name else default_class(request.method)
-        self.usage = hit(request._request, rate_class, user_id=_user_id(request))
+        user_id, grant = _user_id(request), _grant(request)
+        rate = ""
+        if grant is not None and grant.counted_as is not None:
+            user_id = grant.counted_as
+            if rate_class in ("read", "write"):
+                rate_class, rate = SERVICE, grant.rate
+        self.usage = hit(request._request, rate_class, user_id=user_id, rate=rate)
         if self.usage is None:
             return True
         remember(request._request, self.usage)
@@ -175,6 +193,13 @@ class ClassThrottle(BaseThrottle):
     def wait(self) -> float | None:
         # At least a second: "0" would invite an immediate retry into the same window.
         return float(max(1, self.usage.reset)) if self.usage else None
+
+
+def _grant(request: Any) -> Grant | None:
+    try:
+        return request.auth if isinstance(request.auth, Grant) else None
+    except APIException:
+        return None
 
 
 def _user_id(request: Any) -> int | None:

@@ -141,12 +141,16 @@ def _refused(value: Any, path: str) -> Iterator[tuple[str, tuple[str, Any]]]:
         if _UNSTORABLE.search(value):
             yield path, _NOT_TEXT
     elif isinstance(value, dict):
-        for name, item in value.items():
-            shown = _UNSTORABLE.sub("\ufffd", name)[:100]
-            inner = f"{path}.{shown}" if path else shown
-            if shown != name and _UNSTORABLE.search(name):
-                yield inner, _NOT_TEXT
-            yield from _refused(item, inner)
+        yield from _refused_members(value, path)
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _refused(item, f"{path}.{index}" if path else str(index))
+
+
+def _refused_members(value: dict[str, Any], path: str) -> Iterator[tuple[str, tuple[str, Any]]]:
+    for name, item in value.items():
+        shown = _UNSTORABLE.sub("\ufffd", name)[:100]
+        inner = f"{path}.{shown}" if path else shown
+        if shown != name and _UNSTORABLE.search(name):
+            yield inner, _NOT_TEXT
+        yield from _refused(item, inner)

@@ -33,16 +33,27 @@ def assert_constant_queries(call: Callable[[], Any], grow: Callable[[], Any]) ->
     Returns the number, so that a test may pin it.
     """
     call()  # warm what is cached for the life of a process
-    with CaptureQueriesContext(connection) as before:
-        call()
+    before = queries_of(call)
     grow()
     call()  # growing may have dropped a copy that the first call made
-    with CaptureQueriesContext(connection) as after:
-        call()
+    after = queries_of(call)
     if len(before) != len(after):
-        listing = "\n".join(query["sql"][:300] for query in after.captured_queries)
+        listing = "\n".join(query["sql"][:300] for query in after)
         raise AssertionError(f"{len(before)} queries became {len(after)}:\n{listing}")
     return len(after)
+
+
+def queries_of(call: Callable[[], Any]) -> list[dict[str, str]]:
+    """Return the queries of a call: of two, the one with fewer.
+
+    A cached count that runs out between two calls adds queries that are not the page's.
+    """
+    runs = []
+    for _run in range(2):
+        with CaptureQueriesContext(connection) as captured:
+            call()
+        runs.append(captured.captured_queries)
+    return min(runs, key=len)
 
 
 # What the loop of `_slowness` takes on the machine where the bounds of the tests were chosen.

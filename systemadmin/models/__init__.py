@@ -8,6 +8,7 @@ from systemadmin.models.backups import Backup, BackupVerification, Installation,
 from systemadmin.models.batches import BatchFailure
 from systemadmin.models.blocked_networks import BlockedNetwork
 from systemadmin.models.configuration import ConfigurationChange, SystemConfig
+from systemadmin.models.duties import AmountDoneAlone
 from systemadmin.models.idempotency import IdempotencyKey
 from systemadmin.models.identity import (
     Demo2FASession,
@@ -15,14 +16,19 @@ from systemadmin.models.identity import (
     RecoveryCode,
     UserSession,
 )
+from systemadmin.models.imports import FileImport
 from systemadmin.models.legal_holds import LegalHold
 from systemadmin.models.maintenance import MaintenanceWindow
 from systemadmin.models.notifications import Notification
 from systemadmin.models.personal_data import AccountErasure, AccountExport
+from systemadmin.models.published_events import EventCounter, PublishedEvent
 from systemadmin.models.retention import PrunedFile, PruningState, TableSample
+from systemadmin.models.service_keys import ServiceKey, ServiceKeySecret
+from systemadmin.models.staff_identities import StaffIdentity
 from systemadmin.models.telemetry import Heartbeat, RequestMinute, TaskAttempt, TaskLease
 from systemadmin.models.tokens import ApiToken
 from systemadmin.models.users import User
+from systemadmin.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "AccessLink",
@@ -32,6 +38,7 @@ __all__ = [
     "AlertNotice",
     "AlertRule",
     "AlertSilence",
+    "AmountDoneAlone",
     "ApiToken",
     "ApprovalRequest",
     "AuditEntry",
@@ -45,6 +52,8 @@ __all__ = [
     "ConfigurationChange",
     "Demo2FASession",
     "EncryptedTotpDevice",
+    "EventCounter",
+    "FileImport",
     "Heartbeat",
     "IdempotencyKey",
     "Installation",
@@ -53,13 +62,20 @@ __all__ = [
     "Notification",
     "PrunedFile",
     "PruningState",
+    "PublishedEvent",
     "RecoveryCode",
     "RequestMinute",
     "Restore",
+    "ServiceKey",
+    "ServiceKeySecret",
+    "StaffIdentity",
     "SystemConfig",
     "TableSample",
     "TaskAttempt",
     "TaskLease",
     "User",
     "UserSession",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

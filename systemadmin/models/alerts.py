@@ -3,10 +3,12 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin.foundation.models import TimestampedModel
 from systemadmin.foundation.outbox import OutboxModel
+from systemadmin.foundation.texts import filled
 
 
 class Alert(TimestampedModel):
@@ -30,6 +32,8 @@ class Alert(TimestampedModel):
     )
     summary = models.CharField(_("summary"), max_length=300)
     detail = models.TextField(_("detail"), blank=True)
+    # What stands in the places of summary and detail, which are texts of the catalogue.
+    facts = models.JSONField(_("facts"), default=dict, blank=True)
     count = models.PositiveIntegerField(_("times"), default=1)
     last_seen_at = models.DateTimeField(_("last seen at"))
     resolved_at = models.DateTimeField(_("resolved at"), null=True, blank=True)
@@ -68,7 +72,17 @@ class Alert(TimestampedModel):
         ]
 
     def __str__(self) -> str:
-        return self.summary
+        return self.headline
+
+    @property
+    def headline(self) -> str:
+        """The summary in the language of whoever reads it."""
+        return filled(self.summary, self.facts)
+
+    @property
+    def explanation(self) -> str:
+        """The detail in the language of whoever reads it."""
+        return filled(self.detail, self.facts)
 
 
 class AlertRule(TimestampedModel):
@@ -104,7 +118,7 @@ class AlertRule(TimestampedModel):
         ordering = ["code"]
 
     def __str__(self) -> str:
-        return self.title
+        return gettext(self.title)
 
 
 class AlertSilence(models.Model):

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin.foundation.models import VersionedModel
@@ -104,6 +105,16 @@ class ApprovalRequest(VersionedModel):
             # "What did this person ask for", newest first.
             models.Index(fields=["asked_by", "-id"], name="approval_asked_by"),
         ]
+
+    @property
+    def standing(self) -> str:
+        """The state by the clock: what nobody decided in time has expired, marked so or not."""
+        is_overdue = self.state == self.State.WAITING and self.expires_at <= timezone.now()
+        return self.State.EXPIRED if is_overdue else self.state
+
+    def get_standing_display(self) -> str:
+        """Return that state in words."""
+        return str(self.State(self.standing).label)
 
     def __str__(self) -> str:
         return f"{self.act} ({self.subject_name})"

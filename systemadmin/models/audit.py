@@ -157,7 +157,7 @@ class AuditVerification(RecordedWork):
     # Where an interrupted run goes on, signed: written only by whoever holds the key.
     resume = models.JSONField(_("state to go on from"), default=dict, blank=True)
     # Null for finished rows, so that the unique index holds one unfinished row at most.
-    unfinished = models.BooleanField(null=True, editable=False, unique=True)
+    unfinished = models.BooleanField(_("unfinished"), null=True, editable=False, unique=True)
 
     class Meta:
         verbose_name = _("audit verification")

@@ -138,7 +138,7 @@ class Backup(RecordedWork):
     verified_at = models.DateTimeField(_("verified at"), null=True, blank=True)
     restore_seconds = models.FloatField(_("seconds a restore takes"), null=True, blank=True)
     # Null for finished rows, so that the unique index holds one unfinished row at most.
-    unfinished = models.BooleanField(null=True, editable=False, unique=True)
+    unfinished = models.BooleanField(_("unfinished"), null=True, editable=False, unique=True)
 
     objects = BackupQuerySet.as_manager()
 
@@ -238,7 +238,7 @@ class Restore(RecordedWork):
     closed_seconds = models.FloatField(_("seconds the house was closed"), null=True, blank=True)
     media_written = models.PositiveIntegerField(_("files put back"), default=0)
     warnings = models.JSONField(_("warnings"), default=list, blank=True)
-    unfinished = models.BooleanField(null=True, editable=False, unique=True)
+    unfinished = models.BooleanField(_("unfinished"), null=True, editable=False, unique=True)
 
     objects = RestoreQuerySet.as_manager()
 

@@ -88,7 +88,11 @@ class RecoveryCode(models.Model):
     """A code for the day the phone is lost: stored hashed, good for one sign-in."""
 
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="recovery_codes", editable=False
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        verbose_name=_("user"),
+        related_name="recovery_codes",
+        editable=False,
     )
     digest = models.CharField(_("keyed hash"), max_length=64, editable=False)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True, editable=False)
@@ -144,7 +148,11 @@ class UserSession(models.Model):
     """
 
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="web_sessions", editable=False
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        verbose_name=_("user"),
+        related_name="web_sessions",
+        editable=False,
     )
     session_key = models.CharField(_("session key"), max_length=40, unique=True, editable=False)
     ip = models.GenericIPAddressField(_("address"), null=True, blank=True, editable=False)

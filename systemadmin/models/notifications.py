@@ -11,7 +11,7 @@ class Notification(OutboxModel):
     """One notice to one account through one channel, sent once."""
 
     # Masked for staff without `view_personal_data`; see foundation/personal_data.py.
-    personal_fields = ("address",)
+    personal_fields = ("address", "reply_to")
     personal_texts = ("subject", "body", "last_error")
 
     class Channel(models.TextChoices):
@@ -30,6 +30,9 @@ class Notification(OutboxModel):
         _("address"),
         blank=True,
         help_text=_("Where the e-mail goes; empty: to the address of the account."),
+    )
+    reply_to = models.EmailField(
+        _("answers to"), blank=True, help_text=_("Where an answer to the e-mail goes.")
     )
     key = models.CharField(_("key"), max_length=200)
     subject = models.CharField(_("subject"), max_length=300)

@@ -54,7 +54,7 @@ class AccountExport(RecordedWork):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["account"],
+                fields=["account", "is_own"],
                 condition=Q(status__in=("queued", "running")),
                 name="systemadmin_export_one_at_a_time",
                 violation_error_message=_("An export of this account is being made already."),
@@ -91,6 +91,10 @@ class AccountErasure(RecordedWork):
     )
     reason = models.TextField(_("reason"), max_length=500)
     despite_open_business = models.BooleanField(_("despite open business"), default=False)
+    # Keyed: a token that the platform issued before the erasure must not bring the account back.
+    external_id_digest = models.CharField(
+        _("digest of the external id"), max_length=64, blank=True, editable=False, db_index=True
+    )
     # Where it goes on: tables done, and the last row treated in the next one.
     tables_done = models.PositiveIntegerField(_("tables done"), default=0)
     last_row = models.BigIntegerField(_("last row"), default=0)

@@ -30,6 +30,23 @@ class ApiToken(AbstractAuthToken):
         blank=True,
         help_text=_("When the second factor was passed; empty when it was not."),
     )
+    scopes = models.JSONField(
+        _("scopes"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Of a token that the platform made for a member's app; none is a sign-in."),
+    )
+    service_key = models.ForeignKey(
+        "systemadmin.ServiceKey",
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="member_tokens",
+        verbose_name=_("service key"),
+        help_text=_("The key that made it; the token ends with that key."),
+    )
     demo_session = models.ForeignKey(
         "systemadmin.Demo2FASession",
         on_delete=models.CASCADE,

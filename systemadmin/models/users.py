@@ -44,6 +44,12 @@ class User(AbstractUser):
     suspended_until = models.DateTimeField(_("suspended until"), null=True, blank=True)
     erased_at = models.DateTimeField(_("erased at"), null=True, blank=True, editable=False)
     is_demo = models.BooleanField(_("demo account"), default=False)
+    is_service = models.BooleanField(
+        _("service account"),
+        default=False,
+        editable=False,
+        help_text=_("What a service key acts as. Nobody signs in with it."),
+    )
 
     # Masked for staff without `view_personal_data`; see foundation/personal_data.py.
     personal_fields = ("email", "telegram_chat_id")
@@ -54,12 +60,16 @@ class User(AbstractUser):
         verbose_name = _("user")
         verbose_name_plural = _("users")
         permissions = [
+            ("manage_members", _("Can make and update members for the platform")),
+            ("act_for_member", _("Can act for members")),
+            ("issue_member_token", _("Can make tokens for a member's own app")),
             ("suspend_user", _("Can suspend and reinstate accounts")),
             ("verify_user", _("Can mark accounts as verified")),
             ("view_personal_data", _("Can see personal data unmasked")),
             ("end_sessions", _("Can end sessions of other accounts")),
             ("set_password", _("Can set the password of other accounts")),
             ("reset_two_factor", _("Can take the second factor off other accounts")),
+            ("lift_holds", _("Can lift suspensions and legal holds that others set")),
             ("manage_staff", _("Can suspend and reinstate staff")),
             ("export_account", _("Can export everything about an account")),
             ("erase_account", _("Can erase accounts")),
@@ -75,6 +85,11 @@ class User(AbstractUser):
                 condition=Q(erased_at__isnull=True) | Q(is_active=False, email=""),
                 name="systemadmin_user_erased_stays_closed",
                 violation_error_message=_("An erased account stays closed."),
+            ),
+            models.CheckConstraint(
+                condition=Q(is_service=False) | Q(is_superuser=False),
+                name="systemadmin_user_no_service_holds_all_rights",
+                violation_error_message=_("A service key never holds all rights."),
             ),
         ]
         indexes = [
@@ -128,6 +143,18 @@ class User(AbstractUser):
         """
         is_open = self.is_active and (settings.DEMO_MODE or not self.is_demo)
         return self.is_staff and is_open and not self.is_suspended
+
+    @property
+    def holds_rights(self) -> bool:
+        """True for staff, superusers and every account with a role or a permission of its own.
+
+        Also while these do not count (inactive, suspended): whoever gets in would have them later.
+        """
+        return (
+            self.is_staff
+            or self.is_superuser
+            or (self.pk is not None and (self.groups.exists() or self.user_permissions.exists()))
+        )
 
     @property
     def holds_all_rights(self) -> bool:

@@ -18,6 +18,10 @@ class BackupQuerySet(models.QuerySet):
         """Those whose files are believed whole."""
         return self.filter(status="complete")
 
+    def pinned_before(self, moment: datetime) -> "BackupQuerySet":
+        """Pinned ones that show a moment before this one, oldest first."""
+        return self.complete().filter(is_pinned=True, taken_at__lt=moment).order_by("taken_at")
+
     def unfinished_ones(self) -> "BackupQuerySet":
         """Queued or running: one at most."""
         return self.filter(unfinished=True)
@@ -35,7 +39,7 @@ class BackupQuerySet(models.QuerySet):
         return self.filter(restores__unfinished=True).distinct()
 
     def of_installation(self, uid: str) -> "BackupQuerySet":
-        """Those that this installation made."""
+        """Return the backups that this installation made."""
         return self.filter(installation=uid)
 
     def with_maker(self, uid: str) -> "BackupQuerySet":

@@ -20,8 +20,8 @@ class UserQuerySet(QuerySet):
         return self.filter(is_staff=False, is_superuser=False)
 
     def staff(self) -> "UserQuerySet":
-        """Accounts that count as staff: active and not suspended."""
-        return self.filter(is_staff=True, is_active=True).exclude(
+        """People who count as staff: active and not suspended."""
+        return self.filter(is_staff=True, is_active=True, is_service=False).exclude(
             Q(suspended_at__isnull=False)
             & (Q(suspended_until__isnull=True) | Q(suspended_until__gt=timezone.now()))
         )

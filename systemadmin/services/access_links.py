@@ -21,10 +21,10 @@ from systemadmin import audit
 from systemadmin.errors import LinkNotValid, NoAddressOnFile
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.crypto import keyed_hash, keyed_hash_matches
-from systemadmin.foundation.errors import InvalidInput, NotAllowed
+from systemadmin.foundation.errors import InvalidInput, NotAllowed, StaleVersion
 from systemadmin.foundation.readable_text import is_visible
 from systemadmin.models import AccessLink, User
-from systemadmin.services import sessions
+from systemadmin.services import address_history, rights, sessions
 from systemadmin.services.duties import concerned_user, decides
 from systemadmin.services.notifications import notify_user
 from systemadmin.services.second_person import Attempt, needs_second_person
@@ -37,8 +37,11 @@ _PURPOSE: Final = "access-link-address"
 
 
 def is_colleague(user: User) -> bool:
-    """Return whether others may reset the account by a link only."""
-    return user.is_staff or user.is_superuser
+    """Return whether others may reset the account by a link only.
+
+    Service accounts count: whoever set the password of one could pay orders in its name.
+    """
+    return user.holds_rights
 
 
 def _is_about_colleague(attempt: Attempt) -> bool:
@@ -46,17 +49,42 @@ def _is_about_colleague(attempt: Attempt) -> bool:
 
 
 def shown(*, user: User, reason: str = "", **_rest: Any) -> list[tuple[Any, Any]]:
-    """Return what who decides about a reset is shown."""
+    """Return what who decides about a reset is shown: also where the link goes, since when."""
+    held = [*user.groups.order_by("name").values_list("name", flat=True)]
+    held += rights.names_of(user.user_permissions.all())
     return [
         (gettext_lazy("account"), user.get_username()),
-        (gettext_lazy("role"), user.role or ("superuser" if user.is_superuser else "")),
+        (gettext_lazy("rights"), ", ".join(["superuser"] * user.is_superuser + held)),
         (gettext_lazy("is done"), gettext_lazy("A one-time link goes to its owner by e-mail.")),
+        (gettext_lazy("address of the link"), user.email),
+        (gettext_lazy("the address is on file"), address_history.since(user)),
     ]
+
+
+def caution(*, user: User, **_rest: Any) -> str:
+    """Return what who approves a reset has to answer: that the address is a new one."""
+    change = address_history.recent_change(user)
+    if change is None:
+        return ""
+    return _(
+        "The address %(address)s was set by %(who)s at %(when)s UTC. Whoever reads its mail gets "
+        "into the account. Ask the owner on another way, and say how in your remark."
+    ) % {
+        "address": user.email,
+        "who": change.actor_name,
+        "when": f"{change.occurred_at:%Y-%m-%d %H:%M}",
+    }
+
+
+def tied(*, user: User, **_rest: Any) -> set[int]:
+    """Return who does not approve a reset: whoever set the address a short while ago."""
+    change = address_history.recent_change(user)
+    return {change.actor_id} if change is not None and change.actor_id else set()
 
 
 def state(*, user: User, **_rest: Any) -> list[Any]:
     """Return what a decision about a reset is about."""
-    return [user.email, user.is_staff, user.is_superuser, user.password]
+    return [user.email, rights.rights_of(user), user.password]
 
 
 @decides(
@@ -67,11 +95,13 @@ def state(*, user: User, **_rest: Any) -> list[Any]:
     kind="staff_reset",
     title=gettext_lazy("Reset a colleague's password"),
     permission="systemadmin.set_password",
-    rule=gettext_lazy("when the account is one of staff"),
+    rule=gettext_lazy("when the account holds rights: staff and service accounts"),
     needs=_is_about_colleague,
     subject=lambda attempt: attempt.arguments["user"],
     state=state,
     shown=shown,
+    caution=caution,
+    tied=tied,
 )
 @transaction.atomic
 def reset_password(*, actor: User | None, user: User, reason: str) -> None:
@@ -80,6 +110,7 @@ def reset_password(*, actor: User | None, user: User, reason: str) -> None:
     The old password keeps working until the link is used. Raises `NotAllowed`, `NoAddressOnFile`
     and `InvalidInput` (no reason).
     """
+    rights.check_not_erased(user)
     if not user.is_in_reach_of(actor):
         raise NotAllowed
     send_link(actor=actor, user=user, purpose=AccessLink.Purpose.PASSWORD, reason=reason)
@@ -87,9 +118,15 @@ def reset_password(*, actor: User | None, user: User, reason: str) -> None:
 
 @transaction.atomic
 def send_link(*, actor: User | None, user: User, purpose: str, reason: str) -> AccessLink:
-    """Queue the mail with the link; raises `NoAddressOnFile` and `InvalidInput` (no reason)."""
+    """Queue the mail with the link.
+
+    Raises `NoAddressOnFile`, `InvalidInput` (no reason) and `StaleVersion` (another address
+    meanwhile).
+    """
     if not is_visible(reason):
         raise InvalidInput("reason", code="required")
+    if lock_row(User.objects.all(), pk=user.pk).email != user.email:
+        raise StaleVersion
     if not user.email:
         raise NoAddressOnFile
     AccessLink.objects.filter(user=user, purpose=purpose).usable().update(expires_at=timezone.now())

@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from systemadmin import audit, telegram
+from systemadmin import telegram
 from systemadmin.errors import NotificationNotFailed
 from systemadmin.foundation.batches import Batch
 from systemadmin.foundation.configuration import setting
@@ -24,6 +24,7 @@ from systemadmin.foundation.locks import named_lock
 from systemadmin.foundation.masking import mask_text
 from systemadmin.foundation.outbox import LEASE, DeliveryFailed, Outbox, doubling
 from systemadmin.models import Alert, AlertNotice, AlertSilence
+from systemadmin.services.resend import resend
 
 SEND = "systemadmin.tasks.send_alert_notice"
 MOST_IN_ONE = 20
@@ -116,9 +117,9 @@ def _write(alerts: list[Alert]) -> None:
 def describe(alert: Alert) -> str:
     """Return the text of one alert, secrets masked."""
     times = f" (x{alert.count})" if alert.count > 1 else ""
-    head = f"{MARKS[alert.status]} [{alert.severity}] {alert.summary}{times}"
+    head = f"{MARKS[alert.status]} [{alert.severity}] {alert.headline}{times}"
     is_over = alert.status == Alert.Status.RESOLVED and alert.severity != Alert.Severity.INFO
-    detail = "" if is_over else alert.detail[:500]
+    detail = "" if is_over else alert.explanation[:500]
     state = _("Recovered.") if is_over else ""
     return mask_text("\n".join(part for part in (head, detail, state) if part))
 
@@ -160,12 +161,15 @@ def send_due_notices() -> int:
     return len(OUTBOX.deliver_due(100))
 
 
-@transaction.atomic
 def resend_notice(*, actor: Any, notice: AlertNotice) -> None:
     """Put a notice that was given up back into the outbox.
 
     Raises `NotificationNotFailed` for one that was sent or still waits.
     """
-    if not OUTBOX.revive(notice.pk):
-        raise NotificationNotFailed
-    audit.record("systemadmin.alert_notice.resent", actor=actor, target=notice)
+    resend(
+        OUTBOX,
+        notice,
+        actor=actor,
+        action="systemadmin.alert_notice.resent",
+        refusal=NotificationNotFailed,
+    )

@@ -3,10 +3,12 @@
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin import audit
@@ -23,15 +25,71 @@ RULES = Batch("systemadmin.alert_rules")
 
 # Shipped once; staff may change thresholds or switch a rule off.
 DEFAULTS = [
-    ("response_time", "Slow answers", "http_response_ms_mean_5m", "above", 2000, 120, "warning"),
-    ("error_rate", "Many errors", "http_error_percent_5m", "above", 5, 120, "critical"),
-    ("disk_free", "Disk nearly full", "disk_free_percent", "below", 10, 300, "critical"),
-    ("memory", "Memory nearly full", "memory_used_percent", "above", 95, 300, "warning"),
-    ("queue_depth", "Queue is long", "queue_depth", "above", 1000, 300, "warning"),
-    ("queue_stuck", "Queue is stuck", "queue_oldest_seconds", "above", 600, 120, "critical"),
-    ("workers", "No worker is alive", "workers_alive", "below", 1, 180, "critical"),
-    ("cache", "The cache does not answer", "cache_available", "below", 1, 0, "critical"),
-    ("notices_failed", "Notices could not be sent", "notices_failed", "above", 0, 60, "warning"),
+    (
+        "response_time",
+        gettext_noop("Slow answers"),
+        "http_response_ms_mean_5m",
+        "above",
+        2000,
+        120,
+        "warning",
+    ),
+    (
+        "error_rate",
+        gettext_noop("Many errors"),
+        "http_error_percent_5m",
+        "above",
+        5,
+        120,
+        "critical",
+    ),
+    (
+        "disk_free",
+        gettext_noop("Disk nearly full"),
+        "disk_free_percent",
+        "below",
+        10,
+        300,
+        "critical",
+    ),
+    (
+        "memory",
+        gettext_noop("Memory nearly full"),
+        "memory_used_percent",
+        "above",
+        95,
+        300,
+        "warning",
+    ),
+    ("queue_depth", gettext_noop("Queue is long"), "queue_depth", "above", 1000, 300, "warning"),
+    (
+        "queue_stuck",
+        gettext_noop("Queue is stuck"),
+        "queue_oldest_seconds",
+        "above",
+        600,
+        120,
+        "critical",
+    ),
+    ("workers", gettext_noop("No worker is alive"), "workers_alive", "below", 1, 180, "critical"),
+    (
+        "cache",
+        gettext_noop("The cache does not answer"),
+        "cache_available",
+        "below",
+        1,
+        0,
+        "critical",
+    ),
+    (
+        "notices_failed",
+        gettext_noop("Notices could not be sent"),
+        "notices_failed",
+        "above",
+        0,
+        60,
+        "warning",
+    ),
 ]
 
 
@@ -85,8 +143,9 @@ def _evaluate(rule: AlertRule, value: float, now: datetime) -> bool:
         raise_alert(
             rule=f"metric.{rule.code}",
             severity=rule.severity,
-            summary=rule.title,
+            summary="%(rule_text)s",
             detail=f"{rule.metric} = {value:g} ({rule.comparison} {rule.threshold:g})",
+            facts={"rule_text": rule.title},
         )
         return True
     back = rule.recovery_threshold if rule.recovery_threshold is not None else rule.threshold
@@ -116,33 +175,93 @@ EDITED = (
 )
 
 
-def _was_on(*, rule: AlertRule | None = None, **_rest: Any) -> bool:
-    return rule is not None and AlertRule.objects.filter(pk=rule.pk, is_enabled=True).exists()
+def _as_stored(*, rule: AlertRule | None = None, **_rest: Any) -> AlertRule | None:
+    """Return the rule as it was before a change; the row that came in may be changed already."""
+    return None if rule is None else AlertRule.objects.filter(pk=rule.pk).first()
 
 
-def _shown_rule(*, rule: AlertRule, **_rest: Any) -> list[tuple[Any, Any]]:
+def _was_on(*, rule: AlertRule, **_rest: Any) -> bool:
+    return AlertRule.objects.filter(pk=rule.pk, is_enabled=True).exists()
+
+
+_SEVERITIES: Final = [one.value for one in Alert.Severity]
+
+
+def weaker_parts(before: AlertRule | None, after: AlertRule) -> list[str]:
+    """Return the names of what tells less after a change; none where the rule was off.
+
+    Another code, metric or comparison counts: silences go by the code, and nobody can say which
+    metric tells more.
+    """
+    if before is None or not before.is_enabled:
+        return []
+    if not after.is_enabled:
+        return ["is_enabled"]
+    found = [
+        name
+        for name in ("code", "metric", "comparison")
+        if getattr(before, name) != getattr(after, name)
+    ]
+    # For "above" a higher threshold tells less, for "below" a lower one; it ends sooner likewise.
+    way = 1 if after.comparison == AlertRule.Comparison.ABOVE else -1
+    if way * (after.threshold - before.threshold) > 0:
+        found.append("threshold")
+    if way * (_recovery(after) - _recovery(before)) > 0:
+        found.append("recovery_threshold")
+    if after.for_seconds > before.for_seconds:
+        found.append("for_seconds")
+    if _SEVERITIES.index(after.severity) < _SEVERITIES.index(before.severity):
+        found.append("severity")
+    return found
+
+
+def _recovery(rule: AlertRule) -> float:
+    return rule.threshold if rule.recovery_threshold is None else rule.recovery_threshold
+
+
+def _shown_rule(
+    *, rule: AlertRule, values: Mapping[str, Any] | None = None, **_rest: Any
+) -> list[tuple[Any, Any]]:
     return [
         (_("rule"), f"{rule.title} ({rule.code})"),
         (_("fires"), f"{rule.metric} {rule.comparison} {rule.threshold:g}"),
+        *(
+            (name, f"{getattr(rule, name)} → {wanted}")
+            for name, wanted in (values or {}).items()
+            if name in EDITED and getattr(rule, name) != wanted
+        ),
     ]
+
+
+def known_metrics() -> list[str]:
+    """Return the names of the metrics that a rule can be about."""
+    return sorted(metric.name for metric in collect("status", "METRICS"))
+
+
+def _check_metric(rule: AlertRule) -> None:
+    if rule.metric not in known_metrics():
+        raise ValidationError({"metric": gettext("There is no such metric.")})
 
 
 @needs_second_person(
     "systemadmin.switch_off_alert_rule",
     kind="switch_off",
-    title=_("Switch an alert rule off"),
+    title=_("Weaken an alert rule, or switch it off"),
     permission="systemadmin.change_alertrule",
-    rule=_("when a rule that is on is switched off"),
-    needs=lambda attempt: attempt.before and not attempt.result.is_enabled,
+    rule=_(
+        "when a rule that is on is switched off, fires later, ends sooner, has a lower severity, "
+        "or is about something else"
+    ),
+    needs=lambda attempt: bool(weaker_parts(attempt.before, attempt.result)),
     subject=lambda attempt: attempt.arguments["rule"],
-    before=_was_on,
+    before=_as_stored,
     shown=_shown_rule,
 )
 @transaction.atomic
 def save_alert_rule(
     *, actor: User, rule: AlertRule | None = None, values: Mapping[str, Any]
 ) -> AlertRule:
-    """Create or change a rule; raises Django's `ValidationError`."""
+    """Create or change a rule; raises Django's `ValidationError`, also for an unknown metric."""
     kept = AlertRule() if rule is None else lock_row(AlertRule.objects.all(), pk=rule.pk)
     return save_audited(
         kept,
@@ -150,6 +269,7 @@ def save_alert_rule(
         actor=actor,
         action=f"systemadmin.alert_rule.{'added' if rule is None else 'changed'}",
         fields=EDITED,
+        before_save=_check_metric,
     )
 
 
@@ -177,5 +297,9 @@ def send_test_alert(*, actor: User, rule: AlertRule) -> Alert:
     """Raise an alert as the rule would, to see whether it arrives."""
     audit.record("systemadmin.alert_rule.tested", actor=actor, target=rule)
     return raise_alert(
-        rule="test", key=rule.code, severity=rule.severity, summary=f"Test: {rule.title}"
+        rule="test",
+        key=rule.code,
+        severity=rule.severity,
+        summary=gettext_noop("Test: %(rule_text)s"),
+        facts={"rule_text": rule.title},
     )

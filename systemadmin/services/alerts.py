@@ -1,5 +1,6 @@
 """Alerts: raised, acknowledged, silenced, resolved."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -34,14 +35,25 @@ class AlertAlreadyAcknowledged(RuleViolation):
 
 
 def raise_alert(
-    *, rule: str, severity: str, summary: str, detail: str = "", key: str = ""
+    *,
+    rule: str,
+    severity: str,
+    summary: str,
+    detail: str = "",
+    key: str = "",
+    facts: Mapping[str, Any] | None = None,
 ) -> Alert:
     """Raise an alert, or count up the open one of the same rule and key.
+
+    `summary` and `detail` are English texts marked with `gettext_noop`; `facts` fill their places,
+    as `%(name)s`. So each reader sees them in a language of their own. A fact whose name ends in
+    `_text` is such a text too.
 
     The composer (`alert_delivery`) notifies the channels, outside this transaction.
     """
     open_alerts = Alert.objects.filter(rule=rule, key=key).exclude(status=Alert.Status.RESOLVED)
     seen = {"count": F("count") + 1, "last_seen_at": timezone.now(), "detail": detail}
+    seen["facts"] = said = dict(facts or {})
     if not open_alerts.update(**seen):
         try:
             with transaction.atomic():
@@ -51,6 +63,7 @@ def raise_alert(
                     severity=severity,
                     summary=summary[:300],
                     detail=detail,
+                    facts=said,
                     last_seen_at=timezone.now(),
                 )
         except IntegrityError:  # a rival raised it between the two statements
@@ -116,8 +129,14 @@ def acknowledge_alert(*, actor: User, alert: Alert, note: str = "") -> Alert:
 
 
 def _is_long(attempt: Attempt) -> bool:
-    hours = setting("duties.second_person_silence_hours")
-    return attempt.arguments["until"] >= timezone.now() + timedelta(hours=hours)
+    """Return whether nobody would hear for long, counting the silences that it follows."""
+    limit = timedelta(hours=setting("duties.second_person_silence_hours"))
+    silence: AlertSilence = attempt.result
+    lately = AlertSilence.objects.filter(
+        rule=silence.rule, key=silence.key, until__gt=timezone.now() - limit
+    )
+    begun = lately.order_by("created_at").values_list("created_at", flat=True).first()
+    return silence.until - (begun or silence.created_at) >= limit
 
 
 @decides(

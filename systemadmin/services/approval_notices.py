@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from systemadmin.models import ApprovalRequest
 from systemadmin.services.approvers import eligible
 from systemadmin.services.notifications import notify_user
-from systemadmin.services.second_person import GuardedAct
+from systemadmin.services.second_person import GuardedAct, act_named
 
 
 def page_of(request: ApprovalRequest) -> str:
@@ -57,9 +57,9 @@ def notify_asker(request: ApprovalRequest) -> None:
             subject=_("Your request was decided"),
             body=_("%(act)s (%(object)s): %(state)s. %(reason)s\n\n%(link)s")
             % {
-                "act": request.act,
+                "act": act_named(request.act).title,
                 "object": request.subject_name,
-                "state": request.get_state_display(),
+                "state": request.get_standing_display(),
                 "reason": request.result.get("error") or request.decision_reason,
                 "link": _link(request),
             },

@@ -1,12 +1,9 @@
 """Requests for a second person: asked, approved, refused, withdrawn, expired."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Model
@@ -14,7 +11,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from systemadmin import audit
-from systemadmin.errors import NotWhoAsked, OwnInterest, RequestIsDecided, RequestWaitsAlready
+from systemadmin.errors import (
+    CautionNotAnswered,
+    NotWhoAsked,
+    OwnInterest,
+    RequestIsDecided,
+    RequestWaitsAlready,
+)
 from systemadmin.foundation.admin.refusals import refusal_text
 from systemadmin.foundation.batches import Batch
 from systemadmin.foundation.concurrency import lock_row
@@ -30,15 +33,18 @@ from systemadmin.foundation.errors import (
     StaleVersion,
     Unavailable,
 )
+from systemadmin.foundation.personal_data import masked_texts, sees_personal_data
 from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
 from systemadmin.foundation.readable_text import visible_text
 from systemadmin.models import ApprovalRequest, User
 from systemadmin.services import approval_notices
 from systemadmin.services.approval_arguments import decode_all, decode_found
+from systemadmin.services.approval_state import state_of
 from systemadmin.services.approvers import (
     check_may_decide,
     check_no_interest,
     eligible,
+    obstacle,
     who_may,
 )
 from systemadmin.services.second_person import (
@@ -55,8 +61,6 @@ EXPIRY = Batch("systemadmin.expire_approvals")
 RUN_TASK: Final = "systemadmin.tasks.run_approved"
 COMMAND_LINE: Final = "command line"
 LONGEST_REASON: Final = 1000
-# Values that change without anybody's decision.
-_NOISE: Final = frozenset({"last_login", "password", "updated_at", "last_value", "breached_since"})
 
 
 # -- asking --------------------------------------------------------------------------
@@ -87,6 +91,7 @@ def ask(*, actor: User | None, wish: Wish, reason: str = "") -> ApprovalRequest:
         reason=reason,
         expires_at=timezone.now() + timedelta(hours=setting("duties.request_hours")),
     )
+    _expire_of(row)
     try:
         with transaction.atomic():
             row.save()
@@ -117,10 +122,10 @@ def waiting_text(row: ApprovalRequest) -> str:
     """Return a sentence for who asked: that it waits, and who may decide."""
     act = act_named(row.act)
     text = _("This is waiting for a second person: %(who)s. Request %(id)s.") % {
-        "who": who_may(act)["text"],
+        "who": who_may(act, row.arguments)["text"],
         "id": row.pk,
     }
-    if eligible(row.asked_by, act):
+    if eligible(row.asked_by, act, decode_all(row.arguments)):
         return text
     hint = _(
         "Nobody here may decide it now. Where one person works alone, a superuser says so by the "
@@ -129,13 +134,20 @@ def waiting_text(row: ApprovalRequest) -> str:
     return f"{text} {hint}"
 
 
-def facts(row: ApprovalRequest) -> list[tuple[Any, Any]]:
-    """Return what is decided, as it is now, in pairs of label and value."""
+def facts(row: ApprovalRequest, *, viewer: User) -> list[tuple[Any, Any]]:
+    """Return what is decided, as it is now, in pairs of label and value.
+
+    Whoever may decide sees addresses as they are, because they decide about them; who else lacks
+    `view_personal_data` sees them masked.
+    """
     act = act_named(row.act)
     try:
-        return list(act.shown(**decode_all(row.arguments))) if act.shown else []
+        found = list(act.shown(**decode_all(row.arguments))) if act.shown else []
     except DomainError:
         return [(_("object"), _("It is gone."))]
+    if sees_personal_data(viewer) or not obstacle(viewer, row, act):
+        return found
+    return [(label, masked_texts(str(value))) for label, value in found]
 
 
 def _reason(text: str) -> str:
@@ -170,31 +182,6 @@ def _same_or_refuse(row: ApprovalRequest, act: GuardedAct) -> ApprovalRequest:
     raise RequestWaitsAlready(extra={"approval_request": waiting.pk})
 
 
-def state_of(act: GuardedAct, kind: str, key: str, arguments: Mapping[str, Any]) -> str:
-    """Return the version of the object, or a digest of what the decision is about."""
-    if act.state is not None:
-        return _digest(act.state(**arguments))
-    row = subject_row(kind, key)
-    if row is None:
-        return ""
-    version = getattr(row, "version", None)
-    if version is not None:
-        return f"version {version}"
-    fields = [field for field in row._meta.concrete_fields if field.attname not in _NOISE]
-    return _digest({field.attname: str(getattr(row, field.attname)) for field in fields})
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def subject_row(kind: str, key: str) -> Model | None:
-    """Return the row that a request is about, if there is one."""
-    if "." not in kind:
-        return None
-    return apps.get_model(kind)._base_manager.filter(pk=key).first()
-
-
 # -- deciding ------------------------------------------------------------------------
 
 
@@ -217,22 +204,40 @@ def approve(
     try:
         arguments = decode_all(row.arguments)
         check_no_interest(actor=actor, act=act, arguments=arguments)
+        _check_answered(act, arguments, reason)
         with transaction.atomic():
             _check_unchanged(row, act, arguments)
             row.result = _run(actor, row, act, arguments)
-    except (Unavailable, OwnInterest):
+    except (Unavailable, OwnInterest, CautionNotAnswered):
         raise
     except (DomainError, ValidationError, IntegrityError) as refusal:
         return _fail(actor, row, reason, refusal)
     return _decide(actor, row, State.APPROVED, reason)
 
 
+def caution_of(row: ApprovalRequest, *, viewer: User) -> str:
+    """Return what whoever approves has to answer in words, or nothing."""
+    act = act_named(row.act)
+    if act.caution is None or row.standing != State.WAITING:
+        return ""
+    try:
+        text = act.caution(**decode_all(row.arguments))
+    except DomainError:
+        return ""
+    may_read = sees_personal_data(viewer) or not obstacle(viewer, row, act)
+    return text if may_read else str(masked_texts(text))
+
+
+def _check_answered(act: GuardedAct, arguments: Mapping[str, Any], reason: str) -> None:
+    caution = act.caution(**arguments) if act.caution else ""
+    if caution and not visible_text(reason):
+        raise CautionNotAnswered(caution)
+
+
 def _locked(request: ApprovalRequest, expected_version: int | None) -> ApprovalRequest:
     row = lock_row(ApprovalRequest.objects.all(), pk=request.pk, expected_version=expected_version)
-    if row.state != State.WAITING:
-        raise RequestIsDecided(row.get_state_display())
-    if row.expires_at <= timezone.now():
-        raise RequestIsDecided(State.EXPIRED.label)
+    if row.standing != State.WAITING:
+        raise RequestIsDecided(row.get_standing_display())
     return row
 
 
@@ -352,6 +357,13 @@ def expire_due() -> int:
     """Mark the requests whose time is over; return how many."""
     due = EXPIRY.due(ApprovalRequest.objects.due_to_expire(timezone.now()))
     return sum(EXPIRY.each(due, _expire))
+
+
+def _expire_of(row: ApprovalRequest) -> None:
+    """Mark what is overdue for the same object, which would stand in the way of a new request."""
+    overdue = ApprovalRequest.objects.due_to_expire(timezone.now())
+    for pk in overdue.of_object(row.kind, row.subject_type, row.subject_id).values_list("pk"):
+        _expire(*pk)
 
 
 def _expire(pk: int) -> bool:

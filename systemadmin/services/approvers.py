@@ -11,9 +11,11 @@ from django.utils.translation import gettext as _
 
 from systemadmin.errors import CannotDecideRequest, OwnInterest
 from systemadmin.foundation.configuration import setting
-from systemadmin.models import ApprovalRequest, AuditEntry, User
+from systemadmin.foundation.errors import NotFound
+from systemadmin.models import ApprovalRequest, AuditEntry, ServiceKey, User
+from systemadmin.services.approval_arguments import decode_all, encode_all
 from systemadmin.services.duties import accounts_of, check_no_own_interest, concerned_by
-from systemadmin.services.second_person import GuardedAct
+from systemadmin.services.second_person import GuardedAct, is_single_person_place
 
 DECIDE: Final = "systemadmin.decide_approvalrequest"
 _MADE_COLLEAGUES: Final = (
@@ -23,9 +25,12 @@ _MADE_COLLEAGUES: Final = (
 )
 
 
-def who_may(act: GuardedAct) -> dict[str, Any]:
-    """Return the permission, the roles that hold it, and the same in words."""
-    roles = [] if act.approver else _roles_with(act.permission)
+def who_may(act: GuardedAct, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the permission, the roles that hold it, and the same in words.
+
+    `arguments` are those of a call, as a request keeps them.
+    """
+    roles = [] if act.is_for_superusers(arguments) else _roles_with(act.permission)
     words = ", ".join([*roles, _("a superuser")])
     return {"permission": act.permission, "roles": roles, "text": words}
 
@@ -45,12 +50,10 @@ def _holds(permission: str, prefix: str) -> Q:
     )
 
 
-def eligible(
-    asker: User | None, act: GuardedAct, arguments: Mapping[str, Any] | None = None
-) -> list[User]:
+def eligible(asker: User | None, act: GuardedAct, arguments: Mapping[str, Any]) -> list[User]:
     """Return the colleagues who may decide what `asker` asks for, by name."""
     people = User.objects.staff()
-    if act.approver is not None:
+    if act.is_for_superusers(encode_all(arguments) if act.reserved else {}):
         people = people.filter(is_superuser=True)
     else:
         people = people.filter(Q(is_superuser=True) | _holds(act.permission, "groups__")).filter(
@@ -59,15 +62,14 @@ def eligible(
     if asker is None:
         people = people.filter(is_demo=False)
     else:
-        people = people.exclude(pk__in=accounts_of(asker.pk) | _made_by(asker))
+        people = people.exclude(pk__in=_tied_to(asker) | _made_by(asker))
         people = people if asker.is_demo else people.filter(is_demo=False)
     found = list(people.distinct().order_by("username"))
-    return [one for one in found if not _is_concerned(one, act, arguments)]
+    tied = act.tied(**arguments) if act.tied else set()
+    return [one for one in found if one.pk not in tied and not _is_concerned(one, act, arguments)]
 
 
-def _is_concerned(person: User, act: GuardedAct, arguments: Mapping[str, Any] | None) -> bool:
-    if arguments is None:
-        return False
+def _is_concerned(person: User, act: GuardedAct, arguments: Mapping[str, Any]) -> bool:
     try:
         check_no_interest(actor=person, act=act, arguments=arguments)
     except OwnInterest:
@@ -79,32 +81,67 @@ def check_may_decide(*, actor: User, request: ApprovalRequest, act: GuardedAct) 
     """Raise `CannotDecideRequest`, which says who may."""
     why = obstacle(actor, request, act)
     if why:
-        raise CannotDecideRequest(why, who_may(act))
+        raise CannotDecideRequest(why, who_may(act, request.arguments))
 
 
 def check_no_interest(*, actor: User, act: GuardedAct, arguments: Mapping[str, Any]) -> None:
     """Raise `OwnInterest` where the act concerns whoever decides."""
-    check_no_own_interest(actor=actor, concerns=concerned_by(act.name, arguments), act=act.name)
+    # Whoever decides is asked as if they did it themselves.
+    concerns = concerned_by(act.name, {**arguments, "actor": actor})
+    check_no_own_interest(actor=actor, concerns=concerns, act=act.name)
 
 
 def obstacle(actor: User, request: ApprovalRequest, act: GuardedAct) -> str:
     """Return why somebody is not the second person, or nothing."""
     asker = request.asked_by
-    if not (actor.has_perm(DECIDE) and actor.has_perm(act.permission)):
-        return _("You lack the permission of this act.")
-    if act.approver is not None and not act.approver(actor):
+    if actor.is_service:
+        return _("A service key decides nothing.")
+    if not _has_rights(actor, request, act):
         return _("You lack the permission of this act.")
     if actor.is_demo and (asker is None or not asker.is_demo):
         return _("A demo account does not decide for real ones.")
-    if asker is None:
-        return ""
+    if actor.pk in _tied(request, act):
+        return _("You changed what this is about a short while ago.")
+    return "" if asker is None else _closeness(actor, asker)
+
+
+def _has_rights(actor: User, request: ApprovalRequest, act: GuardedAct) -> bool:
+    if not (actor.has_perm(DECIDE) and actor.has_perm(act.permission)):
+        return False
+    if act.approver is not None and not act.approver(actor):
+        return False
+    return actor.holds_all_rights or not act.is_for_superusers(request.arguments)
+
+
+def _closeness(actor: User, asker: User) -> str:
+    """Return why somebody is too close to who asked, or nothing."""
     if actor.pk == asker.pk:
         return _("You asked for this yourself.")
-    if actor.pk in accounts_of(asker.pk):
+    if actor.pk in _tied_to(asker):
         return _("Your account is confirmed to be related to that of who asked.")
     if actor.pk in _made_by(asker):
         return _("Who asked made your account, or gave you your rights, a short while ago.")
     return ""
+
+
+def _tied(request: ApprovalRequest, act: GuardedAct) -> set[int]:
+    if act.tied is None or request.standing != ApprovalRequest.State.WAITING:
+        return set()
+    try:
+        return act.tied(**decode_all(request.arguments))
+    except NotFound:
+        return set()
+
+
+def _tied_to(asker: User) -> set[int]:
+    """Return the accounts that are no second person for who asked.
+
+    Where one person works alone, they decide what their own keys ask for: a key never acts alone.
+    """
+    tied = accounts_of(asker.pk)
+    if asker.is_service and is_single_person_place():
+        tied -= set(ServiceKey.objects.filter(account=asker).values_list("owner", flat=True))
+    return tied
 
 
 def _made_by(asker: User) -> set[int]:

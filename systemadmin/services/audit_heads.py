@@ -17,6 +17,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from systemadmin.audit import is_authentic
 from systemadmin.audit_content import COLUMNS, canonical, microseconds
@@ -138,7 +139,7 @@ def _write_file(head: Statement) -> bool:
         raise_alert(
             rule="audit.head_not_stored",
             severity="warning",
-            summary=_("The head of the audit trail could not be stored outside."),
+            summary=gettext_noop("The head of the audit trail could not be stored outside."),
             detail=type(error).__name__,
         )
         return False
@@ -156,7 +157,7 @@ def _send_to_channels(head: Statement) -> None:
     raise_alert(
         rule="audit.head",
         severity="info",
-        summary=_("Head of the audit trail: keep this message."),
+        summary=gettext_noop("Head of the audit trail: keep this message."),
         detail=text_of(head),
         key=day,
     )

@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.db import transaction
 from django.db.models import Min
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from systemadmin import audit
 from systemadmin.foundation.configuration import setting
@@ -100,7 +100,9 @@ def _is_sound(until: int) -> bool:
     raise_alert(
         rule="audit.retention_stopped",
         severity="critical",
-        summary=_("Rows of the audit trail at fault are past their retention and were kept."),
+        summary=gettext_noop(
+            "Rows of the audit trail at fault are past their retention and were kept."
+        ),
         detail=str(walk.state.faults[0]),
     )
     return False

@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from systemadmin import audit
 from systemadmin.errors import AuditVerificationRunning
@@ -240,6 +241,8 @@ def _alert(report: ChainReport) -> None:
     raise_alert(
         rule="audit.verification_failed",
         severity="critical",
-        summary=_("The audit trail does not hold: rows were changed, removed or inserted."),
+        summary=gettext_noop(
+            "The audit trail does not hold: rows were changed, removed or inserted."
+        ),
         detail=f"{report.first_fault}; {report.fault_count}",
     )

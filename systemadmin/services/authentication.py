@@ -24,12 +24,14 @@ from systemadmin.errors import (
     SignInSuspended,
 )
 from systemadmin.events import user_logged_in, user_login_failed
+from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.context import current
 from systemadmin.foundation.errors import InvalidInput, NotAllowed
 from systemadmin.models import AccessLink, ApiToken, Demo2FASession, User, UserSession
-from systemadmin.services import access_links, sessions, sign_in_lock, two_factor
+from systemadmin.services import access_links, rights, sessions, sign_in_lock, two_factor
 from systemadmin.services.demo_2fa import is_offered
 from systemadmin.services.duties import concerned_user, decides
+from systemadmin.services.emergency_account import report_emergency_sign_in
 from systemadmin.services.security_notices import notify_owner
 
 # Whoever signs in more often than this without signing out loses the oldest token.
@@ -163,7 +165,12 @@ def _issue(user: User, factor: Device | None, device: DeviceInfo) -> SignIn:
 
 
 def note_signed_in(
-    user: User, *, device: str = "", token: ApiToken | None = None, factor: Device | None = None
+    user: User,
+    *,
+    device: str = "",
+    token: ApiToken | None = None,
+    factor: Device | None = None,
+    is_by_provider: bool = False,
 ) -> None:
     """Record a sign-in, by token or in the browser, and send the signal."""
     entry = audit.record(
@@ -174,8 +181,11 @@ def note_signed_in(
             "channel": "api" if token is not None else "web",
             "two_factor": (token.two_factor_at is not None) if token else factor is not None,
             "device": device,
+            **({"by": "provider"} if is_by_provider else {}),
         },
     )
+    if not is_by_provider:
+        report_emergency_sign_in(user)
     user_logged_in.send(
         sender=User,
         user_id=user.pk,
@@ -271,16 +281,34 @@ def _renew_session(http: HttpRequest, user: User) -> None:
 
 @decides("systemadmin.set_password", permission="systemadmin.set_password", concerns=concerned_user)
 @transaction.atomic
-def set_password(*, actor: User, user: User, new_password: str, reason: str = "") -> None:
+def set_password(*, actor: User | None, user: User, new_password: str, reason: str = "") -> None:
     """Give a member a new password; all its sessions and tokens end.
 
-    Staff choose theirs by a one-time link (`access_links.reset_password`). Raises `NotAllowed`,
-    `ColleagueSetsPasswordThemselves` and `InvalidInput`.
+    Staff and service accounts get theirs by a one-time link (`access_links.reset_password`).
+    Raises `NotAllowed`, `AccountIsErased`, `ColleagueSetsPasswordThemselves` and `InvalidInput`.
     """
+    # The row that `set_rights` locks too: rights are either seen here or see the new password.
+    user = lock_row(User.objects.all(), pk=user.pk)
+    rights.check_not_erased(user)
     if not user.is_in_reach_of(actor):
         raise NotAllowed
     if access_links.is_colleague(user):
         raise ColleagueSetsPasswordThemselves
+    _give_password(actor, user, new_password, reason)
+
+
+@transaction.atomic
+def set_password_of_colleague(*, user: User, new_password: str, reason: str) -> None:
+    """Give staff a new password where nobody can sign in: `shell_accounts` says when.
+
+    Raises `AccountIsErased` and `InvalidInput`.
+    """
+    user = lock_row(User.objects.all(), pk=user.pk)
+    rights.check_not_erased(user)
+    _give_password(None, user, new_password, reason)
+
+
+def _give_password(actor: User | None, user: User, new_password: str, reason: str) -> None:
     _set_password(user, new_password)
     sessions.end_all(actor=actor, user=user, reason="password set by staff")
     entry = audit.record("systemadmin.password.set", actor=actor, target=user, reason=reason)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from systemadmin import audit
 from systemadmin.foundation.batches import MOST_HELD, State
@@ -61,7 +61,8 @@ def failed(batch: str, key: str, error: BaseException) -> None:
         rule=RULE,
         key=batch,
         severity="warning",
-        summary=_("Rows of %(batch)s could not be handled.") % {"batch": batch},
+        summary=gettext_noop("Rows of %(batch)s could not be handled."),
+        facts={"batch": batch},
         detail=f"{key}: {text}",
     )
 

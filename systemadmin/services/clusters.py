@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.db.models import Min
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from systemadmin.foundation.queue import cluster_names, enqueue
 from systemadmin.models import Alert, Heartbeat
@@ -98,7 +99,11 @@ def _miss(name: str) -> None:
         rule=RULE,
         key=name,
         severity="critical",
-        summary=f"The queue cluster {name} gives no sign of life"[:300],
-        detail="Its tasks wait. Start `manage.py qcluster`"
-        + ("." if name == cluster_names()[0] else f" with Q_CLUSTER_NAME={name}."),
+        summary=gettext_noop("The queue cluster %(cluster)s gives no sign of life"),
+        detail=gettext_noop("Its tasks wait. Start `manage.py qcluster`.")
+        if name == cluster_names()[0]
+        else gettext_noop(
+            "Its tasks wait. Start `manage.py qcluster` with Q_CLUSTER_NAME=%(cluster)s."
+        ),
+        facts={"cluster": name},
     )

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.db.utils import DatabaseError
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from systemadmin import audit
 from systemadmin.foundation.configuration import (
@@ -15,6 +15,7 @@ from systemadmin.foundation.configuration import (
     forget_stored_values,
     split_values,
 )
+from systemadmin.foundation.context import current
 from systemadmin.foundation.errors import InvalidInput, NotAllowed
 from systemadmin.foundation.parsing import Unreadable
 from systemadmin.foundation.plugins import collect
@@ -119,14 +120,16 @@ def _shown(*, values: Mapping[str, Any], **_rest: Any) -> list[tuple[Any, Any]]:
     title=gettext_lazy("Change settings so that they protect less"),
     permission="systemadmin.change_systemconfig",
     rule=gettext_lazy(
-        "when something is kept for a shorter time, a limit of a second person is raised, or the "
-        "place is said to have one person"
+        "when a value protects less: something is kept for a shorter time, a limit is raised, a "
+        "check is switched off, payouts run by another schedule, or the place has one person"
     ),
     needs=_needs,
     subject=_subject,
     before=_in_force,
     state=_values_now,
     shown=_shown,
+    # Who would be alone afterwards, and who not: the other superuser is asked, nobody else.
+    reserved=lambda *, values, **_rest: bool(values.get(SINGLE_PERSON)),
 )
 @transaction.atomic
 def change_settings(*, actor: User | None, values: Mapping[str, Any], reason: str = "") -> None:
@@ -135,6 +138,7 @@ def change_settings(*, actor: User | None, values: Mapping[str, Any], reason: st
     Raises `InvalidInput` with one error per unknown key or wrong value.
     """
     check_shared(actor)
+    reason = reason or current().stated_reason
     declared = declared_settings()
     errors = {key: _("Unknown setting.") for key in values if key not in declared}
     for key in values.keys() - errors.keys():
@@ -216,7 +220,7 @@ def _tell_lower_retention(change: ConfigurationChange, reason: str) -> None:
     raise_alert(
         rule="audit.retention_lowered",
         severity="warning",
-        summary=_("The audit trail will be kept for a shorter time"),
+        summary=gettext_noop("The audit trail will be kept for a shorter time"),
         detail=f"{change.old} -> {change.new}, {change.actor_name}",
         key=str(change.pk),
     )

@@ -204,15 +204,20 @@ def _is_of_real_account(row: Model, demo_users: set[Any]) -> bool:
     return False
 
 
+def _real_rows(found: DemoRows, foreign_key: models.ForeignKey, keys: Iterable[Any]) -> list[Model]:
+    """Return the real rows that refer to these demo rows by one foreign key."""
+    if foreign_key.remote_field.on_delete is DO_NOTHING and not foreign_key.db_constraint:
+        return []  # a copy of the key, made to outlive the account
+    mine = found.rows.get(foreign_key.model, set())
+    return [row for row in _pointing(foreign_key, keys) if row.pk not in mine]
+
+
 def _find_references(found: DemoRows) -> DemoRows:
     """Sort what real rows hold on to demo rows into dependence and mere mention."""
     shared = _shared_models()
     for model, keys in found.rows.items():
         for foreign_key in _references(model):
-            if foreign_key.remote_field.on_delete is DO_NOTHING and not foreign_key.db_constraint:
-                continue  # a copy of the key, made to outlive the account
-            mine = found.rows.get(foreign_key.model, set())
-            real = [row for row in _pointing(foreign_key, keys) if row.pk not in mine]
+            real = _real_rows(found, foreign_key, keys)
             if not real:
                 continue
             if model in shared:

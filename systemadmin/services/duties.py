@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from systemadmin.errors import OwnInterest
 from systemadmin.foundation.plugins import collect
+from systemadmin.models import ServiceKey
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -109,9 +110,14 @@ def check_no_own_interest(*, actor: Any, concerns: AccountIds, act: str) -> None
 
 
 def accounts_of(account_id: int) -> set[int]:
-    """Return the ids of all accounts that are confirmed to belong to the account's owner."""
-    answers = (same(account_id) for same in collect("interests", "SAME_PERSON"))
-    return {account_id}.union(*answers)
+    """Return the ids of all accounts that are confirmed to belong to the account's owner.
+
+    A service key is its owner's: what they may not decide themselves their key may not either.
+    """
+    keys = ServiceKey.objects.filter(account=account_id, owner__isnull=False)
+    roots = {account_id, *keys.values_list("owner", flat=True)}
+    same_person = collect("interests", "SAME_PERSON")
+    return roots.union(*(same(root) for root in roots for same in same_person))
 
 
 def _refusal(act: str) -> OwnInterest:

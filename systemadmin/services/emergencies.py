@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from django.utils.translation import gettext_lazy, gettext_noop
+
 from systemadmin import audit
 from systemadmin.foundation.context import context
 from systemadmin.models import ApprovalRequest
@@ -14,6 +16,7 @@ from systemadmin.services.second_person import (
     Wish,
     acts,
     is_single_person_place,
+    title_of,
 )
 
 R = TypeVar("R")
@@ -49,12 +52,14 @@ def report_emergency(*, act: str, reason: str) -> None:
         rule="duties.emergency",
         key=act,
         severity="critical",
-        summary=f"Done on the command line without a second person: {act}",
+        summary=gettext_noop("Done on the command line without a second person: %(act_text)s"),
+        facts={"act_text": title_of(act)},
         detail=reason,
     )
     notify_superusers(
         kind="duties.emergency",
-        subject=alert.summary,
+        subject=gettext_lazy("Done on the command line without a second person: %(act)s")
+        % {"act": title_of(act)},
         body=reason or "-",
         key=f"emergency-{alert.pk}-{alert.count}",
     )

@@ -33,6 +33,7 @@ from systemadmin.foundation.personal_data import OnErasure, PersonalTable
 from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
 from systemadmin.foundation.readable_text import visible_text
 from systemadmin.models import AccountErasure, User
+from systemadmin.querysets.erasures import digest_of
 from systemadmin.querysets.legal_holds import is_held
 from systemadmin.services import rights, sessions
 from systemadmin.services.duties import concerned_user, decides
@@ -71,7 +72,7 @@ def state_of(user: User) -> dict[str, Any]:
     """Return what stands against an erasure, and the last one that was asked for."""
     return {
         "is_held": is_held(user.pk),
-        "is_staff": user.is_staff or user.is_superuser,
+        "is_staff": user.holds_rights,
         "is_erased": user.erased_at is not None,
         "open_business": [] if user.erased_at else open_business(user),
         "last": AccountErasure.objects.filter(account=user).first(),
@@ -139,6 +140,7 @@ def _new_row(
         actor_name=name,
         reason=reason,
         despite_open_business=despite_open_business,
+        external_id_digest=digest_of(locked.external_id),
     )
     try:
         with transaction.atomic():
@@ -160,7 +162,7 @@ def check_erasable(user: User, *, despite_open_business: bool = False) -> None:
     """Raise what stands against the erasure of an account."""
     if user.erased_at is not None:
         raise AccountIsErased
-    if user.is_staff or user.is_superuser:
+    if user.holds_rights:
         raise StaffNotErased
     if is_held(user.pk):
         raise AccountIsHeld
@@ -223,6 +225,22 @@ def set_tombstone(user: User) -> None:
         joined_at=user.date_joined,
         now=timezone.now(),
     )
+
+
+def set_tombstone_of(*, user: User, part: str) -> None:
+    """Note beside the backups that a part of an account is erased; raises `BackupError`.
+
+    Apps list the parts that they can erase again in `personal_data.ERASED_PARTS`.
+    """
+    vault = open_vault()
+    stone = tombstones.Tombstone(
+        account=user.pk,
+        joined_at=user.date_joined.isoformat(),
+        erased_at=timezone.now().isoformat(),
+        installation=current_installation(),
+        part=part,
+    )
+    tombstones.write_part(vault.store, vault.signer, vault.signing_salt(), stone=stone)
 
 
 def _fail(erasure: AccountErasure, error: DomainError) -> None:
@@ -309,12 +327,16 @@ def erase_again(stones: Iterable[Tombstone]) -> int:
         user = User.objects.filter(pk=stone.account, erased_at__isnull=True).first()
         if user is None or user.date_joined.isoformat() != stone.joined_at:
             continue
+        if stone.part:
+            done += _erase_part(user, stone.part)
+            continue
         AccountErasure.objects.filter(account=user, status__in=UNFINISHED).delete()
         erasure = AccountErasure.objects.create(
             account=user,
             status=AccountErasure.Status.RUNNING,
             reason="erased before, restored from a backup",
             started_at=timezone.now(),
+            external_id_digest=digest_of(user.external_id),
         )
         User.objects.filter(pk=user.pk).update(is_active=False)
         _erase(erasure)
@@ -322,3 +344,10 @@ def erase_again(stones: Iterable[Tombstone]) -> int:
         erasure.save(update_fields=["status", "finished_at", "updated_at"])
         done += 1
     return done
+
+
+def _erase_part(user: User, part: str) -> int:
+    """Erase a part of an account again; raises `KeyError` for one that no app knows."""
+    known = {one.code: one for one in plugins.collect("personal_data", "ERASED_PARTS")}
+    known[part].erase(user)
+    return 1

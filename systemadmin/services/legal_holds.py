@@ -6,6 +6,7 @@ from typing import Any, Final
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from systemadmin import audit
 from systemadmin.errors import AccountIsErased, LegalHoldOver
@@ -15,7 +16,9 @@ from systemadmin.foundation.readable_text import visible_text
 from systemadmin.models import AccountErasure, LegalHold, User
 from systemadmin.services import rights
 from systemadmin.services.duties import concerned_user, decides
+from systemadmin.services.second_person import Attempt, needs_second_person
 
+LIFT_HOLDS: Final = "systemadmin.lift_holds"
 # A hold is an exception: whoever needs more renews it and states the reason again.
 LONGEST: Final = timedelta(days=5 * 366)
 
@@ -57,7 +60,33 @@ def hold_account(*, actor: User | None, user: User, reason: str, ends_at: dateti
     return hold
 
 
+def _is_others_decision(attempt: Attempt) -> bool:
+    """Return whether somebody ends the hold of others who has no say in such holds."""
+    hold: LegalHold = attempt.arguments["hold"]
+    is_own = hold.created_by_id == attempt.actor.pk
+    return not (is_own or attempt.actor.has_perm(LIFT_HOLDS))
+
+
+def _shown(*, hold: LegalHold, **_rest: Any) -> list[tuple[Any, Any]]:
+    return [
+        (gettext_lazy("account"), hold.account.get_username()),
+        (gettext_lazy("held because"), hold.reason),
+        (gettext_lazy("held by"), str(hold.created_by or "")),
+        (gettext_lazy("held until"), f"{hold.ends_at:%Y-%m-%d %H:%M} UTC"),
+    ]
+
+
 @decides("systemadmin.release_hold", permission="systemadmin.change_legalhold", concerns=_concerned)
+@needs_second_person(
+    "systemadmin.release_hold",
+    kind="hold",
+    title=gettext_lazy("Release a legal hold of others"),
+    permission="systemadmin.change_legalhold",
+    rule=gettext_lazy("when somebody else set it, unless whoever releases it may decide that"),
+    needs=_is_others_decision,
+    subject=lambda attempt: attempt.arguments["hold"],
+    shown=_shown,
+)
 @transaction.atomic
 def release_hold(*, actor: User | None, hold: LegalHold, reason: str) -> LegalHold:
     """End a legal hold before its day; raises `LegalHoldOver`, `OwnInterest`, `InvalidInput`."""

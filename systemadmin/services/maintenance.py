@@ -11,6 +11,7 @@ from systemadmin.foundation.configuration import forget_stored_values, setting
 from systemadmin.foundation.errors import InvalidInput, RuleViolation
 from systemadmin.foundation.maintenance import STATE_KEY
 from systemadmin.models import MaintenanceWindow, SystemConfig, User
+from systemadmin.services.announcements import announce_maintenance
 
 
 class NoMaintenance(RuleViolation):
@@ -59,6 +60,7 @@ def enable_maintenance(
         after={"mode": mode, "starts_at": starts, "until": ends, "pause_queue": pause_queue},
         reason=message,
     )
+    announce_maintenance("enabled", mode=mode, starts_at=starts, until=ends)
     return window
 
 
@@ -77,6 +79,7 @@ def disable_maintenance(*, actor: User | None, owner: str = "") -> int:
         raise NoMaintenance
     _publish()
     audit.record("systemadmin.maintenance.disabled", actor=actor, metadata={"windows": ended})
+    announce_maintenance("disabled")
     return ended
 
 

@@ -2,17 +2,21 @@
 
 import smtplib
 from collections.abc import Sequence
+from datetime import timedelta
 
 from django.conf import settings
-from django.core.mail import send_mail
+from django.core.mail import EmailMessage
 from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import override
 
-from systemadmin import audit, telegram
+from systemadmin import telegram
 from systemadmin.errors import NotificationNotFailed
 from systemadmin.foundation.outbox import LEASE, DeliveryFailed, Outbox, doubling, skip
 from systemadmin.foundation.plugins import collect
 from systemadmin.foundation.single_line import single_line
 from systemadmin.models import Notification, User
+from systemadmin.services.resend import resend
 
 DELIVER = "systemadmin.tasks.deliver_notification"
 
@@ -27,11 +31,14 @@ def notify_user(
     key: str,
     channels: Sequence[str] = ("email", "telegram"),
     address: str | None = None,
+    reply_to: str = "",
+    hold: timedelta = timedelta(0),
 ) -> list[Notification]:
     """Queue a notice through every channel the account can be reached by.
 
     The same `key` queues nothing a second time; an `address` is where e-mail goes in place of the
-    account's own. Returns the notices queued now.
+    account's own; `reply_to` is where an answer to it goes. With `hold` it leaves only then, by the
+    sweep; `withdraw_notices` stops it until then. Returns the notices queued now.
     """
     to = user.email if address is None else address
     reachable = {"email": bool(to), "telegram": bool(user.telegram_chat_id)}
@@ -48,18 +55,31 @@ def notify_user(
                 "subject": single_line(subject, 300),
                 "body": body,
                 "address": address or "",
+                "reply_to": reply_to if channel == "email" else "",
+                "next_attempt_at": timezone.now() + hold,
             },
         )
         if created:
-            OUTBOX.post(notice)
+            if not hold:
+                OUTBOX.post(notice)
             queued.append(notice)
     return queued
 
 
-def notify_superusers(*, kind: str, subject: str, body: str, key: str) -> None:
-    """Queue a notice to every superuser who can sign in, once per `key`."""
+def withdraw_notices(*, key: str) -> int:
+    """Stop the notices of a key that have not left yet; return how many these were."""
+    return skip(Notification.objects.filter(key=key), "what it says was taken back")
+
+
+def notify_superusers(*, kind: str, subject: object, body: object, key: str) -> None:
+    """Queue a notice to every superuser who can sign in, once per `key`.
+
+    Lazily translated texts are written in each reader's language.
+    """
     for user in User.objects.staff().filter(is_superuser=True, is_demo=False):
-        notify_user(user=user, kind=kind, subject=subject, body=body, key=f"{key}-{user.pk}")
+        with override(user.language):
+            title, text = str(subject), str(body)
+        notify_user(user=user, kind=kind, key=f"{key}-{user.pk}", subject=title, body=text)
 
 
 def _send(notice: Notification) -> None:
@@ -88,12 +108,13 @@ def _is_still_true(notice: Notification) -> bool:
 
 def _send_mail(notice: Notification) -> None:
     try:
-        send_mail(
+        EmailMessage(
             single_line(notice.subject),
             notice.body,
             settings.DEFAULT_FROM_EMAIL,
             [notice.address or notice.user.email],
-        )
+            reply_to=[notice.reply_to] if notice.reply_to else None,
+        ).send()
     except (smtplib.SMTPException, OSError) as error:
         raise DeliveryFailed(f"{type(error).__name__}: {error}") from error
 
@@ -108,15 +129,18 @@ OUTBOX = Outbox(
 )
 
 
-@transaction.atomic
 def resend_notification(*, actor: User, notification: Notification) -> None:
     """Put a notice that was given up back into the outbox.
 
     Raises `NotificationNotFailed` for one that was sent or still waits.
     """
-    if not OUTBOX.revive(notification.pk):
-        raise NotificationNotFailed
-    audit.record("systemadmin.notification.resent", actor=actor, target=notification)
+    resend(
+        OUTBOX,
+        notification,
+        actor=actor,
+        action="systemadmin.notification.resent",
+        refusal=NotificationNotFailed,
+    )
 
 
 def hold_back_demo_notices() -> int:

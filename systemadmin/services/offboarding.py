@@ -16,9 +16,17 @@ from systemadmin.errors import SuccessorIsNotStaff
 from systemadmin.foundation import plugins
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.plugins import Holding
-from systemadmin.models import ApiToken, EncryptedTotpDevice, RecoveryCode, User, UserSession
+from systemadmin.models import (
+    ApiToken,
+    EncryptedTotpDevice,
+    RecoveryCode,
+    ServiceKey,
+    User,
+    UserSession,
+)
 from systemadmin.services import rights, sessions, two_factor
 from systemadmin.services.duties import check_no_own_interest
+from systemadmin.services.service_keys import release_keys
 
 _NO_RIGHTS: Final = {"is_staff": False, "is_superuser": False}
 
@@ -50,6 +58,12 @@ def base_holdings() -> list[Holding]:
             code="permissions",
             title=_("Direct permissions"),
             count=lambda user: user.user_permissions.count(),
+        ),
+        Holding(
+            code="service_keys",
+            title=_("Service keys"),
+            count=lambda user: ServiceKey.objects.live().filter(owner=user).count(),
+            release=release_keys,
         ),
         Holding(code="sessions", title=_("Sessions"), count=_number_of(UserSession.objects.all())),
         Holding(code="tokens", title=_("Tokens"), count=_number_of(ApiToken.objects.all())),

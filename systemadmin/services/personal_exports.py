@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from django.core.files.base import File
 from django.db import IntegrityError, models, transaction
+from django.db.models import Q
 from django.http import FileResponse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
@@ -52,18 +53,29 @@ def request_export(*, actor: User | None, user: User, language: str = "") -> Acc
 
 
 def request_own_export(*, actor: User) -> AccountExport:
-    """Queue an export of the caller's own account; raises `ExportRunning`.
+    """Queue an export of the caller's own account, whatever staff export of it meanwhile.
 
-    One that is ready and was asked for within the last day is returned again: it costs much.
+    One that is being made, or that is ready and was asked for within the last day, is returned
+    again: it costs much. Raises `AccountIsErased`.
     """
-    recent = AccountExport.objects.filter(
-        account=actor,
-        is_own=True,
+    try:
+        return _own_recent(actor) or _request(actor, actor, actor.language, is_own=True)
+    except ExportRunning:
+        # Another call of theirs was faster.
+        found = _own_recent(actor)
+        if found is None:
+            raise
+        return found
+
+
+def _own_recent(actor: User) -> AccountExport | None:
+    own = AccountExport.objects.filter(account=actor, is_own=True)
+    ready = Q(
         status=AccountExport.Status.DONE,
         expires_at__gt=timezone.now(),
         created_at__gt=timezone.now() - timedelta(days=1),
-    ).first()
-    return recent or _request(actor, actor, actor.language, is_own=True)
+    )
+    return own.filter(ready | Q(status__in=UNFINISHED)).order_by("-id").first()
 
 
 @transaction.atomic

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin import audit
-from systemadmin.errors import DemoActsOnReal, NotServicePermission
+from systemadmin.errors import AccountIsErased, DemoActsOnReal, NotServicePermission
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import NotAllowed
 from systemadmin.foundation.plugins import service_permissions
@@ -24,6 +24,12 @@ from systemadmin.services.duties import check_no_own_interest, decides
 from systemadmin.services.second_person import Attempt, needs_second_person
 from systemadmin.services.security_notices import notify_owner
 
+_PASSWORDS: Final = (
+    "systemadmin.user.created",
+    "systemadmin.password.set",
+    "systemadmin.password.changed",
+    "systemadmin.password.link_used",
+)
 FLAGS: Final = ("is_active", "is_staff", "is_superuser")
 
 
@@ -61,6 +67,12 @@ def check_reach(actor: User | None, user: User) -> None:
         raise NotAllowed
 
 
+def check_not_erased(user: User) -> None:
+    """Raise `AccountIsErased`: nothing opens, closes or changes such an account any more."""
+    if user.erased_at is not None:
+        raise AccountIsErased
+
+
 def _gives_rights(attempt: Attempt) -> bool:
     """Return whether a change gives something; what only takes away is done at once."""
     entry = attempt.result
@@ -69,8 +81,9 @@ def _gives_rights(attempt: Attempt) -> bool:
     before, after = entry.before, entry.after
     gained = any(set(after[name]) - set(before[name]) for name in ("roles", "permissions"))
     raised = [name for name in FLAGS if after[name] and not before[name]]
-    # Members are locked out and let in again by one person.
-    return gained or any(name != "is_active" or after["is_staff"] for name in raised)
+    # Members are locked out and let in again by one person; a service account is no member.
+    holds = any(after[name] for name in ("is_staff", "is_superuser", "roles", "permissions"))
+    return gained or any(name != "is_active" or holds for name in raised)
 
 
 def _holds_all_rights(person: Any) -> bool:
@@ -79,14 +92,30 @@ def _holds_all_rights(person: Any) -> bool:
 
 def _shown(*, user: User, **wanted: Any) -> list[tuple[Any, Any]]:
     rows: list[tuple[Any, Any]] = [(_("account"), user.get_username())]
+    rows += _password_by_others(user)
     rows += [(_("has now"), f"{name}: {value}") for name, value in rights_of(user).items()]
     rows += [
-        (_("would get"), f"{name}: {value}") for name, value in (wanted["flags"] or {}).items()
+        (_("would get"), f"{name}: {value}") for name, value in (wanted.get("flags") or {}).items()
     ]
     for name in ("roles", "permissions"):
         if wanted.get(name) is not None:
             rows.append((_("would have"), ", ".join(str(one) for one in wanted[name])))
     return rows
+
+
+def _password_by_others(user: User) -> list[tuple[Any, Any]]:
+    """Return who gave the account its password, where somebody else did: they could use it."""
+    rows = AuditEntry.objects.filter(target_type="systemadmin.user", target_id=str(user.pk))
+    found = rows.filter(action__in=_PASSWORDS).order_by("-id").first()
+    if found is None or found.actor_id in (None, user.pk):
+        return []
+    text = f"{found.actor_name}, {found.occurred_at:%Y-%m-%d %H:%M} UTC"
+    return [(_("password set by"), text)]
+
+
+def _state(*, user: User, **_rest: Any) -> list[Any]:
+    """Return what a decision about rights is about; who knows the password is a part of it."""
+    return [rights_of(user), user.password, user.email]
 
 
 @decides("systemadmin.set_rights", permission="systemadmin.change_user", concerns=None)
@@ -98,7 +127,7 @@ def _shown(*, user: User, **wanted: Any) -> list[tuple[Any, Any]]:
     rule=_("when an account gets a role, a permission or a flag that it lacks"),
     needs=_gives_rights,
     subject=lambda attempt: attempt.arguments["user"],
-    state=lambda *, user, **_rest: rights_of(user),
+    state=_state,
     shown=_shown,
     approver=_holds_all_rights,
 )
@@ -118,6 +147,7 @@ def set_rights(
     `DemoActsOnReal`, `OwnInterest` and `NotServicePermission`.
     """
     locked = lock_row(User.objects.all(), pk=user.pk)
+    check_not_erased(locked)
     before = rights_of(locked)
     _set_flags(user, locked, flags or {})
     if roles is not None:

@@ -9,7 +9,7 @@ approves, calls the same service again.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from importlib import import_module
 from pkgutil import walk_packages
@@ -22,8 +22,11 @@ from django.db.models import Model
 from systemadmin import audit
 from systemadmin.events import acted_alone
 from systemadmin.foundation.configuration import forget_stored_values, setting
+from systemadmin.foundation.context import current
 from systemadmin.foundation.errors import Deferred
-from systemadmin.services.approval_arguments import encode_all
+from systemadmin.foundation.texts import source
+from systemadmin.services.approval_arguments import decode_found, encode_all
+from systemadmin.services.daily_sums import keep_amount, sum_of_day
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -59,36 +62,93 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MoneyLimit:
+    """From which sum an act over money needs a second person.
+
+    `setting` names the limit, in minor units. What one person did alone within 24 hours counts
+    with it, over all acts of the same `kind`.
+    """
+
+    kind: str
+    setting: str
+
+    def is_reached(self, actor: Any, amount: int, currency: str) -> bool:
+        """Return whether the sum needs a second person; call it inside the act's transaction."""
+        allowed = setting(self.setting)
+        if amount >= allowed:
+            return True
+        return amount + sum_of_day(actor=actor, kind=self.kind, currency=currency) >= allowed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GuardedAct:
     """A service that one person alone does not do to the end.
 
-    `needs` says of a call whether it needs a second person; `subject` what it concerns; `amount`
-    its sum in minor units with the currency. `state` takes the arguments and returns, as JSON
-    holds it, what the decision is about, where the object has no version. `shown` takes the
-    arguments and returns pairs of label and value for whoever decides. `approver` is asked of a
-    person beyond the permission. An act that must not run inside a transaction has
+    `needs` says of a call whether it needs a second person; with a `limit`, whether its sum counts
+    at all, and `anyway` whether it waits whatever the sum. `subject` says what it concerns;
+    `amount` its sum in minor units with the currency.
+    `state` takes the arguments and returns, as JSON holds it, what the decision is about, where the
+    object has no version. `shown` takes the arguments and returns pairs of label and value for
+    whoever decides. `approver` is asked of a person beyond the permission; `reserved` takes the
+    arguments and returns whether superusers alone approve such a call. `caution` takes them and
+    returns what whoever approves has to answer in words, if anything; `tied` the ids of accounts
+    that do not approve.
+    An act that must not run inside a transaction has
     `in_transaction=False`: it is not tried first, and runs in the queue once approved.
     An act that stores files has `kept`, which returns the arguments as a request holds them, with
     the file by its place; its `subject` names all that was asked. `drop` takes the arguments of a
     request that came to nothing and deletes the file.
     """
 
-    name: str
+    name: str = field(kw_only=False)
     kind: str
     title: Any
     permission: str
+    # When it waits, in words.
     rule: Any
-    function: str
+    # Where the service is; known once it is registered.
+    function: str = ""
     needs: Callable[[Attempt], bool]
     subject: Callable[[Attempt], Model | Subject]
-    amount: Callable[[Attempt], tuple[int, str] | None] | None
-    before: Callable[..., Any] | None
-    state: Callable[..., Any] | None
-    shown: Callable[..., list[tuple[Any, Any]]] | None
-    approver: Callable[[Any], bool] | None
-    in_transaction: bool
-    kept: Callable[[Attempt], Mapping[str, Any]] | None
-    drop: Callable[..., None] | None
+    amount: Callable[[Attempt], tuple[int, str] | None] | None = None
+    limit: MoneyLimit | None = None
+    anyway: Callable[[Attempt], bool] | None = None
+    before: Callable[..., Any] | None = None
+    state: Callable[..., Any] | None = None
+    shown: Callable[..., list[tuple[Any, Any]]] | None = None
+    approver: Callable[[Any], bool] | None = None
+    reserved: Callable[..., bool] | None = None
+    caution: Callable[..., str] | None = None
+    tied: Callable[..., set[int]] | None = None
+    in_transaction: bool = True
+    kept: Callable[[Attempt], Mapping[str, Any]] | None = None
+    drop: Callable[..., None] | None = None
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Register a service as this act and return it with the check around it.
+
+        Calls without an actor (system tasks) never wait.
+        """
+        act = replace(self, function=f"{function.__module__}.{function.__qualname__}")
+        _acts[act.name] = act
+
+        @wraps(function)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            actor = kwargs.get("actor")
+            if actor is None or not _asks.get():
+                return function(*args, **kwargs)
+            arguments = {key: value for key, value in kwargs.items() if key != "actor"}
+            if not act.in_transaction:
+                return _run_checked(act, actor, arguments, lambda: function(*args, **kwargs))
+            return _run_tried(act, actor, arguments, lambda: function(*args, **kwargs))
+
+        return guarded
+
+    def is_for_superusers(self, kept: Mapping[str, Any]) -> bool:
+        """Return whether superusers alone approve a call; `kept` are its arguments as JSON."""
+        if self.approver is not None:
+            return True
+        return self.reserved is not None and self.reserved(**decode_found(kept))
 
     def amount_of(
         self, actor: Any, arguments: Mapping[str, Any], result: Any
@@ -169,63 +229,8 @@ def is_single_person_place() -> bool:
     return bool(setting(SINGLE_PERSON))
 
 
-def needs_second_person(
-    name: str,
-    *,
-    kind: str,
-    title: Any,
-    permission: str,
-    rule: Any,
-    needs: Callable[[Attempt], bool],
-    subject: Callable[[Attempt], Model | Subject],
-    amount: Callable[[Attempt], tuple[int, str] | None] | None = None,
-    before: Callable[..., Any] | None = None,
-    state: Callable[..., Any] | None = None,
-    shown: Callable[..., list[tuple[Any, Any]]] | None = None,
-    approver: Callable[[Any], bool] | None = None,
-    in_transaction: bool = True,
-    kept: Callable[[Attempt], Mapping[str, Any]] | None = None,
-    drop: Callable[..., None] | None = None,
-) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Register a service as an act (see `GuardedAct`); `rule` says in words when it waits.
-
-    Calls without an actor (system tasks) never wait.
-    """
-
-    def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        act = GuardedAct(
-            name=name,
-            kind=kind,
-            title=title,
-            permission=permission,
-            rule=rule,
-            function=f"{function.__module__}.{function.__qualname__}",
-            needs=needs,
-            subject=subject,
-            amount=amount,
-            before=before,
-            state=state,
-            shown=shown,
-            approver=approver,
-            in_transaction=in_transaction,
-            kept=kept,
-            drop=drop,
-        )
-        _acts[name] = act
-
-        @wraps(function)
-        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            actor = kwargs.get("actor")
-            if actor is None or not _asks.get():
-                return function(*args, **kwargs)
-            arguments = {key: value for key, value in kwargs.items() if key != "actor"}
-            if not act.in_transaction:
-                return _run_checked(act, actor, arguments, lambda: function(*args, **kwargs))
-            return _run_tried(act, actor, arguments, lambda: function(*args, **kwargs))
-
-        return guarded
-
-    return decorate
+# How a service declares that it is an act: `@needs_second_person("marketplace.payout", …)`.
+needs_second_person = GuardedAct
 
 
 def _run_tried(act: GuardedAct, actor: Any, arguments: dict[str, Any], call: Callable[[], R]) -> R:
@@ -237,7 +242,7 @@ def _run_tried(act: GuardedAct, actor: Any, arguments: dict[str, Any], call: Cal
             before = act.before(**arguments) if act.before else None
             result = call()
             attempt = Attempt(actor=actor, arguments=arguments, before=before, result=result)
-            if act.needs(attempt):
+            if _needs(act, attempt):
                 _check(act, attempt, is_single)
             return result
     except SecondPersonNeeded:
@@ -257,9 +262,24 @@ def _run_checked(
     return call()
 
 
+def _needs(act: GuardedAct, attempt: Attempt) -> bool:
+    """Return whether a call that ran needs a second person; what does not is counted."""
+    if not act.needs(attempt) or act.limit is None:
+        return bool(act.needs(attempt))
+    amount, currency = _amount(act, attempt)
+    if amount is None:
+        return False
+    needed = act.limit.is_reached(attempt.actor, amount, currency)
+    keep_amount(actor=attempt.actor, kind=act.limit.kind, currency=currency, amount=amount)
+    return needed or (act.anyway is not None and act.anyway(attempt))
+
+
 def _check(act: GuardedAct, attempt: Attempt, is_single: bool) -> None:
-    """Raise `SecondPersonNeeded`, or mark and report the act where there is one person only."""
-    if not is_single:
+    """Raise `SecondPersonNeeded`, or mark and report the act where there is one person only.
+
+    A service key never acts alone, wherever it is.
+    """
+    if not is_single or attempt.actor.is_service:
         raise SecondPersonNeeded(act, attempt)
     note_acted_alone(act, attempt)
 
@@ -268,13 +288,18 @@ def note_acted_alone(act: GuardedAct, attempt: Attempt) -> None:
     """Leave an audit row that says that one person did this alone, and report it."""
     subject = act.subject(attempt)
     amount, currency = _amount(act, attempt)
+    caution = act.caution(**attempt.arguments) if act.caution else ""
     audit.record(
         ACTED_ALONE,
         actor=attempt.actor,
         target=subject if isinstance(subject, Model) else None,
         after={"act": act.name, "amount": amount, "currency": currency},
-        reason=str(attempt.arguments.get("reason") or ""),
-        metadata={"single_person": True, "object": Subject.of(subject).name},
+        reason=str(attempt.arguments.get("reason") or current().stated_reason),
+        metadata={
+            "single_person": True,
+            "object": Subject.of(subject).name,
+            **({"caution": caution} if caution else {}),
+        },
     )
     acted_alone.send(sender=GuardedAct, act=act.name, actor_name=attempt.actor.get_username())
 
@@ -286,6 +311,11 @@ def acts() -> dict[str, GuardedAct]:
         for found in walk_packages(package.__path__, f"{package.__name__}."):
             import_module(found.name)
     return dict(sorted(_acts.items()))
+
+
+def title_of(name: str) -> str:
+    """Return the English title of an act, which is its key in the catalogue."""
+    return source(act_named(name).title)
 
 
 def act_named(name: str) -> GuardedAct:
@@ -300,10 +330,15 @@ def act_named(name: str) -> GuardedAct:
         needs=lambda _attempt: True,
         subject=lambda _attempt: Subject(type="", id="", name=name),
         amount=None,
+        limit=None,
+        anyway=None,
         before=None,
         state=None,
         shown=None,
         approver=lambda _person: False,
+        reserved=None,
+        caution=None,
+        tied=None,
         in_transaction=True,
         kept=None,
         drop=None,

@@ -19,6 +19,13 @@ _WHAT: Final[dict[str, Any]] = {
         "Your rights were changed, and you were signed out everywhere. Sign in again."
     ),
     "password_changed": gettext_lazy("Your password was changed."),
+    "identity_linked": gettext_lazy(
+        "Your account was connected with your account at the identity provider of staff."
+    ),
+    "identity_unlinked": gettext_lazy(
+        "Your account is no longer connected with your account at the identity provider of staff, "
+        "and you were signed out everywhere."
+    ),
     "password_set": gettext_lazy("Our staff set a new password for your account."),
 }
 _SUBJECT: Final = gettext_noop("The security of your account")
@@ -30,8 +37,11 @@ _ADDRESS_CHANGED: Final = gettext_lazy(
 )
 
 
-def notify_owner(*, user: User, kind: str, entry: AuditEntry) -> None:
-    """Queue the notice of one audited change, in the owner's language."""
+def notify_owner(*, user: User, kind: str, entry: AuditEntry, what: Any = None) -> None:
+    """Queue the notice of one audited change, in the owner's language.
+
+    A desk says with `what` what was changed, as a text that is translated late.
+    """
     if user.is_demo:
         return
     with translation.override(user.language):
@@ -41,7 +51,7 @@ def notify_owner(*, user: User, kind: str, entry: AuditEntry) -> None:
             "If this was not you, answer this message at once."
         ) % {
             "name": user.get_short_name() or user.get_username(),
-            "what": _WHAT[kind],
+            "what": what or _WHAT[kind],
             "when": when,
             "ip": entry.ip or "–",
         }

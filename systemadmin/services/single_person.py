@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from systemadmin.errors import SuperuserSwitchesPlace
 from systemadmin.foundation.errors import InvalidInput
@@ -62,20 +63,20 @@ def check_switch(actor: User | None, is_single: bool, reason: str) -> None:
 def report_switch(change: ConfigurationChange, reason: str) -> None:
     """Alert about the switch and write to every superuser."""
     text = (
-        _("This place now works with one person")
+        gettext_noop("This place now works with one person")
         if change.new
-        else _("This place works with two people again")
+        else gettext_noop("This place works with two people again")
     )
     raise_alert(
         rule="duties.single_person",
         severity="warning",
-        summary=str(text),
+        summary=text,
         detail=f"{change.actor_name}: {reason}",
         key=str(change.pk),
     )
     notify_superusers(
         kind="duties.single_person",
-        subject=text,
+        subject=gettext_lazy(text),
         body=_("Switched by %(actor)s. Reason: %(reason)s")
         % {"actor": change.actor_name, "reason": reason},
         key=f"single-person-{change.pk}",

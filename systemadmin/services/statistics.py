@@ -93,6 +93,9 @@ def _change(value: Any, previous: Any) -> float | None:
 
 
 def default_span(days: int = 30) -> Span:
-    """Return the last `days` days by day, in UTC."""
-    now = timezone.now()
+    """Return the last `days` days by day, in UTC.
+
+    To the minute: with microseconds in its key no figure would ever be found in the cache.
+    """
+    now = timezone.now().replace(second=0, microsecond=0) + timedelta(minutes=1)
     return Span(now - timedelta(days=days), now, "day", timezone.get_default_timezone())

@@ -5,6 +5,7 @@ would be tried for ever.
 """
 
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from systemadmin.models import TaskAttempt
 from systemadmin.services.alerts import raise_alert, resolve_alert
@@ -29,8 +30,9 @@ def begin(key: str, path: str) -> bool:
                 rule="queue.task_quarantined",
                 key=key,
                 severity="critical",
-                summary=f"A task was set aside: {path}"[:300],
-                detail=f"It was started {attempt.attempts} times and never ended.",
+                summary=gettext_noop("A task was set aside: %(task)s"),
+                detail=gettext_noop("It was started %(times)s times and never ended."),
+                facts={"task": path, "times": attempt.attempts},
             )
         return False
     if attempt.attempts:
@@ -39,8 +41,9 @@ def begin(key: str, path: str) -> bool:
             rule="queue.worker_died",
             key=path,
             severity="warning",
-            summary=f"A worker died in a task, which runs again: {path}"[:300],
-            detail=f"Attempt {attempt.attempts + 1} of {MOST_ATTEMPTS}.",
+            summary=gettext_noop("A worker died in a task, which runs again: %(task)s"),
+            detail=gettext_noop("Attempt %(attempt)s of %(most)s."),
+            facts={"task": path, "attempt": attempt.attempts + 1, "most": MOST_ATTEMPTS},
         )
     TaskAttempt.objects.filter(key=key).update(
         attempts=attempt.attempts + 1, started_at=timezone.now()

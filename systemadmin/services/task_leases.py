@@ -14,6 +14,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Now
+from django.utils.translation import gettext_noop
 
 from systemadmin.foundation import queue
 from systemadmin.foundation.hard_maintenance import hard_state
@@ -152,7 +153,8 @@ def _end_cluster(cluster: str, name: str) -> None:
         rule="queue.cluster_stuck",
         key=cluster,
         severity="warning",
-        summary=f"The queue cluster {cluster} was stuck and ended itself"[:300],
+        summary=gettext_noop("The queue cluster %(cluster)s was stuck and ended itself"),
+        facts={"cluster": cluster},
     )
     Heartbeat.objects.filter(kind=Heartbeat.Kind.CLUSTER, name=name).delete()
     TaskLease.objects.filter(holder=name).update(taken_at=F("taken_at") - DEAD_AFTER)

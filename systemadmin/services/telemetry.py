@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 
 from django.db import DatabaseError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from systemadmin.models import Heartbeat, RequestMinute
 from systemadmin.services import clusters
@@ -75,7 +76,7 @@ def flush_if_due() -> None:
 
 
 def flush() -> None:
-    """Add this process's minutes to the table."""
+    """Add what this process counted, minute by minute, to the table."""
     with _lock:
         taken = dict(_minutes)
         _minutes.clear()
@@ -114,8 +115,8 @@ def watch_workers() -> None:
         raise_alert(
             rule="queue.workers_dead",
             severity="critical",
-            summary="No queue worker has given a sign of life",
-            detail="Tasks wait. Start `manage.py qcluster`.",
+            summary=gettext_noop("No queue worker has given a sign of life"),
+            detail=gettext_noop("Tasks wait. Start `manage.py qcluster`."),
         )
         send_due_notices()
     else:
@@ -130,7 +131,7 @@ def watch_web() -> None:
         raise_alert(
             rule="web.silent",
             severity="warning",
-            summary="No web process has answered a request for half an hour",
+            summary=gettext_noop("No web process has answered a request for half an hour"),
         )
     else:
         resolve_alert(rule="web.silent")

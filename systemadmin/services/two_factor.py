@@ -35,7 +35,7 @@ from systemadmin.models import (
     User,
 )
 from systemadmin.models.identity import TOTP_PURPOSE
-from systemadmin.services import access_links, demo_2fa
+from systemadmin.services import access_links, demo_2fa, rights
 from systemadmin.services.duties import concerned_user, decides
 from systemadmin.services.second_person import needs_second_person
 from systemadmin.services.security_notices import notify_owner
@@ -178,11 +178,13 @@ def disable(*, user: User, code: str) -> None:
     kind="staff_reset",
     title=gettext_lazy("Reset a colleague's second factor"),
     permission="systemadmin.reset_two_factor",
-    rule=gettext_lazy("when the account is one of staff"),
+    rule=gettext_lazy("when the account holds rights: staff and service accounts"),
     needs=lambda attempt: access_links.is_colleague(attempt.arguments["user"]),
     subject=lambda attempt: attempt.arguments["user"],
     state=access_links.state,
     shown=access_links.shown,
+    caution=access_links.caution,
+    tied=access_links.tied,
 )
 @transaction.atomic
 def reset(*, actor: User | None, user: User, reason: str) -> None:
@@ -191,6 +193,7 @@ def reset(*, actor: User | None, user: User, reason: str) -> None:
     Staff do it themselves, by a one-time link that goes to their address. Raises `NotAllowed`,
     `TwoFactorNotEnabled`, `NoAddressOnFile` and `InvalidInput` (no reason).
     """
+    rights.check_not_erased(user)
     if not user.is_in_reach_of(actor):
         raise NotAllowed
     if confirmed_device(user) is None:

@@ -8,6 +8,7 @@ from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from systemadmin import audit
 from systemadmin.errors import (
@@ -21,10 +22,12 @@ from systemadmin.events import user_reinstated, user_suspended, user_verified
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput, NotAllowed
 from systemadmin.foundation.readable_text import visible_text
-from systemadmin.models import User
+from systemadmin.models import AuditEntry, User
 from systemadmin.services import rights, sessions
+from systemadmin.services.announcements import announce_account
 from systemadmin.services.duties import concerned_user, decides
-from systemadmin.services.second_person import SecondPersonNeeded
+from systemadmin.services.legal_holds import LIFT_HOLDS
+from systemadmin.services.second_person import Attempt, SecondPersonNeeded, needs_second_person
 from systemadmin.services.security_notices import notify_addresses
 
 
@@ -45,9 +48,10 @@ def suspend_user(
         raise InvalidInput("until", _("The end must lie in the future."))
     locked = lock_row(User.objects.all(), pk=user.pk)
     rights.check_demo(actor, locked)
+    rights.check_not_erased(locked)
     if locked.is_superuser and (actor is None or not actor.holds_all_rights):
         raise CannotSuspendSuperuser
-    _check_manages_staff(actor, locked)
+    _check_manages_staff(actor, locked.is_staff or locked.is_superuser)
     if locked.is_suspended:
         raise AlreadySuspended
     locked.suspended_at = timezone.now()
@@ -63,18 +67,61 @@ def suspend_user(
         reason=reason,
     )
     user_suspended.send(sender=User, user_id=locked.pk, actor_id=actor.pk if actor else None)
+    announce_account(locked, "suspended")
     return locked
+
+
+def _suspended_by(*, user: User, **_rest: Any) -> AuditEntry | None:
+    """Return the row of the audit trail of the suspension in force, if it is still kept."""
+    rows = AuditEntry.objects.filter(target_type="systemadmin.user", target_id=str(user.pk))
+    return rows.filter(action="systemadmin.user.suspended").order_by("-id").first()
+
+
+def _is_others_decision(attempt: Attempt) -> bool:
+    """Return whether somebody lifts what others decided and has no say in their decisions."""
+    found: AuditEntry | None = attempt.before
+    is_own = found is not None and found.actor_id == attempt.actor.pk
+    return not (is_own or attempt.actor.has_perm(LIFT_HOLDS))
+
+
+def _shown(*, user: User, **_rest: Any) -> list[tuple[Any, Any]]:
+    found = _suspended_by(user=user)
+    return [
+        (gettext_lazy("account"), user.get_username()),
+        (gettext_lazy("suspended because"), user.suspension_reason),
+        (gettext_lazy("suspended by"), (found and found.actor_name) or gettext_lazy("a rule")),
+        (gettext_lazy("role"), found.actor_role if found else ""),
+    ]
+
+
+def _standing(*, user: User, **_rest: Any) -> list[Any]:
+    """Return what a decision about reinstating is about."""
+    return [user.suspended_at, user.suspended_until, user.suspension_reason]
 
 
 @decides(
     "systemadmin.reinstate_user", permission="systemadmin.suspend_user", concerns=concerned_user
+)
+@needs_second_person(
+    "systemadmin.reinstate_user",
+    kind="hold",
+    title=gettext_lazy("Reinstate an account that others suspended"),
+    permission="systemadmin.suspend_user",
+    rule=gettext_lazy("when somebody else suspended it, unless whoever reinstates may decide that"),
+    needs=_is_others_decision,
+    subject=lambda attempt: attempt.arguments["user"],
+    before=_suspended_by,
+    state=_standing,
+    shown=_shown,
 )
 @transaction.atomic
 def reinstate_user(*, actor: User | None, user: User, reason: str = "") -> User:
     """Lift a suspension; raises `NotSuspended`, `OwnInterest` and `CannotSuspendStaff`."""
     locked = lock_row(User.objects.all(), pk=user.pk)
     rights.check_demo(actor, locked)
-    _check_manages_staff(actor, locked)
+    rights.check_not_erased(locked)
+    # Letting a service account in again gives its rights back.
+    _check_manages_staff(actor, locked.holds_rights)
     if not locked.is_suspended:
         raise NotSuspended
     before = {
@@ -89,12 +136,12 @@ def reinstate_user(*, actor: User | None, user: User, reason: str = "") -> User:
         "systemadmin.user.reinstated", actor=actor, target=locked, before=before, reason=reason
     )
     user_reinstated.send(sender=User, user_id=locked.pk, actor_id=actor.pk if actor else None)
+    announce_account(locked, "reinstated")
     return locked
 
 
-def _check_manages_staff(actor: User | None, user: User) -> None:
-    is_staff = user.is_staff or user.is_superuser
-    if actor is not None and is_staff and not actor.has_perm("systemadmin.manage_staff"):
+def _check_manages_staff(actor: User | None, is_guarded: bool) -> None:
+    if actor is not None and is_guarded and not actor.has_perm("systemadmin.manage_staff"):
         raise CannotSuspendStaff
 
 
@@ -108,6 +155,7 @@ def verify_user(*, actor: User | None, user: User, reason: str = "") -> User:
     """Mark the person behind the account as verified; raises `AlreadyVerified`."""
     locked = lock_row(User.objects.all(), pk=user.pk)
     rights.check_demo(actor, locked)
+    rights.check_not_erased(locked)
     if locked.verified_at is not None:
         raise AlreadyVerified
     locked.verified_at = timezone.now()
@@ -120,6 +168,7 @@ def verify_user(*, actor: User | None, user: User, reason: str = "") -> User:
         reason=reason,
     )
     user_verified.send(sender=User, user_id=locked.pk, actor_id=actor.pk if actor else None)
+    announce_account(locked, "verified")
     return locked
 
 
@@ -139,6 +188,14 @@ _EDITED = (
 )
 
 
+def _editable(actor: User, pk: int) -> User:
+    """Return an account, locked, that the actor may edit."""
+    stored = lock_row(User.objects.all(), pk=pk)
+    rights.check_reach(actor, stored)
+    rights.check_not_erased(stored)
+    return stored
+
+
 @transaction.atomic
 def save_account(
     *,
@@ -153,19 +210,15 @@ def save_account(
     `SecondPersonNeeded`. Raises `NotAllowed`, `DemoActsOnReal` and Django's `ValidationError`.
     """
     is_new = user.pk is None
-    stored = User() if is_new else lock_row(User.objects.all(), pk=user.pk)
+    stored = User() if is_new else _editable(actor, user.pk)
     if is_new:
         # What a demo account makes is demo data and goes with the rest of it.
         user.is_demo = actor.is_demo
-    else:
-        rights.check_reach(actor, stored)
     if not user.is_in_reach_of(actor):
         raise NotAllowed
     wanted = {name: getattr(user, name) for name in _EDITED}
     changed = [name for name in _EDITED if getattr(stored, name) != wanted[name]]
-    flags: dict[str, bool] = {name: wanted[name] for name in rights.FLAGS if name in changed}
-    if flags:
-        rights.check_hands_out_rights(actor)
+    flags = _changed_flags(actor, changed, wanted)
     _store(user, stored, is_new, [name for name in changed if name not in flags])
     _audit_account(actor, user, stored, changed if is_new else set(changed) - set(flags), wanted)
     try:
@@ -174,11 +227,23 @@ def save_account(
                 actor=actor, user=user, flags=flags, roles=roles, permissions=permissions
             )
     except SecondPersonNeeded as waiting:
-        # The rest of the account is saved; whoever called keeps a request for the rights.
-        for name in rights.FLAGS:
-            setattr(user, name, getattr(stored, name))
-        user.rights_wait = waiting
+        _keep_stored_rights(user, stored, waiting)
     return user
+
+
+def _changed_flags(actor: User, changed: list[str], wanted: dict[str, Any]) -> dict[str, bool]:
+    """Return the flags that change, which only somebody who hands out rights may do."""
+    flags: dict[str, bool] = {name: wanted[name] for name in rights.FLAGS if name in changed}
+    if flags:
+        rights.check_hands_out_rights(actor)
+    return flags
+
+
+def _keep_stored_rights(user: User, stored: User, waiting: SecondPersonNeeded) -> None:
+    """Put the flags back as stored: whoever called keeps a request for the rights."""
+    for name in rights.FLAGS:
+        setattr(user, name, getattr(stored, name))
+    user.rights_wait = waiting
 
 
 def _store(user: User, stored: User, is_new: bool, changed: list[str]) -> None:

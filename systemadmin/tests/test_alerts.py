@@ -235,9 +235,9 @@ def test_an_unhandled_error_alerts_with_its_request_id(api):
     response = api.get("/api/broken")
     body = problem(response, 500, "internal_error")
     alert = Alert.objects.get()
-    assert alert.summary == "Unhandled ValueError at /api/broken"
-    assert body["request_id"] in alert.detail
-    assert "hunter2" not in alert.detail + str(body)
+    assert alert.headline == "Unhandled ValueError at /api/broken"
+    assert body["request_id"] in alert.explanation
+    assert "hunter2" not in alert.explanation + str(body)
 
 
 @pytest.fixture
@@ -311,7 +311,7 @@ class TestNotifications:
             raise OSError("connection refused")
 
         with monkeypatch.context() as patch:
-            patch.setattr("systemadmin.services.notifications.send_mail", broken)
+            patch.setattr("systemadmin.services.notifications.EmailMessage.send", broken)
             self.notify(member)
             queue.drain()
         notice = Notification.objects.get()
@@ -335,3 +335,26 @@ def test_admin_pages(admin_client_for, superuser):
     browser.post(url, {**data, "apply": "1", "note": "mine"})
     alert.refresh_from_db()
     assert alert.status == "acknowledged"
+
+
+def test_an_alert_is_read_in_the_language_of_each_reader(staff, as_user):
+    raise_alert(
+        rule="risk.score",
+        severity="warning",
+        summary="Account %(account)s rose to a risk score of %(score)s.",
+        detail="%(unknown)s stays",
+        facts={"account": 7, "score": 80},
+    )
+    client = as_user(staff("operator", language="es"))
+    for language, text in (
+        ("en", "Account 7 rose to a risk score of 80."),
+        ("es", "La cuenta 7 subió a una puntuación de riesgo de 80."),
+    ):
+        answer = client.get("/api/admin/alerts", HTTP_ACCEPT_LANGUAGE=language).json()
+        assert answer["results"][0]["summary"] == text
+        assert answer["results"][0]["detail"] == "%(unknown)s stays"
+
+
+def test_a_text_without_facts_may_hold_any_sign():
+    alert = raise_alert(rule="test.rule", severity="info", summary="100 % done", detail="%s %(a)s")
+    assert (alert.headline, alert.explanation) == ("100 % done", "%s %(a)s")

@@ -45,17 +45,17 @@ def test_the_table_is_whole():
 @pytest.mark.parametrize(
     ("amount", "currency", "english", "spanish"),
     [
-        (123456789, "EUR", "1,234,567.89 EUR", "1 234 567,89 EUR"),
+        (123456789, "EUR", "1,234,567.89 EUR", "1.234.567,89 EUR"),
         (-5, "EUR", "-0.05 EUR", "-0,05 EUR"),
         (0, "KWD", "0.000 KWD", "0,000 KWD"),
-        (1500, "JPY", "1,500 JPY", "1 500 JPY"),
+        (1500, "JPY", "1,500 JPY", "1.500 JPY"),
     ],
 )
 def test_format_money_follows_the_language(amount, currency, english, spanish):
     with translation.override("en"):
         assert format_money(amount, currency) == english
     with translation.override("es"):
-        assert format_money(amount, currency).replace("\xa0", " ") == spanish
+        assert format_money(amount, currency) == spanish
 
 
 @pytest.mark.parametrize(

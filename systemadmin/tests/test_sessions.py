@@ -248,4 +248,4 @@ def test_the_account_panel_tells_how_the_account_is_protected(api, as_user, memb
     as_user(member)
     api.post("/api/auth/login", {"username": "marta", "password": "nope"})
     values = [value for _label, value, _url in signing_in(member)]
-    assert values == ["on", 1, None, 1]
+    assert values == ["on", 1, "never", 1]

@@ -6,11 +6,18 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from systemadmin import live
 from systemadmin.foundation import queue
 from systemadmin.foundation.task_registry import registered_tasks
-from systemadmin.models import Alert, Heartbeat, RequestMinute, TaskAttempt
-from systemadmin.services import system_status, telemetry
+from systemadmin.models import Alert, Backup, Heartbeat, RequestMinute, TaskAttempt
+from systemadmin.services import raise_alert, system_status, telemetry
+from systemadmin.services.alerts import resolve_by_hand
+from systemadmin.services.configuration import change_settings
 from systemadmin.services.task_guard import begin
+from systemadmin.status import pinned_backups
+from systemadmin.status_services import services
+from systemadmin.tests.backups.factories import BackupFactory
+from systemadmin.tests.factories import StaffFactory, totp_device_for
 
 pytestmark = pytest.mark.django_db
 URL = "/api/admin/system"
@@ -130,3 +137,76 @@ def test_home_status_and_settings_pages(admin_client_for, superuser, staff):
     wrong = browser.post("/admin/settings/?app=ratelimit", {**data, "ratelimit.read": "many"})
     assert wrong.context["form"].errors["ratelimit.read"]
     assert admin_client_for(staff("support_agent")).get("/admin/settings/").status_code == 403
+
+
+def test_the_status_says_in_one_line_each_how_the_services_are(admin_client_for, superuser):
+    raise_alert(rule="test", key="1", severity="critical", summary="The moon is late")
+    page = admin_client_for(superuser).get("/admin/status/?part=figures")
+    text = page.content.decode()
+    assert "<html" not in text
+    found = {line.code for line in page.context["services"]}
+    assert found == {
+        "web", "errors", "database", "cache", "queue", "machine", "memory", "disk",
+    }  # fmt: skip
+    assert all(f'id="service-{code}"' in text for code in found)
+    for shown in ("The moon is late", "Acknowledge", "Restore proven", "Every measurement"):
+        assert shown in text
+
+
+def test_a_block_that_cannot_be_read_is_a_line_that_says_so(db):
+    broken = {"status": "error", "error": "OperationalError"}
+    blocks = dict.fromkeys(("database", "cache", "queue", "machine"), broken)
+    lines = services({**blocks, "requests": broken})
+    assert {line.state for line in lines} == {"bad"}
+    assert {line.detail for line in lines} == {"OperationalError"}
+
+
+def test_open_pages_hear_of_alerts_and_of_the_clock(db):
+    topic = next(one for one in live.TOPICS if one.code == "status")
+    alert = raise_alert(rule="test", key="1", severity="warning", summary="x")
+    before = set(topic.read())
+    assert max(key for key, _about in before) > 0
+    resolve_by_hand(actor=StaffFactory(), alert=alert)
+    # At most the clock's row is new besides that of the alert's state.
+    assert any(key < 0 for key, _about in set(topic.read()) - before)
+
+
+def test_every_key_of_the_status_has_a_name_for_people(db):
+    from systemadmin.services.system_status import system_status
+    from systemadmin.status_page import words
+
+    # The names of packages, of secrets and of groups of workers are their own.
+    own = {"versions", "secrets", "clusters"}
+
+    def keys(block):
+        for key, value in block.items():
+            yield key
+            if isinstance(value, dict) and key not in own:
+                yield from keys(value)
+
+    found = set(keys(system_status()))
+    assert len(found) > 60
+    assert found - set(words()) == set()
+
+
+def test_the_status_page_is_in_the_readers_language(staff, client):
+    user = staff("operator", language="es")
+    client.force_login(user, backend="systemadmin.backends.AccountBackend")
+    session = client.session
+    session["otp_device_id"] = totp_device_for(user).persistent_id
+    session.save()
+    page = client.get("/admin/status/", HTTP_ACCEPT_LANGUAGE="es").content.decode()
+    for text in ("Disco libre", "Memoria", "Migraciones sin aplicar"):
+        assert text in page
+    assert "journal mode" not in page
+
+
+def test_pinned_backups_are_named_once_they_are_old(db):
+    old, new = BackupFactory(is_pinned=True), BackupFactory(is_pinned=True)
+    BackupFactory()
+    now = timezone.now()
+    Backup.objects.filter(pk=old.pk).update(taken_at=now - timedelta(days=366))
+    Backup.objects.filter(pk=new.pk).update(taken_at=now - timedelta(days=10))
+    assert pinned_backups() == {"status": "warning", "pinned_too_old": [old.name]}
+    change_settings(actor=None, values={"backups.pinned_days": 400})
+    assert pinned_backups()["status"] == "ok"

@@ -10,7 +10,7 @@ from marketplace.api.serializers.shared import AmountField, CurrencyField, Party
 from marketplace.models import Category, Product, ProductReview, ProductRevision, ReasonTemplate
 from marketplace.models.fields import PPM, Kind
 from marketplace.services.revisions import stale_fields
-from systemadmin.foundation.api import StrictSerializer
+from systemadmin.foundation.api import ReferenceField, StrictSerializer
 from systemadmin.models import User
 
 
@@ -155,6 +155,7 @@ class StaffProductSerializer(OwnProductSerializer):
     class Meta(OwnProductSerializer.Meta):
         fields = [
             *OwnProductSerializer.Meta.fields,
+            "external_id",
             "checks",
             "is_paused_by_staff",
             "waiting_seconds",
@@ -214,7 +215,7 @@ class ProductImageInput(StrictSerializer):
 class StaffProductInput(ProductInput):
     """A product that staff create for a seller."""
 
-    seller = serializers.PrimaryKeyRelatedField(queryset=User.objects.all())
+    seller = ReferenceField(queryset=User.objects.all())
 
 
 class StaffRevisionSerializer(ProductRevisionSerializer):

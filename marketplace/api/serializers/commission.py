@@ -8,7 +8,7 @@ from marketplace.api.serializers.shared import AmountField, CurrencyField, KeysF
 from marketplace.models import Category, CommissionFee, CommissionRule, Product, SellerProfile
 from marketplace.models.fields import PPM, Kind
 from marketplace.services.commission import SIMPLE
-from systemadmin.foundation.api import StrictSerializer
+from systemadmin.foundation.api import ReferenceField, StrictSerializer
 from systemadmin.models import User
 
 RATE: dict[str, Any] = {"min_value": 0, "max_value": PPM}
@@ -62,7 +62,9 @@ class CommissionRuleInput(StrictSerializer):
     )
     line_below = AmountField(required=False, allow_null=True)
     unit_from = AmountField(
-        required=False, allow_null=True, help_text="What one unit costs, at least."
+        required=False,
+        allow_null=True,
+        help_text="What one unit sells for, less the seller's discount, at least.",
     )
     unit_below = AmountField(required=False, allow_null=True)
     volume_window = serializers.ChoiceField(
@@ -121,7 +123,9 @@ class CommissionRuleInput(StrictSerializer):
     include_item = serializers.BooleanField(required=False)
     include_shipping = serializers.BooleanField(required=False)
     include_tax = serializers.BooleanField(required=False)
+    include_discount = serializers.BooleanField(required=False)
     include_platform_discount = serializers.BooleanField(required=False)
+    include_buyer_fees = serializers.BooleanField(required=False)
     on_refund = serializers.ChoiceField(choices=CommissionRule.OnRefund.choices, required=False)
     fixed_refundable = serializers.BooleanField(required=False)
     refund_fee_ppm = serializers.IntegerField(required=False, **RATE)
@@ -169,6 +173,9 @@ class PreviewSerializer(serializers.Serializer):
     currencies = serializers.ListField(child=serializers.DictField())
     rules = serializers.ListField(child=serializers.DictField())
     largest_changes = serializers.ListField(child=serializers.DictField())
+    payouts = serializers.ListField(
+        child=serializers.DictField(), help_text="Fees per payout, per currency."
+    )
     is_complete = serializers.BooleanField()
     findings = FindingSerializer(many=True)
 
@@ -209,10 +216,13 @@ class QuoteLineInput(StrictSerializer):
 
 
 class QuoteInput(QuoteLineInput):
-    """An order to quote: one line, or `lines` of one seller; the same sum as in an order."""
+    """An order to quote: one line, or `lines` of one seller; the same sum as in an order.
 
-    seller = serializers.PrimaryKeyRelatedField(queryset=User.objects.all(), required=False)
-    buyer = serializers.PrimaryKeyRelatedField(
+    Beside `lines`, `discount` and `platform_discount` are of the whole order.
+    """
+
+    seller = ReferenceField(queryset=User.objects.all(), required=False)
+    buyer = ReferenceField(
         queryset=User.objects.all(),
         required=False,
         help_text="For rules that look at the volume between seller and buyer.",
@@ -230,10 +240,8 @@ class QuoteInput(QuoteLineInput):
         lines = attrs.get("lines")
         if lines is None:
             attrs = super().validate(attrs)
-        elif not 1 <= len(lines) <= 50:
-            raise serializers.ValidationError({"lines": "An order has 1 to 50 lines."})
-        elif "product" in attrs or "category" in attrs:
-            raise serializers.ValidationError({"lines": "Give one line, or a list of lines."})
+        else:
+            self._check_lines(attrs, lines)
         products = [one["product"] for one in (lines or [attrs]) if "product" in one]
         if products:
             attrs.setdefault("seller", products[0].seller)
@@ -246,6 +254,12 @@ class QuoteInput(QuoteLineInput):
         if any(product.seller_id != attrs["seller"].pk for product in products):
             raise serializers.ValidationError({"seller": "All products are of one seller."})
         return attrs
+
+    def _check_lines(self, attrs: dict[str, Any], lines: list[Any]) -> None:
+        if not 1 <= len(lines) <= 50:
+            raise serializers.ValidationError({"lines": "An order has 1 to 50 lines."})
+        if "product" in attrs or "category" in attrs:
+            raise serializers.ValidationError({"lines": "Give one line, or a list of lines."})
 
 
 class QuoteRuleSerializer(serializers.Serializer):
@@ -277,14 +291,14 @@ class QuoteLineSerializer(serializers.Serializer):
     tax = serializers.IntegerField()
     base = serializers.IntegerField()
     captured = serializers.IntegerField()
-    buyer_fee = serializers.SerializerMethodField()
+    discount = serializers.IntegerField()
+    platform_discount = serializers.IntegerField()
+    tax_included = serializers.IntegerField()
+    buyer_fee = serializers.IntegerField(help_text="What the buyer pays on top, taxes included.")
+    total = serializers.IntegerField(help_text="What the buyer pays.")
     rule = QuoteRuleSerializer(allow_null=True)
     charges = QuoteChargeSerializer(many=True)
     trace = serializers.ListField(child=serializers.DictField())
-
-    def get_buyer_fee(self, line: Any) -> int:
-        """What the buyer pays on top, taxes included."""
-        return line.buyer_amount + line.buyer_tax
 
 
 class QuoteSerializer(QuoteLineSerializer):

@@ -4,9 +4,10 @@ from typing import Any
 
 from rest_framework import serializers
 
+from marketplace.api.serializers.commission import QuoteChargeSerializer
 from marketplace.api.serializers.shared import CurrencyField, PartySerializer
-from marketplace.models import LedgerEntry, Payout, PayoutBatch
-from systemadmin.foundation.api import StrictSerializer
+from marketplace.models import LedgerEntry, Payout, PayoutBatch, PayoutCharge
+from systemadmin.foundation.api import ReferenceField, StrictSerializer
 from systemadmin.models import User
 
 
@@ -33,6 +34,7 @@ class PayoutSerializer(serializers.ModelSerializer):
     """A payout."""
 
     seller = PartySerializer(read_only=True)
+    gross = serializers.IntegerField(read_only=True, help_text="Amount and fees together.")
     bank_reference = serializers.CharField(read_only=True)
 
     class Meta:
@@ -41,6 +43,9 @@ class PayoutSerializer(serializers.ModelSerializer):
             "id",
             "seller",
             "currency",
+            "gross",
+            "fee",
+            "fee_tax",
             "amount",
             "status",
             "attempts",
@@ -73,6 +78,45 @@ class OtherEntrySerializer(serializers.Serializer):
     amount = serializers.IntegerField()
 
 
+class PayoutChargeSerializer(serializers.ModelSerializer):
+    """One fee of a payout, and how much of it went back."""
+
+    class Meta:
+        model = PayoutCharge
+        fields = [
+            "fee",
+            "fee_name",
+            "rule",
+            "rule_version",
+            "base",
+            "amount",
+            "tax",
+            "reversed_amount",
+            "reversed_tax",
+        ]
+        read_only_fields = fields
+
+
+class PayoutPreviewSerializer(serializers.Serializer):
+    """A payout as it would be now: `gross` less the fees with their taxes is `amount`."""
+
+    seller = PartySerializer()
+    currency = serializers.CharField()
+    debt = serializers.IntegerField(help_text="What the seller owes is taken off first.")
+    held = serializers.IntegerField(help_text="Then what open disputes still lack.")
+    minimum = serializers.IntegerField()
+    gross = serializers.IntegerField(source="quote.gross")
+    fee = serializers.IntegerField(source="quote.fee")
+    fee_tax = serializers.IntegerField(source="quote.fee_tax")
+    amount = serializers.IntegerField(source="quote.amount")
+    charges = QuoteChargeSerializer(source="quote.charged.charges", many=True)
+    trace = serializers.ListField(source="quote.charged.trace", child=serializers.DictField())
+    reasons = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="What is against it: suspended, fraud, risk, dispute, identity, too_little.",
+    )
+
+
 class PayoutDetail:
     """A payout with what it pays, under the names of the answer."""
 
@@ -90,16 +134,18 @@ class PayoutDetailSerializer(PayoutSerializer):
 
     orders = PaidOrderSerializer(many=True, read_only=True)
     other = OtherEntrySerializer(many=True, read_only=True)
+    charges = PayoutChargeSerializer(many=True, read_only=True)
+    fee_trace = serializers.ListField(child=serializers.DictField(), read_only=True)
 
     class Meta(PayoutSerializer.Meta):
-        fields = [*PayoutSerializer.Meta.fields, "orders", "other"]
+        fields = [*PayoutSerializer.Meta.fields, "orders", "other", "charges", "fee_trace"]
         read_only_fields = fields
 
 
 class PayoutInput(StrictSerializer):
     """Whom to pay, in which currency."""
 
-    seller = serializers.PrimaryKeyRelatedField(queryset=User.objects.all())
+    seller = ReferenceField(queryset=User.objects.all())
     currency = CurrencyField()
 
 

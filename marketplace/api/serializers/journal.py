@@ -8,7 +8,7 @@ from rest_framework import serializers
 from marketplace.api.serializers.shared import CurrencyField
 from marketplace.journal_templates import Line
 from marketplace.models import JournalEntry, JournalLine, Order, Payout
-from systemadmin.foundation.api import StrictSerializer
+from systemadmin.foundation.api import ReferenceField, StrictSerializer
 from systemadmin.models import User
 
 
@@ -58,9 +58,7 @@ class JournalLineInput(StrictSerializer):
     """A line: a positive amount is a debit, a negative one a credit."""
 
     account = serializers.ChoiceField(choices=JournalLine.ACCOUNTS)
-    seller = serializers.PrimaryKeyRelatedField(
-        queryset=User.objects.all(), required=False, allow_null=True
-    )
+    seller = ReferenceField(queryset=User.objects.all(), required=False, allow_null=True)
     amount = serializers.IntegerField()
 
 
@@ -74,9 +72,7 @@ class JournalEntryInput(StrictSerializer):
     amount = serializers.IntegerField(min_value=1, required=False)
     fee = serializers.IntegerField(min_value=0, required=False, default=0)
     lines = JournalLineInput(many=True, required=False)
-    seller = serializers.PrimaryKeyRelatedField(
-        queryset=User.objects.all(), required=False, allow_null=True
-    )
+    seller = ReferenceField(queryset=User.objects.all(), required=False, allow_null=True)
     order = serializers.PrimaryKeyRelatedField(
         queryset=Order.objects.all(), required=False, allow_null=True
     )

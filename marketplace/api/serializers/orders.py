@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from marketplace.api.serializers.fees import CommissionChargeSerializer
@@ -33,12 +34,15 @@ class OrderLineSerializer(serializers.ModelSerializer):
             "unit_price",
             "shipping",
             "discount",
+            "platform_discount",
             "tax_included",
             "buyer_fee",
             "total",
             "refunded",
             "refunded_shipping",
+            "refunded_platform_discount",
             "refunded_quantity",
+            "restocked_quantity",
         ]
         read_only_fields = fields
 
@@ -60,6 +64,9 @@ class OrderSerializer(serializers.ModelSerializer):
             "status",
             "currency",
             "total",
+            "discount",
+            "platform_discount",
+            "tax_included",
             "buyer_fee",
             "refunded",
             "lines",
@@ -131,6 +138,7 @@ class RefundSerializer(serializers.ModelSerializer):
             "commission",
             "tax",
             "shipping",
+            "platform_discount",
             "buyer_fee",
             "reason",
             "actor",
@@ -143,7 +151,7 @@ class StaffOrderSerializer(SellerOrderSerializer):
     """An order as staff see it in a list."""
 
     class Meta(SellerOrderSerializer.Meta):
-        fields = [*SellerOrderSerializer.Meta.fields, "payment_reference"]
+        fields = [*SellerOrderSerializer.Meta.fields, "external_id", "payment_reference"]
         read_only_fields = fields
 
 
@@ -157,6 +165,7 @@ class StaffOrderDetailSerializer(StaffOrderSerializer):
         fields = [*StaffOrderSerializer.Meta.fields, "refunds", "commission_lines"]
         read_only_fields = fields
 
+    @extend_schema_field(CommissionLineSerializer(many=True))
     def get_commission_lines(self, order: Order) -> list[dict[str, Any]]:
         """Why it cost what it cost."""
         lines = [line.commission for line in order.lines.all()]
@@ -195,6 +204,7 @@ class PayInput(StrictSerializer):
     reference = serializers.CharField(max_length=120, required=False, allow_blank=True, default="")
     amount = AmountField(required=False)
     processing_fee = AmountField(required=False, default=0)
+    reason = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
 
 
 class RefundLineInput(StrictSerializer):

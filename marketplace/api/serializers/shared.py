@@ -9,9 +9,10 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from marketplace.models.fields import MAX_AMOUNT
-from systemadmin.foundation.api import StrictSerializer
+from systemadmin.foundation.api import ReferenceTextField, StrictSerializer
 from systemadmin.foundation.money import is_currency
 from systemadmin.foundation.parsing import Unreadable, parse_day, parse_month
+from systemadmin.foundation.references import keys_of
 from systemadmin.models import User
 
 # The most objects that one rule names.
@@ -54,8 +55,7 @@ class KeysField(serializers.ListField):
 
     def __init__(self, *, queryset: QuerySet, **kwargs: Any) -> None:
         self.queryset = queryset
-        child = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
-        super().__init__(child=child, max_length=MOST_KEYS, **kwargs)
+        super().__init__(child=ReferenceTextField(), max_length=MOST_KEYS, **kwargs)
 
     def to_internal_value(self, data: Any) -> list[Any]:
         """Return the objects; refuses what is too long before it looks at any of it."""
@@ -63,12 +63,13 @@ class KeysField(serializers.ListField):
             raise serializers.ValidationError(
                 _("At most %(most)d.") % {"most": MOST_KEYS}, code="max_length"
             )
-        keys = super().to_internal_value(data)
-        found = self.queryset.in_bulk(set(keys))
-        for key in keys:
-            if key not in found:
-                self.fail("does_not_exist", pk_value=key)
-        return [found[key] for key in keys]
+        named = super().to_internal_value(data)
+        keys = keys_of(named, self.queryset.model)
+        found = self.queryset.in_bulk(set(keys.values()))
+        for one in named:
+            if keys[one] not in found:
+                self.fail("does_not_exist", pk_value=one)
+        return [found[keys[one]] for one in named]
 
 
 class MomentField(serializers.DateTimeField):

@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from tqdm import tqdm
 
-from riskops.ingest.files import RowMap, UnreadableFileError, count_rows, parse_pairs
+from riskops.ingest.files import RowMap, parse_pairs
 from riskops.ingest.load import LoadOptions, load_file
-from riskops.ingest.refused_files import SUFFIX, refused_folder
 from riskops.models import IngestCheckpoint
 from riskops.models.events import KIND_BY_CODE
 from systemadmin.foundation.context import context
 from systemadmin.foundation.errors import DomainError
-from systemadmin.foundation.text_files import READING_ERRORS, TextTooLarge
+from systemadmin.foundation.import_command import default_refused, row_bar
+from systemadmin.foundation.row_files import UnreadableFileError
 
 EPILOG = """
 examples:
@@ -78,7 +77,7 @@ class Command(BaseCommand):
         load = self._options(path, options)
         refused: Path = options["refused"] or default_refused(path)
         started = time.monotonic()
-        with context(source="command"), self._bar(path) as bar:
+        with context(source="command"), row_bar(path, self.stderr) as bar:
             try:
                 done = load_file(
                     path,
@@ -116,13 +115,6 @@ class Command(BaseCommand):
             skip_strangers=options["both_ends"] and options["skip_strangers"],
         )
 
-    def _bar(self, path: Path) -> Any:
-        try:
-            total = count_rows(path)
-        except (OSError, TextTooLarge, *READING_ERRORS):
-            total = 0  # reading it will say what is wrong
-        return tqdm(total=total or None, unit=" rows", disable=None, file=self.stderr._out)
-
     def _report(self, done: IngestCheckpoint, refused: Path, seconds: float) -> None:
         self.stdout.write(
             f"{done.rows_done} rows: {done.accepted} recorded, {done.duplicates} known already, "
@@ -133,10 +125,3 @@ class Command(BaseCommand):
             self.stdout.write(f"{done.strangers} transfers between strangers passed over")
         if done.refused:
             self.stdout.write(f"Refused rows with their reasons: {refused}")
-
-
-def default_refused(path: Path) -> Path:
-    """Beside our own data, for the file's folder may be read-only."""
-    folder = refused_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{path.name}{SUFFIX}"

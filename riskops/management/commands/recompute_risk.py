@@ -7,7 +7,6 @@ import sys
 import time
 from argparse import ArgumentParser
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -17,15 +16,16 @@ from tqdm import tqdm
 
 from riskops.account_sets import Accounts
 from riskops.errors import LogTooShort
+from riskops.management.past_moment import past_moment
 from riskops.models import PendingScore, RecomputeRun, RiskRuleset
 from riskops.models.scores import Cause
 from riskops.scores import recompute, replay
+from riskops.scores.account_days import found_out
 from riskops.scores.calculate import Scored
 from riskops.scores.due import account_ranges
 from riskops.scores.rules import LEVELS, Ruleset
 from riskops.scores.rulesets import current_ruleset
 from systemadmin.foundation.context import context
-from systemadmin.foundation.parsing import Unreadable, parse_moment_or_day
 from systemadmin.models import User
 
 EPILOG = """
@@ -37,6 +37,7 @@ examples:
   manage.py recompute_risk --all --dry-run --diff          who would change
   manage.py recompute_risk --ruleset 3 --dry-run --diff    who would cross which threshold
   manage.py recompute_risk --as-of 2026-01-31 --diff       then and now
+  manage.py recompute_risk --as-of 2026-01-31 --top 100 --leave-out-known 14   whom to look at
 
 Exit code 0: done, or nothing would change; 1: --dry-run found changes; 2: an option is wrong.
 """
@@ -60,6 +61,12 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--top", type=int, default=0, help="list so many accounts with most points"
+        )
+        parser.add_argument(
+            "--leave-out-known",
+            type=int,
+            metavar="DAYS",
+            help="--top without accounts of which fraud became known in so many days before",
         )
         parser.add_argument("--chunk", type=int, default=recompute.CHUNK, help="accounts a chunk")
         parser.add_argument("--json", action="store_true", help="the summary as JSON")
@@ -88,6 +95,9 @@ class Command(BaseCommand):
             )
         if not 0 <= options["top"] <= 10_000:
             raise CommandError("--top: 0 to 10000.", returncode=2)
+        days = options["leave_out_known"]
+        if days is not None and not (options["top"] and 1 <= days <= 3660):
+            raise CommandError("--leave-out-known: 1 to 3660 days, with --top.", returncode=2)
         if not 1 <= options["chunk"] <= 1_000_000:
             raise CommandError("--chunk: 1 to 1000000.", returncode=2)
         wanted = set(options["accounts"])
@@ -149,22 +159,30 @@ class Command(BaseCommand):
     # -- looking -----------------------------------------------------------------
 
     def _look(self) -> bool:
-        moment = self._moment()
+        moment = past_moment(self.options["as_of"]) or timezone.now()
         before = current_ruleset().rules
         after = self._ruleset() if self.options["ruleset"] is not None else before
         trying = self.options["ruleset"] is not None
         from_log = bool(self.options["as_of"]) or self.options["rebuild"]
         total, top = replay.Comparison(), self.options["top"]
+        days = self.options["leave_out_known"]
+        known = found_out(moment, days) if days else None
         with self._bar(User.objects.count()) as bar:
             for accounts in self._ranges():
                 try:
                     part = (
                         replay.compare_rulesets(
-                            accounts, before, after, at=moment, from_log=from_log, top=top
+                            accounts,
+                            before,
+                            after,
+                            at=moment,
+                            from_log=from_log,
+                            top=top,
+                            left_out=known,
                         )
                         if trying
                         else replay.compare_with_stored(
-                            accounts, after, at=moment, from_log=from_log, top=top
+                            accounts, after, at=moment, from_log=from_log, top=top, left_out=known
                         )
                     )
                 except LogTooShort as refusal:
@@ -187,20 +205,6 @@ class Command(BaseCommand):
         if found is None:
             raise CommandError(f"There is no ruleset {number}.", returncode=2)
         return found.rules
-
-    def _moment(self) -> datetime:
-        text = self.options["as_of"]
-        if not text:
-            return timezone.now()
-        try:
-            found = parse_moment_or_day(text)
-        except Unreadable as error:
-            raise CommandError(
-                "--as-of: a date or a moment, as 2026-01-31T12:00Z.", returncode=2
-            ) from error
-        if found > timezone.now():
-            raise CommandError("--as-of lies in the future.", returncode=2)
-        return found
 
     def _show_crossings(self, part: replay.Comparison) -> None:
         if not self.options["diff"] or self.options["json"]:

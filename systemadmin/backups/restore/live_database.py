@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from systemadmin import audit
 from systemadmin.backups.create import make_safety_backup
@@ -312,6 +312,7 @@ def _fail(restore: Restore, error: Exception) -> None:
         if not isinstance(error, BackupWorkInProgress):
             notify_failure(
                 "restore.failed",
-                _("The restore from %s failed; the database is as it was.") % row.backup.name,
+                gettext_noop("The restore from %(backup)s failed; the database is as it was."),
                 error,
+                backup=row.backup.name,
             )

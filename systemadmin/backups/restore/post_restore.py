@@ -70,7 +70,7 @@ def forget_unfinished_business() -> list[str]:
     IdempotencyKey.objects.all().delete()
     notices = skip_pending("restored from a backup")
     # Decided since, perhaps refused: what should still be done is asked for again.
-    ApprovalRequest.objects.waiting().update(
+    ApprovalRequest.objects.undecided().update(
         state=ApprovalRequest.State.EXPIRED,
         decided_at=timezone.now(),
         version=F("version") + 1,

@@ -139,13 +139,8 @@ def _copy_table(
     newest = restored.newest(item)
     if item.replace:
         restored.connection.execute(f"DELETE FROM {restored.table(item.table)}")  # noqa: S608 - our own name
-    elif newest and item.proof and _proof(live, item, newest) == _proof(restored, item, newest):
-        proven.add(item.table)
-    elif newest and item.proof:
-        if item.vouched_by not in proven or not _has_outlived(live, item, newest):
-            return [f"{item.table} was not carried over: the backup is of another history"]
-        for statement in item.retire:
-            restored.connection.execute(statement.format("public." if restored.is_postgres else ""))
+    elif newest and item.proof and not _continues(live, restored, item, newest, proven):
+        return [f"{item.table} was not carried over: the backup is of another history"]
     shared = sorted(there.keys() & here.keys() - {item.key})
     _copy_rows(live, restored, item, {name: there[name] for name in [item.key, *shared]})
     _clear_references(restored, item, shared)
@@ -163,6 +158,28 @@ def _clear_references(
                 f' WHERE "{column}" IS NOT NULL'
                 f' AND "{column}" NOT IN (SELECT id FROM {restored.table(target)})'
             )
+
+
+def _continues(
+    live: DatabaseEndpoint,
+    restored: DatabaseEndpoint,
+    item: PreservedTable,
+    newest: int,
+    proven: set[str],
+) -> bool:
+    """Return whether the live rows continue the restored ones.
+
+    A row on both sides proves it. A live table that has outlived every restored row is believed
+    through the table that vouches for it, and what its restored rows held is retired.
+    """
+    if _proof(live, item, newest) == _proof(restored, item, newest):
+        proven.add(item.table)
+        return True
+    if item.vouched_by not in proven or not _has_outlived(live, item, newest):
+        return False
+    for statement in item.retire:
+        restored.connection.execute(statement.format("public." if restored.is_postgres else ""))
+    return True
 
 
 def _proof(side: DatabaseEndpoint, item: PreservedTable, key: int) -> list[tuple[Any, ...]]:

@@ -121,12 +121,13 @@ def reset_in_child(vault: Vault, manifest: Manifest, scratch: Scratch, *, purge:
 
 
 def erased_accounts(vault: Vault, manifest: Manifest) -> list[Tombstone]:
-    """Return the accounts of a backup's installation that were ever erased.
+    """Return the accounts of a backup's installation that were ever erased, as a whole or in part.
 
-    Older ones too: a backup may have been taken while an erasure was on its way.
+    Older ones too: a backup may have been taken while an erasure was on its way. Of parts those
+    that were erased since.
     """
     installation = manifest.installation or known_here() or _installation_of_database()
-    return tombstones.found(vault.store, vault.signer, installation)
+    return tombstones.found(vault.store, vault.signer, installation, taken_at=manifest.taken_at)
 
 
 def _installation_of_database() -> str:

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
@@ -58,12 +59,35 @@ def run_per_row(
         raise DeferredTogether(waiting)
 
 
+@dataclass(frozen=True, slots=True)
+class OneRow:
+    """How an action is done to one object: `run(modeladmin, request, obj, data)`.
+
+    `form` is what it asks for, None where it asks for nothing. `applies(obj)` says whether it makes
+    sense in the object's state; a page offers no other, and the service has the last word. `key`
+    and `tone` are of its button; `says(obj)` tells before it is done what will happen.
+    """
+
+    run: Callable[[Any, HttpRequest, Any, dict[str, Any]], None]
+    form: type[forms.Form] | None
+    applies: Callable[[Any], bool]
+    key: str = ""
+    tone: str = ""
+    says: Callable[[Any], Any] | None = None
+
+
 def _declare(
-    function: Any, *, description: Any, perm: str | None, permissions: Sequence[str]
+    function: Any,
+    *,
+    description: Any,
+    perm: str | None,
+    permissions: Sequence[str],
+    one_row: OneRow,
 ) -> Any:
     function.short_description = description
     function.allowed_permissions = list(permissions) or ["perm"]
     function.perm = perm
+    function.one_row = one_row
     return function
 
 
@@ -72,8 +96,20 @@ def _check(request: HttpRequest, perm: str | None) -> None:
         raise PermissionDenied
 
 
+def always(_obj: Any) -> bool:
+    """Return True: the action makes sense in every state."""
+    return True
+
+
 def service_action(
-    *, description: Any, perm: str | None = None, permissions: Sequence[str] = ()
+    *,
+    description: Any,
+    perm: str | None = None,
+    permissions: Sequence[str] = (),
+    applies: Callable[[Any], bool] = always,
+    key: str = "",
+    tone: str = "",
+    says: Callable[[Any], Any] | None = None,
 ) -> Callable[[Any], Any]:
     """Make `method(self, request, obj)` an admin action that runs once per selected row."""
 
@@ -83,7 +119,17 @@ def service_action(
             _check(request, perm)
             run_per_row(modeladmin, request, queryset, lambda o: method(modeladmin, request, o))
 
-        return _declare(action, description=description, perm=perm, permissions=permissions)
+        def run(modeladmin: Any, request: HttpRequest, obj: Any, _data: dict[str, Any]) -> None:
+            _check(request, perm)
+            method(modeladmin, request, obj)
+
+        return _declare(
+            action,
+            description=description,
+            perm=perm,
+            permissions=permissions,
+            one_row=OneRow(run, None, applies, key, tone, says),
+        )
 
     return decorate
 
@@ -95,6 +141,10 @@ def form_action(
     perm: str | None = None,
     permissions: Sequence[str] = (),
     template: str = "admin/atalaya/form_action.html",
+    applies: Callable[[Any], bool] = always,
+    key: str = "",
+    tone: str = "",
+    says: Callable[[Any], Any] | None = None,
 ) -> Callable[[Any], Any]:
     """Make `method(self, request, obj, data)` an action behind a page with a form.
 
@@ -118,7 +168,17 @@ def form_action(
                 return None
             return _form_page(modeladmin, request, queryset, bound, description, action, template)
 
-        return _declare(action, description=description, perm=perm, permissions=permissions)
+        def run(modeladmin: Any, request: HttpRequest, obj: Any, data: dict[str, Any]) -> None:
+            _check(request, perm)
+            method(modeladmin, request, obj, data)
+
+        return _declare(
+            action,
+            description=description,
+            perm=perm,
+            permissions=permissions,
+            one_row=OneRow(run, form, applies, key, tone, says),
+        )
 
     return decorate
 

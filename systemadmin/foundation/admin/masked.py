@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, cast
 
 from django.contrib import admin
@@ -68,13 +68,7 @@ class MaskedColumns(admin.ModelAdmin):
         hidden = self._hidden()
         if not hidden or sees_personal_data(request.user):
             return names
-        return [self._masked_one(name, hidden) for name in names]
-
-    def _masked_one(self, name: Any, hidden: tuple[str, ...]) -> Any:
-        if isinstance(name, (list, tuple)):
-            # Fields that stand in one row.
-            return tuple(self._masked_one(one, hidden) for one in name)
-        return self._masked(name) if name in hidden else name
+        return exchanged(names, {name: self._masked(name) for name in hidden})
 
     def _hidden(self) -> tuple[str, ...]:
         return (*personal_fields(self.model), *personal_texts(self.model))
@@ -83,17 +77,35 @@ class MaskedColumns(admin.ModelAdmin):
         return _masked_column(cast(Hashable, self.model), name)
 
 
+def exchanged(names: Any, columns: Mapping[str, Any]) -> list[Any]:
+    """Return columns or fields with others in the place of some, in rows of fields too."""
+    return [
+        tuple(exchanged(name, columns)) if isinstance(name, (list, tuple))
+        else columns.get(name, name)
+        for name in names
+    ]  # fmt: skip
+
+
+def column_in_place_of(model: Any, name: str, show: Callable[[Any], str]) -> Callable[[Any], str]:
+    """Return a column under a field's own title that shows its value in another way."""
+
+    @admin.display(description=model._meta.get_field(name).verbose_name)
+    def column(obj: Any) -> str:
+        return show(getattr(obj, name))
+
+    return column
+
+
 @functools.cache
 def _masked_column(model: Hashable, name: str) -> Callable[[Any], str]:
     table: Any = model
 
-    @admin.display(description=table._meta.get_field(name).verbose_name)
-    def column(obj: Any) -> str:
-        value = getattr(obj, name)
+    def show(value: Any) -> str:
         if name in personal_fields(table):
             return masked(value)
         shown = masked_texts(value)
         return shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)
 
+    column = column_in_place_of(table, name, show)
     column.__name__ = f"masked_{name}"
     return column

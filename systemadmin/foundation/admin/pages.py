@@ -3,14 +3,16 @@
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.options import IS_POPUP_VAR, IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db import DataError, models
 from django.db.models import Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
 
-from systemadmin.foundation.admin.masked import MaskedColumns
+from systemadmin.foundation.admin import object_actions
+from systemadmin.foundation.admin.shown_links import ShownLinks
 from systemadmin.foundation.forms import (
     LineField,
     PlainDecimalField,
@@ -23,7 +25,7 @@ class WriteWithoutService(TypeError):
     """A page would have written to the database past the services."""
 
 
-class AtalayaModelAdmin(MaskedColumns):
+class AtalayaModelAdmin(ShownLinks):
     """Looks, and changes only through services: read-only unless `editable`."""
 
     editable = False
@@ -33,6 +35,7 @@ class AtalayaModelAdmin(MaskedColumns):
         models.FloatField: {"form_class": PlainFloatField},
     }
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # each count beside a filter would be a query of its own
     list_per_page = 50
     actions_selection_counter = True
 
@@ -88,7 +91,22 @@ class AtalayaModelAdmin(MaskedColumns):
             asked = set(request.POST.getlist("action")) - {""}
             if not asked <= set(self.get_actions(request)):
                 raise PermissionDenied
-        return super().changelist_view(request, extra_context)
+        title = {} if IS_POPUP_VAR in request.GET else {"title": _plural(self.opts)}
+        return super().changelist_view(request, {**title, **(extra_context or {})})
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show the object with every action that its list has, or do one of them."""
+
+        def show(shown: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+            return super(AtalayaModelAdmin, self).change_view(shown, object_id, form_url, context)
+
+        return object_actions.answer(self, request, object_id, extra_context or {}, show)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Offer only the actions whose permission this user has."""
@@ -98,6 +116,11 @@ class AtalayaModelAdmin(MaskedColumns):
             for name, entry in actions.items()
             if entry is not None and _may_run(request, entry[0])
         }
+
+
+def _plural(opts: Any) -> str:
+    """What a list is called: by what is in it, not "Select … to change"."""
+    return capfirst(str(opts.verbose_name_plural))
 
 
 def _may_run(request: HttpRequest, action: Any) -> bool:

@@ -28,7 +28,7 @@ def used_by(rows: Any) -> str:
     """Return a sentence that says what uses the object."""
     counts = Counter(row._meta.verbose_name_plural for row in rows)
     users = ", ".join(f"{count} {name}" for name, count in counts.items())
-    return _("It cannot be deleted, it is in use (%(users)s).") % {"users": users}
+    return _("It cannot be deleted because it is in use (%(users)s).") % {"users": users}
 
 
 def add_refusal(form: forms.Form | forms.ModelForm, refusal: Exception) -> None:

@@ -3,6 +3,7 @@
 from systemadmin.foundation.api.access import MEMBER, PUBLIC, DeclaredAccess, lacks_second_factor
 from systemadmin.foundation.api.crud import ServiceCrudViewSet, crud_access
 from systemadmin.foundation.api.filters import (
+    ReferenceFilter,
     StrictFilterBackend,
     StrictFilterSet,
     StrictOrdering,
@@ -12,7 +13,12 @@ from systemadmin.foundation.api.paging import CursorList, PagedList
 from systemadmin.foundation.api.problems import problem_response
 from systemadmin.foundation.api.routing import Router
 from systemadmin.foundation.api.schema import problem_responses
-from systemadmin.foundation.api.serializers import StrictSerializer
+from systemadmin.foundation.api.serializers import (
+    AccountKeyField,
+    ReferenceField,
+    ReferenceTextField,
+    StrictSerializer,
+)
 from systemadmin.foundation.api.views import (
     BaseViewSet,
     ListAction,
@@ -26,6 +32,7 @@ from systemadmin.foundation.api.views import (
 __all__ = [
     "MEMBER",
     "PUBLIC",
+    "AccountKeyField",
     "BaseViewSet",
     "CursorList",
     "DeclaredAccess",
@@ -34,6 +41,9 @@ __all__ = [
     "MemberViewSet",
     "PagedList",
     "PublicViewSet",
+    "ReferenceField",
+    "ReferenceFilter",
+    "ReferenceTextField",
     "RetrieveAction",
     "Router",
     "ServiceCrudViewSet",

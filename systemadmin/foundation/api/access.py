@@ -10,6 +10,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from systemadmin.foundation.errors import NotAllowed
+from systemadmin.foundation.scopes import Grant, scope_of
 
 
 class Access(Enum):
@@ -46,6 +47,20 @@ class AccountSuspended(NotAllowed):
     default_detail = _("Your account is suspended.")
 
 
+class InsufficientScope(NotAllowed):
+    """The token or key is good, and not for this."""
+
+    code = "insufficient_scope"
+    default_detail = _("This token or key was not made for this call.")
+
+
+class MemberNotNamed(NotAllowed):
+    """A service is no member: it says for whom it calls."""
+
+    code = "act_for_required"
+    default_detail = _("Name the member you act for in the header Act-For, such as ext:u-1001.")
+
+
 class DeclaredAccess(BasePermission):
     """Refuse every action that the view's `access` table does not open to this caller."""
 
@@ -67,6 +82,7 @@ class DeclaredAccess(BasePermission):
         return self._staff_may(request, names)
 
     def _member_may(self, request: Request, view: Any) -> bool:
+        _check_grant(request, view)
         # A half-finished sign-in of staff opens what finishes it, and nothing of the rest.
         if lacks_second_factor(request.user) and view.action not in getattr(
             view, "open_before_two_factor", set()
@@ -83,6 +99,9 @@ class DeclaredAccess(BasePermission):
 
     def _staff_may(self, request: Request, names: Any) -> bool:
         user = request.user
+        grant = request.auth
+        if isinstance(grant, Grant) and grant.scopes is not None:
+            raise InsufficientScope(_("A call for a member reaches no call of staff."))
         # An ingest service is not staff but holds exactly its permission, hence the
         # permission decides; suspended staff decide nothing.
         if getattr(user, "is_suspended", False) or not user.has_perms(names):
@@ -90,6 +109,25 @@ class DeclaredAccess(BasePermission):
         if lacks_second_factor(user):
             raise TwoFactorRequired
         return True
+
+
+def _check_grant(request: Request, view: Any) -> None:
+    """Refuse on the member's side what a call that is no sign-in was not made for."""
+    grant = request.auth
+    if not isinstance(grant, Grant):
+        return
+    if grant.scopes is None:
+        if view.action in getattr(view, "open_to_services", set()):
+            return
+        raise MemberNotNamed
+    needed = scope_of(request.method, request._request.path_info)
+    if needed is None:
+        raise InsufficientScope(_("Only the member's own sign-in opens this call."))
+    if needed not in grant.scopes:
+        raise InsufficientScope(
+            _("This token or key lacks the scope %(scope)s.") % {"scope": needed},
+            extra={"scope": needed},
+        )
 
 
 def lacks_second_factor(user: Any) -> bool:

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django_filters import rest_framework as django_filters
 from django_filters.utils import get_model_field
+from drf_spectacular.utils import extend_schema_field
 from rest_framework.filters import OrderingFilter
 from rest_framework.request import Request
 
@@ -24,6 +25,7 @@ from systemadmin.foundation.parsing import (
     parse_whole_number,
 )
 from systemadmin.foundation.personal_data import sees_personal_data, touches_personal_data
+from systemadmin.foundation.references import SCHEMA, has_external_id, key_of, parse_reference
 
 RESERVED = {"page", "page_size", "cursor", "ordering"}
 LONGEST_TEXT = 300
@@ -61,6 +63,8 @@ _BY_FILTER: tuple[tuple[type[plain_filters.Filter], Parse | None], ...] = (
 
 def parser_of(declared: plain_filters.Filter, model: type[models.Model] | None) -> Parse | None:
     """Return what reads a filter's value, None for choices; `TypeError` for an unknown kind."""
+    if isinstance(declared, ReferenceFilter):
+        return parse_reference
     column = get_model_field(model, declared.field_name) if model and declared.field_name else None
     if isinstance(column, models.GenericIPAddressField) and declared.lookup_expr == "exact":
         return parse_address
@@ -73,8 +77,45 @@ def parser_of(declared: plain_filters.Filter, model: type[models.Model] | None) 
     raise TypeError(f"no parser for a filter of the kind {type(declared).__name__}")
 
 
+@extend_schema_field(SCHEMA)
+class ReferenceFilter(plain_filters.CharFilter):
+    """Rows of one object, named by its id or, as `ext:…`, by the platform's.
+
+    `field_name` is the relation (`seller`, `order__buyer`). With a `method` it gets our id.
+    """
+
+    def filter(self, queryset: QuerySet, value: str) -> QuerySet:
+        """Return the rows of that object; none for an id that nobody has."""
+        if not value:
+            return queryset
+        key = key_of(parse_reference(value), related_model(queryset.model, self.field_name))
+        if self.method is not None:
+            return self._by_method(queryset, self.field_name, key)
+        return queryset.filter(**{f"{self.field_name}_id": key})
+
+    def _by_method(self, queryset: QuerySet, name: str, key: int) -> QuerySet:
+        found: QuerySet = getattr(self.parent, str(self.method))(queryset, name, key)
+        return found
+
+
+def related_model(model: type[models.Model], path: str) -> type[models.Model] | None:
+    """Return the model at the end of a path of relations; None where there is none."""
+    field = get_model_field(model, path)
+    return field.related_model if field is not None and field.is_relation else None
+
+
 class StrictFilterSet(django_filters.FilterSet):
     """The base of every filter set."""
+
+    @classmethod
+    def filter_for_field(
+        cls, field: Any, field_name: str, lookup_expr: str | None = None
+    ) -> plain_filters.Filter:
+        """Let a relation to what carries ids of the platform be named by these as well."""
+        related = field.related_model if field.is_relation else None
+        if related is not None and lookup_expr == "exact" and has_external_id(related):
+            return ReferenceFilter(field_name=field_name)
+        return super().filter_for_field(field, field_name, lookup_expr)
 
 
 class StrictFilterBackend(django_filters.DjangoFilterBackend):
@@ -141,6 +182,13 @@ def _names(name: str, declared: plain_filters.Filter) -> Iterator[str]:
         yield f"{name}_{suffix}"
 
 
+def _refuse_masked_columns(queryset: QuerySet, terms: list[str]) -> None:
+    """Refuse an order by what the reader sees masked: it would tell the values apart."""
+    for term in terms:
+        if touches_personal_data(queryset.model, term):
+            raise MaskedColumn(term)
+
+
 class StrictOrdering(OrderingFilter):
     """`?ordering=` over a whitelist; an unknown field is a 400."""
 
@@ -156,9 +204,7 @@ class StrictOrdering(OrderingFilter):
                     "ordering", _("Order by one of: %(choices)s.") % {"choices": choices}
                 )
             if not sees_personal_data(request.user):
-                for term in asked:
-                    if touches_personal_data(queryset.model, term):
-                        raise MaskedColumn(term)
+                _refuse_masked_columns(queryset, asked)
             return asked
         return self.get_default_ordering(view)
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import DateField
 from rest_framework import serializers
 
 from systemadmin.foundation.personal_data import (
@@ -26,10 +27,11 @@ class MaskedModelSerializer(serializers.ModelSerializer):
 
 
 def mask_row(model: Any, data: dict[str, Any]) -> None:
-    """Mask the values of one row in place."""
+    """Mask the values of one row in place; a date has no masked form and becomes null."""
+    dates = {field.name for field in model._meta.fields if isinstance(field, DateField)}
     for name in personal_fields(model):
         if data.get(name):
-            data[name] = masked(data[name])
+            data[name] = None if name in dates else masked(data[name])
     for name in personal_texts(model):
         if data.get(name):
             data[name] = masked_texts(data[name])

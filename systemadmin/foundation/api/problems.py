@@ -251,10 +251,14 @@ def closed_door(request: HttpRequest, refusal: DomainError) -> HttpResponse:
     return response
 
 
+def is_database_down() -> bool:
+    """Return whether the failure being handled is a database that does not answer."""
+    return isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """handler500: a database that does not answer is a 503 that says so."""
-    cause = sys.exc_info()[1]
-    if isinstance(cause, OperationalError | InterfaceError):
+    if is_database_down():
         return closed_door(request, database_down())
     if wants_problem(request):
         error = DomainError(code="internal_error")

@@ -3,11 +3,11 @@
 from typing import Any
 
 from django.urls import register_converter
-from django.urls.converters import IntConverter
+from django.urls.converters import IntConverter, StringConverter
 from rest_framework.routers import SimpleRouter
 
 # One way to write each key. Longer numbers cannot be one; other spellings are not found.
-ID_REGEX = "[1-9][0-9]{0,17}"
+from systemadmin.foundation.references import ID_REGEX, REFERENCE_REGEX
 
 
 class KeyConverter(IntConverter):
@@ -16,7 +16,17 @@ class KeyConverter(IntConverter):
     regex = ID_REGEX
 
 
+class AccountConverter(StringConverter):
+    """`<account:name>` of a path: our id of an account, or `ext:` and the platform's.
+
+    The base viewset replaces an external id by ours, after it has checked who is asking.
+    """
+
+    regex = REFERENCE_REGEX
+
+
 register_converter(KeyConverter, "key")
+register_converter(AccountConverter, "account")
 
 
 class Router(SimpleRouter):

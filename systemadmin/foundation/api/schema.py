@@ -8,7 +8,11 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
-from systemadmin.foundation.api.access import PUBLIC
+from systemadmin.foundation.api.access import MEMBER, PUBLIC
+from systemadmin.foundation.api.schema_headers import tag_of
+from systemadmin.foundation.references import REFERENCE_REGEX
+from systemadmin.foundation.references import SCHEMA as REFERENCE_SCHEMA
+from systemadmin.foundation.scopes import ACT_FOR, scope_of
 
 PROBLEM = "Problem"
 DESCRIPTIONS = {
@@ -19,6 +23,7 @@ DESCRIPTIONS = {
     405: "The path does not take this method.",
     406: "Not acceptable.",
     409: "A rule refuses it now, or the same key is in flight.",
+    410: "What was asked for is past its retention.",
     412: "`If-Match` names an older version.",
     413: "The body or file is too large.",
     415: "Send JSON (or multipart where files are taken).",
@@ -82,6 +87,39 @@ class ProblemAutoSchema(AutoSchema):
                     description="The ETag you read; a stale one is refused with 412.",
                 )
             )
+        if self._required() is MEMBER and scope_of(self.method, self.path):
+            parameters.append(
+                OpenApiParameter(
+                    ACT_FOR,
+                    str,
+                    OpenApiParameter.HEADER,
+                    description="Beside a service key: the member that it calls for, as our id "
+                    "or `ext:` and yours, percent-encoded.",
+                )
+            )
+        return parameters
+
+    def _required(self) -> Any:
+        access = getattr(self.view, "access", {})
+        return access.get(getattr(self.view, "action", None), access.get("default"))
+
+    def is_deprecated(self) -> bool:
+        """Whether the action will go."""
+        retiring = getattr(self.view, "retiring", {})
+        return getattr(self.view, "action", None) in retiring or bool(super().is_deprecated())
+
+    def get_tags(self) -> list[str]:
+        """Return the desk that the operation belongs to."""
+        return [tag_of(type(self.view).__module__, self.path)]
+
+    def _resolve_path_parameters(self, variables: list[str]) -> list[Any]:
+        """Describe objects that the path names by our id or by the platform's."""
+        parameters: list[Any] = super()._resolve_path_parameters(variables)
+        is_reference = getattr(self.view, "lookup_value_regex", "") == REFERENCE_REGEX
+        for parameter in parameters:
+            name = parameter["name"]
+            if f"<account:{name}>" in self.path_regex or (is_reference and name in ("id", "pk")):
+                parameter["schema"] = dict(REFERENCE_SCHEMA)
         return parameters
 
     def _stores_answers(self) -> bool:
@@ -105,6 +143,10 @@ class ProblemAutoSchema(AutoSchema):
         """Add the answer 202 to acts that may wait for a second person."""
         operation = super().get_operation(*args, **kwargs)
         action = getattr(self.view, "action", None)
+        if operation is not None and getattr(self.view, "versioned", False) and action != "list":
+            for status, answer in operation["responses"].items():
+                if status in ("200", "201"):
+                    answer["headers"] = {"ETag": {"$ref": "#/components/headers/ETag"}}
         if operation is None or action not in getattr(self.view, "needs_second_person", set()):
             return operation
         serializer = import_module(settings.DEFERRED_ACTS).DeferredAnswer
@@ -123,9 +165,7 @@ class ProblemAutoSchema(AutoSchema):
         return operation
 
     def get_auth(self) -> list[Any]:
-        access = getattr(self.view, "access", {})
-        action = getattr(self.view, "action", None)
-        if access.get(action, access.get("default")) is PUBLIC:
+        if self._required() is PUBLIC:
             return [*super().get_auth(), {}]
         return super().get_auth()
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
@@ -20,6 +21,7 @@ from systemadmin.foundation.parsing import (
     parse_whole_number,
 )
 from systemadmin.foundation.readable_text import check_readable
+from systemadmin.foundation.references import NOBODY, SCHEMA, key_of, parse_reference
 
 MOST_NAMED = 20
 
@@ -34,13 +36,66 @@ _BY_FIELD: tuple[tuple[type[serializers.Field], Parse], ...] = (
 )
 
 
+@extend_schema_field(SCHEMA)
+class ReferenceField(serializers.PrimaryKeyRelatedField):
+    """An object by its id or, as `ext:…`, by the platform's; takes the objects of `queryset`."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the object; what names none is a 400 that says so."""
+        try:
+            rows = self.get_queryset()
+            key = key_of(parse_reference(data), rows.model if rows is not None else None)
+        except Unreadable:
+            key = NOBODY
+        if not NOBODY < key < 2**63:
+            self.fail("does_not_exist", pk_value=str(data)[:LONGEST_LINE])
+        return super().to_internal_value(key)
+
+
+@extend_schema_field(SCHEMA)
+class ReferenceTextField(serializers.Field):
+    """A reference that is looked up later, with others in one query."""
+
+    def to_internal_value(self, data: Any) -> int | str:
+        """Return our id as a number, or the platform's as a text."""
+        try:
+            return parse_reference(data)
+        except Unreadable as error:
+            raise serializers.ValidationError(str(error), code=error.code) from error
+
+
+@extend_schema_field(SCHEMA)
+class AccountKeyField(serializers.Field):
+    """An account by its id or, as `ext:…`, by the platform's, where nothing says if it exists.
+
+    The value is a number, 0 for an external id that nobody has.
+    """
+
+    def to_internal_value(self, data: Any) -> int:
+        """Return the id."""
+        try:
+            key = key_of(parse_reference(data))
+        except Unreadable as error:
+            raise serializers.ValidationError(str(error), code=error.code) from error
+        if not isinstance(data, str | int) or key >= 2**63 or (key == NOBODY and data in (0, "0")):
+            raise serializers.ValidationError(_("An id, or ext: and the platform's own id."))
+        return key
+
+    def to_representation(self, value: Any) -> int:
+        """Write the id."""
+        return int(value)
+
+
 def _read_strictly(field: serializers.Field, value: Any) -> None:
     """Raise `Unreadable` for a text that is no value of the field; DRF judges other types."""
     if isinstance(field, serializers.ListField):
         for item in value if isinstance(value, list) else ():
             _read_strictly(field.child, item)
-    if not isinstance(value, str) or not value.strip():
-        return
+    if isinstance(value, str) and value.strip():
+        _read_text(field, value)
+
+
+def _read_text(field: serializers.Field, value: str) -> None:
     for kind, parse in _BY_FIELD:
         if isinstance(field, kind):
             parse(value.strip())

@@ -1,10 +1,13 @@
 """Base viewsets: parse, check, call one service or queryset, answer."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.http import http_date
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.parsers import MultiPartParser
@@ -13,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
-from systemadmin.foundation import maintenance
+from systemadmin.foundation import maintenance, references
 from systemadmin.foundation.api import idempotency
 from systemadmin.foundation.api.access import MEMBER, PUBLIC, DeclaredAccess, Required
 from systemadmin.foundation.api.filters import StrictFilterBackend, StrictOrdering
@@ -22,10 +25,27 @@ from systemadmin.foundation.api.paging import PagedList
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.concurrency import check_version, lock_row
 from systemadmin.foundation.context import note_user
-from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.errors import DomainError, InvalidInput, NotAllowed, NotFound
 from systemadmin.foundation.models import VersionedModel
 from systemadmin.foundation.parsing import Unreadable, parse_whole_number
 from systemadmin.foundation.ratelimit import ClassThrottle, ratelimit_headers
+from systemadmin.foundation.scopes import ACT_FOR, Grant
+
+
+@dataclass(frozen=True, slots=True)
+class Retiring:
+    """When an action was deprecated, and the moment from which it is gone."""
+
+    since: datetime
+    until: datetime
+
+    def headers(self) -> dict[str, str]:
+        """Return `Deprecation` (RFC 9745) and `Sunset` (RFC 8594)."""
+        return {
+            "Deprecation": f"@{int(self.since.timestamp())}",
+            "Sunset": http_date(self.until.timestamp()),
+        }
+
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 LATEST_VERSION = 2**31 - 1
@@ -72,6 +92,10 @@ class BaseViewSet(GenericViewSet):
     singular: ClassVar[set[str]] = set()
     # Actions whose service may wait for a second person: they answer 202 then (for the schema).
     needs_second_person: ClassVar[set[str]] = set()
+    # Actions that will go: deprecated since, gone from. See "What changes" in docs/clients.md.
+    retiring: ClassVar[dict[str, Retiring]] = {}
+    # Actions of the member's side that a service key may call as itself.
+    open_to_services: ClassVar[set[str]] = set()
     # Refuse unknown query parameters on actions other than `list` too, and name the
     # parameters that an action reads by itself.
     strict_parameters: bool = False
@@ -89,7 +113,7 @@ class BaseViewSet(GenericViewSet):
         self.headers = self.default_response_headers
         try:
             self.initial(request, *args, **kwargs)
-            response = self._run(request, *args, **kwargs)
+            response = self._run(request, *args, **self.kwargs)
         except Exception as exc:
             response = self.handle_exception(exc)
         self.response = self.finalize_response(request, response, *args, **kwargs)
@@ -109,7 +133,8 @@ class BaseViewSet(GenericViewSet):
         )
         try:
             self.perform_authentication(request)
-        except exceptions.APIException:
+            self._check_act_for(request)
+        except (exceptions.APIException, DomainError):
             request._not_authenticated()
             self.check_throttles(request)
             raise
@@ -117,13 +142,37 @@ class BaseViewSet(GenericViewSet):
         self.check_throttles(request)
         self.check_permissions(request)
         self._check_maintenance(request)
+        self._resolve_references()
+
+    def _check_act_for(self, request: Request) -> None:
+        # A header that nobody reads would act for the wrong account.
+        is_read = isinstance(request.auth, Grant) and request.auth.acts_for
+        if ACT_FOR in request.headers and not is_read:
+            raise NotAllowed(_("Only a service key acts for a member."), code="act_for_refused")
+
+    def _resolve_references(self) -> None:
+        """Replace `ext:…` in the path by our id; one that nobody has becomes an id without a row.
+
+        Here, and not while the path is matched: who may not ask must not learn what exists.
+        """
+        for name, value in self.kwargs.items():
+            if name != "external_id" and str(value).startswith(references.PREFIX):
+                model = self.get_queryset().model if name == "pk" else None
+                if model is not None and not references.has_external_id(model):
+                    model = None
+                try:
+                    found = references.key_of(references.parse_reference(value), model)
+                except Unreadable as error:
+                    raise NotFound from error
+                self.kwargs[name] = str(found)
 
     def _check_maintenance(self, request: Request) -> None:
         # Here and not in middleware: only now it is known whether a token is staff's.
         refusal = None if self.open_in_maintenance else maintenance.refusal(request.method)
         if refusal is None:
             return
-        if not getattr(request.user, "is_acting_staff", False):
+        is_person = not isinstance(request.auth, Grant)
+        if not (is_person and getattr(request.user, "is_acting_staff", False)):
             raise refusal
         if request.method not in SAFE:
             maintenance.write_bypassed.send(
@@ -206,7 +255,9 @@ class BaseViewSet(GenericViewSet):
             and isinstance(data.get("version"), int)
         ):
             response["ETag"] = f'"{data["version"]}"'
-        for name, value in ratelimit_headers(request).items():
+        ends = self.retiring.get(getattr(self, "action", None) or "")
+        headers = ratelimit_headers(request) | (ends.headers() if ends else {})
+        for name, value in headers.items():
             response[name] = value
         return response
 

@@ -49,7 +49,7 @@ class Command(BaseCommand):
         if dry_run:
             return purge_demo(actor=None, dry_run=True)
         # Without a colleague who could approve, nobody would ever do it.
-        nobody = not eligible(None, acts()["systemadmin.purge_demo"])
+        nobody = not eligible(None, acts()["systemadmin.purge_demo"], {})
         return run_or_ask(
             act="systemadmin.purge_demo",
             arguments={},

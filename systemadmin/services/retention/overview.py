@@ -50,7 +50,17 @@ def retention_overview() -> list[dict[str, Any]]:
 def _title(entry: Table) -> str:
     if entry.table:
         return entry.table
-    return str(entry.model_class._meta.verbose_name_plural)
+    meta = entry.model_class._meta
+    owner: Any = meta.auto_created
+    if owner:
+        # Django names the table of a many-to-many relation in English.
+        field = next(
+            field
+            for field in owner._meta.many_to_many
+            if field.remote_field.through is entry.model_class
+        )
+        return f"{owner._meta.verbose_name_plural}: {field.verbose_name}"
+    return str(meta.verbose_name_plural)
 
 
 def _rule_row(rule: Rule, state: PruningState | None) -> dict[str, Any]:

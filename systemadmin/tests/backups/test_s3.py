@@ -34,10 +34,10 @@ def server():
 
 
 @pytest.fixture
-def bucket(server, settings, monkeypatch):
+def bucket(server, settings, monkeypatch, tmp_path):
     """A new bucket, and the project's own function that turns settings into a storage."""
     # By name: tests of this floor do not import the one above.
-    project = import_module("config.settings")
+    project = import_module("config.backup_storage")
     boto3 = pytest.importorskip("boto3")
 
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -45,10 +45,10 @@ def bucket(server, settings, monkeypatch):
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     client = boto3.client("s3", endpoint_url=server)
     client.create_bucket(Bucket=BUCKET)
-    monkeypatch.setattr(project, "BACKUP_S3_BUCKET", BUCKET)
-    monkeypatch.setattr(project, "BACKUP_S3_PREFIX", "nightly")
-    monkeypatch.setattr(project, "BACKUP_S3_ENDPOINT_URL", server)
-    settings.STORAGES = {**settings.STORAGES, "backups": project.backup_storage()}
+    storage = project.backup_storage(
+        folder=tmp_path, bucket=BUCKET, prefix="nightly", endpoint_url=server
+    )
+    settings.STORAGES = {**settings.STORAGES, "backups": storage}
     yield client
     for item in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
         client.delete_object(Bucket=BUCKET, Key=item["Key"])

@@ -1,0 +1,122 @@
+"""Orders and listings of a platform over HTTP."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from marketplace.api.serializers.catalogue import StaffProductInput
+from marketplace.services.order_imports import MOST_ROWS
+from systemadmin.foundation.api import StrictSerializer
+from systemadmin.foundation.api.serializers import ReferenceTextField
+
+MOST_LISTINGS = 100
+
+
+class ImportedLineBody(serializers.Serializer):
+    """One product of an order; amounts in minor units, tax included in price and shipping."""
+
+    product = ReferenceTextField()
+    quantity = serializers.IntegerField(min_value=1)
+    unit_price = serializers.IntegerField(min_value=0)
+    shipping = serializers.IntegerField(min_value=0, required=False)
+    discount = serializers.IntegerField(min_value=0, required=False)
+    platform_discount = serializers.IntegerField(min_value=0, required=False)
+    tax_included = serializers.IntegerField(min_value=0, required=False)
+
+
+class ImportedPaymentBody(serializers.Serializer):
+    """When and how it was paid."""
+
+    reference = serializers.CharField(max_length=120, required=False)
+    paid_at = serializers.DateTimeField()
+    processing_fee = serializers.IntegerField(min_value=0, required=False)
+
+
+class ImportedOrderBody(serializers.Serializer):
+    """An order that happened elsewhere; without `payment` it waits for its payment."""
+
+    external_id = serializers.CharField(max_length=128)
+    buyer = ReferenceTextField()
+    currency = serializers.CharField(max_length=3)
+    ordered_at = serializers.DateTimeField()
+    lines = ImportedLineBody(many=True)
+    total = serializers.IntegerField(
+        min_value=1, required=False, help_text="Compared with the sum of the lines and fees."
+    )
+    payment = ImportedPaymentBody(required=False)
+    completed_at = serializers.DateTimeField(required=False)
+
+
+class ImportedOrdersBody(serializers.Serializer):
+    """A batch of orders."""
+
+    orders = ImportedOrderBody(many=True)
+
+
+class ImportedOrdersInput(StrictSerializer):
+    """As `ImportedOrdersBody`; its rows are judged one by one."""
+
+    orders = serializers.ListField(
+        child=serializers.JSONField(), min_length=1, max_length=MOST_ROWS
+    )
+
+
+class RowResult(serializers.Serializer):
+    """What became of one row; of a refused one why, and the field."""
+
+    index = serializers.IntegerField()
+    external_id = serializers.CharField()
+    status = serializers.CharField()
+    id = serializers.IntegerField(allow_null=True)
+    field = serializers.CharField(required=False)
+    code = serializers.CharField(required=False)
+    detail = serializers.CharField(required=False)
+
+
+class ImportedOrdersResult(serializers.Serializer):
+    """What became of a batch of orders."""
+
+    created = serializers.IntegerField()
+    known = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    results = RowResult(many=True)
+
+
+class ListingInput(StaffProductInput):
+    """A listing of the platform."""
+
+    external_id = serializers.CharField(max_length=128)
+
+
+class ListingsBody(serializers.Serializer):
+    """A batch of listings."""
+
+    products = ListingInput(many=True)
+
+
+class ListingsInput(StrictSerializer):
+    """As `ListingsBody`; its rows are judged one by one."""
+
+    products = serializers.ListField(
+        child=serializers.JSONField(), min_length=1, max_length=MOST_LISTINGS
+    )
+
+
+class ListingsResult(serializers.Serializer):
+    """What became of a batch of listings."""
+
+    created = serializers.IntegerField()
+    updated = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    results = RowResult(many=True)
+
+
+def refusal_of(error: Any) -> dict[str, str]:
+    """Return field, code and sentence of why a row was refused."""
+    first = error.errors[0] if error.errors else {}
+    return {
+        "field": str(first.get("field", "")),
+        "code": str(first.get("code") or error.code),
+        "detail": str(first.get("detail") or error.detail),
+    }

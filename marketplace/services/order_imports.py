@@ -1,0 +1,398 @@
+"""Orders that happened elsewhere: written as ours are, many at once, each of them once.
+
+The platform's checkout took the money and the stock. Commissions, books, risk and disputes work
+as for orders that were made here.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_lazy as _
+
+from marketplace.commission import Fee
+from marketplace.errors import (
+    AmountMismatch,
+    ImportedDifferently,
+    ImportRefused,
+    OwnProduct,
+    PaymentReferenceUsed,
+)
+from marketplace.imported_orders import ImportedLine, ImportedOrder, first_difference, parse_order
+from marketplace.models import Order, OrderLine, Product
+from marketplace.services import clock, ledger, risk
+from marketplace.services.announcements import order_data
+from marketplace.services.holds import extend_holds
+from marketplace.services.ledger import Code, Leg, Posting
+from marketplace.services.order_creation import Item, lines_of, quote_line, write_lines
+from marketplace.services.orders import completion_legs
+from marketplace.services.quotes import QuotedLine, engine_fees, quote_order
+from riskops.services import EventInput
+from systemadmin import audit
+from systemadmin.errors import OwnInterest
+from systemadmin.foundation.configuration import setting
+from systemadmin.foundation.errors import DomainError, InvalidInput, NotAllowed
+from systemadmin.foundation.references import keys_of
+from systemadmin.models import User
+from systemadmin.services.event_log import Happening, publish_events
+
+logger = logging.getLogger("atalaya.marketplace")
+
+MOST_ROWS: Final = 1000
+# How long the platform may take to tell of the payment.
+WAITS: Final = timedelta(days=90)
+PAY: Final = "marketplace.pay_order"
+COMPLETE: Final = "marketplace.complete_order"
+
+
+@dataclass(slots=True)
+class Imported:
+    """What became of one row: `created`, `known`, or `refused` with the reason."""
+
+    index: int
+    external_id: str = ""
+    order_id: int | None = None
+    refusal: DomainError | None = None
+    is_new: bool = False
+
+    @property
+    def status(self) -> str:
+        """Return it in one word."""
+        return "refused" if self.refusal else "created" if self.is_new else "known"
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A row on its way to an order."""
+
+    result: Imported
+    told: ImportedOrder
+    order: Order
+    lines: list[OrderLine]
+    quoted: list[QuotedLine]
+
+
+def import_orders(
+    *, actor: User | None, rows: Sequence[Any], is_published: bool = True
+) -> list[Imported]:
+    """Write orders that happened elsewhere; the result of each row, in order.
+
+    The same order again is known; told differently it is refused, and so is a row that is wrong
+    in itself. No row holds up another. `actor` needs the permission to record payments for rows
+    that are paid. `is_published`: say so in the event log, too.
+    """
+    results = [Imported(index) for index in range(len(rows))]
+    told: list[tuple[Imported, ImportedOrder]] = []
+    for result, row in zip(results, rows, strict=True):
+        try:
+            one = parse_order(row)
+            result.external_id = one.external_id
+            _check_rights(actor, one)
+            told.append((result, one))
+        except DomainError as refusal:
+            result.refusal = refusal
+    writer = _Writer(actor, is_published)
+    # The second of two rows with one id is compared with the first.
+    first: dict[str, tuple[Imported, ImportedOrder]] = {}
+    again = [pair for pair in told if first.setdefault(pair[1].external_id, pair) is not pair]
+    writer.write(list(first.values()))
+    writer.write(again)
+    return results
+
+
+def import_order(*, actor: User | None, row: Any) -> tuple[Order, bool]:
+    """Write one order that happened elsewhere; return it, and whether it is new."""
+    (result,) = import_orders(actor=actor, rows=[row])
+    if result.refusal:
+        raise result.refusal
+    return Order.objects.get(pk=result.order_id), result.is_new
+
+
+def _check_rights(actor: User | None, one: ImportedOrder) -> None:
+    if actor is None:
+        return
+    if one.paid_at and not actor.has_perm(PAY):
+        raise NotAllowed(extra={"permission": PAY})
+    if one.completed_at and not actor.has_perm(COMPLETE):
+        raise NotAllowed(extra={"permission": COMPLETE})
+
+
+class _Writer:
+    """Writes the rows of one call; what all of them need is read once."""
+
+    def __init__(self, actor: User | None, is_published: bool) -> None:
+        self.actor, self.is_published = actor, is_published
+        self.fees: list[Fee] = engine_fees()
+        # What an order is charged may depend on the ones before it.
+        self.is_counting = any(rule.volume for fee in self.fees for rule in fee.rules)
+
+    def write(self, told: Sequence[tuple[Imported, ImportedOrder]]) -> None:
+        """Write all at once, or one by one where something else gets in between."""
+        size = 1 if self.is_counting else MOST_ROWS
+        for start in range(0, len(told), size):
+            part = told[start : start + size]
+            try:
+                self._write(part)
+            except (IntegrityError, DomainError) as error:
+                if len(part) > 1:
+                    for pair in part:
+                        self._write_alone(pair)
+                else:
+                    self._refuse(part[0], error)
+
+    def _write_alone(self, pair: tuple[Imported, ImportedOrder]) -> None:
+        try:
+            self._write([pair])
+        except (IntegrityError, DomainError) as error:
+            self._refuse(pair, error)
+
+    def _refuse(self, pair: tuple[Imported, ImportedOrder], error: Exception) -> None:
+        result, told = pair
+        if isinstance(error, DomainError):
+            result.refusal = error
+        elif not self._is_known(pair):
+            used = told.reference and Order.objects.filter(payment_reference=told.reference)
+            if used and used.exists():
+                result.refusal = PaymentReferenceUsed(extra={"reference": told.reference})
+            else:
+                logger.error("the database refused an imported order", exc_info=error)
+                result.refusal = ImportRefused()
+
+    def _is_known(self, pair: tuple[Imported, ImportedOrder]) -> bool:
+        """Somebody else may have written it meanwhile."""
+        return not self._unknown([pair])
+
+    @transaction.atomic
+    def _write(self, told: Sequence[tuple[Imported, ImportedOrder]]) -> None:
+        drafts = self._drafts(self._unknown(told))
+        if not drafts:
+            return
+        orders = Order.objects.bulk_create([draft.order for draft in drafts])
+        write_lines((draft.order, draft.lines, draft.quoted) for draft in drafts)
+        for order, draft in zip(orders, drafts, strict=True):
+            order.created_at = draft.told.ordered_at
+        Order.objects.bulk_update(orders, ["created_at"])
+        self._post(drafts)
+        self._tell(drafts)
+        for draft in drafts:
+            draft.result.order_id, draft.result.is_new = draft.order.pk, True
+
+    def _unknown(
+        self, told: Sequence[tuple[Imported, ImportedOrder]]
+    ) -> list[tuple[Imported, ImportedOrder]]:
+        """Mark rows whose order is there, and return the others."""
+        names = [one.external_id for _result, one in told]
+        rows = Order.objects.filter(external_id__in=names)
+        found = {
+            name: (pk, was) for name, pk, was in rows.values_list("external_id", "pk", "imported")
+        }
+        left = []
+        for result, one in told:
+            if one.external_id not in found:
+                left.append((result, one))
+                continue
+            result.order_id, was = found[one.external_id]
+            field = first_difference(one.facts(), was or {})
+            if field is not None:
+                result.refusal = ImportedDifferently(field, order=result.order_id)
+        return left
+
+    def _drafts(self, told: Sequence[tuple[Imported, ImportedOrder]]) -> list[_Draft]:
+        buyers = keys_of({one.buyer for _result, one in told}, User)
+        products = keys_of({line.product for _r, one in told for line in one.lines}, Product)
+        people = User.objects.in_bulk(set(buyers.values()))
+        goods = Product.objects.select_related("category").in_bulk(set(products.values()))
+        drafts = []
+        for result, one in told:
+            try:
+                chosen = [goods.get(products[line.product]) for line in one.lines]
+                drafts.append(self._draft(result, one, people.get(buyers[one.buyer]), chosen))
+            except DomainError as refusal:
+                result.refusal = refusal
+        return drafts
+
+    def _draft(
+        self,
+        result: Imported,
+        told: ImportedOrder,
+        buyer: User | None,
+        products: Sequence[Product | None],
+    ) -> _Draft:
+        goods = self._checked(buyer, products)
+        quoted = quote_order(
+            currency=told.currency,
+            lines=[
+                quote_line(product, _item(one, product))
+                for one, product in zip(told.lines, goods, strict=True)
+            ],
+            seller_id=goods[0].seller_id,
+            buyer_id=buyer.pk if buyer else None,
+            at=told.ordered_at,
+            fees=self.fees,
+        )
+        if sum(one.total for one in quoted) < 1:
+            raise InvalidInput("lines", _("The buyer pays nothing for this order."))
+        order = _order(told, buyer, goods[0].seller_id)
+        lines = lines_of(order, quoted)
+        for line in lines:
+            line.has_stock = False
+        self._check_amounts(told, order)
+        return _Draft(result, told, order, lines, quoted)
+
+    def _checked(self, buyer: User | None, products: Sequence[Product | None]) -> list[Product]:
+        if buyer is None:
+            raise InvalidInput("buyer", _("There is no such account."), code="does_not_exist")
+        goods = []
+        for number, product in enumerate(products):
+            if product is None:
+                raise InvalidInput(
+                    f"lines.{number}.product", _("There is no such product."), code="does_not_exist"
+                )
+            if product in goods:
+                raise InvalidInput(f"lines.{number}.product", _("Name each product once."))
+            goods.append(product)
+        if any(product.seller_id != goods[0].seller_id for product in goods):
+            raise InvalidInput("lines", _("All products of an order are from one seller."))
+        if goods[0].seller_id == buyer.pk:
+            raise OwnProduct
+        if self.actor is not None and self.actor.pk in (buyer.pk, goods[0].seller_id):
+            raise OwnInterest
+        return goods
+
+    def _check_amounts(self, told: ImportedOrder, order: Order) -> None:
+        if told.total is not None and told.total != order.total:
+            raise AmountMismatch(extra={"field": "total", "total": order.total})
+        if told.processing_fee > order.captured - order.commission - order.tax:
+            raise InvalidInput("payment.processing_fee", _("Not more than the seller's net."))
+        is_by_hand = bool(told.paid_at and self.actor is not None and self.actor.is_staff)
+        if is_by_hand and order.total >= setting("duties.second_person_payment_limit"):
+            raise NotAllowed(
+                _("So much needs a second person: import it unpaid, then record the payment."),
+                code="second_person_needed",
+            )
+
+    def _post(self, drafts: Sequence[_Draft]) -> None:
+        paid = [draft for draft in drafts if draft.told.paid_at]
+        completed = [draft for draft in paid if draft.told.completed_at]
+        sellers = sorted({(one.order.seller_id, one.order.currency) for one in completed})
+        balances = {key: ledger.lock_seller(*key) for key in sellers}
+        postings = [_payment(draft) for draft in paid]
+        for draft in completed:
+            own = balances[draft.order.seller_id, draft.order.currency]
+            postings.append(_completion(draft, own))
+        ledger.post_new(postings, actor=self.actor)
+        for seller, currency in sellers:
+            extend_holds(seller, currency, self.actor)
+
+    def _tell(self, drafts: Sequence[_Draft]) -> None:
+        risk.record_all([event for draft in drafts for event in _risk_events(draft)])
+        audit.record(
+            "marketplace.orders.imported",
+            actor=self.actor,
+            target=drafts[0].order if len(drafts) == 1 else None,
+            metadata={"orders": [draft.order.pk for draft in drafts]},
+        )
+        if self.is_published:
+            publish_events(_happenings(draft.order for draft in drafts))
+
+
+def _completion(draft: _Draft, balances: dict[str, int]) -> Posting:
+    """Return the completion of an order; `balances` of its seller are moved by it."""
+    legs = completion_legs(draft.order, draft.lines, balances)
+    for leg in legs:
+        if leg.seller_id is not None:
+            balances[leg.code] += leg.amount
+    return Posting(
+        key=f"order:{draft.order.pk}:completion",
+        kind="completion",
+        order=draft.order,
+        legs=legs,
+        at=draft.told.completed_at or clock.now(),
+    )
+
+
+def _item(told: ImportedLine, product: Product) -> Item:
+    return Item(
+        product.pk,
+        told.quantity,
+        told.unit_price,
+        told.shipping,
+        told.discount,
+        told.platform_discount,
+        told.tax_included,
+    )
+
+
+def _order(told: ImportedOrder, buyer: User | None, seller_id: int) -> Order:
+    status = Order.Status.RESERVED
+    if told.paid_at:
+        status = Order.Status.COMPLETED if told.completed_at else Order.Status.PAID
+    return Order(
+        external_id=told.external_id,
+        imported=told.facts(),
+        buyer=buyer,
+        seller_id=seller_id,
+        currency=told.currency,
+        processing_fee=told.processing_fee,
+        payment_reference=told.reference,
+        status=status,
+        reserved_until=clock.now() + WAITS,
+        paid_at=told.paid_at,
+        completed_at=told.completed_at,
+        closed_at=told.completed_at,
+    )
+
+
+def _payment(draft: _Draft) -> Posting:
+    order = draft.order
+    return Posting(
+        key=f"order:{order.pk}:payment",
+        kind="payment",
+        order=order,
+        legs=[Leg(Code.CASH, order.total), Leg(Code.BUYER_FUNDS, -order.total)],
+        at=draft.told.paid_at or clock.now(),
+    )
+
+
+def _risk_events(draft: _Draft) -> list[EventInput]:
+    order, told = draft.order, draft.told
+    events = []
+    if told.paid_at:
+        events.append(
+            EventInput(
+                kind="purchase",
+                account_id=order.buyer_id,
+                occurred_at=told.paid_at,
+                external_id=f"order-{order.pk}-paid",
+                amount=order.total,
+                currency=order.currency,
+                data={"order": order.pk, "seller": order.seller_id},
+            )
+        )
+    if told.completed_at:
+        events.append(
+            EventInput(
+                kind="sale",
+                account_id=order.seller_id,
+                occurred_at=told.completed_at,
+                external_id=f"order-{order.pk}-completed",
+                amount=order.total,
+                currency=order.currency,
+                data={"order": order.pk, "buyer": order.buyer_id},
+            )
+        )
+    return events
+
+
+def _happenings(orders: Iterable[Order]) -> Iterable[Happening]:
+    for order in orders:
+        steps = ["created"] + ["paid"] * bool(order.paid_at)
+        for step in steps + ["completed"] * bool(order.completed_at):
+            yield Happening(
+                kind=f"order.{step}",
+                key=f"order-{order.pk}-v{order.version}-{step}",
+                data=order_data(order),
+            )

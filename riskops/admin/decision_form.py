@@ -1,0 +1,254 @@
+"""The form in which staff write a decision rule: its conditions field by field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+
+from riskops.admin.factor_form import DAY, KINDS, NONE, condition_fields, typed_condition
+from riskops.decisions.conditions import (
+    FIELDS,
+    LEVEL,
+    LIST,
+    MEASURE,
+    MEASURE_AGGREGATES,
+    NEW,
+    NUMBER_FIELDS,
+)
+from riskops.models import DecisionRule
+from riskops.scores.measure_spec import AGGREGATES, DISTINCT_FIELDS, OPERATORS
+from systemadmin.foundation.parsing import Unreadable, parse_whole_number
+
+CONDITIONS, MEASURES = 4, 2
+MINUTE = 60
+PLAIN = [(name, title) for name, title in FIELDS.items() if name != MEASURE]
+COUNTS = [(name, title) for name, title in AGGREGATES.items() if name in MEASURE_AGGREGATES]
+
+
+def _kinds(label: Any) -> forms.MultipleChoiceField:
+    return forms.MultipleChoiceField(
+        label=label, choices=KINDS, required=False, widget=forms.CheckboxSelectMultiple
+    )
+
+
+def _condition(number: int) -> dict[str, forms.Field]:
+    return {
+        f"field_{number}": forms.ChoiceField(
+            label=_("Condition %(number)s") % {"number": number},
+            choices=[*NONE, *PLAIN, ("data", "data.…")],
+            required=False,
+        ),
+        f"name_{number}": forms.RegexField(
+            label=_("Name within data"), regex=r"^[A-Za-z0-9_]{1,40}$", required=False
+        ),
+        f"op_{number}": forms.ChoiceField(
+            label=_("Comparison"), choices=[*NONE, *OPERATORS.items()], required=False
+        ),
+        f"value_{number}": forms.CharField(
+            label=_("Value"),
+            max_length=128,
+            required=False,
+            help_text=_(
+                "Of a list: allow, deny or watch. Of a level: low to critical. Of something new: "
+                "ip, device, wallet, counterparty_wallet or country."
+            ),
+        ),
+    }
+
+
+def _measure(number: int) -> dict[str, forms.Field]:
+    key = f"m{number}"
+    return {
+        f"{key}_aggregate": forms.ChoiceField(
+            label=_("Measure %(number)s: count") % {"number": number},
+            choices=[*NONE, *COUNTS],
+            required=False,
+        ),
+        f"{key}_kinds": _kinds(_("Of these events")),
+        f"{key}_distinct": forms.ChoiceField(
+            label=_("Field"),
+            choices=[*NONE, *DISTINCT_FIELDS.items()],
+            required=False,
+            help_text=_("For different values of a field."),
+        ),
+        f"{key}_minutes": forms.IntegerField(
+            label=_("Within minutes"), min_value=1, max_value=31 * 24 * 60, required=False
+        ),
+        f"{key}_past": forms.IntegerField(
+            label=_("Days before the window"),
+            min_value=1,
+            max_value=31,
+            required=False,
+            help_text=_("For the account's own mean before."),
+        ),
+        **condition_fields(f"_{key}", _("Only where")),
+        f"{key}_op": forms.ChoiceField(
+            label=_("Comparison"), choices=[*NONE, *OPERATORS.items()], required=False
+        ),
+        f"{key}_value": forms.IntegerField(label=_("Value"), required=False),
+    }
+
+
+class _Meta:
+    model = DecisionRule
+    fields = ("title", "code", "outcome", "priority", "is_shadow", "is_enabled", "kinds")
+
+
+def _declared() -> dict[str, Any]:
+    fields: dict[str, Any] = {"kinds": _kinds(_("Of these events"))}
+    fields["kinds"].help_text = _("None means all.")
+    for number in range(1, CONDITIONS + 1):
+        fields |= _condition(number)
+    for number in range(1, MEASURES + 1):
+        fields |= _measure(number)
+    return fields
+
+
+# The admin lays out fields that the class declares, so they are declared by number.
+_Fields: Any = type(forms.ModelForm)(
+    "DecisionRuleFields",
+    (forms.ModelForm,),
+    {**_declared(), "Meta": _Meta, "__module__": __name__},
+)
+
+
+class DecisionRuleForm(_Fields):
+    """A rule with a few conditions; nobody types JSON."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial |= entered(self.instance.conditions)
+
+    @property
+    def shows_conditions(self) -> bool:
+        """Whether the form has all of the rule's conditions; the API writes more than it can."""
+        return fits(self.instance.conditions)
+
+    @cached_property
+    def changed_data(self) -> list[str]:
+        """Names of what changed; any field of a condition stands for all conditions."""
+        changed = [name for name, bound in self._bound_items() if bound._has_changed()]
+        plain = [name for name in changed if name in _Meta.fields]
+        return plain + (["conditions"] if len(changed) > len(plain) else [])
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        self._check_condition_rows(data)
+        self._check_measure_rows(data)
+        if not self.errors and self.shows_conditions:
+            data["conditions"] = rule_conditions(data)
+        return data
+
+    def _check_condition_rows(self, data: dict[str, Any]) -> None:
+        """Report a row of a condition that is filled in only in part."""
+        for number in range(1, CONDITIONS + 1):
+            given = [bool(data.get(f"{name}_{number}")) for name in ("field", "op", "value")]
+            if any(given) and not all(given):
+                self.add_error(f"field_{number}", _("Choose a field, an operator and a value."))
+
+    def _check_measure_rows(self, data: dict[str, Any]) -> None:
+        """Report a row of a measure that is filled in only in part."""
+        for number in range(1, MEASURES + 1):
+            key = f"m{number}"
+            names = (f"{key}_aggregate", f"{key}_kinds", f"{key}_minutes", f"{key}_op")
+            given = [bool(data.get(name)) for name in names]
+            if any(given) and (not all(given) or data.get(f"{key}_value") is None):
+                self.add_error(
+                    f"{key}_aggregate", _("Choose events, minutes, an operator and a value.")
+                )
+
+
+def rule_conditions(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the conditions that a valid form describes."""
+    found = [
+        _plain(data, number) for number in range(1, CONDITIONS + 1) if data.get(f"field_{number}")
+    ]
+    found += [
+        _counted(data, f"m{number}")
+        for number in range(1, MEASURES + 1)
+        if data.get(f"m{number}_aggregate")
+    ]
+    return found
+
+
+def _plain(data: dict[str, Any], number: int) -> dict[str, Any]:
+    field, op, value = (data[f"{name}_{number}"] for name in ("field", "op", "value"))
+    name = f"data.{data[f'name_{number}']}" if field == "data" else field
+    is_word = field in (LEVEL, LIST, NEW)
+    is_number = field in NUMBER_FIELDS or (op in ("at_least", "at_most") and not is_word)
+    try:
+        found = parse_whole_number(value.strip(), -(10**15)) if is_number else value.strip()
+    except Unreadable:
+        found = value  # refused with its place by the service
+    return {"field": name, "op": op, "value": found}
+
+
+def _counted(data: dict[str, Any], key: str) -> dict[str, Any]:
+    where = typed_condition(data, f"_{key}")
+    aggregate = data[f"{key}_aggregate"]
+    measure: dict[str, Any] = {
+        "aggregate": aggregate,
+        "kinds": data[f"{key}_kinds"],
+        "where": [where] if where else [],
+        "field": data[f"{key}_distinct"],
+        "past": (data[f"{key}_past"] or 0) * DAY,
+    }
+    return {
+        "field": MEASURE,
+        "op": data[f"{key}_op"],
+        "value": data[f"{key}_value"],
+        "measure": measure,
+        "window": data[f"{key}_minutes"] * MINUTE,
+    }
+
+
+def entered(conditions: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what the form shows for stored conditions."""
+    found: dict[str, Any] = {}
+    plain = [one for one in conditions if one["field"] != MEASURE]
+    for number, one in enumerate(plain[:CONDITIONS], 1):
+        found |= _entered(one, f"_{number}")
+    counted = [one for one in conditions if one["field"] == MEASURE]
+    for number, one in enumerate(counted[:MEASURES], 1):
+        key, measure = f"m{number}", one["measure"]
+        found |= {
+            f"{key}_aggregate": measure["aggregate"],
+            f"{key}_kinds": measure["kinds"],
+            f"{key}_distinct": measure["field"],
+            f"{key}_minutes": one["window"] // MINUTE,
+            f"{key}_past": measure["past"] // DAY or None,
+            f"{key}_op": one["op"],
+            f"{key}_value": one["value"],
+        }
+        for where in measure["where"][:1]:
+            found |= _entered(where, f"_{key}")
+    return found
+
+
+def _entered(one: dict[str, Any], suffix: str) -> dict[str, Any]:
+    field, _dot, name = one["field"].partition(".")
+    return {
+        f"field{suffix}": field,
+        f"name{suffix}": name,
+        f"op{suffix}": one["op"],
+        f"value{suffix}": one["value"],
+    }
+
+
+def fits(conditions: list[dict[str, Any]]) -> bool:
+    """Return whether the form can show all of these conditions."""
+    counted = [one for one in conditions if one["field"] == MEASURE]
+    return (
+        len(conditions) - len(counted) <= CONDITIONS
+        and len(counted) <= MEASURES
+        and all(
+            len(one["measure"]["where"]) <= 1
+            and "other" not in one["measure"]
+            and one["window"] % MINUTE == 0
+            for one in counted
+        )
+    )

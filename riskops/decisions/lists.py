@@ -1,0 +1,138 @@
+"""What staff do with the allow, deny and watch lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+
+from riskops.decisions.keys import normal_value
+from riskops.errors import EndsInThePast
+from riskops.models import ListEntry, ListKind, ListName
+from systemadmin import audit
+from systemadmin.foundation.errors import InvalidInput, NotFound
+from systemadmin.foundation.readable_text import is_visible
+from systemadmin.models import User
+from systemadmin.services.duties import decides
+from systemadmin.services.second_person import Attempt, Subject, needs_second_person
+
+
+def _named_account(*, kind: str, value: str, **_rest: Any) -> list[int]:
+    """Return the account that an entry names by its id or its e-mail address."""
+    text = str(value).strip()
+    if kind == ListKind.ACCOUNT:
+        return [int(text)] if text.isascii() and text.isdecimal() and len(text) < 19 else []
+    if kind == ListKind.EMAIL:
+        return list(User.objects.filter(email__iexact=text).values_list("pk", flat=True)[:50])
+    return []
+
+
+def _account_of_entry(*, entry: ListEntry, **_rest: Any) -> list[int]:
+    return _named_account(kind=entry.kind, value=entry.value)
+
+
+def _allows_many(attempt: Attempt) -> bool:
+    entry = attempt.result
+    if entry.list != ListName.ALLOW:
+        return False
+    one = entry.value.endswith(("/32", "/128"))
+    return entry.kind == ListKind.DOMAIN or (entry.kind == ListKind.ADDRESS and not one)
+
+
+def _shown(**arguments: Any) -> list[tuple[Any, Any]]:
+    return [
+        (_lazy("list"), ListName(arguments["list"]).label),
+        (_lazy("kind"), ListKind(arguments["kind"]).label),
+        (_lazy("value"), arguments["value"]),
+        (_lazy("expires at"), arguments.get("expires_at")),
+    ]
+
+
+def _set_value(entry: ListEntry, value: str) -> None:
+    """Write the value as its kind is compared, and the account where it names one."""
+    if entry.kind not in ListKind.values:
+        raise InvalidInput("kind", _("Names nothing that a list can hold."), code="invalid_choice")
+    entry.value = normal_value(entry.kind, value)
+    if entry.kind == ListKind.ACCOUNT:
+        entry.account = User.objects.filter(pk=int(entry.value)).first()
+        if entry.account is None:
+            raise InvalidInput("value", _("There is no such account."), code="does_not_exist")
+
+
+@needs_second_person(
+    "riskops.add_list_entry",
+    kind="switch_off",
+    title=_lazy("Put many on the allow list"),
+    permission="riskops.add_listentry",
+    rule=_lazy("when the allow list gets a domain or a network"),
+    needs=_allows_many,
+    subject=lambda attempt: Subject(
+        type="list_entry",
+        id=sha256(str(attempt.arguments["value"]).encode()).hexdigest()[:32],
+        name=str(ListName(attempt.arguments["list"]).label),
+    ),
+    shown=_shown,
+)
+@decides("riskops.add_list_entry", permission="riskops.add_listentry", concerns=_named_account)
+@transaction.atomic
+def add_list_entry(
+    *,
+    actor: User | None,
+    list: str,
+    kind: str,
+    value: str,
+    reason: str,
+    expires_at: datetime | None = None,
+) -> ListEntry:
+    """Put something on a list; one that has run out makes room for the next."""
+    now = timezone.now()
+    if not is_visible(reason):
+        raise InvalidInput("reason", _("Say why it is on the list."), code="required")
+    if expires_at is not None and expires_at <= now:
+        raise EndsInThePast
+    entry = ListEntry(
+        list=list, kind=kind, reason=reason.strip(), expires_at=expires_at, created_by=actor
+    )
+    _set_value(entry, value)
+    same = ListEntry.objects.filter(kind=kind, value=entry.value, list=list)
+    same.filter(expires_at__lte=now).delete()
+    entry.full_clean(exclude=["created_by"])
+    entry.save()
+    audit.record(
+        "riskops.list_entry.added",
+        actor=actor,
+        target=entry,
+        after=_values(entry),
+        reason=entry.reason,
+    )
+    return entry
+
+
+@decides(
+    "riskops.remove_list_entry", permission="riskops.delete_listentry", concerns=_account_of_entry
+)
+@transaction.atomic
+def remove_list_entry(*, actor: User | None, entry: ListEntry) -> None:
+    """Take something off its list."""
+    stored = ListEntry.objects.filter(pk=entry.pk).first()
+    if stored is None:
+        raise NotFound
+    audit.record("riskops.list_entry.removed", actor=actor, target=stored, before=_values(stored))
+    stored.delete()
+
+
+def _values(entry: ListEntry) -> Mapping[str, Any]:
+    """What the audit trail keeps: of people only that an account was named."""
+    named = entry.kind in (ListKind.ACCOUNT, ListKind.ADDRESS)
+    return {
+        "list": entry.list,
+        "kind": entry.kind,
+        "value": entry.value if named else "",
+        "expires_at": entry.expires_at,
+    }

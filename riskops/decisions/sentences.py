@@ -1,0 +1,76 @@
+"""Why a decision was made, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from riskops.decisions.conditions import FIELDS, LEVEL, LIST, MEASURE, NEW, NEW_FIELDS
+from riskops.event_kinds import KIND_BY_CODE
+from riskops.scores.explanation import duration
+from riskops.scores.measure_spec import AGGREGATES, OPERATORS
+from riskops.scores.rules import LEVEL_TITLES
+
+Document = Mapping[str, Any]
+
+
+def condition_text(one: Document) -> str:
+    """Return a stored condition as a sentence, with what was seen where it was counted."""
+    field, op, value = one["field"], str(OPERATORS[one["op"]]), one["value"]
+    if field == LIST:
+        return _on_list(str(value), is_on=one["op"] == "is")
+    if field == NEW:
+        text = (
+            _("%(what)s is new for the account")
+            if one["op"] == "is"
+            else _("%(what)s is known of the account")
+        )
+        return text % {"what": NEW_FIELDS[value]}
+    if field == MEASURE:
+        return _measured(one, op)
+    if field == LEVEL:
+        value = str(LEVEL_TITLES[value])
+    name = FIELDS.get(field, field)
+    return f"{name} {op} {value}"
+
+
+def _on_list(name: str, *, is_on: bool) -> str:
+    on = {
+        "allow": _("on the allow list"),
+        "deny": _("on the deny list"),
+        "watch": _("on the watch list"),
+    }
+    off = {
+        "allow": _("not on the allow list"),
+        "deny": _("not on the deny list"),
+        "watch": _("not on the watch list"),
+    }
+    return (on if is_on else off)[name]
+
+
+def _measured(one: Document, op: str) -> str:
+    measure = one["measure"]
+    values = {
+        "how": AGGREGATES[measure["aggregate"]],
+        "kinds": ", ".join(str(KIND_BY_CODE[code].label) for code in measure["kinds"]),
+        "window": duration(one["window"]),
+        "op": op,
+        "value": one["value"],
+    }
+    if "seen" in one:
+        text = _("%(how)s (%(kinds)s, in %(window)s) %(op)s %(value)s: %(seen)s")
+        return text % {**values, "seen": one["seen"]}
+    return _("%(how)s (%(kinds)s, in %(window)s) %(op)s %(value)s") % values
+
+
+def rule_text(matched: Document) -> str:
+    """Return a rule that matched as a sentence: its title and what held."""
+    held = "; ".join(condition_text(one) for one in matched["conditions"])
+    return f"{matched['title']}: {held}" if held else str(matched["title"])
+
+
+def kinds_text(kinds: Sequence[str]) -> str:
+    """Return kinds of events by name."""
+    return ", ".join(str(KIND_BY_CODE[code].label) for code in kinds) or _("all events")

@@ -1,0 +1,121 @@
+"""`manage.py ingest_outcomes FILE`: load what became of events and counterparties."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from riskops.scores.event_outcomes import FIELDS, record_event_outcomes
+from systemadmin import audit
+from systemadmin.foundation.context import context
+from systemadmin.foundation.errors import DomainError
+from systemadmin.foundation.import_command import columns_of, default_refused
+from systemadmin.foundation.row_files import RefusedFile, RowReader, UnreadableFileError
+
+EPILOG = """
+Columns are named event (or counterparty), fraud and known_at, or mapped; others are passed over.
+The source is that of the events. Loaded again, a file changes nothing.
+
+example:
+  manage.py ingest_outcomes payments.csv.gz --source shop --map event=external_id --known-after 7
+
+Exit code 0: everything was taken in; 1: some rows were refused (see the file named at the end);
+2: the file or an option is wrong.
+"""
+REFUSED_COLUMNS = ("row", "field", "code", "detail", "content")
+SUBJECTS = frozenset({"event", "counterparty"})
+Numbered = tuple[int, Any]
+
+
+class Command(BaseCommand):
+    help = "Load what became of events from a CSV or JSON-lines file, gzipped or not."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.epilog = EPILOG
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--source", required=True, help="source of the events")
+        parser.add_argument("--map", default="", help="field=column,…")
+        parser.add_argument(
+            "--known-after",
+            type=int,
+            metavar="DAYS",
+            help="what has no known_at became known so many days after its event (default: now)",
+        )
+        parser.add_argument("--batch", type=int, default=1000, help="rows a transaction")
+        parser.add_argument("--refused", type=Path, help="where refused rows go, with reasons")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        path: Path = options["file"]
+        if not path.is_file():
+            raise CommandError(f"There is no file {path}.", returncode=2)
+        if not 1 <= options["batch"] <= 20_000:
+            raise CommandError("--batch: 1 to 20000.", returncode=2)
+        days = options["known_after"]
+        if days is not None and not 0 <= days <= 366:
+            raise CommandError("--known-after: 0 to 366.", returncode=2)
+        columns = _columns(options["map"])
+        refused_path = options["refused"] or default_refused(path, of=".outcomes")
+        refused = RefusedFile(refused_path, 0, REFUSED_COLUMNS)
+        recorded = failed = 0
+        with context(source="command"):
+            try:
+                for batch in self._batches(path, options["batch"]):
+                    taken = record_event_outcomes(
+                        [_row(row, columns) for _number, row in batch],
+                        source=options["source"],
+                        known_after=None if days is None else timedelta(days=days),
+                    )
+                    refused.write([_line(batch[one.index], one) for one in taken.refused])
+                    recorded += taken.recorded
+                    failed += len(taken.refused)
+            except (UnreadableFileError, DomainError) as fault:
+                raise CommandError(str(fault), returncode=2) from fault
+            audit.record(
+                "riskops.event_outcomes.recorded",
+                metadata={"source": options["source"], "recorded": recorded, "refused": failed},
+            )
+        self.stdout.write(f"{recorded} outcomes recorded, {failed} rows refused")
+        if failed:
+            self.stdout.write(f"Refused rows with their reasons: {refused_path}")
+            sys.exit(1)
+
+    def _batches(self, path: Path, size: int) -> Iterator[list[Numbered]]:
+        with tqdm(unit=" rows", disable=None, file=self.stderr._out) as bar:
+            for batch in _in_batches(RowReader(path), size):
+                yield batch
+                bar.update(len(batch))
+
+
+def _in_batches(rows: Iterable[Numbered], size: int) -> Iterator[list[Numbered]]:
+    reader = iter(rows)
+    while batch := list(islice(reader, size)):
+        yield batch
+
+
+def _columns(text: str) -> dict[str, str]:
+    """Return which column each field is read from."""
+    mapped = columns_of(text, sorted(FIELDS))
+    # A payment has a counterparty, and yet the row is about the payment.
+    subject = {name: name for name in ("event", "counterparty") if not mapped.keys() & SUBJECTS}
+    return {"fraud": "fraud", "known_at": "known_at", **subject, **mapped}
+
+
+def _row(row: Any, columns: dict[str, str]) -> Any:
+    if not isinstance(row, dict):
+        return row
+    return {name: row[column] for name, column in columns.items() if row.get(column) is not None}
+
+
+def _line(numbered: Numbered, refusal: Any) -> tuple[Any, ...]:
+    number, row = numbered
+    content = row if isinstance(row, str) else json.dumps(row, default=str)
+    return (number, refusal.field, refusal.code, refusal.detail, content[:2000].rstrip("\n"))

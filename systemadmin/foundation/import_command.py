@@ -1,0 +1,104 @@
+"""The command line of an import: file, mapping, progress, refused rows, exit code."""
+
+import sys
+import time
+from argparse import ArgumentParser
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from systemadmin.foundation.context import context
+from systemadmin.foundation.errors import DomainError
+from systemadmin.foundation.row_files import (
+    REFUSED_SUFFIX,
+    UnreadableFileError,
+    count_rows,
+    refused_folder,
+)
+from systemadmin.foundation.text_files import READING_ERRORS, TextTooLarge
+
+
+class ImportCommand(BaseCommand):
+    """A subclass names the `fields` of a row and runs the import."""
+
+    fields: Collection[str] = ()
+    epilog = ""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.epilog = (
+            f"{self.epilog}\n\nFields: {', '.join(self.fields)}. Exit code 0: everything was taken "
+            "in or known already; 1: some rows were refused (see the file named at the end); "
+            "2: the file or an option is wrong."
+        )
+        parser.add_argument("file", type=Path, help="CSV with a header or JSON lines, gzip too")
+        parser.add_argument(
+            "--map", default="", help="field=column,…; without it columns are named as fields"
+        )
+        parser.add_argument("--batch", type=int, default=1000, help="rows per transaction")
+        parser.add_argument("--refused", type=Path, help="where refused rows go, with reasons")
+        parser.add_argument(
+            "--restart", action="store_true", help="read from the start, whatever was done before"
+        )
+
+    def run(self, path: Path, columns: dict[str, str], options: dict[str, Any], bar: Any) -> Any:
+        """Import the file and return its `FileImport`."""
+        raise NotImplementedError
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        path: Path = options["file"]
+        if not path.is_file():
+            raise CommandError(f"There is no file {path}.", returncode=2)
+        if not 1 <= options["batch"] <= 1000:
+            raise CommandError("--batch: 1 to 1000.", returncode=2)
+        options["refused"] = options["refused"] or default_refused(path)
+        columns, started = columns_of(options["map"], self.fields), time.monotonic()
+        with context(source="command"), row_bar(path, self.stderr) as bar:
+            try:
+                done = self.run(path, columns, options, bar)
+            except (UnreadableFileError, DomainError) as fault:
+                raise CommandError(str(fault), returncode=2) from fault
+        self._report(done, options["refused"], time.monotonic() - started)
+        if done.refused:
+            sys.exit(1)
+
+    def _report(self, done: Any, refused: Path, seconds: float) -> None:
+        self.stdout.write(
+            f"{done.rows_done} rows: {done.created} created, {done.updated} updated, "
+            f"{done.unchanged} unchanged, {done.refused} refused ({seconds:.1f} s)"
+        )
+        if done.refused:
+            self.stdout.write(f"Refused rows with their reasons: {refused}")
+
+
+def columns_of(text: str, fields: Collection[str]) -> dict[str, str]:
+    """Return which column each field of --map is read from; raises `CommandError`."""
+    pairs: dict[str, str] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        name, equals, column = part.partition("=")
+        if not equals or not column or name not in fields:
+            known = ", ".join(fields)
+            raise CommandError(f"--map: {part!r} is no field=column of {known}.", returncode=2)
+        pairs[name] = column
+    return pairs
+
+
+def row_bar(path: Path, stream: Any) -> Any:
+    """Return a progress bar over the rows of a file, on a command's error stream."""
+    try:
+        total = count_rows(path)
+    except (OSError, TextTooLarge, *READING_ERRORS):
+        total = 0  # reading it will say what is wrong
+    return tqdm(total=total or None, unit=" rows", disable=None, file=stream._out)
+
+
+def default_refused(path: Path, *, of: str = "") -> Path:
+    """Return where the refused rows of a file go; `of` tells files of the same name apart.
+
+    Beside our own data, for the file's folder may be read-only; old ones are deleted there.
+    """
+    folder = refused_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{path.name}{of}{REFUSED_SUFFIX}"

@@ -1,0 +1,43 @@
+"""Since when the e-mail address of an account is on file, and who set it, by the audit trail."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from systemadmin.foundation.configuration import setting
+from systemadmin.models import AuditEntry, User
+
+_SETS_ADDRESS = ("systemadmin.user.created", "systemadmin.user.changed")
+
+
+def last_change(user: User) -> AuditEntry | None:
+    """Return the row of the audit trail that put the present address on file, if it is known."""
+    rows = AuditEntry.objects.filter(
+        target_type="systemadmin.user",
+        target_id=str(user.pk),
+        action__in=_SETS_ADDRESS,
+        after__has_key="email",
+    )
+    return rows.order_by("-id").first()
+
+
+def recent_change(user: User) -> AuditEntry | None:
+    """Return that row where it is younger than `duties.new_address_days`."""
+    found = last_change(user)
+    since = timezone.now() - timedelta(days=setting("duties.new_address_days"))
+    return found if found is not None and found.occurred_at > since else None
+
+
+def since(user: User) -> str:
+    """Return in words since when the address is on file and who set it."""
+    found = last_change(user)
+    if found is None:
+        return _(
+            "since the account was made, %(when)s UTC, as far as the audit trail goes back"
+        ) % {"when": f"{user.date_joined:%Y-%m-%d %H:%M}"}
+    return _("since %(when)s UTC (%(days)s days), set by %(who)s") % {
+        "when": f"{found.occurred_at:%Y-%m-%d %H:%M}",
+        "days": (timezone.now() - found.occurred_at).days,
+        "who": found.actor_name or _("the command line"),
+    }

@@ -1,0 +1,36 @@
+"""What one person moves alone within 24 hours, so that a large sum is not split into small ones."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+from django.db.models import Sum
+from django.utils import timezone
+
+from systemadmin.models import AmountDoneAlone, User
+from systemadmin.services.duties import accounts_of
+
+WINDOW: Final = timedelta(hours=24)
+
+
+def sum_of_day(*, actor: Any, kind: str, currency: str) -> int:
+    """Return what the actor, with all confirmed accounts of theirs, did alone in 24 hours.
+
+    Call it inside the transaction of the act, last of all that the act locks: the accounts are
+    locked until it ends, so that of two acts at once the second one sees the first.
+    """
+    people = accounts_of(actor.pk)
+    # Without the key: rows that name the actor as their author hold a share lock on it already.
+    locked = User.objects.select_for_update(no_key=True).filter(pk__in=people).order_by("pk")
+    list(locked.values_list("pk"))
+    done = AmountDoneAlone.objects.filter(
+        actor__in=people,
+        kind=kind,
+        currency=currency,
+        done_at__gt=timezone.now() - WINDOW,
+    )
+    return done.aggregate(sum=Sum("amount"))["sum"] or 0
+
+
+def keep_amount(*, actor: Any, kind: str, currency: str, amount: int) -> None:
+    """Count an act that is done alone now."""
+    AmountDoneAlone.objects.create(actor=actor, kind=kind, currency=currency, amount=amount)
