@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """Django's command line for Atalaya."""
 
+import gc
 import os
 import sys
 
@@ -9,6 +10,8 @@ from django.core.management import execute_from_command_line
 
 def main() -> None:
     """Run one management command."""
+    # Loading makes many objects that stay: looking through them over and over takes a fifth of a start.
+    gc.set_threshold(50_000, 20, 20)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     execute_from_command_line(sys.argv)
 
