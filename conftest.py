@@ -1,5 +1,6 @@
 """A small named cast with known rights, for the tests of every desk."""
 
+import functools
 import gc
 import os
 import shutil
@@ -8,6 +9,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.utils import timezone, translation
+from httpx._transports import default as httpx_default
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from rest_framework.test import APIClient
@@ -21,6 +23,10 @@ if "CI" not in os.environ:  # with it Hypothesis chooses as much by itself
     hypothesis_settings.load_profile("unhurried")
 
 pytest_plugins = ["config.tests.browser", "config.tests.schema_watch", "config.tests.clients"]
+
+
+# Each call of httpx reads the certificates of the machine anew, also for an address without TLS.
+httpx_default.create_ssl_context = functools.cache(httpx_default.create_ssl_context)
 
 
 def pytest_configure(config):

@@ -10,7 +10,7 @@ from django.core.management import execute_from_command_line
 
 def main() -> None:
     """Run one management command."""
-    # Loading makes many objects that stay: looking through them over and over takes a fifth of a start.
+    # Loading makes many objects that stay. Looking through them again and again takes its time.
     gc.set_threshold(50_000, 20, 20)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     execute_from_command_line(sys.argv)

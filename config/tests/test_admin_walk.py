@@ -17,6 +17,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -25,6 +26,7 @@ from django_otp import DEVICE_ID_SESSION_KEY
 from config.tests.admin_world import build_world
 from support.admin.forms import TicketChoice
 from support.models import Ticket
+from systemadmin import fault_pages
 from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, ServiceModelAdmin
 from systemadmin.foundation.configuration import declared_settings
 from systemadmin.foundation.forms import LineField
@@ -230,11 +232,11 @@ def rows_of(model, count):
     return list({row.pk: row for row in chosen}.values())
 
 
-def digest():
-    """Every row of every table that counts."""
+def digest(tables=None):
+    """Every row of every table that counts, or of those of the given ones."""
     found = {}
     with connection.cursor() as cursor:
-        for table in connection.introspection.table_names(cursor):
+        for table in tables or connection.introspection.table_names(cursor):
             if table not in ASIDE:
                 cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
                 found[table] = sorted(map(repr, cursor.fetchall()))
@@ -250,7 +252,7 @@ def undone():
     written = []
 
     def watch(execute, sql, params, many, context):
-        if sql.lstrip().upper().startswith(WRITES):
+        if sql.lstrip()[:6].upper() in WRITES:
             table = sql.replace('"', " ").replace("`", " ").split()
             name = table[1] if table[0].upper() == "UPDATE" else table[2]
             if name not in ASIDE:
@@ -261,6 +263,16 @@ def undone():
         yield written
 
 
+@pytest.fixture
+def short_refusals(monkeypatch):
+    """Refuse in a word: the page of a fault, with its whole menu, is drawn for the crawl."""
+
+    def fault(request, status, title, advice):
+        return HttpResponse(title, status=status)
+
+    monkeypatch.setattr(fault_pages, "fault", fault)
+
+
 class Step:
     """What one request did."""
 
@@ -269,7 +281,9 @@ class Step:
         newest = entries.first() or 0
         with undone() as written:
             self.response = client.post(url, data)
-            self.changed = bool(written) and digest() != before
+            touched = set(written)
+            now = digest(touched) if touched else {}
+            self.changed = any(rows != before[table] for table, rows in now.items())
             self.audit = list(AuditEntry.objects.filter(id__gt=newest))
         self.what = f"{url} {data.get('action', '')}"
         assert self.response.status_code in (200, 302, 403), f"{self.what}: {self.response}"
@@ -466,7 +480,7 @@ def _request(client):
 
 
 @pytest.mark.parametrize("role", WALKERS)
-def test_every_form_and_deletion_is_audited_or_refused(world, role):
+def test_every_form_and_deletion_is_audited_or_refused(world, short_refusals, role):
     client = signed_in(role)
     before = digest()
     for model in MODELS:
@@ -556,7 +570,7 @@ def delete_some(client, model, before, allowed):
 
 
 @pytest.mark.parametrize("role", WALKERS)
-def test_every_action_is_audited_or_refused(world, role):
+def test_every_action_is_audited_or_refused(world, short_refusals, role):
     client = signed_in(role)
     before = digest()
     idle = set()

@@ -11,10 +11,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.files.storage import storages
 from django.core.management import call_command
 from django.db import connections
+from django.db.migrations import Migration
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
 
 from systemadmin.backups.vault import open_vault
@@ -156,6 +160,21 @@ def _new_database(name, template):
         )
 
 
+def _exists(name):
+    with _server() as server:
+        found = server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
+    return found is not None
+
+
+def _rename_database(name, new_name):
+    with _server() as server:
+        server.execute(
+            sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+                sql.Identifier(name), sql.Identifier(new_name)
+            )
+        )
+
+
 @pytest.fixture(scope="session")
 def template(django_db_setup, django_db_blocker, tmp_path_factory, used_databases):
     """The suite's own migrated database, to copy from: migrating anew takes half a minute."""
@@ -209,6 +228,44 @@ def own_database(template, used_databases, django_db_blocker, own_place, setting
         yield database
         connections["default"].close()
         connections["default"] = shared
+
+
+def step_by_step(database):
+    """Return an executor that goes by the single migrations, not by those that stand for many."""
+    executor = MigrationExecutor(database)
+    executor.loader = MigrationLoader(database, replace_migrations=False)
+    return executor
+
+
+def newest_single_migrations(executor):
+    """The last migration of each app, without those that stand for many."""
+    loader = executor.loader
+    return [key for key in loader.graph.leaf_nodes() if not loader.disk_migrations[key].replaces]
+
+
+@pytest.fixture
+def newer_release(monkeypatch):
+    """`newer_release(operation)`: from now on each app of ours has one more migration."""
+
+    def arrive(operation):
+        load, leaves = MigrationLoader.load_disk, MigrationLoader(None).graph.leaf_nodes()
+
+        def load_disk(loader):
+            load(loader)
+            for app, newest in leaves:
+                if is_ours(app):
+                    migration = Migration("9000_newer", app)
+                    migration.dependencies = [(app, newest)]
+                    migration.operations = [operation]
+                    loader.disk_migrations[app, migration.name] = migration
+
+        monkeypatch.setattr(MigrationLoader, "load_disk", load_disk)
+
+    return arrive
+
+
+def is_ours(label):
+    return Path(apps.get_app_config(label).path).parent == django_settings.BASE_DIR
 
 
 def _server():

@@ -10,13 +10,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from django.apps import apps
-from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
+from django.core.management import call_command
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
-from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
 from systemadmin.backups import records
@@ -56,7 +53,12 @@ from systemadmin.services.backups import (
     run_schedule,
     verify_backup,
 )
-from systemadmin.tests.backups.conftest import SECRET
+from systemadmin.tests.backups.conftest import (
+    SECRET,
+    is_ours,
+    newest_single_migrations,
+    step_by_step,
+)
 from systemadmin.tests.backups.factories import grow_old
 from systemadmin.tests.factories import UserFactory
 
@@ -201,20 +203,19 @@ def test_a_newer_application_is_refused(own_database, backup):
         check_compatible(vault, other)
 
 
-def older_states():
-    """Of each of our apps with more than one migration: the newest and the one before it."""
-    graph = MigrationLoader(None).graph
-    for app, newest in graph.leaf_nodes():
-        before = [parent.key for parent in graph.node_map[app, newest].parents]
-        before = [key for key in before if key[0] == app]
-        if before and Path(apps.get_app_config(app).path).parent == settings.BASE_DIR:
-            yield (app, newest), before[0]
+def take_back_newest_migrations():
+    """Unapply the last single migration of each app of ours; return their names.
 
-
-def migrate_to(targets):
-    """Without what follows a migration: roles and schedules want the newest tables."""
-    executor = MigrationExecutor(connection)
-    executor.migrate(targets or executor.loader.graph.leaf_nodes())
+    Django's own way back renders the models after every migration since the first.
+    """
+    executor = step_by_step(connection)
+    graph, newest = executor.loader.graph, set()
+    for key in newest_single_migrations(executor):
+        if is_ours(key[0]):
+            state = executor.loader.project_state([key], at_end=False)
+            executor.unapply_migration(state, graph.nodes[key])
+            newest.add(".".join(key))
+    return newest
 
 
 def hand_made_backup():
@@ -226,14 +227,12 @@ def hand_made_backup():
 
 def test_an_older_backup_is_migrated_forward(own_database, people):
     """As if the newest migration of every app had been written after the backup."""
-    states = dict(older_states())
-    assert states
-    migrate_to(list(states.values()))
+    newest = take_back_newest_migrations()
+    assert len(newest) == 5
     name = hand_made_backup()
-    migrate_to(None)
+    call_command("migrate", verbosity=0)
     import_backups()
     backup = Backup.objects.get(name=name)
-    newest = {".".join(key) for key in states}
     assert not newest & set(backup.migrations)
     done = restore_backup(backup=backup, confirm=own_database.typed)
     assert done.status == "done"

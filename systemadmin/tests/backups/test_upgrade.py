@@ -11,18 +11,28 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, connections
-from django.db.migrations import AddField
+from django.db.migrations import RunPython
 from django.db.migrations.executor import MigrationExecutor
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from config.tests.migrated import digest_of_migrations, one_at_a_time
 from systemadmin.backups import upgrade
 from systemadmin.backups.catalogue import import_backups
 from systemadmin.backups.records import drop_connections
 from systemadmin.backups.vault import open_vault
 from systemadmin.models import AuditEntry, Backup, User
 from systemadmin.services.installation import current_installation
-from systemadmin.tests.backups.conftest import OwnDatabase, _new_database, _use
+from systemadmin.tests.backups.conftest import (
+    OwnDatabase,
+    _drop_all,
+    _exists,
+    _new_database,
+    _rename_database,
+    _use,
+    newest_single_migrations,
+    step_by_step,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -37,23 +47,39 @@ OLD = {
 
 
 @pytest.fixture(scope="session")
-def old_template(django_db_setup, django_db_blocker, tmp_path_factory, used_databases):
-    """A database of the first release's schema, to copy from."""
+def old_template(django_db_setup, django_db_blocker):
+    """A database of the first release's schema, to copy from; parallel workers make it once."""
     shared = connections["default"]
-    with django_db_blocker.unblock():
+    digest = f"{digest_of_migrations()}_old"
+    with django_db_blocker.unblock(), one_at_a_time(digest) as folder:
         if shared.vendor == "postgresql":
-            name = f"backup_old_{uuid.uuid4().hex[:10]}"
-            _new_database(name, "template1")
-            used_databases.append(name)
-        else:
-            name = str(tmp_path_factory.mktemp("old") / "old.sqlite3")
-        own = _use(shared, name)
-        executor = MigrationExecutor(own)
-        leaves = executor.loader.graph.leaf_nodes()
+            name = f"backup_old_{digest}"
+            if not _exists(name):
+                partial = f"{name}_partial"
+                _drop_all(partial)
+                _new_database(partial, "template1")
+                with_old_schema(shared, partial)
+                _rename_database(partial, name)
+            return name
+        path = folder / f"{digest}.sqlite3"
+        if not path.exists():
+            partial = path.with_suffix(".partial")
+            partial.unlink(missing_ok=True)
+            with_old_schema(shared, str(partial))
+            partial.rename(path)
+        return str(path)
+
+
+def with_old_schema(shared, name):
+    """Migrate the database of that name as far as the first release went."""
+    own = _use(shared, name)
+    try:
+        executor = step_by_step(own)
+        leaves = newest_single_migrations(executor)
         executor.migrate([(app, OLD.get(app, last)) for app, last in leaves])
+    finally:
         own.close()
         connections["default"] = shared
-    return name
 
 
 @pytest.fixture
@@ -78,7 +104,7 @@ def old_database(old_template, used_databases, django_db_blocker, own_place, set
 
 def fill_as_before():
     """Rows that the first release wrote, through the models as its migrations leave them."""
-    old = MigrationExecutor(connection).loader.project_state([*OLD.items()]).apps
+    old = step_by_step(connection).loader.project_state([*OLD.items()]).apps
     old.get_model("systemadmin", "User").objects.create(username="from.before")
     old.get_model("systemadmin", "AuditEntry").objects.create(
         occurred_at=timezone.now(), action="test.before"
@@ -90,13 +116,44 @@ def pending():
     return executor.migration_plan(executor.loader.graph.leaf_nodes())
 
 
-def test_an_old_schema_is_backed_up_migrated_and_the_backup_catalogued(old_database, capsys):
+def shape(database):
+    """Return what a database's tables are made of, in no order."""
+    found = set()
+    with database.cursor() as cursor:
+        for table in database.introspection.table_names(cursor):
+            for column in database.introspection.get_table_description(cursor, table):
+                found.add((table, column.name, column.type_code, column.null_ok))
+            for name, about in database.introspection.get_constraints(cursor, table).items():
+                # Names of foreign keys and of unnamed constraints hold a number of their own.
+                kinds = ("primary_key", "unique", "foreign_key", "check", "index")
+                columns = about["columns"] or [name]
+                if about["primary_key"]:  # SQLite tells them in the order of the table's columns
+                    columns = sorted(columns)
+                found.add((table, *columns, *(str(about.get(kind)) for kind in kinds)))
+        cursor.execute(TRIGGERS[database.vendor])
+        found |= set(cursor.fetchall())
+    return found
+
+
+TRIGGERS = {
+    "postgresql": "SELECT tgname::text FROM pg_trigger WHERE NOT tgisinternal",
+    "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'",
+}
+
+
+def test_an_old_schema_is_backed_up_migrated_and_the_backup_catalogued(
+    old_database, template, capsys
+):
     waiting = len(pending())
     assert waiting > 5
 
     call_command("migrate_safely", verbosity=0)
 
     assert not pending()
+    as_new = connection.copy()
+    as_new.settings_dict["NAME"] = template
+    assert shape(connection) == shape(as_new)
+    as_new.close()
     backup = Backup.objects.get()
     assert f"Backup: {backup.name}" in capsys.readouterr().out
     assert (backup.status, backup.trigger) == ("complete", "safety")
@@ -151,23 +208,24 @@ def test_no_backup_no_migration(old_database, monkeypatch):
     assert pending() == waiting
 
 
-def test_a_failed_migration_leaves_the_backup_and_says_how_to_go_back(old_database, monkeypatch):
-    def fail(*args, **options):
+def test_a_failed_migration_leaves_the_backup_and_says_how_to_go_back(
+    own_database, people, newer_release
+):
+    def fail(apps, schema_editor):
         raise DatabaseError("relation is locked")
 
-    with monkeypatch.context() as broken:
-        broken.setattr(AddField, "database_forwards", fail)
-        with pytest.raises(CommandError) as refused:
-            call_command("migrate_safely", verbosity=0)
+    newer_release(RunPython(fail))
+    with pytest.raises(CommandError) as refused:
+        call_command("migrate_safely", verbosity=0)
 
     (name,) = open_vault().store.names()
-    way_back = f"restore_backup {name} --rescue --confirm {old_database.typed}"
+    way_back = f"restore_backup {name} --rescue --confirm {own_database.typed}"
     assert way_back in str(refused.value)
     assert "DatabaseError: relation is locked" in str(refused.value)
     drop_connections()
     # This code, mended, does what the older one would.
-    old_database.manage(*way_back.split())
-    assert User.objects.filter(username="from.before").exists()
+    own_database.manage(*way_back.split())
+    assert User.objects.count() == 5
     assert Backup.objects.filter(name=name, status="complete").exists()
 
 
