@@ -31,6 +31,7 @@ THINGS = [
     ("systemadmin.sessions", pgettext_lazy("audited", "Sessions")),
     ("systemadmin.task", pgettext_lazy("audited", "Task")),
     ("systemadmin.token", pgettext_lazy("audited", "API token")),
+    ("systemadmin.sign_in_lock", pgettext_lazy("audited", "Lock of sign-ins")),
     ("systemadmin.two_factor", pgettext_lazy("audited", "Second factor")),
     ("systemadmin.user", pgettext_lazy("audited", "Account")),
     ("systemadmin.webhook", pgettext_lazy("audited", "Webhook")),

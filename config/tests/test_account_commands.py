@@ -4,10 +4,13 @@ import io
 import sys
 
 import pytest
+from axes.models import AccessAttempt
 from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 
+from systemadmin.foundation.addresses import network_of
 from systemadmin.models import Alert, ApiToken, AuditEntry, Notification, User
+from systemadmin.services.sign_in_lock import kept_name
 from systemadmin.tests.factories import PASSWORD, StaffFactory, UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.two_people]
@@ -148,3 +151,41 @@ def test_name_and_password_that_cannot_be_are_refused(typed, monkeypatch):
     with pytest.raises(CommandError, match="name"):
         make_superuser()
     assert not User.objects.filter(is_superuser=True).exists()
+
+
+# -- locks of sign-ins ---------------------------------------------------------------------------
+
+
+def failed_sign_in(name, address):
+    return AccessAttempt.objects.create(
+        username=kept_name(name), ip_address=address, failures_since_start=5
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "left"),
+    [
+        (["axes_reset"], 0),
+        (["axes_reset", "--username", "marta"], 1),
+        (["axes_reset_username", "marta"], 1),
+        (["axes_reset_ip", "192.0.2.7"], 1),
+        (["axes_reset_ip_username", "192.0.2.7", "marta"], 2),
+        (["axes_reset_ip", "2001:db8::99"], 2),
+    ],
+)
+def test_forgetting_failed_sign_ins_is_audited(capsys, member, command, left):
+    failed_sign_in("marta", "192.0.2.7")
+    failed_sign_in("marta", network_of("2001:db8::1"))
+    failed_sign_in("somebody", "192.0.2.7")
+    call_command(*command, "--reason", "She called")
+    assert AccessAttempt.objects.count() == left
+    assert f"{3 - left} failed sign-ins forgotten." in capsys.readouterr().out
+    entry = AuditEntry.objects.get(action="systemadmin.sign_in_lock.lifted")
+    assert (entry.source, entry.reason) == ("command", "She called")
+    assert entry.before == {"failed_sign_ins": 3 - left}
+    assert bool(entry.target_id) == ("marta" in command)
+
+
+def test_what_is_no_address_is_refused():
+    with pytest.raises(CommandError, match="IP address"):
+        call_command("axes_reset_ip", "nonsense")

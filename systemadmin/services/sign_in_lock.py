@@ -19,18 +19,20 @@ from axes.handlers.database import AxesDatabaseHandler
 from axes.handlers.proxy import AxesProxyHandler
 from axes.models import AccessAttempt
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Max, Sum
 from django.http import HttpRequest
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django_otp.models import Device
 
+from systemadmin.audit import record
 from systemadmin.backends import AccountBackend
 from systemadmin.errors import SignInLocked
-from systemadmin.foundation.addresses import network_of
+from systemadmin.foundation.addresses import network_of, parse_ip
 from systemadmin.foundation.client_ip import lockout_address
 from systemadmin.foundation.crypto import keyed_hash, keyed_hashes
-from systemadmin.foundation.errors import DomainError
+from systemadmin.foundation.errors import DomainError, InvalidInput
 from systemadmin.foundation.queue import enqueue
 from systemadmin.models import AuditEntry, User
 from systemadmin.services import two_factor
@@ -91,6 +93,33 @@ def name_for_axes(request: Any, credentials: dict[str, Any] | None = None) -> st
 def forget_failures(*, http: HttpRequest, username: str) -> None:
     """Delete the failures of a name from the network of the caller."""
     AxesProxyHandler.reset_attempts(ip_address=lockout_address(http), username=kept_name(username))
+
+
+@transaction.atomic
+def lift_locks(*, username: str = "", address: str = "", reason: str = "") -> int:
+    """Forget the failed sign-ins of a name, of an address, or all of them; return how many.
+
+    The audit trail says so. An IPv6 address stands for its /64, as it does when failures are
+    counted. Raises `InvalidInput` for what is no address.
+    """
+    attempts = AccessAttempt.objects.all()
+    if username:
+        attempts = attempts.filter(username__in=kept_names(username))
+    if address:
+        if not parse_ip(address):
+            raise InvalidInput("ip", _("Is not an IP address."))
+        attempts = attempts.filter(ip_address=network_of(parse_ip(address)))
+    count = attempts.count()
+    attempts.delete()
+    record(
+        "systemadmin.sign_in_lock.lifted",
+        target=User.objects.filter(username=username).first() if username else None,
+        before={"failed_sign_ins": count},
+        after={"failed_sign_ins": 0},
+        reason=reason,
+        metadata={"address": address} if address else None,
+    )
+    return count
 
 
 def _failures(username: str) -> dict[str, Any]:
