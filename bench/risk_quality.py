@@ -1,16 +1,20 @@
 """How well the score finds fraud on other people's data, beside what peers reach.
 
-    DATABASE_URL=postgres://… python bench/risk_quality.py shop|payments [--data DIR]
+    python bench/risk_quality.py shop|payments [--data DIR] [--keep DIR] [--weeks N]
 
 Loads a data set into a database of its own by the commands of docs/risk.md, runs detection and
 the recompute, and reads the scores from the product's own tables; only then are they compared
 with the labels that the data set gives. The peers learn from one half of these labels and are
 measured on the other half, on which the product is measured too.
 
+The database is SQLite in a directory that is removed at the end, or kept with `--keep DIR` and not
+loaded a second time; with DATABASE_URL=postgres://… it is made on that server and dropped.
+
 `payments` follows the Fraud Detection Handbook: what became of a payment is known after seven days;
 points are learned as of the day before a week; each day of that week the product lists the hundred
 accounts with most points, those left out of which fraud of the two weeks before or later is known.
-Card Precision@100 is the share of them with fraud on that day.
+Card Precision@100 is the share of them with fraud on that day. Outcomes are loaded of fraud alone,
+as a place hears of chargebacks.
 """
 
 from __future__ import annotations
@@ -21,10 +25,13 @@ import gzip
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -40,6 +47,7 @@ SCORES = (
     "JOIN systemadmin_user AS u ON u.id = s.account_id"
 )
 Row = dict[str, str]
+Loader = Callable[[str, Path], None]
 Numbers = NDArray[np.float64]
 
 
@@ -47,6 +55,39 @@ def rows_of(path: Path) -> list[Row]:
     """The rows of a gzipped CSV file."""
     with gzip.open(path, "rt", newline="") as file:
         return list(csv.DictReader(file))
+
+
+@contextmanager
+def database(name: str, keep: Path | None) -> Iterator[str]:
+    """The URL of a database: on the server of DATABASE_URL, else SQLite in a directory."""
+    server = os.environ.get("DATABASE_URL", "")
+    if server.startswith("postgres"):
+        with empty_database(server, name) as url:
+            yield url
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        place = (keep or Path(directory)).resolve()
+        place.mkdir(parents=True, exist_ok=True)
+        yield f"sqlite:///{place / name}.sqlite3"
+
+
+def loaded(url: str) -> Path | None:
+    """The file that says that a SQLite database is loaded; on a server there is none."""
+    return Path(f"{url.removeprefix('sqlite:///')}.loaded") if url.startswith("sqlite") else None
+
+
+def load_once(url: str, load: Loader, data: Path) -> None:
+    """Load a database unless it was kept loaded; what was loaded in part begins anew."""
+    done = loaded(url)
+    if done is not None and done.is_file():
+        print(f"  {url} is loaded already")
+        return
+    if done is not None:
+        for rest in ("", "-wal", "-shm"):
+            Path(f"{url.removeprefix('sqlite:///')}{rest}").unlink(missing_ok=True)
+    load(url, data)
+    if done is not None:
+        done.touch()
 
 
 def run(url: str, *arguments: str) -> str:
@@ -81,7 +122,9 @@ def load_shop(url: str, data: Path) -> None:
 
 def scores_of(url: str) -> dict[str, float]:
     """The score of each account as the product stored it."""
-    with psycopg.connect(url) as connection:
+    is_sqlite = url.startswith("sqlite")
+    connect = sqlite3.connect if is_sqlite else psycopg.connect
+    with connect(url.removeprefix("sqlite:///")) as connection:
         return {name: float(score) for name, score in connection.execute(SCORES).fetchall()}
 
 
@@ -159,7 +202,7 @@ def show_peers(data: Path, names: Sequence[str], bad: NDArray[np.bool_]) -> None
 
 def measure_shop(url: str, data: Path) -> None:
     """Load, score, compare."""
-    load_shop(url, data)
+    load_once(url, load_shop, data)
     scores = scores_of(url)
     outcomes = sorted(rows_of(data / "outcomes.csv.gz"), key=lambda r: r["account_external_id"])
     # The same order for everyone, without a pattern in the names.
@@ -191,14 +234,21 @@ PAYMENT = {
 
 
 def load_payments(url: str, data: Path) -> None:
-    """Payments, and what became of each, seven days later."""
+    """Payments, and which of them were fraud, seven days later."""
     file = str(data / "payments.csv.gz")
     columns = ",".join(f"{field}={column}" for field, column in PAYMENT.items())
     run(url, "migrate", "-v0")
     how = ("--kind", "purchase", "--create-accounts", "--set", "currency=EUR", "--map", columns)
     run(url, "ingest_events", file, "--source", "cards", "--batch", "5000", *how)
-    known = ("--map", "event=external_id", "--known-after", str(DELAY), "--batch", "5000")
-    run(url, "ingest_outcomes", file, "--source", "cards", *known)
+    known = ("--known-after", str(DELAY), "--batch", "5000")
+    with tempfile.TemporaryDirectory() as directory:
+        outcomes = Path(directory) / "outcomes.csv"
+        with outcomes.open("w", newline="") as written:
+            fraud = [row for row in rows_of(data / "payments.csv.gz") if row["fraud"] == "1"]
+            csv.writer(written).writerows(
+                [("event", "fraud"), *((row["external_id"], "1") for row in fraud)]
+            )
+        run(url, "ingest_outcomes", str(outcomes), "--source", "cards", *known)
 
 
 def day_at(number: int) -> str:
@@ -215,23 +265,24 @@ def learned_draft(url: str, week: int) -> str:
     return f"-{found[1]}"
 
 
-def daily_list(url: str, week: int, day: int, ruleset: str) -> set[str]:
-    """The accounts that the product lists at the end of a day."""
+def daily_list(url: str, week: int, day: int, draft: str | None) -> set[str]:
+    """The accounts that the product lists at the end of a day, by the rules in force or a draft."""
     told = run(
         url,
         *("recompute_risk", "--as-of", day_at(day + 1), "--top", str(LIST), "--json"),
-        *("--leave-out-known", str(day + 1 - week + DELAY), "--ruleset", ruleset, "--dry-run"),
+        *("--leave-out-known", str(day + 1 - week + DELAY), "--dry-run"),
+        *(("--ruleset", draft) if draft else ()),
     )
     return {one["external_id"] for one in json.loads(told)["riskiest"]}
 
 
-def measure_payments(url: str, data: Path) -> None:
+def measure_payments(url: str, data: Path, weeks: int) -> None:
     """Load, learn before each week, list each day, compare."""
-    load_payments(url, data)
-    show_payments(url, rows_of(data / "payments.csv.gz"))
+    load_once(url, load_payments, data)
+    show_payments(url, rows_of(data / "payments.csv.gz"), WEEKS[-weeks:])
 
 
-def show_payments(url: str, rows: Sequence[Row]) -> None:
+def show_payments(url: str, rows: Sequence[Row], weeks: Sequence[int]) -> None:
     """Compare the daily lists of a loaded database with what became of the payments."""
     fraud: dict[int, set[str]] = {}
     for row in rows:
@@ -239,15 +290,17 @@ def show_payments(url: str, rows: Sequence[Row]) -> None:
             number = (datetime.fromisoformat(row["occurred_at"]) - FIRST_DAY).days
             fraud.setdefault(number, set()).add(row["account_external_id"])
     shipped, learned = [], []
-    for week in WEEKS:
+    for week in weeks:
         draft = learned_draft(url, week)
-        for ruleset, precisions in (("1", shipped), (draft, learned)):
+        for ruleset, precisions in ((None, shipped), (draft, learned)):
             found = [
                 len(daily_list(url, week, day, ruleset) & fraud[day]) / LIST
                 for day in range(week, week + 7)
             ]
             precisions.append(float(np.mean(found)))
-    print(f"\n  Card Precision@{LIST:<22}" + "".join(f"{f'week {w}':>12}" for w in WEEKS))
+            print(f"  from day {week}, {ruleset or 'shipped rules'}: {precisions[-1]:.3f}")
+    titles = [*(f"from day {week}" for week in weeks), "mean"]
+    print(f"\n  Card Precision@{LIST:<22}" + "".join(f"{title:>12}" for title in titles))
     for name, values in (("shipped rules", shipped), ("learned points", learned)):
         figures = "".join(f"{value:>12.3f}" for value in values)
         print(f"  {name:<37}{figures}{np.mean(values):>12.3f}")
@@ -259,17 +312,24 @@ def main() -> int:
     )
     parser.add_argument("set", choices=["shop", "payments"])
     parser.add_argument("--data", type=Path, default=DATA, help="where the data sets lie")
+    parser.add_argument("--keep", type=Path, help="keep the SQLite database in this directory")
+    parser.add_argument(
+        "--weeks",
+        type=int,
+        default=len(WEEKS),
+        choices=range(1, len(WEEKS) + 1),
+        help="of payments: only the last so many weeks",
+    )
     options = parser.parse_args()
     data = options.data / options.set
     if not data.is_dir():
         print(f"There is no data in {data}: nothing is measured.")
         return 0
-    server = os.environ.get("DATABASE_URL", "")
-    if not server.startswith("postgres"):
-        print("Set DATABASE_URL to a PostgreSQL server; a database is made on it and dropped.")
-        return 0
-    with empty_database(server, f"risk_quality_{options.set}") as url:
-        (measure_shop if options.set == "shop" else measure_payments)(url, data)
+    with database(f"risk_quality_{options.set}", options.keep) as url:
+        if options.set == "shop":
+            measure_shop(url, data)
+        else:
+            measure_payments(url, data, options.weeks)
     return 0
 
 

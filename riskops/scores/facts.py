@@ -140,6 +140,16 @@ def read_dossier(
     )
 
 
+def reads_alike(one: Ruleset, other: Ruleset) -> bool:
+    """Whether what is read for one ruleset scores by the other too: only points differ."""
+    return _looked_at(one) == _looked_at(other)
+
+
+def _looked_at(ruleset: Ruleset) -> Any:
+    factors = {f.code: (f.window, f.enabled, f.measure) for f in ruleset.factors}
+    return factors, ruleset.high_risk_countries
+
+
 def _standing(accounts: Accounts) -> tuple[str, list[Any]]:
     """SQL joining the scores and overrides of some accounts (`u`).
 

@@ -33,7 +33,8 @@ def read_measured(
     factors = [(f, f.measure) for f in ruleset.factors if f.measure is not None and f.enabled]
     if not factors or not len(ids):
         return {}
-    columns, params = _columns(factors, at)
+    columns = _Columns()
+    names = [columns.add_factor(factor, measure, at) for factor, measure in factors]
     longest = max((factor.window or 0) + own_past(measure) for factor, measure in factors)
     kinds = sorted({KIND_BY_CODE[code].value for _f, m in factors for code in m.kinds})
     where, where_params = accounts.sql("e.account_id")
@@ -41,8 +42,8 @@ def read_measured(
         f"FROM {EVENTS} AS e WHERE e.kind IN ({', '.join(map(str, kinds))}) "
         f"AND e.occurred_at > %s AND e.occurred_at <= %s AND {where}"
     )
-    bound = [*params, at - timedelta(seconds=longest), at, *where_params]
-    found = fetch(columns, tail, bound)
+    bound = [*columns.params, at - timedelta(seconds=longest), at, *where_params]
+    found = fetch(columns.reads, tail, bound)
     rows = np.minimum(np.searchsorted(ids, found["account"]), len(ids) - 1)
     known = ids[rows] == found["account"]
     return {
@@ -52,21 +53,27 @@ def read_measured(
             MeasuredEvents(
                 row=rows[known],
                 at=found["at"][known],
-                value=found[f"value{i}"][known],
-                chosen=found[f"chosen{i}"][known] == 1,
-                other=found[f"other{i}"][known] == 1,
+                value=found[value][known],
+                chosen=found[chosen][known] == 1,
+                other=found[other][known] == 1,
             ),
             len(ids),
             at_micros,
         )
-        for i, (factor, measure) in enumerate(factors)
+        for (factor, measure), (chosen, other, value) in zip(factors, names, strict=True)
     }
 
 
-def _columns(factors: list[tuple[Factor, Measure]], at: datetime) -> tuple[list[Read], list[Any]]:
-    columns = [Read("account", "e.account_id"), moment("at", "e.occurred_at")]
-    params: list[Any] = []
-    for i, (factor, measure) in enumerate(factors):
+class _Columns:
+    """What is read of each event; factors that look at the same share one column."""
+
+    def __init__(self) -> None:
+        self.reads = [Read("account", "e.account_id"), moment("at", "e.occurred_at")]
+        self.params: list[Any] = []
+        self._names: dict[tuple[str, tuple[Any, ...]], str] = {}
+
+    def add_factor(self, factor: Factor, measure: Measure, at: datetime) -> tuple[str, str, str]:
+        """Return the names of the columns of a factor: chosen, other, value."""
         chosen, chosen_params = _matches(measure.events)
         value, value_params = _value(measure, at)
         if measure.aggregate == "counterparty":
@@ -76,20 +83,25 @@ def _columns(factors: list[tuple[Factor, Measure]], at: datetime) -> tuple[list[
                 f"AND e.counterparty_wallet_id IS NOT NULL THEN {value} ELSE 0 END"
             )
             value_params = [at - timedelta(seconds=factor.window or 0), *value_params]
+            chosen = f"{chosen} AND e.counterparty_wallet_id IS NOT NULL"
         if measure.aggregate in AMOUNTS or measure.aggregate in WITH_FIELD:
             chosen = f"{chosen} AND {value} IS NOT NULL"
-        if measure.aggregate == "counterparty":
-            chosen = f"{chosen} AND e.counterparty_wallet_id IS NOT NULL"
         if measure.aggregate in WITH_FIELD and measure.field == "country":
             chosen = f"{chosen} AND e.country <> ''"
         other, other_params = _matches(measure.other) if measure.other else ("1 = 0", [])
-        columns += [
-            Read(f"chosen{i}", f"CASE WHEN {chosen} THEN 1 ELSE 0 END"),
-            Read(f"other{i}", f"CASE WHEN {other} THEN 1 ELSE 0 END"),
-            Read(f"value{i}", value),
-        ]
-        params += [*chosen_params, *other_params, *value_params]
-    return columns, params
+        return (
+            self._add(f"CASE WHEN {chosen} THEN 1 ELSE 0 END", chosen_params),
+            self._add(f"CASE WHEN {other} THEN 1 ELSE 0 END", other_params),
+            self._add(value, value_params),
+        )
+
+    def _add(self, sql: str, params: list[Any]) -> str:
+        key = (sql, tuple(params))
+        if key not in self._names:
+            self._names[key] = f"column{len(self._names)}"
+            self.reads.append(Read(self._names[key], sql))
+            self.params += params
+        return self._names[key]
 
 
 def _value(measure: Measure, at: datetime) -> tuple[str, list[Any]]:

@@ -13,7 +13,7 @@ from riskops.models import RiskOutcome, RiskRuleset, RiskScore
 from riskops.models.scores import Verdict
 from riskops.scores import scoring
 from riskops.scores.evaluation import Evaluation, Mask, evaluate
-from riskops.scores.facts import read_dossier, to_micros
+from riskops.scores.facts import read_dossier, reads_alike, to_micros
 from riskops.scores.rules import LEVELS, Ruleset
 
 
@@ -90,8 +90,11 @@ def compare_rulesets(
     left_out: scoring.Ints | None = None,
 ) -> Comparison:
     """Score accounts with both rules on the same facts; return who crosses what."""
-    old = fresh_scores(accounts, before, at=at, from_log=from_log)
-    new = fresh_scores(accounts, after, at=at, from_log=from_log)
+    read = read_dossier(accounts, before, at=at, from_log=from_log)
+    old = evaluate(read, before, at=to_micros(at), fresh=True)
+    if not reads_alike(before, after):
+        read = read_dossier(accounts, after, at=at, from_log=from_log)
+    new = evaluate(read, after, at=to_micros(at), fresh=True)
     was, now = _standing(old, before), _standing(new, after)
     comparison = _compare(was, now, verdicts(accounts))
     comparison.riskiest, comparison.top = _riskiest(new, top, left_out), top
