@@ -107,6 +107,7 @@ COMPONENTS: Final[dict[str, Shape]] = {
         past=_WHOLE,
         other=_named("ChosenEvents"),
         delay=_WHOLE,
+        least_past=_WHOLE,
     ),
     "ClusterBridge": _fields(
         "account other strength reason",

@@ -19,7 +19,14 @@ from riskops.decisions.conditions import (
     NUMBER_FIELDS,
 )
 from riskops.models import DecisionRule
-from riskops.scores.measure_spec import AGGREGATES, DISTINCT_FIELDS, OPERATORS
+from riskops.scores.measure_spec import (
+    AGGREGATES,
+    DISTINCT_FIELDS,
+    MOST_LEAST_PAST,
+    OPERATORS,
+    USUAL_LEAST_PAST,
+    WITH_OWN_PAST,
+)
 from systemadmin.foundation.parsing import Unreadable, parse_whole_number
 
 CONDITIONS, MEASURES = 4, 2
@@ -83,6 +90,13 @@ def _measure(number: int) -> dict[str, forms.Field]:
             max_value=31,
             required=False,
             help_text=_("For the account's own mean before."),
+        ),
+        f"{key}_least_past": forms.IntegerField(
+            label=_("Past events needed"),
+            min_value=1,
+            max_value=MOST_LEAST_PAST,
+            required=False,
+            initial=USUAL_LEAST_PAST,
         ),
         **condition_fields(f"_{key}", _("Only where")),
         f"{key}_op": forms.ChoiceField(
@@ -197,6 +211,8 @@ def _counted(data: dict[str, Any], key: str) -> dict[str, Any]:
         "field": data[f"{key}_distinct"],
         "past": (data[f"{key}_past"] or 0) * DAY,
     }
+    if aggregate in WITH_OWN_PAST:
+        measure["least_past"] = data[f"{key}_least_past"] or USUAL_LEAST_PAST
     return {
         "field": MEASURE,
         "op": data[f"{key}_op"],
@@ -221,6 +237,7 @@ def entered(conditions: list[dict[str, Any]]) -> dict[str, Any]:
             f"{key}_distinct": measure["field"],
             f"{key}_minutes": one["window"] // MINUTE,
             f"{key}_past": measure["past"] // DAY or None,
+            f"{key}_least_past": measure.get("least_past", USUAL_LEAST_PAST),
             f"{key}_op": one["op"],
             f"{key}_value": one["value"],
         }

@@ -13,9 +13,12 @@ from riskops.scores.measure_spec import (
     AGGREGATES,
     CONDITION_FIELDS,
     DISTINCT_FIELDS,
+    MOST_LEAST_PAST,
     NUMBERS,
     OPERATORS,
     PAIRED,
+    USUAL_LEAST_PAST,
+    WITH_OWN_PAST,
 )
 from systemadmin.foundation.parsing import Unreadable, parse_whole_number
 
@@ -71,6 +74,13 @@ class FactorForm(forms.Form):
     )
     past_days = _number(
         _("Days before the window"), 1, 31, help_text=_("For the account's own mean before.")
+    )
+    least_past = _number(
+        _("Past events needed"),
+        1,
+        MOST_LEAST_PAST,
+        initial=USUAL_LEAST_PAST,
+        help_text=_("With fewer in the days before the window nothing is counted."),
     )
     other_kinds = _checkboxes(_("Second kind of event"), required=False)
     mode = forms.ChoiceField(
@@ -148,6 +158,8 @@ def factor_row(data: dict[str, Any]) -> dict[str, Any]:
         "field": data["distinct_field"],
         "past": (data["past_days"] or 0) * DAY,
     }
+    if data["aggregate"] in WITH_OWN_PAST:
+        measure["least_past"] = data["least_past"] or USUAL_LEAST_PAST
     if data["aggregate"] in PAIRED or data["other_kinds"]:
         other = typed_condition(data, "_other")
         measure["other"] = {"kinds": data["other_kinds"], "where": [other] if other else []}

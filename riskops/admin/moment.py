@@ -241,7 +241,9 @@ class DecisionRuleAdmin(ServiceModelAdmin):
 def _measure_rows(number: int) -> list[Any]:
     key = f"m{number}"
     return [
-        (f"{key}_aggregate", f"{key}_distinct", f"{key}_minutes", f"{key}_past"),
+        tuple(
+            f"{key}_{name}" for name in ("aggregate", "distinct", "minutes", "past", "least_past")
+        ),
         f"{key}_kinds",
         tuple(f"{name}_{key}" for name in ("field", "name", "op", "value")),
         (f"{key}_op", f"{key}_value"),

@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 
 from riskops.decisions.conditions import FIELDS, LEVEL, LIST, MEASURE, NEW, NEW_FIELDS
 from riskops.event_kinds import KIND_BY_CODE
-from riskops.scores.explanation import duration
-from riskops.scores.measure_spec import AGGREGATES, OPERATORS
+from riskops.scores.explanation import duration, past_needed
+from riskops.scores.measure_spec import AGGREGATES, OPERATORS, USUAL_LEAST_PAST
 from riskops.scores.rules import LEVEL_TITLES
 
 Document = Mapping[str, Any]
@@ -59,10 +59,11 @@ def _measured(one: Document, op: str) -> str:
         "op": op,
         "value": one["value"],
     }
+    needed = past_needed(measure["aggregate"], measure.get("least_past", USUAL_LEAST_PAST))
     if "seen" in one:
         text = _("%(how)s (%(kinds)s, in %(window)s) %(op)s %(value)s: %(seen)s")
-        return text % {**values, "seen": one["seen"]}
-    return _("%(how)s (%(kinds)s, in %(window)s) %(op)s %(value)s") % values
+        return text % {**values, "seen": one["seen"]} + needed
+    return _("%(how)s (%(kinds)s, in %(window)s) %(op)s %(value)s") % values + needed
 
 
 def rule_text(matched: Document) -> str:

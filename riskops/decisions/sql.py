@@ -200,7 +200,7 @@ def _habit(found: Measure, window: int) -> Sql:
     largest = f"GREATEST(COALESCE(MAX(CASE WHEN {before} THEN NULL ELSE p.amount END), 0), 0)"
     mean = f"GREATEST({_whole(total)} / GREATEST({number}, 1), 1)"
     picked = (
-        f"CASE WHEN COALESCE({total}, 0) > 0 "
+        f"CASE WHEN {number} >= {found.least_past} AND COALESCE({total}, 0) > 0 "
         f"THEN LEAST({_whole(f'LEAST({largest}, {MOST})')} * 100 / {mean}, {MOST}) ELSE 0 END"
     )
     start = _before(window + found.past)

@@ -18,8 +18,6 @@ Mask = NDArray[np.bool_]
 HOURS = HOUR * SECOND
 # No amount, ratio or sum is told beyond this, so that no count overflows.
 MOST = 10**15
-# Fewer past events are no habit.
-LEAST_PAST = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,8 @@ def aggregate(
         leaves = np.where(leaves == FOREVER, FOREVER, np.minimum(leaves, at - at % HOURS + HOURS))
     elif how in ("habit", "unusual"):
         past = found.chosen & (found.at > start - measure.past * SECOND) & (found.at <= start)
-        count = (_habit if how == "habit" else _unusual)(found, chosen, past, size)
+        judge = _habit if how == "habit" else _unusual
+        count = judge(found, chosen, past, size, measure.least_past)
         began = _first(found, past, size)
         whole = window + measure.past * SECOND
         moved = np.where(began == FOREVER, FOREVER, np.minimum(began, FOREVER - whole) + whole)
@@ -137,15 +136,15 @@ def _between(found: MeasuredEvents, first: Ints, others: Mask, size: int) -> Int
     )
 
 
-def _habit(found: MeasuredEvents, chosen: Mask, past: Mask, size: int) -> Ints:
-    """The largest amount now in per cent of the mean before; 0 without a past."""
+def _habit(found: MeasuredEvents, chosen: Mask, past: Mask, size: int, least: int) -> Ints:
+    """The largest amount now in per cent of the mean before; 0 with hardly a past."""
     number, total = _number(found, past, size), _total(found, past, size)
     largest = np.minimum(_largest(found, chosen, size), MOST)
-    known = (number > 0) & (total > 0)
+    known = (number >= least) & (total > 0)
     return np.where(known, largest * 100 // np.maximum(total // np.maximum(number, 1), 1), 0)
 
 
-def _unusual(found: MeasuredEvents, chosen: Mask, past: Mask, size: int) -> Ints:
+def _unusual(found: MeasuredEvents, chosen: Mask, past: Mask, size: int, least: int) -> Ints:
     """The largest share of past events with another value than one now; 0 with hardly a past."""
     total = _number(found, past, size)
     keys, place = np.unique(np.stack([found.row, found.value]), axis=1, return_inverse=True)
@@ -154,7 +153,7 @@ def _unusual(found: MeasuredEvents, chosen: Mask, past: Mask, size: int) -> Ints
     share = np.zeros(size, dtype=np.int64)
     row = found.row[chosen]
     others = (total[row] - same[place[chosen]]) * 1000 // np.maximum(total[row], 1)
-    np.maximum.at(share, row, np.where(total[row] >= LEAST_PAST, others, 0))
+    np.maximum.at(share, row, np.where(total[row] >= least, others, 0))
     return share
 
 

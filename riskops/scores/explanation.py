@@ -15,13 +15,14 @@ from riskops.event_kinds import KIND_BY_CODE
 from riskops.scores import scoring
 from riskops.scores.factors import Factor
 from riskops.scores.facts import from_micros
-from riskops.scores.measure_spec import AGGREGATES, Measure
+from riskops.scores.measure_spec import AGGREGATES, WITH_OWN_PAST, Measure
 from riskops.scores.rules import Ruleset
 
 Line = Sequence[Any]  # factor, points, points before the family's cap, counted, since in µs
 
 ABOVE_HABIT = gettext_lazy(
-    "an amount in %(window)s of %(count)s %% of its own mean of the 30 days before"
+    "an amount in %(window)s of %(count)s %% of its own mean of the 30 days before; "
+    "past events needed: %(least_past)s"
 )
 SENTENCES = {
     "many_ips": gettext_lazy("%(count)s IP addresses in %(window)s (more than %(over)s count)"),
@@ -135,6 +136,7 @@ def _sentence(factor: Factor, count: int) -> str:
         return _measured(factor.measure, count, duration(factor.window or 0))
     return str(SENTENCES[factor.code]) % {
         "count": count,
+        "least_past": factor.measure.least_past if factor.measure else 0,
         "percent": f"{count / 10:g}",
         "over": factor.over,
         "window": duration(factor.window or 0),
@@ -145,7 +147,15 @@ def _measured(measure: Measure, count: int, window: str) -> str:
     kinds = ", ".join(str(KIND_BY_CODE[code].label) for code in measure.events.kinds)
     how = str(AGGREGATES[measure.aggregate])
     text = _("%(how)s: %(count)s (%(kinds)s, in %(window)s)")
-    return text % {"how": how, "count": count, "kinds": kinds, "window": window}
+    told = text % {"how": how, "count": count, "kinds": kinds, "window": window}
+    return told + past_needed(measure.aggregate, measure.least_past)
+
+
+def past_needed(aggregate: str, least_past: int) -> str:
+    """How many past events a measure needs, to be put after its sentence; else nothing."""
+    if aggregate not in WITH_OWN_PAST:
+        return ""
+    return _("; past events needed: %(least_past)s") % {"least_past": least_past}
 
 
 def duration(seconds: int) -> str:

@@ -193,7 +193,7 @@ CODES = tuple(factor.code for factor in DEFAULT_FACTORS)
 # Rulesets that were stored before the others existed have these fifteen.
 FIRST_CODES = frozenset(CODES[:15])
 # By the form of the stored document: which factors there were.
-CODES_OF_FORMAT = {1: FIRST_CODES, 2: frozenset(CODES[:29]), 3: frozenset(CODES)}
+CODES_OF_FORMAT = {1: FIRST_CODES, 2: frozenset(CODES[:29])}
 FAMILY_TITLES = {
     "identity": _("Identity"),
     "velocity": _("Velocity"),

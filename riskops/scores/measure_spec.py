@@ -34,6 +34,8 @@ AMOUNTS = frozenset({"sum", "max", "mean", "habit"})
 # They look at a past before the window, or before the delay of what becomes known.
 WITH_PAST = frozenset({"habit", "unusual", "counterparty"})
 WITH_FIELD = frozenset({"distinct", "unusual"})
+# They compare with the account's own past, of which there has to be enough.
+WITH_OWN_PAST = frozenset({"habit", "unusual"})
 # They grow with time alone.
 ELAPSED = frozenset({"since_last", "since_first"})
 PAIRED = frozenset({"share", "between"})
@@ -66,6 +68,8 @@ USUAL_DELAY = 7 * DAY
 MOST_CONDITIONS = 4
 MOST_MEASURES = 12
 MAX_AMOUNT = 10**15
+# Fewer past events are no habit, unless a measure says otherwise.
+USUAL_LEAST_PAST, MOST_LEAST_PAST = 5, 1000
 
 
 def is_whole_number(value: object) -> TypeGuard[int]:
@@ -96,7 +100,8 @@ class Measure:
 
     `other` is the second choice of `share` and `between`; `past` is how many seconds before the
     window the habit is taken from. Of a counterparty the events of `past` seconds count, up to
-    `delay` seconds ago: of later ones it is not known yet what became of them.
+    `delay` seconds ago: of later ones it is not known yet what became of them. An account with
+    fewer than `least_past` events in its own past has no habit: nothing is counted.
     """
 
     aggregate: str
@@ -105,6 +110,7 @@ class Measure:
     other: Chosen | None = None
     past: int = 0
     delay: int = 0
+    least_past: int = USUAL_LEAST_PAST
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
@@ -118,6 +124,8 @@ class Measure:
             document["other"] = _chosen_to_dict(self.other)
         if self.aggregate == "counterparty":
             document["delay"] = self.delay
+        if self.aggregate in WITH_OWN_PAST:
+            document["least_past"] = self.least_past
         return document
 
     @property
@@ -132,7 +140,9 @@ def _chosen_to_dict(chosen: Chosen) -> dict[str, Any]:
 class MeasureReader:
     """Reads the JSON form of a measure and gathers every fault under its path."""
 
-    KEYS = frozenset({"aggregate", "kinds", "where", "field", "other", "past", "delay"})
+    KEYS = frozenset(
+        {"aggregate", "kinds", "where", "field", "other", "past", "delay", "least_past"}
+    )
 
     def __init__(self, path: str, errors: dict[str, str], kinds: frozenset[str]) -> None:
         self.path = path
@@ -164,6 +174,7 @@ class MeasureReader:
             other=other,
             past=self._past(aggregate, document.get("past", 0)),
             delay=self._delay(aggregate, document.get("delay")),
+            least_past=self._least_past(aggregate, document.get("least_past")),
         )
         return measure if len(self.errors) == before else None
 
@@ -250,6 +261,18 @@ class MeasureReader:
             self._fault(".delay", str(_("Must be from 0 to %(days)s days.")) % {"days": 31})
             return 0
         return delay
+
+    def _least_past(self, aggregate: str, least: object) -> int:
+        if least is None:
+            return USUAL_LEAST_PAST
+        if aggregate not in WITH_OWN_PAST:
+            self._fault(".least_past", _("Is for “habit” and “unusual” only."))
+        elif not is_whole_number(least) or not 1 <= least <= MOST_LEAST_PAST:
+            text = str(_("Must be a whole number from %(low)s to %(high)s."))
+            self._fault(".least_past", text % {"low": 1, "high": MOST_LEAST_PAST})
+        else:
+            return least
+        return USUAL_LEAST_PAST
 
 
 def own_past(measure: Measure) -> int:

@@ -38,8 +38,9 @@ ACTIONS = tuple(ACTION_TITLES)
 
 MAX_POINTS = 200
 MAX_STEPS = 12
-# Documents of an older form know fewer factors.
-FORMAT = 3
+# Documents of an older form know fewer factors; before the fourth one past event was a habit.
+FORMAT = 4
+FIRST_FORMAT_WITH_LEAST_PAST = 4
 MAX_WINDOW = 366 * DAY
 # Window scans read every event of the window, so the short ones stay short.
 MAX_BUSY_WINDOW = 31 * DAY
@@ -119,9 +120,15 @@ class Ruleset:
 
     @classmethod
     def from_stored(cls, document: Mapping[str, Any]) -> Ruleset:
-        """Read a stored ruleset; factors that came later than it give no points."""
+        """Read a stored ruleset as it was published.
+
+        Factors that came later than it give no points, and a habit needs what it needed then.
+        """
         rules = cls.from_dict(document)
-        known = CODES_OF_FORMAT.get(document.get("format", 1), frozenset(CODES))
+        form = document.get("format", 1)
+        if form < FIRST_FORMAT_WITH_LEAST_PAST:
+            rules = replace(rules, factors=tuple(map(_with_any_past, rules.factors)))
+        known = CODES_OF_FORMAT.get(form, frozenset(CODES))
         if known.issuperset(CODES):
             return rules
         factors = tuple(
@@ -129,6 +136,13 @@ class Ruleset:
             for factor in rules.factors
         )
         return replace(rules, factors=factors)
+
+
+def _with_any_past(factor: Factor) -> Factor:
+    """The factor with one past event enough for a habit."""
+    if factor.measure is None or factor.measure.aggregate != "habit":
+        return factor
+    return replace(factor, measure=replace(factor.measure, least_past=1))
 
 
 def _is_int(value: object, low: int, high: int) -> bool:

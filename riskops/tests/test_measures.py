@@ -14,7 +14,7 @@ from riskops.account_sets import Accounts
 from riskops.models import EventKind, RiskRuleset, RiskScore, RiskScoreHistory
 from riskops.models.events import KIND_BY_CODE, RARE_KINDS
 from riskops.models.scores import Cause
-from riskops.scores.aggregates import LEAST_PAST, MeasuredEvents, aggregate
+from riskops.scores.aggregates import MeasuredEvents, aggregate
 from riskops.scores.calculate import calculate_score
 from riskops.scores.explanation import explain
 from riskops.scores.factors import Factor
@@ -22,6 +22,7 @@ from riskops.scores.measure_spec import (
     AGGREGATES,
     DISTINCT_FIELDS,
     WITH_FIELD,
+    WITH_OWN_PAST,
     WITH_PAST,
     Chosen,
     Measure,
@@ -54,26 +55,26 @@ BIG_SPENDER = {
 }
 
 
-def factor_of(how, *, window=1000, past=0, **fields):
+def factor_of(how, *, window=1000, past=0, least=5, **fields):
     kinds = Chosen(("purchase",))
     other = kinds if how in ("share", "between") else None
-    measure = Measure(how, kinds, other=other, past=past)
+    measure = Measure(how, kinds, other=other, past=past, least_past=least)
     return Factor("own", "trading", 10, window=window, measure=measure, **fields)
 
 
-def plain(how, events, at, window, past):
+def plain(how, events, at, window, past, least):
     """What a measure counts for one account, by a loop."""
     inside = [e for e in events if at - window < e[0] <= at]
     chosen = [e for e in inside if e[2]]
     amounts = [e[1] for e in chosen]
     if how == "habit":
         before = [e[1] for e in events if e[2] and at - window - past < e[0] <= at - window]
-        if not chosen or not before or sum(before) <= 0:
+        if not chosen or len(before) < least or sum(before) <= 0:
             return 0
         return max([0, *amounts]) * 100 // max(sum(before) // len(before), 1)
     if how == "unusual":
         before = [e[1] for e in events if e[2] and at - window - past < e[0] <= at - window]
-        if len(before) < LEAST_PAST:
+        if len(before) < least:
             return 0
         others = [sum(one != value for one in before) for value in amounts]
         return max(others, default=0) * 1000 // len(before)
@@ -118,11 +119,13 @@ def count(how, accounts, at, window, past, factor=None):
     st.integers(0, 40_000),
     st.integers(60, 30_000),
     st.integers(60, 30_000),
+    st.integers(1, 6),
 )
 @settings(max_examples=300)
-def test_a_measure_counts_what_a_plain_loop_counts(how, accounts, at, window, past):
-    found = count(how, accounts, at, window, past)
-    assert found.count.tolist() == [plain(how, e, at, window, past) for e in accounts]
+def test_a_measure_counts_what_a_plain_loop_counts(how, accounts, at, window, past, least):
+    factor = factor_of(how, window=window, past=past, least=least)
+    found = count(how, accounts, at, window, past, factor)
+    assert found.count.tolist() == [plain(how, e, at, window, past, least) for e in accounts]
 
 
 @given(
@@ -132,13 +135,14 @@ def test_a_measure_counts_what_a_plain_loop_counts(how, accounts, at, window, pa
     st.integers(60, 30_000),
     st.integers(60, 30_000),
     st.integers(1, 20_000),
+    st.integers(1, 4),
 )
 @settings(max_examples=300)
 def test_nothing_gives_other_points_before_the_moment_that_is_told(
-    how, events, at, window, past, later
+    how, events, at, window, past, later, least
 ):
     """Without a new event the points stay until `changes_at`."""
-    factor = factor_of(how, window=window, past=past, over=2)
+    factor = factor_of(how, window=window, past=past, least=least, over=2)
     events = [e for e in events if e[0] <= at]
     now = count(how, [events], at, window, past, factor)
     then = count(how, [events], at + later, window, past, factor)
@@ -158,6 +162,8 @@ def random_factor(rng, number):
         measure["field"] = rng.choice(sorted(DISTINCT_FIELDS))
     if how in WITH_PAST:
         measure["past"] = rng.randrange(1, 32) * DAY
+    if how in WITH_OWN_PAST:
+        measure["least_past"] = rng.choice((1, 2, 5))
     return {
         "code": f"own_{number}",
         "title": f"Own {number}",
@@ -274,6 +280,10 @@ def measure(**changes):
         (measure(kinds=["teleport"]), "measure.kinds"),
         (measure(past=0), "measure.past"),
         (measure(past=400 * DAY), "measure.past"),
+        (measure(least_past=0), "measure.least_past"),
+        (measure(least_past="5"), "measure.least_past"),
+        (measure(least_past=1001), "measure.least_past"),
+        (measure(aggregate="sum", past=0, least_past=3), "measure.least_past"),
         (measure(extra=1), "measure.extra"),
         (measure(other={"kinds": ["refund"]}), "measure.other"),
         (measure(aggregate="share", past=0), "measure.other"),
