@@ -88,7 +88,7 @@ def pytest_collection_finish():
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix):
     """Begin with a migrated template instead of running every migration."""
-    from config.tests.migrated import start_from_templates
+    from systemadmin.tests.migrated import start_from_templates
 
     start_from_templates()
 

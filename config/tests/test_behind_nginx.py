@@ -15,8 +15,8 @@ import pytest
 from django.conf import settings
 
 from config.tests.live import Server
-from config.tests.migrated import copy_migrated_sqlite
 from config.tests.shipped_nginx import NGINX, ShippedNginx
+from systemadmin.tests.migrated import copy_migrated_sqlite
 from systemadmin.tests.own_redis import OwnRedis
 
 pytestmark = [

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from config.tests import documented
-from config.tests.migrated import copy_migrated_sqlite
+from systemadmin.tests.migrated import copy_migrated_sqlite
 
 RUNNABLE = [page for page in documented.pages() if documented.BLOCK.search(page.read_text())]
 

@@ -17,7 +17,7 @@ import pytest
 from django.conf import settings
 
 from config.management.commands import run_local
-from config.tests.migrated import copy_migrated_sqlite
+from systemadmin.tests.migrated import copy_migrated_sqlite
 
 pytestmark = [pytest.mark.slow, pytest.mark.own_sqlite]
 # Two members with tokens, made inside `manage.py shell`.

@@ -121,7 +121,7 @@ class Site:
         self.run(
             "shell",
             "-c",
-            "from config.tests.migrated import flush_past_triggers; flush_past_triggers()\n"
+            "from systemadmin.tests.migrated import flush_past_triggers; flush_past_triggers()\n"
             "from django.core.management import call_command\n"
             "call_command('flush', interactive=False)",
         )

@@ -16,7 +16,6 @@ from django.db.migrations.executor import MigrationExecutor
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from config.tests.migrated import digest_of_migrations, one_at_a_time
 from systemadmin.backups import upgrade
 from systemadmin.backups.catalogue import import_backups
 from systemadmin.backups.records import drop_connections
@@ -33,6 +32,7 @@ from systemadmin.tests.backups.conftest import (
     newest_single_migrations,
     step_by_step,
 )
+from systemadmin.tests.migrated import digest_of_migrations, one_at_a_time
 
 pytestmark = pytest.mark.slow
 
