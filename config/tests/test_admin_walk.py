@@ -243,7 +243,9 @@ def digest(tables=None):
     return found
 
 
-WRITES = ("INSERT", "UPDATE", "DELETE")
+WRITES = re.compile(
+    r"\s*(?:INSERT(?: OR \w+)? INTO|UPDATE(?: OR \w+)?|DELETE FROM)\s+\W?(\w+)", re.IGNORECASE
+)
 
 
 @contextmanager
@@ -252,11 +254,8 @@ def undone():
     written = []
 
     def watch(execute, sql, params, many, context):
-        if sql.lstrip()[:6].upper() in WRITES:
-            table = sql.replace('"', " ").replace("`", " ").split()
-            name = table[1] if table[0].upper() == "UPDATE" else table[2]
-            if name not in ASIDE:
-                written.append(name)
+        if (write := WRITES.match(sql)) and write[1] not in ASIDE:
+            written.append(write[1])
         return execute(sql, params, many, context)
 
     with rolled_back(), connection.execute_wrapper(watch):
