@@ -1,6 +1,7 @@
 """The page of an account's open doors: sessions, tokens, password, second factor."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final, cast
 
 from django import forms
 from django.contrib import messages
@@ -108,32 +109,42 @@ def _do(
         sessions.end_one(actor=actor, user=user, access_id=request.POST.get("access", ""))
         return _("The session has ended.")
     if act == "end_all":
-        ended = sessions.end_all(actor=actor, user=user, keep=request)
-        return _ended(ended)
+        return _ended(sessions.end_all(actor=actor, user=user, keep=request))
     if act == "password" and password.is_valid():
         _need(actor, "systemadmin.set_password")
         authentication.set_password(actor=actor, user=user, **password.cleaned_data)
         return _("The password is set, and every session and token has ended.")
-    if act == "link" and reset.is_valid():
-        _need(actor, "systemadmin.set_password")
-        access_links.reset_password(actor=actor, user=user, reason=reset.cleaned_data["reason"])
-        return _("A one-time link is on its way, and every session and token has ended.")
-    if act == "reset" and reset.is_valid():
-        _need(actor, "systemadmin.reset_two_factor")
-        two_factor.reset(actor=actor, user=user, reason=reset.cleaned_data["reason"])
-        if access_links.is_colleague(user):
-            return _("A one-time link is on its way, and every session and token has ended.")
-        return _("The second factor is off.")
-    if act == "unlink" and reset.is_valid():
-        _need(actor, "systemadmin.manage_staff")
-        unlink_identity(
-            actor=actor,
-            user=user,
-            reason=reset.cleaned_data["reason"],
-            issuer=request.POST.get("issuer", ""),
-        )
-        return _("The account is disconnected, and every session and token has ended.")
+    if act in WITH_REASON and reset.is_valid():
+        permission, do = WITH_REASON[act]
+        _need(actor, permission)
+        return do(request, user, reset.cleaned_data["reason"])
     return None
+
+
+def _send_link(request: HttpRequest, user: User, reason: str) -> str:
+    access_links.reset_password(actor=cast(User, request.user), user=user, reason=reason)
+    return _("A one-time link is on its way, and every session and token has ended.")
+
+
+def _reset_two_factor(request: HttpRequest, user: User, reason: str) -> str:
+    two_factor.reset(actor=cast(User, request.user), user=user, reason=reason)
+    if access_links.is_colleague(user):
+        return _("A one-time link is on its way, and every session and token has ended.")
+    return _("The second factor is off.")
+
+
+def _unlink(request: HttpRequest, user: User, reason: str) -> str:
+    issuer = request.POST.get("issuer", "")
+    unlink_identity(actor=cast(User, request.user), user=user, reason=reason, issuer=issuer)
+    return _("The account is disconnected, and every session and token has ended.")
+
+
+# What needs a reason: the permission for it, and what does it and says what happened.
+WITH_REASON: Final[dict[str, tuple[str, Callable[[HttpRequest, User, str], str]]]] = {
+    "link": ("systemadmin.set_password", _send_link),
+    "reset": ("systemadmin.reset_two_factor", _reset_two_factor),
+    "unlink": ("systemadmin.manage_staff", _unlink),
+}
 
 
 def _need(actor: Any, permission: str) -> None:
