@@ -130,6 +130,13 @@ class PayoutHeld(RuleViolation):
     )
 
 
+class TransferRefused(RuleViolation):
+    """A bank would not carry a payout out as a SEPA credit transfer."""
+
+    code = "transfer_refused"
+    default_detail = _("The bank would not carry this payout out.")
+
+
 class PayerMissing(RuleViolation):
     """A payment file names who pays."""
 

@@ -8,10 +8,16 @@ from datetime import date
 from sepaxml import SepaTransfer
 from text_unidecode import unidecode
 
+from marketplace.seller_ids import clean_iban
 from systemadmin.foundation.csv_export import csv_of_mappings
 from systemadmin.foundation.money import to_major
+from systemadmin.foundation.parsing import Unreadable
 
 SCHEMA = "pain.001.001.03"
+# What one SEPA credit transfer carries at most, in cents (EPC 125-05, AT-T002).
+SEPA_MOST = 999_999_999_99
+# Identifiers in SEPA files: at most 35 of these, no slash at an end and no two in a row.
+SEPA_ID = re.compile(r"(?!/)(?!.*//)[A-Za-z0-9/?:().,'+ -]{1,35}(?<!/)")
 # What banks take in names: the letters of the European Payments Council's SEPA character set.
 NOT_SEPA = re.compile(r"[^A-Za-z0-9/?:().,'+ -]+")
 COLUMNS = ("payout", "payee", "iban", "amount", "currency", "reference")
@@ -26,6 +32,18 @@ class Transfer:
     iban: str
     amount: int
     reference: str
+
+
+def transfer_fault(transfer: Transfer) -> str:
+    """Return "amount", "iban" or "reference" where a SEPA transfer cannot be so; "" if it can."""
+    if not 1 <= transfer.amount <= SEPA_MOST:
+        return "amount"
+    try:
+        if clean_iban(transfer.iban) != transfer.iban:
+            return "iban"
+    except Unreadable:
+        return "iban"
+    return "" if SEPA_ID.fullmatch(transfer.reference) else "reference"
 
 
 def bank_name(text: str, otherwise: str) -> str:
@@ -43,7 +61,13 @@ def bank_name(text: str, otherwise: str) -> str:
 def pain001(
     *, payer: str, payer_iban: str, message_id: str, day: date, transfers: Sequence[Transfer]
 ) -> str:
-    """Return a SEPA credit transfer in euros, valid against the schema of the standard."""
+    """Return a SEPA credit transfer in euros, valid against the schema of the standard.
+
+    Raises `ValueError` for a transfer that `transfer_fault` finds fault with.
+    """
+    for transfer in transfers:
+        if fault := transfer_fault(transfer):
+            raise ValueError(f"payout {transfer.payout}: {fault}")
     file = SepaTransfer(
         {"name": bank_name(payer, "Payer"), "IBAN": payer_iban, "currency": "EUR", "batch": True},
         schema=SCHEMA,

@@ -7,9 +7,15 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from marketplace.errors import NothingToPay, PayerMissing
+from marketplace.errors import NothingToPay, PayerMissing, TransferRefused
 from marketplace.models import Payout, PayoutBatch, SellerProfile
-from marketplace.payout_files import Transfer, pain001, transfers_csv
+from marketplace.payout_files import (
+    SEPA_MOST,
+    Transfer,
+    pain001,
+    transfer_fault,
+    transfers_csv,
+)
 from marketplace.seller_ids import clean_iban
 from marketplace.services import by_two, clock, concerned
 from marketplace.services.payouts import hold_reasons, pay_payout
@@ -18,6 +24,7 @@ from systemadmin import audit
 from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.crypto import decrypt_secret, encrypt_secret
 from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.money import format_money
 from systemadmin.foundation.parsing import Unreadable
 from systemadmin.models import User
 from systemadmin.services.duties import decides
@@ -54,7 +61,11 @@ def create_payout_batch(
     pairs = _with_accounts(payouts)
     if not pairs:
         raise NothingToPay
-    payer = _payer() if currency == "EUR" else None
+    payer = None
+    if currency == "EUR":
+        payer = _payer()
+        for payout, transfer in pairs:
+            _check_transfer(payout, transfer)
     batch = PayoutBatch(
         currency=currency,
         execution_on=day,
@@ -110,6 +121,31 @@ def _with_accounts(payouts: list[Payout]) -> list[tuple[Payout, Transfer]]:
         reference = payout.bank_reference
         found.append((payout, Transfer(payout.pk, payee, iban, payout.amount, reference)))
     return found
+
+
+def _check_transfer(payout: Payout, transfer: Transfer) -> None:
+    """Refuse, naming the payout, what the bank would refuse the whole file for."""
+    fault = transfer_fault(transfer)
+    if not fault:
+        return
+    named = {
+        "payout": payout.pk,
+        "seller": payout.seller.get_username(),
+        "amount": format_money(transfer.amount, payout.currency),
+        "most": format_money(SEPA_MOST, payout.currency),
+    }
+    reasons = {
+        "amount": _(
+            "Payout %(payout)s to %(seller)s is %(amount)s. One SEPA transfer carries at most "
+            "%(most)s. Pay it in another way and mark it as paid, or cancel it. Then make the file."
+        ),
+        "iban": _(
+            "The account of %(seller)s, for payout %(payout)s, is not an IBAN. Have it entered "
+            "anew. Then make the file."
+        ),
+        "reference": _("The reference of payout %(payout)s to %(seller)s is not one of SEPA."),
+    }
+    raise TransferRefused(reasons[fault] % named, extra={"payout": payout.pk, "fault": fault})
 
 
 def _payer() -> tuple[str, str]:

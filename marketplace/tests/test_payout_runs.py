@@ -1,6 +1,8 @@
 """Payouts by schedule, with minimum, reserve and debts; files for the bank."""
 
+from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 
 import pytest
 from django.urls import reverse
@@ -8,7 +10,7 @@ from lxml import etree
 
 from marketplace import errors, services
 from marketplace.models import Payout, PayoutBatch
-from marketplace.payout_files import Transfer, pain001
+from marketplace.payout_files import Transfer, pain001, transfer_fault
 from marketplace.services import clock
 from marketplace.services.ledger import seller_balances
 from marketplace.services.payouts import is_payout_day, minimum_payout
@@ -137,6 +139,51 @@ def test_no_sellers_name_keeps_the_banks_file_from_being_made(name, expected):
     )
     names = [one.text for one in etree.fromstring(text.encode()).iterfind(".//p:Nm", NAMESPACE)]
     assert names == ["Nandu", "Nandu", expected]
+
+
+def test_a_payout_too_large_for_sepa_is_named_and_the_file_waits(operator, payer):
+    """One SEPA credit transfer carries at most 999,999,999.99 euro."""
+    small = pay_out(seller_with(90_00, legal_name="Ana", iban=IBAN))
+    seller = seller_with(1_000_000_000_00, legal_name="Max", iban=OTHER_IBAN)
+    large = pay_out(seller)
+    refused = problem(operator.post(URL, {"currency": "EUR"}), 409, "transfer_refused")
+    assert (refused["payout"], refused["fault"]) == (large.pk, "amount")
+    assert f"Payout {large.pk} to {seller.username} is 1,000,000,000.00 EUR" in refused["detail"]
+    assert not PayoutBatch.objects.exists()
+    body = {"reference": "by another way"}
+    assert operator.post(f"/api/admin/payouts/{large.pk}/mark-paid", body).status_code == 200
+    made = operator.post(URL, {"currency": "EUR"})
+    assert (made.status_code, made.json()["amount"]) == (201, small.amount)
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        ({}, ""),
+        ({"amount": 999_999_999_99}, ""),
+        ({"amount": 1_000_000_000_00}, "amount"),
+        ({"amount": 0}, "amount"),
+        ({"amount": -5}, "amount"),
+        ({"iban": "ES91 2100 0418 4502 0005 1332"}, "iban"),
+        ({"iban": "ES9121000418450200051333"}, "iban"),
+        ({"iban": ""}, "iban"),
+        ({"reference": "R" * 35}, ""),
+        ({"reference": "R" * 36}, "reference"),
+        ({"reference": "PAGO_Ñ"}, "reference"),
+        ({"reference": "/PAYOUT"}, "reference"),
+        ({"reference": "A//B"}, "reference"),
+        ({"reference": ""}, "reference"),
+    ],
+)
+def test_what_a_sepa_transfer_cannot_be_is_in_no_file(changed, fault):
+    transfer = replace(Transfer(7, "Ana", IBAN, 1_05, "PAYOUT-000000007"), **changed)
+    make = partial(pain001, payer="A", payer_iban=IBAN, message_id="B", day=date(2026, 1, 2))
+    assert transfer_fault(transfer) == fault
+    if fault:
+        with pytest.raises(ValueError, match=f"payout 7: {fault}"):
+            make(transfers=[transfer])
+    else:
+        assert make(transfers=[transfer])
 
 
 def test_a_batch_is_a_file_that_fits_the_schema_and_never_changes(operator, payer):
