@@ -8,7 +8,9 @@ from email.message import Message
 from functools import cached_property
 from html import escape
 
-from . import mail_reports, search
+from systemadmin.foundation.search_words import words
+
+from . import mail_reports
 from .mail_charsets import decode_text, meta_charset
 from .mail_flowed import unflowed
 from .mail_headers import header_text
@@ -68,12 +70,12 @@ class _Text:
     @cached_property
     def words(self) -> frozenset[str]:
         """Every word."""
-        return frozenset(search.words(self.whole))
+        return frozenset(words(self.whole))
 
     @cached_property
     def own_words(self) -> frozenset[str]:
         """The words without addresses of links, which are none."""
-        return frozenset(search.words(LINK.sub(" ", self.whole)))
+        return frozenset(words(LINK.sub(" ", self.whole)))
 
 
 @dataclass

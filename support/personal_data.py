@@ -27,6 +27,7 @@ from support.models import (
     TicketRating,
     TicketRead,
     TicketSearch,
+    TicketSearchPart,
 )
 from systemadmin.foundation.personal_data import ERASED, OnErasure, PersonalTable, StoredFile
 
@@ -92,6 +93,12 @@ TABLES = [
     ),
     PersonalTable(
         model=TicketSearch,
+        rows=_tickets("ticket__"),
+        on_erasure=OnErasure.DELETE,
+        not_exported=_IN_REPLIES,
+    ),
+    PersonalTable(
+        model=TicketSearchPart,
         rows=_tickets("ticket__"),
         on_erasure=OnErasure.DELETE,
         not_exported=_IN_REPLIES,

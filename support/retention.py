@@ -80,6 +80,13 @@ TICKETS = [
         kept=WITH_TICKET,
     ),
     Table(
+        model="support.TicketSearchPart",
+        holds="further words of a long ticket, folded",
+        purpose="search",
+        owners=["ticket__requester"],
+        kept=WITH_TICKET,
+    ),
+    Table(
         model="support.TicketSearch",
         holds="words of a ticket, folded",
         purpose="search",

@@ -55,6 +55,7 @@ from support.models import (
     TicketPresence,
     TicketRating,
     TicketRead,
+    TicketSearchPart,
 )
 from support.services import edit_reply, process_mail, reply_as_customer, store_mail
 from support.tests import factories as desk
@@ -263,6 +264,7 @@ def _support(member, root):
     TicketParticipant.objects.create(ticket=ticket, address=member.email, name=MARK)
     TicketPresence.objects.create(ticket=ticket, user=member, seen_at=now)
     TicketRead.objects.create(ticket=ticket, user=member, up_to=1, read_at=now)
+    TicketSearchPart.objects.create(ticket=ticket, document=MARK.lower())
     ReplyDraft.objects.create(ticket=ticket, user=member, kind="public", body=marked("draft"))
     SavedView.objects.create(owner=member, name=MARK[:40], words=MARK)
     TicketLink.objects.create(first=ticket, second=other, note=marked("note"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from messaging.models import Message, Participant
-from systemadmin.foundation.search_words import words
+from systemadmin.foundation.search_words import findable_words
 
 # One call reads this many messages at most; the answer says where to go on.
 MOST_READ: Final = 5_000
@@ -28,7 +28,7 @@ def search_own(*, user_id: int, text: str, before: int | None = None) -> Found:
 
     The same on every database, whatever case and accents people type. Erased messages say nothing.
     """
-    asked = words(text)[:MOST_WORDS]
+    asked = findable_words(text)[:MOST_WORDS]
     found: list[Message] = []
     read, last = 0, before
     while asked and read < MOST_READ:
@@ -55,5 +55,5 @@ def _older(user_id: int, before: int | None) -> list[Message]:
 
 
 def _has_words(body: str, asked: list[str]) -> bool:
-    here = words(body)
+    here = findable_words(body)
     return all(any(word.startswith(start) for word in here) for start in asked)

@@ -17,6 +17,7 @@ from support.models.tickets import (
     TicketCounter,
     TicketLink,
     TicketSearch,
+    TicketSearchPart,
 )
 from support.models.work import ReplyDraft, SavedView, TicketRead
 
@@ -57,4 +58,5 @@ __all__ = [
     "TicketRating",
     "TicketRead",
     "TicketSearch",
+    "TicketSearchPart",
 ]

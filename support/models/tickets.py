@@ -350,3 +350,22 @@ class TicketSearch(models.Model):
 
     def __str__(self) -> str:
         return str(self.ticket_id)
+
+
+class TicketSearchPart(models.Model):
+    """Further words of a ticket that has more of them than one row of the index can hold."""
+
+    ticket = models.ForeignKey(
+        Ticket,
+        verbose_name=_("ticket"),
+        on_delete=models.CASCADE,
+        related_name="search_parts",
+    )
+    document = models.TextField(_("words"), blank=True)
+
+    class Meta:
+        verbose_name = _("further part of a search document")
+        verbose_name_plural = _("further parts of search documents")
+
+    def __str__(self) -> str:
+        return str(self.ticket_id)

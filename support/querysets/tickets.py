@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connections
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from support import lifecycle, search
-from support.querysets.words import HasWords, Padded
+from support.querysets.words import holds
 
 # Words in more than one ticket of this many are common: the list, read in order, meets them soon.
 _RARE = 200
@@ -136,28 +136,48 @@ class TicketQuerySet(QuerySet):
         asked = search.asked(query)
         if not asked:
             return self.none()
+        long = self._long_with_words(asked)
         if connections[self.db].vendor == "postgresql":
-            return self._with_words(" & ".join(f"'{word}':*" for word in asked))
-        found = self.annotate(padded=Padded(F("search__document")))
-        for word in asked:
-            found = found.filter(padded__contains=f" {word}")
-        return found
+            return self._with_words(asked, long)
+        found = holds("search__document", asked, self.db)
+        return self.filter(found | Q(pk__in=long) if long else found)
 
-    def _with_words(self, condition: str) -> "TicketQuerySet":
+    def _with_words(self, asked: list[str], long: list[int]) -> "TicketQuerySet":
         """By the index of words where matches are rare, by going through the list where not.
 
         The planner takes every beginning of a word for equally frequent, and would read a million
         tickets in order to find one.
         """
         words = self.model._meta.apps.get_model("support", "TicketSearch").objects
-        found = HasWords(F("document"), Value(condition))
+        found = holds("document", asked, self.db)
         newest = words.filter(
             pk__in=list(words.order_by("-pk").values_list("pk", flat=True)[:_SAMPLE])
         )
         if newest.filter(found).count() * _RARE > _SAMPLE:
-            return self.filter(HasWords(F("search__document"), Value(condition)))
+            found = holds("search__document", asked, self.db)
+            return self.filter(found | Q(pk__in=long) if long else found)
+        either = found | Q(pk__in=long) if long else found
         # The bound is never reached; it keeps the planner from joining before searching.
-        return self.filter(pk__in=words.filter(found).values("pk")[:_EVERYTHING])
+        return self.filter(pk__in=words.filter(either).values("pk")[:_EVERYTHING])
+
+    def _long_with_words(self, asked: list[str]) -> list[int]:
+        """Keys of tickets whose words fill several rows, with the words asked spread over them.
+
+        There are few such tickets; those without a word in a further row are found as all others.
+        """
+        get_model = self.model._meta.apps.get_model
+        parts: Any = get_model("support", "TicketSearchPart").objects.using(self.db)
+        some = parts.filter(holds("document", asked, self.db, any_of=True))
+        keys = set(some.values_list("ticket_id", flat=True))
+        if not keys:
+            return []
+        own = parts.filter(ticket=OuterRef("pk"))
+        found: Any = get_model("support", "TicketSearch").objects.using(self.db)
+        found = found.filter(pk__in=keys)
+        for word in asked:
+            here = holds("document", [word], self.db)
+            found = found.filter(here | Exists(own.filter(here)))
+        return list(found.values_list("pk", flat=True))
 
     def linked_to(self, ticket: Any) -> "TicketQuerySet":
         """Tickets about the same matter."""

@@ -1,6 +1,11 @@
 """Stored words in SQL: an indexed condition on PostgreSQL, plain matching elsewhere."""
 
-from django.db.models import BooleanField, Func, TextField
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connections
+from django.db.models import BooleanField, F, Func, Q, TextField, Value
+from django.db.models.lookups import Contains
 
 
 class HasWords(Func):
@@ -16,3 +21,12 @@ class Padded(Func):
 
     template = "(' ' || %(expressions)s)"
     output_field = TextField()
+
+
+def holds(field: str, words: Sequence[str], using: str, *, any_of: bool = False) -> Q:
+    """Whether each of these words, or any of them, begins a word stored in a field."""
+    if connections[using].vendor == "postgresql":
+        condition = (" | " if any_of else " & ").join(f"'{word}':*" for word in words)
+        return Q(HasWords(F(field), Value(condition)))
+    parts: list[Any] = [Q(Contains(Padded(F(field)), f" {word}")) for word in words]
+    return Q(*parts, _connector=Q.OR if any_of else Q.AND)

@@ -23,7 +23,6 @@ from support.models import (
     Ticket,
     TicketEvent,
     TicketLink,
-    TicketSearch,
 )
 from support.services import clocks, concerned, escalation, indexing
 from support.services.history import note
@@ -136,9 +135,7 @@ def _move_everything(source: Ticket, target: Ticket) -> None:
     )
     carry_participants(source, target)
     target.tags.add(*source.tags.all())
-    stored = TicketSearch.objects.filter(ticket=source).first()
-    if stored is not None:
-        indexing.index_text(target, stored.document)
+    indexing.index_words(target, indexing.words_of(source))
 
 
 def _close_source(source: Ticket, target: Ticket, actor: User | None, now: datetime) -> None:

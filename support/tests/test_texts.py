@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support import search
 from support.markdown import TAGS, render_markdown
 from support.templating import render_template, unknown_variables
 from systemadmin.foundation.testing import processor_seconds
@@ -90,22 +89,3 @@ class TestMarkdown:
 
     def test_deep_nesting_is_no_bomb(self):
         assert len(render_markdown(">" * 5000 + " x")) < 100_000
-
-
-class TestSearchWords:
-    def test_case_and_accents_do_not_matter(self):
-        assert search.words("¿Dónde está mi Envío, Señor Nuñez?") == [
-            "donde", "esta", "mi", "envio", "senor", "nunez",
-        ]  # fmt: skip
-
-    def test_a_number_can_be_searched(self):
-        assert search.asked("T-2026-000123") == ["t", "2026", "000123"]
-
-    @given(st.text(), st.text())
-    def test_extending_is_the_same_as_starting_with_both(self, first, second):
-        assert search.extended(search.document(first), second) == search.document(first, second)
-
-    @given(st.text())
-    def test_a_document_holds_single_spaces_only(self, text):
-        stored = search.document(text)
-        assert stored == " ".join(stored.split())
