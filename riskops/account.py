@@ -26,7 +26,8 @@ def risk_summary(user: Any) -> list[tuple[Any, Any, str | None]]:
     ]
     if score.override is not None:
         lines.append((_("Override"), score.override.reason, url))
-    for reason in explain(score.breakdown, score.ruleset.rules)[:SHOWN_REASONS]:
+    reasons = explain(score.breakdown, score.ruleset.rules, account=score.pk)
+    for reason in reasons[:SHOWN_REASONS]:
         lines.append((f"{reason.title}: {reason.text}", f"{reason.points:+d}", None))
     return lines
 

@@ -166,7 +166,7 @@ class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
         score = reads.score_of(account)
         if score is None:
             return {"score": None, "history": []}
-        reasons = explain(score.breakdown, score.ruleset.rules)
+        reasons = explain(score.breakdown, score.ruleset.rules, account=score.pk)
         return {
             "score": score,
             "level": Level(score.level),

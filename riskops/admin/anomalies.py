@@ -11,6 +11,12 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
+from riskops.admin.anomaly_rule_form import (
+    PLAIN,
+    AnomalyRuleForm,
+    parameter_fields,
+    parameter_rows,
+)
 from riskops.admin.links import account_link
 from riskops.anomalies.evidence import evidence_rows
 from riskops.anomalies.handling import (
@@ -22,7 +28,6 @@ from riskops.anomalies.handling import (
     reopen_anomaly,
     resolve_anomaly,
 )
-from riskops.anomalies.rules import BY_CODE
 from riskops.models import (
     Anomaly,
     AnomalyExemption,
@@ -131,39 +136,12 @@ class AnomalyAdmin(AtalayaModelAdmin):
         )
 
 
-class AnomalyRuleForm(forms.ModelForm):
-    """A rule, its parameters checked against the detector's bounds."""
-
-    class Meta:
-        model = AnomalyRule
-        fields = ["code", "detector", "parameters", "severity", "points", "action", "is_enabled"]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        # Who may only look gets a form without fields.
-        if "points" in self.fields:
-            self.fields["points"].required = False
-
-    def clean_points(self) -> int:
-        """Keep the points where none are given."""
-        points = self.cleaned_data["points"]
-        return int(self.instance.points if points is None else points)
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        detector = BY_CODE.get(data.get("detector", ""))
-        parameters = data.get("parameters")
-        if detector is not None and isinstance(parameters, dict):
-            for name, text in detector.faults(parameters).items():
-                self.add_error("parameters", f"{name}: {text}")
-        return data
-
-
 @admin.register(AnomalyRule)
 class AnomalyRuleAdmin(ServiceModelAdmin):
     """The rules, with how often each was right."""
 
     form = AnomalyRuleForm
+    readonly_fields = ["numbers"]
     list_display = [
         "code",
         "detector",
@@ -176,6 +154,19 @@ class AnomalyRuleAdmin(ServiceModelAdmin):
     ]
     list_filter = ["is_enabled", "severity"]
     ordering = ["code"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The rule, and each number of its detector."""
+        numbers = parameter_fields(obj)
+        rows: list[Any] = [(None, {"fields": list(PLAIN)})]
+        if obj is not None and not self.has_change_permission(request, obj):
+            return [(None, {"fields": [*PLAIN, "numbers"]})]
+        return [*rows, (_("Numbers"), {"fields": numbers})] if numbers else rows
+
+    @admin.display(description=_("numbers"))
+    def numbers(self, obj: Any) -> str:
+        """Each number of the detector by its title."""
+        return format_html_join("", "<p>{}: {}</p>", parameter_rows(obj))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """With precision."""

@@ -8,7 +8,9 @@ from django import forms
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from riskops.admin.factor_form import DAY, KINDS, NONE, condition_fields, typed_condition
+from riskops.admin.amount_fields import CHOOSE_CURRENCY, NONE, currency_field, read_number
+from riskops.admin.factor_form import DAY, KINDS, condition_fields, in_currency, typed_condition
+from riskops.amounts import entered_amount
 from riskops.decisions.conditions import (
     FIELDS,
     LEVEL,
@@ -21,11 +23,15 @@ from riskops.decisions.conditions import (
 from riskops.models import DecisionRule
 from riskops.scores.measure_spec import (
     AGGREGATES,
+    AMOUNT,
+    AMOUNTS,
     DISTINCT_FIELDS,
     MOST_LEAST_PAST,
+    OF_MONEY,
     OPERATORS,
     USUAL_LEAST_PAST,
     WITH_OWN_PAST,
+    named_currency,
 )
 from systemadmin.foundation.parsing import Unreadable, parse_whole_number
 
@@ -102,7 +108,7 @@ def _measure(number: int) -> dict[str, forms.Field]:
         f"{key}_op": forms.ChoiceField(
             label=_("Comparison"), choices=[*NONE, *OPERATORS.items()], required=False
         ),
-        f"{key}_value": forms.IntegerField(label=_("Value"), required=False),
+        f"{key}_value": forms.CharField(label=_("Value"), max_length=20, required=False),
     }
 
 
@@ -112,7 +118,7 @@ class _Meta:
 
 
 def _declared() -> dict[str, Any]:
-    fields: dict[str, Any] = {"kinds": _kinds(_("Of these events"))}
+    fields: dict[str, Any] = {"kinds": _kinds(_("Of these events")), "currency": currency_field()}
     fields["kinds"].help_text = _("None means all.")
     for number in range(1, CONDITIONS + 1):
         fields |= _condition(number)
@@ -154,8 +160,25 @@ class DecisionRuleForm(_Fields):
         self._check_condition_rows(data)
         self._check_measure_rows(data)
         if not self.errors and self.shows_conditions:
+            self._read_numbers(data)
+        if not self.errors and self.shows_conditions:
             data["conditions"] = rule_conditions(data)
         return data
+
+    def _read_numbers(self, data: dict[str, Any]) -> None:
+        """Read amounts in the currency of the rule, and what measures are compared with."""
+        names = [f"field_{n}" for n in range(1, CONDITIONS + 1)]
+        names += [f"field_m{n}" for n in range(1, MEASURES + 1)]
+        amounts = [name.replace("field", "value", 1) for name in names if data[name] == AMOUNT]
+        measures = [key for n in range(1, MEASURES + 1) if data[f"{(key := f'm{n}')}_aggregate"]]
+        money = [f"{key}_value" for key in measures if data[f"{key}_aggregate"] in OF_MONEY]
+        if (amounts or money) and not data["currency"]:
+            self.add_error("currency", CHOOSE_CURRENCY)
+            return
+        for name in (*amounts, *money):
+            data[name] = read_number(self, name, data[name], data["currency"])
+        for name in {f"{key}_value" for key in measures} - set(money):
+            data[name] = read_number(self, name, data[name], None)
 
     def _check_condition_rows(self, data: dict[str, Any]) -> None:
         """Report a row of a condition that is filled in only in part."""
@@ -170,7 +193,7 @@ class DecisionRuleForm(_Fields):
             key = f"m{number}"
             names = (f"{key}_aggregate", f"{key}_kinds", f"{key}_minutes", f"{key}_op")
             given = [bool(data.get(name)) for name in names]
-            if any(given) and (not all(given) or data.get(f"{key}_value") is None):
+            if any(given) and (not all(given) or not data.get(f"{key}_value")):
                 self.add_error(
                     f"{key}_aggregate", _("Choose events, minutes, an operator and a value.")
                 )
@@ -178,7 +201,8 @@ class DecisionRuleForm(_Fields):
 
 def rule_conditions(data: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the conditions that a valid form describes."""
-    found = [
+    found = in_currency(data["currency"])
+    found += [
         _plain(data, number) for number in range(1, CONDITIONS + 1) if data.get(f"field_{number}")
     ]
     found += [
@@ -191,6 +215,8 @@ def rule_conditions(data: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _plain(data: dict[str, Any], number: int) -> dict[str, Any]:
     field, op, value = (data[f"{name}_{number}"] for name in ("field", "op", "value"))
+    if field == AMOUNT:
+        return {"field": field, "op": op, "value": value}
     name = f"data.{data[f'name_{number}']}" if field == "data" else field
     is_word = field in (LEVEL, LIST, NEW)
     is_number = field in NUMBER_FIELDS or (op in ("at_least", "at_most") and not is_word)
@@ -204,10 +230,12 @@ def _plain(data: dict[str, Any], number: int) -> dict[str, Any]:
 def _counted(data: dict[str, Any], key: str) -> dict[str, Any]:
     where = typed_condition(data, f"_{key}")
     aggregate = data[f"{key}_aggregate"]
+    is_about_amounts = aggregate in AMOUNTS or data[f"field_{key}"] == AMOUNT
+    currency = in_currency(data["currency"] if is_about_amounts else "")
     measure: dict[str, Any] = {
         "aggregate": aggregate,
         "kinds": data[f"{key}_kinds"],
-        "where": [where] if where else [],
+        "where": [*currency, *([where] if where else [])],
         "field": data[f"{key}_distinct"],
         "past": (data[f"{key}_past"] or 0) * DAY,
     }
@@ -224,10 +252,11 @@ def _counted(data: dict[str, Any], key: str) -> dict[str, Any]:
 
 def entered(conditions: list[dict[str, Any]]) -> dict[str, Any]:
     """Return what the form shows for stored conditions."""
-    found: dict[str, Any] = {}
-    plain = [one for one in conditions if one["field"] != MEASURE]
+    currency = named_currency(conditions)
+    found: dict[str, Any] = {"currency": currency}
+    plain = _without_currency([one for one in conditions if one["field"] != MEASURE], currency)
     for number, one in enumerate(plain[:CONDITIONS], 1):
-        found |= _entered(one, f"_{number}")
+        found |= _entered(one, f"_{number}", currency)
     counted = [one for one in conditions if one["field"] == MEASURE]
     for number, one in enumerate(counted[:MEASURES], 1):
         key, measure = f"m{number}", one["measure"]
@@ -239,33 +268,64 @@ def entered(conditions: list[dict[str, Any]]) -> dict[str, Any]:
             f"{key}_past": measure["past"] // DAY or None,
             f"{key}_least_past": measure.get("least_past", USUAL_LEAST_PAST),
             f"{key}_op": one["op"],
-            f"{key}_value": one["value"],
+            f"{key}_value": _value(one["value"], currency, measure["aggregate"] in OF_MONEY),
         }
-        for where in measure["where"][:1]:
-            found |= _entered(where, f"_{key}")
+        for where in _without_currency(measure["where"], _currency_of(measure))[:1]:
+            found |= _entered(where, f"_{key}", currency)
     return found
 
 
-def _entered(one: dict[str, Any], suffix: str) -> dict[str, Any]:
+def _entered(one: dict[str, Any], suffix: str, currency: str) -> dict[str, Any]:
     field, _dot, name = one["field"].partition(".")
     return {
         f"field{suffix}": field,
         f"name{suffix}": name,
         f"op{suffix}": one["op"],
-        f"value{suffix}": one["value"],
+        f"value{suffix}": _value(one["value"], currency, field == AMOUNT),
     }
+
+
+def _value(value: Any, currency: str, is_amount: bool) -> str:
+    """Return a value as it is typed: an amount in major units."""
+    return entered_amount(value, currency) if is_amount else str(value)
+
+
+def _without_currency(conditions: list[dict[str, Any]], currency: str) -> list[dict[str, Any]]:
+    """Return conditions without the one that the field for the currency stands for."""
+    return [one for one in conditions if not currency or one not in in_currency(currency)]
+
+
+def _currency_of(measure: dict[str, Any]) -> str:
+    """Return the currency of the amounts that a measure is about; empty when it is about none."""
+    fields = {one["field"] for one in measure["where"]}
+    if measure["aggregate"] in AMOUNTS or AMOUNT in fields:
+        return named_currency(measure["where"])
+    return ""
 
 
 def fits(conditions: list[dict[str, Any]]) -> bool:
     """Return whether the form can show all of these conditions."""
+    currency = named_currency(conditions)
     counted = [one for one in conditions if one["field"] == MEASURE]
+    plain = _without_currency([one for one in conditions if one["field"] != MEASURE], currency)
     return (
-        len(conditions) - len(counted) <= CONDITIONS
+        len(plain) <= CONDITIONS
         and len(counted) <= MEASURES
-        and all(
-            len(one["measure"]["where"]) <= 1
-            and "other" not in one["measure"]
-            and one["window"] % MINUTE == 0
-            for one in counted
-        )
+        and (bool(currency) or all(one["field"] != AMOUNT for one in plain))
+        and all(_measure_fits(one, currency) for one in counted)
+    )
+
+
+def _measure_fits(one: dict[str, Any], currency: str) -> bool:
+    """Return whether the form can show a measure: its amounts are in the currency of the rule."""
+    measure = one["measure"]
+    where = measure["where"]
+    has_amounts = measure["aggregate"] in OF_MONEY or any(c["field"] == AMOUNT for c in where)
+    is_about_amounts = has_amounts or measure["aggregate"] in AMOUNTS
+    return (
+        (bool(currency) or not has_amounts)
+        and (_currency_of(measure) == currency or not is_about_amounts)
+        and len(_without_currency(where, _currency_of(measure))) <= 1
+        and "other" not in measure
+        and one["window"] % MINUTE == 0
     )

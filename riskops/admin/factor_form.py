@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from riskops.admin.amount_fields import CHOOSE_CURRENCY, NONE, currency_field, read_number
 from riskops.event_kinds import EventKind
 from riskops.scores.factors import FAMILY_TITLES
 from riskops.scores.measure_spec import (
     AGGREGATES,
+    AMOUNT,
     CONDITION_FIELDS,
+    CURRENCY,
     DISTINCT_FIELDS,
     MOST_LEAST_PAST,
     NUMBERS,
+    OF_MONEY,
     OPERATORS,
     PAIRED,
     USUAL_LEAST_PAST,
@@ -23,15 +28,20 @@ from riskops.scores.measure_spec import (
 from systemadmin.foundation.parsing import Unreadable, parse_whole_number
 
 HOUR, DAY = 3600, 86_400
-NONE = [("", "—")]
 KINDS = [(kind.code, kind.label) for kind in EventKind]
 CONDITIONS = 2
+SUFFIXES = (*(f"_{number}" for number in range(1, CONDITIONS + 1)), "_other")
 
 
 def _checkboxes(label: Any, *, required: bool) -> forms.MultipleChoiceField:
     return forms.MultipleChoiceField(
         label=label, choices=KINDS, required=required, widget=forms.CheckboxSelectMultiple
     )
+
+
+def _typed(label: Any, initial: str) -> forms.CharField:
+    """A whole number, or an amount where amounts are counted."""
+    return forms.CharField(label=label, max_length=20, required=False, initial=initial)
 
 
 def _number(
@@ -69,6 +79,7 @@ class FactorForm(forms.Form):
         required=False,
         help_text=_("For different values of a field."),
     )
+    currency = currency_field()
     window_hours = forms.IntegerField(
         label=_("Window, hours"), min_value=1, max_value=10_000, initial=24
     )
@@ -92,14 +103,14 @@ class FactorForm(forms.Form):
         ],
     )
     points = _number(_("Points"), -200, 200, initial=10)
-    over = _number(_("When more than this is counted"), 0, 1_000_000, initial=0)
-    per = _number(_("For every"), 1, 1_000_000, initial=1)
+    over = _typed(_("When more than this is counted"), "0")
+    per = _typed(_("For every"), "1")
     cap = _number(_("At most"), 0, 200)
     steps = forms.CharField(
         label=_("Steps"),
         required=False,
         max_length=200,
-        help_text=_("From a count on, so many points: 3=10, 8=25"),
+        help_text=_("From a count or amount on, so many points: 3=10; 8=25"),
     )
     note = forms.CharField(label=_("Note"), max_length=400, required=False)
 
@@ -109,28 +120,35 @@ class FactorForm(forms.Form):
             self.fields |= condition_fields(f"_{number}", _("Only where"))
         self.fields |= condition_fields("_other", _("Second kind only where"))
 
-    def clean_steps(self) -> list[list[int]]:
-        """Return the steps as pairs of a count and its points."""
-        steps = []
-        for part in filter(
-            None, (piece.strip() for piece in self.cleaned_data["steps"].split(","))
-        ):
-            count, _sign, points = part.partition("=")
-            try:
-                steps.append(
-                    [parse_whole_number(text.strip(), -(10**9)) for text in (count, points)]
-                )
-            except Unreadable:
-                raise forms.ValidationError(_("Write steps as 3=10, 8=25.")) from None
-        return steps
-
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        for suffix in (*(f"_{n}" for n in range(1, CONDITIONS + 1)), "_other"):
+        for suffix in SUFFIXES:
             given = [bool(data.get(f"{name}{suffix}")) for name in ("field", "op", "value")]
             if any(given) and not all(given):
                 self.add_error(f"field{suffix}", _("Choose a field, an operator and a value."))
+        is_money = data.get("aggregate") in OF_MONEY
+        amounts = [suffix for suffix in SUFFIXES if data.get(f"field{suffix}") == AMOUNT]
+        if (is_money or amounts) and not data.get("currency"):
+            self.add_error("currency", CHOOSE_CURRENCY)
+            return data
+        for suffix in amounts:
+            name = f"value{suffix}"
+            data[name] = read_number(self, name, data.get(name), data["currency"])
+        self._read_counts(data, data["currency"] if is_money else None)
         return data
+
+    def _read_counts(self, data: dict[str, Any], currency: str | None) -> None:
+        """Read what is counted, in the currency when that is money."""
+        for name, usual in (("over", "0"), ("per", "1")):
+            data[name] = read_number(self, name, data.get(name) or usual, currency)
+        steps = []
+        # An amount may have a comma of its own.
+        between = r";|,\s+" if currency else r"[;,]"
+        for part in filter(None, map(str.strip, re.split(between, data.get("steps") or ""))):
+            count, _sign, points = part.partition("=")
+            given = read_number(self, "steps", count, currency)
+            steps.append([given, read_number(self, "steps", points, None)])
+        data["steps"] = steps
 
 
 def condition_fields(suffix: str, label: Any) -> dict[str, forms.Field]:
@@ -154,7 +172,7 @@ def factor_row(data: dict[str, Any]) -> dict[str, Any]:
     measure: dict[str, Any] = {
         "aggregate": data["aggregate"],
         "kinds": data["kinds"],
-        "where": [one for one in conditions if one],
+        "where": [*in_currency(data["currency"]), *(one for one in conditions if one)],
         "field": data["distinct_field"],
         "past": (data["past_days"] or 0) * DAY,
     }
@@ -162,15 +180,17 @@ def factor_row(data: dict[str, Any]) -> dict[str, Any]:
         measure["least_past"] = data["least_past"] or USUAL_LEAST_PAST
     if data["aggregate"] in PAIRED or data["other_kinds"]:
         other = typed_condition(data, "_other")
-        measure["other"] = {"kinds": data["other_kinds"], "where": [other] if other else []}
+        is_amount = data["field_other"] == AMOUNT
+        where = [*(in_currency(data["currency"]) if is_amount else []), *([other] if other else [])]
+        measure["other"] = {"kinds": data["other_kinds"], "where": where}
     return {
         "code": data["code"],
         "title": data["title"],
         "family": data["family"],
         "mode": data["mode"],
         "points": data["points"] or 0,
-        "over": data["over"] or 0,
-        "per": data["per"] or 1,
+        "over": data["over"],
+        "per": data["per"],
         "cap": data["cap"],
         "steps": data["steps"],
         "window": data["window_hours"] * HOUR,
@@ -178,11 +198,18 @@ def factor_row(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def in_currency(currency: str) -> list[dict[str, Any]]:
+    """The condition that only events in a currency count, where one is chosen."""
+    return [{"field": CURRENCY, "op": "is", "value": currency}] if currency else []
+
+
 def typed_condition(data: dict[str, Any], suffix: str) -> dict[str, Any] | None:
     """Return the condition that was entered, its value as a number where the field is one."""
     field, op, value = (data[f"{name}{suffix}"] for name in ("field", "op", "value"))
     if not field:
         return None
+    if field == AMOUNT:  # read by the form already
+        return {"field": field, "op": op, "value": value}
     name = f"data.{data[f'name{suffix}']}" if field == "data" else field
     is_number = field in NUMBERS or op in ("at_least", "at_most")
     try:

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from riskops.admin.decision_form import CONDITIONS, MEASURES, DecisionRuleForm, fits
 from riskops.admin.links import account_link
+from riskops.amounts import amount_text
 from riskops.api.decision_serializers import decision_reasons
 from riskops.decisions.backtest import DAYS, PATIENCE, backtest
 from riskops.decisions.feedback import give_decision_feedback
@@ -31,7 +32,7 @@ from riskops.decisions.rules import (
     create_decision_rule,
     delete_decision_rule,
 )
-from riskops.decisions.sentences import condition_text, kinds_text, rule_text
+from riskops.decisions.sentences import conditions_texts, kinds_text, rule_text
 from riskops.models import AccountEvent, Decision, DecisionRule, ListEntry
 from riskops.models.decisions import DecisionFeedback, ListKind
 from systemadmin.foundation.admin import AtalayaModelAdmin, ServiceModelAdmin, form_action
@@ -164,8 +165,7 @@ class DecisionRuleAdmin(ServiceModelAdmin):
     @admin.display(description=_("asks"))
     def asks(self, obj: DecisionRule) -> str:
         """Events and conditions in words."""
-        lines = [kinds_text(obj.kinds), *(condition_text(one) for one in obj.conditions)]
-        return _bullets(lines)
+        return _bullets([kinds_text(obj.kinds), *conditions_texts(obj.conditions)])
 
     @admin.display(description=_("decisions in 30 days"))
     def made(self, obj: DecisionRule) -> int:
@@ -189,7 +189,7 @@ class DecisionRuleAdmin(ServiceModelAdmin):
             for number in range(1, CONDITIONS + 1)
         ]
         return [
-            (None, {"fields": [*plain, "kinds"]}),
+            (None, {"fields": [*plain, "kinds", "currency"]}),
             (_("Conditions, all of which must hold"), {"fields": rows}),
             *(
                 (_("Measure %(number)s") % {"number": number}, {"fields": _measure_rows(number)})
@@ -272,7 +272,11 @@ def _tried(rule: DecisionRule, days: int) -> dict[str, Any]:
             for i, (day, number) in enumerate(found.days)
         ],
         "width": max(len(found.days) * 12, 12),
-        "samples": samples.order_by("-occurred_at"),
+        "totals": [amount_text(one.amount, one.currency) for one in found.totals],
+        "samples": [
+            (one, "" if one.amount is None else amount_text(one.amount, one.currency))
+            for one in samples.order_by("-occurred_at")
+        ],
     }
 
 

@@ -92,7 +92,7 @@ class RiskScoreAdmin(AccountDecisions, AtalayaModelAdmin):
 def picture(score: RiskScore, request: Any) -> dict[str, Any]:
     """What the template draws: breakdown, history, override."""
     rules = score.ruleset.rules
-    reasons = explain(score.breakdown, rules)
+    reasons = explain(score.breakdown, rules, account=score.pk)
     rows: list[Any] = []
     if request.user.has_perm("riskops.view_riskscorehistory"):
         newest = RiskScoreHistory.objects.of_account(score.pk)[:HISTORY_ROWS]

@@ -37,6 +37,8 @@ class Parameter:
     high: int
     title: Any
     finds_more: Finds = Finds.LOWER
+    # In minor units, of each currency by itself.
+    is_amount: bool = False
 
     def is_weaker(self, before: int, after: int) -> bool:
         """Return whether something may be found no longer with the value after."""
@@ -99,6 +101,13 @@ def _minutes(default: int) -> Parameter:
 
 AMOUNT_LIMIT = 10**15
 
+
+def _amount(
+    name: str, default: int, low: int, title: Any, finds_more: Finds = Finds.LOWER
+) -> Parameter:
+    return Parameter(name, default, low, AMOUNT_LIMIT, title, finds_more, is_amount=True)
+
+
 DETECTORS = (
     Detector(
         "transaction_velocity",
@@ -112,7 +121,7 @@ DETECTORS = (
         _("Total over a threshold in a period"),
         "high",
         (
-            Parameter("amount", 1_000_000, 1, AMOUNT_LIMIT, _("Total, in minor units")),
+            _amount("amount", 1_000_000, 1, _("From this total on")),
             _minutes(24 * 60),
         ),
         is_transaction=True,
@@ -122,14 +131,7 @@ DETECTORS = (
         _("Many transfers just under a threshold"),
         "high",
         (
-            Parameter(
-                "threshold",
-                1_000_000,
-                1,
-                AMOUNT_LIMIT,
-                _("Threshold, in minor units"),
-                Finds.UNCLEAR,
-            ),
+            _amount("threshold", 1_000_000, 1, _("Threshold"), Finds.UNCLEAR),
             Parameter("percent", 90, 50, 99, _("Just under it means from so many percent")),
             _count(4),
             _minutes(3 * 24 * 60),
@@ -209,7 +211,7 @@ DETECTORS = (
         "medium",
         (
             Parameter("tenths", 35, 10, 1000, _("Robust z-score, in tenths")),
-            Parameter("amount", 50_000, 0, AMOUNT_LIMIT, _("Only from this total a day up")),
+            _amount("amount", 50_000, 0, _("Only from this total a day up")),
             Parameter("days", 90, 14, 366, _("Looking back so many days"), Finds.UNCLEAR),
         ),
         is_transaction=True,

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from riskops.api.link_serializers import AccountBriefSerializer
 from riskops.api.serializers import KIND_CODES, EventRow
 from riskops.decisions.conditions import FIELDS, MOST_CONDITIONS
-from riskops.decisions.sentences import condition_text, rule_text
+from riskops.decisions.sentences import conditions_texts, rule_text
 from riskops.event_kinds import EventKind
 from riskops.models import Decision, DecisionRule, ListEntry
 from riskops.models.decisions import DecisionFeedback, DecisionOutcome, ListKind, ListName
@@ -230,7 +230,7 @@ class DecisionRuleSerializer(serializers.ModelSerializer):
         )
 
     def get_texts(self, rule: DecisionRule) -> list[str]:
-        return [condition_text(one) for one in rule.conditions]
+        return conditions_texts(rule.conditions)
 
 
 class DecisionRuleInput(StrictSerializer):

@@ -24,7 +24,7 @@ from riskops.scores.rules import LEVELS
 
 # Numbers and texts of an event or its account.
 NUMBER_FIELDS = {
-    "amount": _("amount (minor units)"),
+    "amount": _("amount"),
     "hour": _("hour of the day (UTC)"),
     "score": _("score of the account"),
     "account_age": _("age of the account in hours"),

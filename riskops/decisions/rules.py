@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from riskops.decisions.conditions import ConditionReader
-from riskops.decisions.sentences import condition_text, kinds_text
+from riskops.decisions.sentences import conditions_texts, kinds_text
 from riskops.decisions.weaker import Standing, is_weaker
 from riskops.errors import DecisionRuleInUse, TooManyRules
 from riskops.models import Decision, DecisionRule
@@ -122,7 +122,7 @@ def _shown_rule(*, rule: DecisionRule, **rest: Any) -> list[tuple[Any, Any]]:
         (_("rule"), f"{rule.title} ({rule.code})"),
         (_("outcome"), rule.get_outcome_display()),
         (_("of these events"), kinds_text(rule.kinds)),
-        (_("conditions"), "; ".join(condition_text(one) for one in rule.conditions)),
+        (_("conditions"), "; ".join(conditions_texts(rule.conditions))),
         (_("changes"), ", ".join(sorted(values))),
     ]
 
@@ -132,7 +132,7 @@ def _shown_new(*, values: Mapping[str, Any], **_rest: Any) -> list[tuple[Any, An
         (_("rule"), f"{values.get('title')} ({values.get('code')})"),
         (_("outcome"), values.get("outcome")),
         (_("priority"), values.get("priority")),
-        (_("conditions"), "; ".join(condition_text(c) for c in values.get("conditions") or [])),
+        (_("conditions"), "; ".join(conditions_texts(values.get("conditions") or []))),
     ]
 
 

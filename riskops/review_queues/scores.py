@@ -29,7 +29,7 @@ def _score_card(score: Any) -> Card:
 
 def score_panel(score: Any) -> Panel:
     """Return why the score is what it is, as a waterfall, and what would change it."""
-    reasons = explain(score.breakdown, score.ruleset.rules)
+    reasons = explain(score.breakdown, score.ruleset.rules, account=score.pk)
     return Panel(
         title=gettext("Why %(score)d") % {"score": score.score},
         template="admin/review/score.html",

@@ -11,11 +11,13 @@ import numpy as np
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from riskops.amounts import amount_text
 from riskops.event_kinds import KIND_BY_CODE
 from riskops.scores import scoring
 from riskops.scores.factors import Factor
 from riskops.scores.facts import from_micros
-from riskops.scores.measure_spec import AGGREGATES, WITH_OWN_PAST, Measure
+from riskops.scores.measure_spec import AGGREGATES, OF_MONEY, WITH_OWN_PAST, Measure
+from riskops.scores.measured import currency_paid
 from riskops.scores.rules import Ruleset
 
 Line = Sequence[Any]  # factor, points, points before the family's cap, counted, since in µs
@@ -70,7 +72,7 @@ SENTENCES = {
     ),
     "amount_habit": ABOVE_HABIT,
     "week_habit": ABOVE_HABIT,
-    "largest_amount": gettext_lazy("an amount in %(window)s of %(count)s minor units"),
+    "largest_amount": gettext_lazy("an amount of %(amount)s in %(window)s"),
 }
 
 
@@ -103,18 +105,23 @@ class Reason:
         return evidence
 
 
-def explain(breakdown: Sequence[Line], rules: Ruleset) -> list[Reason]:
-    """The reasons of a score, weightiest first, each with the score there would be without it."""
+def explain(
+    breakdown: Sequence[Line], rules: Ruleset, *, account: int | None = None
+) -> list[Reason]:
+    """The reasons of a score, weightiest first, each with the score there would be without it.
+
+    With the account, amounts are written in the currency of its events.
+    """
     codes = rules.codes
     full = np.zeros((1, len(codes)), dtype=np.int64)
     for code, _given, whole, _count, _since in breakdown:
         full[0, codes.index(code)] = whole
     without = scoring.without(full, rules)[0]
-    reasons = [_reason(line, rules, without) for line in breakdown]
+    reasons = [_reason(line, rules, without, account) for line in breakdown]
     return sorted(reasons, key=lambda reason: (-abs(reason.points), codes.index(reason.factor)))
 
 
-def _reason(line: Line, rules: Ruleset, without: scoring.Ints) -> Reason:
+def _reason(line: Line, rules: Ruleset, without: scoring.Ints, account: int | None) -> Reason:
     code, given, whole, count, since = line
     factor = rules.factor(code)
     return Reason(
@@ -126,16 +133,27 @@ def _reason(line: Line, rules: Ruleset, without: scoring.Ints) -> Reason:
         counted=count,
         since=from_micros(since) if since is not None else None,
         window=factor.window,
-        text=_sentence(factor, count),
+        text=_sentence(factor, count, _currency(factor, account, since)),
         without=int(without[rules.codes.index(code)]),
     )
 
 
-def _sentence(factor: Factor, count: int) -> str:
+def _currency(factor: Factor, account: int | None, since: int | None) -> str:
+    """The currency of the amounts that a factor is about; empty when it is not one."""
+    measure = factor.measure
+    if measure is None or measure.aggregate not in OF_MONEY:
+        return ""
+    if measure.currency or account is None or since is None:
+        return measure.currency
+    return currency_paid(account, measure, since, factor.window or 0)
+
+
+def _sentence(factor: Factor, count: int, currency: str) -> str:
     if factor.measure is not None and factor.given_title:
-        return _measured(factor.measure, count, duration(factor.window or 0))
+        return _measured(factor.measure, count, duration(factor.window or 0), currency)
     return str(SENTENCES[factor.code]) % {
         "count": count,
+        "amount": amount_text(count, currency),
         "least_past": factor.measure.least_past if factor.measure else 0,
         "percent": f"{count / 10:g}",
         "over": factor.over,
@@ -143,11 +161,12 @@ def _sentence(factor: Factor, count: int) -> str:
     }
 
 
-def _measured(measure: Measure, count: int, window: str) -> str:
+def _measured(measure: Measure, count: int, window: str, currency: str) -> str:
     kinds = ", ".join(str(KIND_BY_CODE[code].label) for code in measure.events.kinds)
     how = str(AGGREGATES[measure.aggregate])
     text = _("%(how)s: %(count)s (%(kinds)s, in %(window)s)")
-    told = text % {"how": how, "count": count, "kinds": kinds, "window": window}
+    counted = amount_text(count, currency) if measure.aggregate in OF_MONEY else count
+    told = text % {"how": how, "count": counted, "kinds": kinds, "window": window}
     return told + past_needed(measure.aggregate, measure.least_past)
 
 

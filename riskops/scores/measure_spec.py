@@ -7,7 +7,7 @@ when it is saved, with the reason.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeGuard
 
@@ -31,6 +31,8 @@ AGGREGATES = {
     "counterparty": _("share of bad outcomes of the counterparty, per thousand"),
 }
 AMOUNTS = frozenset({"sum", "max", "mean", "habit"})
+# What they come to is an amount of money.
+OF_MONEY = AMOUNTS - {"habit"}
 # They look at a past before the window, or before the delay of what becomes known.
 WITH_PAST = frozenset({"habit", "unusual", "counterparty"})
 WITH_FIELD = frozenset({"distinct", "unusual"})
@@ -48,8 +50,9 @@ DISTINCT_FIELDS = {
     "hour": _("hour of the day (UTC)"),
     "day": _("day (UTC)"),
 }
-NUMBERS = ("amount", "hour")
-TEXTS = ("currency", "country", "source")
+AMOUNT, CURRENCY = "amount", "currency"
+NUMBERS = (AMOUNT, "hour")
+TEXTS = (CURRENCY, "country", "source")
 CONDITION_FIELDS = (*NUMBERS, *TEXTS)
 DATA_FIELD = re.compile(r"data\.[A-Za-z0-9_]{1,40}\Z")
 OPERATORS = {
@@ -129,8 +132,21 @@ class Measure:
         return document
 
     @property
+    def currency(self) -> str:
+        """The one currency whose amounts count; empty when they may be of any."""
+        return named_currency([asdict(one) for one in self.events.where])
+
+    @property
     def kinds(self) -> frozenset[str]:
         return frozenset(self.events.kinds + (self.other.kinds if self.other else ()))
+
+
+def named_currency(conditions: Iterable[Mapping[str, Any]]) -> str:
+    """Return the currency that one of several conditions asks for; empty when none does."""
+    for one in conditions:
+        if one["field"] == CURRENCY and one["op"] == "is":
+            return str(one["value"])
+    return ""
 
 
 def _chosen_to_dict(chosen: Chosen) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from riskops.scores.aggregates import Counted, MeasuredEvents, aggregate
 from riskops.scores.factors import Factor
 from riskops.scores.measure_spec import AMOUNTS, WITH_FIELD, Chosen, Condition, Measure, own_past
 from riskops.scores.rules import Ruleset
-from riskops.scores.scoring import Ints
+from riskops.scores.scoring import SECOND, Ints
 
 EVENTS = AccountEvent._meta.db_table
 OUTCOMES = EventOutcome._meta.db_table
@@ -62,6 +62,23 @@ def read_measured(
         )
         for (factor, measure), (chosen, other, value) in zip(factors, names, strict=True)
     }
+
+
+def currency_paid(account: int, measure: Measure, since: int, window: int) -> str:
+    """Return the one currency of the events that a measure counted from a moment on, if one it is.
+
+    `since` is the moment of the first of them, in microseconds.
+    """
+    start = datetime.fromtimestamp(since // SECOND, UTC)
+    found = AccountEvent.objects.filter(
+        account=account,
+        kind__in=[KIND_BY_CODE[code].value for code in measure.events.kinds],
+        occurred_at__gte=start,
+        occurred_at__lte=start + timedelta(seconds=window + 1),
+        amount__isnull=False,
+    )
+    currencies = set(found.values_list("currency", flat=True).distinct()[:2])
+    return currencies.pop() if len(currencies) == 1 else ""
 
 
 class _Columns:

@@ -262,7 +262,8 @@ def test_staff_write_a_rule_without_json_and_try_it(world, staff, admin_client_f
     browser = admin_client_for(staff("risk_analyst"))
     values = form(
         kinds=["purchase"],
-        field_1="amount", op_1="at_least", value_1="5",
+        currency="EUR",
+        field_1="amount", op_1="at_least", value_1="0.05",
         field_2="data", name_2="items", op_2="at_least", value_2="1",
         m1_aggregate="count", m1_kinds=["purchase", "login_ok"], m1_minutes="120",
         m1_op="at_least", m1_value="2",
@@ -271,19 +272,20 @@ def test_staff_write_a_rule_without_json_and_try_it(world, staff, admin_client_f
     assert answer.status_code == 302, answer.context["errors"]
     rule = DecisionRule.objects.get(code="many")
     assert rule.kinds == ["purchase"]
-    assert [one["field"] for one in rule.conditions] == ["amount", "data.items", MEASURE]
-    assert rule.conditions[2]["window"] == 7200
+    fields = [one["field"] for one in rule.conditions]
+    assert fields == ["currency", "amount", "data.items", MEASURE]
+    assert rule.conditions[3]["window"] == 7200
     page = reverse("admin:riskops_decisionrule_change", args=[rule.pk])
     shown = browser.get(page).context["adminform"].form
-    assert shown.initial["value_1"] == 5
+    assert shown.initial["value_1"] == "0.05"
     assert shown.initial["m1_minutes"] == 120
     # What is not touched stays as it is.
     assert browser.post(page, {**values, "title": "Renamed"}).status_code == 302
     rule.refresh_from_db()
-    assert (rule.title, rule.version, len(rule.conditions)) == ("Renamed", 2, 3)
-    browser.post(page, {**values, "title": "Renamed", "value_1": "6"})
+    assert (rule.title, rule.version, len(rule.conditions)) == ("Renamed", 2, 4)
+    browser.post(page, {**values, "title": "Renamed", "value_1": "0.06"})
     rule.refresh_from_db()
-    assert rule.conditions[0]["value"] == 6
+    assert rule.conditions[1]["value"] == 6
     wrong = browser.post(page, {**values, "op_1": ""})
     assert "Choose a field, an operator and a value." in wrong.content.decode()
     tried = browser.get(reverse("admin:riskops_decisionrule_backtest", args=[rule.pk]))

@@ -193,9 +193,7 @@ def test_the_first_rule_that_matches_decides_and_shadows_only_tell(service, buye
     rule("off", priority=1, is_enabled=False)
     answer = ask(service, purchase(buyer))
     assert (answer["outcome"], answer["rule"]) == ("step_up", "first")
-    assert answer["reasons"][0]["text"] == (
-        "Large: amount (minor units) is at least 5000; currency is EUR"
-    )
+    assert answer["reasons"][0]["text"] == ("Large: amount is at least 50.00 EUR; currency is EUR")
     assert [(one["rule"], one["outcome"]) for one in answer["shadow"]] == [("quiet", "block")]
     assert ask(service, purchase(buyer, "b", amount=4999))["rule"] == "second"
     kept = Decision.objects.get(pk=answer["id"])
@@ -228,7 +226,7 @@ def test_the_first_rule_that_matches_decides_and_shadows_only_tell(service, buye
         (condition("measure", "is", 2, **counted("distinct", field="device")), {}, True),
         (
             condition(
-                "measure", "at_least", 166, **counted("habit", window=60, past=86400)
+                "measure", "at_least", 166, **counted("habit", window=60, past=86400, least_past=2)
             ),
             {},
             True,

@@ -212,14 +212,14 @@ def test_rules_are_changed_through_the_service(browser):
     form = {
         "code": rule.code,
         "detector": rule.detector,
-        "parameters": '{"count": 7, "minutes": 3}',
+        "parameter_count": "7",
+        "parameter_minutes": "3",
         "severity": "high",
         "action": "none",
         "is_enabled": "on",
     }
-    assert (
-        "parameters" in browser.post(url, {**form, "parameters": '{"count": 0}'}).content.decode()
-    )
+    wrong = browser.post(url, {**form, "parameter_count": "0"})
+    assert "parameter_count" in wrong.context["adminform"].form.errors
     assert browser.post(url, form).status_code == 302
     rule.refresh_from_db()
     assert (rule.parameters["count"], rule.severity, rule.version) == (7, "high", 2)

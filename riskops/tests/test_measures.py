@@ -361,9 +361,10 @@ def test_staff_write_a_factor_in_a_form(spender, staff, admin_client_for):
         "family": "trading",
         "kinds": ["purchase"],
         "aggregate": "count",
+        "currency": "EUR",
         "field_1": "amount",
         "op_1": "at_least",
-        "value_1": "900",
+        "value_1": "9",
         "window_hours": "240",
         "mode": "steps",
         "steps": "3=10, 8=25",
@@ -373,7 +374,7 @@ def test_staff_write_a_factor_in_a_form(spender, staff, admin_client_for):
     draft = RiskRuleset.objects.drafts().get()
     own = draft.rules.factor("many_big")
     assert own.steps == ((3, 10), (8, 25))
-    assert own.measure.events.where[0].value == 900
+    assert [one.value for one in own.measure.events.where] == ["EUR", 900]
     assert AuditEntry.objects.filter(action="riskops.ruleset.drafted", actor=analyst).exists()
     answer = act(
         browser, "write_factor", draft, {**form, "code": "second", "mode": "flat", "points": "5"}
