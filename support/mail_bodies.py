@@ -76,7 +76,7 @@ FROM_LINE = (
     r"from|de|von|da|van|från|fra|od|от|lähettäjä|kimden|από|发件人|寄件者|差出人|expéditeur"
 )
 HEADER_LINE = re.compile(
-    rf"^\W{{0,3}}({FROM_LINE}|sent|date|to|subject|cc|reply-to|enviado( el)?|fecha|para|asunto|"
+    rf"^\W{{0,3}}({FROM_LINE}|sent|date|to|subject|cc|reply-to|enviados?( el)?|fecha|para|asunto|"
     r"gesendet|datum|an|betreff|envoyé|à|objet|inviato|data|a|oggetto|verzonden|aan|onderwerp|"
     r"skickat|till|ämne|sendt|til|emne|assunto|enviada( em)?|wysłano|do|temat|отправлено|кому|тема|"
     r"lähetetty|vastaanottaja|aihe|per a|tema|assumpte|gönderildi|gönderen|tarih|kime|konu|bilgi|"

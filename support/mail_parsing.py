@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from email.message import Message
 from itertools import islice
 
-from . import mail_reports, mail_threading
+from . import mail_receipts, mail_reports, mail_threading
 from .mail_bodies import Context, cut_quotes, shortened
 from .mail_charsets import MAX_TEXT, decode_text
 from .mail_headers import MAX_HEADER, Address, header_text, parse_addresses, plain_address
@@ -122,7 +122,7 @@ def _assemble(
         headers.get("in-reply-to", ""), headers.get("references", "")
     )
     full = shortened(parts.whole.strip(), MAX_TEXT)
-    kind = _kind(headers, subject, author, parts.report)
+    kind = _kind(headers, subject, author, parts)
     recipients = _recipients(fields)
     context = Context(
         is_reply=bool(references or mail_threading.ANSWER.match(subject)),
@@ -160,13 +160,25 @@ def _assemble(
     )
 
 
-def _kind(headers: dict[str, str], subject: str, author: Address, report: Report) -> str:
-    if report.kind:
+def _kind(headers: dict[str, str], subject: str, author: Address, parts: MailParts) -> str:
+    if parts.report.kind:
         kinds = {"delivery": "bounce", "complaint": "complaint", "receipt": "auto_reply"}
-        return kinds[report.kind]
+        return kinds[parts.report.kind]
     if mail_reports.is_bounce(headers, subject, author.address, author.name):
         return "bounce"
-    return mail_threading.recognise(headers, subject)
+    kind = mail_threading.recognise(headers, subject)
+    if kind in ("message", "generated") and _is_receipt(headers, subject, parts):
+        return "auto_reply"
+    return kind
+
+
+def _is_receipt(headers: dict[str, str], subject: str, parts: MailParts) -> bool:
+    """Whether a program sent this because a person read a mail or accepted an invitation."""
+    text = "" if parts.is_calendar_only else parts.shown
+    if mail_receipts.is_receipt(subject, text):
+        return True
+    is_answer = mail_threading.is_answer(headers)
+    return mail_receipts.is_answer_to_invitation(subject, text, parts.calendar, is_answer=is_answer)
 
 
 def _is_failure(report: Report, subject: str, text: str) -> bool:

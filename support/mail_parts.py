@@ -15,6 +15,7 @@ from .mail_charsets import decode_text, meta_charset
 from .mail_flowed import unflowed
 from .mail_headers import header_text
 from .mail_html import MAX_HTML, html_to_text
+from .mail_receipts import comment_of
 from .mail_reports import Report
 from .mail_safe_html import normal_content_id, safe_html
 from .mail_signed import SIGNED_TYPES, signed_mail
@@ -38,6 +39,7 @@ UUENCODED = re.compile(
 )
 MAX_PLACEHOLDER = 300
 PLACEHOLDER = re.compile(r"html|view (this|it) (e-?mail|message|online)", re.IGNORECASE)
+CALENDARS = frozenset(["text/calendar", "application/ics"])
 # Inline text that is no word for a reader.
 NO_TEXT = frozenset(["text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/csv",
                      "text/css", "text/javascript", "text/x-amp-html", "text/watch-html",
@@ -101,6 +103,8 @@ class MailParts:
     attachments: list[MailAttachment] = field(default_factory=list)
     report: Report = field(default_factory=Report)
     calendar: list[str] = field(default_factory=list)
+    # Whether the text is made of the calendar's fields, as the mail has none.
+    is_calendar_only: bool = False
     left: Budget = field(default_factory=Budget)
     may_report: bool = True
     # How many mails are around this one; the files of one inside another stay in it.
@@ -121,8 +125,13 @@ def read_parts(message: Message, *, may_report: bool = True) -> MailParts:
     if text.html:
         parts.html, embedded = safe_html(text.html)
         parts.attachments += [MailAttachment(name, "", data, name) for name, data in embedded]
-    if not text.whole:
-        parts.shown = parts.whole = "\n\n".join(_invitation(source) for source in parts.calendar)
+    comment = comment_of(parts.calendar)
+    if comment and comment not in text.whole:
+        parts.shown = f"{comment}\n\n{text.shown}".strip()
+        parts.whole = f"{comment}\n\n{text.whole}".strip()
+    elif not text.whole.strip() and parts.calendar:
+        parts.is_calendar_only = True
+        parts.shown = parts.whole = "\n\n".join(map(_invitation, dict.fromkeys(parts.calendar)))
     elif not text.shown.strip():
         parts.shown = text.whole  # nothing but a mail that came as a file
     return parts
@@ -224,7 +233,7 @@ def _leaf(part: Message, parts: MailParts) -> _Text:
     is_text = kind.startswith("multipart/") or (kind.startswith("text/") and kind not in NO_TEXT)
     if is_text and (not name or (disposition == "inline" and kind in ("text/plain", "text/html"))):
         return _html(part, data, parts) if kind == "text/html" else _plain(part, data, parts)
-    if kind == "text/calendar":
+    if kind in CALENDARS:
         parts.calendar.append(decode_text(data, _charset(part)))
     if data:
         parts.attachments.append(_attachment(part, kind, name, data))
