@@ -18,10 +18,12 @@ from django.apps import apps
 from django.conf import settings
 from django.db.backends.base.operations import BaseDatabaseOperations
 from django.db.backends.postgresql.creation import DatabaseCreation as PostgresCreation
+from django.db.backends.postgresql.operations import DatabaseOperations as PostgresOperations
 from django.db.backends.sqlite3.creation import DatabaseCreation as SQLiteCreation
 
 from systemadmin.foundation.testing import triggers_off
 
+sql_flush = PostgresOperations.sql_flush
 SET_UP_BY = ("management/commands/setup.py", "services/alert_rules.py")
 
 
@@ -75,6 +77,18 @@ def flush_past_triggers() -> None:
             return flush(self, sql_list)
 
     BaseDatabaseOperations.execute_sql_flush = execute_sql_flush
+    PostgresOperations.sql_flush = delete_from_filled
+
+
+def delete_from_filled(self, style, tables, *, reset_sequences=False, allow_cascade=False):
+    """Return what empties the tables: TRUNCATE of two hundred, mostly empty, takes a second."""
+    if reset_sequences:
+        return sql_flush(self, style, tables, reset_sequences=True, allow_cascade=allow_cascade)
+    names = [self.quote_name(table) for table in tables]
+    looks = [f"SELECT {n} WHERE EXISTS (SELECT 1 FROM {name})" for n, name in enumerate(names)]
+    with self.connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(looks) or "SELECT 0 WHERE false")
+        return [f"DELETE FROM {names[n]}" for (n,) in cursor.fetchall()]
 
 
 def _patch_sqlite(digest: str) -> None:
