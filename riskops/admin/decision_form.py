@@ -167,17 +167,13 @@ class DecisionRuleForm(_Fields):
 
     def _read_numbers(self, data: dict[str, Any]) -> None:
         """Read amounts in the currency of the rule, and what measures are compared with."""
-        names = [f"field_{n}" for n in range(1, CONDITIONS + 1)]
-        names += [f"field_m{n}" for n in range(1, MEASURES + 1)]
-        amounts = [name.replace("field", "value", 1) for name in names if data[name] == AMOUNT]
-        measures = [key for n in range(1, MEASURES + 1) if data[f"{(key := f'm{n}')}_aggregate"]]
-        money = [f"{key}_value" for key in measures if data[f"{key}_aggregate"] in OF_MONEY]
-        if (amounts or money) and not data["currency"]:
+        amounts, counts = _number_fields(data)
+        if amounts and not data["currency"]:
             self.add_error("currency", CHOOSE_CURRENCY)
             return
-        for name in (*amounts, *money):
+        for name in amounts:
             data[name] = read_number(self, name, data[name], data["currency"])
-        for name in {f"{key}_value" for key in measures} - set(money):
+        for name in counts:
             data[name] = read_number(self, name, data[name], None)
 
     def _check_condition_rows(self, data: dict[str, Any]) -> None:
@@ -197,6 +193,16 @@ class DecisionRuleForm(_Fields):
                 self.add_error(
                     f"{key}_aggregate", _("Choose events, minutes, an operator and a value.")
                 )
+
+
+def _number_fields(data: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """Return the names of the fields that hold an amount, and of those that hold a count."""
+    keys = [f"m{number}" for number in range(1, MEASURES + 1)]
+    suffixes = [*(f"_{number}" for number in range(1, CONDITIONS + 1)), *(f"_{k}" for k in keys)]
+    amounts = [f"value{suffix}" for suffix in suffixes if data[f"field{suffix}"] == AMOUNT]
+    used = [key for key in keys if data[f"{key}_aggregate"]]
+    money = [f"{key}_value" for key in used if data[f"{key}_aggregate"] in OF_MONEY]
+    return amounts + money, [name for key in used if (name := f"{key}_value") not in money]
 
 
 def rule_conditions(data: dict[str, Any]) -> list[dict[str, Any]]:

@@ -122,10 +122,7 @@ class FactorForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        for suffix in SUFFIXES:
-            given = [bool(data.get(f"{name}{suffix}")) for name in ("field", "op", "value")]
-            if any(given) and not all(given):
-                self.add_error(f"field{suffix}", _("Choose a field, an operator and a value."))
+        self._check_conditions(data)
         is_money = data.get("aggregate") in OF_MONEY
         amounts = [suffix for suffix in SUFFIXES if data.get(f"field{suffix}") == AMOUNT]
         if (is_money or amounts) and not data.get("currency"):
@@ -136,6 +133,13 @@ class FactorForm(forms.Form):
             data[name] = read_number(self, name, data.get(name), data["currency"])
         self._read_counts(data, data["currency"] if is_money else None)
         return data
+
+    def _check_conditions(self, data: dict[str, Any]) -> None:
+        """Report a condition that is filled in only in part."""
+        for suffix in SUFFIXES:
+            given = [bool(data.get(f"{name}{suffix}")) for name in ("field", "op", "value")]
+            if any(given) and not all(given):
+                self.add_error(f"field{suffix}", _("Choose a field, an operator and a value."))
 
     def _read_counts(self, data: dict[str, Any], currency: str | None) -> None:
         """Read what is counted, in the currency when that is money."""
@@ -168,6 +172,23 @@ def condition_fields(suffix: str, label: Any) -> dict[str, forms.Field]:
 
 def factor_row(data: dict[str, Any]) -> dict[str, Any]:
     """The row of a ruleset document that a valid form describes."""
+    return {
+        "code": data["code"],
+        "title": data["title"],
+        "family": data["family"],
+        "mode": data["mode"],
+        "points": data["points"] or 0,
+        "over": data["over"],
+        "per": data["per"],
+        "cap": data["cap"],
+        "steps": data["steps"],
+        "window": data["window_hours"] * HOUR,
+        "measure": _measure(data),
+    }
+
+
+def _measure(data: dict[str, Any]) -> dict[str, Any]:
+    """The measure that a valid form describes."""
     conditions = [typed_condition(data, f"_{number}") for number in range(1, CONDITIONS + 1)]
     measure: dict[str, Any] = {
         "aggregate": data["aggregate"],
@@ -180,22 +201,10 @@ def factor_row(data: dict[str, Any]) -> dict[str, Any]:
         measure["least_past"] = data["least_past"] or USUAL_LEAST_PAST
     if data["aggregate"] in PAIRED or data["other_kinds"]:
         other = typed_condition(data, "_other")
-        is_amount = data["field_other"] == AMOUNT
-        where = [*(in_currency(data["currency"]) if is_amount else []), *([other] if other else [])]
+        currency = data["currency"] if data["field_other"] == AMOUNT else ""
+        where = [*in_currency(currency), *([other] if other else [])]
         measure["other"] = {"kinds": data["other_kinds"], "where": where}
-    return {
-        "code": data["code"],
-        "title": data["title"],
-        "family": data["family"],
-        "mode": data["mode"],
-        "points": data["points"] or 0,
-        "over": data["over"],
-        "per": data["per"],
-        "cap": data["cap"],
-        "steps": data["steps"],
-        "window": data["window_hours"] * HOUR,
-        "measure": measure,
-    }
+    return measure
 
 
 def in_currency(currency: str) -> list[dict[str, Any]]:

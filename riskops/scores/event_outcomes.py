@@ -75,14 +75,7 @@ def record_event_outcomes(
     """
     check_source(source)
     taken = OutcomesTaken()
-    latest: dict[str, _Row] = {}
-    for index, row in enumerate(rows):
-        try:
-            read = _read(index, row)
-        except RefusedField as refused:
-            taken.refused.append(Refusal.of(index, refused.field, refused.code))
-        else:
-            latest[read.key] = read
+    latest = _latest(rows, taken.refused)
     about = _about(list(latest.values()), source)
     for row in latest.values():
         if row.key not in about:
@@ -105,6 +98,19 @@ def record_event_outcomes(
             },
         )
     return taken
+
+
+def _latest(rows: Sequence[Any], refused: list[Refusal]) -> dict[str, _Row]:
+    """Read rows, the last of each subject; those at fault are added to the refused ones."""
+    latest: dict[str, _Row] = {}
+    for index, row in enumerate(rows):
+        try:
+            read = _read(index, row)
+        except RefusedField as fault:
+            refused.append(Refusal.of(index, fault.field, fault.code))
+        else:
+            latest[read.key] = read
+    return latest
 
 
 def _read(index: int, row: Any) -> _Row:

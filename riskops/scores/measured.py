@@ -36,14 +36,8 @@ def read_measured(
     columns = _Columns()
     names = [columns.add_factor(factor, measure, at) for factor, measure in factors]
     longest = max((factor.window or 0) + own_past(measure) for factor, measure in factors)
-    kinds = sorted({KIND_BY_CODE[code].value for _f, m in factors for code in m.kinds})
-    where, where_params = accounts.sql("e.account_id")
-    tail = (
-        f"FROM {EVENTS} AS e WHERE e.kind IN ({', '.join(map(str, kinds))}) "
-        f"AND e.occurred_at > %s AND e.occurred_at <= %s AND {where}"
-    )
-    bound = [*columns.params, at - timedelta(seconds=longest), at, *where_params]
-    found = fetch(columns.reads, tail, bound)
+    kinds = {code for _factor, measure in factors for code in measure.kinds}
+    found = _read(columns, accounts, kinds, at - timedelta(seconds=longest), at)
     rows = np.minimum(np.searchsorted(ids, found["account"]), len(ids) - 1)
     known = ids[rows] == found["account"]
     return {
@@ -62,6 +56,19 @@ def read_measured(
         )
         for (factor, measure), (chosen, other, value) in zip(factors, names, strict=True)
     }
+
+
+def _read(
+    columns: _Columns, accounts: Accounts, kinds: set[str], start: datetime, end: datetime
+) -> dict[str, Ints]:
+    """Read the events of some kinds in a time, each as the columns say."""
+    numbers = sorted(KIND_BY_CODE[code].value for code in kinds)
+    where, where_params = accounts.sql("e.account_id")
+    tail = (
+        f"FROM {EVENTS} AS e WHERE e.kind IN ({', '.join(map(str, numbers))}) "
+        f"AND e.occurred_at > %s AND e.occurred_at <= %s AND {where}"
+    )
+    return fetch(columns.reads, tail, [*columns.params, start, end, *where_params])
 
 
 def currency_paid(account: int, measure: Measure, since: int, window: int) -> str:

@@ -54,29 +54,11 @@ class Command(BaseCommand):
         parser.add_argument("--refused", type=Path, help="where refused rows go, with reasons")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        path: Path = options["file"]
-        if not path.is_file():
-            raise CommandError(f"There is no file {path}.", returncode=2)
-        if not 1 <= options["batch"] <= 20_000:
-            raise CommandError("--batch: 1 to 20000.", returncode=2)
-        days = options["known_after"]
-        if days is not None and not 0 <= days <= 366:
-            raise CommandError("--known-after: 0 to 366.", returncode=2)
-        columns = _columns(options["map"])
-        refused_path = options["refused"] or default_refused(path, of=".outcomes")
-        refused = RefusedFile(refused_path, 0, REFUSED_COLUMNS)
-        recorded = failed = 0
+        _check(options)
+        refused_path = options["refused"] or default_refused(options["file"], of=".outcomes")
         with context(source="command"):
             try:
-                for batch in self._batches(path, options["batch"]):
-                    taken = record_event_outcomes(
-                        [_row(row, columns) for _number, row in batch],
-                        source=options["source"],
-                        known_after=None if days is None else timedelta(days=days),
-                    )
-                    refused.write([_line(batch[one.index], one) for one in taken.refused])
-                    recorded += taken.recorded
-                    failed += len(taken.refused)
+                recorded, failed = self._load(options, refused_path)
             except (UnreadableFileError, DomainError) as fault:
                 raise CommandError(str(fault), returncode=2) from fault
             audit.record(
@@ -88,11 +70,38 @@ class Command(BaseCommand):
             self.stdout.write(f"Refused rows with their reasons: {refused_path}")
             sys.exit(1)
 
+    def _load(self, options: dict[str, Any], refused_path: Path) -> tuple[int, int]:
+        """Take in the file; return how many outcomes were recorded and how many rows refused."""
+        days = options["known_after"]
+        columns = _columns(options["map"])
+        refused = RefusedFile(refused_path, 0, REFUSED_COLUMNS)
+        recorded = failed = 0
+        for batch in self._batches(options["file"], options["batch"]):
+            taken = record_event_outcomes(
+                [_row(row, columns) for _number, row in batch],
+                source=options["source"],
+                known_after=None if days is None else timedelta(days=days),
+            )
+            refused.write([_line(batch[one.index], one) for one in taken.refused])
+            recorded += taken.recorded
+            failed += len(taken.refused)
+        return recorded, failed
+
     def _batches(self, path: Path, size: int) -> Iterator[list[Numbered]]:
         with tqdm(unit=" rows", disable=None, file=self.stderr._out) as bar:
             for batch in _in_batches(RowReader(path), size):
                 yield batch
                 bar.update(len(batch))
+
+
+def _check(options: dict[str, Any]) -> None:
+    if not options["file"].is_file():
+        raise CommandError(f"There is no file {options['file']}.", returncode=2)
+    if not 1 <= options["batch"] <= 20_000:
+        raise CommandError("--batch: 1 to 20000.", returncode=2)
+    days = options["known_after"]
+    if days is not None and not 0 <= days <= 366:
+        raise CommandError("--known-after: 0 to 366.", returncode=2)
 
 
 def _in_batches(rows: Iterable[Numbered], size: int) -> Iterator[list[Numbered]]:

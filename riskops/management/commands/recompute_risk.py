@@ -93,6 +93,14 @@ class Command(BaseCommand):
                 "them.",
                 returncode=2,
             )
+        self._check_numbers()
+        wanted = set(options["accounts"])
+        missing = wanted - set(User.objects.filter(pk__in=wanted).values_list("pk", flat=True))
+        if missing:
+            raise CommandError(f"No such account: {sorted(missing)}", returncode=2)
+
+    def _check_numbers(self) -> None:
+        options = self.options
         if not 0 <= options["top"] <= 10_000:
             raise CommandError("--top: 0 to 10000.", returncode=2)
         days = options["leave_out_known"]
@@ -100,10 +108,6 @@ class Command(BaseCommand):
             raise CommandError("--leave-out-known: 1 to 3660 days, with --top.", returncode=2)
         if not 1 <= options["chunk"] <= 1_000_000:
             raise CommandError("--chunk: 1 to 1000000.", returncode=2)
-        wanted = set(options["accounts"])
-        missing = wanted - set(User.objects.filter(pk__in=wanted).values_list("pk", flat=True))
-        if missing:
-            raise CommandError(f"No such account: {sorted(missing)}", returncode=2)
 
     # -- writing -----------------------------------------------------------------
 
