@@ -191,7 +191,7 @@ def test_unusual_agrees_with_counting_one_by_one():
         mine = [v for v, r, n in zip(found.value, found.row, now, strict=True) if n and r == row]
         shares = [sum(b != v for b in before) * 1000 // len(before) for v in mine]
         expected.append(max(shares, default=0))
-    assert _unusual(found, now, past, size).tolist() == expected
+    assert _unusual(found, now, past, size, 5).tolist() == expected
 
 
 @pytest.mark.parametrize(
