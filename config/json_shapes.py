@@ -147,6 +147,7 @@ SHAPES: Final[dict[str, tuple[Shape, frozenset[str]]]] = {
     "patch": (_OBJECT, frozenset({"ProductRevision", "StaffRevision"})),
     "kinds": (_TEXTS, frozenset({"CommissionRule"})),
     "countries": (_TEXTS, frozenset({"CommissionRule"})),
+    "buyer_countries": (_TEXTS, frozenset({"CommissionRule"})),
     "tax_statuses": (_TEXTS, frozenset({"CommissionRule"})),
     "levels": (_TEXTS, frozenset({"CommissionRule"})),
     "tiers": (_RATES, frozenset({"CommissionRule"})),

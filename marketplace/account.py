@@ -89,18 +89,25 @@ def _newest_orders(user: Any) -> list[Order]:
     return list(Order.objects.filter(pk__in=newest).with_lines().order_by("-id"))
 
 
+def _goods(order: Order) -> str:
+    """Return the first line of an order, and how many others there are."""
+    lines = list(order.lines.all())
+    if not lines:
+        return ""
+    return f"{lines[0]}" + (f" +{len(lines) - 1}" if len(lines) > 1 else "")
+
+
+def _name(person: Any) -> str:
+    return person.get_full_name() or person.get_username() if person else "–"
+
+
 def _dealing(order: Order, user: Any, viewer: Any, *, is_named: bool) -> Dealing:
     url = reverse("admin:marketplace_order_change", args=[order.pk])
     is_purchase = order.buyer_id == user.pk
     other = order.seller if is_purchase else order.buyer
-    lines = list(order.lines.all())
-    what = f"{lines[0]}" + (f" +{len(lines) - 1}" if len(lines) > 1 else "") if lines else ""
     rows: list[tuple[Any, Any]] = [
-        (_("Bought"), what) if is_purchase else (_("Sold"), what),
-        (
-            _("Seller") if is_purchase else _("Buyer"),
-            (other.get_full_name() or other.get_username()) if other else "–",
-        ),
+        (_("Bought") if is_purchase else _("Sold"), _goods(order)),
+        (_("Seller") if is_purchase else _("Buyer"), _name(other)),
     ]
     if order.refunded:
         rows.append((_("Refunded"), format_money(order.refunded, order.currency)))

@@ -209,6 +209,7 @@ def _box(rule: Rule, descendants: Mapping[int, frozenset[int]], specs: Sequence[
         _side(wanted.kinds),
         _side(None if wanted.currency is None else frozenset({wanted.currency})),
         _side(wanted.countries),
+        _side(wanted.buyer_countries),
         _side(wanted.tax_statuses),
         _side(wanted.levels),
         _span(wanted.value_from, wanted.value_below),

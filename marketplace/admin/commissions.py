@@ -89,7 +89,8 @@ class CommissionRuleAdmin(ServiceModelAdmin):
                     ("value_from", "value_below"),
                     ("volume_window", "volume_between", "volume_measure"),
                     ("volume_from", "volume_below"),
-                    ("countries", "levels"),
+                    ("countries", "buyer_countries"),
+                    "levels",
                     "tax_statuses",
                     ("valid_from", "valid_to"),
                 ]
@@ -200,6 +201,8 @@ class CommissionRuleAdmin(ServiceModelAdmin):
         parts = [", ".join(str(one) for one in getattr(rule, field).all()) for field in MANY]
         parts += [", ".join(rule.kinds), rule.currency]
         parts += [", ".join(rule.countries), ", ".join(rule.levels)]
+        if rule.buyer_countries:
+            parts.append(gettext("buyer: %s") % ", ".join(rule.buyer_countries))
         parts += [str(SellerProfile.TaxStatus(one).label) for one in rule.tax_statuses]
         parts += _bounds_shown(rule)
         shown = " · ".join(part for part in parts if part)

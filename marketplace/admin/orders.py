@@ -210,6 +210,7 @@ def refund_facts(order: Order) -> dict[str, Any]:
         "paid": format_money(order.total, code),
         "refunded": format_money(order.refunded, code),
         "left": format_money(order.refundable, code),
+        "kept": format_money(order.kept_buyer_fee, code) if order.kept_buyer_fee else "",
         "most": str(to_major(order.refundable, code)),
         "typed": format_money(order.refundable, code).rpartition(" ")[0],
         "digits": exponent(code),

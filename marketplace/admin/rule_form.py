@@ -69,6 +69,9 @@ class CommissionRuleForm(forms.ModelForm):
     countries = WordsField(
         required=False, label=_("seller's countries"), help_text=_("Two letters each: ES, PT.")
     )
+    buyer_countries = WordsField(
+        required=False, label=_("buyer's countries"), help_text=_("Two letters each: ES, PT.")
+    )
     levels = WordsField(required=False, label=_("seller's levels"))
     ppm = PercentField(required=False, label=_("rate (%)"))
     tax_ppm = PercentField(required=False, label=_("tax on the fee (%)"))

@@ -113,6 +113,7 @@ def _shown_line(quoted: QuotedLine) -> dict[str, Any]:
         "platform_discount": quoted.line.platform_discount,
         "tax_included": quoted.tax_included,
         "buyer_fee": quoted.buyer_fee,
+        "kept_buyer_fee": quoted.kept_buyer_fee,
         "total": quoted.total,
     }
 
@@ -120,7 +121,8 @@ def _shown_line(quoted: QuotedLine) -> dict[str, Any]:
 def _shown_quote(currency: str, quoted: Sequence[QuotedLine]) -> dict[str, Any]:
     """Return each line and the sums over them, under the names that one line has."""
     lines = [_shown_line(one) for one in quoted]
-    sums = (*CHARGED, "discount", "platform_discount", "tax_included", "buyer_fee", "total")
+    sums = (*CHARGED, "discount", "platform_discount", "tax_included", "buyer_fee",
+            "kept_buyer_fee", "total")  # fmt: skip
     return {
         "currency": currency,
         "lines": lines,
@@ -186,6 +188,7 @@ class CommissionViewSet(StaffViewSet):
             platform_discount=data["platform_discount"] if lines else 0,
             at=data.get("at"),
             order_value=data.get("order_value"),
+            buyer_country=data.get("buyer_country"),
         )
         shown = _shown_quote(data["currency"], quoted)
         return self.answer(shown, serializer_class=QuoteSerializer)

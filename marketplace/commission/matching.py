@@ -49,6 +49,10 @@ def _what(wanted: Conditions, sale: Sale) -> tuple[tuple[str, bool], ...]:
 def _who(wanted: Conditions, party: Party) -> tuple[tuple[str, bool], ...]:
     return (
         ("country", wanted.countries is None or party.country in wanted.countries),
+        (
+            "buyer_country",
+            wanted.buyer_countries is None or party.buyer_country in wanted.buyer_countries,
+        ),
         ("tax_status", wanted.tax_statuses is None or party.tax_status in wanted.tax_statuses),
         ("level", wanted.levels is None or party.level in wanted.levels),
     )

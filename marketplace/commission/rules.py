@@ -76,6 +76,7 @@ class Conditions:
     volume_from: int | None = None
     volume_below: int | None = None
     countries: frozenset[str] | None = None
+    buyer_countries: frozenset[str] | None = None
     tax_statuses: frozenset[str] | None = None
     levels: frozenset[str] | None = None
 
@@ -91,6 +92,7 @@ class Conditions:
                 self.kinds,
                 self.currency,
                 self.countries,
+                self.buyer_countries,
                 self.tax_statuses,
                 self.levels,
                 *self.bounds,
@@ -207,7 +209,7 @@ class Sale:
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """What is known of the seller that a rule may look at, and the tax on fees for them.
+    """What is known of seller and buyer that a rule may look at, and the tax on the seller's fees.
 
     `tax_ppm` is None where no row of the table of taxes fits.
     """
@@ -217,11 +219,12 @@ class Party:
     level: str = ""
     tax_ppm: int | None = None
     is_reverse_charge: bool = False
+    buyer_country: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Basket:
-    """All lines of one order, with what is known of the seller and of earlier sales."""
+    """All lines of one order, with what is known of its parties and of earlier sales."""
 
     lines: tuple[Sale, ...]
     party: Party = Party()

@@ -165,6 +165,9 @@ class CommissionRule(VersionedModel):
     countries = models.JSONField(
         _("seller's countries"), default=list, blank=True, help_text=_("Two letters each.")
     )
+    buyer_countries = models.JSONField(
+        _("buyer's countries"), default=list, blank=True, help_text=_("Two letters each.")
+    )
     tax_statuses = models.JSONField(_("seller's tax statuses"), default=list, blank=True)
     levels = models.JSONField(_("seller's levels"), default=list, blank=True)
     valid_from = models.DateTimeField(_("valid from"), null=True, blank=True)

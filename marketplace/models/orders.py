@@ -54,6 +54,8 @@ class Order(VersionedModel):
     # What the buyer pays on top for fees, taxes on them included; it is part of the total.
     buyer_fee = models.BigIntegerField(_("buyer's fees"), default=0)
     refunded_buyer_fee = models.BigIntegerField(_("refunded buyer fee"), default=0)
+    # The part of them that no refund gives back.
+    kept_buyer_fee = models.BigIntegerField(_("buyer's fees that are kept"), default=0)
     status = models.CharField(
         _("status"), max_length=20, choices=Status.choices, default=Status.RESERVED
     )
@@ -134,9 +136,14 @@ class Order(VersionedModel):
         return self.completed_at is not None
 
     @property
-    def refundable(self) -> int:
-        """What can still be refunded."""
+    def outstanding(self) -> int:
+        """What the buyer paid and has not got back."""
         return self.total - self.refunded
+
+    @property
+    def refundable(self) -> int:
+        """What can still be refunded: without the buyer's fees that are kept."""
+        return max(0, self.outstanding - self.kept_buyer_fee)
 
     @property
     def captured(self) -> int:
@@ -172,6 +179,7 @@ class OrderLine(models.Model):
     tax_included = models.BigIntegerField(_("tax included"), default=0)
     buyer_fee = models.BigIntegerField(_("buyer fee"), default=0)
     buyer_fee_tax = models.BigIntegerField(_("buyer fee tax"), default=0)
+    kept_buyer_fee = models.BigIntegerField(_("buyer fee that is kept"), default=0)
     total = models.BigIntegerField(_("total"))
     # Whether units were taken from stock, so that giving them back is exact.
     has_stock = models.BooleanField(_("has stock"), default=False)
@@ -254,6 +262,13 @@ class OrderLine(models.Model):
     def refunded_item(self) -> int:
         """What was given back of the goods' price."""
         return self.refunded - self.refunded_shipping - self.refunded_buyer_fee
+
+    @property
+    def is_returned(self) -> bool:
+        """Whether all of the goods and of the shipping was given back, fees aside."""
+        if self.item or self.shipping:
+            return self.refunded_item + self.refunded_shipping == self.item + self.shipping
+        return self.refunded_quantity == self.quantity
 
     @property
     def part_returned(self) -> Fraction:

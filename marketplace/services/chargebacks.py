@@ -49,7 +49,7 @@ def record_chargeback(
     known = Dispute.objects.filter(external_reference=reference, order=order).first()
     if known:
         return known
-    amount = order.refundable if amount is None else amount
+    amount = order.outstanding if amount is None else amount
     _check_told(order, reference, amount, fee)
     dispute = Dispute.objects.filter(order=order, status=Dispute.Status.OPEN).first()
     if dispute is None:
@@ -87,7 +87,7 @@ def _record_risk(order: Order, dispute: Dispute) -> None:
 def _check_told(order: Order, reference: str, amount: int, fee: int) -> None:
     if not is_visible(reference):
         raise InvalidInput("reference", _("The payment service's id."), code="required")
-    if not 1 <= amount <= order.refundable:
+    if not 1 <= amount <= order.outstanding:
         raise InvalidInput("amount", _("Not more than is left of the order."))
     if not 0 <= fee <= order.total:
         raise InvalidInput("fee", _("Not more than the order's total."))

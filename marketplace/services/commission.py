@@ -41,6 +41,7 @@ SIMPLE = (
     "volume_from",
     "volume_below",
     "countries",
+    "buyer_countries",
     "tax_statuses",
     "levels",
     "valid_from",

@@ -121,7 +121,11 @@ def resolve_dispute(
     end_chargeback(dispute, order, actor)
     if in_favour_of == "buyer":
         amount = refund_amount or dispute.charged_back or None
-        refund = refund_locked(order, actor, amount=amount, reason=note)
+        refund = refund_locked(
+            order, actor, amount=amount, reason=note,
+            # The bank took all of it back, whatever the schedule says.
+            gives_kept_fees=bool(dispute.charged_back),
+        )  # fmt: skip
         dispute.refund_amount += refund.amount
     _settle(order, actor, note, dispute)
     dispute.resolution_note = note

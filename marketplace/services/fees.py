@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.errors import FeeInUse
 from marketplace.models import CommissionCharge, CommissionFee, FeeTaxRate
-from marketplace.services.rule_checks import GOES_BACK, ON_TOP_GOES_BACK
+from marketplace.services.rule_checks import ON_TOP_GOES_BACK, ON_TOP_WAYS, ON_TOP_WHOLE
 from systemadmin.audited_rows import delete_audited, save_audited
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
@@ -36,8 +36,8 @@ def update_fee(
     """Change a fee; orders already made keep what they were charged."""
     fee = lock_row(CommissionFee.objects.all(), pk=fee.pk, expected_version=expected_version)
     payer = values.get("payer", fee.payer)
-    kept = fee.rules.exclude(**GOES_BACK)
-    if payer == CommissionFee.Payer.BUYER and kept.exists():
+    others = fee.rules.exclude(on_refund__in=ON_TOP_WAYS, **ON_TOP_WHOLE)
+    if payer == CommissionFee.Payer.BUYER and others.exists():
         raise InvalidInput("payer", ON_TOP_GOES_BACK)
     if payer == CommissionFee.Payer.BUYER and fee.rules.filter(per="payout").exists():
         raise InvalidInput("payer", _("Buyers pay no fees per payout."))

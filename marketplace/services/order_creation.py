@@ -170,7 +170,7 @@ def lines_of(order: Order, quoted: Sequence[QuotedLine]) -> list[OrderLine]:
         raise InvalidInput("quantity", _("The order is too large."))
     if not order.total:
         raise InvalidInput("discount", _("Something must be left for the buyer to pay."))
-    for name in ("discount", "platform_discount", "tax_included", "buyer_fee"):
+    for name in ("discount", "platform_discount", "tax_included", "buyer_fee", "kept_buyer_fee"):
         setattr(order, name, sum(getattr(line, name) for line in lines))
     order.commission = sum(one.charged.amount for one in quoted)
     order.tax = sum(one.charged.tax for one in quoted)
@@ -212,6 +212,7 @@ def _line(quoted: QuotedLine) -> OrderLine:
         tax_included=quoted.tax_included,
         buyer_fee=quoted.buyer_fee,
         buyer_fee_tax=quoted.charged.buyer_tax,
+        kept_buyer_fee=quoted.kept_buyer_fee,
         total=quoted.total,
         has_stock=product.stock is not None,
     )

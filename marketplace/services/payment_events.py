@@ -257,7 +257,10 @@ def _apply_refund(notice: Notice, order: Order) -> None:
         raise InvalidInput("refunded_total", _("The sum of all refunds."), code="required")
     if total > order.refunded:
         reason = notice.reason or _("Told by the payment service.")
-        refund_order(actor=None, order=order, amount=total - order.refunded, reason=reason)
+        refund_order(
+            actor=None, order=order, amount=total - order.refunded, reason=reason,
+            gives_kept_fees=True,
+        )  # fmt: skip
 
 
 def _apply_dispute(notice: Notice, order: Order) -> None:

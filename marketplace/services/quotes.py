@@ -65,6 +65,12 @@ class QuotedLine:
         return self.charged.buyer_amount + self.charged.buyer_tax
 
     @property
+    def kept_buyer_fee(self) -> int:
+        """The part of the buyer's fees that no refund gives back."""
+        paid = [one for one in self.charged.charges if one.is_paid_by_buyer]
+        return sum(one.amount + one.tax for one in paid if one.rule.on_refund == "keep")
+
+    @property
     def total(self) -> int:
         """What the buyer pays for the line."""
         return self.line.captured - self.line.platform_discount + self.buyer_fee
@@ -81,21 +87,24 @@ def quote_order(
     at: datetime | None = None,
     order_value: int | None = None,
     fees: Sequence[commission.Fee] | None = None,
+    buyer_country: str | None = None,
 ) -> list[QuotedLine]:
     """Return what each line of an order costs and is charged, and why; orders are made of it.
 
     `discount` and `platform_discount` are of the whole order, besides those of its lines, and are
     shared among the lines by their price. `order_value` stands in for the sum of the lines where
-    the caller knows the order is larger.
+    the caller knows the order is larger, `buyer_country` for a buyer who is not known yet.
     """
     at = at or clock.now()
     fees = engine_fees() if fees is None else fees
     lines = discounted(lines, discount, platform_discount)
     value = sum(line.captured for line in lines) if order_value is None else order_value
     sales = tuple(_sale(line, currency, seller_id, at, value) for line in lines)
-    basket = commission.Basket(
-        sales, party_of(seller_id, fees), volumes_of(fees, seller_id, buyer_id, currency, at)
-    )
+    party = party_of(seller_id, fees)
+    if buyer_country is None:
+        buyer_country = countries_of([buyer_id], fees).get(buyer_id, "")
+    party = replace(party, buyer_country=buyer_country)
+    basket = commission.Basket(sales, party, volumes_of(fees, seller_id, buyer_id, currency, at))
     charged = commission.charge_basket(fees, basket)
     return [
         QuotedLine(line, sale.tax_included, one)
@@ -204,6 +213,17 @@ def party_of(seller_id: int | None, fees: Sequence[commission.Fee]) -> commissio
         tax_ppm=rate.ppm if rate else None,
         is_reverse_charge=bool(rate and rate.is_reverse_charge),
     )
+
+
+def countries_of(
+    buyer_ids: Iterable[int | None], fees: Sequence[commission.Fee]
+) -> dict[int | None, str]:
+    """Return the buyers' countries by account; nothing is read when no rule looks at them."""
+    rules = [rule for fee in fees for rule in fee.rules]
+    wanted = set(buyer_ids) - {None}
+    if not wanted or all(rule.conditions.buyer_countries is None for rule in rules):
+        return {}
+    return dict(User.objects.filter(pk__in=wanted).values_list("pk", "country"))
 
 
 def tax_rate_for(country: str, tax_status: str) -> FeeTaxRate | None:

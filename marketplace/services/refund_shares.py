@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from marketplace.errors import AmountMismatch, RefundTooHigh
 from marketplace.models import OrderLine
 from marketplace.refunds import spread
+from marketplace.services.buyer_fees import later_fees, proportional_fee
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.money import half_up_div
 
@@ -62,28 +63,52 @@ class Share:
 
 
 def _left(line: OrderLine) -> list[int]:
-    """Return what is left to give back of a line: price, shipping, the buyer's fees."""
+    """Return what is left to give back of a line: price, shipping, fees in proportion."""
     return [
         line.item - line.refunded_item,
         line.shipping - line.refunded_shipping,
-        line.buyer_fee - line.refunded_buyer_fee,
+        max(0, proportional_fee(line) - line.refunded_buyer_fee),
     ]
 
 
-def spread_over(lines: list[OrderLine], amount: int | None) -> list[Share]:
-    """Spread an amount over lines and their parts, in proportion to what is left of each."""
-    left = [sum(_left(line)) for line in lines]
-    amount = sum(left) if amount is None else amount
-    if not 1 <= amount <= sum(left):
-        raise RefundTooHigh(extra={"refundable": sum(left)})
+def spread_over(
+    lines: list[OrderLine], chosen: list[OrderLine], amount: int | None, *, gives_kept: bool = False
+) -> list[Share]:
+    """Spread an amount over chosen lines and their parts, in proportion to what is left of each.
+
+    The buyer's fees that wait for a full refund take what is above all the rest. `gives_kept`
+    lets even those go back that the schedule keeps.
+    """
+    left = [sum(_left(line)) for line in chosen]
+    later = later_fees(lines, {line.pk for line in chosen}, gives_kept=gives_kept)
+    most = sum(left) + sum(later.values())
+    amount = most if amount is None else amount
+    if not 1 <= amount <= most:
+        raise RefundTooHigh(extra={"refundable": most})
+    at_first = min(amount, sum(left))
     shares = []
-    for line, own, most in zip(lines, spread(amount, left), left, strict=True):
+    for line, own, own_left in zip(chosen, spread(at_first, left), left, strict=True):
         # A line that cost the buyer nothing goes back with the rest.
-        is_rest = own == most and (own > 0 or amount == sum(left))
+        is_rest = own == own_left and (own > 0 or at_first == sum(left))
         if own or (is_rest and line.refunded_quantity < line.quantity):
             item, shipping, buyer_fee = spread(own, _left(line))
             shares.append(Share(line, item, shipping, buyer_fee, is_rest=is_rest))
+    _add_later(shares, lines, later, amount - at_first)
     return shares
+
+
+def _add_later(
+    shares: list[Share], lines: list[OrderLine], later: dict[int, int], amount: int
+) -> None:
+    """Add fees that waited to the shares of their lines; a line without a share gets one."""
+    by_line = {share.line.pk: share for share in shares}
+    waiting = [line for line in lines if line.pk in later]
+    for line, own in zip(waiting, spread(amount, [later[one.pk] for one in waiting]), strict=True):
+        if own and line.pk not in by_line:
+            by_line[line.pk] = Share(line)
+            shares.append(by_line[line.pk])
+        if own:
+            by_line[line.pk].buyer_fee += own
 
 
 def named_shares(
@@ -94,6 +119,9 @@ def named_shares(
     _spread_shipping(shares, shipping)
     for share in shares:
         share.buyer_fee = _fee_of(share)
+    if any(share.amount or share.quantity for share in shares):
+        later = later_fees(lines, {share.line.pk for share in shares if _gives_rest(share)})
+        _add_later(shares, lines, later, sum(later.values()))
     found = [share for share in shares if share.amount or share.quantity]
     total = sum(share.amount for share in found)
     if not total:
@@ -153,9 +181,18 @@ def _price_of(line: OrderLine, quantity: int) -> int:
 def _fee_of(share: Share) -> int:
     """Return the part of the buyer's fees that goes back with what is given back of a line."""
     line = share.line
-    left = line.buyer_fee - line.refunded_buyer_fee
+    whole = proportional_fee(line)
+    left = whole - line.refunded_buyer_fee
     price = line.item + line.shipping
-    if not left or not price:
+    if left <= 0 or not price:
         return 0
     gone = line.refunded_item + line.refunded_shipping + share.item + share.shipping
-    return min(left, half_up_div(line.buyer_fee * gone, price) - line.refunded_buyer_fee)
+    return max(0, min(left, half_up_div(whole * gone, price) - line.refunded_buyer_fee))
+
+
+def _gives_rest(share: Share) -> bool:
+    """Return whether nothing is left of a line's goods and shipping after this share."""
+    item, shipping, _fees = _left(share.line)
+    if share.line.item or share.line.shipping:
+        return (share.item, share.shipping) == (item, shipping)
+    return share.quantity + share.line.refunded_quantity == share.line.quantity

@@ -11,6 +11,7 @@ from marketplace.errors import DisputeOpen
 from marketplace.models import CommissionCharge, Order, OrderLine, Refund, RefundLine
 from marketplace.refunds import ChargedGroup, Kept, group_reversed, rule_of
 from marketplace.services import concerned, ledger, risk
+from marketplace.services.buyer_fees import note_returned
 from marketplace.services.ledger import Code, Leg
 from marketplace.services.orders import recognise, save_step
 from marketplace.services.refund_shares import RefundItem, Share, named_shares, spread_over
@@ -42,6 +43,7 @@ def refund_order(
     reason: str = "",
     expected_version: int | None = None,
     as_member: bool = False,
+    gives_kept_fees: bool = False,
 ) -> Refund:
     """Give money back to the buyer.
 
@@ -49,6 +51,7 @@ def refund_order(
     With them: exactly these units, amounts and shipping; `amount` is then only compared.
 
     `as_member`: the seller gives a sale back; staff may not refund their own orders.
+    `gives_kept_fees`: the money went back already, fees of the buyer that are kept included.
     """
     order = lock_row(Order.objects.all(), pk=order.pk, expected_version=expected_version)
     if order.status == Order.Status.DISPUTED:
@@ -62,6 +65,7 @@ def refund_order(
         shipping=shipping,
         restock_units=restock_units,
         reason=reason,
+        gives_kept_fees=gives_kept_fees,
     )
 
 
@@ -75,6 +79,7 @@ def refund_locked(
     shipping: int | None = None,
     restock_units: bool | None = None,
     reason: str = "",
+    gives_kept_fees: bool = False,
 ) -> Refund:
     """Refund an order whose row the caller has locked."""
     lines = list(
@@ -83,12 +88,13 @@ def refund_locked(
     if items or shipping:
         shares = named_shares(lines, items, shipping or 0, amount)
     else:
-        shares = spread_over(_of_line(lines, line_id), amount)
+        chosen = _of_line(lines, line_id)
+        shares = spread_over(lines, chosen, amount, gives_kept=gives_kept_fees)
     total = sum(share.amount for share in shares)
-    is_full = total == order.refundable
+    is_full = total >= order.refundable
     before, _after = move(order, ORDER, "refund_all" if is_full else "refund_part")
-    _assign_parts(shares)
-    charges = _reverse_fees(lines, shares)
+    charges = _assign_parts(shares)
+    charges += _reverse_fees(lines, shares)
     refund = _record(order, actor, total, shares, reason)
     CommissionCharge.objects.bulk_update(charges, ["reversed_amount", "reversed_tax"])
     _book(order, actor, refund, shares)
@@ -116,18 +122,23 @@ def _of_line(lines: list[OrderLine], line_id: int | None) -> list[OrderLine]:
     return found
 
 
-def _assign_parts(shares: Iterable[Share]) -> None:
-    """Note on each line what is given back of it; a line given back whole returns its units."""
+def _assign_parts(shares: Iterable[Share]) -> list[CommissionCharge]:
+    """Note on each line what is given back of it; return the buyer's fees that changed.
+
+    A line given back whole returns its units.
+    """
+    changed: list[CommissionCharge] = []
     for share in shares:
         line = share.line
         line.refunded += share.amount
         line.refunded_shipping += share.shipping
         line.refunded_buyer_fee += share.buyer_fee
-        if line.buyer_fee:
-            tax = half_up_div(line.buyer_fee_tax * line.refunded_buyer_fee, line.buyer_fee)
+        if share.buyer_fee:
+            tax, fees = note_returned(line)
+            changed += fees
             share.buyer_fee_tax = tax - line.refunded_buyer_fee_tax
             line.refunded_buyer_fee_tax = tax
-        if line.refunded == line.total and (line.item or share.is_rest):
+        if share.is_rest or (line.item and line.is_returned):
             share.quantity = line.quantity - line.refunded_quantity
         line.refunded_quantity += share.quantity
         returned = line.part_returned * line.platform_discount
@@ -135,6 +146,7 @@ def _assign_parts(shares: Iterable[Share]) -> None:
             half_up_div(returned.numerator, returned.denominator) - line.refunded_platform_discount
         )
         line.refunded_platform_discount += share.platform_discount
+    return changed
 
 
 def _reverse_fees(lines: list[OrderLine], shares: list[Share]) -> list[CommissionCharge]:
@@ -157,6 +169,34 @@ def _reverse_group(
     by_line: dict[int, Share],
     shares: list[Share],
 ) -> list[CommissionCharge]:
+    """Note on charges that were calculated together, and on their lines, what goes back now."""
+    charges = [charge for charge, _line in group]
+    amount, tax = _due_of_group(group)
+    more = max(0, amount - sum(one.reversed_amount for one in charges))
+    more_tax = max(0, tax - sum(one.reversed_tax for one in charges))
+    weights = [by_line[line.pk].captured if line.pk in by_line else 0 for _charge, line in group]
+    amounts = share_within(more, weights, [one.refundable - one.reversed_amount for one in charges])
+    taxes = share_within(more_tax, amounts, [one.tax - one.reversed_tax for one in charges])
+    for (charge, line), own, own_tax in zip(group, amounts, taxes, strict=True):
+        charge.reversed_amount += own
+        charge.reversed_tax += own_tax
+        if own or own_tax or line.pk in by_line:
+            share = _share_of(line, by_line, shares)
+            share.commission += own
+            share.tax += own_tax
+    return charges
+
+
+def _share_of(line: OrderLine, by_line: dict[int, Share], shares: list[Share]) -> Share:
+    """Return the share of a line; one of which nothing goes back but fees gets an empty one."""
+    if line.pk not in by_line:
+        by_line[line.pk] = Share(line)
+        shares.append(by_line[line.pk])
+    return by_line[line.pk]
+
+
+def _due_of_group(group: list[tuple[CommissionCharge, OrderLine]]) -> tuple[int, int]:
+    """Return how much of a group's fee and of its tax has gone back in all, with this refund."""
     charges = [charge for charge, _line in group]
     sums = ChargedGroup(
         base=sum(one.base for one in charges),
@@ -171,28 +211,11 @@ def _reverse_group(
         quantity=sum(line.quantity - line.refunded_quantity for _charge, line in group),
         lines=sum(_is_kept(line) for _charge, line in group),
     )
-    amount, tax = group_reversed(sums, rule_of(charges[0].terms), kept)
-    more = max(0, amount - sum(one.reversed_amount for one in charges))
-    more_tax = max(0, tax - sum(one.reversed_tax for one in charges))
-    weights = [by_line[line.pk].captured if line.pk in by_line else 0 for _charge, line in group]
-    room = [one.refundable - one.reversed_amount for one in charges]
-    tax_room = [one.tax - one.reversed_tax for one in charges]
-    amounts = share_within(more, weights, room)
-    taxes = share_within(more_tax, amounts, tax_room)
-    for (charge, line), own, own_tax in zip(group, amounts, taxes, strict=True):
-        charge.reversed_amount += own
-        charge.reversed_tax += own_tax
-        if (own or own_tax) and line.pk not in by_line:
-            by_line[line.pk] = Share(line)
-            shares.append(by_line[line.pk])
-        if line.pk in by_line:
-            by_line[line.pk].commission += own
-            by_line[line.pk].tax += own_tax
-    return charges
+    return group_reversed(sums, rule_of(charges[0].terms), kept)
 
 
 def _is_kept(line: OrderLine) -> bool:
-    return line.refunded < line.total or line.refunded_quantity < line.quantity
+    return not line.is_returned or line.refunded_quantity < line.quantity
 
 
 def _kept_base(charge: CommissionCharge, line: OrderLine) -> Fraction:

@@ -9,7 +9,8 @@ from marketplace.models import CommissionFee, CommissionRule, SellerProfile
 from marketplace.models.fields import MAX_AMOUNT, PPM, Kind
 from systemadmin.foundation.errors import InvalidInput
 
-SETS = ("kinds", "countries", "tax_statuses", "levels")
+COUNTRIES = ("countries", "buyer_countries")
+SETS = ("kinds", *COUNTRIES, "tax_statuses", "levels")
 MANY = ("categories", "sellers", "products")
 MAX_TIERS = 20
 COUNTRY = re.compile(r"[A-Z]{2}")
@@ -17,6 +18,7 @@ LEVEL = re.compile(r"[a-z0-9_-]{1,40}")
 # What a payout has not: a rule per payout leaves these as they are.
 OF_ORDERS: dict[str, Any] = {
     "kinds": [],
+    "buyer_countries": [],
     "line_from": None,
     "line_below": None,
     "unit_from": None,
@@ -29,14 +31,17 @@ OF_ORDERS: dict[str, Any] = {
     "include_platform_discount": True,
     "include_buyer_fees": False,
 }
-# How a fee that the buyer pays on top goes back.
-GOES_BACK: dict[str, Any] = {
-    "on_refund": CommissionRule.OnRefund.PROPORTIONAL,
+OnRefund = CommissionRule.OnRefund
+# How a fee that the buyer pays on top goes back: one of these ways, and as a whole.
+ON_TOP_WAYS = (OnRefund.PROPORTIONAL, OnRefund.FULL, OnRefund.KEEP)
+ON_TOP_WHOLE: dict[str, Any] = {
     "fixed_refundable": True,
     "refund_fee_ppm": 0,
     "refund_fee_maximum": None,
 }
-ON_TOP_GOES_BACK = _("A fee that the buyer pays goes back in proportion to the refund.")
+ON_TOP_GOES_BACK = _(
+    "A fee that the buyer pays goes back in proportion, only with a full refund, or not at all."
+)
 
 
 def check_rule(rule: CommissionRule, values: dict[str, Any]) -> None:
@@ -46,7 +51,9 @@ def check_rule(rule: CommissionRule, values: dict[str, Any]) -> None:
     """
     _check_sets(rule)
     _check_tiers(rule)
-    _check_amounts(rule)
+    _check_volume(rule)
+    if rule.fee.payer == CommissionFee.Payer.BUYER:
+        _check_on_top(rule)
     if rule.per == CommissionRule.Per.PAYOUT:
         _check_payout_rule(rule, values)
 
@@ -68,15 +75,25 @@ def _check_sets(rule: CommissionRule) -> None:
         raise InvalidInput("kinds", _("Kinds are “product” and “service”."))
     if not set(rule.tax_statuses) <= set(SellerProfile.TaxStatus.values):
         raise InvalidInput("tax_statuses", _("Tax statuses are “private” and “business”."))
-    if not all(isinstance(one, str) and COUNTRY.fullmatch(one) for one in rule.countries):
-        raise InvalidInput("countries", _("A country is two capital letters."))
+    for field in COUNTRIES:
+        named = getattr(rule, field)
+        if not all(isinstance(one, str) and COUNTRY.fullmatch(one) for one in named):
+            raise InvalidInput(field, _("A country is two capital letters."))
     if not all(isinstance(one, str) and LEVEL.fullmatch(one) for one in rule.levels):
         raise InvalidInput("levels", _("Lower-case letters, digits, - and _."))
     for field in SETS:
         setattr(rule, field, sorted(set(getattr(rule, field))))
 
 
-def _check_amounts(rule: CommissionRule) -> None:
+def _check_on_top(rule: CommissionRule) -> None:
+    if rule.on_refund not in ON_TOP_WAYS:
+        raise InvalidInput("on_refund", ON_TOP_GOES_BACK)
+    for name, usual in ON_TOP_WHOLE.items():
+        if getattr(rule, name) != usual:
+            raise InvalidInput(name, ON_TOP_GOES_BACK)
+
+
+def _check_volume(rule: CommissionRule) -> None:
     counts_money = rule.volume_measure == CommissionRule.VolumeMeasure.AMOUNT
     has_volume = rule.volume_from is not None or rule.volume_below is not None
     by_volume = rule.tiers_by == CommissionRule.TiersBy.VOLUME
@@ -86,10 +103,6 @@ def _check_amounts(rule: CommissionRule) -> None:
         raise InvalidInput(
             "tiers_mode", _("Tiers by the number of orders charge the whole amount at one rate.")
         )
-    if rule.fee.payer == CommissionFee.Payer.BUYER:
-        for name, usual in GOES_BACK.items():
-            if getattr(rule, name) != usual:
-                raise InvalidInput(name, ON_TOP_GOES_BACK)
 
 
 def _check_tiers(rule: CommissionRule) -> None:

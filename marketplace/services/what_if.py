@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import accumulate, groupby
 from typing import Any
@@ -13,7 +13,7 @@ from marketplace.commission_lint import Finding, ProductFacts, unreachable
 from marketplace.models import Category, Order, OrderLine, Payout, Product
 from marketplace.querysets.orders import SOLD
 from marketplace.services import clock
-from marketplace.services.quotes import engine_fees, party_of
+from marketplace.services.quotes import countries_of, engine_fees, party_of
 
 MAX_LINES = 20_000
 
@@ -80,13 +80,13 @@ def preview_fees(
     orders = _orders(start, end)
     volumes = _Volumes(fees, {lines[0].order.seller_id for lines in orders})
     parties: dict[int, commission.Party] = {}
+    countries = countries_of((lines[0].order.buyer_id for lines in orders), fees)
     for lines in orders:
         order = lines[0].order
         if order.seller_id not in parties:
             parties[order.seller_id] = party_of(order.seller_id, fees)
-        basket = commission.Basket(
-            _sales(order, lines), parties[order.seller_id], volumes.before(order)
-        )
+        party = replace(parties[order.seller_id], buyer_country=countries.get(order.buyer_id, ""))
+        basket = commission.Basket(_sales(order, lines), party, volumes.before(order))
         for line, again in zip(lines, commission.charge_basket(fees, basket), strict=True):
             sums.add(line, order.currency, again)
     largest = sorted(sums.changed, key=lambda one: -one[0])[:20]

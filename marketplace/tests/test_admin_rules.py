@@ -80,13 +80,14 @@ def test_amounts_and_rates_are_typed_as_people_write_them(browser):
             fixed_per="line",
             unit_below="10",
             countries="ES, PT",
+            buyer_countries="US",
             tax_ppm="21",
         ),
     )
     rule = CommissionRule.objects.get()
     assert rule.tiers == [[0, 87_500], [25_00, 35_000], [1000_00, 15_000]]
     assert (rule.fixed, rule.unit_below, rule.tax_ppm) == (30, 10_00, 210_000)
-    assert rule.countries == ["ES", "PT"]
+    assert (rule.countries, rule.buyer_countries) == (["ES", "PT"], ["US"])
     shown = browser.get(page("commissionrule", "change", rule.pk)).content.decode()
     assert "1000.00: 1.5" in shown
     assert 'value="0.30"' in shown

@@ -320,10 +320,10 @@ def test_a_bare_day_is_refused_and_the_last_day_of_a_promotion_counts(operator):
     assert answer.json()["commission"] == 80
 
 
-def test_a_fee_on_top_must_go_back_in_proportion():
+def test_a_fee_on_top_is_not_charged_anew_on_a_refund_nor_kept_in_part():
     on_top = services.create_fee(actor=None, code="top", name="On top", payer="buyer")
     for terms in (
-        {"on_refund": "keep"},
+        {"on_refund": "recalculate"},
         {"fixed_refundable": False},
         {"refund_fee_ppm": 1},
         {"refund_fee_maximum": 1, "currency": "EUR"},

@@ -87,6 +87,12 @@ class CommissionRuleInput(StrictSerializer):
         max_length=250,
         help_text="The seller's countries, two letters each.",
     )
+    buyer_countries = serializers.ListField(
+        child=serializers.RegexField(r"\A[A-Z]{2}\Z"),
+        required=False,
+        max_length=250,
+        help_text="The buyer's countries, two letters each.",
+    )
     tax_statuses = serializers.ListField(
         child=serializers.ChoiceField(choices=SellerProfile.TaxStatus.choices),
         required=False,
@@ -225,7 +231,10 @@ class QuoteInput(QuoteLineInput):
     buyer = ReferenceField(
         queryset=User.objects.all(),
         required=False,
-        help_text="For rules that look at the volume between seller and buyer.",
+        help_text="For rules that look at the buyer's country or at the volume between the two.",
+    )
+    buyer_country = serializers.RegexField(
+        r"\A[A-Z]{2}\Z", required=False, help_text="Instead of the buyer's own, two letters."
     )
     currency = CurrencyField(required=False)
     order_value = AmountField(
@@ -278,6 +287,9 @@ class QuoteChargeSerializer(serializers.Serializer):
     payer = serializers.CharField(source="fee.payer")
     rule = QuoteRuleSerializer()
     per = serializers.CharField(source="rule.per")
+    on_refund = serializers.ChoiceField(
+        choices=CommissionRule.OnRefund.choices, source="rule.on_refund"
+    )
     base = serializers.IntegerField(source="base.amount")
     amount = serializers.IntegerField()
     tax = serializers.IntegerField()
@@ -295,6 +307,7 @@ class QuoteLineSerializer(serializers.Serializer):
     platform_discount = serializers.IntegerField()
     tax_included = serializers.IntegerField()
     buyer_fee = serializers.IntegerField(help_text="What the buyer pays on top, taxes included.")
+    kept_buyer_fee = serializers.IntegerField(help_text="The part that no refund gives back.")
     total = serializers.IntegerField(help_text="What the buyer pays.")
     rule = QuoteRuleSerializer(allow_null=True)
     charges = QuoteChargeSerializer(many=True)
