@@ -205,3 +205,27 @@ def test_a_refund_is_typed_in_euros_and_said_before_it_is_done(page, desk, langu
     send.click()
     page.locator(".at-notice-good").first.wait_for()
     assert Order.objects.get(pk=order.pk).refunded == 95_50
+
+
+def test_a_refund_of_one_unit_is_chosen_and_its_sum_said(page, desk):
+    order = shop.paid(
+        shop.approved(price=12_50, shipping_amount=4_00), buyer=UserFactory(), quantity=2
+    )
+    line = order.lines.get().pk
+    desk("marketplace_moderator", f"/admin/marketplace/order/{order.pk}/change/")
+    page.locator("[data-open='#refund']").click()
+    dialog = page.locator("#refund")
+    send = dialog.locator("button[data-needs-amount]")
+    units = dialog.locator(f"#refund-units-{line}")
+    units.select_option("1")
+    assert "12.50 EUR" in send.inner_text()
+    dialog.locator("#refund-shipping").check()
+    assert "16.50 EUR" in dialog.locator("[data-amount-says]").inner_text()
+    units.select_option("0")
+    dialog.locator("#refund-shipping").uncheck()
+    assert "29.00 EUR" in send.inner_text()
+    units.select_option("1")
+    send.click()
+    page.locator(".at-notice-good").first.wait_for()
+    found = Order.objects.get(pk=order.pk)
+    assert (found.refunded, found.lines.get().refunded_quantity) == (12_50, 1)

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from marketplace.admin.refund_choices import chosen_units
 from marketplace.models import ReasonTemplate
 from marketplace.services import clock
 from systemadmin.foundation.forms import AmountField
@@ -74,14 +75,31 @@ class NoteForm(forms.Form):
 
 
 class RefundForm(forms.Form):
-    """How much, and why."""
+    """How much or which units, and why; each line's units are fields of their own in the page."""
 
     amount = AmountField(
         required=False,
         label=_("Amount"),
         help_text=_("In the order's currency, as in 258.00. Empty: all that is left."),
     )
+    shipping = forms.BooleanField(required=False, label=_("The shipping"))
+    stock = forms.ChoiceField(
+        required=False,
+        label=_("Stock"),
+        choices=[
+            ("", _("Units go back into stock until the order is completed")),
+            ("back", _("Put the units back into stock")),
+            ("gone", _("Do not put the units back into stock")),
+        ],
+    )
     reason = forms.CharField(max_length=500, required=False, label=_("Reason"))
+
+    def clean(self) -> dict[str, Any]:
+        """Add the units by line, and whether they go back into stock; None where it is open."""
+        data: dict[str, Any] = super().clean() or {}
+        data["units"] = chosen_units(self.data, self.prefix) if self.prefix else {}
+        data["restock"] = {"back": True, "gone": False}.get(data.get("stock", ""))
+        return data
 
 
 class ForBuyerForm(NoteForm):

@@ -33,9 +33,12 @@ from marketplace.admin.forms import (
     ReplyForm,
 )
 from marketplace.admin.order_inlines import LineInline, RefundInline
+from marketplace.admin.refund_choices import lines_to_choose, shipping_left, shipping_to_choose
+from marketplace.errors import AmountMismatch
 from marketplace.models import Dispute, DisputeMessage, Order
 from marketplace.querysets import reports
 from marketplace.services import clock
+from marketplace.services.refund_shares import RefundItem
 from systemadmin.foundation.admin import (
     AtalayaModelAdmin,
     ReadOnlyInline,
@@ -96,7 +99,9 @@ class OrderAdmin(ChargebackActions, AtalayaModelAdmin):
         order = self.get_object(request, object_id)
         context = dict(extra_context or {})
         if order is not None:
-            context |= {"dialog_for": "refund", "refund_facts": refund_facts(order)}
+            facts = refund_facts(order) | {"lines": lines_to_choose(order, request.POST)}
+            facts["shipping"] = shipping_to_choose(order)
+            context |= {"dialog_for": "refund", "refund_facts": facts}
         return super().change_view(request, object_id, form_url, context)
 
     def get_urls(self) -> list[Any]:
@@ -150,13 +155,21 @@ class OrderAdmin(ChargebackActions, AtalayaModelAdmin):
         applies=lambda order: order.paid_at is not None and order.refundable > 0,
     )
     def refund(self, request: HttpRequest, obj: Order, data: dict[str, Any]) -> None:
-        """Give money back."""
-        refund = services.refund_order(
-            actor=caller(request),
-            order=obj,
-            amount=_minor("amount", data, obj.currency),
-            reason=data["reason"],
-        )
+        """Give money back: an amount, or the units and the shipping that are named."""
+        try:
+            refund = services.refund_order(
+                actor=caller(request),
+                order=obj,
+                amount=_minor("amount", data, obj.currency),
+                items=[RefundItem(line, units) for line, units in data["units"].items()],
+                shipping=shipping_left(obj) if data["shipping"] else None,
+                restock_units=data["restock"],
+                reason=data["reason"],
+            )
+        except AmountMismatch as refusal:
+            shown = format_money(refusal.extra["amount"], obj.currency)
+            text = gettext("What you chose comes to %(amount)s. Write that amount.")
+            raise ValidationError({"amount": text % {"amount": shown}}) from refusal
         self.message_user(
             request,
             gettext("%(amount)s of order %(order)s go back to the buyer.")

@@ -5,26 +5,65 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
-from marketplace.models import PayoutBatch
+from marketplace.models import Payout, PayoutBatch
+from marketplace.services import clock
 from systemadmin.foundation.admin import ServiceModelAdmin, service_action
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.money import format_money
 
 
 class PayoutBatchForm(forms.ModelForm):
-    """Which currency, and when."""
+    """Which currency, out of those that have pending payouts, and when."""
 
     class Meta:
         model = PayoutBatch
         fields = ["currency", "execution_on"]
-        widgets = {"execution_on": forms.DateInput(attrs={"type": "date"})}
+        widgets = {
+            "currency": forms.Select,
+            "execution_on": forms.DateInput(attrs={"type": "date"}),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "currency" not in self.fields:
+            return
+        field = self.fields["currency"]
+        field.widget.choices = _pending() or [("", gettext("No payout is pending"))]
+        field.help_text = _(
+            "All pending payouts of the currency go into the file. Who is on hold or has no "
+            "account waits for a later one."
+        )
+        self.fields["execution_on"].initial = clock.today()
+        self.fields["execution_on"].help_text = _("The day on which the bank is to pay.")
+
+
+def _pending() -> list[tuple[str, str]]:
+    """Return each currency that has pending payouts, with their number and sum in words."""
+    rows = (
+        Payout.objects.filter(status=Payout.Status.PENDING, batch__isnull=True)
+        .values("currency")
+        .annotate(count=Count("pk"), sum=Sum("amount"))
+        .order_by("currency")
+    )
+    return [(row["currency"], _in_words(row)) for row in rows]
+
+
+def _in_words(row: Any) -> str:
+    text = ngettext(
+        "%(currency)s: %(count)s payout, %(sum)s",
+        "%(currency)s: %(count)s payouts, %(sum)s",
+        row["count"],
+    )
+    return text % {**row, "sum": format_money(row["sum"], row["currency"])}
 
 
 @admin.register(PayoutBatch)

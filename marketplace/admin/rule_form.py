@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.utils import formats
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -101,6 +102,9 @@ class CommissionRuleForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         rule = self.instance
+        for field in self.fields.values():
+            # Django does so for the fields that it makes itself.
+            field.label = capfirst(field.label)
         for name in AMOUNTS:
             self.initial[name] = _shown(rule, name, self.initial.get(name))
         self.initial["tiers"] = _tier_lines(rule)

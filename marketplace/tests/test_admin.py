@@ -240,6 +240,34 @@ def test_categories_are_saved_by_the_service(browser):
     assert not Category.objects.exists()
 
 
+def refund(client, order, **data):
+    body = {"object_action": "refund", "object_version": order.version}
+    body |= {f"refund-{name}": value for name, value in data.items()}
+    address = reverse("admin:marketplace_order_change", args=[order.pk])
+    return client.post(address, body, follow=True).content.decode()
+
+
+def test_a_refund_names_units_and_shipping_and_what_happens_to_the_stock(browser):
+    product = factories.approved(price=10_00, shipping_amount=3_00, stock=5)
+    order = factories.completed(product, quantity=3)
+    line = order.lines.get().pk
+    shown = browser.get(reverse("admin:marketplace_order_change", args=[order.pk]))
+    assert "2 units, 20.00 EUR" in shown.content.decode()
+    assert "The shipping, 3.00 EUR" in shown.content.decode()
+    wrong = refund(browser, order, amount="9.99", **{f"units-{line}": "1"})
+    assert "What you chose comes to 10.00 EUR. Write that amount." in wrong
+    assert 'value="1" data-sum="10.00" selected' in wrong
+    refund(browser, order, amount="10.00", stock="back", **{f"units-{line}": "1"})
+    product.refresh_from_db()
+    order.refresh_from_db()
+    assert (product.stock, order.refunded, order.lines.get().refunded_quantity) == (3, 10_00, 1)
+    refund(browser, order, amount="23.00", shipping="on", **{f"units-{line}": "2"})
+    order.refresh_from_db()
+    product.refresh_from_db()
+    assert (product.stock, order.status, order.lines.get().refunded_quantity) == (3, "refunded", 3)
+    assert order.lines.get().refunded_shipping == 3_00
+
+
 def test_258_refunds_258_euros_in_both_languages(browser, settings):
     for typed, language, expected in (
         ("258", "en", 258_00),

@@ -252,8 +252,12 @@ def test_the_page(admin_client_for, superuser, payer):
     client = admin_client_for(superuser)
     add = reverse("admin:marketplace_payoutbatch_add")
     form = {"currency": "EUR", "execution_on": clock.today().isoformat()}
+    asked = client.get(add).content.decode()
+    assert "EUR: 1 payout, 90.00 EUR" in asked
+    assert f'value="{clock.today().isoformat()}"' in asked
     assert client.post(add, form).status_code == 302
     assert b"nothing to pay" in client.post(add, form).content
+    assert b"No payout is pending" in client.get(add).content
     batch = PayoutBatch.objects.get()
     page = reverse("admin:marketplace_payoutbatch_changelist")
     assert b"pain.001" in client.get(page).content

@@ -110,6 +110,16 @@
         const amount = check();
         if (amount !== null) input.value = write(amount);
       };
+      // What is chosen beside the amount adds up to it; nothing chosen leaves it to be typed.
+      const parts = $("[data-sums]", box);
+      const typed = input.value;
+      parts?.addEventListener("change", () => {
+        const sums = [...$$("option:checked", parts), ...$$("input:checked", parts)];
+        const sum = sums.reduce((all, one) => all + Number(one.dataset.sum || 0), 0);
+        input.readOnly = sum > 0;
+        input.value = sum > 0 ? write(sum) : typed;
+        check();
+      });
       input.addEventListener("input", check);
       input.addEventListener("blur", tidy);
       box.addEventListener("submit", tidy);
