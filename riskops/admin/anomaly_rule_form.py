@@ -9,7 +9,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from riskops.admin.amount_fields import read_number
-from riskops.amounts import amount_text, entered_amount
+from riskops.amounts import entered_amount
 from riskops.anomalies.rules import BY_CODE, DETECTORS, Parameter
 from riskops.models import AnomalyRule
 
@@ -30,13 +30,7 @@ def parameter_fields(rule: AnomalyRule | None) -> list[str]:
 def parameter_rows(rule: AnomalyRule) -> list[tuple[Any, Any]]:
     """Return the numbers of a rule with their titles, amounts as people read them."""
     detector = BY_CODE.get(rule.detector)
-    if detector is None:
-        return []
-    values = detector.read(rule.parameters)
-    return [
-        (one.title, amount_text(values[one.name], "") if one.is_amount else values[one.name])
-        for one in detector.parameters
-    ]
+    return [] if detector is None else list(detector.texts(rule.parameters).items())
 
 
 class _Meta:

@@ -170,11 +170,22 @@ def _shown_rule(
         (_lazy("severity"), rule.get_severity_display()),
         (_lazy("anomalies found so far"), rule.anomalies.count()),
         *(
-            (name, f"{now[name]} → {wanted}")
+            line
             for name, wanted in (values or {}).items()
             if name in now and now[name] != wanted
+            for line in _change(rule, name, wanted)
         ),
     ]
+
+
+def _change(rule: AnomalyRule, name: str, wanted: Any) -> list[tuple[Any, Any]]:
+    """Lines that say what a field would become; of parameters one for each that changes."""
+    detector = BY_CODE.get(rule.detector)
+    is_read = detector is not None and isinstance(wanted, Mapping) and not detector.faults(wanted)
+    if name != "parameters" or detector is None or not is_read:
+        return [(name, f"{getattr(rule, name)} → {wanted}")]
+    old, new = detector.texts(rule.parameters), detector.texts(wanted)
+    return [(title, f"{old[title]} → {text}") for title, text in new.items() if old[title] != text]
 
 
 @needs_second_person(

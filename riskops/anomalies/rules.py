@@ -9,6 +9,8 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from riskops.amounts import amount_text
+
 MINUTE = 60
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
@@ -76,6 +78,14 @@ class Detector:
     def read(self, given: Mapping[str, Any]) -> dict[str, int]:
         """All parameters, those not given at their default."""
         return {**self.defaults(), **{name: int(value) for name, value in given.items()}}
+
+    def texts(self, given: Mapping[str, Any]) -> dict[Any, str]:
+        """Every parameter as people read it, by its title."""
+        values = self.read(given)
+        return {
+            one.title: amount_text(values[one.name], "") if one.is_amount else str(values[one.name])
+            for one in self.parameters
+        }
 
     def faults(self, given: Mapping[str, Any]) -> dict[str, str]:
         """What is wrong with these parameters, by name."""

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from riskops.amounts import amount_text, entered_amount
+from riskops.anomalies.handling import _shown_rule
 from riskops.models import AnomalyRule, DecisionRule, RiskRuleset
 from riskops.scores.calculate import calculate_score
 from riskops.scores.explanation import explain
@@ -210,6 +211,15 @@ def test_an_anomaly_rule_of_another_detector_begins_with_its_usual_numbers(brows
     browser.post(url, {**values, **numbers, "detector": "transaction_total"})
     rule.refresh_from_db()
     assert rule.detector in ("transaction_total", "follow_burst")
+
+
+def test_a_second_person_reads_what_would_change_in_major_units():
+    rule = AnomalyRule.objects.get(detector="transaction_total")
+    wanted = {"parameters": {"amount": 2_000_000, "minutes": 1440}}
+    lines = {str(name): text for name, text in _shown_rule(rule=rule, values=wanted)}
+    change = "10,000.00 in any currency → 20,000.00 in any currency"
+    assert lines["From this total on"] == change
+    assert len(lines) == 4
 
 
 def test_who_may_only_look_reads_the_numbers_in_words(browser_in):

@@ -221,7 +221,8 @@ class TestByOnePerson:
         body = {
             "code": rule.code,
             "detector": rule.detector,
-            "parameters": '{"count": 99999, "minutes": 10}',
+            "parameter_count": "99999",
+            "parameter_minutes": "10",
             "severity": rule.severity,
             "points": rule.points,
             "action": rule.action,
