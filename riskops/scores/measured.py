@@ -30,7 +30,7 @@ def read_measured(
     ids: Ints, accounts: Accounts, ruleset: Ruleset, *, at: datetime, at_micros: int
 ) -> dict[str, Counted]:
     """Return what each measure of the ruleset counts, by factor, one element an account."""
-    factors = [(f, f.measure) for f in ruleset.factors if f.measure is not None and f.enabled]
+    factors = _measuring(ruleset)
     if not factors or not len(ids):
         return {}
     columns = _Columns()
@@ -40,22 +40,22 @@ def read_measured(
     found = _read(columns, accounts, kinds, at - timedelta(seconds=longest), at)
     rows = np.minimum(np.searchsorted(ids, found["account"]), len(ids) - 1)
     known = ids[rows] == found["account"]
-    return {
-        factor.code: aggregate(
-            factor,
-            measure,
-            MeasuredEvents(
-                row=rows[known],
-                at=found["at"][known],
-                value=found[value][known],
-                chosen=found[chosen][known] == 1,
-                other=found[other][known] == 1,
-            ),
-            len(ids),
-            at_micros,
+    counted = {}
+    for (factor, measure), (chosen, other, value) in zip(factors, names, strict=True):
+        events = MeasuredEvents(
+            row=rows[known],
+            at=found["at"][known],
+            value=found[value][known],
+            chosen=found[chosen][known] == 1,
+            other=found[other][known] == 1,
         )
-        for (factor, measure), (chosen, other, value) in zip(factors, names, strict=True)
-    }
+        counted[factor.code] = aggregate(factor, measure, events, len(ids), at_micros)
+    return counted
+
+
+def _measuring(ruleset: Ruleset) -> list[tuple[Factor, Measure]]:
+    """The factors that are on and read events one by one, with their measures."""
+    return [(f, f.measure) for f in ruleset.factors if f.measure is not None and f.enabled]
 
 
 def _read(
