@@ -1,5 +1,6 @@
 """Bank statements and their lines in the admin."""
 
+import datetime
 from typing import Any
 
 from django import forms
@@ -23,6 +24,8 @@ from systemadmin.foundation.money import format_money
 from systemadmin.foundation.parsing import Unreadable, parse_whole_number
 
 CHANGE = "marketplace.change_bankline"
+# A day that shows in any notation which number is the day and which the month.
+LAST_OF_OCTOBER = datetime.date(2026, 10, 31)
 CSV_FIELDS = ["date", "amount", "amount_out", "reference", "counterparty", "id"]
 
 
@@ -46,7 +49,9 @@ class BankStatementForm(forms.ModelForm):
     )
     id = forms.CharField(initial="id", max_length=80, label=_("Column of the bank's id"))
     date_format = forms.ChoiceField(
-        choices=[(one, one) for one in DATE_FORMATS], label=_("Days are written as")
+        choices=[(one, LAST_OF_OCTOBER.strftime(one)) for one in DATE_FORMATS],
+        label=_("Days are written as"),
+        help_text=_("Choose how the file would write 31 October 2026."),
     )
     decimal_mark = forms.ChoiceField(choices=[(m, m) for m in ".,"], label=_("Decimal mark"))
     delimiter = forms.ChoiceField(

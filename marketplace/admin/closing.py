@@ -24,6 +24,15 @@ class CloseMonthForm(forms.ModelForm):
         model = ClosedMonth
         fields = ["month", "note"]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "month" in self.fields:
+            self.fields["month"].initial = f"{services.month_to_close():%Y-%m}"
+            self.fields["month"].help_text = _(
+                "Its books are checked first. Then nothing more is booked in it: what comes later "
+                "counts when it comes and refers to this month."
+            )
+
 
 class ReopenForm(forms.Form):
     """Why."""

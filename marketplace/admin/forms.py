@@ -87,9 +87,9 @@ class RefundForm(forms.Form):
         required=False,
         label=_("Stock"),
         choices=[
-            ("", _("Units go back into stock until the order is completed")),
-            ("back", _("Put the units back into stock")),
-            ("gone", _("Do not put the units back into stock")),
+            ("", _("Units go back until completion")),
+            ("back", _("Units go back")),
+            ("gone", _("Units do not go back")),
         ],
     )
     reason = forms.CharField(max_length=500, required=False, label=_("Reason"))

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from marketplace import services
 from marketplace.journal_templates import NEEDS_SELLER, TEMPLATES, Line
 from marketplace.models import JournalEntry, JournalLine
+from marketplace.services import clock
 from systemadmin.foundation.admin import (
     ReadOnlyInline,
     ServiceModelAdmin,
@@ -59,6 +60,11 @@ class JournalEntryForm(forms.ModelForm):
             "booked_on": _("A day in a closed month counts today and refers to its month."),
             "seller": _("Whose balance it moves, or whom it is about."),
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "booked_on" in self.fields:
+            self.fields["booked_on"].initial = clock.today()
 
     def clean(self) -> dict[str, Any]:
         """Turn what was typed into lines in minor units."""

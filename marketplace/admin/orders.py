@@ -101,6 +101,7 @@ class OrderAdmin(ChargebackActions, AtalayaModelAdmin):
         if order is not None:
             facts = refund_facts(order) | {"lines": lines_to_choose(order, request.POST)}
             facts["shipping"] = shipping_to_choose(order)
+            facts["has_stock"] = any(one["line"].has_stock for one in facts["lines"])
             context |= {"dialog_for": "refund", "refund_facts": facts}
         return super().change_view(request, object_id, form_url, context)
 

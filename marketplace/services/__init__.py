@@ -13,7 +13,7 @@ from marketplace.services.chargebacks import (
     evidence_pack,
     record_chargeback,
 )
-from marketplace.services.closing import close_month, reopen_month
+from marketplace.services.closing import close_month, month_to_close, reopen_month
 from marketplace.services.commission import (
     create_rule,
     delete_rule,
@@ -131,6 +131,7 @@ __all__ = [
     "make_statements",
     "match_bank_line",
     "match_bank_lines",
+    "month_to_close",
     "note_export",
     "open_dispute",
     "pause_product",

@@ -1,6 +1,6 @@
 """Closing months: nothing is booked in them any more; what comes later counts when it comes."""
 
-from datetime import date
+from datetime import date, timedelta
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -55,6 +55,14 @@ def close_month(*, actor: User | None, month: date, note: str = "") -> ClosedMon
             reason=note,
         )
     return closed
+
+
+def month_to_close() -> date:
+    """Return the month that is closed next: after the last closed one, or the one before this."""
+    latest = closed_months().first()
+    if latest:
+        return clock.next_month(latest.month)
+    return (clock.today().replace(day=1) - timedelta(days=1)).replace(day=1)
 
 
 @transaction.atomic

@@ -306,6 +306,7 @@ def test_the_pages_import_match_and_take_back(admin_client_for, superuser, payou
     form = {**{name: name for name in ("date", "amount", "reference", "counterparty", "id")},
             "date_format": "%Y-%m-%d", "decimal_mark": ".", "delimiter": ",", "account": "cash",
             "currency": "EUR", "format": "csv"}  # fmt: skip
+    assert ">31/10/2026</option>" in client.get(add).content.decode()
     file = SimpleUploadedFile("a.csv", today("-90.00,Ours,b1").encode())
     done = client.post(add, {**form, "file": file})
     assert done.status_code == 302, done.context["adminform"].form.errors

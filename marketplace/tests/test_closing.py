@@ -139,6 +139,8 @@ def test_the_page_closes_and_opens(admin_client_for, superuser, march):
     assert b"is not over" in client.post(add, {"month": f"{timezone.now():%Y-%m}"}).content
     assert client.post(add, {"month": "2025-03", "note": "x"}).status_code == 302
     closed = ClosedMonth.objects.get()
+    # The next one is suggested.
+    assert 'value="2025-04"' in client.get(add).content.decode()
     page = reverse("admin:marketplace_closedmonth_changelist")
     chosen = {"action": "reopen", "_selected_action": closed.pk, "apply": "1", "reason": "y"}
     client.post(page, chosen)

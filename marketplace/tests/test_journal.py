@@ -168,7 +168,9 @@ def test_a_credit_is_in_the_report_of_commissions(operator, seller):
 def test_the_page_takes_major_units(admin_client_for, superuser, seller):
     client = admin_client_for(superuser)
     add = reverse("admin:marketplace_journalentry_add")
-    assert b"line_1_debit" in client.get(add).content
+    asked = client.get(add).content.decode()
+    assert "line_1_debit" in asked
+    assert f'value="{clock.today().isoformat()}"' in asked
     base = {"currency": "EUR", "booked_on": clock.today().isoformat(), "reason": "Sorry"}
     done = client.post(
         add, {**base, "kind": "goodwill_platform", "amount": "258", "seller": seller.pk}
