@@ -5,7 +5,7 @@ is cut from what is stored: folding decides what is shown first.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
@@ -150,18 +150,32 @@ def _introduction(
     if not line:
         return None
     if is_reply and DIVIDER.match(line):
-        block = _header_block(lines, at + 1)
+        return _below_divider(lines, at, own)
+    length = _fields_of_ours(lines, at, own) if is_reply and HEADER_LINE.match(line) else 0
+    if length:
+        return length, True
+    if is_marked:
+        length, _sentence = next(_sentences(lines, at), (0, ""))
+        return (length, True) if length else None
+    return _attribution(lines, at, own, is_reply=is_reply)
+
+
+def _fields_of_ours(lines: list[str], at: int, own: frozenset[str]) -> int:
+    """How many header fields stand here, if they are those of a mail of ours; else 0."""
+    block = _header_block(lines, at)
+    has_from = any(FROM.match(row) for row in block)
+    return len(block) if len(block) >= 3 and has_from and not _is_foreign(block, own) else 0
+
+
+def _below_divider(lines: list[str], at: int, own: frozenset[str]) -> tuple[int, bool] | None:
+    """The fields below "--- Original message ---", unless it is somebody else's mail."""
+    block = _header_block(lines, at + 1)
+    if any(map(FROM.match, block)):
+        named = block
+    else:
         # Fields in a language that we do not know: whom they name says whose mail it is.
-        named = (
-            block if any(map(FROM.match, block)) else [f"From: {' '.join(lines[at + 1 : at + 7])}"]
-        )
-        return None if _is_foreign(named, own) else (1 + len(block), True)
-    if is_reply and HEADER_LINE.match(line):
-        block = _header_block(lines, at)
-        has_from = any(FROM.match(row) for row in block)
-        if len(block) >= 3 and has_from and not _is_foreign(block, own):
-            return len(block), True
-    return _attribution(lines, at, own, is_reply=is_reply, is_marked=is_marked)
+        named = [f"From: {' '.join(lines[at + 1 : at + 7])}"]
+    return None if _is_foreign(named, own) else (1 + len(block), True)
 
 
 def _header_block(lines: list[str], at: int) -> list[str]:
@@ -183,27 +197,38 @@ def _is_foreign(block: list[str], own: frozenset[str]) -> bool:
 
 
 def _attribution(
-    lines: list[str], at: int, own: frozenset[str], *, is_reply: bool, is_marked: bool
+    lines: list[str], at: int, own: frozenset[str], *, is_reply: bool
 ) -> tuple[int, bool] | None:
     """ "On Monday, Ana wrote:", which mail programs wrap into as many as three lines."""
-    joined = ""
-    for length in (1, 2, 3):
-        row = lines[at + length - 1].lstrip("> ").strip() if at + length <= len(lines) else ""
-        joined = f"{joined} {row}".strip()
-        if not row or len(joined) > MAX_ATTRIBUTION:
+    for length, joined in _sentences(lines, at):
+        named = set(map(plain_address, ANY_ADDRESS.findall(joined)))
+        is_ours = bool(named & own)
+        if named and not is_ours:
             return None
-        if not joined.endswith((":", "：")):
-            continue
-        named = [plain_address(address) for address in ANY_ADDRESS.findall(joined)]
-        is_ours = bool(own.intersection(named))
-        is_dated = bool(MOMENT.search(joined) and VERB.search(joined))
-        if named and not is_ours and not is_marked:
-            return None
-        if (is_ours and (is_dated or _quote_follows(lines, at + length))) or is_marked:
-            return length, is_dated or is_marked
-        if is_reply and is_dated and _quote_follows(lines, at + length):
+        is_dated = _is_dated(joined)
+        if is_ours and is_dated:
+            return length, True
+        is_likely = is_ours or (is_reply and is_dated)
+        if is_likely and _quote_follows(lines, at + length):
             return length, False
     return None
+
+
+def _is_dated(sentence: str) -> bool:
+    """Whether it says that somebody wrote at some time."""
+    return bool(MOMENT.search(sentence) and VERB.search(sentence))
+
+
+def _sentences(lines: list[str], at: int) -> Iterator[tuple[int, str]]:
+    """One to three lines from here that end with a colon, joined; a blank line ends them."""
+    joined = ""
+    for length, line in enumerate(lines[at : at + 3], start=1):
+        row = line.lstrip("> ").strip()
+        joined = f"{joined} {row}".strip()
+        if not row or len(joined) > MAX_ATTRIBUTION:
+            return
+        if joined.endswith((":", "：")):
+            yield length, joined
 
 
 def _quote_follows(lines: list[str], at: int) -> bool:

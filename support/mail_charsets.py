@@ -96,11 +96,15 @@ def _attempts(data: bytes, name: str) -> Iterator[Callable[[bytes], str]]:
         yield _misnamed_utf_8
     if name.startswith("iso2022_jp") or (not name and b"\x1b$" in data):
         yield _from_iso_2022_jp
+    for candidate in _candidates(data, name):
+        yield lambda raw, codec=candidate: raw.decode(codec)
+
+
+def _candidates(data: bytes, name: str) -> list[str]:
+    """Codecs in the order in which they are tried."""
     if not name and data[:2] in BYTE_ORDER_MARKS:
         name = "utf_16"
-    for candidate in (name, SECOND_TRY.get(name, ""), "utf-8"):
-        if candidate:
-            yield lambda raw, codec=candidate: raw.decode(codec)
+    return [codec for codec in (name, SECOND_TRY.get(name, ""), "utf-8") if codec]
 
 
 def _wide(data: bytes, name: str) -> str:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from .mail_bodies import FORWARDED, FROM, HEADER_LINE
-from .mail_headers import parse_addresses
+from .mail_headers import Address, parse_addresses
 from .mail_threading import FORWARD
 
 MIN_FIELDS = 3
@@ -39,24 +39,30 @@ def read_forward(subject: str, text: str) -> Forwarded | None:
     mark = next((i for i, line in enumerate(lines[:MAX_SEARCHED]) if _is_mark(line)), None)
     if mark is None and not FORWARD.match(subject):
         return None
-    start = mark + 1 if mark is not None else 0
-    block = _first_block(lines, start)
+    block = _first_block(lines, mark + 1 if mark is not None else 0)
     if block is None:
         return None
     first, last = block
     fields = [line.lstrip("> ").strip() for line in lines[first:last]]
-    author = next((line for line in fields if FROM.match(line)), "")
-    value = MAILTO.sub(lambda m: f" <{m[1] or m[2]}>", re.split("[:：]", author, maxsplit=1)[-1])
-    named = [found for found in parse_addresses(value.strip()) if found.address]
-    # Some programs write the address twice: <a@b.test <a@b.test>>.
-    if len({found.address for found in named}) != 1:
-        return None
-    about = next((found[2].strip() for line in fields if (found := SUBJECT.match(line))), "")
+    author = _author(fields)
     rest = _unquoted(lines[last:])
-    if not rest:
+    if author is None or not rest:
         return None
     above = "\n".join(lines[: mark if mark is not None else first]).strip()
-    return Forwarded(named[0].address, named[0].name, about, rest, above)
+    return Forwarded(author.address, author.name, _subject(fields), rest, above)
+
+
+def _author(fields: list[str]) -> Address | None:
+    """The one author that the fields name with an address."""
+    line = next((line for line in fields if FROM.match(line)), "")
+    value = MAILTO.sub(lambda m: f" <{m[1] or m[2]}>", re.split("[:：]", line, maxsplit=1)[-1])
+    named = [found for found in parse_addresses(value.strip()) if found.address]
+    # Some programs write the address twice: <a@b.test <a@b.test>>.
+    return named[0] if len({found.address for found in named}) == 1 else None
+
+
+def _subject(fields: list[str]) -> str:
+    return next((found[2].strip() for line in fields if (found := SUBJECT.match(line))), "")
 
 
 def _is_mark(line: str) -> bool:

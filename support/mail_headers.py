@@ -118,36 +118,41 @@ def _restored(text: str, words: list[str]) -> str:
 
 def _mailboxes(value: str) -> Iterator[str]:
     """Split a field at the commas and semicolons that are outside quotes, comments and <>."""
-    start = depth = 0
-    is_quoted = is_angled = False
-    # A quote that is never closed is a sign like any other.
-    last_quote = value.rfind('"')
-    at = 0
-    while at < len(value):
-        sign = value[at]
-        if sign == "\\" and (is_quoted or depth):
-            at += 1
-        elif sign == '"' and not depth and (is_quoted or at < last_quote):
-            is_quoted = not is_quoted
-        elif is_quoted:
-            pass
-        elif sign == "(" and ")" in value[at : at + 500]:
-            depth += 1
-        elif sign == ")" and depth:
-            depth -= 1
-        elif depth:
-            pass
-        elif sign == "<":
-            is_angled = True
-        elif sign == ">":
-            is_angled = False
+    start, is_angled = 0, False
+    for at, sign in _plain_signs(value):
+        if sign in "<>":
+            is_angled = sign == "<"
         elif sign in ",;" and not is_angled:
             yield value[start:at]
             start = at + 1
         elif sign == ":" and not is_angled and "@" not in value[start:at]:
             start = at + 1  # the name of a group
-        at += 1
     yield value[start:]
+
+
+def _plain_signs(value: str) -> Iterator[tuple[int, str]]:
+    """Each sign outside quotes and comments, with its place."""
+    depth, is_quoted = 0, False
+    # A quote that is never closed is a sign like any other.
+    last_quote = value.rfind('"')
+    signs = iter(enumerate(value))
+    for at, sign in signs:
+        is_quote = (sign, depth) == ('"', 0)
+        if sign == "\\" and (is_quoted or depth):
+            next(signs, None)
+        elif is_quote and (is_quoted or at < last_quote):
+            is_quoted = not is_quoted
+        elif not is_quoted:
+            depth += _step(value, at, depth)
+            if not depth:
+                yield at, sign
+
+
+def _step(value: str, at: int, depth: int) -> int:
+    """1 where a comment begins, -1 where one ends, else 0."""
+    if value[at] == "(" and ")" in value[at : at + 500]:
+        return 1
+    return -1 if value[at] == ")" and depth else 0
 
 
 def _mailbox(piece: str, words: list[str]) -> Address:

@@ -66,6 +66,10 @@ class _TextOfHtml:
         self._quoted.append(is_quote)
         self._quotes += is_quote
         self._kept_lines += tag == "pre"
+        self._write_own(tag, attributes)
+
+    def _write_own(self, tag: str, attributes: Any) -> None:
+        """What an element itself says to a reader."""
         if tag == "li":
             self._write("- ")
         elif tag in ("td", "th"):

@@ -87,26 +87,30 @@ def is_answer_to_invitation(
     and a sentence that says the same as its subject. Without a calendar, which some mail systems
     take out, the subject counts if the mail answers one and says nothing.
     """
-    replies = [FOLD.sub("", source) for source in calendars]
-    replies = [source for source in replies if REPLY.search(source)]
+    replies = [source for source in map(_unfolded, calendars) if REPLY.search(source)]
     if not replies:
         return is_answer and bool(ANSWER_SUBJECT.match(subject)) and not text.strip()
-    if any(COMMENT.search(source) for source in replies):
+    whole = "\n".join(replies)
+    if COMMENT.search(whole):
         return False
-    if any(GOOGLE.search(source) for source in replies):
-        return True  # its text is in the language of the sender, and all from a template
-    event = " ".join(_plain(found[2]) for source in replies for found in FIELD.finditer(source))
+    # A text of Google's is in the language of the sender, and all from a template.
+    return bool(GOOGLE.search(whole)) or not _own_lines(text, _is_line_of(whole))
 
-    def is_of_event(line: str) -> bool:
-        return bool(INVITATION_LINE.search(line)) or _plain(line) in event
 
-    return not _own_lines(text, is_of_event)
+def _is_line_of(calendar: str) -> Callable[[str], bool]:
+    """A test whether a line says what the calendar says, or that it was accepted."""
+    event = " ".join(_plain(found[2]) for found in FIELD.finditer(calendar))
+    return lambda line: bool(INVITATION_LINE.search(line)) or _plain(line) in event
+
+
+def _unfolded(source: str) -> str:
+    return FOLD.sub("", source)
 
 
 def comment_of(calendars: Sequence[str]) -> str:
     """What a person wrote beside their answer to an invitation."""
     for source in calendars:
-        found = COMMENT.search(FOLD.sub("", source))
+        found = COMMENT.search(_unfolded(source))
         if found and REPLY.search(source):
             return (found[1] or found[2]).replace("\\n", "\n").replace("\\,", ",").strip()
     return ""

@@ -29,6 +29,7 @@ MAX_HEAD = 200_000
 MAX_HEADER_LINES = 10_000
 # The standard library makes a message of each block between blank lines of such a part.
 DELIVERY_STATUS = re.compile(rb"message/(?:global-)?delivery-status", re.IGNORECASE)
+LINE_END = re.compile(rb"\r\n|\n|\r")
 BLANK_LINE = re.compile(rb"\r?\n[ \t]*\r?\n")
 
 
@@ -84,17 +85,19 @@ def mended(raw: bytes) -> bytes:
     envelope = MBOX_LINES.match(raw)
     raw = raw[envelope.end() :] if envelope else raw
     head, rest = _divided(raw)
-    lines = [SPACED_NAME.sub(rb"\1:", row) for row in re.split(rb"\r\n|\n|\r", head)]
+    lines = _whole_fields([SPACED_NAME.sub(rb"\1:", row) for row in LINE_END.split(head)])
+    return b"\n".join(lines) + (b"" if rest is None else b"\n\n" + rest.lstrip(b"\r\n"))
+
+
+def _whole_fields(lines: list[bytes]) -> list[bytes]:
+    """The lines of a header, each of which begins a field or goes on with one."""
     last = max((i for i, line in enumerate(lines) if KNOWN_HEADER.match(line)), default=-1)
-    whole = [
-        line if i > last or line[:1] in (b" ", b"\t") or HEADER_LINE.match(line) else b" " + line
-        for i, line in enumerate(lines)
-    ]
+    whole = [line if i > last or _is_field(line) else b" " + line for i, line in enumerate(lines)]
     # What follows the last field without a blank line is text.
     at = next((i for i in range(last + 1, len(whole)) if not _is_field(whole[i])), len(whole))
     if last >= 0 and at < len(whole):
         whole.insert(at, b"")
-    return b"\n".join(whole) + (b"" if rest is None else b"\n\n" + rest.lstrip(b"\r\n"))
+    return whole
 
 
 def _divided(raw: bytes) -> tuple[bytes, bytes | None]:

@@ -122,20 +122,7 @@ def take_forward(mail: IncomingMail, open_for: Callable[[IncomingMail], Reply]) 
     found = _as_forwarded(inner, mail) if inner else read_forward(mail.subject, mail.text)
     if agent is None or found is None or not _is_customer(found, agent):
         return None
-    reply = open_for(
-        replace(
-            mail,
-            sender=found.address,
-            sender_name=found.name,
-            subject=found.subject or mail.subject,
-            text=found.text,
-            full_text=inner.full_text if inner else found.text,
-            html="",
-            reply_to="",
-            reply_to_name="",
-            participants=(),
-        )
-    )
+    reply = open_for(_as_customers_mail(mail, found, inner))
     told = _("Forwarded by %(agent)s.") % {"agent": agent.get_username()}
     add_system_note(
         ticket=reply.ticket,
@@ -143,12 +130,31 @@ def take_forward(mail: IncomingMail, open_for: Callable[[IncomingMail], Reply]) 
         body=f"{told}\n\n{found.above}".strip()[:50_000],
         original_text=mail.full_text,
     )
-    if inner and inner.message_id:
+    if inner is None:
+        return Taken(reply, tuple(attach_mailed(reply, mail.attachments)))
+    if inner.message_id:
         InboundReference.objects.get_or_create(
             message_id=inner.message_id[:500], ticket=reply.ticket
         )
-    files = [*(inner.attachments if inner else ()), *mail.attachments]
-    return Taken(reply, tuple(attach_mailed(reply, files)))
+    return Taken(reply, tuple(attach_mailed(reply, [*inner.attachments, *mail.attachments])))
+
+
+def _as_customers_mail(
+    mail: IncomingMail, found: Forwarded, inner: IncomingMail | None
+) -> IncomingMail:
+    """The forwarding mail with the author, the subject and the words of what it forwards."""
+    return replace(
+        mail,
+        sender=found.address,
+        sender_name=found.name,
+        subject=found.subject or mail.subject,
+        text=found.text,
+        full_text=inner.full_text if inner else found.text,
+        html="",
+        reply_to="",
+        reply_to_name="",
+        participants=(),
+    )
 
 
 def _forwarded_file(mail: IncomingMail) -> IncomingMail | None:

@@ -258,14 +258,7 @@ def _note_what_is_missing(ticket: Ticket, mail: IncomingMail, left: list[str]) -
 def _open(message: InboundMessage, mail: IncomingMail, *, is_told: bool = True) -> Reply:
     subject = visible_text(ANSWER_PREFIX.sub("", mail.subject)) or _("(no subject)")
     sender = account_of(mail.sender)
-    # Reply-To says where answers go. It is not a sign-in: the account it names gets no ticket.
-    address, name = mail.sender, mail.sender_name
-    if (
-        sender is None
-        and mail.reply_to
-        and mail.reply_to not in map(plain_address, own_addresses())
-    ):
-        address, name = mail.reply_to, mail.reply_to_name
+    address, name = _requester(mail, sender)
     ticket = open_ticket(
         actor=None,
         requester=sender,
@@ -284,6 +277,17 @@ def _open(message: InboundMessage, mail: IncomingMail, *, is_told: bool = True) 
         mail_out.acknowledge(ticket)
     assert ticket.last_reply is not None  # noqa: S101 - a ticket opens with its first message
     return ticket.last_reply
+
+
+def _requester(mail: IncomingMail, sender: User | None) -> tuple[str, str]:
+    """The address and name of whom a mail comes from.
+
+    Reply-To says where answers go. It is not a sign-in: the account it names gets no ticket.
+    """
+    ours = map(plain_address, own_addresses())
+    if sender is None and mail.reply_to and mail.reply_to not in ours:
+        return mail.reply_to, mail.reply_to_name
+    return mail.sender, mail.sender_name
 
 
 def _note_failure(pk: int, error: Exception) -> InboundMessage:
