@@ -86,12 +86,15 @@ HEADER_LINE = re.compile(
 FROM = re.compile(rf"^\W{{0,3}}({FROM_LINE})\W{{0,3}}[:：]", re.IGNORECASE)
 # The whole line, with the name of a device or a program: a sentence that begins so is no mark.
 DEVICE = re.compile(
-    r"^\W{0,3}(sent|enviado|enviada|envoyé|gesendet|inviato|verzonden|skickat|get|obtener|von)\b"
+    r"^\W{0,3}(sent|enviado|enviada|envoyé|gesendet|inviato|verzonden|skickat|get|obtener|obter|"
+    r"holen sie sich|télécharge[rz]|ottieni|scarica|download|von)\b"
     r"[\w\s'’-]{1,40}\b(iphone|ipad|android|samsung|galaxy|huawei|xiaomi|redmi|pixel|nokia|"
     r"blackberry|outlook|yahoo|mobile|móvil|movil|handy|smartphone|téléphone|teléfono|telefono|"
-    r"phone|mobil|tablet|mail|gmail|proton)\b[\w\s()-]{0,25}\W{0,3}(<?https?://\S{1,100}>?)?$",
+    r"phone|mobil|tablet|mail|gmail|proton|correo para windows)\b[\w\s()-]{0,25}\W{0,3}(<?https?://\S{1,100}>?)?$",
     re.IGNORECASE,
 )
+# Outlook draws it above the mail that it quotes.
+DRAWN_LINE = re.compile(r"^_{10,100}$")
 SENTENCE = re.compile(r"[.!?…]\s*$|.{61}")
 
 
@@ -244,6 +247,11 @@ def _without_signature(lines: list[str]) -> list[str]:
             lines = lines[:at]
             break
     end = len(lines)
-    while end and (not lines[end - 1].strip() or DEVICE.match(lines[end - 1].strip()[:200])):
+    while end and _is_no_word(lines[end - 1].strip()[:200]):
         end -= 1
     return lines[:end]
+
+
+def _is_no_word(line: str) -> bool:
+    """Whether a last line is no word of a person: blank, drawn, or a device's."""
+    return not line or bool(DEVICE.match(line) or DRAWN_LINE.match(line))

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import takewhile
 
 from .mail_bodies import FORWARDED, FROM, HEADER_LINE
 from .mail_headers import Address, parse_addresses
@@ -72,15 +73,18 @@ def _is_mark(line: str) -> bool:
 def _first_block(lines: list[str], start: int) -> tuple[int, int] | None:
     """The lines from first to last of the first block of header fields that names an author."""
     for first in range(start, min(len(lines), start + MAX_SEARCHED)):
-        if not FROM.match(lines[first].lstrip("> ").strip()):
+        if not HEADER_LINE.match(_field(lines[first])):
             continue
-        last, fields = first, 0
-        while last < len(lines) and last < first + 12 and lines[last].lstrip("> ").strip():
-            fields += bool(HEADER_LINE.match(lines[last].lstrip("> ").strip()))
-            last += 1
-        if fields >= MIN_FIELDS:
-            return first, last
+        # Thunderbird puts the subject first.
+        block = list(takewhile(bool, map(_field, lines[first : first + 12])))
+        fields = sum(bool(HEADER_LINE.match(line)) for line in block)
+        if fields >= MIN_FIELDS and any(map(FROM.match, block)):
+            return first, first + len(block)
     return None
+
+
+def _field(line: str) -> str:
+    return line.lstrip("> ").strip()
 
 
 def _unquoted(lines: list[str]) -> str:

@@ -54,7 +54,8 @@ BOUNCE_SUBJECT = re.compile(
     re.IGNORECASE,
 )
 DELAY = re.compile(
-    r"(delayed|delay notification|not yet (been )?delivered|could not send message for past|"
+    r"(\(delay\)|delivery incomplete|entrega incompleta|\(retraso\)|"
+    r"delayed|delay notification|not yet (been )?delivered|could not send message for past|"
     r"still being retried|will (be retried|continue to (try|be)|keep trying)|retrasad|"
     r"verzögert|in ritardo|retardé)",
     re.IGNORECASE,

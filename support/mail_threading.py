@@ -23,7 +23,14 @@ AUTO_SUBJECT = re.compile(
     r"abwesend|automatische antwort|automatisch antwoord|afwezig(heid(sbericht|smelding)?)?|"
     r"risposta automatica|fuori sede|respost[ae] autom[áaà]tic[ao]|automatiskt? svar|"
     r"odpowiedź automatyczna|automatyczna odpowiedź|automaattinen vastaus|automatická odpověď|"
-    r"otomatik yanıt|автоответ(чик)?|автоматический ответ|自動応答|自动回复|自動回覆)\s*[:：]"
+    r"otomatik yanıt|автоответ(чик)?|автоматический ответ|自動応答|自动回复|自動回覆|"
+    r"message d'absence|absent(e)?( du bureau)?|ausência( temporária)?|fora do escritório|"
+    r"mensaje automático|mensagem automática|ausencia|(estoy )?de vacaciones|out-of-office)"
+    r"\s*([:：]|(?=(re|rv|aw|sv|antw|rif|res)\s*:))"
+    # Notes and Domino.
+    r"|^(?!\s*(re|rv|aw|sv|antw|rif|res|fwd?|wg|tr|enc)\s*:).{1,80} "
+    r"(is out of the office|is away from the office|ist außer haus|est absent(e)? du bureau|"
+    r"está fuera de la oficina|está fora do escritório)\b"
     r"|^\s*yahoo! auto response\b",
     re.IGNORECASE,
 )
