@@ -24,7 +24,7 @@ def index_words(ticket: Ticket, words: Iterable[str]) -> None:
     """Add words as they are stored; the caller holds the ticket's lock."""
     row, _created = TicketSearch.objects.get_or_create(ticket=ticket)
     parts = list(TicketSearchPart.objects.filter(ticket=ticket).order_by("pk"))
-    stored = [row, *parts]
+    stored: list[TicketSearch | TicketSearchPart] = [row, *parts]
     longer = search.extended([one.document for one in stored], words)
     for one, document in zip(stored, longer, strict=False):
         if document != one.document:
