@@ -4,6 +4,9 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.core.cache import cache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from riskops.models import RiskScore
@@ -95,19 +98,17 @@ def test_the_first_run_greets_with_a_checklist(admin_client_for, superuser, staf
     assert home(admin_client_for(staff("support_agent"))).context["steps"] == []
 
 
-@pytest.mark.parametrize("number", [3, 12])
-def test_the_home_costs_the_same_for_few_and_many(
-    number, staff, admin_client_for, django_assert_max_num_queries
-):
+def test_the_home_costs_the_same_for_few_and_many(staff, admin_client_for):
     agent = staff("support_agent")
-    for one in range(number):
-        make_ticket(UserFactory(), subject=f"Ticket {one}", assignee=agent)
     browser = admin_client_for(agent)
-    home(browser)
-    with django_assert_max_num_queries(60) as found:
+    costs = []
+    for more in (3, 9):
+        for one in range(more):
+            make_ticket(UserFactory(), subject=f"Ticket {one}", assignee=agent)
         home(browser)
-    COSTS.append(len(found))
-    assert len(set(COSTS)) == 1
-
-
-COSTS: list[int] = []
+        # What is kept for ten seconds may run out in between: it is counted each time.
+        cache.clear()
+        with CaptureQueriesContext(connection) as found:
+            home(browser)
+        costs.append(len(found))
+    assert costs[0] == costs[1] <= 60
