@@ -239,8 +239,10 @@ def step_by_step(database):
 
 def newest_single_migrations(executor):
     """The last migration of each app, without those that stand for many."""
-    loader = executor.loader
-    return [key for key in loader.graph.leaf_nodes() if not loader.disk_migrations[key].replaces]
+    found = executor.loader.disk_migrations
+    return list(
+        {app: (app, name) for app, name in sorted(found) if not found[app, name].replaces}.values()
+    )
 
 
 @pytest.fixture
