@@ -58,6 +58,7 @@ from systemadmin.errors.second_person import (
 from systemadmin.errors.service_keys import (
     ActsForMembersOnly,
     KeyIsRevoked,
+    KeyOfAColleague,
     KeyOfAKey,
     NotOnServiceKeys,
     OnlyServicesIssueTokens,
@@ -105,6 +106,7 @@ __all__ = [
     "ExportRunning",
     "InvalidCredentials",
     "KeyIsRevoked",
+    "KeyOfAColleague",
     "KeyOfAKey",
     "LegalHoldOver",
     "LinkNotValid",

@@ -33,6 +33,13 @@ class KeyOfAKey(NotAllowed):
     default_detail = _("Service keys are made, changed and ended by people.")
 
 
+class KeyOfAColleague(NotAllowed):
+    """Only who answers for a key learns its secret or passes the key on."""
+
+    code = "key_of_a_colleague"
+    default_detail = _("Only its owner or a superuser may do this with a key.")
+
+
 class NotOnServiceKeys(InvalidInput):
     """Permissions that this key cannot be given."""
 

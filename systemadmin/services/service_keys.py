@@ -7,12 +7,19 @@ from typing import Any, Final
 
 from django.contrib.auth.models import Permission
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from systemadmin import audit
-from systemadmin.errors import KeyIsRevoked, KeyOfAKey, NotOnServiceKeys, SuccessorIsNotStaff
+from systemadmin.errors import (
+    KeyIsRevoked,
+    KeyOfAColleague,
+    KeyOfAKey,
+    NotOnServiceKeys,
+    SuccessorIsNotStaff,
+)
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.parsing import Unreadable, parse_network, parse_rate
@@ -102,12 +109,13 @@ def rotate_service_key(
 ) -> Issued:
     """Give a key a new secret; the present one stays valid for `overlap`, an older one ends now.
 
-    Raises `KeyOfAKey`, `KeyIsRevoked` and `InvalidInput` (an overlap over a week).
+    Raises `KeyOfAKey`, `KeyIsRevoked`, `KeyOfAColleague` and `InvalidInput` (over a week).
     """
     _check_person(actor)
     if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
         raise InvalidInput("overlap_hours", _("From 0 to 168 hours."))
     locked = _locked(actor, key)
+    _check_owner(actor, locked)
     _check_may_give(actor, locked.permissions)
     now = timezone.now()
     locked.secrets.filter(ends_at__gt=now).update(ends_at=now)
@@ -141,18 +149,19 @@ def revoke_service_key(*, actor: User | None, key: ServiceKey, reason: str) -> S
 def hand_over_service_key(*, actor: User | None, key: ServiceKey, owner: User) -> ServiceKey:
     """Let somebody else of staff answer for a key; it may then do no more than they may.
 
-    Raises `KeyOfAKey`, `KeyIsRevoked`, `SuccessorIsNotStaff` and `NotOnServiceKeys` where the new
-    owner lacks one of its permissions.
+    Whoever had its secret cannot use it any more: the new owner rotates the key. Raises
+    `KeyOfAColleague`, `KeyOfAKey`, `KeyIsRevoked`, `SuccessorIsNotStaff` and `NotOnServiceKeys`
+    where the new owner lacks one of its permissions.
     """
     _check_person(actor)
     if not owner.is_acting_staff or owner.is_service:
         raise SuccessorIsNotStaff
     locked = _locked(actor, key)
+    _check_owner(actor, locked)
     _checked_permissions(owner, locked.permissions)
     _check_may_give(actor, locked.permissions)
     before = locked.owner
-    locked.owner = owner
-    locked.save(update_fields=["owner", "updated_at"])
+    _pass_on(locked, owner)
     audit.record(
         "systemadmin.service_key.handed_over",
         actor=actor,
@@ -166,15 +175,14 @@ def hand_over_service_key(*, actor: User | None, key: ServiceKey, owner: User) -
 def release_keys(*, actor: User | None, user: User, successor: User | None) -> None:
     """Hand the keys of somebody who leaves to the successor, who may give them less; else revoke.
 
-    What the successor may not do the keys may not do any more.
+    What the successor may not do the keys may not do any more, and their secrets end.
     """
     for key in ServiceKey.objects.live().filter(owner=user).order_by("pk"):
         if successor is None:
             revoke_service_key(actor=actor, key=key, reason=_("Its owner left."))
             continue
         locked = _locked(None, key)
-        locked.owner = successor
-        locked.save(update_fields=["owner", "updated_at"])
+        _pass_on(locked, successor)
         audit.record(
             "systemadmin.service_key.handed_over",
             actor=actor,
@@ -184,12 +192,25 @@ def release_keys(*, actor: User | None, user: User, successor: User | None) -> N
         )
 
 
+def _pass_on(key: ServiceKey, owner: User) -> None:
+    """Change the owner, and end the secrets that the one before knows."""
+    key.owner = owner
+    key.save(update_fields=["owner", "updated_at"])
+    now = timezone.now()
+    key.secrets.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=now)).update(ends_at=now)
+
+
 # -- checks ------------------------------------------------------------------------------
 
 
 def _check_person(actor: User | None) -> None:
     if actor is not None and actor.is_service:
         raise KeyOfAKey
+
+
+def _check_owner(actor: User | None, key: ServiceKey) -> None:
+    if actor is not None and actor.pk != key.owner_id and not actor.holds_all_rights:
+        raise KeyOfAColleague
 
 
 def _locked(actor: User | None, key: ServiceKey) -> ServiceKey:

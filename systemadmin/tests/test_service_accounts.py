@@ -15,6 +15,7 @@ from systemadmin.errors import (
     CannotSuspendStaff,
     CautionNotAnswered,
     ColleagueSetsPasswordThemselves,
+    KeyOfAColleague,
     NotOnServiceKeys,
     StaffNotErased,
 )
@@ -321,9 +322,9 @@ def test_an_operator_makes_no_key_that_pays_without_a_limit(operator, superuser,
         with pytest.raises(NotOnServiceKeys):
             create_service_key(actor=operator, name="pay", permissions=names, owner=owner)
     key = create_service_key(actor=superuser, name="pay", permissions=names).key
-    with pytest.raises(NotOnServiceKeys):
+    with pytest.raises(KeyOfAColleague):
         rotate_service_key(actor=operator, key=key)
-    with pytest.raises(NotOnServiceKeys):
+    with pytest.raises(KeyOfAColleague):
         hand_over_service_key(actor=operator, key=key, owner=operator)
 
 

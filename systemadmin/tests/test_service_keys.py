@@ -223,8 +223,11 @@ def test_a_suspended_owner_or_key_may_nothing(made, operator, superuser):
 def test_the_successor_of_who_leaves_answers_for_the_key(made, operator, superuser, staff):
     issued, other = made(STATUS), staff("operator")
     offboard(actor=superuser, user=operator, reason="Left", successor=other)
-    assert ServiceKey.objects.get(pk=issued.key.pk).owner == other
-    assert client_of(issued.secret).get(METRICS).status_code == 200
+    key = ServiceKey.objects.get(pk=issued.key.pk)
+    assert key.owner == other
+    assert client_of(issued.secret).get(METRICS).status_code == 401
+    newer = service_keys.rotate_service_key(actor=other, key=key)
+    assert client_of(newer.secret).get(METRICS).status_code == 200
 
 
 def test_without_a_successor_the_keys_end(made, operator, superuser):
@@ -240,6 +243,21 @@ def test_a_key_is_handed_to_who_holds_its_permissions(made, as_user, operator, s
     assert client.post(path, {"owner": agent.pk}).status_code == 400
     assert client.post(path, {"owner": issued.key.account_id}).status_code == 409
     assert client.post(path, {"owner": other.pk}).json()["owner"] == other.pk
+    # Who had the secret until now has it no longer, and makes no new one.
+    assert client_of(issued.secret).get(METRICS).status_code == 401
+    rotate = f"/api/admin/service-keys/{issued.key.pk}/rotate"
+    assert refused(client.post(rotate, {}), "key_of_a_colleague", 403)
+    assert as_user(other).post(rotate, {}).status_code == 200
+
+
+def test_nobody_learns_or_passes_on_the_secret_of_a_colleague(made, as_user, superuser, staff):
+    """Its acts count as the owner's: the one who asks could then agree as the second person."""
+    issued, other = made(STATUS), staff("operator")
+    client, path = as_user(other), f"/api/admin/service-keys/{issued.key.pk}"
+    assert refused(client.post(f"{path}/rotate", {}), "key_of_a_colleague", 403)
+    assert refused(client.post(f"{path}/hand-over", {"owner": other.pk}), "key_of_a_colleague", 403)
+    assert client_of(issued.secret).get(METRICS).status_code == 200
+    assert as_user(superuser).post(f"{path}/rotate", {}).status_code == 200
 
 
 # -- duties -------------------------------------------------------------------------------
