@@ -71,23 +71,25 @@ def database(name: str, keep: Path | None) -> Iterator[str]:
         yield f"sqlite:///{place / name}.sqlite3"
 
 
-def loaded(url: str) -> Path | None:
-    """The file that says that a SQLite database is loaded; on a server there is none."""
-    return Path(f"{url.removeprefix('sqlite:///')}.loaded") if url.startswith("sqlite") else None
+def file_of(url: str) -> str:
+    """The file of a SQLite database; empty for one on a server."""
+    return url.removeprefix("sqlite:///") if url.startswith("sqlite") else ""
 
 
 def load_once(url: str, load: Loader, data: Path) -> None:
     """Load a database unless it was kept loaded; what was loaded in part begins anew."""
-    done = loaded(url)
-    if done is not None and done.is_file():
+    file = file_of(url)
+    if not file:
+        load(url, data)
+        return
+    mark = Path(f"{file}.loaded")
+    if mark.is_file():
         print(f"  {url} is loaded already")
         return
-    if done is not None:
-        for rest in ("", "-wal", "-shm"):
-            Path(f"{url.removeprefix('sqlite:///')}{rest}").unlink(missing_ok=True)
+    for rest in ("", "-wal", "-shm"):
+        Path(f"{file}{rest}").unlink(missing_ok=True)
     load(url, data)
-    if done is not None:
-        done.touch()
+    mark.touch()
 
 
 def run(url: str, *arguments: str) -> str:
@@ -122,9 +124,8 @@ def load_shop(url: str, data: Path) -> None:
 
 def scores_of(url: str) -> dict[str, float]:
     """The score of each account as the product stored it."""
-    is_sqlite = url.startswith("sqlite")
-    connect = sqlite3.connect if is_sqlite else psycopg.connect
-    with connect(url.removeprefix("sqlite:///")) as connection:
+    file = file_of(url)
+    with sqlite3.connect(file) if file else psycopg.connect(url) as connection:
         return {name: float(score) for name, score in connection.execute(SCORES).fetchall()}
 
 
@@ -258,22 +259,22 @@ def day_at(number: int) -> str:
 
 def learned_draft(url: str, week: int) -> str:
     """Learn from what was known before a week; returns the draft as `--ruleset` takes it."""
-    told = run(url, "learn_rules", "--as-of", day_at(week), "--days", str(DELAY * 4))
-    found = re.search(r"Draft (\d+) saved", told)
-    if found is None:
-        raise SystemExit(told)
-    return f"-{found[1]}"
+    output = run(url, "learn_rules", "--as-of", day_at(week), "--days", str(DELAY * 4))
+    draft = re.search(r"Draft (\d+) saved", output)
+    if draft is None:
+        raise SystemExit(output)
+    return f"-{draft[1]}"
 
 
 def daily_list(url: str, week: int, day: int, draft: str | None) -> set[str]:
     """The accounts that the product lists at the end of a day, by the rules in force or a draft."""
-    told = run(
+    output = run(
         url,
         *("recompute_risk", "--as-of", day_at(day + 1), "--top", str(LIST), "--json"),
         *("--leave-out-known", str(day + 1 - week + DELAY), "--dry-run"),
         *(("--ruleset", draft) if draft else ()),
     )
-    return {one["external_id"] for one in json.loads(told)["riskiest"]}
+    return {one["external_id"] for one in json.loads(output)["riskiest"]}
 
 
 def measure_payments(url: str, data: Path, weeks: int) -> None:

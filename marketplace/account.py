@@ -12,6 +12,7 @@ from marketplace.models import Order, Product
 from marketplace.services import seller_balances
 from systemadmin.foundation.money import format_money
 from systemadmin.foundation.plugins import AccountDealings, AccountPanel, Dealing
+from systemadmin.foundation.waiting import person
 
 SHOWN: Final = 4
 _MOST_TEXT: Final = 4000
@@ -97,17 +98,13 @@ def _goods(order: Order) -> str:
     return f"{lines[0]}" + (f" +{len(lines) - 1}" if len(lines) > 1 else "")
 
 
-def _name(person: Any) -> str:
-    return person.get_full_name() or person.get_username() if person else "–"
-
-
 def _dealing(order: Order, user: Any, viewer: Any, *, is_named: bool) -> Dealing:
     url = reverse("admin:marketplace_order_change", args=[order.pk])
     is_purchase = order.buyer_id == user.pk
     other = order.seller if is_purchase else order.buyer
     rows: list[tuple[Any, Any]] = [
         (_("Bought") if is_purchase else _("Sold"), _goods(order)),
-        (_("Seller") if is_purchase else _("Buyer"), _name(other)),
+        (_("Seller") if is_purchase else _("Buyer"), person(other) if other else "–"),
     ]
     if order.refunded:
         rows.append((_("Refunded"), format_money(order.refunded, order.currency)))

@@ -14,7 +14,8 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
-from marketplace.models import Payout, PayoutBatch
+from marketplace.models import PayoutBatch
+from marketplace.querysets.payouts import waiting_for_a_file
 from marketplace.services import clock
 from systemadmin.foundation.admin import ServiceModelAdmin, service_action
 from systemadmin.foundation.caller import caller
@@ -49,7 +50,7 @@ class PayoutBatchForm(forms.ModelForm):
 def _pending() -> list[tuple[str, str]]:
     """Return each currency that has pending payouts, with their number and sum in words."""
     rows = (
-        Payout.objects.filter(status=Payout.Status.PENDING, batch__isnull=True)
+        waiting_for_a_file()
         .values("currency")
         .annotate(count=Count("pk"), sum=Sum("amount"))
         .order_by("currency")

@@ -2,9 +2,14 @@
 
 from typing import Any
 
-from django.db.models import F, Sum
+from django.db.models import F, QuerySet, Sum
 
 from marketplace.models import Payout, PayoutItem
+
+
+def waiting_for_a_file() -> QuerySet:
+    """Return the pending payouts that no batch has taken."""
+    return Payout.objects.filter(status=Payout.Status.PENDING, batch__isnull=True)
 
 
 def paid_orders(payout: Payout) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.journal_templates import Line
 from marketplace.models import JournalEntry, JournalLine, LedgerEntry, Payout, PayoutBatch
+from marketplace.querysets.payouts import waiting_for_a_file
 from marketplace.services import payee_accounts
 from marketplace.services.receipts import StoredReceipt, drop_receipt, receipt_of
 from systemadmin.foundation.money import format_money
@@ -102,7 +103,7 @@ def _is_paid_now(attempt: Attempt) -> bool:
 
 
 def _pending(currency: str) -> Any:
-    return Payout.objects.filter(status="pending", currency=currency, batch__isnull=True)
+    return waiting_for_a_file().filter(currency=currency)
 
 
 def _sellers_pending(currency: str) -> list[int]:

@@ -13,6 +13,7 @@ from marketplace.models import (
     Product,
     ProductRevision,
 )
+from marketplace.querysets.payouts import waiting_for_a_file
 from systemadmin.models import User
 
 
@@ -110,7 +111,7 @@ def parties_of_stored_entry(*, entry: JournalEntry, **_rest: Any) -> list[int | 
 
 def sellers_of_pending_payouts(*, currency: str, **_rest: Any) -> list[int]:
     """Return who would be paid by a new batch."""
-    waiting = Payout.objects.filter(currency=currency, status="pending", batch__isnull=True)
+    waiting = waiting_for_a_file().filter(currency=currency)
     return list(waiting.order_by().values_list("seller_id", flat=True).distinct())
 
 

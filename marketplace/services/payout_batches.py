@@ -16,6 +16,7 @@ from marketplace.payout_files import (
     transfer_fault,
     transfers_csv,
 )
+from marketplace.querysets.payouts import waiting_for_a_file
 from marketplace.seller_ids import clean_iban
 from marketplace.services import by_two, clock, concerned
 from marketplace.services.payouts import hold_reasons, pay_payout
@@ -53,8 +54,9 @@ def create_payout_batch(
     if day < clock.today():
         raise InvalidInput("execution_on", _("The day of execution is not in the past."))
     payouts = list(
-        Payout.objects.select_for_update(of=("self",))
-        .filter(currency=currency, status="pending", batch__isnull=True)
+        waiting_for_a_file()
+        .select_for_update(of=("self",))
+        .filter(currency=currency)
         .select_related("seller")
         .order_by("pk")[:MOST_PAYOUTS]
     )

@@ -175,7 +175,7 @@ class ServiceKeyViewSet(ListAction, RetrieveAction, StaffViewSet):
     @extend_schema(request=HandOverInput, responses=ServiceKeySerializer, summary="Hand a key over")
     @action(detail=True, methods=["post"], url_path="hand-over")
     def hand_over(self, request: Request, pk: str) -> Response:
-        """Let a colleague answer for the key; it may then do no more than they may."""
+        """Let a colleague answer for the key: it may do no more than they, and its secrets end."""
         owner = User.objects.filter(pk=self.parse(HandOverInput)["owner"]).first()
         if owner is None:
             raise InvalidInput("owner", _("There is no such account."), code="does_not_exist")

@@ -17,9 +17,6 @@ class CreateModels(Operation):
     are rendered once, when all of them are known.
     """
 
-    # The models may refer to one another in a circle, so nothing can be said of one alone.
-    reduces_to_sql = True
-
     def __init__(self, models: Sequence[CreateModel]) -> None:
         self.models = models
 

@@ -106,9 +106,10 @@ def lift_locks(*, username: str = "", address: str = "", reason: str = "") -> in
     if username:
         attempts = attempts.filter(username__in=kept_names(username))
     if address:
-        if not parse_ip(address):
+        known = parse_ip(address)
+        if not known:
             raise InvalidInput("ip", _("Is not an IP address."))
-        attempts = attempts.filter(ip_address=network_of(parse_ip(address)))
+        attempts = attempts.filter(ip_address=network_of(known))
     count = attempts.count()
     attempts.delete()
     record(

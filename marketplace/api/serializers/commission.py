@@ -4,7 +4,13 @@ from typing import Any
 
 from rest_framework import serializers
 
-from marketplace.api.serializers.shared import AmountField, CurrencyField, KeysField, MomentField
+from marketplace.api.serializers.shared import (
+    AmountField,
+    CountryField,
+    CurrencyField,
+    KeysField,
+    MomentField,
+)
 from marketplace.models import Category, CommissionFee, CommissionRule, Product, SellerProfile
 from marketplace.models.fields import PPM, Kind
 from marketplace.services.commission import SIMPLE
@@ -82,13 +88,13 @@ class CommissionRuleInput(StrictSerializer):
     volume_from = AmountField(required=False, allow_null=True)
     volume_below = AmountField(required=False, allow_null=True)
     countries = serializers.ListField(
-        child=serializers.RegexField(r"\A[A-Z]{2}\Z"),
+        child=CountryField(),
         required=False,
         max_length=250,
         help_text="The seller's countries, two letters each.",
     )
     buyer_countries = serializers.ListField(
-        child=serializers.RegexField(r"\A[A-Z]{2}\Z"),
+        child=CountryField(),
         required=False,
         max_length=250,
         help_text="The buyer's countries, two letters each.",
@@ -233,8 +239,8 @@ class QuoteInput(QuoteLineInput):
         required=False,
         help_text="For rules that look at the buyer's country or at the volume between the two.",
     )
-    buyer_country = serializers.RegexField(
-        r"\A[A-Z]{2}\Z", required=False, help_text="Instead of the buyer's own, two letters."
+    buyer_country = CountryField(
+        required=False, help_text="Instead of the buyer's own, two letters."
     )
     currency = CurrencyField(required=False)
     order_value = AmountField(

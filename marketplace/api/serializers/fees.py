@@ -2,6 +2,7 @@
 
 from rest_framework import serializers
 
+from marketplace.api.serializers.shared import CountryField
 from marketplace.models import CommissionCharge, CommissionFee, FeeTaxRate, SellerProfile
 from marketplace.models.fields import PPM
 from systemadmin.foundation.api import StrictSerializer
@@ -69,7 +70,7 @@ class FeeTaxRateSerializer(serializers.ModelSerializer):
 class FeeTaxRateInput(StrictSerializer):
     """A row to create or change."""
 
-    country = serializers.RegexField(r"\A[A-Z]{2}\Z", required=False, allow_blank=True)
+    country = CountryField(required=False, allow_blank=True)
     tax_status = serializers.ChoiceField(
         choices=SellerProfile.TaxStatus.choices, required=False, allow_blank=True
     )

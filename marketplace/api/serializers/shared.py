@@ -28,6 +28,13 @@ class AmountField(serializers.IntegerField):
         super().__init__(**kwargs)
 
 
+class CountryField(serializers.RegexField):
+    """A country by its two capital letters."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(r"\A[A-Z]{2}\Z", **kwargs)
+
+
 class CurrencyField(serializers.CharField):
     """An ISO 4217 code."""
 
