@@ -46,6 +46,7 @@ SETTINGS = [
     Setting(
         key="marketplace.reject_forbidden_words",
         type=bool,
+        lowering_needs_second_person=True,
         default=False,
         description=_("Reject products with forbidden words without a moderator."),
     ),
@@ -59,6 +60,7 @@ SETTINGS = [
     Setting(
         key="marketplace.material_price_percent",
         type=int,
+        raising_needs_second_person=True,
         default=20,
         min=0,
         max=1000,
@@ -67,6 +69,7 @@ SETTINGS = [
     Setting(
         key="marketplace.material_text_percent",
         type=int,
+        raising_needs_second_person=True,
         default=10,
         min=0,
         max=100,
@@ -75,6 +78,7 @@ SETTINGS = [
     Setting(
         key="marketplace.price_outlier_factor",
         type=int,
+        raising_needs_second_person=True,
         default=10,
         min=2,
         max=1000,
@@ -83,6 +87,7 @@ SETTINGS = [
     Setting(
         key="marketplace.high_risk_score",
         type=int,
+        raising_needs_second_person=True,
         default=61,
         min=0,
         max=100,

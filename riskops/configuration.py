@@ -10,6 +10,7 @@ SETTINGS = [
     Setting(
         key="riskops.clock_skew_seconds",
         type=int,
+        raising_needs_second_person=True,
         default=300,
         min=0,
         max=86_400,

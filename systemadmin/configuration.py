@@ -161,6 +161,7 @@ DUTY_SETTINGS = [
     Setting(
         key="duties.request_hours",
         type=int,
+        raising_needs_second_person=True,
         default=72,
         min=1,
         max=720,
@@ -205,6 +206,7 @@ SETTINGS = [
     Setting(
         key="alerts.group_wait_seconds",
         type=int,
+        raising_needs_second_person=True,
         default=10,
         min=0,
         max=600,
@@ -213,6 +215,7 @@ SETTINGS = [
     Setting(
         key="alerts.repeat_minutes",
         type=int,
+        raising_needs_second_person=True,
         default=240,
         min=5,
         max=10080,
@@ -221,6 +224,7 @@ SETTINGS = [
     Setting(
         key="alerts.quiet_from",
         type=int,
+        changing_needs_second_person=True,
         default=0,
         min=0,
         max=23,
@@ -229,6 +233,7 @@ SETTINGS = [
     Setting(
         key="alerts.quiet_until",
         type=int,
+        changing_needs_second_person=True,
         default=0,
         min=0,
         max=23,

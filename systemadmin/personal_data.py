@@ -28,6 +28,7 @@ from systemadmin.models import (
     StaffIdentity,
     User,
     UserSession,
+    WebhookEndpoint,
 )
 from systemadmin.services.sign_in_lock import kept_names
 from systemadmin.services.staff_identities import erased_subject
@@ -119,6 +120,14 @@ TABLES = [
         on_erasure=OnErasure.DELETE,
         columns=("label", "device", "device_info", "ip", "user_agent", "created", "expiry",
                  "last_used_at"),
+    ),
+    PersonalTable(
+        model=WebhookEndpoint,
+        rows=lambda account: Q(owner=account),
+        on_erasure=OnErasure.ANONYMISE,
+        not_exported="Endpoints of the place, not of the person.",
+        emptied={"owner": None},
+        reason="Where the place sends its events stays known.",
     ),
     PersonalTable(
         model=ServiceKey,

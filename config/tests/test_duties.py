@@ -160,12 +160,19 @@ def _journal_entry(user):
     return {"entry": entry, "reason": "Test"}
 
 
+def _rule_for(user):
+    return market.create_rule(actor=None, name="Theirs", ppm=10_000, sellers=[user])
+
+
 def _payout(user):
     return {"payout": Payout(seller=user)}
 
 
 # What each decision is called with when it concerns the account.
 CALLS = {
+    "marketplace.create_commission_rule": lambda user: {"name": "Mine", "sellers": [user]},
+    "marketplace.update_commission_rule": lambda user: {"rule": _rule_for(user), "ppm": 0},
+    "marketplace.delete_commission_rule": lambda user: {"rule": _rule_for(user)},
     "marketplace.add_dispute_note": lambda user: {**_dispute(user), "is_internal": True},
     "marketplace.approve_product": _product,
     "marketplace.approve_revision": _revision,
@@ -210,7 +217,11 @@ CALLS = {
     "messaging.uphold_report": _report,
     "riskops.confirm_cluster": _cluster,
     "riskops.confirm_related": _pair,
-    "riskops.add_list_entry": lambda user: {"kind": "account", "value": str(user.pk)},
+    "riskops.add_list_entry": lambda user: {
+        "list": "deny",
+        "kind": "account",
+        "value": str(user.pk),
+    },
     "riskops.give_decision_feedback": lambda user: {"decision": Decision(account=user)},
     "riskops.remove_list_entry": lambda user: {
         "entry": ListEntry(kind="account", value=str(user.pk))
@@ -229,6 +240,15 @@ CALLS = {
     "riskops.suspend_cluster": _cluster,
     "riskops.unshare_identifier": _identifier,
     "support.apply_macro": lambda user: {**_ticket(user), "macro": Macro()},
+    "support.mark_spam": _ticket,
+    "support.unmark_spam": _ticket,
+    "support.add_participant": lambda user: {**_ticket(user), "address": "a@b.test"},
+    "support.remove_participant": lambda user: {**_ticket(user), "participant": 1},
+    "support.link_tickets": lambda user: {**_ticket(user), "other": Ticket(requester_id=0)},
+    "support.unlink_tickets": lambda user: {
+        "ticket": Ticket(requester_id=0),
+        "other": Ticket(requester=user),
+    },
     "support.merge_tickets": lambda user: {
         "source": Ticket(requester_id=0),
         "into": Ticket(requester=user),
@@ -327,7 +347,7 @@ OTHER_SERVICES = {
     "marketplace.services.closing",
     "marketplace.services.ledger_exports",
     "marketplace.services.statements",
-    "marketplace.services.commission",
+    "marketplace.services.commission.reorder_rules",
     "marketplace.services.fees.create_fee",
     "marketplace.services.fees.create_fee_tax_rate",
     "marketplace.services.fees.delete_fee",
@@ -452,13 +472,11 @@ OTHER_SERVICES = {
     "support.services.mail_in.unblock_and_take",
     "support.services.mail_out.retry",
     "support.services.file_links.revoke_link",
-    "support.services.participants",
-    "support.services.spam",
+    "support.services.spam.block_sender",
+    "support.services.spam.unblock_sender",
     "support.services.agent_notices.save_choices",
     "support.services.drafts.save_draft",
     "support.services.saved_views",
-    "support.services.merging.link_tickets",
-    "support.services.merging.unlink_tickets",
     # deciding for a second time: who may is checked against who asked
     "systemadmin.services.access_links.send_link",
     "systemadmin.services.approvals",

@@ -14,16 +14,11 @@ pytestmark = [pytest.mark.django_db, pytest.mark.two_people]
 # Settings of which no value protects less than another, or which one person may answer for. Whoever
 # adds a setting guards it or writes it here.
 FREE = {
-    "alerts.group_wait_seconds",
-    "alerts.quiet_from",
-    "alerts.quiet_until",
-    "alerts.repeat_minutes",
     "backups.drain_seconds",
     "backups.hour",
     "backups.pinned_days",
     "blocking.flood_minutes",
     "blocking.flood_per_minute",
-    "duties.request_hours",
     "maintenance.banner_hours",
     "maintenance.longest_hours",
     # The header of a yearly report to the tax office, which is read before it is sent.
@@ -33,17 +28,12 @@ FREE = {
     "marketplace.dac7_receiving_country",
     "marketplace.dac7_sender_id",
     "marketplace.forbidden_words",
-    "marketplace.high_risk_score",
     "marketplace.invoice_series",
-    "marketplace.material_price_percent",
-    "marketplace.material_text_percent",
     "marketplace.minimum_payout",
     "marketplace.minimum_payouts",
     "marketplace.platform_address",
     "marketplace.platform_legal_name",
     "marketplace.platform_tax_id",
-    "marketplace.price_outlier_factor",
-    "marketplace.reject_forbidden_words",
     "marketplace.reservation_minutes",
     "marketplace.time_zone",
     "webhooks.timeout_seconds",
@@ -57,7 +47,6 @@ FREE = {
     "ratelimit.staff",
     "ratelimit.tickets.open",
     "ratelimit.write",
-    "riskops.clock_skew_seconds",
 }
 # What members may send each other, and how agents work, loses nothing that is kept.
 FREE_DESKS = ("messaging.", "support.")

@@ -10,9 +10,10 @@ from support.models import Ticket
 from support.tests.factories import make_category, make_ticket
 from systemadmin.errors import SuccessorIsNotStaff
 from systemadmin.foundation.errors import NotAllowed
-from systemadmin.models import AuditEntry, Notification, RecoveryCode, User
+from systemadmin.models import AuditEntry, Notification, RecoveryCode, User, WebhookEndpoint
 from systemadmin.services.offboarding import offboard, what_is_left
 from systemadmin.services.service_keys import create_service_key
+from systemadmin.services.webhooks import create_endpoint
 from systemadmin.tests.factories import UserFactory, totp_device_for
 
 pytestmark = pytest.mark.django_db
@@ -30,6 +31,7 @@ def leaver(staff, as_user, admin_client_for):
     Ticket.objects.filter(pk=ticket.pk).update(assignee=user)
     make_category().agents.add(user)
     create_service_key(actor=user, name="theirs")
+    create_endpoint(actor=user, url="https://hooks.example.test/theirs")
     return user
 
 
@@ -70,6 +72,11 @@ def test_nothing_is_left(way, has_successor, leaver, superuser, staff, as_user, 
     way(superuser, leaver, successor, as_user=as_user, admin_client_for=admin_client_for)
     assert set(counts(leaver).values()) == {0}
     assert Ticket.objects.get().assignee == successor
+    endpoint = WebhookEndpoint.objects.get()
+    if successor is None:
+        assert (endpoint.is_active, endpoint.disabled_reason) == (False, "Its owner left.")
+    else:
+        assert (endpoint.is_active, endpoint.owner) == (True, successor)
     entry = AuditEntry.objects.get(action="systemadmin.user.offboarded")
     assert (entry.before["assigned_tickets"], entry.after["assigned_tickets"]) == (1, 0)
     assert entry.reason == "left"

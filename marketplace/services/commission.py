@@ -18,10 +18,12 @@ from marketplace.models import (
     CommissionRuleVersion,
     PayoutCharge,
 )
+from marketplace.services import concerned
 from marketplace.services.rule_checks import MANY, SETS, check_rule
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
+from systemadmin.services.duties import decides
 
 SIMPLE = (
     "name",
@@ -109,6 +111,11 @@ BOUNDS = (
 )
 
 
+@decides(
+    "marketplace.create_commission_rule",
+    permission="marketplace.add_commissionrule",
+    concerns=concerned.sellers_of_rule,
+)
 @transaction.atomic
 def create_rule(*, actor: Any, position: int | None = None, **values: Any) -> CommissionRule:
     """Add a rule, at the end of the list unless a position is given."""
@@ -125,6 +132,11 @@ def create_rule(*, actor: Any, position: int | None = None, **values: Any) -> Co
     return rule
 
 
+@decides(
+    "marketplace.update_commission_rule",
+    permission="marketplace.change_commissionrule",
+    concerns=concerned.sellers_of_rule,
+)
 @transaction.atomic
 def update_rule(
     *,
@@ -153,6 +165,11 @@ def update_rule(
     return rule
 
 
+@decides(
+    "marketplace.delete_commission_rule",
+    permission="marketplace.delete_commissionrule",
+    concerns=concerned.sellers_of_rule,
+)
 @transaction.atomic
 def delete_rule(*, actor: Any, rule: CommissionRule, expected_version: int | None = None) -> None:
     """Delete a rule that never charged a sale."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from marketplace.journal_templates import Line
 from marketplace.models import (
+    CommissionRule,
     Dispute,
     JournalEntry,
     Order,
@@ -35,6 +36,16 @@ def seller_if_moderated(*, product: Product, by_moderator: bool = False, **_rest
 def seller_unless_own(*, actor: User, product: Product, **_rest: Any) -> list[int]:
     """Return the seller; sellers themselves pause, resume and remove by the rules for sellers."""
     return [] if actor.pk == product.seller_id else [product.seller_id]
+
+
+def sellers_of_rule(*, rule: CommissionRule | None = None, **values: Any) -> set[int]:
+    """Return for whom alone a commission rule holds, before and after; nobody where for all."""
+    named = [one.pk for one in values.get("sellers", ())]
+    named += [one.seller_id for one in values.get("products", ())]
+    if rule is not None and rule.pk:
+        named += rule.sellers.values_list("pk", flat=True)
+        named += rule.products.values_list("seller", flat=True)
+    return set(named)
 
 
 def parties(*, order: Order, **_rest: Any) -> list[int]:

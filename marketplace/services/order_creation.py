@@ -25,6 +25,7 @@ from systemadmin import audit
 from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.models import User
+from systemadmin.services.duties import check_key_owner
 
 MAX_LINES = 50
 
@@ -73,6 +74,7 @@ def create_order(
         Product.objects.filter(pk__in=wanted).select_related("seller", "category").order_by("pk")
     )
     _check_basket(buyer, products)
+    check_key_owner(concerns=[products[0].seller_id], act="marketplace.create_order")
     now = clock.now()
     quoted = quote_order(
         currency=products[0].currency,

@@ -21,6 +21,7 @@ from systemadmin.models import AmountDoneAlone, AuditEntry
 from systemadmin.services import approvals
 from systemadmin.services.configuration import change_settings
 from systemadmin.services.second_person import SecondPersonNeeded
+from systemadmin.services.service_keys import create_service_key, hand_over_service_key
 from systemadmin.tests.factories import StaffFactory, UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.two_people]
@@ -132,6 +133,34 @@ def test_a_related_account_has_no_sum_of_its_own(operator, second):
     entry(second)
     with pytest.raises(SecondPersonNeeded):
         entry(second)
+
+
+def key_of(owner, name):
+    """A key of the operator's that may post entries; superusers alone give such rights."""
+    issued = create_service_key(
+        actor=None, name=name, owner=owner, permissions=["marketplace.add_journalentry"]
+    )
+    return issued.key
+
+
+def test_keys_share_the_sum_of_their_owner(operator):
+    first, second = key_of(operator, "first"), key_of(operator, "second")
+    entry(operator)
+    entry(first.account)
+    with pytest.raises(SecondPersonNeeded):
+        entry(second.account)
+    with pytest.raises(SecondPersonNeeded):
+        entry(operator)
+
+
+def test_a_key_handed_over_leaves_its_sum_behind(operator, second):
+    key = key_of(operator, "first")
+    entry(key.account)
+    entry(key.account)
+    hand_over_service_key(actor=None, key=key, owner=second)
+    with pytest.raises(SecondPersonNeeded):
+        entry(operator)
+    entry(key.account)
 
 
 def test_what_another_person_approved_does_not_count(operator, second):

@@ -237,6 +237,7 @@ class ClusterViewSet(ListAction, RetrieveAction, StaffViewSet):
         "dismiss": "riskops.judge_accountcluster",
         "suspend": ("riskops.suspend_accountcluster", "systemadmin.suspend_user"),
     }
+    needs_second_person = {"suspend"}
     queryset = AccountCluster.objects.select_related("decided_by").order_by("-size", "-id")
     serializer_class = ClusterSerializer
     filterset_class = ClusterFilter

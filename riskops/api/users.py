@@ -45,7 +45,7 @@ class AccountViewSet(RetrieveAction, StaffViewSet):
         "reinstate": "systemadmin.suspend_user",
         "verify": "systemadmin.verify_user",
     }
-    needs_second_person = {"reinstate"}
+    needs_second_person = {"reinstate", "suspend"}
     queryset = User.objects.select_related("risk_score")
     lookup_value_regex = REFERENCE_REGEX
     serializer_class = AccountSerializer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -12,9 +12,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
+from riskops.concerned import own_behind
 from riskops.decisions.keys import normal_value
 from riskops.errors import EndsInThePast
-from riskops.models import ListEntry, ListKind, ListName
+from riskops.models import Identifier, IdentifierKind, ListEntry, ListKind, ListName
 from systemadmin import audit
 from systemadmin.foundation.errors import InvalidInput, NotFound
 from systemadmin.foundation.readable_text import is_visible
@@ -33,8 +34,47 @@ def _named_account(*, kind: str, value: str, **_rest: Any) -> list[int]:
     return []
 
 
-def _account_of_entry(*, entry: ListEntry, **_rest: Any) -> list[int]:
-    return _named_account(kind=entry.kind, value=entry.value)
+# What an entry names -> the kind of identifier that accounts are seen with.
+_SEEN_WITH: Mapping[str, str] = {
+    ListKind.ADDRESS: IdentifierKind.IP,
+    ListKind.DEVICE: IdentifierKind.DEVICE,
+    ListKind.WALLET: IdentifierKind.WALLET,
+}
+
+
+def _own_seen_with(actor: User, kind: str, value: str) -> list[int]:
+    """Return the accounts of the actor that were seen with one address, device or wallet.
+
+    Whole networks are left to the second person that they need.
+    """
+    if kind not in _SEEN_WITH:
+        return []
+    try:
+        spelled = normal_value(kind, str(value))
+    except InvalidInput:
+        return []
+    if kind == ListKind.ADDRESS:
+        spelled, _slash, length = spelled.partition("/")
+        if length not in ("32", "128"):
+            return []
+    identifier = Identifier.objects.filter(kind=_SEEN_WITH[kind], value=spelled).first()
+    if identifier is None:
+        return []
+    return [*own_behind(actor=actor, identifier=identifier)]
+
+
+def _concerned(*, actor: User, list: str, kind: str, value: str, **_rest: Any) -> Iterable[int]:
+    """Return the account that is named, and who would pass by the allow list."""
+    named = _named_account(kind=kind, value=value)
+    return [*named, *_own_seen_with(actor, kind, value)] if list == ListName.ALLOW else named
+
+
+def _account_of_entry(*, actor: User, entry: ListEntry, **_rest: Any) -> Iterable[int]:
+    """Return the account that is named, and who would no longer be stopped or watched."""
+    named = _named_account(kind=entry.kind, value=entry.value)
+    if entry.list == ListName.ALLOW:
+        return named
+    return [*named, *_own_seen_with(actor, entry.kind, entry.value)]
 
 
 def _allows_many(attempt: Attempt) -> bool:
@@ -79,7 +119,7 @@ def _set_value(entry: ListEntry, value: str) -> None:
     ),
     shown=_shown,
 )
-@decides("riskops.add_list_entry", permission="riskops.add_listentry", concerns=_named_account)
+@decides("riskops.add_list_entry", permission="riskops.add_listentry", concerns=_concerned)
 @transaction.atomic
 def add_list_entry(
     *,

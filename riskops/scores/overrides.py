@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Min
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -34,13 +35,25 @@ def _shown_score(*, account: User, **_rest: Any) -> int | None:
 
 
 def _lowers_for_long(attempt: Attempt) -> bool:
-    """Return whether a score is set below what was computed, for long or without an end."""
+    """Return whether a score is set below what was computed, for long or without an end.
+
+    Times that follow each other are one: the first of them counts as the beginning.
+    """
     computed, wanted = attempt.before, attempt.arguments["score"]
     if computed is None or wanted >= computed:
         return False
     end = attempt.arguments.get("expires_at")
+    if end is None:
+        return True
     allowed = timedelta(days=setting("riskops.exemption_days"), minutes=5)
-    return end is None or end - timezone.now() > allowed
+    now = timezone.now()
+    lowered = RiskOverride.objects.filter(
+        account=attempt.arguments["account"],
+        score__lt=computed,
+        created_at__gt=now - 2 * allowed,
+    )
+    began = lowered.aggregate(first=Min("created_at"))["first"] or now
+    return end - began > allowed
 
 
 def _shown_override(
@@ -63,7 +76,8 @@ def _shown_override(
     title=gettext_lazy("Set a score lower for long"),
     permission="riskops.override_riskscore",
     rule=gettext_lazy(
-        "below the computed score, without an end or for more than `riskops.exemption_days`"
+        "below the computed score, without an end or for more than `riskops.exemption_days`, "
+        "renewals included"
     ),
     needs=_lowers_for_long,
     subject=lambda attempt: attempt.arguments["account"],

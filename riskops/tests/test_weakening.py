@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
@@ -11,7 +12,7 @@ from django.utils import timezone
 from riskops.anomalies.handling import change_rule, end_exemption, exempt_account
 from riskops.anomalies.rules import DETECTORS
 from riskops.anomalies.weakening import weaker_parts as weaker_rule
-from riskops.models import AnomalyExemption, AnomalyRule, RiskOverride
+from riskops.models import AnomalyExemption, AnomalyRule, RiskOverride, RiskScore
 from riskops.scores.calculate import calculate_score
 from riskops.scores.factors import DAY, DEFAULT_FACTORS, Factor
 from riskops.scores.overrides import override_score
@@ -312,6 +313,25 @@ class TestOverrides:
         answer = as_user(analyst).post(url, {"score": 0, "reason": "x"}, format="json")
         assert answer.status_code == 202
         assert not RiskOverride.objects.exists()
+
+    def test_again_and_again_is_for_long(self, analyst, account):
+        now = timezone.now()
+
+        def lower(days):
+            RiskScore.objects.filter(account=account).update(standing=70)
+            end = timezone.now() + timedelta(days=days)
+            return override_score(
+                actor=analyst, account=account, score=0, reason="x", expires_at=end
+            )
+
+        lower(10)
+        lower(12)  # together within what one person may
+        with time_machine.travel(now + timedelta(days=11)):
+            lower(15)
+        with time_machine.travel(now + timedelta(days=25)), pytest.raises(SecondPersonNeeded):
+            lower(15)
+        with time_machine.travel(now + timedelta(days=90)):
+            lower(15)
 
     @pytest.mark.parametrize(("score", "days"), [(0, 20), (90, None), (70, None)])
     def test_lower_for_a_while_or_higher_does_not(self, score, days, analyst, account):

@@ -11,6 +11,7 @@ from support.models import AgentState, Category, Mailbox, Ticket
 from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import NotAllowed
 from systemadmin.models import User
+from systemadmin.services.duties import accounts_of, check_no_own_interest
 
 MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
 MANUAL, ROUND_ROBIN, LOAD = "manual", "round_robin", "load"
@@ -49,7 +50,13 @@ def check_assignee(actor: User | None, ticket: Ticket, assignee: User | None) ->
     if assignee is not None:
         check_agent(assignee)
         check_reads(assignee, ticket)
+        check_not_own(assignee, ticket)
     check_may_assign(actor, ticket, assignee)
+
+
+def check_not_own(user: User, ticket: Ticket) -> None:
+    """Raise `OwnInterest` where a ticket would be given to whoever asks in it."""
+    check_no_own_interest(actor=user, concerns=[ticket.requester_id], act="support.update_ticket")
 
 
 def check_may_assign(actor: User | None, ticket: Ticket, assignee: User | None) -> None:
@@ -62,12 +69,20 @@ def check_may_assign(actor: User | None, ticket: Ticket, assignee: User | None) 
         raise NotAllowed(_("You may take free tickets, not those of others."))
 
 
-def choose_agent(category: Category | None, mailbox: Mailbox | None = None) -> User | None:
-    """The agent whose turn it is under the category's rule, noted as given; None by hand."""
+def choose_agent(
+    category: Category | None, mailbox: Mailbox | None = None, *, requester: User | None = None
+) -> User | None:
+    """The agent whose turn it is under the category's rule, noted as given; None by hand.
+
+    Nobody is given what they ask themselves, nor what an account confirmed as theirs asks.
+    """
     strategy = (category.assignment if category else "") or setting("support.assignment")
     if strategy == MANUAL:
         return None
-    ids = list(_candidates(category, mailbox).values_list("pk", flat=True))
+    candidates = _candidates(category, mailbox)
+    if requester is not None:
+        candidates = candidates.exclude(pk__in=accounts_of(requester.pk))
+    ids = list(candidates.values_list("pk", flat=True))
     for pk in ids:
         AgentState.objects.get_or_create(user_id=pk)
     # Taking turns is one line: two tickets opened at once must not see the same turn.

@@ -256,6 +256,7 @@ def _new_from(source: Ticket, subject: str, now: datetime) -> Ticket:
     return split
 
 
+@decides("support.link_tickets", permission="support.merge_ticket", concerns=concerned.either)
 @transaction.atomic
 def link_tickets(*, actor: User, ticket: Ticket, other: Ticket, note_text: str = "") -> TicketLink:
     """Note that two tickets are about the same matter."""
@@ -274,6 +275,7 @@ def link_tickets(*, actor: User, ticket: Ticket, other: Ticket, note_text: str =
     return link
 
 
+@decides("support.unlink_tickets", permission="support.merge_ticket", concerns=concerned.either)
 @transaction.atomic
 def unlink_tickets(*, actor: User, ticket: Ticket, other: Ticket) -> None:
     """Take the link away again."""

@@ -11,12 +11,14 @@ from support import mail_threading
 from support.errors import TooManyParticipants
 from support.mail_headers import plain_address
 from support.models import Mailbox, Ticket, TicketEvent, TicketParticipant
+from support.services import concerned
 from support.services.history import note
 from support.services.tickets import finish, lock_ticket
 from systemadmin import audit
 from systemadmin.foundation.errors import InvalidInput, NotFound
 from systemadmin.foundation.single_line import single_line
 from systemadmin.models import User
+from systemadmin.services.duties import decides
 
 # A mail may name hundreds; the first ones are the conversation.
 MAX_PARTICIPANTS = 50
@@ -61,6 +63,7 @@ def carry_participants(source: Ticket, target: Ticket) -> None:
         person.save(force_insert=True)
 
 
+@decides("support.add_participant", permission="support.reply_ticket", concerns=concerned.requester)
 @transaction.atomic
 def add_participant(
     *, actor: User, ticket: Ticket, address: str, name: str = ""
@@ -85,6 +88,9 @@ def add_participant(
     return person
 
 
+@decides(
+    "support.remove_participant", permission="support.reply_ticket", concerns=concerned.requester
+)
 @transaction.atomic
 def remove_participant(*, actor: User, ticket: Ticket, participant: int) -> TicketParticipant:
     """Let somebody take part no longer: they get nothing more, and their mail joins no more.

@@ -10,6 +10,7 @@ from support import lifecycle
 from support.errors import NotSpam
 from support.mail_headers import plain_address
 from support.models import BlockedSender, Ticket, TicketEvent
+from support.services import concerned
 from support.services.history import note
 from support.services.participants import is_ours
 from support.services.tickets import finish, lock_ticket, set_status
@@ -17,6 +18,7 @@ from systemadmin import audit
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.single_line import single_line
 from systemadmin.models import User
+from systemadmin.services.duties import decides
 
 
 def block_of(address: str) -> BlockedSender | None:
@@ -63,6 +65,7 @@ def unblock_sender(*, actor: User, sender: BlockedSender) -> None:
     sender.delete()
 
 
+@decides("support.mark_spam", permission="support.change_ticket", concerns=concerned.requester)
 @transaction.atomic
 def mark_spam(*, actor: User, ticket: Ticket, block: bool = False) -> Ticket:
     """Close a ticket as spam without a word to its sender, who is blocked too if asked for."""
@@ -81,6 +84,7 @@ def mark_spam(*, actor: User, ticket: Ticket, block: bool = False) -> Ticket:
     return locked
 
 
+@decides("support.unmark_spam", permission="support.change_ticket", concerns=concerned.requester)
 @transaction.atomic
 def unmark_spam(*, actor: User, ticket: Ticket) -> Ticket:
     """Take the mark back: the ticket is open as before, and the block that came with it ends.

@@ -89,7 +89,7 @@ def open_ticket(
     ticket.sla_version = version_for(ticket)
     if assignee is not None:
         assignment.check_assignee(actor, ticket, assignee)
-    ticket.assignee = assignee or assignment.choose_agent(category, mailbox)
+    ticket.assignee = assignee or assignment.choose_agent(category, mailbox, requester=requester)
     ticket.number = next_number(now.year)
     check_fields(ticket)
     ticket.save()

@@ -175,11 +175,16 @@ class ServiceKeyAdmin(ServiceModelAdmin):
     def hand_over(self, request: HttpRequest, obj: ServiceKey, data: dict[str, Any]) -> None:
         """Let a colleague answer for the key."""
         service_keys.hand_over_service_key(actor=caller(request), key=obj, **data)
+        messages.warning(
+            request, gettext("Its secrets ended just now. The new owner gives it a new one.")
+        )
 
 
 def _givable(user: Any) -> Any:
     """Return the permissions that somebody may give a key."""
     held = user.get_all_permissions() - service_keys.NEVER
+    if not user.holds_all_rights:
+        held -= service_keys.given_by_superusers()
     rows = Permission.objects.select_related("content_type").filter(
         codename__in={name.partition(".")[2] for name in held}
     )

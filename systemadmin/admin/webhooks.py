@@ -43,7 +43,8 @@ class WebhookEndpointAdmin(ServiceModelAdmin):
     """Where messages go."""
 
     form = EndpointForm
-    list_display = ["url", "description", "is_active", "disabled_reason", "created_at"]
+    list_display = ["url", "description", "is_active", "disabled_reason", "owner", "created_at"]
+    list_select_related = ["owner"]
     list_filter = ["is_active"]
     actions = ["rotate", "test"]
 

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 
 from systemadmin.backends import AccountBackend
 from systemadmin.foundation.client_ip import client_ip
-from systemadmin.foundation.context import note_details
+from systemadmin.foundation.context import note_details, note_service
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.scopes import ACT_FOR, Grant
 from systemadmin.models import ApiToken, ServiceKey, User
@@ -81,6 +81,7 @@ class ServiceKeyAuthentication(_BearerScheme):
             return _vouched(key.account), _grant(key, None)
         member = member_for(key, _header_text(named))
         note_details({"acted_for": member.pk})
+        note_service(key.account_id)
         return member, _grant(key, frozenset(key.member_scopes))
 
 
@@ -153,6 +154,7 @@ def _token_grant(token: ApiToken) -> Grant:
         )
     check_is_member(token.user)
     note_details({"service": key.account.get_username(), "by": "member token"})
+    note_service(key.account_id)
     return Grant(scopes=frozenset(token.scopes or []) & frozenset(key.member_scopes), source=token)
 
 

@@ -46,7 +46,7 @@ class UserSessionsViewSet(StaffViewSet):
         "offboard": "systemadmin.manage_staff",
     }
     not_idempotent = {"set_password"}
-    needs_second_person = {"reset_password", "reset_two_factor"}
+    needs_second_person = {"reset_password", "reset_two_factor", "offboard"}
     serializer_class = bodies.AccessSerializer
     queryset = User.objects.all()
     pagination_class = None

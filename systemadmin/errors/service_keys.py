@@ -47,6 +47,7 @@ class NotOnServiceKeys(InvalidInput):
         """Name them."""
         super().__init__(
             "permissions",
-            _("Not one of yours, or for people only: %(names)s.") % {"names": ", ".join(names)},
+            _("Not one of yours, for people only, or for a superuser to give: %(names)s.")
+            % {"names": ", ".join(names)},
             code="not_given",
         )

@@ -33,6 +33,8 @@ class CallContext:
     user_agent: str = ""
     # Why, where the body of a request has no place for it (header `Approval-Reason`).
     stated_reason: str = ""
+    # The account of the service key that calls in a member's name.
+    service_id: int | None = None
     # Added to the details of every audit row of the call.
     audit_details: Mapping[str, Any] = field(default_factory=dict)
 
@@ -79,6 +81,13 @@ def note_details(details: Mapping[str, Any]) -> None:
     call = _current.get()
     if call is not None:
         call.audit_details = {**call.audit_details, **details}
+
+
+def note_service(account_id: int) -> None:
+    """Tell the context which service key calls in a member's name."""
+    call = _current.get()
+    if call is not None:
+        call.service_id = account_id
 
 
 def note_user(user_id: int | None) -> None:

@@ -1,5 +1,6 @@
 """Webhooks: endpoints, deliveries of published events to them, and every attempt."""
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -27,6 +28,16 @@ class WebhookEndpoint(VersionedModel):
     )
     is_active = models.BooleanField(_("active"), default=True)
     disabled_reason = models.CharField(_("why it is off"), max_length=200, blank=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("owner"),
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text=_("Made it, gave it its address or its secret, or took it over."),
+    )
 
     class Meta:
         verbose_name = _("webhook endpoint")

@@ -6,14 +6,14 @@ from typing import Any, Final
 from django.db.models import Sum
 from django.utils import timezone
 
-from systemadmin.models import AmountDoneAlone, User
+from systemadmin.models import AmountDoneAlone, ServiceKey, User
 from systemadmin.services.duties import accounts_of
 
 WINDOW: Final = timedelta(hours=24)
 
 
 def sum_of_day(*, actor: Any, kind: str, currency: str) -> int:
-    """Return what the actor, with all confirmed accounts of theirs, did alone in 24 hours.
+    """Return what the actor, with all confirmed accounts and keys of theirs, did alone in 24 hours.
 
     Call it inside the transaction of the act, last of all that the act locks: the accounts are
     locked until it ends, so that of two acts at once the second one sees the first.
@@ -32,5 +32,11 @@ def sum_of_day(*, actor: Any, kind: str, currency: str) -> int:
 
 
 def keep_amount(*, actor: Any, kind: str, currency: str, amount: int) -> None:
-    """Count an act that is done alone now."""
-    AmountDoneAlone.objects.create(actor=actor, kind=kind, currency=currency, amount=amount)
+    """Count an act that is done alone now; what a service key does counts as its owner's.
+
+    So a person, all keys of theirs and keys that they hand over later share one sum.
+    """
+    owner = ServiceKey.objects.filter(account=actor.pk).values_list("owner", flat=True).first()
+    AmountDoneAlone.objects.create(
+        actor_id=owner or actor.pk, kind=kind, currency=currency, amount=amount
+    )

@@ -12,8 +12,9 @@ from django.contrib.auth.models import Group
 from django.utils.translation import gettext as _
 
 from systemadmin.errors import OwnInterest
+from systemadmin.foundation.context import current
 from systemadmin.foundation.plugins import collect
-from systemadmin.models import ServiceKey
+from systemadmin.models import ServiceKey, User
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,6 +57,11 @@ def decides(
             person = kwargs.get(actor)
             if person is not None and concerns is not None:
                 check_no_own_interest(actor=person, concerns=concerns(**kwargs), act=act)
+                service = _service_behind(person)
+                if service is not None:
+                    # What members may do with what is theirs, the key's owner may not for them.
+                    as_service = concerns(**{**kwargs, actor: service})
+                    check_no_own_interest(actor=service, concerns=as_service, act=act)
             return function(*args, **kwargs)
 
         _decisions[act] = Decision(
@@ -98,7 +104,8 @@ def decisions() -> list[Decision]:
 def check_no_own_interest(*, actor: Any, concerns: AccountIds, act: str) -> None:
     """Raise `OwnInterest` where a decision concerns the actor or an account confirmed as theirs.
 
-    Superusers are refused too. Without an actor (system tasks) nothing is refused.
+    Superusers are refused too. Without an actor (system tasks) nothing is refused. Where a service
+    key acts for the member who is the actor, it is refused what concerns the key's owner as well.
     """
     if actor is None:
         return
@@ -106,6 +113,31 @@ def check_no_own_interest(*, actor: Any, concerns: AccountIds, act: str) -> None
     if not ids:
         return
     if actor.pk in ids or not ids.isdisjoint(accounts_of(actor.pk)):
+        raise _refusal(act)
+    service = _service_behind(actor)
+    if service is not None and not ids.isdisjoint(accounts_of(service.pk)):
+        raise _refusal(act)
+
+
+def _service_behind(actor: Any) -> User | None:
+    """Return the account of the service key that acts for the actor, if one does."""
+    service_id = current().service_id
+    if service_id is None or service_id == actor.pk:
+        return None
+    return User.objects.filter(pk=service_id).first()
+
+
+def check_key_owner(*, concerns: AccountIds, act: str) -> None:
+    """Raise `OwnInterest` where a key acts for a member in what concerns the key's owner.
+
+    For what members do by themselves, such as to buy: nobody does business with himself in the name
+    of a member.
+    """
+    service_id = current().service_id
+    if service_id is None:
+        return
+    ids = {pk for pk in concerns if pk is not None}
+    if not ids.isdisjoint(accounts_of(service_id)):
         raise _refusal(act)
 
 

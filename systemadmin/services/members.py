@@ -1,6 +1,6 @@
 """Members as the platform knows them: made and updated by its own ids, one or a thousand."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,6 +18,9 @@ from systemadmin.services.security_notices import notify_addresses
 MOST_ROWS: Final = 1000
 NO_PASSWORD: Final = "!"  # noqa: S105 - the mark of an account that has none
 COLUMNS: Final = tuple(column for column, _read in FIELDS.values())
+# What an account is trusted for: since when it exists, and that its owner is known.
+_TRUSTED: Final = frozenset({"date_joined", "verified_at"})
+_VERIFY: Final = "systemadmin.verify_user"
 _UPDATES_AT_ONCE: Final = 200
 
 
@@ -112,8 +115,10 @@ def _changes(
             row.refuse("external_id", ActsForMembersOnly.code, str(ActsForMembersOnly.title))
         elif "username" in before and row.values["username"].lower() in taken:
             _refuse_name(row)
-        elif "verified_at" in before and account.pk in own:
-            row.refuse("verified_at", OwnInterest.code, str(OwnInterest.default_detail))
+        elif account.pk in own and _TRUSTED & before.keys():
+            _refuse_trusted(row, before, OwnInterest.code, str(OwnInterest.default_detail))
+        elif not _may_vouch(actor) and _TRUSTED & before.keys():
+            _refuse_trusted(row, before, "not_given", _needs_verify())
         elif before:
             changed.append((row, account, before))
         outcomes[row.index] = Outcome.of(row, "refused" if row.errors else "unchanged", account.pk)
@@ -158,6 +163,24 @@ def _taken_names(wanted: dict[str, MemberRow], stored: dict[str, User]) -> set[s
         return set()
     rows = User.objects.filter(username__in=names).values_list("username", "external_id")
     return {name.lower() for name, owner in rows if owner != names[name]}
+
+
+def _may_vouch(actor: User | None) -> bool:
+    """Return whether somebody may say since when a member is known, and that they are verified.
+
+    A key that may manage members speaks for the platform, which knows; only superusers make one.
+    """
+    return actor is None or actor.is_service or actor.has_perm(_VERIFY)
+
+
+def _needs_verify() -> str:
+    return _("This needs the permission %(permission)s.") % {"permission": _VERIFY}
+
+
+def _refuse_trusted(row: MemberRow, said: Iterable[str], code: str, detail: str) -> None:
+    for column in sorted(_TRUSTED.intersection(said)):
+        name = next(name for name, (stored, _read) in FIELDS.items() if stored == column)
+        row.refuse(name, code, detail)
 
 
 def _refuse_name(row: MemberRow) -> None:
@@ -232,10 +255,14 @@ def _new_accounts(
     actor: User | None, new: list[MemberRow], taken: set[str], outcomes: dict[int, Outcome]
 ) -> list[User]:
     """Return the accounts to make; a row whose name is taken is refused."""
-    accounts, names = [], set(taken)
+    accounts, names, may_vouch = [], set(taken), _may_vouch(actor)
     # In the order of the external ids: two batches at once wait for each other, in no circle.
     for row in sorted(new, key=lambda one: one.external_id):
         values = dict(row.values)
+        if not may_vouch and _TRUSTED & values.keys():
+            _refuse_trusted(row, values, "not_given", _needs_verify())
+            outcomes[row.index] = Outcome.of(row, "refused")
+            continue
         name = values.pop("username", None) or usual_username(row.external_id)
         if name.lower() in names and "username" not in row.values:
             name = usual_username(row.external_id, is_taken=True)

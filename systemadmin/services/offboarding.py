@@ -27,6 +27,7 @@ from systemadmin.models import (
 from systemadmin.services import rights, sessions, two_factor
 from systemadmin.services.duties import check_no_own_interest
 from systemadmin.services.service_keys import release_keys
+from systemadmin.services.webhooks import count_endpoints, leave_endpoints
 
 _NO_RIGHTS: Final = {"is_staff": False, "is_superuser": False}
 
@@ -64,6 +65,12 @@ def base_holdings() -> list[Holding]:
             title=_("Service keys"),
             count=lambda user: ServiceKey.objects.live().filter(owner=user).count(),
             release=release_keys,
+        ),
+        Holding(
+            code="webhook_endpoints",
+            title=_("Webhook endpoints that are on"),
+            count=count_endpoints,
+            release=leave_endpoints,
         ),
         Holding(code="sessions", title=_("Sessions"), count=_number_of(UserSession.objects.all())),
         Holding(code="tokens", title=_("Tokens"), count=_number_of(ApiToken.objects.all())),

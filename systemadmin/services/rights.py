@@ -86,6 +86,24 @@ def _gives_rights(attempt: Attempt) -> bool:
     return gained or any(name != "is_active" or holds for name in raised)
 
 
+def leaves_one_superuser(user: User, *, was_superuser: bool) -> bool:
+    """Return whether one superuser is left now that an account no longer counts as one.
+
+    Whoever takes all others away decides alone from then on, and nobody looks.
+    """
+    acting = User.objects.staff().filter(is_superuser=True, is_demo=user.is_demo)
+    return was_superuser and not acting.filter(pk=user.pk).exists() and len(acting[:2]) < 2
+
+
+def _needs_another(attempt: Attempt) -> bool:
+    entry = attempt.result
+    if entry is None:
+        return False
+    user = attempt.arguments["user"]
+    was_superuser = all(entry.before[name] for name in FLAGS) and not user.is_suspended
+    return _gives_rights(attempt) or leaves_one_superuser(user, was_superuser=was_superuser)
+
+
 def _holds_all_rights(person: Any) -> bool:
     return bool(person.holds_all_rights)
 
@@ -124,8 +142,11 @@ def _state(*, user: User, **_rest: Any) -> list[Any]:
     kind="rights",
     title=_("Give an account rights"),
     permission="systemadmin.change_user",
-    rule=_("when an account gets a role, a permission or a flag that it lacks"),
-    needs=_gives_rights,
+    rule=_(
+        "when an account gets a role, a permission or a flag that it lacks, and when one superuser "
+        "would be left"
+    ),
+    needs=_needs_another,
     subject=lambda attempt: attempt.arguments["user"],
     state=_state,
     shown=_shown,

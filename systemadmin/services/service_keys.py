@@ -44,6 +44,14 @@ NEVER: Final = frozenset(
         "systemadmin.reset_two_factor",
     }
 )
+# To act as a member, or to say who a member is: superusers alone put these on a key.
+IN_A_MEMBERS_NAME: Final = frozenset(
+    {
+        "systemadmin.act_for_member",
+        "systemadmin.issue_member_token",
+        "systemadmin.manage_members",
+    }
+)
 LONGEST_OVERLAP: Final = timedelta(days=7)
 USUAL_OVERLAP: Final = timedelta(hours=24)
 MOST_NETWORKS: Final = 50
@@ -239,18 +247,23 @@ def _checked_permissions(owner: User, names: Iterable[str]) -> list[Permission]:
 
 
 def _check_may_give(actor: User | None, names: Iterable[str]) -> None:
-    """Refuse what the actor lacks, and what a key does over money without a second person.
+    """Refuse what the actor lacks, and what a key does over money or in a member's name.
 
-    What a service reports is not counted as done by hand: whoever made a key for it could pay
-    orders in its name. Superusers give such rights, as they do to accounts.
+    Whoever holds a key's secret could pay orders, or buy and confirm for a member. Superusers give
+    such rights, as they do to accounts.
     """
     if actor is None or actor.holds_all_rights:
         return
-    limited = {act.permission for act in acts().values() if act.limit is not None}
-    without_limit = limited & service_permissions()
-    refused = sorted(n for n in set(names) if n in without_limit or not actor.has_perm(n))
+    reserved = given_by_superusers()
+    refused = sorted(n for n in set(names) if n in reserved or not actor.has_perm(n))
     if refused:
         raise NotOnServiceKeys(refused)
+
+
+def given_by_superusers() -> frozenset[str]:
+    """Return the permissions that superusers alone put on a key."""
+    limited = {act.permission for act in acts().values() if act.limit is not None}
+    return IN_A_MEMBERS_NAME | (limited & service_permissions())
 
 
 def _checked_name(name: str) -> str:

@@ -31,7 +31,24 @@ from systemadmin.services.second_person import Attempt, SecondPersonNeeded, need
 from systemadmin.services.security_notices import notify_addresses
 
 
+def _holds_all_rights(person: Any) -> bool:
+    return bool(person.holds_all_rights)
+
+
 @decides("systemadmin.suspend_user", permission="systemadmin.suspend_user", concerns=concerned_user)
+@needs_second_person(
+    "systemadmin.suspend_user",
+    kind="rights",
+    title=gettext_lazy("Suspend a superuser"),
+    permission="systemadmin.manage_staff",
+    rule=gettext_lazy("when one superuser would be left"),
+    needs=lambda attempt: rights.leaves_one_superuser(
+        attempt.result, was_superuser=attempt.result.is_superuser
+    ),
+    subject=lambda attempt: attempt.arguments["user"],
+    state=lambda *, user, **_rest: [rights.rights_of(user)],
+    approver=_holds_all_rights,
+)
 @transaction.atomic
 def suspend_user(
     *, actor: User | None, user: User, reason: str, until: datetime | None = None

@@ -18,7 +18,13 @@ from systemadmin.foundation.crypto import decrypt_secret, encrypt_secret
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.outbox import LEASE, DeliveryFailed, Outbox
 from systemadmin.foundation.outgoing import AddressRefused, check_url_to_save, parse_url
-from systemadmin.models import PublishedEvent, WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from systemadmin.models import (
+    PublishedEvent,
+    User,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from systemadmin.services.alerts import raise_alert
 from systemadmin.services.demo_limits import check_shared
 from systemadmin.services.event_messages import rendered
@@ -115,7 +121,7 @@ def create_endpoint(*, actor: Any, **values: Any) -> tuple[WebhookEndpoint, str]
     """Add an endpoint; its secret is returned this once."""
     check_shared(actor)
     secret = webhook_signing.new_secret()
-    endpoint = WebhookEndpoint(secret=encrypt_secret(secret, purpose=PURPOSE))
+    endpoint = WebhookEndpoint(secret=encrypt_secret(secret, purpose=PURPOSE), owner=actor)
     _assign(endpoint, values)
     audit.record(
         "systemadmin.webhook_endpoint.created", actor=actor, target=endpoint, after=_shown(endpoint)
@@ -136,6 +142,8 @@ def update_endpoint(
     if values.get("is_active"):
         endpoint.disabled_reason = ""
     endpoint.bump()
+    if values.get("url", endpoint.url) != endpoint.url:
+        endpoint.owner = actor
     _assign(endpoint, values)
     audit.record(
         "systemadmin.webhook_endpoint.updated",
@@ -156,6 +164,7 @@ def rotate_secret(*, actor: Any, endpoint: WebhookEndpoint) -> tuple[WebhookEndp
     endpoint.previous_secret = endpoint.secret
     endpoint.previous_secret_until = timezone.now() + ROTATION
     endpoint.secret = encrypt_secret(secret, purpose=PURPOSE)
+    endpoint.owner = actor
     endpoint.bump()
     endpoint.save()
     audit.record("systemadmin.webhook_endpoint.secret_rotated", actor=actor, target=endpoint)
@@ -173,6 +182,33 @@ def delete_endpoint(*, actor: Any, endpoint: WebhookEndpoint) -> None:
         before=_shown(endpoint),
     )
     endpoint.delete()
+
+
+def count_endpoints(user: User) -> int:
+    """Return how many endpoints that are on somebody answers for."""
+    return WebhookEndpoint.objects.filter(owner=user, is_active=True).count()
+
+
+def leave_endpoints(*, actor: User | None, user: User, successor: User | None) -> None:
+    """Hand the endpoints of somebody who leaves to the successor; without one they are off.
+
+    Where they send to was the choice of who leaves: the successor looks at the address.
+    """
+    rows = WebhookEndpoint.objects.select_for_update().filter(owner=user, is_active=True)
+    for endpoint in rows.order_by("pk"):
+        if successor is None:
+            _switch_off(endpoint, gettext_noop("Its owner left."))
+        else:
+            WebhookEndpoint.objects.filter(pk=endpoint.pk).update(
+                owner=successor, version=F("version") + 1
+            )
+        audit.record(
+            "systemadmin.webhook_endpoint.owner_left",
+            actor=actor,
+            target=endpoint,
+            before={"owner": user.get_username()},
+            after={"owner": successor.get_username() if successor else ""},
+        )
 
 
 def signing_secrets(endpoint: WebhookEndpoint) -> list[str]:

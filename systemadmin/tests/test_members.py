@@ -32,8 +32,8 @@ def batch(client, *rows):
     return client.post("/api/admin/members/batch", {"members": list(rows)}, format="json")
 
 
-def test_a_member_is_made_once_and_then_updated(client):
-    made = put(client, "u-1", **ANA, joined_at="2020-05-01T10:00:00Z")
+def test_a_member_is_made_once_and_then_updated(client, as_user, superuser):
+    made = put(as_user(superuser), "u-1", **ANA, joined_at="2020-05-01T10:00:00Z")
     assert made.status_code == 201, made.json()
     assert User.objects.get(external_id="u-1").country == "ES"
     again = put(client, "ext:u-1", **ANA)

@@ -1,0 +1,257 @@
+"""What people of staff tried for themselves: by keys, for members, by lists and by rules."""
+
+import pytest
+from django.core.management import call_command
+from rest_framework.test import APIClient
+
+from marketplace.tests import factories as shop
+from riskops.models import Identifier, ListEntry, RelatedAccount, Sighting
+from support.services import update_ticket
+from support.tests.factories import make_agent, make_category, make_ticket
+from systemadmin.errors import NotOnServiceKeys, OwnInterest
+from systemadmin.models import User
+from systemadmin.services.offboarding import offboard
+from systemadmin.services.second_person import SecondPersonNeeded
+from systemadmin.services.service_keys import (
+    IN_A_MEMBERS_NAME,
+    create_service_key,
+    rotate_service_key,
+)
+from systemadmin.services.users import suspend_user
+from systemadmin.services.webhooks import create_endpoint, rotate_secret, update_endpoint
+from systemadmin.tests.factories import StaffFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def shipped(db):
+    call_command("setup", verbosity=0)
+
+
+@pytest.fixture
+def member():
+    return UserFactory(external_id="u-1")
+
+
+def acting(owner, *scopes, member="ext:u-1"):
+    """A client of a new key of the owner's that acts for a member."""
+    issued = create_service_key(
+        actor=None,
+        name=f"k{User.objects.count()}",
+        owner=owner,
+        permissions=["systemadmin.act_for_member", "systemadmin.issue_member_token"],
+        member_scopes=scopes,
+    )
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {issued.secret}", HTTP_ACT_FOR=member)
+    return client
+
+
+def confirmed(first, second):
+    low, high = sorted((first.pk, second.pk))
+    RelatedAccount.objects.create(
+        low_id=low, high_id=high, status="confirmed", decided_at="2026-01-01T00:00:00Z"
+    )
+    return second
+
+
+# -- in the name of a member ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seller_is", ["owner", "related"])
+@pytest.mark.parametrize("by", ["act_for", "member_token"])
+def test_the_owner_of_a_key_does_no_business_with_himself(seller_is, by, member):
+    owner = StaffFactory(role="operator")
+    seller = owner if seller_is == "owner" else confirmed(owner, UserFactory())
+    client = acting(owner, "orders:read", "orders:write")
+    if by == "member_token":
+        client = with_member_token(client)
+    product = shop.approved(seller)
+    body = {"items": [{"product": product.pk, "quantity": 1}]}
+    refused = client.post("/api/orders", body, format="json")
+    assert refused.status_code == 403, refused.json()
+    assert refused.json()["code"] == "own_interest"
+    order = shop.paid(product, buyer=member)
+    refused = client.post(f"/api/orders/{order.pk}/confirm", format="json")
+    assert (refused.status_code, refused.json()["code"]) == (403, "own_interest")
+    order.refresh_from_db()
+    assert order.status == "paid"
+    # With somebody else the member does business as ever.
+    other = shop.paid(shop.approved(), buyer=member)
+    assert client.post(f"/api/orders/{other.pk}/confirm", format="json").status_code == 200
+
+
+def with_member_token(client):
+    client.credentials(HTTP_AUTHORIZATION=client._credentials["HTTP_AUTHORIZATION"])
+    made = client.post(
+        "/api/admin/member-tokens",
+        {"member": "ext:u-1", "scopes": ["orders:read", "orders:write"]},
+        format="json",
+    )
+    assert made.status_code == 201, made.json()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {made.json()['token']}")
+    return client
+
+
+@pytest.mark.parametrize("permission", sorted(IN_A_MEMBERS_NAME))
+def test_superusers_alone_make_keys_that_speak_for_members(permission, as_user, superuser):
+    operator = StaffFactory(role="operator")
+    body = {"name": "shop", "permissions": [permission]}
+    answer = as_user(operator).post("/api/admin/service-keys", body, format="json")
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"] == "permissions"
+    key = create_service_key(
+        actor=superuser, name="shop", owner=operator, permissions=[permission]
+    ).key
+    # Nor does the owner learn the secret of one that a superuser made.
+    with pytest.raises(NotOnServiceKeys):
+        rotate_service_key(actor=operator, key=key)
+
+
+def test_the_form_offers_what_may_be_given(admin_client_for, superuser):
+    url = "/admin/systemadmin/servicekey/add/"
+    text = "Can act for members</option>"
+    assert text in admin_client_for(superuser).get(url).content.decode()
+    operator = StaffFactory(role="operator")
+    assert text not in admin_client_for(operator).get(url).content.decode()
+
+
+# -- who a member is ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("field", ["joined_at", "verified_at"])
+def test_a_person_vouches_for_members_by_the_right_to_verify_alone(field, as_user, member):
+    operator = as_user(StaffFactory(role="operator"))
+    values = {field: "2020-01-01T00:00:00Z"}
+    for name in ("u-1", "u-2"):
+        answer = operator.put(f"/api/admin/members/{name}", values, format="json")
+        assert answer.status_code == 400
+        assert answer.json()["errors"][0] == {
+            "field": field,
+            "code": "not_given",
+            "detail": "This needs the permission systemadmin.verify_user.",
+        }
+    rows = [{"external_id": "u-3", **values}, {"external_id": "u-4"}]
+    outcome = operator.post("/api/admin/members/batch", {"members": rows}, format="json").json()
+    assert [one["status"] for one in outcome["results"]] == ["refused", "created"]
+    key = create_service_key(
+        actor=None,
+        name="platform",
+        owner=StaffFactory(is_superuser=True),
+        permissions=["systemadmin.manage_members"],
+    )
+    platform = APIClient()
+    platform.credentials(HTTP_AUTHORIZATION=f"Bearer {key.secret}")
+    answer = platform.put("/api/admin/members/u-1", values, format="json")
+    assert answer.status_code == 200, answer.json()
+
+
+# -- one's own tickets ----------------------------------------------------------------------
+
+
+def test_nobody_is_given_his_own_ticket(staff):
+    first, second = make_agent(username="first"), make_agent(username="second")
+    related = confirmed(first, UserFactory())
+    category = make_category(assignment="round_robin")
+    category.agents.add(first, second)
+    for requester in (first, related):
+        for _time in range(2):
+            ticket = make_ticket(requester, category=category)
+            assert ticket.assignee == second
+    boss = staff("support_agent")
+    for requester in (first, related):
+        ticket = make_ticket(requester)
+        with pytest.raises(OwnInterest):
+            update_ticket(actor=boss, ticket=ticket, changes={"assignee": first})
+
+
+# -- lists ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "entry"),
+    [
+        ("ip", "198.51.100.7", {"kind": "address", "value": "198.51.100.7"}),
+        ("device", "phone-7", {"kind": "device", "value": " phone-7 "}),
+        ("wallet", "0xabc", {"kind": "wallet", "value": "0xabc"}),
+    ],
+)
+@pytest.mark.parametrize("whose", ["own", "related"])
+def test_nobody_lets_himself_pass(kind, value, entry, whose, as_user):
+    analyst = StaffFactory(role="risk_analyst")
+    account = analyst if whose == "own" else confirmed(analyst, UserFactory())
+    identifier = Identifier.objects.create(kind=kind, value=value)
+    Sighting.objects.create(
+        account=account,
+        identifier=identifier,
+        first_seen=account.date_joined,
+        last_seen=account.date_joined,
+    )
+    url = "/api/admin/risk/list-entries"
+    client, body = as_user(analyst), {"reason": "x", **entry}
+    refused = client.post(url, {"list": "allow", **body}, format="json")
+    assert (refused.status_code, refused.json()["code"]) == (403, "own_interest")
+    # What does not favour him he may do, but not take it back.
+    made = client.post(url, {"list": "deny", **body}, format="json")
+    assert made.status_code == 201, made.json()
+    refused = client.delete(f"{url}/{made.json()['id']}")
+    assert refused.status_code == 403
+    assert ListEntry.objects.count() == 1
+
+
+# -- superusers -----------------------------------------------------------------------------
+
+
+@pytest.mark.two_people
+@pytest.mark.parametrize("act", ["offboard", "suspend"])
+def test_one_superuser_is_not_left_by_one_person(act):
+    first, second, third = (StaffFactory(is_superuser=True) for _number in range(3))
+
+    def take_away(user):
+        if act == "offboard":
+            offboard(actor=first, user=user, reason="left")
+        else:
+            suspend_user(actor=first, user=user, reason="left")
+
+    take_away(third)
+    with pytest.raises(SecondPersonNeeded):
+        take_away(second)
+    second.refresh_from_db()
+    assert second.is_superuser
+    assert not second.is_suspended
+    # The command line, where whoever runs the server decides, does not wait.
+    offboard(actor=None, user=second, reason="left")
+    second.refresh_from_db()
+    assert not second.is_superuser
+
+
+@pytest.mark.two_people
+def test_the_page_and_the_call_say_that_it_waits(as_user, admin_client_for):
+    first, second = (StaffFactory(is_superuser=True) for _number in range(2))
+    answer = as_user(first).post(
+        f"/api/admin/users/{second.pk}/offboarding", {"reason": "left"}, format="json"
+    )
+    assert answer.status_code == 202, answer.json()
+    page = admin_client_for(first).post(
+        f"/admin/systemadmin/user/{second.pk}/offboarding/", {"reason": "left"}, follow=True
+    )
+    assert page.status_code == 200
+    assert "second person" in page.content.decode() or "waits" in page.content.decode()
+    second.refresh_from_db()
+    assert second.is_superuser
+
+
+# -- receivers of events --------------------------------------------------------------------
+
+
+def test_whoever_sets_where_events_go_answers_for_it():
+    first, second = StaffFactory(role="operator"), StaffFactory(role="operator")
+    endpoint, _secret = create_endpoint(actor=first, url="https://hooks.example.test/a")
+    assert endpoint.owner == first
+    endpoint = update_endpoint(actor=second, endpoint=endpoint, description="Shop")
+    assert endpoint.owner == first
+    endpoint = update_endpoint(actor=second, endpoint=endpoint, url="https://hooks.example.test/b")
+    assert endpoint.owner == second
+    endpoint, _secret = rotate_secret(actor=first, endpoint=endpoint)
+    assert endpoint.owner == first
