@@ -140,6 +140,7 @@ def _base(member, root):
         owner=member,
         revoked_at=now,
     )
+    webhooks.create_endpoint(actor=member, url="https://hooks.example.test/theirs")
     totp_device_for(member)
     RecoveryCode.objects.create(user=member, digest="x" * 64)
     Demo2FASession.objects.create(

@@ -215,6 +215,13 @@ def test_every_text_of_an_anonymised_table_is_emptied_or_harmless():
         "systemadmin.ServiceKey.member_scopes",
         "systemadmin.ServiceKey.networks",
         "systemadmin.ServiceKey.rate",
+        # Where the place sends its events.
+        "systemadmin.WebhookEndpoint.description",
+        "systemadmin.WebhookEndpoint.disabled_reason",
+        "systemadmin.WebhookEndpoint.event_types",
+        "systemadmin.WebhookEndpoint.previous_secret",
+        "systemadmin.WebhookEndpoint.secret",
+        "systemadmin.WebhookEndpoint.url",
         # The payment service's own number and code of a chargeback.
         "marketplace.Dispute.external_reference",
         "marketplace.Dispute.network_reason",

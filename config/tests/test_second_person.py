@@ -308,6 +308,20 @@ def give_role(actor):
     )
 
 
+def suspend_last_but_one(actor):
+    other = StaffFactory(is_superuser=True)
+    absent = User.objects.filter(is_superuser=True).exclude(pk__in=[actor.pk, other.pk])
+
+    def call():
+        absent.update(is_active=False)
+        try:
+            suspend_user(actor=actor, user=other, reason="left")
+        finally:
+            absent.update(is_active=True)
+
+    return call, lambda: User.objects.get(pk=other.pk).is_suspended
+
+
 def widen_role(actor):
     role = roles.save_role(actor=actor, name="night shift", permissions=[])
     wanted = Permission.objects.filter(codename="set_password")
@@ -409,6 +423,7 @@ ACTS = {
     "systemadmin.save_role": (None, widen_role),
     "systemadmin.set_rights": (None, give_role),
     "systemadmin.silence_alert": ("operator", silence),
+    "systemadmin.suspend_user": (None, suspend_last_but_one),
     "systemadmin.switch_off_alert_rule": ("operator", switch_off_alert_rule),
 }
 # What has to need two people, by kind.
@@ -422,7 +437,7 @@ KINDS = {
     },
     "money": {"pay_order", "post_journal_entry", "reverse_journal_entry"},
     "staff_reset": {"reset_password", "reset_two_factor"},
-    "rights": {"set_rights", "save_role"},
+    "rights": {"set_rights", "save_role", "suspend_user"},
     "settings": {"change_settings"},
     "restore": {"request_restore"},
     "purge": {"purge_demo"},

@@ -91,8 +91,10 @@ def leaves_one_superuser(user: User, *, was_superuser: bool) -> bool:
 
     Whoever takes all others away decides alone from then on, and nobody looks.
     """
-    acting = User.objects.staff().filter(is_superuser=True, is_demo=user.is_demo)
-    return was_superuser and not acting.filter(pk=user.pk).exists() and len(acting[:2]) < 2
+    if not was_superuser or user.is_demo:
+        return False
+    acting = User.objects.staff().filter(is_superuser=True, is_demo=False)
+    return not acting.filter(pk=user.pk).exists() and len(acting[:2]) < 2
 
 
 def _needs_another(attempt: Attempt) -> bool:

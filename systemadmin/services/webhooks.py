@@ -203,7 +203,7 @@ def leave_endpoints(*, actor: User | None, user: User, successor: User | None) -
                 owner=successor, version=F("version") + 1
             )
         audit.record(
-            "systemadmin.webhook_endpoint.owner_left",
+            "systemadmin.webhook_endpoint.handed_over",
             actor=actor,
             target=endpoint,
             before={"owner": user.get_username()},
