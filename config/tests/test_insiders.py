@@ -1,12 +1,13 @@
 """What people of staff tried for themselves: by keys, for members, by lists and by rules."""
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from rest_framework.test import APIClient
 
 from marketplace.tests import factories as shop
 from riskops.models import Identifier, ListEntry, RelatedAccount, Sighting
-from support.services import update_ticket
+from support.services import reply_as_staff, update_ticket
 from support.tests.factories import make_agent, make_category, make_ticket
 from systemadmin.errors import NotOnServiceKeys, OwnInterest
 from systemadmin.models import User
@@ -164,6 +165,34 @@ def test_nobody_is_given_his_own_ticket(staff):
         ticket = make_ticket(requester)
         with pytest.raises(OwnInterest):
             update_ticket(actor=boss, ticket=ticket, changes={"assignee": first})
+
+
+@pytest.mark.parametrize("whose", ["own", "related", "somebody's"])
+def test_nobody_reads_notes_about_himself(whose, as_user, admin_client_for):
+    agent = StaffFactory(role="support_agent")
+    requester = {"own": lambda: agent, "related": lambda: confirmed(agent, UserFactory())}.get(
+        whose, UserFactory
+    )()
+    ticket = make_ticket(requester, subject="Lost", body="Where is it?")
+    upload = SimpleUploadedFile("facts.txt", b"facts", "text/plain")
+    reply_as_staff(
+        actor=make_agent(username="colleague"),
+        ticket=ticket,
+        body="Looks like fraud",
+        internal=True,
+        attachments=[upload],
+    )
+    note = ticket.replies.get(kind="internal")
+    client, browser = as_user(agent), admin_client_for(agent)
+    url = f"/api/admin/tickets/{ticket.pk}"
+    reads = [
+        "Looks like fraud" in client.get(url).content.decode(),
+        "Looks like fraud" in client.get(f"{url}/replies").content.decode(),
+        "Looks like fraud"
+        in browser.get(f"/admin/support/ticket/{ticket.pk}/change/").content.decode(),
+        client.get(f"{url}/attachments/{note.attachments.get().pk}").status_code == 200,
+    ]
+    assert reads == [whose == "somebody's"] * 4
 
 
 # -- lists ----------------------------------------------------------------------------------

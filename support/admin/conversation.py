@@ -31,6 +31,7 @@ from support.originals import originals_of_page
 from support.querysets.replies import SHOWN_IN_PLACE
 from support.services import presence, workload
 from support.services.drafts import drafts_of
+from support.services.readings import replies_for
 from systemadmin.foundation import plugins
 from systemadmin.foundation.parsing import is_whole_number
 from systemadmin.preferences import zone_of
@@ -83,7 +84,7 @@ def messages_context(request: HttpRequest, ticket: Ticket) -> dict[str, Any]:
     """The conversation with what happened in between, by days of the reader's time zone."""
     before = request.GET.get("before", "")
     edge = int(before) if is_whole_number(before) else None
-    replies, has_earlier = ticket.replies.latest(before=edge)
+    replies, has_earlier = replies_for(user=agent_of(request), ticket=ticket).latest(before=edge)
     html = render_page([reply.body for reply in replies])
     originals = originals_of_page(
         replies,

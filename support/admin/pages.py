@@ -27,7 +27,7 @@ from support.admin.conversation import (
 from support.admin.operations import KEEPS_TEXT, OPERATIONS, goes_on, said_of, view_values
 from support.admin.people import agent_of
 from support.admin.queues import Queue, page_keys, view_named
-from support.models import Attachment, ReplyTemplate, Ticket
+from support.models import ReplyTemplate, Ticket
 from support.originals import picture_response
 from support.querysets.replies import SHOWN_IN_PLACE
 from support.services import agent_notices, open_ticket, presence, readings, render_for
@@ -261,7 +261,9 @@ class TicketPages:
         """A file of the ticket."""
         _require(request, "support.view_ticket")
         ticket = self._ticket(request, str(pk))
-        found = Attachment.objects.filter(reply__ticket=ticket, pk=attachment).first()
+        found = (
+            readings.files_for(user=agent_of(request), ticket=ticket).filter(pk=attachment).first()
+        )
         if found is None or not found.file.storage.exists(str(found.file.name)):
             raise Http404
         return private_response(
@@ -271,7 +273,7 @@ class TicketPages:
     def inline_view(self, request: HttpRequest, pk: int, attachment: int) -> FileResponse:
         """A picture that a mail of the ticket shows in place."""
         _require(request, "support.view_ticket")
-        files = Attachment.objects.filter(reply__ticket=self._ticket(request, str(pk)))
+        files = readings.files_for(user=agent_of(request), ticket=self._ticket(request, str(pk)))
         try:
             return picture_response(files, attachment)
         except NotFound:
@@ -280,7 +282,7 @@ class TicketPages:
     def picture_view(self, request: HttpRequest, pk: int, attachment: int) -> FileResponse:
         """A picture among the files of the ticket, as its preview shows it."""
         _require(request, "support.view_ticket")
-        files = Attachment.objects.filter(reply__ticket=self._ticket(request, str(pk)))
+        files = readings.files_for(user=agent_of(request), ticket=self._ticket(request, str(pk)))
         found = files.filter(pk=attachment, content_type__in=SHOWN_IN_PLACE).first()
         if found is None or not found.file.storage.exists(str(found.file.name)):
             raise Http404

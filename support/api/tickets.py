@@ -18,7 +18,7 @@ from support.api.notices import SpamActions
 from support.api.originals import ATTACHMENT_ID, REPLY_ID, OriginalActions
 from support.api.participants import ParticipantActions
 from support.api.work import WorkActions
-from support.models import Attachment, InboundMessage, Reply, Ticket, TicketEvent
+from support.models import InboundMessage, Reply, Ticket, TicketEvent
 from support.services import (
     apply_macro,
     edit_reply,
@@ -32,6 +32,7 @@ from support.services import (
     unlink_tickets,
     update_ticket,
 )
+from support.services.readings import files_for, replies_for
 from systemadmin.foundation.api import CursorList, ListAction, StaffViewSet, expected_version
 from systemadmin.foundation.api.routing import ID_REGEX
 from systemadmin.foundation.errors import NotFound
@@ -97,11 +98,11 @@ class TicketViewSet(
 
     def replies_of(self, ticket: Ticket) -> Any:
         """All of them, with the notes."""
-        return ticket.replies.all()
+        return replies_for(user=self.caller, ticket=ticket)
 
     def files_of(self, ticket: Ticket) -> Any:
         """All of them."""
-        return Attachment.objects.filter(reply__ticket=ticket)
+        return files_for(user=self.caller, ticket=ticket)
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "now": timezone.now()}
@@ -243,7 +244,7 @@ class TicketViewSet(
     )
     def replies(self, request: Request, pk: str) -> Response:
         """The whole conversation with its notes, newest first."""
-        page = self.paginate_queryset(self.get_object().replies.conversation()) or []
+        page = self.paginate_queryset(self.replies_of(self.get_object()).conversation()) or []
         rows = reply_rows(serializers.TicketReplySerializer, page[::-1])
         return self.get_paginated_response(rows[::-1])
 

@@ -17,6 +17,7 @@ from support.models import (
     TicketParticipant,
     TicketRating,
 )
+from support.services.readings import replies_for
 
 
 class TicketPersonSerializer(serializers.Serializer):
@@ -214,7 +215,8 @@ class TicketDetailSerializer(TicketSerializer):
         return SuggestedTicketSerializer(message.may_belong_to).data
 
     def to_representation(self, instance: Ticket) -> dict[str, Any]:
-        self.latest = instance.replies.latest()
+        user = self.context["request"].user
+        self.latest = replies_for(user=user, ticket=instance).latest()
         return super().to_representation(instance)
 
     @extend_schema_field(TicketReplySerializer(many=True))
