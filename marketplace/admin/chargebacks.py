@@ -3,10 +3,11 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import FileResponse, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.http import FileResponse, HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext
@@ -14,7 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
 from marketplace.models import Dispute, Order
-from systemadmin.foundation.admin import form_action
+from systemadmin.errors import OwnInterest
+from systemadmin.foundation.admin import form_action, refusal_text
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.forms import AmountField, clean_amount
 from systemadmin.foundation.money import format_money
@@ -101,12 +103,16 @@ class DisputePages(admin.ModelAdmin):
         name = "marketplace_dispute_evidence_pack"
         return [path("<int:pk>/evidence-pack/", view, name=name), *super().get_urls()]
 
-    def evidence_pack_view(self, request: HttpRequest, pk: int) -> HttpResponse | FileResponse:
+    def evidence_pack_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """The ZIP for the bank; who takes it is on record."""
         if not request.user.has_perm(RESOLVE):
             raise PermissionDenied
         dispute = get_object_or_404(Dispute.objects.select_related("order"), pk=pk)
-        pack = services.evidence_pack(actor=caller(request), dispute=dispute)
+        try:
+            pack = services.evidence_pack(actor=caller(request), dispute=dispute)
+        except OwnInterest as refusal:
+            messages.error(request, refusal_text(refusal))
+            return redirect("admin:marketplace_dispute_change", pk)
         response = FileResponse(
             pack, as_attachment=True, filename=f"dispute-{pk}.zip", content_type="application/zip"
         )

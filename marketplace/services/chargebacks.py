@@ -131,6 +131,11 @@ def appeal_dispute(
     return dispute
 
 
+@decides(
+    "marketplace.evidence_pack",
+    permission="marketplace.resolve_dispute",
+    concerns=concerned.parties_of_dispute,
+)
 def evidence_pack(*, actor: User, dispute: Dispute) -> IO[bytes]:
     """Return a ZIP for the bank: order, messages of the parties and their files.
 

@@ -7,6 +7,7 @@ import pytest
 from django.urls import reverse
 
 from marketplace import services
+from marketplace.models import Order
 from marketplace.tests import factories
 from marketplace.tests.test_dac7 import HEADER
 from systemadmin.models import AuditEntry
@@ -89,6 +90,16 @@ def test_appeal_and_the_pack_of_evidence(moderator, sold):
     act(moderator, "dispute", "appeal", dispute, reason="New evidence of the bank")
     dispute.refresh_from_db()
     assert (dispute.status, dispute.held_amount) == ("open", 90_00)
+
+
+def test_the_pack_of_ones_own_dispute_is_somebody_elses(admin_client_for, staff, sold):
+    person = staff("marketplace_moderator")
+    dispute = services.record_chargeback(actor=factories.root(), order=sold, reference="cb-1")
+    Order.objects.filter(pk=sold.pk).update(buyer=person)
+    url = reverse("admin:marketplace_dispute_evidence_pack", args=[dispute.pk])
+    page = admin_client_for(person).get(url, follow=True)
+    assert "This concerns your own account" in page.content.decode()
+    assert not AuditEntry.objects.filter(action="marketplace.dispute.evidence_exported").exists()
 
 
 def test_who_may_not_is_refused(admin_client_for, staff, sold):
