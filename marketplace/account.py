@@ -10,9 +10,9 @@ from django.utils.translation import gettext_lazy
 
 from marketplace.models import Order, Product
 from marketplace.services import seller_balances
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.money import format_money
 from systemadmin.foundation.plugins import AccountDealings, AccountPanel, Dealing
-from systemadmin.foundation.waiting import person
 
 SHOWN: Final = 4
 _MOST_TEXT: Final = 4000
@@ -104,7 +104,7 @@ def _dealing(order: Order, user: Any, viewer: Any, *, is_named: bool) -> Dealing
     other = order.seller if is_purchase else order.buyer
     rows: list[tuple[Any, Any]] = [
         (_("Bought") if is_purchase else _("Sold"), _goods(order)),
-        (_("Seller") if is_purchase else _("Buyer"), person(other) if other else "–"),
+        (_("Seller") if is_purchase else _("Buyer"), display_name(other) if other else "–"),
     ]
     if order.refunded:
         rows.append((_("Refunded"), format_money(order.refunded, order.currency)))

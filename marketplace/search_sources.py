@@ -6,10 +6,11 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.models import Order, Product
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.money import format_money
 from systemadmin.foundation.parsing import Unreadable, parse_whole_number
 from systemadmin.foundation.plugins import Hit, SearchSource
-from systemadmin.foundation.waiting import change_page, person
+from systemadmin.foundation.waiting import change_page
 
 
 def _id(text: str) -> int | None:
@@ -30,11 +31,15 @@ def find_orders(user: Any, text: str, limit: int) -> list[Hit]:
         Hit(
             title=_("Order %(number)s") % {"number": order.pk},
             url=change_page(order),
-            text=f"{person(order.buyer)} → {person(order.seller)} · {order.get_status_display()}",
+            text=f"{_parties(order)} · {order.get_status_display()}",
             badge=format_money(order.total, order.currency),
         )
         for order in rows
     ]
+
+
+def _parties(order: Order) -> str:
+    return f"{display_name(order.buyer)} → {display_name(order.seller)}"
 
 
 def find_products(user: Any, text: str, limit: int) -> list[Hit]:
@@ -48,11 +53,15 @@ def find_products(user: Any, text: str, limit: int) -> list[Hit]:
         Hit(
             title=product.title,
             url=change_page(product),
-            text=f"{person(product.seller)} · {format_money(product.price, product.currency)}",
+            text=_seller_and_price(product),
             badge=product.get_status_display(),
         )
         for product in list(unique.values())[:limit]
     ]
+
+
+def _seller_and_price(product: Product) -> str:
+    return f"{display_name(product.seller)} · {format_money(product.price, product.currency)}"
 
 
 SOURCES = [

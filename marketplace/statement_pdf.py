@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from text_unidecode import unidecode
 
 from marketplace.models import CommissionInvoice, LedgerTransaction, SellerStatement
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.money import format_money
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def statement_pdf(statement: SellerStatement) -> bytes:
     """Return a statement in the seller's language: opening, movements by kind, closing."""
     with translation.override(statement.seller.language or "en"):
         page = _page(f"{_('Statement')} {_month(statement.month)}", statement.created_at)
-        _block(page, _("Seller"), [statement.seller.get_full_name() or statement.seller.username])
+        _block(page, _("Seller"), [display_name(statement.seller)])
         kinds = dict(LedgerTransaction.Kind.choices)
         rows = [(_("Opening balance"), format_money(statement.opening, statement.currency))]
         rows += [

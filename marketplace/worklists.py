@@ -5,10 +5,11 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.models import Dispute, Payout, Product, ProductRevision
 from marketplace.review_queues import DISPUTES, EDITS, PAYOUTS, PRODUCTS
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.money import format_money
 from systemadmin.foundation.plugins import Desk, DeskPage, Line, Worklist
 from systemadmin.foundation.review_queues import Queue
-from systemadmin.foundation.waiting import change_page, person
+from systemadmin.foundation.waiting import change_page
 
 
 def _review(queue: Queue) -> str:
@@ -19,7 +20,7 @@ def _product(product: Product) -> Line:
     return Line(
         title=product.title,
         url=change_page(product),
-        text=f"{person(product.seller)} · {format_money(product.price, product.currency)}",
+        text=f"{display_name(product.seller)} · {format_money(product.price, product.currency)}",
         at=product.submitted_at,
     )
 
@@ -28,7 +29,7 @@ def _revision(revision: ProductRevision) -> Line:
     return Line(
         title=revision.product.title,
         url=change_page(revision),
-        text=person(revision.product.seller),
+        text=display_name(revision.product.seller),
         at=revision.submitted_at,
     )
 
@@ -39,7 +40,7 @@ def _dispute(dispute: Dispute) -> Line:
         title=_("Order %(number)s: %(reason)s")
         % {"number": order.pk, "reason": dispute.get_reason_display()},
         url=change_page(dispute),
-        text=f"{person(order.buyer)} → {person(order.seller)}",
+        text=f"{display_name(order.buyer)} → {display_name(order.seller)}",
         at=dispute.created_at,
         badge=format_money(order.total, order.currency),
     )
@@ -47,7 +48,7 @@ def _dispute(dispute: Dispute) -> Line:
 
 def _payout(payout: Payout) -> Line:
     return Line(
-        title=person(payout.seller),
+        title=display_name(payout.seller),
         url=change_page(payout),
         text=payout.failure_reason,
         at=payout.updated_at,

@@ -10,15 +10,15 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from messaging.models import MessageReport, ReportStatus
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.review_queues import Card, Decision, Panel, Queue, Reason
-from systemadmin.foundation.waiting import person
 from systemadmin.models import User
 
 
 def _card(report: Any) -> Card:
     reported = next((row["body"] for row in report.excerpt if row.get("is_reported")), "")
     return Card(
-        title=person(report.reported),
+        title=display_name(report.reported),
         line=Truncator(reported).chars(80),
         marks=[("warn", report.get_reason_display())],
         since=report.created_at,
@@ -27,7 +27,7 @@ def _card(report: Any) -> Card:
 
 def _panels(_request: Any, report: Any) -> list[Panel]:
     senders = {row["sender"] for row in report.excerpt}
-    names = {user.pk: person(user) for user in User.objects.filter(pk__in=senders)}
+    names = {user.pk: display_name(user) for user in User.objects.filter(pk__in=senders)}
     rows = [
         {
             **row,
@@ -49,8 +49,8 @@ def _panels(_request: Any, report: Any) -> list[Panel]:
             rows=[
                 (_("Reason"), report.get_reason_display()),
                 (_("Note"), report.note or "–"),
-                (_("Reported by"), person(report.reporter)),
-                (_("Written by"), person(report.reported)),
+                (_("Reported by"), display_name(report.reporter)),
+                (_("Written by"), display_name(report.reported)),
             ],
             is_aside=True,
         ),
@@ -58,7 +58,7 @@ def _panels(_request: Any, report: Any) -> list[Panel]:
 
 
 def _uphold(report: Any, data: Mapping[str, Any]) -> str:
-    names = {"reporter": person(report.reporter), "name": person(report.reported)}
+    names = {"reporter": display_name(report.reporter), "name": display_name(report.reported)}
     texts = [gettext("The report is closed in favour of %(reporter)s.")]
     if data.get("erase"):
         texts.append(gettext("The message is erased for good."))
@@ -69,7 +69,7 @@ def _uphold(report: Any, data: Mapping[str, Any]) -> str:
 
 def _dismiss(report: Any, _data: Any) -> str:
     text = gettext("The report is closed: nothing happens to %(name)s.")
-    return text % {"name": person(report.reported)}
+    return text % {"name": display_name(report.reported)}
 
 
 def _reasons() -> Sequence[Reason]:

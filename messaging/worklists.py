@@ -8,8 +8,9 @@ from django.utils.translation import gettext_lazy as _
 
 from messaging.models import MessageReport
 from messaging.review_queues import REPORTS
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.plugins import Desk, Line, Worklist
-from systemadmin.foundation.waiting import change_page, person
+from systemadmin.foundation.waiting import change_page
 from systemadmin.models import User
 
 
@@ -22,7 +23,7 @@ def _report(report: MessageReport) -> Line:
     return Line(
         title=report.get_reason_display(),
         url=change_page(report),
-        text=_("Reported by %(name)s") % {"name": person(reporter)} if reporter else "",
+        text=_("Reported by %(name)s") % {"name": display_name(reporter)} if reporter else "",
         at=report.created_at,
         account=reporter,
     )

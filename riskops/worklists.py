@@ -11,9 +11,10 @@ from django.utils.translation import gettext_lazy as _
 from riskops.models import AccountCluster, Anomaly, RelatedAccount, RiskScore
 from riskops.models.scores import Level
 from riskops.review_queues import ANOMALIES, CLUSTERS, FLAGGED, PAIRS
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.plugins import Desk, DeskPage, Line, Worklist
 from systemadmin.foundation.review_queues import Queue
-from systemadmin.foundation.waiting import change_page, person
+from systemadmin.foundation.waiting import change_page
 
 # Levels of a score by the words that every page has for how bad something is.
 LEVELS = {Level.CRITICAL: "critical", Level.HIGH: "high", Level.ELEVATED: "medium"}
@@ -46,7 +47,7 @@ def _clusters(user: Any) -> QuerySet[AccountCluster]:
 def _score(score: RiskScore) -> Line:
     level = Level(score.level)
     return Line(
-        title=person(score.account),
+        title=display_name(score.account),
         url=change_page(score.account, "riskops_account"),
         text=f"@{score.account.username}",
         at=score.review_since or score.calculated_at,
@@ -60,7 +61,7 @@ def _anomaly(anomaly: Anomaly) -> Line:
     return Line(
         title=anomaly.rule.get_detector_display(),
         url=change_page(anomaly),
-        text=person(anomaly.account),
+        text=display_name(anomaly.account),
         at=anomaly.detected_at,
         level=anomaly.severity,
         level_title=anomaly.get_severity_display(),
@@ -69,7 +70,7 @@ def _anomaly(anomaly: Anomaly) -> Line:
 
 def _pair(pair: RelatedAccount) -> Line:
     return Line(
-        title=f"{person(pair.low)} + {person(pair.high)}",
+        title=f"{display_name(pair.low)} + {display_name(pair.high)}",
         url=change_page(pair),
         text=_("%(percent)s %% same person") % {"percent": round(pair.probability * 100)},
         at=pair.calculated_at,

@@ -7,8 +7,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from support.models import Ticket
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.plugins import Hit, SearchSource
-from systemadmin.foundation.waiting import change_page, person
+from systemadmin.foundation.waiting import change_page
 
 _NUMBER = re.compile(r"(?:t-)?(?:(?P<year>20\d\d)-)?(?P<number>\d{1,6})", re.IGNORECASE)
 
@@ -33,7 +34,7 @@ def find_tickets(user: Any, text: str, limit: int) -> list[Hit]:
 
 
 def _hit(ticket: Ticket) -> Hit:
-    asked_by = person(ticket.requester) if ticket.requester else ticket.requester_name
+    asked_by = display_name(ticket.requester) if ticket.requester else ticket.requester_name
     return Hit(
         title=f"{ticket.number} {ticket.subject}",
         url=change_page(ticket),

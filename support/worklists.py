@@ -9,8 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 from support.models import InboundMessage, OutboundMessage, Ticket
 from support.review_queues import UNREAD_MAIL, UNSENT_MAIL
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.plugins import Desk, DeskPage, Line, Worklist
-from systemadmin.foundation.waiting import change_page, person
+from systemadmin.foundation.waiting import change_page
 
 WEEK = timedelta(days=7)
 # The words of the admin for how bad something is.
@@ -26,7 +27,7 @@ def _seen(user: Any) -> Any:
 
 
 def _ticket(ticket: Ticket) -> Line:
-    asked_by = person(ticket.requester) if ticket.requester else ticket.requester_name
+    asked_by = display_name(ticket.requester) if ticket.requester else ticket.requester_name
     return Line(
         title=ticket.subject,
         url=change_page(ticket),

@@ -6,16 +6,15 @@ from typing import Any, Final
 from django.core.exceptions import PermissionDenied
 from django.forms import Form
 from django.http import HttpRequest
-from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
 from systemadmin.foundation.admin import object_actions
 from systemadmin.foundation.admin.refusals import REFUSALS, refusal_text
 from systemadmin.foundation.concurrency import remember_read_version
+from systemadmin.foundation.display import display_moment, display_name
 from systemadmin.foundation.errors import Deferred, DomainError
 from systemadmin.foundation.readable_text import is_visible
 from systemadmin.foundation.review_queues import Decision, Queue
-from systemadmin.foundation.waiting import person
 from systemadmin.services import approvals
 
 MOST_AT_ONCE: Final = 50
@@ -154,8 +153,8 @@ def decided_text(queue: Queue, thing: Any) -> str:
     who, at = queue.decided(thing)
     if who is None or at is None:
         return _("This does not wait any more.")
-    moment = formats.date_format(timezone.localtime(at), "DATETIME_FORMAT")
-    return _("Already decided by %(who)s, %(at)s.") % {"who": person(who), "at": moment}
+    moment = display_moment(at)
+    return _("Already decided by %(who)s, %(at)s.") % {"who": display_name(who), "at": moment}
 
 
 def take_back(modeladmin: Any, request: HttpRequest, queue: Queue, thing: Any) -> Outcome:

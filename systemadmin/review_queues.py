@@ -6,10 +6,10 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.money import format_money
 from systemadmin.foundation.outbox import OutboxStatus
 from systemadmin.foundation.review_queues import Card, Decision, Panel, Queue
-from systemadmin.foundation.waiting import person
 from systemadmin.models import ApprovalRequest, Notification, WebhookDelivery
 from systemadmin.services import approvals
 from systemadmin.services.second_person import act_named
@@ -88,7 +88,7 @@ REQUESTS = Queue(
 
 def _notice_card(notice: Any) -> Card:
     return Card(
-        title=person(notice.user),
+        title=display_name(notice.user),
         line=notice.get_channel_display(),
         marks=[("bad", notice.get_status_display())],
         since=notice.created_at,

@@ -5,10 +5,10 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.parsing import Unreadable, parse_whole_number
 from systemadmin.foundation.personal_data import sees_personal_data
 from systemadmin.foundation.plugins import Hit, SearchSource, collect
-from systemadmin.foundation.waiting import person
 from systemadmin.models import User
 
 # Where a person's page is, best first: (name of the address, permission).
@@ -39,7 +39,7 @@ def _person_view(user: Any) -> str:
 
 def _hit(account: User, view: str) -> Hit:
     return Hit(
-        title=person(account),
+        title=display_name(account),
         url=reverse(view, args=[account.pk]),
         text=" · ".join(
             part for part in (f"@{account.username}", account.external_id, account.country) if part

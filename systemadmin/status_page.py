@@ -11,11 +11,10 @@ from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.utils.dateparse import parse_datetime
-from django.utils.formats import date_format
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from systemadmin.backups.schedule import outlook
+from systemadmin.foundation.display import display_moment
 from systemadmin.foundation.plugins import collect
 from systemadmin.models import Alert
 from systemadmin.services.system_status import system_status
@@ -74,7 +73,7 @@ def _text(name: str, value: Any) -> str:
     if isinstance(value, int | float):
         return _number_text(name, value)
     moment = parse_datetime(value) if isinstance(value, str) and "T" in value else None
-    return date_format(localtime(moment), "DATETIME_FORMAT") if moment else str(value)
+    return display_moment(moment) if moment else str(value)
 
 
 def status_page(request: HttpRequest, site: AdminSite) -> HttpResponse:

@@ -6,6 +6,7 @@ from django.db.models import Case, QuerySet, When
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.plugins import Desk, DeskPage, Line, Worklist
 from systemadmin.foundation.waiting import change_page
 from systemadmin.models import Alert, ApprovalRequest, BatchFailure, Notification, WebhookDelivery
@@ -46,7 +47,7 @@ def _alert(alert: Alert) -> Line:
 
 def _notice(notice: Notification) -> Line:
     return Line(
-        title=notice.user.get_full_name() or notice.user.get_username(),
+        title=display_name(notice.user),
         url=change_page(notice),
         text=notice.get_channel_display(),
         at=notice.created_at,

@@ -20,9 +20,9 @@ from systemadmin.foundation.admin import (
     service_action,
 )
 from systemadmin.foundation.caller import caller
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.errors import RuleViolation
 from systemadmin.foundation.money import format_money
-from systemadmin.foundation.waiting import person
 
 PAY_OUT = "marketplace.change_payout"
 
@@ -33,7 +33,7 @@ def _pays_out(account: LedgerAccount) -> str:
     preview = services.preview_payout(seller=account.seller, currency=account.currency)
     fees = preview.quote.fee + preview.quote.fee_tax
     values = {
-        "seller": person(account.seller),
+        "seller": display_name(account.seller),
         "balance": format_money(-account.balance, account.currency),
         "amount": format_money(max(0, preview.quote.amount), account.currency),
         "fees": format_money(fees, account.currency),
@@ -50,7 +50,7 @@ def _pays_out(account: LedgerAccount) -> str:
 def _of(payout: Payout) -> dict[str, str]:
     return {
         "amount": format_money(payout.amount, payout.currency),
-        "seller": person(payout.seller),
+        "seller": display_name(payout.seller),
     }
 
 

@@ -49,10 +49,10 @@ from systemadmin.foundation.caller import caller
 from systemadmin.foundation.charts import Series, bar_chart
 from systemadmin.foundation.concurrency import read_version
 from systemadmin.foundation.csv_export import csv_of_mappings
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.forms import clean_amount
 from systemadmin.foundation.money import exponent, format_money, to_major
 from systemadmin.foundation.snapshots import read_snapshot, snapshot_download
-from systemadmin.foundation.waiting import person
 
 AMOUNTS = frozenset(
     field.name
@@ -229,8 +229,8 @@ def refund_facts(order: Order) -> dict[str, Any]:
         "typed": format_money(order.refundable, code).rpartition(" ")[0],
         "digits": exponent(code),
         "currency": code,
-        "buyer": person(order.buyer),
-        "seller": person(order.seller),
+        "buyer": display_name(order.buyer),
+        "seller": display_name(order.seller),
     }
 
 

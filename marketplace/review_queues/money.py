@@ -16,10 +16,10 @@ from marketplace.models import (
     Payout,
 )
 from marketplace.services.payout_fees import returnable
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.forms import clean_amount
 from systemadmin.foundation.money import format_money
 from systemadmin.foundation.review_queues import Card, Decision, Panel, Queue
-from systemadmin.foundation.waiting import person
 
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -28,7 +28,7 @@ NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def _parties(order: Any) -> dict[str, str]:
-    return {"buyer": person(order.buyer), "seller": person(order.seller)}
+    return {"buyer": display_name(order.buyer), "seller": display_name(order.seller)}
 
 
 def _dispute_card(dispute: Any) -> Card:
@@ -67,8 +67,8 @@ def _dispute_panels(_request: Any, dispute: Any) -> list[Panel]:
             rows=[
                 (_("Order"), order),
                 (_("Status"), order.get_status_display()),
-                (_("Buyer"), person(order.buyer)),
-                (_("Seller"), person(order.seller)),
+                (_("Buyer"), display_name(order.buyer)),
+                (_("Seller"), display_name(order.seller)),
                 *money,
             ],
             is_aside=True,
@@ -141,7 +141,7 @@ DISPUTES = Queue(
 
 def _payout_card(payout: Any) -> Card:
     return Card(
-        title=person(payout.seller),
+        title=display_name(payout.seller),
         line=format_money(payout.amount, payout.currency),
         marks=[("bad", payout.get_status_display())],
         since=payout.created_at,
@@ -154,7 +154,7 @@ def goes_back(payout: Payout) -> str:
         "%(amount)s go back to the balance of %(seller)s. This payout is not tried again."
     )
     amount = format_money(payout.amount + returnable(payout), payout.currency)
-    return text % {"amount": amount, "seller": person(payout.seller)}
+    return text % {"amount": amount, "seller": display_name(payout.seller)}
 
 
 def _cancel_payout(payout: Any, _data: Mapping[str, Any]) -> str:
@@ -182,7 +182,7 @@ PAYOUTS = Queue(
                 gettext("%(amount)s are paid to %(seller)s once more.")
                 % {
                     "amount": format_money(payout.amount, payout.currency),
-                    "seller": person(payout.seller),
+                    "seller": display_name(payout.seller),
                 }
             ),
         ),

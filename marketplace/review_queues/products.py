@@ -19,9 +19,9 @@ from marketplace.services.revisions import stale_fields
 from marketplace.services.undo import keeps_pictures
 from riskops.models import RiskScore
 from riskops.models.scores import Level
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.money import format_money
 from systemadmin.foundation.review_queues import Card, Decision, Panel, Queue, Reason
-from systemadmin.foundation.waiting import person
 
 MARK_OF = {"high": "bad", "error": "bad", "warning": "warn", "medium": "warn"}
 
@@ -104,7 +104,7 @@ def _product_card(product: Any) -> Card:
     price = format_money(product.price, product.currency)
     return Card(
         title=product.title,
-        line=f"{person(product.seller)} · {price}",
+        line=f"{display_name(product.seller)} · {price}",
         marks=_marks(product, "new"),
         since=product.submitted_at,
         picture=_picture(product.images),
@@ -203,7 +203,7 @@ def _edit_card(revision: Any) -> Card:
     fields = ", ".join(field_name(name) for name in sorted(revision.patch))
     return Card(
         title=product.title,
-        line=f"{person(product.seller)} · {fields}",
+        line=f"{display_name(product.seller)} · {fields}",
         marks=_marks(revision, "edit"),
         since=revision.submitted_at,
         picture=_picture(product.images),

@@ -24,6 +24,7 @@ from marketplace.services.sellers import ACCOUNT
 from systemadmin import audit
 from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.crypto import decrypt_secret, encrypt_secret
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.money import format_money
 from systemadmin.foundation.parsing import Unreadable
@@ -119,7 +120,7 @@ def _with_accounts(payouts: list[Payout]) -> list[tuple[Payout, Transfer]]:
         if profile is None or hold_reasons(payout.seller):
             continue
         iban = decrypt_secret(profile.account_sealed, purpose=ACCOUNT)
-        payee = profile.legal_name or payout.seller.get_full_name() or payout.seller.username
+        payee = profile.legal_name or display_name(payout.seller)
         reference = payout.bank_reference
         found.append((payout, Transfer(payout.pk, payee, iban, payout.amount, reference)))
     return found

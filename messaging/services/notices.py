@@ -14,6 +14,7 @@ from messaging.models import Mailbox, Participant, Preferences
 from messaging.services.preferences import preferences_of
 from messaging.services.reading import unread_total
 from systemadmin.foundation.batches import Batch
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.readable_text import isolated
 from systemadmin.models import User
 from systemadmin.services import notify_user
@@ -62,9 +63,7 @@ def _channels(user: User, preferences: Preferences) -> tuple[str, ...]:
 def unread_words(user: User) -> tuple[str, str] | None:
     """Return subject and body of a notice of what is unread now; None when nothing is."""
     waiting = Participant.objects.listed_for(user.pk).filter(unread_count__gt=0, is_muted=False)
-    names = [
-        isolated(row.peer.get_full_name() or row.peer.username) for row in waiting[: _NAMES + 1]
-    ]
+    names = [isolated(display_name(row.peer)) for row in waiting[: _NAMES + 1]]
     muted = Participant.objects.filter(user=user, is_muted=True).aggregate(n=Sum("unread_count"))
     number = unread_total(user.pk) - (muted["n"] or 0)
     if number <= 0:

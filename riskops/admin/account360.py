@@ -38,6 +38,7 @@ from systemadmin.foundation.admin import AtalayaModelAdmin, object_actions
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.concurrency import remember_read_version
 from systemadmin.foundation.csv_export import csv_lines
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.parsing import (
     Unreadable,
@@ -146,7 +147,7 @@ class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
         account = self._account(request, object_id)
         context = {
             **self.admin_site.each_context(request),
-            "title": account.get_full_name() or account.get_username(),
+            "title": display_name(account),
             "opts": self.model._meta,
             "account": account,
             "unmasked": request.user.has_perm(PERSONAL),

@@ -14,8 +14,8 @@ from riskops.anomalies.rules import BY_CODE
 from riskops.models import Anomaly, AnomalyStatus, Outcome, Severity
 from riskops.models.scores import Level
 from riskops.review_queues.marks import level_mark
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.review_queues import Card, Decision, Panel, Queue, Reason
-from systemadmin.foundation.waiting import person
 
 TONES = {"critical": "bad", "high": "bad", "medium": "warn"}
 
@@ -41,7 +41,7 @@ def _anomaly_card(anomaly: Any) -> Card:
         marks.append(level_mark(score))
     return Card(
         title=rule_title(anomaly),
-        line=person(anomaly.account),
+        line=display_name(anomaly.account),
         marks=marks,
         since=anomaly.detected_at,
     )
@@ -52,7 +52,7 @@ def _anomaly_panels(_request: Any, anomaly: Any) -> list[Panel]:
         Panel(
             title=_("What was seen"),
             rows=[
-                (_("Account"), person(anomaly.account)),
+                (_("Account"), display_name(anomaly.account)),
                 (_("Rule"), rule_title(anomaly)),
                 (_("Times"), anomaly.hits),
                 (_("First"), anomaly.first_hit_at),

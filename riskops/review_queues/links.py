@@ -13,8 +13,8 @@ from riskops.links.related import show_pairs
 from riskops.masking import PERSONAL
 from riskops.models import AccountCluster, LinkStatus, RelatedAccount
 from riskops.review_queues.marks import account_url, level_mark
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.review_queues import Card, Decision, Panel, Queue
-from systemadmin.foundation.waiting import person
 
 MEMBERS_SHOWN = 50
 
@@ -22,7 +22,7 @@ MEMBERS_SHOWN = 50
 def _pair_card(pair: Any) -> Card:
     return Card(
         title=gettext("%(one)s and %(other)s")
-        % {"one": person(pair.low), "other": person(pair.high)},
+        % {"one": display_name(pair.low), "other": display_name(pair.high)},
         line=gettext("%(percent)s %% the same person") % {"percent": round(pair.probability * 100)},
         marks=[
             level_mark(getattr(account, "risk_score", None)) for account in (pair.low, pair.high)

@@ -13,14 +13,14 @@ from riskops.models.scores import Level, Verdict
 from riskops.review_queues.marks import level_mark
 from riskops.scores.explanation import explain
 from riskops.scores.waterfall import waterfall
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.review_queues import Card, Decision, Panel, Queue, Reason
-from systemadmin.foundation.waiting import person
 from systemadmin.services import reinstate_user
 
 
 def _score_card(score: Any) -> Card:
     return Card(
-        title=person(score.account),
+        title=display_name(score.account),
         line=gettext("Suspended") if score.account.is_suspended else "",
         marks=[level_mark(score)],
         since=score.review_since,
@@ -43,12 +43,12 @@ def _fraud(score: Any, _data: Any) -> str:
     text = gettext(
         "Fraud is recorded for %(name)s: the rules and the linked accounts learn from it."
     )
-    return text % {"name": person(score.account)}
+    return text % {"name": display_name(score.account)}
 
 
 def _legitimate(score: Any, _data: Any) -> str:
     text = gettext("%(name)s is recorded as legitimate: it lowers the score and teaches the rules.")
-    return text % {"name": person(score.account)}
+    return text % {"name": display_name(score.account)}
 
 
 def _reinstate(*, actor: Any, thing: Any) -> None:

@@ -33,6 +33,7 @@ from support.querysets.replies import SHOWN_IN_PLACE
 from support.services import agent_notices, open_ticket, presence, readings, render_for
 from support.services.drafts import save_draft
 from support.services.saved_views import delete_view, save_view
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.errors import DomainError, NotFound
 from systemadmin.foundation.files import inline_image_response, private_response
 from systemadmin.foundation.page_limits import heartbeat
@@ -240,10 +241,7 @@ class TicketPages:
         others = presence.look(
             ticket=ticket, user=agent_of(request), is_writing=request.POST.get("writing") == "1"
         )
-        people = [
-            {"name": str(row.user.get_full_name() or row.user), "writing": row.is_writing}
-            for row in others
-        ]
+        people = [{"name": display_name(row.user), "writing": row.is_writing} for row in others]
         return JsonResponse({"others": people, "last_reply": ticket.last_reply_id})
 
     def template_view(self, request: HttpRequest, pk: int, template: int) -> JsonResponse:

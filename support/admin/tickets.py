@@ -7,7 +7,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import path
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
@@ -35,6 +34,7 @@ from systemadmin.foundation.admin import (
     form_action,
     service_action,
 )
+from systemadmin.foundation.display import display_moment
 from systemadmin.foundation.errors import NotFound
 
 
@@ -165,7 +165,7 @@ class TicketAdmin(TicketPages, AtalayaModelAdmin):
         return format_html(
             '<span class="{}">{}</span>',
             late,
-            date_format(timezone.localtime(due), "DATETIME_FORMAT"),
+            display_moment(due),
         )
 
     @form_action(

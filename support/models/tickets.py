@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from support import lifecycle
 from support.models.categories import Category, Tag
 from support.querysets.tickets import TicketQuerySet
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.models import VersionedModel
 
 
@@ -296,7 +297,7 @@ class Ticket(VersionedModel):
     def customer_name(self) -> str:
         """What to call the person who asks."""
         if self.requester:
-            return self.requester.get_full_name() or self.requester.get_username()
+            return display_name(self.requester)
         return self.requester_name or self.requester_email
 
 

@@ -4,6 +4,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from support.models import Mailbox, Reply, Ticket
+from systemadmin.foundation.display import display_name
 
 MOST_QUOTED = 5
 MAX_QUOTED = 10_000
@@ -14,7 +15,7 @@ def signature_of(mailbox: Mailbox | None, reply: Reply) -> str:
     if mailbox is None or not mailbox.signature.strip():
         return ""
     author = reply.author
-    name = (author.get_full_name() or author.get_username()) if author else reply.author_name
+    name = display_name(author) if author else reply.author_name
     return "\n\n-- \n" + mailbox.signature.replace("{{agent}}", name).strip()
 
 

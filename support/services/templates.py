@@ -14,6 +14,7 @@ from support.models.tickets import Priority, Status
 from support.templating import render_template, unknown_variables
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.models import User
 
@@ -90,7 +91,7 @@ def _values(ticket: Ticket, agent: User | None, language: str) -> dict[str, str]
             "user.name": ticket.customer_name,
             "user.first_name": person.first_name if person else "",
             "user.username": person.get_username() if person else "",
-            "agent.name": (agent.get_full_name() or agent.get_username()) if agent else "",
+            "agent.name": display_name(agent) if agent else "",
             "agent.first_name": agent.first_name if agent else "",
             "site.name": "Atalaya",
         }

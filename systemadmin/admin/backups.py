@@ -11,8 +11,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
@@ -23,6 +21,7 @@ from systemadmin.foundation.admin import (
     service_action,
 )
 from systemadmin.foundation.caller import caller
+from systemadmin.foundation.display import display_moment
 from systemadmin.foundation.errors import DomainError
 from systemadmin.models import Backup, BackupVerification, Restore
 from systemadmin.services import backups
@@ -145,7 +144,7 @@ class BackupAdmin(AtalayaModelAdmin):
         """A backup that was never restored is marked so."""
         text = backup.get_verification_display()
         if backup.verified_at:
-            moment = date_format(timezone.localtime(backup.verified_at), "DATETIME_FORMAT")
+            moment = display_moment(backup.verified_at)
             text = f"{text} · {moment}"
         return format_html('<span class="proof-{}">{}</span>', backup.verification, text)
 

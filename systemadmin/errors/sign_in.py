@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from django.utils import formats, timezone
 from django.utils.translation import gettext_lazy as _
 
+from systemadmin.foundation.display import display_moment
 from systemadmin.foundation.errors import DomainError, NotAllowed, RuleViolation
 
 
@@ -70,7 +70,7 @@ class SignInSuspended(NotAllowed):
         until = user.suspended_until
         if until is None:
             return cls(extra={"suspended_until": None})
-        shown = formats.date_format(timezone.localtime(until), "DATETIME_FORMAT")
+        shown = display_moment(until)
         return cls(
             _("Your account is suspended until %(until)s (UTC).") % {"until": shown},
             extra={"suspended_until": until.isoformat().replace("+00:00", "Z")},

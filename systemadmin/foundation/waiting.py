@@ -24,8 +24,3 @@ def change_page(row: Model, model: str = "") -> str:
     meta: Any = row._meta
     label = model or f"{meta.app_label}_{meta.model_name}"
     return reverse(f"admin:{label}_change", args=[row.pk])
-
-
-def person(account: Any) -> str:
-    """Return what people call an account: its name, else its user name."""
-    return account.get_full_name() or account.get_username()

@@ -5,6 +5,8 @@ from typing import Any, Final
 
 from django.core.cache import cache
 
+from systemadmin.foundation.display import display_name
+
 FRESH: Final = 60
 # The names beside a thing; more than these say no more.
 MOST: Final = 8
@@ -16,7 +18,7 @@ def look(*, thing: str, user: Any) -> list[str]:
     seen: dict[str, list[Any]] = cache.get(key) or {}
     seen = {pk: row for pk, row in seen.items() if row[0] > now - FRESH}
     others = sorted(((row for pk, row in seen.items() if pk != str(user.pk))), reverse=True)
-    seen[str(user.pk)] = [now, user.get_full_name() or user.get_username()]
+    seen[str(user.pk)] = [now, display_name(user)]
     # Two who write at once may lose one of each other for a heartbeat; the next brings them back.
     cache.set(key, seen, FRESH)
     return [name for _at, name in others[:MOST]]

@@ -6,12 +6,14 @@ from typing import Any
 from django import template
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
+from systemadmin.foundation.display import display_moment, display_name
+
 register = template.Library()
+register.filter("display_name", display_name)
 HUES = 6
 
 
@@ -29,7 +31,7 @@ def icon(name: str, size: str = "") -> SafeString:
 @register.simple_tag
 def avatar(user: Any, size: str = "") -> SafeString:
     """Return the initials of an account in a circle; its name belongs beside it."""
-    return initials_of(user.get_full_name() or user.get_username(), user.pk or 0, size)
+    return initials_of(display_name(user), user.pk or 0, size)
 
 
 def initials_of(name: str, hue: int, size: str = "") -> SafeString:
@@ -79,11 +81,11 @@ def due(context: Any, moment: datetime) -> SafeString:
 
 def _time(context: Any, moment: datetime, words: str) -> SafeString:
     # The exact one in the zone of whoever reads, by which it is named.
-    local = timezone.localtime(moment, getattr(context.get("shell"), "zone", None))
+    zone = getattr(context.get("shell"), "zone", None)
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         moment.isoformat(),
-        f"{date_format(local, 'DATETIME_FORMAT')} {local:%Z}",
+        f"{display_moment(moment, zone)} {timezone.localtime(moment, zone):%Z}",
         words,
     )
 

@@ -18,6 +18,7 @@ from support.models import (
     TicketRating,
 )
 from support.services.readings import replies_for
+from systemadmin.foundation.display import display_name
 
 
 class TicketPersonSerializer(serializers.Serializer):
@@ -28,7 +29,7 @@ class TicketPersonSerializer(serializers.Serializer):
     name = serializers.SerializerMethodField()
 
     def get_name(self, person: Any) -> str:
-        return person.get_full_name() or person.get_username()
+        return display_name(person)
 
 
 class RequesterSerializer(TicketPersonSerializer):
