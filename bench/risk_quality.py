@@ -283,13 +283,19 @@ def measure_payments(url: str, data: Path, weeks: int) -> None:
     show_payments(url, rows_of(data / "payments.csv.gz"), WEEKS[-weeks:])
 
 
-def show_payments(url: str, rows: Sequence[Row], weeks: Sequence[int]) -> None:
-    """Compare the daily lists of a loaded database with what became of the payments."""
+def fraud_by_day(rows: Sequence[Row]) -> dict[int, set[str]]:
+    """Return the accounts with a fraudulent payment, by the number of the day."""
     fraud: dict[int, set[str]] = {}
     for row in rows:
         if row["fraud"] == "1":
             number = (datetime.fromisoformat(row["occurred_at"]) - FIRST_DAY).days
             fraud.setdefault(number, set()).add(row["account_external_id"])
+    return fraud
+
+
+def show_payments(url: str, rows: Sequence[Row], weeks: Sequence[int]) -> None:
+    """Compare the daily lists of a loaded database with what became of the payments."""
+    fraud = fraud_by_day(rows)
     shipped, learned = [], []
     for week in weeks:
         draft = learned_draft(url, week)

@@ -64,11 +64,7 @@ def create_payout_batch(
     pairs = _with_accounts(payouts)
     if not pairs:
         raise NothingToPay
-    payer = None
-    if currency == "EUR":
-        payer = _payer()
-        for payout, transfer in pairs:
-            _check_transfer(payout, transfer)
+    payer = _payer_of(pairs) if currency == "EUR" else None
     batch = PayoutBatch(
         currency=currency,
         execution_on=day,
@@ -124,6 +120,14 @@ def _with_accounts(payouts: list[Payout]) -> list[tuple[Payout, Transfer]]:
         reference = payout.bank_reference
         found.append((payout, Transfer(payout.pk, payee, iban, payout.amount, reference)))
     return found
+
+
+def _payer_of(pairs: list[tuple[Payout, Transfer]]) -> tuple[str, str]:
+    """Return name and IBAN of who pays by SEPA; the bank must accept every transfer."""
+    payer = _payer()
+    for payout, transfer in pairs:
+        _check_transfer(payout, transfer)
+    return payer
 
 
 def _check_transfer(payout: Payout, transfer: Transfer) -> None:

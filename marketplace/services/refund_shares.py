@@ -86,14 +86,20 @@ def spread_over(
     if not 1 <= amount <= most:
         raise RefundTooHigh(extra={"refundable": most})
     at_first = min(amount, sum(left))
+    shares = _spread_at_first(chosen, left, at_first)
+    _add_later(shares, lines, later, amount - at_first)
+    return shares
+
+
+def _spread_at_first(chosen: list[OrderLine], left: list[int], amount: int) -> list[Share]:
+    """Spread what does not wait for a full refund over lines that have `left` to give back."""
     shares = []
-    for line, own, own_left in zip(chosen, spread(at_first, left), left, strict=True):
+    for line, own, own_left in zip(chosen, spread(amount, left), left, strict=True):
         # A line that cost the buyer nothing goes back with the rest.
-        is_rest = own == own_left and (own > 0 or at_first == sum(left))
+        is_rest = own == own_left and (own > 0 or amount == sum(left))
         if own or (is_rest and line.refunded_quantity < line.quantity):
             item, shipping, buyer_fee = spread(own, _left(line))
             shares.append(Share(line, item, shipping, buyer_fee, is_rest=is_rest))
-    _add_later(shares, lines, later, amount - at_first)
     return shares
 
 
@@ -119,16 +125,20 @@ def named_shares(
     _spread_shipping(shares, shipping)
     for share in shares:
         share.buyer_fee = _fee_of(share)
-    if any(share.amount or share.quantity for share in shares):
+    if _not_empty(shares):
         later = later_fees(lines, {share.line.pk for share in shares if _gives_rest(share)})
         _add_later(shares, lines, later, sum(later.values()))
-    found = [share for share in shares if share.amount or share.quantity]
+    found = _not_empty(shares)
     total = sum(share.amount for share in found)
     if not total:
         raise InvalidInput("lines", _("Nothing would be refunded."))
     if amount is not None and amount != total:
         raise AmountMismatch(_("What is named adds up to another amount."), extra={"amount": total})
     return found
+
+
+def _not_empty(shares: list[Share]) -> list[Share]:
+    return [share for share in shares if share.amount or share.quantity]
 
 
 def _shares_of_items(lines: list[OrderLine], items: Sequence[RefundItem]) -> list[Share]:

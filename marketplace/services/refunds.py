@@ -170,13 +170,8 @@ def _reverse_group(
     shares: list[Share],
 ) -> list[CommissionCharge]:
     """Note on charges that were calculated together, and on their lines, what goes back now."""
-    charges = [charge for charge, _line in group]
-    amount, tax = _due_of_group(group)
-    more = max(0, amount - sum(one.reversed_amount for one in charges))
-    more_tax = max(0, tax - sum(one.reversed_tax for one in charges))
     weights = [by_line[line.pk].captured if line.pk in by_line else 0 for _charge, line in group]
-    amounts = share_within(more, weights, [one.refundable - one.reversed_amount for one in charges])
-    taxes = share_within(more_tax, amounts, [one.tax - one.reversed_tax for one in charges])
+    amounts, taxes = _due_now(group, weights)
     for (charge, line), own, own_tax in zip(group, amounts, taxes, strict=True):
         charge.reversed_amount += own
         charge.reversed_tax += own_tax
@@ -184,7 +179,19 @@ def _reverse_group(
             share = _share_of(line, by_line, shares)
             share.commission += own
             share.tax += own_tax
-    return charges
+    return [charge for charge, _line in group]
+
+
+def _due_now(
+    group: list[tuple[CommissionCharge, OrderLine]], weights: list[int]
+) -> tuple[list[int], list[int]]:
+    """Return the fee and the tax that go back now, each shared over the charges of a group."""
+    charges = [charge for charge, _line in group]
+    amount, tax = _due_of_group(group)
+    more = max(0, amount - sum(one.reversed_amount for one in charges))
+    more_tax = max(0, tax - sum(one.reversed_tax for one in charges))
+    amounts = share_within(more, weights, [one.refundable - one.reversed_amount for one in charges])
+    return amounts, share_within(more_tax, amounts, [one.tax - one.reversed_tax for one in charges])
 
 
 def _share_of(line: OrderLine, by_line: dict[int, Share], shares: list[Share]) -> Share:
@@ -197,8 +204,19 @@ def _share_of(line: OrderLine, by_line: dict[int, Share], shares: list[Share]) -
 
 def _due_of_group(group: list[tuple[CommissionCharge, OrderLine]]) -> tuple[int, int]:
     """Return how much of a group's fee and of its tax has gone back in all, with this refund."""
+    first, _line = group[0]
+    kept = Kept(
+        base=sum((_kept_base(charge, line) for charge, line in group), Fraction()),
+        quantity=sum(line.quantity - line.refunded_quantity for _charge, line in group),
+        lines=sum(_is_kept(line) for _charge, line in group),
+    )
+    return group_reversed(_charged(group), rule_of(first.terms), kept)
+
+
+def _charged(group: list[tuple[CommissionCharge, OrderLine]]) -> ChargedGroup:
+    """Return the sums over charges that were calculated together."""
     charges = [charge for charge, _line in group]
-    sums = ChargedGroup(
+    return ChargedGroup(
         base=sum(one.base for one in charges),
         amount=sum(one.amount for one in charges),
         refundable=sum(one.refundable for one in charges),
@@ -206,12 +224,6 @@ def _due_of_group(group: list[tuple[CommissionCharge, OrderLine]]) -> tuple[int,
         volume=min(one.volume for one in charges),
         quantity=sum(line.quantity for _charge, line in group),
     )
-    kept = Kept(
-        base=sum((_kept_base(charge, line) for charge, line in group), Fraction()),
-        quantity=sum(line.quantity - line.refunded_quantity for _charge, line in group),
-        lines=sum(_is_kept(line) for _charge, line in group),
-    )
-    return group_reversed(sums, rule_of(charges[0].terms), kept)
 
 
 def _is_kept(line: OrderLine) -> bool:

@@ -76,13 +76,16 @@ def _check_sets(rule: CommissionRule) -> None:
     if not set(rule.tax_statuses) <= set(SellerProfile.TaxStatus.values):
         raise InvalidInput("tax_statuses", _("Tax statuses are “private” and “business”."))
     for field in COUNTRIES:
-        named = getattr(rule, field)
-        if not all(isinstance(one, str) and COUNTRY.fullmatch(one) for one in named):
+        if not _all_match(COUNTRY, getattr(rule, field)):
             raise InvalidInput(field, _("A country is two capital letters."))
-    if not all(isinstance(one, str) and LEVEL.fullmatch(one) for one in rule.levels):
+    if not _all_match(LEVEL, rule.levels):
         raise InvalidInput("levels", _("Lower-case letters, digits, - and _."))
     for field in SETS:
         setattr(rule, field, sorted(set(getattr(rule, field))))
+
+
+def _all_match(pattern: re.Pattern[str], values: list[Any]) -> bool:
+    return all(isinstance(one, str) and pattern.fullmatch(one) for one in values)
 
 
 def _check_on_top(rule: CommissionRule) -> None:

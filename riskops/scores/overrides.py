@@ -95,12 +95,9 @@ def override_score(
     reason: str,
     expires_at: datetime | None = None,
 ) -> RiskScore:
-    """Sets the score of an account until the override expires or is removed."""
+    """Set the score of an account until the override expires or is removed."""
     now = timezone.now()
-    if not is_visible(reason):
-        raise InvalidInput("reason", _("Say why the score is set."), code="required")
-    if expires_at is not None and expires_at <= now:
-        raise InvalidInput("expires_at", _("The end must lie in the future."))
+    _check_override(reason, expires_at, now)
     lock_row(User.objects.all(), pk=account.pk)
     before = _in_force(account)
     if before is not None:
@@ -120,12 +117,19 @@ def override_score(
     return calculate_score(account=account, cause=Cause.OVERRIDE, at=now, noted_for=actor)
 
 
+def _check_override(reason: str, expires_at: datetime | None, now: datetime) -> None:
+    if not is_visible(reason):
+        raise InvalidInput("reason", _("Say why the score is set."), code="required")
+    if expires_at is not None and expires_at <= now:
+        raise InvalidInput("expires_at", _("The end must lie in the future."))
+
+
 @decides(
     "riskops.remove_override", permission="riskops.override_riskscore", concerns=concerned.account
 )
 @transaction.atomic
 def remove_override(*, actor: User | None, account: User, reason: str = "") -> RiskScore:
-    """Ends the override in force, so that the computed score counts again."""
+    """End the override in force, so that the computed score counts again."""
     now = timezone.now()
     lock_row(User.objects.all(), pk=account.pk)
     override = _in_force(account)

@@ -64,13 +64,7 @@ def suspend_user(
     if until is not None and until <= timezone.now():
         raise InvalidInput("until", _("The end must lie in the future."))
     locked = lock_row(User.objects.all(), pk=user.pk)
-    rights.check_demo(actor, locked)
-    rights.check_not_erased(locked)
-    if locked.is_superuser and (actor is None or not actor.holds_all_rights):
-        raise CannotSuspendSuperuser
-    _check_manages_staff(actor, locked.is_staff or locked.is_superuser)
-    if locked.is_suspended:
-        raise AlreadySuspended
+    _check_may_suspend(actor, locked)
     locked.suspended_at = timezone.now()
     locked.suspension_reason = reason
     locked.suspended_until = until
@@ -86,6 +80,16 @@ def suspend_user(
     user_suspended.send(sender=User, user_id=locked.pk, actor_id=actor.pk if actor else None)
     announce_account(locked, "suspended")
     return locked
+
+
+def _check_may_suspend(actor: User | None, account: User) -> None:
+    rights.check_demo(actor, account)
+    rights.check_not_erased(account)
+    if account.is_superuser and (actor is None or not actor.holds_all_rights):
+        raise CannotSuspendSuperuser
+    _check_manages_staff(actor, account.is_staff or account.is_superuser)
+    if account.is_suspended:
+        raise AlreadySuspended
 
 
 def _suspended_by(*, user: User, **_rest: Any) -> AuditEntry | None:
