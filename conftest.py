@@ -79,7 +79,7 @@ def is_pure(item):
 
 
 def pytest_collection_finish():
-    """What is loaded by now stays: looking through it again and again took a sixth of the time."""
+    """Freeze what is loaded by now: looking through it again and again took a sixth of the time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
@@ -111,7 +111,7 @@ def fresh_process_state(request, settings, tmp_path):
 
 @pytest.fixture
 def api():
-    """An anonymous API client."""
+    """Return an anonymous API client."""
     return APIClient()
 
 
@@ -188,7 +188,7 @@ def admin_client_for():
 
 @pytest.fixture
 def clear_cache(db):
-    """An empty cache before and after."""
+    """Empty the cache before and after."""
     cache.clear()
     yield
     cache.clear()

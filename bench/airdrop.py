@@ -125,7 +125,7 @@ class Site:
 
 @contextmanager
 def database(server: str, name: str, place: Path) -> Iterator[str]:
-    """The URL of an empty database: a file, or one on the server that is dropped at the end."""
+    """Yield the URL of an empty database: a file, or one on the server that is dropped at last."""
     if not server:
         yield f"sqlite:///{place / f'{name}.sqlite3'}"
         return

@@ -12,7 +12,7 @@ from psycopg import sql
 
 @contextmanager
 def empty_database(server: str, name: str) -> Iterator[str]:
-    """The URL of an empty database of that name on the server of a URL; dropped at the end."""
+    """Yield the URL of an empty database on the server of a URL; it is dropped at the end."""
     own = sql.Identifier(name)
     drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(own)
     with psycopg.connect(server, autocommit=True) as connection:

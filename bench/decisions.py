@@ -81,7 +81,7 @@ def fill(accounts: int, events: int) -> None:
 
 
 def question(accounts: int, dice: random.Random) -> bytes:
-    """A purchase of some account, mostly from its own address and device."""
+    """Return a purchase of some account, mostly from its own address and device."""
     account = dice.randrange(1, accounts + 1)
     device = f"device-{account}" if dice.random() < 0.9 else f"other-{dice.randrange(10**6)}"
     event = {
@@ -99,7 +99,7 @@ def question(accounts: int, dice: random.Random) -> bytes:
 
 
 def call(port, path, headers, bodies, seconds, callers):
-    """The milliseconds of every call; a body each, or GET without."""
+    """Return the milliseconds of every call; one body per call, or GET without."""
     taken: list[list[float]] = [[] for _ in range(callers)]
     until = time.perf_counter() + seconds
 

@@ -236,7 +236,7 @@ def judged_pairs(found: Found, labels: Labels, *, both: bool) -> tuple[np.ndarra
 
 
 def calibration_error(probability: np.ndarray, right: np.ndarray) -> tuple[float, list[str]]:
-    """The expected calibration error over ten equal bins, and the table behind it."""
+    """Return the expected calibration error over ten equal bins, and the table behind it."""
     place = np.minimum((probability * 10).astype(int), 9)
     error, lines = 0.0, []
     for number in range(10):

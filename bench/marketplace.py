@@ -234,7 +234,7 @@ def get(client, path):
 
 
 def deep_cursor(client, rows):
-    """A cursor far down the public list, made as the list itself makes them."""
+    """Return a cursor far down the public list, made as the list itself makes them."""
     row = Product.objects.public().order_by("-listed_at", "-id")[rows]
     page = client.get("/api/products?page_size=1").json()["next"]
 
@@ -245,7 +245,7 @@ def deep_cursor(client, rows):
 
 
 def reads(results, products):
-    """The public list, search, detail, and the staff's lists."""
+    """Read the public list, search, detail, and the staff's lists."""
     client, rng = APIClient(), random.Random(1)
     first = Product.objects.order_by("id").first().pk
     category = Category.objects.order_by("id")[7].pk

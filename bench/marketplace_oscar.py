@@ -24,7 +24,7 @@ url = urlsplit(os.environ["DATABASE_URL"])
 
 
 def media_with_the_missing_image(name):
-    """A folder with the picture that oscar shows of a product without one, as its set-up makes it.
+    """Make a folder with the picture that oscar shows of a product without one, as its set-up does.
 
     Without it sorl-thumbnail logs a traceback for every product page, which is not oscar's work.
     """
@@ -197,7 +197,7 @@ def fill(products):
 
 
 def deepest(client, page):
-    """The deepest page at or above the wanted one that the browse view shows."""
+    """Return the deepest page at or above the wanted one that the browse view shows."""
     while page > 1 and client.get(f"/catalogue/?page={page}").status_code != 200:
         page //= 2
     return page

@@ -60,7 +60,7 @@ def listing(folder, prefix):
 
 
 def command(path):
-    """The import as operators call it."""
+    """Run the import as operators call it."""
     columns = "external_id=id,first_name=name,email=mail,country=country,language=language"
     return [sys.executable, "manage.py", "import_members", str(path), "--map", columns]
 

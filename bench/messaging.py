@@ -85,7 +85,7 @@ def raw_prepared(sql, names):
 
 
 def heaviest_and_ten():
-    """The member with most conversations, and one with about ten."""
+    """Return the member with most conversations, and one with about ten."""
     rows = raw(
         "SELECT user_id, count(*) FROM messaging_participant GROUP BY user_id ORDER BY 2 DESC"
     )

@@ -49,7 +49,7 @@ def timed(call, times):
 
 
 def turn_about(calls, times):
-    """The same, for several things in turn, so that all of them see the same machine."""
+    """Measure several things in turn, so that all of them see the same machine."""
     figures = {title: [] for title in calls}
     for number in range(times + 5):
         for title, call in calls.items():

@@ -25,6 +25,6 @@ def wait_for_port(port: int, seconds: float = 60) -> None:
 
 
 def granian(interface: str, port: int, *arguments: str) -> list[str]:
-    """The command of one web process; `arguments` end with the application."""
+    """Return the command of one web process; `arguments` end with the application."""
     command = [sys.executable, "-m", "granian", "--interface", interface, "--workers", "1"]
     return [*command, "--host", "127.0.0.1", "--port", str(port), *arguments]

@@ -59,7 +59,7 @@ from systemadmin.models import User
 
 
 def timed(call, times=1):
-    """The best of some runs in seconds, and what the last one gave back."""
+    """Return the best of some runs in seconds, and what the last one gave back."""
     best, found = None, None
     for _ in range(times):
         started = time.perf_counter()
@@ -100,7 +100,7 @@ def recompute(memory=None, chunk=CHUNK):
 
 
 def naive_score(account):
-    """What one writes first: a query for everything, for each account."""
+    """Score as one writes it first: a query for everything, for each account."""
     now = timezone.now()
     events = AccountEvent.objects.filter(account=account)
     day, week, quarter = (now - timedelta(days=d) for d in (1, 7, 90))
@@ -131,7 +131,7 @@ def sample(accounts, size):
 
 
 def batch(accounts, number, size, rng):
-    """A batch of events as an app would send it."""
+    """Return a batch of events as an app would send it."""
     now = timezone.now()
     kinds = [kind for kind, share in SHARES for _ in range(share)]
     events = []

@@ -41,7 +41,7 @@ def execute(sql, params=None):
 
 
 def numbers(low, high):
-    """A FROM item with the numbers from low to high."""
+    """Return a FROM item with the numbers from low to high."""
     if IS_POSTGRES:
         return f"generate_series({low}, {high}) AS n(n)"
     return (
@@ -51,12 +51,12 @@ def numbers(low, high):
 
 
 def below(limit):
-    """A random whole number below the limit."""
+    """Return a random whole number below the limit."""
     return f"floor(random() * {limit})::bigint" if IS_POSTGRES else f"(abs(random()) % {limit})"
 
 
 def ago(seconds_sql):
-    """A moment that many seconds ago, to the second."""
+    """Return a moment that many seconds ago, to the second."""
     if IS_POSTGRES:
         return f"now() - make_interval(secs => {seconds_sql})"
     return f"datetime('now', '-' || ({seconds_sql}) || ' seconds')"

@@ -52,14 +52,14 @@ Numbers = NDArray[np.float64]
 
 
 def rows_of(path: Path) -> list[Row]:
-    """The rows of a gzipped CSV file."""
+    """Return the rows of a gzipped CSV file."""
     with gzip.open(path, "rt", newline="") as file:
         return list(csv.DictReader(file))
 
 
 @contextmanager
 def database(name: str, keep: Path | None) -> Iterator[str]:
-    """The URL of a database: on the server of DATABASE_URL, else SQLite in a directory."""
+    """Yield the URL of a database: on the server of DATABASE_URL, else SQLite in a directory."""
     server = os.environ.get("DATABASE_URL", "")
     if server.startswith("postgres"):
         with empty_database(server, name) as url:
@@ -72,7 +72,7 @@ def database(name: str, keep: Path | None) -> Iterator[str]:
 
 
 def file_of(url: str) -> str:
-    """The file of a SQLite database; empty for one on a server."""
+    """Return the file of a SQLite database; empty for one on a server."""
     return url.removeprefix("sqlite:///") if url.startswith("sqlite") else ""
 
 
@@ -123,7 +123,7 @@ def load_shop(url: str, data: Path) -> None:
 
 
 def scores_of(url: str) -> dict[str, float]:
-    """The score of each account as the product stored it."""
+    """Return the score of each account as the product stored it."""
     file = file_of(url)
     with sqlite3.connect(file) if file else psycopg.connect(url) as connection:
         return {name: float(score) for name, score in connection.execute(SCORES).fetchall()}
@@ -253,7 +253,7 @@ def load_payments(url: str, data: Path) -> None:
 
 
 def day_at(number: int) -> str:
-    """The beginning of a day as commands take it."""
+    """Return the beginning of a day as commands take it."""
     return (FIRST_DAY + timedelta(days=number)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -267,7 +267,7 @@ def learned_draft(url: str, week: int) -> str:
 
 
 def daily_list(url: str, week: int, day: int, draft: str | None) -> set[str]:
-    """The accounts that the product lists at the end of a day, by the rules in force or a draft."""
+    """Return the accounts listed at the end of a day, by the rules in force or a draft."""
     output = run(
         url,
         *("recompute_risk", "--as-of", day_at(day + 1), "--top", str(LIST), "--json"),

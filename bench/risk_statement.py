@@ -94,7 +94,7 @@ SELECT COUNT(*) FROM ev
 
 
 def record_in_one_statement(events, source):
-    """Writes a batch of events that have an IP and a device each."""
+    """Write a batch of events that have an IP and a device each."""
     now = timezone.now()
     kinds = [
         e.kind.value if isinstance(e.kind, EventKind) else KIND_BY_CODE[e.kind].value

@@ -20,7 +20,7 @@ SHORT_LIFE = 240.0
 
 
 def judge(house: House) -> list[str]:
-    """What did not hold: errors outside the windows, promises, invariants, schedules, memory."""
+    """Return what failed: errors outside the windows, promises, invariants, schedules, memory."""
     from django.db import connection
 
     connection.close()  # what it was connected to fell meanwhile

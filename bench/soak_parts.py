@@ -167,13 +167,13 @@ class Fleet(threading.Thread):
 
 
 def web(name: str, port: int, variables: dict[str, str]) -> Part:
-    """A web process with four threads, as `docs/operations.md` runs them."""
+    """Return a web process with four threads, as `docs/operations.md` runs them."""
     command = granian("wsgi", port, "--blocking-threads", "4", "config.wsgi:application")
     return Part(name, command, variables)
 
 
 def worker(name: str, cluster: str, variables: dict[str, str]) -> Part:
-    """A cluster of the task queue."""
+    """Return a cluster of the task queue."""
     command = [sys.executable, "manage.py", "qcluster"]
     return Part(name, command, {**variables, "Q_CLUSTER_NAME": cluster})
 

@@ -30,7 +30,7 @@ def note_call(name, response_time, exception, response=None, start_time=None, **
 
 
 def one_of(page):
-    """A row of a page, if there is a page and a row."""
+    """Return a row of a page, if there is a page and a row."""
     rows = (page or {}).get("results", [])
     return random.sample(rows, k=min(len(rows), 1))
 

@@ -193,7 +193,7 @@ def measure(name, call, rounds, seconds=60):
 
 
 def table_query(**more):
-    """The staff ticket list asks for its rows as DataTables does."""
+    """Return the query by which the staff ticket list asks for its rows, as DataTables does."""
     return query_to_base64(
         {"filtering": {}, "filtering_null": {}, "sorting": "created", "sortreverse": True,
          "search_string": "", **more}

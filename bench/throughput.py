@@ -72,7 +72,7 @@ def serving(application, variables):
 
 
 def call(port, path, headers, seconds, callers):
-    """The milliseconds of every call of some callers in so many seconds."""
+    """Return the milliseconds of every call of some callers in so many seconds."""
     taken: list[list[float]] = [[] for _ in range(callers)]
     until = time.perf_counter() + seconds
 

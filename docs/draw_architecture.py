@@ -43,7 +43,7 @@ STYLE = (
 
 
 def app_of(module: str) -> str:
-    """The box a module lies in."""
+    """Return the box a module lies in."""
     return FOUNDATION if module.startswith(FOUNDATION) else module.split(".")[0]
 
 
@@ -61,7 +61,7 @@ def imports() -> set[tuple[str, str]]:
 
 
 def rooms(app: str) -> list[str]:
-    """The folders of an app that hold code."""
+    """Return the folders of an app that hold code."""
     folder = ROOT / app.replace(".", "/")
     names = (path.parent.name for path in folder.glob("*/__init__.py"))
     return sorted(set(names) - {*HIDDEN, "foundation"})
@@ -80,7 +80,7 @@ def wrapped(words: list[str], width: float) -> list[str]:
 
 
 def draw() -> str:
-    """The picture as SVG text."""
+    """Return the picture as SVG text."""
     boxes: dict[str, tuple[float, float, float, float]] = {}
     shapes: list[str] = []
     top = float(MARGIN)
@@ -124,7 +124,7 @@ def _box(app: str, lines: list[str], box: tuple[float, float, float, float]) -> 
 
 
 def _arrow(boxes: dict[str, tuple[float, float, float, float]], upper: str, lower: str) -> str:
-    """An arrow to the floor below; what lies deeper is reached by all and only said in words."""
+    """Return an arrow to the floor below; all may use what lies deeper, which the text says."""
     floor = {app: number for number, apps in enumerate(FLOORS) for app in apps}
     if floor[lower] != floor[upper] + 1:
         return ""

@@ -45,7 +45,7 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
 
 
 def _largest(content: dict[str, Any]) -> dict[str, Any]:
-    """A form has what JSON has, and files."""
+    """Return the largest form: it has what JSON has, and files."""
     chosen = content.get("multipart/form-data") or next(iter(content.values()), {})
     return chosen.get("schema", {})
 

@@ -110,7 +110,7 @@ def _manage(environment: dict[str, str], *words: str) -> None:
 
 @contextmanager
 def _demo() -> Iterator[str]:
-    """A server with demo data in a temporary directory; yields its address."""
+    """Yield a server with demo data in a temporary directory; yields its address."""
     with tempfile.TemporaryDirectory() as place:
         environment = {
             **os.environ,

@@ -35,7 +35,7 @@ _TONES: Final = {
 
 
 def summary(user: Any) -> list[tuple[Any, Any, str | None]]:
-    """What the member sells, buys and is owed."""
+    """Return what the member sells, buys and is owed."""
     products = Product.objects.filter(seller=user).aggregate(
         live=Count("pk", filter=Q(status="approved")),
         waiting=Count("pk", filter=Q(status="pending")),

@@ -39,7 +39,7 @@ def _credit(amount: int, seller_id: int | None, fee: int) -> list[Line]:
 
 
 def _write_off(amount: int, seller_id: int | None, fee: int) -> list[Line]:
-    """A debt that the seller will not pay."""
+    """Return a debt that the seller will not pay."""
     return [Line("write_offs", amount), Line("clawback", -amount, seller_id)]
 
 
@@ -49,7 +49,7 @@ def _tax_remitted(amount: int, seller_id: int | None, fee: int) -> list[Line]:
 
 
 def _settlement(amount: int, seller_id: int | None, fee: int) -> list[Line]:
-    """What the processor sent to the bank, and what it kept."""
+    """Return what the processor sent to the bank, and what it kept."""
     lines = [Line("bank", amount - fee), Line("processing", fee), Line("cash", -amount)]
     return [line for line in lines if line.amount]
 

@@ -53,7 +53,7 @@ def _erase_profile(account: Any) -> int:
 
 
 def _party(prefix: str) -> Any:
-    """The condition that the account is buyer or seller of an order."""
+    """Return the condition that the account is buyer or seller of an order."""
 
     def rows(account: Any) -> Q:
         return Q(**{f"{prefix}buyer": account}) | Q(**{f"{prefix}seller": account})

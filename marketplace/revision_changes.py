@@ -22,7 +22,7 @@ MONEY = ("price", "shipping_amount")
 
 
 def thumbnails(images: list[str]) -> Any:
-    """Uploads as small pictures; foreign addresses as links, for our pages load nothing foreign."""
+    """Show uploads as small pictures and foreign addresses as links: pages load nothing foreign."""
     if not images:
         return "-"
     rows = []
@@ -35,7 +35,7 @@ def thumbnails(images: list[str]) -> Any:
 
 
 def field_name(name: str) -> str:
-    """A field as staff call it."""
+    """Return a field as staff call it."""
     return str(Product._meta.get_field(name).verbose_name).partition(" (")[0]  # type: ignore[union-attr]
 
 
@@ -51,7 +51,7 @@ def changes_of(revision: ProductRevision) -> list[dict[str, Any]]:
 
 
 def unchanged_of(revision: ProductRevision) -> list[tuple[str, Any]]:
-    """The short fields that the edit leaves as they are."""
+    """Return the short fields that the edit leaves as they are."""
     live = content_of(revision.product)
     return [
         (field_name(name), _shown(revision, name, live[name]))

@@ -33,12 +33,12 @@ def orders_paid_series(start: datetime, end: datetime, granularity: str, tz: tzi
 
 
 def turnover(start: datetime, end: datetime) -> dict[str, int]:
-    """What buyers paid, per currency."""
+    """Return what buyers paid, per currency."""
     return _by_currency(_paid(start, end), "total")
 
 
 def commission(start: datetime, end: datetime) -> dict[str, int]:
-    """What the platform earned, per currency, as the books say."""
+    """Return what the platform earned, per currency, as the books say."""
     earned = LedgerEntry.objects.between(start, end).filter(account__code="revenue")
     return {code: -value for code, value in _by_currency(earned, "amount").items()}
 
@@ -49,7 +49,7 @@ def refunds(start: datetime, end: datetime) -> int:
 
 
 def refunded(start: datetime, end: datetime) -> dict[str, int]:
-    """What went back to buyers, per currency."""
+    """Return what went back to buyers, per currency."""
     rows = between(Refund.objects.all(), "created_at", start, end).order_by()
     sums = rows.values_list("order__currency").annotate(sum=Sum("amount"))
     return dict(sums.order_by("order__currency"))

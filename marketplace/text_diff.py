@@ -88,7 +88,7 @@ def _common(a: Sequence[str], b: Sequence[str]) -> int:
 
 
 def _shortest_script(a: Sequence[str], b: Sequence[str]) -> list[Run] | None:
-    """The runs that a shortest edit leaves alone (Myers, "An O(ND) Difference Algorithm", 1986).
+    """Return the runs that a shortest edit keeps (Myers, "An O(ND) Difference Algorithm", 1986).
 
     `reach[k]` is how far into `a` an edit of `changes` steps gets on the diagonal x - y = k.
     """
@@ -119,7 +119,7 @@ def _step(reach: dict[int, int], k: int, changes: int) -> int:
 
 
 def _runs_of(history: list[dict[int, int]], x: int, y: int) -> list[Run]:
-    """The way back from the end of both texts, through what was reached with each edit."""
+    """Return the way back from the end of both texts, through what was reached with each edit."""
     points = [(x, y)]
     for changes in range(len(history) - 1, 0, -1):
         reach, k = history[changes], x - y

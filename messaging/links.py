@@ -62,18 +62,18 @@ _TRIMMED = ".,;:!()[]{}<>\"'«»“”…"
 
 
 def normalise(text: str) -> str:
-    """The text without invisible characters, look-alike forms and runs of white space."""
+    """Return the text without invisible characters, look-alike forms and runs of white space."""
     plain = unicodedata.normalize("NFKC", text).translate(_INVISIBLE)
     return _SPACES.sub(" ", plain)
 
 
 def with_plain_dots(text: str) -> str:
-    """The normalised text with every dot, spelled or look-alike, as a full stop."""
+    """Return the normalised text with every dot, spelled or look-alike, as a full stop."""
     return _SPELLED_DOT.sub(".", normalise(text).translate(_DOTS))
 
 
 def link_hosts(text: str) -> list[str]:
-    """The hosts a text links to, in order, also when written bare or as `shop[.]example`."""
+    """Return the hosts a text links to, in order, also when written bare or as `shop[.]example`."""
     found = [host for host in map(host_of, LINK.finditer(with_plain_dots(text))) if host]
     # What a browser opens and a reader does not see: `shop.example／@bad.com`.
     opened = dict.fromkeys(_browser_hosts(text))
@@ -97,7 +97,7 @@ def _browser_hosts(text: str) -> Iterator[str]:
 
 
 def host_of(match: re.Match[str]) -> str:
-    """The host of a link that `LINK` found."""
+    """Return the host of a link that `LINK` found."""
     authority = match["full"] or match["relative"] or match["bare"]
     written = authority.rpartition("@")[2].strip(_TRIMMED)
     return _parsed(written) or _plain(written.partition(":")[0])
@@ -118,7 +118,7 @@ def _plain(host: str) -> str:
 
 
 def refused_host(hosts: Collection[str], refused: Collection[str]) -> str | None:
-    """The first host that is on the list, or under a domain that is."""
+    """Return the first host that is on the list, or under a domain that is."""
     listed = _listed(tuple(refused))
     for host in hosts if listed else ():
         labels = host.split(".")

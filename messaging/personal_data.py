@@ -31,7 +31,7 @@ _PLACE: Final = "The other party keeps the order and the counters of the convers
 
 
 def _seen(prefix: str) -> Any:
-    """What the member sent or received and still sees."""
+    """Return what the member sent or received and still sees."""
 
     def rows(account: Any) -> Q:
         sent = Q(**{f"{prefix}sender": account, f"{prefix}is_hidden_for_sender": False})

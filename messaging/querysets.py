@@ -43,7 +43,7 @@ class ConversationQuerySet(models.QuerySet):
     """Threads of two members."""
 
     def of_pair(self, one_id: int, other_id: int) -> ConversationQuerySet:
-        """The thread of these two, whichever way round."""
+        """Return the thread of these two, whichever way round."""
         return self.filter(lower_id=min(one_id, other_id), higher_id=max(one_id, other_id))
 
 
@@ -51,7 +51,7 @@ class ParticipantQuerySet(models.QuerySet):
     """Members' views of their conversations."""
 
     def listed_for(self, user_id: int) -> ParticipantQuerySet:
-        """The conversation list: whatever still shows something, newest first."""
+        """Return the conversation list: whatever still shows something, newest first."""
         return (
             self.filter(user_id=user_id, last_message__isnull=False)
             .select_related("peer", "last_message", "last_message__attachment")
@@ -74,7 +74,7 @@ class MessageQuerySet(models.QuerySet):
         return self.filter(Q(conversation__lower_id=user_id) | Q(conversation__higher_id=user_id))
 
     def unread_after(self, seq: int | OuterRef, user_id: int | OuterRef) -> MessageQuerySet:
-        """What counts as unread beyond a read marker: the definition of the stored counter.
+        """Return what counts as unread beyond a read marker: the definition of the stored counter.
 
         An erased message has nothing left to read.
         """
@@ -83,7 +83,7 @@ class MessageQuerySet(models.QuerySet):
         ).exclude(sender_id=user_id)
 
     def sent_by_member(self, user_id: int, since: datetime) -> MessageQuerySet:
-        """What a member wrote lately, newest first."""
+        """Return what a member wrote lately, newest first."""
         return self.filter(sender_id=user_id, created_at__gt=since, kind="member").order_by(
             "-created_at"
         )
@@ -96,7 +96,7 @@ class MessageQuerySet(models.QuerySet):
         )
 
     def around(self, seq: int, *, before: int = _CONTEXT, after: int = _CONTEXT) -> MessageQuerySet:
-        """The messages near one place of a conversation, in order."""
+        """Return the messages near one place of a conversation, in order."""
         return self.filter(seq__gte=max(seq - before, 0), seq__lte=seq + after).order_by("seq")
 
 

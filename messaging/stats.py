@@ -37,7 +37,7 @@ def active_writers(start: datetime, end: datetime) -> int:
 
 
 def messages_reported(start: datetime, end: datetime) -> int:
-    """Reports that members made."""
+    """Return the number of reports that members made."""
     return MessageReport.objects.filter(created_at__gte=start, created_at__lt=end).count()
 
 

@@ -37,7 +37,7 @@ def check() -> dict[str, Any]:
 
 
 def open_reports() -> float:
-    """Reports that wait for the team."""
+    """Return the number of reports that wait for the team."""
     return float(MessageReport.objects.open().count())
 
 

@@ -26,7 +26,7 @@ def event(
 
 
 def comment(text: str = "") -> bytes:
-    """A line clients ignore: keeps proxies from closing an idle stream."""
+    """Return a line clients ignore: keeps proxies from closing an idle stream."""
     return f": {text}\n\n".encode()
 
 
@@ -36,7 +36,7 @@ def retry(milliseconds: int) -> bytes:
 
 
 def parse_position(raw: str | None) -> int | None:
-    """The position in a `Last-Event-ID`, or None; ValueError for anything we never sent."""
+    """Return the position in a `Last-Event-ID`, or None; ValueError for anything we never sent."""
     if raw is None or not raw.strip():
         return None
     return parse_whole_number(raw.strip(), 0, LARGEST_POSITION)

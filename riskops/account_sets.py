@@ -35,7 +35,7 @@ class Accounts:
         return self.ids[place : place + 1] == (account,)
 
     def sql(self, column: str) -> tuple[str, list[Any]]:
-        """A condition on a column, with its parameters."""
+        """Return a condition on a column, with its parameters."""
         if self.ids is None:
             return f"{column} BETWEEN %s AND %s", [self.low, self.high]
         if len(self.ids) == 1:
@@ -46,7 +46,7 @@ class Accounts:
         return f"{column} IN ({chosen})", [json.dumps(self.ids)]
 
     def q(self, field: str) -> Q:
-        """The same as an ORM condition; it may let through ids between the listed ones."""
+        """Return the same as an ORM condition; it may let through ids between the listed ones."""
         if self.ids is not None and len(self.ids) <= SHORT_LIST:
             return Q(**{f"{field}__in": self.ids})
         return Q(**{f"{field}__gte": self.low, f"{field}__lte": self.high})

@@ -14,7 +14,7 @@ class RiskConfig(AppConfig):
     verbose_name = _("Risk")
 
     def ready(self) -> None:
-        """Listens to the floor below and ships the rules where there are none."""
+        """Connect to the events of the floor below, and ship the rules where there are none."""
         from riskops.anomalies.handling import ship_default_rules  # noqa: PLC0415 - needs models
         from riskops.decisions.rules import ship_default_decision_rules  # noqa: PLC0415
 

@@ -122,7 +122,7 @@ def _run(
     returning: bool,
     before: Sequence[Any] = (),
 ) -> list[tuple[Any, ...]]:
-    """Executes a statement in which `{source}` stands for the rows, `before` for values ahead."""
+    """Execute a statement in which `{source}` stands for the rows, `before` for values ahead."""
     if not len(columns[0].values):
         return []
     found: list[tuple[Any, ...]] = []
@@ -135,14 +135,14 @@ def _run(
 
 
 def newer(column: str, value: str) -> str:
-    """SQL for the later of two moments, either of which may be missing."""
+    """Return SQL for the later of two moments, either of which may be missing."""
     if connection.vendor == "postgresql":
         return f"GREATEST({column}, {value})"
     return f"COALESCE(MAX({column}, {value}), {column}, {value})"
 
 
 def older(column: str, value: str) -> str:
-    """SQL for the earlier of two moments, either of which may be missing."""
+    """Return SQL for the earlier of two moments, either of which may be missing."""
     if connection.vendor == "postgresql":
         return f"LEAST({column}, {value})"
     return f"COALESCE(MIN({column}, {value}), {column}, {value})"
@@ -159,7 +159,7 @@ def insert(
     order_by: str = "",
     returning: str = "",
 ) -> list[tuple[Any, ...]]:
-    """Inserts rows; those that exist already are left alone or updated.
+    """Insert rows; those that exist already are left alone or updated.
 
     `conflict_where` is the condition of a partial unique index. Columns of `same` hold one value,
     for all the rows. `order_by` makes every writer take row locks in the same order, so none waits
@@ -192,7 +192,7 @@ def update(
     where: str,
     returning: str = "",
 ) -> list[tuple[Any, ...]]:
-    """Updates rows of a table (`t`) from the given ones (`v`)."""
+    """Update rows of a table (`t`) from the given ones (`v`)."""
     sql = f"UPDATE {table} AS t SET {', '.join(assign)} FROM {{source}} WHERE {where}"  # noqa: S608
     if returning:
         # PostgreSQL finds the bare name ambiguous, SQLite knows no alias here.
@@ -202,7 +202,7 @@ def update(
 
 
 def delete(table: str, columns: Sequence[Column], *, where: str) -> None:
-    """Deletes the rows of a table (`t`) that match some given one (`v`)."""
+    """Delete the rows of a table (`t`) that match some given one (`v`)."""
     sql = f"DELETE FROM {table} AS t WHERE EXISTS (SELECT 1 FROM {{source}} WHERE {where})"  # noqa: S608
     _run(sql, columns, returning=False)
 
@@ -210,7 +210,7 @@ def delete(table: str, columns: Sequence[Column], *, where: str) -> None:
 def select(
     what: str, columns: Sequence[Column], *, join: str, where: str = ""
 ) -> list[tuple[Any, ...]]:
-    """Looks up rows that match the given ones (`v`)."""
+    """Look up rows that match the given ones (`v`)."""
     sql = f"SELECT {what} FROM {{source}} JOIN {join}"  # noqa: S608
     if where:
         sql += f" WHERE {where}"

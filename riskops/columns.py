@@ -43,7 +43,7 @@ def moment(name: str, sql: str) -> Read:
 def fetch(
     columns: Sequence[Read], tail: str, params: Sequence[Any], *, head: str = ""
 ) -> dict[str, Ints]:
-    """Runs `head SELECT columns tail` and returns each column as an array."""
+    """Run `head SELECT columns tail` and return each column as an array."""
     params = [
         connection.ops.adapt_datetimefield_value(p) if isinstance(p, datetime) else p
         for p in params

@@ -61,7 +61,7 @@ class Town:
         return self.world.now - timedelta(days=DAYS)
 
     def moment(self, first_day: float = 0, last_day: float = DAYS) -> datetime:
-        """Some waking hour of a day counted from the start."""
+        """Return some waking hour of a day counted from the start."""
         day = self.world.rng.uniform(first_day, last_day)
         found = self.start + timedelta(days=day)
         found = found.replace(hour=min(23, max(7, int(self.world.rng.gauss(17, 4)))))
@@ -106,7 +106,7 @@ def seed(world: DemoWorld) -> None:
 
 
 def purge_queryset_list() -> list[tuple[str, QuerySet[Any]]]:
-    """Identifiers that only demo accounts were seen with; all else hangs on the accounts."""
+    """Return identifiers that only demo accounts were seen with; all else hangs on the accounts."""
     seen = Sighting.objects.filter(identifier=OuterRef("pk"))
     dealt = Dealing.objects.filter(identifier=OuterRef("pk"))
     demo: Any = Exists(seen.filter(account__is_demo=True)) | Exists(
@@ -220,14 +220,14 @@ def _brute_force(town: Town, victim: Person) -> None:
 
 
 def _bot(town: Town, person: Person) -> None:
-    """Posts every ninety seconds for an hour."""
+    """Post every ninety seconds for an hour."""
     for number in range(45):
         at = town.world.now - timedelta(hours=5) + timedelta(seconds=90 * number)
         town.add(person, EventKind.CONTENT_POSTED, at, device=person.device)
 
 
 def _fraudster(town: Town, person: Person) -> Person:
-    """New wallets, many addresses, complaints."""
+    """Make a fraudster: new wallets, many addresses, complaints."""
     for number in range(4):
         at = town.world.now - timedelta(hours=10 * (number + 1))
         town.add(person, EventKind.WALLET_CONNECTED, at, wallet=f"0xfraud{number}")
@@ -245,7 +245,7 @@ def _fraudster(town: Town, person: Person) -> Person:
 
 
 def _record(town: Town) -> None:
-    """Takes the events in as they happened, scoring now and then."""
+    """Take the events in as they happened, scoring now and then."""
     events = sorted(town.events, key=lambda event: (event.occurred_at, event.external_id))
     before = [event for event in events if event.occurred_at <= town.start]
     _batches(before)

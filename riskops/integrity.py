@@ -5,7 +5,7 @@ from systemadmin.foundation.integrity import IntegrityCheck
 
 
 def check_facts() -> list[str]:
-    """What is remembered of each account is what its events add up to."""
+    """Compare what is stored of each account with the sum of its events."""
     wrong = accounts_with_wrong_facts()
     if not wrong:
         return []

@@ -8,12 +8,12 @@ __all__ = ["PERSONAL", "masked", "shown"]
 
 
 def masked(kind: str, value: str, pk: int) -> str:
-    """A form of an identifier that names nobody: half an address, or a mere number."""
+    """Return a form of an identifier that names nobody: half an address, or a mere number."""
     if kind == "ip":
         return masked_ip(value)
     return f"{kind} #{pk}"
 
 
 def shown(kind: str, value: str, pk: int, *, unmasked: bool) -> str:
-    """The identifier itself for those who may see it, else its masked form."""
+    """Return the identifier itself for those who may see it, else its masked form."""
     return value if unmasked else masked(kind, value, pk)

@@ -19,7 +19,7 @@ def _fits(highest: int, size: int) -> bool:
 
 
 def distinct(values: Ints) -> Ints:
-    """The different ones of some numbers, none negative, ascending."""
+    """Return the different ones of some numbers, none negative, ascending."""
     if len(values) and _fits(int(values.max()), len(values)):
         there = np.zeros(int(values.max()) + 1, dtype=np.bool_)
         there[values] = True

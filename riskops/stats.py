@@ -37,7 +37,7 @@ def anomalies_found_series(
 
 
 def score_changes(start: datetime, end: datetime) -> int:
-    """Changes of scores noted in the time; of old days each row stands for several."""
+    """Return the changes of scores noted in the time; of old days each row stands for several."""
     noted = RiskScoreHistory.objects.filter(at__gte=start, at__lt=end)
     return int(noted.aggregate(number=Sum("changes", default=0))["number"])
 

@@ -50,7 +50,7 @@ def on_login(
     country: str = "",
     **_kwargs: Any,
 ) -> None:
-    """A real login is an event like any other, with its address and device."""
+    """Record a real login as an event like any other, with its address and device."""
     _queue(
         EventKind.LOGIN_OK,
         user_id,
@@ -85,7 +85,7 @@ def on_two_factor(
     event_key: str,
     **_kwargs: Any,
 ) -> None:
-    """The second factor was switched on or off."""
+    """Record that the second factor was switched on or off."""
     kind = EventKind.TWO_FACTOR_ENABLED if enabled else EventKind.TWO_FACTOR_DISABLED
     _queue(kind, user_id, occurred_at, event_key)
 

@@ -35,7 +35,7 @@ def recompute_touched_accounts() -> int:
 
 
 def recompute_everyone(cause: str = Cause.SCHEDULE.value) -> int:
-    """Starts a recompute of all accounts, or goes on with the one under way."""
+    """Start a recompute of all accounts, or go on with the one under way."""
     run = unfinished_run(current_ruleset()) or start_run(cause=cause)
     for _worker in range(WORKERS):
         enqueue(work_on_run, run.pk)
@@ -55,7 +55,7 @@ def work_on_run(run_id: int) -> bool:
 
 
 def resume_runs() -> int:
-    """Takes up runs whose workers died: chunks held too long are claimed again."""
+    """Take up runs whose workers died: chunks held too long are claimed again."""
     run = unfinished_run(current_ruleset())
     if run is None:
         return 0
@@ -73,7 +73,7 @@ def record_account_event(
     device: str | None = None,
     country: str = "",
 ) -> int:
-    """Records one event that the floor below told of."""
+    """Record one event that the floor below sent."""
     event = EventInput(
         kind=kind,
         account_id=user_id,
@@ -87,7 +87,7 @@ def record_account_event(
 
 
 def link_touched() -> int:
-    """Looks at the accounts seen with something new, then at the clusters."""
+    """Look at the accounts seen with something new, then at the clusters."""
     summary = detect_touched()
     if summary.added or summary.changed or summary.removed or summary.returned:
         rebuild_clusters()
@@ -100,13 +100,13 @@ def label_addresses() -> int:
 
 
 def link_everyone() -> int:
-    """Looks at every account anew, nightly: crowds grow and evidence fades."""
+    """Look at every account anew, nightly: crowds grow and evidence fades."""
     summary = detect_all(wait=True)
     rebuild_clusters()
     return summary.pairs
 
 
 def detect_anomalies() -> int:
-    """Runs the anomaly rules over what came in since the last run."""
+    """Run the anomaly rules over what came in since the last run."""
     with named_lock("riskops.anomalies") as held:
         return detect_new().hits if held else 0

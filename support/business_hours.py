@@ -80,7 +80,7 @@ class BusinessHours:
         return sum((closes - opens for opens, closes in self.spans(start, end)), ZERO)
 
     def due(self, start: datetime, amount: timedelta) -> datetime | None:
-        """The first moment by which `amount` of working time has passed since `start`."""
+        """Return the first moment by which `amount` of working time has passed since `start`."""
         start = start.astimezone(UTC)
         if amount <= ZERO:
             return start
@@ -126,7 +126,7 @@ def _instant(zone: ZoneInfo, day: date, minute: int, *, fold: int) -> datetime:
 
 
 def _clock_change(zone: ZoneInfo, wall: datetime) -> datetime:
-    """The moment the clocks jump over a wall time that does not exist."""
+    """Return the moment the clocks jump over a wall time that does not exist."""
     before = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
     after = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     offset = before.astimezone(zone).utcoffset()
@@ -145,7 +145,7 @@ def format_minutes(total: int) -> str:
 
 
 def hours_from_json(data: dict[str, Any]) -> BusinessHours:
-    """Business hours from their stored form: timezone, windows by weekday, holidays."""
+    """Return business hours from their stored form: time zone, windows by weekday, holidays."""
     windows = tuple(
         Window(int(day), parse_time_of_day(opens), parse_time_of_day(closes))
         for day, spans in sorted(data.get("windows", {}).items())

@@ -26,5 +26,5 @@ def may_become(status: str, target: str) -> bool:
 
 
 def after_customer_reply(status: str) -> str:
-    """The status a customer's message leaves behind: an answer ends waiting and reopens."""
+    """Return the status a customer's message leaves behind: an answer ends waiting and reopens."""
     return IN_PROGRESS if status in (WAITING_CUSTOMER, RESOLVED, CLOSED) else status

@@ -30,7 +30,7 @@ SIGNATURE_LINES = 8
 
 
 def shortened(text: str, limit: int) -> str:
-    """The text, or its first `limit` characters with a last line that says it goes on."""
+    """Return the text, or its first `limit` characters with a last line that says it goes on."""
     if len(text) <= limit:
         return text
     notice = "\n\n" + _("[This message is longer. The rest is in the original mail.]")
@@ -122,7 +122,7 @@ def _without_earlier(lines: list[str], context: Context) -> list[str]:
 
 
 def _around_quote(lines: list[str], end: int, start: int, *, to_end: bool) -> list[str]:
-    """What the sender wrote around a quote whose introduction stands from `end` to `start`."""
+    """Return what the sender wrote around a quote introduced from `end` to `start`."""
     rest = lines[start:]
     is_quoted = [row.lstrip().startswith(">") for row in rest]
     if not any(is_quoted):
@@ -135,7 +135,7 @@ def _around_quote(lines: list[str], end: int, start: int, *, to_end: bool) -> li
 
 
 def _before_mark(lines: list[str], mark: int, own: frozenset[str]) -> int:
-    """The line of "Ana wrote:" above our own mark, else the mark itself."""
+    """Return the line of "Ana wrote:" above our own mark, else the mark itself."""
     for at in range(max(0, mark - 6), mark):
         if lines[at].strip() and _introduction(lines, at, own, is_reply=True, is_marked=True):
             return at
@@ -171,7 +171,7 @@ def _fields_of_ours(lines: list[str], at: int, own: frozenset[str]) -> int:
 
 
 def _below_divider(lines: list[str], at: int, own: frozenset[str]) -> tuple[int, bool] | None:
-    """The fields below "--- Original message ---", unless it is somebody else's mail."""
+    """Return the fields below "--- Original message ---", unless it is somebody else's mail."""
     block = _header_block(lines, at + 1)
     if any(map(FROM.match, block)):
         named = block
@@ -182,7 +182,7 @@ def _below_divider(lines: list[str], at: int, own: frozenset[str]) -> tuple[int,
 
 
 def _header_block(lines: list[str], at: int) -> list[str]:
-    """The header fields that stand together here, of at most eight lines; a blank line ends them.
+    """Return the header fields that stand together here: eight lines at most, up to a blank line.
 
     Else a sentence such as "From: nobody I have heard" would be the first field of a block below.
     """

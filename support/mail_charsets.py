@@ -108,7 +108,7 @@ def _candidates(data: bytes, name: str) -> list[str]:
 
 
 def _wide(data: bytes, name: str) -> str:
-    """The codec of data in UTF-16 or UTF-32, which may be in neither or tell no byte order."""
+    """Return the codec of UTF-16 or UTF-32 data, which may be neither or show no byte order."""
     if data.isascii() and b"\x00" not in data:
         return "ascii"
     if name == "utf_16" and data[:2] not in BYTE_ORDER_MARKS:
@@ -129,7 +129,7 @@ def _misnamed_utf_8(data: bytes) -> str:
 
 
 def _codec(charset: str) -> str:
-    """The name of the codec that a declared charset means; empty for what is no charset.
+    """Return the name of the codec that a declared charset means; empty for what is no charset.
 
     Only names that Python ships are looked up: each unknown one would search the path for a
     module of that name and stay in a table of the process.

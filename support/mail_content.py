@@ -11,7 +11,7 @@ BASE64_LINE = re.compile(rb"[A-Za-z0-9+/]{1,1000}={0,2}\s*$")
 
 
 def content_of(part: Message) -> bytes:
-    """The decoded content; base64 of text may be broken."""
+    """Return the decoded content; base64 of text may be broken."""
     words = str(part.get("Content-Transfer-Encoding", "")).lower().replace(";", " ").split()
     encoding = words[0] if words else ""
     is_text = part.get_content_maintype() in ("text", "multipart")
@@ -49,7 +49,7 @@ def _is_garbage(decoded: bytes, payload: bytes, charset: str | None) -> bool:
 
 
 def charset_of(part: Message) -> str | None:
-    """The charset a part declares, or None where the declaration cannot be read."""
+    """Return the charset a part declares, or None where the declaration cannot be read."""
     try:
         return part.get_content_charset()
     except (ValueError, LookupError, TypeError):
@@ -57,7 +57,7 @@ def charset_of(part: Message) -> str | None:
 
 
 def parameter_of(part: Message, name: str) -> str:
-    """A parameter of Content-Type in lower case, or nothing where it cannot be read."""
+    """Return a parameter of Content-Type in lower case, or nothing where it cannot be read."""
     try:
         return str(part.get_param(name, "")).strip().lower()
     except (ValueError, LookupError, TypeError):
@@ -65,7 +65,7 @@ def parameter_of(part: Message, name: str) -> str:
 
 
 def filename_of(part: Message) -> str:
-    """The name of the file, or nothing."""
+    """Return the name of the file, or nothing."""
     try:
         return header_text(part.get_filename() or "").strip()
     except (ValueError, LookupError, TypeError):

@@ -54,7 +54,7 @@ def read_forward(subject: str, text: str) -> Forwarded | None:
 
 
 def _author(fields: list[str]) -> Address | None:
-    """The one author that the fields name with an address."""
+    """Return the one author that the fields name with an address."""
     line = next((line for line in fields if FROM.match(line)), "")
     value = MAILTO.sub(lambda m: f" <{m[1] or m[2]}>", re.split("[:：]", line, maxsplit=1)[-1])
     named = [found for found in parse_addresses(value.strip()) if found.address]
@@ -71,7 +71,7 @@ def _is_mark(line: str) -> bool:
 
 
 def _first_block(lines: list[str], start: int) -> tuple[int, int] | None:
-    """The lines from first to last of the first block of header fields that names an author."""
+    """Return the first and last line of the first block of header fields that names an author."""
     for first in range(start, min(len(lines), start + MAX_SEARCHED)):
         if not HEADER_LINE.match(_field(lines[first])):
             continue
@@ -88,7 +88,7 @@ def _field(line: str) -> str:
 
 
 def _unquoted(lines: list[str]) -> str:
-    """The text below the fields, without the marks of a forwarder that quotes all of it."""
+    """Return the text below the fields, without the marks of a forwarder that quotes all of it."""
     filled = [line for line in lines if line.strip()]
     if filled and all(line.startswith(">") for line in filled):
         lines = [re.sub(r"^> ?", "", line) for line in lines]

@@ -175,7 +175,7 @@ def _unquoted(name: str) -> str:
 
 
 def _address(text: str) -> str:
-    """The address in a text, in lower case; empty if there is none or it is too long."""
+    """Return the address in a text, in lower case; empty if there is none or it is too long."""
     text = _raw_bytes(text.strip())
     if text.startswith("@") and ":" in text:
         text = text.split(":", 1)[1]  # a route, as of old

@@ -69,7 +69,7 @@ class _TextOfHtml:
         self._write_own(tag, attributes)
 
     def _write_own(self, tag: str, attributes: Any) -> None:
-        """What an element itself says to a reader."""
+        """Write what an element itself says to a reader."""
         if tag == "li":
             self._write("- ")
         elif tag in ("td", "th"):
@@ -105,7 +105,7 @@ class _TextOfHtml:
         """Comments are not for readers."""
 
     def pi(self, target: str, data: str | None = None) -> None:
-        """Processing instructions neither."""
+        """Ignore processing instructions."""
 
     def close(self) -> list[str]:
         self._break(force=True)
@@ -117,7 +117,7 @@ class _TextOfHtml:
             self._write(f" <{href}>")
 
     def _before(self) -> str:
-        """The last words of this line; what was joined once is not joined again."""
+        """Return the last words of this line; what was joined once is not joined again."""
         joined = "".join(self._recent)
         self._line.append(joined[:-LINK_REACH])
         self._recent = [joined[-LINK_REACH:]]
@@ -143,7 +143,7 @@ class _TextOfHtml:
 
 
 def input_text(attributes: Any) -> str:
-    """What a reader sees in a field of a form."""
+    """Return what a reader sees in a field of a form."""
     if str(attributes.get("type", "")).strip().lower() in UNREAD_INPUTS:
         return ""
     return str(attributes.get("value", "") or attributes.get("placeholder", ""))

@@ -61,7 +61,7 @@ def in_sequence(texts: list[PartText], left: Comparisons) -> PartText:
 
 
 def _without_copied_html(texts: list[PartText]) -> list[PartText]:
-    """The texts; HTML that says what a plain text before it said takes its place beside it."""
+    """Return the texts; HTML that repeats the plain text before it takes its place beside it."""
     kept: list[PartText] = []
     for text in texts:
         at = next((i for i, known in enumerate(kept) if _is_copy(text, known)), None)
@@ -103,7 +103,7 @@ def as_alternatives(texts: list[PartText], left: Comparisons) -> PartText:
 
 
 def _shown_first(plain: PartText | None, html: PartText | None) -> PartText:
-    """The plain text, unless it only says that there is HTML."""
+    """Return the plain text, unless it only says that there is HTML."""
     if plain is None or html is None:
         return plain or html or PartText()
     is_short = len(plain.shown) <= MAX_PLACEHOLDER
@@ -111,7 +111,7 @@ def _shown_first(plain: PartText | None, html: PartText | None) -> PartText:
 
 
 def _without_copies(first: PartText, texts: list[PartText]) -> list[PartText]:
-    """The first text, and those that have words which none before them has."""
+    """Return the first text, and those that have words which none before them has."""
     said, known = [first], set(first.words)
     for text in texts:
         if text is not first and not text.own_words <= known:

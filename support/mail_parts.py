@@ -175,7 +175,7 @@ def _is_report(kind: str) -> bool:
 
 
 def _packed(part: Message, kind: str, data: bytes, parts: MailParts) -> PartText:
-    """The text and files that Outlook packed into winmail.dat; what cannot be read is a file."""
+    """Return text and files that Outlook packed into winmail.dat; what is unreadable is a file."""
     whole = _attachment(part, kind, filename_of(part) or "winmail.dat", data)
     found = read_tnef(data)
     if found is None:
@@ -199,7 +199,7 @@ def _packed(part: Message, kind: str, data: bytes, parts: MailParts) -> PartText
 
 
 def _packed_text(found: Packed, parts: MailParts) -> PartText:
-    """The text of a packed mail, which says once more what a plain part before it says."""
+    """Return the text of a packed mail, which says once more what a plain part before it says."""
     text = _plain_text(found.all_text, parts)
     if not found.html:
         return replace(text, is_html=True)
@@ -210,14 +210,14 @@ def _packed_text(found: Packed, parts: MailParts) -> PartText:
 
 
 def _signed(part: Message, kind: str, data: bytes, parts: MailParts) -> PartText:
-    """The words that a signature holds; with all else that it holds, it is a file."""
+    """Return the words that a signature holds; with all else that it holds, it is a file."""
     parts.attachments.append(_attachment(part, kind, filename_of(part), data))
     inner = _reparsed(signed_mail(data), parts)
     return _read(inner, parts) if inner is not None else PartText()
 
 
 def _mail_inside(part: Message, parts: MailParts) -> PartText:
-    """A mail in a mail is a file of it; its words are no words of the sender, and are searched."""
+    """Treat a mail in a mail as a file: its words are not the sender's, and are searched."""
     source = _encoded_mail(part)
     inner = next(iter(mail_reports.inner_mails(part)), None)
     inner = _reparsed(source, parts) if source else inner
@@ -230,7 +230,7 @@ def _mail_inside(part: Message, parts: MailParts) -> PartText:
 
 
 def _reparsed(source: bytes | None, parts: MailParts) -> Message | None:
-    """The tree of a mail inside this one, as long as that is cheap."""
+    """Return the tree of a mail inside this one, as long as that is cheap."""
     parts.left.sources -= 1
     if not source or parts.left.sources < 0:
         return None
@@ -241,7 +241,7 @@ def _reparsed(source: bytes | None, parts: MailParts) -> Message | None:
 
 
 def _encoded_mail(part: Message) -> bytes:
-    """The source of an attached mail that was encoded, against the rules; else nothing."""
+    """Return the source of an attached mail that was encoded, against the rules; else nothing."""
     encoding = str(part.get("Content-Transfer-Encoding", "")).strip().lower()
     inner = next(iter(mail_reports.inner_mails(part)), None)
     if encoding not in ("base64", "quoted-printable") or inner is None or inner.keys():
@@ -263,7 +263,7 @@ def _plain(part: Message, data: bytes, parts: MailParts) -> PartText:
 
 
 def _html(part: Message, data: bytes, parts: MailParts) -> PartText:
-    """The text of an HTML part; all of them together may be as long as one alone."""
+    """Return the text of an HTML part; all of them together may be as long as one alone."""
     declared = charset_of(part)
     if declared is None or declared.lower() in ("us-ascii", "ascii"):
         declared = meta_charset(data) or declared

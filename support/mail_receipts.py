@@ -98,7 +98,7 @@ def is_answer_to_invitation(
 
 
 def _is_line_of(calendar: str) -> Callable[[str], bool]:
-    """A test whether a line says what the calendar says, or that it was accepted."""
+    """Return a test whether a line says what the calendar says, or that it was accepted."""
     event = " ".join(_plain(found[2]) for found in FIELD.finditer(calendar))
     return lambda line: bool(INVITATION_LINE.search(line)) or _plain(line) in event
 
@@ -108,7 +108,7 @@ def _unfolded(source: str) -> str:
 
 
 def comment_of(calendars: Sequence[str]) -> str:
-    """What a person wrote beside their answer to an invitation."""
+    """Return what a person wrote beside their answer to an invitation."""
     for source in calendars:
         found = COMMENT.search(_unfolded(source))
         if found and REPLY.search(source):
@@ -117,7 +117,7 @@ def comment_of(calendars: Sequence[str]) -> str:
 
 
 def _own_lines(text: str, is_known: Callable[[str], bool]) -> list[str]:
-    """The lines of a text that no program writes; those of an earlier mail are not read."""
+    """Return the lines of a text that no program writes; those of an earlier mail are not read."""
     own = []
     for at, row in enumerate(text.split("\n")):
         line = row.strip()[:MAX_LINE]

@@ -99,7 +99,7 @@ def read_part(part: Message, report: Report) -> bool:
 
 
 def part_text(part: Message) -> str:
-    """The text of a part that the standard library has taken apart as a mail."""
+    """Return the text of a part that the standard library has taken apart as a mail."""
     if part.is_multipart():
         text = "\n".join(_source(piece) for piece in inner_mails(part))
     else:
@@ -111,13 +111,13 @@ def part_text(part: Message) -> str:
 
 
 def inner_mails(part: Message) -> list[Message]:
-    """What the standard library has parsed inside a part."""
+    """Return what the standard library has parsed inside a part."""
     payload = part.get_payload() if part.is_multipart() else []
     return [piece for piece in payload if isinstance(piece, Message)]
 
 
 def _source(piece: Message) -> str:
-    """The fields of a block of a report, and what follows them."""
+    """Return the fields of a block of a report, and what follows them."""
     fields = "\n".join(f"{name}: {value}" for name, value in piece.items())
     body = "" if piece.is_multipart() else piece.get_payload(decode=True)
     return f"{fields}\n\n{decode_text(body, None) if isinstance(body, bytes) else ''}"
@@ -131,7 +131,7 @@ def _unpacked(text: str) -> str:
 
 
 def returned_ids(part: Message) -> tuple[str, ...]:
-    """The Message-ID of a mail that was sent back."""
+    """Return the Message-ID of a mail that was sent back."""
     for inner in inner_mails(part)[:1]:
         found = message_ids(str(inner.get("Message-ID", "")))
         if found:

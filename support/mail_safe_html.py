@@ -74,7 +74,7 @@ class _SafeHtml:
         """Comments are not for readers."""
 
     def pi(self, target: str, data: str | None = None) -> None:
-        """Processing instructions neither."""
+        """Drop processing instructions."""
 
     def close(self) -> list[str]:
         return self.out

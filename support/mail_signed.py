@@ -72,7 +72,7 @@ class _Reader:
         return b"".join(self.value(piece) for piece in self.children(content))
 
     def expect(self, elements: Iterator[_Element], tag: int) -> _Element:
-        """The next of these elements with a tag; raises ValueError."""
+        """Return the next of these elements with a tag; raises ValueError."""
         found = next((element for element in elements if element.tag == tag), None)
         if found is None:
             raise ValueError(tag)
@@ -89,7 +89,7 @@ class _Reader:
             at = child.after
 
     def element(self, at: int, depth: int) -> _Element:
-        """The element at a place; the end of an open one is found by reading what is in it."""
+        """Return the element at a place; the end of an open one is found by reading its content."""
         self.left -= 1
         if depth > MAX_DEPTH or self.left < 0:
             raise ValueError("too much")

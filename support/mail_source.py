@@ -90,7 +90,7 @@ def mended(raw: bytes) -> bytes:
 
 
 def _whole_fields(lines: list[bytes]) -> list[bytes]:
-    """The lines of a header, each of which begins a field or goes on with one."""
+    """Return the lines of a header, each of which begins a field or goes on with one."""
     last = max((i for i, line in enumerate(lines) if KNOWN_HEADER.match(line)), default=-1)
     whole = [line if i > last or _is_field(line) else b" " + line for i, line in enumerate(lines)]
     # What follows the last field without a blank line is text.
@@ -101,7 +101,7 @@ def _whole_fields(lines: list[bytes]) -> list[bytes]:
 
 
 def _divided(raw: bytes) -> tuple[bytes, bytes | None]:
-    """The header of a mail and what follows it, None if nothing does.
+    """Return the header of a mail and what follows it, None if nothing does.
 
     Of a header longer than MAX_HEAD the rest is left out. Without an end to it all is text.
     """

@@ -62,13 +62,13 @@ def signature(number: str, key: bytes) -> str:
 
 
 def reply_address(mailbox: str, number: str, key: bytes) -> str:
-    """The address whose answers belong to a ticket: support+t-2026-000123.sig@host."""
+    """Return the address whose answers belong to a ticket: support+t-2026-000123.sig@host."""
     local, _, host = mailbox.rpartition("@")
     return f"{local}+{number.lower()}.{signature(number, key)}@{host}"
 
 
 def number_of_address(address: str, key: bytes) -> str | None:
-    """The ticket an address belongs to, if we gave it out."""
+    """Return the ticket an address belongs to, if we gave it out."""
     match = TAG.search(address)
     if not match:
         return None
@@ -78,7 +78,7 @@ def number_of_address(address: str, key: bytes) -> str | None:
 
 
 def number_of_addresses(addresses: Iterable[str], key: bytes) -> str | None:
-    """The ticket of the first tagged address among the recipients."""
+    """Return the ticket of the first tagged address among the recipients."""
     return next((n for n in (number_of_address(a, key) for a in addresses) if n), None)
 
 
@@ -94,7 +94,7 @@ def message_ids(*headers: str) -> tuple[str, ...]:
 
 
 def subject_number(subject: str) -> str | None:
-    """The ticket number a subject mentions."""
+    """Return the ticket number a subject mentions."""
     return find_number(subject)
 
 

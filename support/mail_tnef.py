@@ -57,7 +57,7 @@ class PackedFile:
         return self.title.strip()
 
     def text(self, key: int) -> str:
-        """A property that is text."""
+        """Return a property that is text."""
         found = self.properties.get(key)
         return found.strip() if isinstance(found, str) else ""
 
@@ -138,7 +138,7 @@ class _Reader:
         return self.packed
 
     def _attributes(self) -> Iterator[tuple[int, int, int]]:
-        """The name of each attribute, and where its data begins and ends."""
+        """Yield the name of each attribute, and where its data begins and ends."""
         at = len(SIGNATURE) + 2
         while at + 9 < len(self.data):
             self.left.take()
@@ -198,7 +198,7 @@ class _Properties:
         self.left = left
 
     def read(self) -> dict[int, bytes | str | int]:
-        """The first value of each property that has no name of its own."""
+        """Return the first value of each property that has no name of its own."""
         found: dict[int, bytes | str | int] = {}
         for _number in range(self._number()):
             self.left.take()
@@ -252,7 +252,7 @@ class _Properties:
 
 
 def charset_of(codepage: int) -> str:
-    """The charset that a number of Windows means."""
+    """Return the charset that a number of Windows means."""
     if 28591 <= codepage <= 28606:
         return f"iso-8859-{codepage - 28590}"
     return CODEPAGES.get(codepage, f"cp{codepage}")

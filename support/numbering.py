@@ -7,11 +7,11 @@ NUMBER = re.compile(r"(?<![0-9A-Za-z])T-([0-9]{4})-([0-9]{6,9})(?![0-9])", re.IG
 
 
 def format_number(year: int, serial: int) -> str:
-    """The number of the `serial`-th ticket of a year."""
+    """Return the number of the `serial`-th ticket of a year."""
     return f"T-{year:04d}-{serial:06d}"
 
 
 def find_number(text: str) -> str | None:
-    """The first ticket number mentioned in a text, in its canonical form."""
+    """Return the first ticket number mentioned in a text, in its canonical form."""
     match = NUMBER.search(text)
     return format_number(int(match[1]), int(match[2])) if match else None

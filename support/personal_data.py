@@ -36,7 +36,7 @@ _IN_REPLIES: Final = "The texts are in the replies."
 
 
 def _tickets(prefix: str = "") -> Any:
-    """The condition for what hangs on tickets that the account opened, by app or by mail."""
+    """Return the condition for what hangs on tickets that the account opened, by app or by mail."""
 
     def rows(account: Any) -> Q:
         found = Q(**{f"{prefix}requester": account})

@@ -45,5 +45,5 @@ def extended(rows: Sequence[str], words: Iterable[str]) -> list[str]:
 
 
 def asked(query: str) -> list[str]:
-    """The words of a query; every one must begin some word of what is found."""
+    """Return the words of a query; every one must begin some word of what is found."""
     return distinct(query)[:MAX_WORDS_ASKED]

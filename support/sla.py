@@ -147,7 +147,7 @@ class Timeline:
         return [clock for clock in self.clocks if clock.breached_at is not None]
 
     def next_due(self, reported: Collection[tuple[str, int]] = ()) -> datetime | None:
-        """The earliest due moment of a running clock whose breach is not yet on record."""
+        """Return the earliest due moment of a running clock whose breach is not yet on record."""
         return min(
             (c.due_at for c in self.clocks if c.is_running and c.due_at and c.key not in reported),
             default=None,

@@ -26,7 +26,7 @@ VARIABLES = (
 
 
 def render_template(text: str, values: Mapping[str, str]) -> str:
-    """The text with its variables replaced; the unknown become their fallback or nothing."""
+    """Return the text with its variables replaced; the unknown become their fallback or nothing."""
 
     def replace(match: re.Match[str]) -> str:
         value = values.get(match[1]) or (match[2] or "").strip()
@@ -41,7 +41,7 @@ def escape_value(value: str) -> str:
 
 
 def unknown_variables(text: str, known: Iterable[str] = VARIABLES) -> list[str]:
-    """What looks like a variable and is none, as written, for the author to correct."""
+    """Return what looks like a variable and is none, as written, for the author to correct."""
     names = set(known)
     wrong: dict[str, None] = {}
     for found in _in_braces(text):
@@ -52,7 +52,7 @@ def unknown_variables(text: str, known: Iterable[str] = VARIABLES) -> list[str]:
 
 
 def _in_braces(text: str) -> Iterator[str]:
-    """What stands between braces, as written; each character is looked at twice at most."""
+    """Yield what stands between braces, as written; each character is looked at twice at most."""
     start = 0
     unclosed: set[str] = set()  # what is not closed behind one place is closed behind no later one
     while (opened := OPENED.search(text, start)) is not None:

@@ -8,6 +8,6 @@ from systemadmin.models import User
 
 
 def zone_of(reader: User) -> ZoneInfo:
-    """The zone in which this member of staff reads days."""
+    """Return the zone in which this member of staff reads days."""
     own = AgentState.objects.filter(user=reader).values_list("time_zone", flat=True).first()
     return ZoneInfo(own or setting("support.time_zone"))

@@ -160,7 +160,7 @@ def authenticate(entry: AuditEntry) -> None:
 
 
 def is_authentic(row: Sequence[Any], content: bytes) -> bool:
-    """True when the row's code was made by this application over this very content.
+    """Return True when the row's code was made by this application over this very content.
 
     `row` are the values of `COLUMNS`, `content` is the canonical form of the same row; rows from
     before key ids have a code that leaves out the id.

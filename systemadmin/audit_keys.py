@@ -62,7 +62,7 @@ def known_keys() -> dict[str, AuditKey]:
 
 
 def is_signed(kid: str, use: str, message: bytes, signature: str) -> bool:
-    """True when a known key of that id made the signature over this very message."""
+    """Return True when a known key of that id made the signature over this very message."""
     key = known_keys().get(kid)
     return key is not None and hmac.compare_digest(
         key.sign(use, message).encode(), signature.encode()

@@ -42,7 +42,7 @@ class AccountBackend(ModelBackend):
         return is_open(user) and may_use_password(user)
 
     def get_user(self, user_id: Any) -> User | None:
-        """The session's account; suspended staff are out at once, wherever they are."""
+        """Return the session's account; suspended staff are out at once, wherever they are."""
         user = super().get_user(user_id)
         return None if user is not None and user.is_staff and user.is_suspended else user
 
@@ -53,7 +53,7 @@ class AccountBackend(ModelBackend):
         return super().get_group_permissions(user_obj, obj)
 
     def _owners(self, account: Any) -> set[str]:
-        """What the person who answers for a service key may do at this moment."""
+        """Return what the person who answers for a service key may do at this moment."""
         key = ServiceKey.objects.live().filter(account=account).select_related("owner").first()
         return key.owner.get_all_permissions() if key is not None and key.owner else set()
 

@@ -61,7 +61,7 @@ def check_demo_rows(*, databases: Any = None, **kwargs: Any) -> list[Any]:
 
 @register(Tags.security)
 def check_proxy_count(**kwargs: Any) -> list[Any]:
-    """A negative count would trust forged addresses."""
+    """Refuse a negative count, which would trust forged addresses."""
     if settings.TRUSTED_PROXY_COUNT >= 0:
         return []
     return [
@@ -88,7 +88,7 @@ def check_telegram(**kwargs: Any) -> list[Any]:
 
 @register(Tags.security)
 def check_audit_keys(**kwargs: Any) -> list[Any]:
-    """A short key of the audit trail could be guessed from one row and its code."""
+    """Refuse a short key of the audit trail: one row and its code would be enough to guess it."""
     if all(len(key) >= 32 for key in settings.AUDIT_KEYS):
         return []
     return [
@@ -102,7 +102,7 @@ def check_audit_keys(**kwargs: Any) -> list[Any]:
 
 @register(Tags.database)
 def check_installation_id(**kwargs: Any) -> list[Any]:
-    """The identity becomes part of file names in the storage of backups."""
+    """Check the identity, which becomes part of file names in the storage of backups."""
     if re.fullmatch(r"[A-Za-z0-9-]{0,36}", settings.INSTALLATION_ID):
         return []
     return [

@@ -53,7 +53,7 @@ def seed(world: DemoWorld) -> None:
 
 
 def purge_queryset_list() -> list[tuple[str, QuerySet[Any]]]:
-    """What demo accounts asked for, and every demo account; all other demo rows hang on these."""
+    """Return what demo accounts asked for, and each demo account; other demo rows hang on these."""
     return [
         ("requests for a second person", ApprovalRequest.objects.filter(asked_by__is_demo=True)),
         ("users", User.objects.demo()),

@@ -100,7 +100,7 @@ def _ranks(user: Any, waiting: list[Waiting]) -> dict[str, bool]:
 
 
 def _figures(user: Any, waiting: list[Waiting]) -> list[dict[str, Any]]:
-    """The figures of the desks this person may look at, those one works at first."""
+    """Return the figures of the desks this person may look at, those one works at first."""
     if not user.has_perm("systemadmin.view_statistics"):
         return []
     ranks = _ranks(user, waiting)
@@ -115,7 +115,7 @@ def _figures(user: Any, waiting: list[Waiting]) -> list[dict[str, Any]]:
 
 
 def _shown(figure: dict[str, Any]) -> str:
-    """The number as people read it: amounts with their currency, shares with their sign."""
+    """Return the number as people read it: amounts with their currency, shares with their sign."""
     value = figure["value"]
     if figure["unit"] == "money":
         return " · ".join(format_money(amount, code) for code, amount in value.items()) or "0"
@@ -125,7 +125,7 @@ def _shown(figure: dict[str, Any]) -> str:
 
 
 def _points(figure: dict[str, Any]) -> str:
-    """The line of a small chart, 120 wide and 26 high; empty where there is none to draw."""
+    """Return the line of a small chart, 120 wide and 26 high; empty where there is none to draw."""
     values = [
         float(point["value"] or 0)
         for point in figure.get("series", [])

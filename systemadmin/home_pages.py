@@ -71,7 +71,7 @@ def settings_form(app: str, data: Any = None) -> forms.Form:
 
 
 def settings_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
-    """Settings grouped by app; one group is saved at a time, all or nothing."""
+    """Show settings grouped by app; one group is saved at a time, all or nothing."""
     user: Any = request.user
     if not user.has_perm("systemadmin.view_systemconfig"):
         raise PermissionDenied

@@ -18,14 +18,14 @@ def check_foreign_keys() -> list[str]:
 
 
 def check_migrations() -> list[str]:
-    """The tables are those of this code."""
+    """Check that the tables are those of this code."""
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return [f"{migration} is not applied" for migration, _backwards in plan]
 
 
 def check_suspensions() -> list[str]:
-    """A reason or an end without a suspension would be read as one."""
+    """Find a reason or an end without a suspension, which would be read as one."""
     odd = User.objects.filter(suspended_at__isnull=True, suspended_until__isnull=False)
     return [
         f"account {pk} has an end of a suspension but no suspension"

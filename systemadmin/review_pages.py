@@ -142,7 +142,7 @@ class Desk:
         }
 
     def _choices(self, thing: Any, outcome: deciding.Outcome | None) -> list[deciding.Choice]:
-        """What may be decided; the form that was refused as it was filled in."""
+        """Return what may be decided; the form that was refused as it was filled in."""
         found = deciding.choices(self.modeladmin, self.request, self.queue, thing)
         if "several" in self.request.GET:
             found = [one for one in found if one.decision.for_several]
@@ -157,7 +157,7 @@ class Desk:
         return f"{self.queue.code}:{thing.pk}"
 
     def _facts(self, thing: Any) -> AdminForm:
-        """The fields of the thing's own page, masked as there."""
+        """Return the fields of the thing's own page, masked as there."""
         fieldsets = self.modeladmin.get_fieldsets(self.request, thing)
         self.modeladmin.get_form(self.request, thing, change=True)
         form = modelform_factory(type(thing), fields=[])(instance=thing)
@@ -213,7 +213,7 @@ def _render(
 
 
 def _list(request: HttpRequest, desk: Desk, thing: Any) -> HttpResponse:
-    """The list alone, as an open page asks for it when something has changed."""
+    """Return the list alone, as an open page asks for it when something has changed."""
     # A thing that was decided meanwhile has lost its place; the list is that of the queue then.
     if thing is not None and not desk.is_waiting(thing):
         thing = None
@@ -245,7 +245,7 @@ def overview_page(request: HttpRequest, site: Any) -> HttpResponse:
 
 
 def queue_page(request: HttpRequest, site: Any, code: str) -> HttpResponse:
-    """The first thing of a queue, or that nothing waits."""
+    """Return the first thing of a queue, or that nothing waits."""
     desk = Desk(request, site, code)
     if request.GET.get("part") == "list":
         return _list(request, desk, None)
@@ -253,7 +253,7 @@ def queue_page(request: HttpRequest, site: Any, code: str) -> HttpResponse:
 
 
 def thing_page(request: HttpRequest, site: Any, code: str, pk: int) -> HttpResponse:
-    """A thing with its decisions; a decision leads to the next thing of the queue."""
+    """Return a thing with its decisions; a decision leads to the next thing of the queue."""
     desk = Desk(request, site, code)
     thing = desk.thing(pk)
     if request.method != "POST":

@@ -76,13 +76,13 @@ def lacks_second_factor(request: HttpRequest) -> bool:
 
 
 def way_to_verify(user: User) -> str:
-    """The page on which a staff session gets its second factor."""
+    """Return the page on which a staff session gets its second factor."""
     has_way = two_factor.confirmed_device(user) is not None or demo_2fa.is_offered(user)
     return reverse("admin:login_code" if has_way else "admin:two_factor")
 
 
 def sign_in(request: HttpRequest, site: Any) -> HttpResponse:
-    """The first step: name and password."""
+    """Return the first step: name and password."""
     form = SignInForm(request, request.POST or None)
     if request.method == "POST":
         return _take_password(request, site, form)
@@ -157,7 +157,7 @@ def _sign_in_page(request: HttpRequest, site: Any, form: SignInForm) -> HttpResp
 
 
 def provider_context() -> dict[str, Any]:
-    """What the sign-in page says of the identity provider, if there is one."""
+    """Return what the sign-in page says of the identity provider, if there is one."""
     if not is_offered():
         return {}
     return {"provider_label": settings.STAFF_OIDC_LABEL or _("single sign-on")}
@@ -195,7 +195,7 @@ def _pending_user(request: HttpRequest) -> User | None:
 
 
 def enter_code(request: HttpRequest, site: Any) -> HttpResponse:
-    """The second step: the code of the app, a recovery code or the demo code."""
+    """Return the second step: the code of the app, a recovery code or the demo code."""
     user = _pending_user(request)
     if user is None:
         return _redirect(reverse("admin:login"), next_url(request))
@@ -261,7 +261,7 @@ def two_factor_page(request: HttpRequest, site: Any) -> HttpResponse:
 
 
 def _standing(user: User) -> dict[str, Any]:
-    """What the page tells about the account's second factor."""
+    """Return what the page tells about the account's second factor."""
     pending = two_factor.pending_enrolment(user)
     return {
         "enabled": two_factor.confirmed_device(user) is not None,

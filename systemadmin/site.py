@@ -92,7 +92,7 @@ class AtalayaAdminSite(AdminSite):
         return own + super().get_urls()
 
     def _review_urls(self) -> list[Any]:
-        """The review desk, one address for each queue and thing."""
+        """Return the review desk, one address for each queue and thing."""
 
         def page(view: Any) -> Any:
             return self.admin_view(lambda request, **found: view(request, self, **found))
@@ -113,17 +113,17 @@ class AtalayaAdminSite(AdminSite):
 
     @method_decorator(_guarded)
     def login_code(self, request: HttpRequest) -> HttpResponse:
-        """The code."""
+        """Return the code."""
         return pages.enter_code(request, self)
 
     @method_decorator([never_cache, require_GET])
     def provider(self, request: HttpRequest) -> HttpResponse:
-        """The way to the identity provider."""
+        """Return the way to the identity provider."""
         return provider_pages.begin_page(request, self)
 
     @method_decorator([never_cache, require_GET])
     def provider_callback(self, request: HttpRequest) -> HttpResponse:
-        """The way back from it."""
+        """Return the way back from it."""
         return provider_pages.callback_page(request, self)
 
     @method_decorator(never_cache)
@@ -135,7 +135,7 @@ class AtalayaAdminSite(AdminSite):
 
     @method_decorator(_guarded)
     def access_link(self, request: HttpRequest) -> HttpResponse:
-        """What a one-time link opens."""
+        """Return what a one-time link opens."""
         return access_link_page(request, self)
 
     @method_decorator(_guarded)
@@ -158,7 +158,7 @@ class AtalayaAdminSite(AdminSite):
         )(request)
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """What every page shows: the demo banner among it."""
+        """Return what every page shows: the demo banner among it."""
         context = {
             **super().each_context(request),
             "demo_mode": settings.DEMO_MODE,
@@ -170,7 +170,7 @@ class AtalayaAdminSite(AdminSite):
         return context | {"shell": Shell(request, context["available_apps"])}
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """What needs a human now, before anything else."""
+        """Return what needs a human now, before anything else."""
         return super().index(request, {**(extra_context or {}), **home_context(request.user)})
 
     def preferences(self, request: HttpRequest) -> HttpResponse:
@@ -187,11 +187,11 @@ class AtalayaAdminSite(AdminSite):
         return TemplateResponse(request, "admin/atalaya/waiting.html", self.each_context(request))
 
     def status(self, request: HttpRequest) -> HttpResponse:
-        """The state of the machine and its parts."""
+        """Return the state of the machine and its parts."""
         return status_page(request, self)
 
     def retention(self, request: HttpRequest) -> HttpResponse:
-        """What is kept and how long."""
+        """Return what is kept and how long."""
         return retention_page(request, self)
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
@@ -211,7 +211,7 @@ class AtalayaAdminSite(AdminSite):
         return approval_pages.ask_page(request, self)
 
     def settings(self, request: HttpRequest) -> HttpResponse:
-        """What staff may change."""
+        """Return what staff may change."""
         return home.settings_page(request, self)
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:

@@ -107,7 +107,7 @@ def _who_gets_in() -> Iterator[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def check_staff_provider_in_production(**kwargs: Any) -> list[CheckMessage]:
-    """What works and is not wise."""
+    """Warn of settings that work and are not wise."""
     return list(_unwise()) if settings.STAFF_OIDC_ISSUER else []
 
 

@@ -43,7 +43,7 @@ def demo() -> dict[str, Any]:
 
 
 def stored_settings() -> dict[str, Any]:
-    """A stored setting that cannot be read is not in force; staff should set it again."""
+    """Report a stored setting that cannot be read, and so is not in force."""
     unreadable = dict(unreadable_settings())
     return {"status": "warning" if unreadable else "ok", "unreadable": unreadable}
 
@@ -61,7 +61,7 @@ def _about_run(last: AuditVerification | None) -> dict[str, Any]:
 
 
 def audit_trail() -> dict[str, Any]:
-    """The last verification and the triggers; a trail that does not hold is an error."""
+    """Return the last verification and the triggers; a trail that does not hold is an error."""
     last, missing, late = audit_runs.last_run(), missing_guards(), audit_runs.is_late()
     broken = bool(missing) or (last is not None and last.holds is False)
     return {

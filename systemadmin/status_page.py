@@ -43,7 +43,7 @@ def words() -> dict[str, Any]:
 
 
 def readable(name: str, value: Any) -> Row:
-    """A value of the status as people read it: sizes, units, moments, nested tables."""
+    """Return a value of the status as people read it: sizes, units, moments, nested tables."""
     title = str(words().get(name, name.replace("_", " ")))
     if isinstance(value, Mapping):
         return Row(title, rows=tuple(readable(key, inner) for key, inner in value.items()))
@@ -77,7 +77,7 @@ def _text(name: str, value: Any) -> str:
 
 
 def status_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
-    """The state of the machine and its parts."""
+    """Return the state of the machine and its parts."""
     if not request.user.has_perm("systemadmin.view_systemstatus"):
         raise PermissionDenied
     status = system_status()

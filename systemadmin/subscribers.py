@@ -27,7 +27,7 @@ logger = logging.getLogger("atalaya.errors")
 
 @receiver(got_request_exception, dispatch_uid="systemadmin.unhandled_error")
 def on_unhandled_error(sender: Any, **kwargs: Any) -> None:
-    """A request failed in a way nobody foresaw: staff should hear of it first.
+    """Alert staff at once that a request failed in a way nobody foresaw.
 
     Only the kind of error, the path and the request id are told; the text of an
     exception may hold anything.
@@ -50,7 +50,7 @@ def on_unhandled_error(sender: Any, **kwargs: Any) -> None:
 
 @receiver(signals.user_logged_in, dispatch_uid="systemadmin.web_sign_in")
 def on_web_sign_in(sender: Any, request: HttpRequest, user: User, **kwargs: Any) -> None:
-    """A browser signed in (the API's own sign-in does not send this signal)."""
+    """Record that a browser signed in (the API's own sign-in does not send this signal)."""
     sessions.note_web_session(http=request, user=user)
     authentication.note_signed_in(
         user,
@@ -63,13 +63,13 @@ def on_web_sign_in(sender: Any, request: HttpRequest, user: User, **kwargs: Any)
 def on_failed_sign_in(
     sender: Any, credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: Any
 ) -> None:
-    """A password or code was wrong, in the browser or in the API."""
+    """Record that a password or code was wrong, in the browser or in the API."""
     authentication.note_failed(username=credentials.get("username") or "", http=request)
 
 
 @receiver(signals.user_logged_out, dispatch_uid="systemadmin.web_sign_out")
 def on_web_sign_out(sender: Any, request: HttpRequest, user: User | None, **kwargs: Any) -> None:
-    """A browser signed out; sent before the session is flushed."""
+    """Record that a browser signed out; sent before the session is flushed."""
     if user is not None:
         authentication.note_signed_out(user=user, session_key=request.session.session_key)
 
@@ -86,7 +86,7 @@ def on_write_bypassed(sender: Any, user_id: int, method: str, path: str, **kwarg
 
 @receiver(flooded, dispatch_uid="systemadmin.flooded")
 def on_flooded(sender: Any, ip: str, count: int, **kwargs: Any) -> None:
-    """An address sends far more than any client does."""
+    """Report an address that sends far more than any client does."""
     block_flood(ip, count)
 
 
@@ -105,5 +105,5 @@ def on_acted_alone(sender: Any, act: str, actor_name: str, **kwargs: Any) -> Non
 
 @receiver(database_restored, dispatch_uid="systemadmin.events_restored")
 def on_database_restored(sender: Any, **kwargs: Any) -> None:
-    """The log of a restored copy goes on beyond the numbers that its readers have seen."""
+    """Continue the log of a restored copy beyond the numbers that its readers have seen."""
     event_log.step_over_restored()

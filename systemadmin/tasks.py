@@ -117,7 +117,7 @@ def run_export(export_id: int) -> None:
 
 
 def dispatch_events() -> int:
-    """Number new events and post them to webhooks."""
+    """Assign numbers to new events and post them to webhooks."""
     return event_log.dispatch_events()
 
 

@@ -24,7 +24,7 @@ class TelegramError(DeliveryFailed):
 
 
 def is_configured() -> bool:
-    """True when a bot token is set."""
+    """Return True when a bot token is set."""
     return bool(settings.TELEGRAM_BOT_TOKEN)
 
 

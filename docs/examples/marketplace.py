@@ -107,7 +107,7 @@ class Marketplace:
             raise ValueError(refused)
 
     def open_ticket(self, member: str, subject: str, body: str) -> None:
-        """What the app of a member does: no password of Atalaya, our own sign-in."""
+        """Open a ticket as a member's app does: no password of Atalaya, our own sign-in."""
         self.sign_in(member).call("POST", "tickets", {"subject": subject, "body": body})
 
     def report(self, events: list[dict]) -> None:

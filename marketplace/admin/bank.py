@@ -74,7 +74,7 @@ class BankStatementAdmin(ServiceModelAdmin):
     ordering = ["-id"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """The import form, or what was imported and how the books stand."""
+        """Return the import form, or what was imported and how the books stand."""
         if obj is not None:
             names = ["account", "currency", "format", "file_name", "first_on", "last_on"]
             return [(None, {"fields": [*names, "standing"]})]
@@ -85,7 +85,7 @@ class BankStatementAdmin(ServiceModelAdmin):
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """What is calculated."""
+        """Return what is calculated."""
         return ["standing"] if obj else []
 
     @admin.display(description=_("reconciliation"))
@@ -193,5 +193,5 @@ class BankLineAdmin(AtalayaModelAdmin):
 
     @service_action(description=_("Take a match back"), perm=CHANGE)
     def unmatch(self, request: HttpRequest, obj: BankLine) -> None:
-        """It is open again."""
+        """Open the line again."""
         services.unmatch_bank_line(actor=caller(request), line=obj)

@@ -123,7 +123,7 @@ class PayoutChargeInline(ReadOnlyInline):
 
     @admin.display(description=_("tax"))
     def tax_shown(self, charge: PayoutCharge) -> str:
-        """The tax on it."""
+        """Return the tax on it."""
         return format_money(charge.tax, charge.payout.currency)
 
     @admin.display(description=_("given back"))
@@ -187,7 +187,7 @@ class PayoutAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("fees with tax"))
     def fees_shown(self, payout: Payout) -> str:
-        """The fees per payout."""
+        """Return the fees per payout."""
         return format_money(payout.fee + payout.fee_tax, payout.currency)
 
     @admin.display(description=_("why"))
@@ -203,7 +203,7 @@ class PayoutAdmin(AtalayaModelAdmin):
         says=_was_paid,
     )
     def mark_paid(self, request: HttpRequest, obj: Payout, data: dict[str, Any]) -> None:
-        """The money arrived."""
+        """Record that the money arrived."""
         services.pay_payout(actor=caller(request), payout=obj, reference=data["reference"])
 
     @form_action(
@@ -213,7 +213,7 @@ class PayoutAdmin(AtalayaModelAdmin):
         applies=lambda payout: payout.status in (Payout.Status.PENDING, Payout.Status.PAID),
     )
     def mark_failed(self, request: HttpRequest, obj: Payout, data: dict[str, Any]) -> None:
-        """It did not, or the bank sent it back."""
+        """Record that the money did not arrive, or that the bank sent it back."""
         services.fail_payout(actor=caller(request), payout=obj, reason=data["reason"])
 
     @service_action(
@@ -222,7 +222,7 @@ class PayoutAdmin(AtalayaModelAdmin):
         applies=lambda payout: payout.status == Payout.Status.FAILED,
     )
     def retry(self, request: HttpRequest, obj: Payout) -> None:
-        """The same payout."""
+        """Send the same payout again."""
         services.retry_payout(actor=caller(request), payout=obj)
 
     @form_action(
@@ -234,5 +234,5 @@ class PayoutAdmin(AtalayaModelAdmin):
         tone="badline",
     )
     def cancel(self, request: HttpRequest, obj: Payout, data: dict[str, Any]) -> None:
-        """It will not be tried again."""
+        """Cancel the payout: it will not be tried again."""
         services.cancel_payout(actor=caller(request), payout=obj, reason=data["reason"])

@@ -29,7 +29,7 @@ class CategoryAdmin(ServiceModelAdmin):
 
     @admin.display(description=_("name"), ordering="path")
     def indented(self, category: Category) -> str:
-        """The name at its depth."""
+        """Return the name at its depth."""
         return f"{'— ' * (len(category.path_ids) - 1)}{category.name}"
 
     @admin.display(description=_("products"))

@@ -73,7 +73,7 @@ class ChargebackActions(admin.ModelAdmin):
         applies=lambda order: order.paid_at is not None and order.refundable > 0,
     )
     def record_chargeback(self, request: HttpRequest, obj: Order, data: dict[str, Any]) -> None:
-        """The payment service took the payment back."""
+        """Record that the payment service took the payment back."""
         dispute = services.record_chargeback(
             actor=caller(request),
             order=obj,
@@ -98,13 +98,13 @@ class DisputePages(admin.ModelAdmin):
     """What a dispute's page shows and offers of chargebacks and appeals."""
 
     def get_urls(self) -> list[Any]:
-        """The pack of evidence before Django's pages."""
+        """Return the pack of evidence before Django's pages."""
         view = self.admin_site.admin_view(self.evidence_pack_view)
         name = "marketplace_dispute_evidence_pack"
         return [path("<int:pk>/evidence-pack/", view, name=name), *super().get_urls()]
 
     def evidence_pack_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
-        """The ZIP for the bank; who takes it is on record."""
+        """Return the ZIP for the bank; who takes it is on record."""
         if not request.user.has_perm(RESOLVE):
             raise PermissionDenied
         dispute = get_object_or_404(Dispute.objects.select_related("order"), pk=pk)
@@ -143,7 +143,7 @@ class DisputePages(admin.ModelAdmin):
 
     @admin.display(description=_("evidence for the bank"))
     def pack(self, dispute: Dispute) -> str:
-        """A link to the ZIP."""
+        """Return a link to the ZIP."""
         if dispute.pk is None:
             return "-"
         address = reverse("admin:marketplace_dispute_evidence_pack", args=[dispute.pk])

@@ -60,7 +60,7 @@ class ClosedMonthAdmin(ServiceModelAdmin):
 
     @admin.display(description=_("turnover"))
     def totals_shown(self, closed: ClosedMonth) -> Any:
-        """What was booked in the month, by kind of account."""
+        """Return what was booked in the month, by kind of account."""
         return turnover_shown(closed.totals)
 
     def create(self, actor: Any, values: dict[str, Any]) -> ClosedMonth:
@@ -78,5 +78,5 @@ class ClosedMonthAdmin(ServiceModelAdmin):
         description=_("Open again"), form=ReopenForm, perm="marketplace.reopen_closedmonth"
     )
     def reopen(self, request: HttpRequest, obj: ClosedMonth, data: dict[str, Any]) -> None:
-        """The last closed month only."""
+        """Reopen the last closed month, and no other."""
         services.reopen_month(actor=caller(request), closed=obj, reason=data["reason"])

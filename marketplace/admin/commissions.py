@@ -46,7 +46,7 @@ class VersionInline(ReadOnlyInline):
 
     @admin.display(description=_("content"))
     def content_shown(self, version: CommissionRuleVersion) -> Any:
-        """What it said, without what was left as it is."""
+        """Return what it said, without what was left as it is."""
         return content_shown(version.content)
 
 
@@ -128,7 +128,7 @@ class CommissionRuleAdmin(ServiceModelAdmin):
         return super().get_queryset(request).prefetch_related(*MANY)
 
     def get_urls(self) -> list[Any]:
-        """The pages for order and what-if before Django's."""
+        """Return the pages for order and what-if before Django's."""
         wrap = self.admin_site.admin_view
         own = [
             path("order/", wrap(self.order_view), name="marketplace_commissionrule_order"),
@@ -139,7 +139,7 @@ class CommissionRuleAdmin(ServiceModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The list under the rules that can never match."""
+        """Return the list under the rules that can never match."""
         names = dict(CommissionRule.objects.values_list("pk", "name"))
         findings = [
             {"name": names[finding.rule], "detail": gettext(finding.detail), "code": finding.code}
@@ -148,7 +148,7 @@ class CommissionRuleAdmin(ServiceModelAdmin):
         return super().changelist_view(request, {"findings": findings, **(extra_context or {})})
 
     def order_view(self, request: HttpRequest) -> HttpResponse:
-        """Number the whole list anew."""
+        """Assign the numbers of the whole list anew."""
         if not request.user.has_perm(CHANGE):
             raise PermissionDenied
         rules = list(CommissionRule.objects.order_by("position", "id"))
@@ -197,7 +197,7 @@ class CommissionRuleAdmin(ServiceModelAdmin):
 
     @admin.display(description=_("conditions"))
     def conditions_shown(self, rule: CommissionRule) -> str:
-        """What a sale must be, in a line."""
+        """Return what a sale must be, in a line."""
         parts = [", ".join(str(one) for one in getattr(rule, field).all()) for field in MANY]
         parts += [", ".join(rule.kinds), rule.currency]
         parts += [", ".join(rule.countries), ", ".join(rule.levels)]
@@ -210,7 +210,7 @@ class CommissionRuleAdmin(ServiceModelAdmin):
 
     @admin.display(description=_("charge"))
     def charge_shown(self, rule: CommissionRule) -> str:
-        """What it costs, in a line."""
+        """Return what it costs, in a line."""
         parts = [percent(rule.ppm)] if rule.ppm else []
         parts += [
             f"{percent(ppm)} ≥ {format_money(lower, rule.currency)}" for lower, ppm in rule.tiers

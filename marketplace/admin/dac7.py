@@ -35,7 +35,7 @@ class Dac7Pages(admin.ModelAdmin):
     change_list_template = "admin/marketplace/sellerprofile/change_list.html"
 
     def get_urls(self) -> list[Any]:
-        """The report before Django's pages."""
+        """Return the report before Django's pages."""
         view = self.admin_site.admin_view(self.dac7_view)
         return [path("dac7/", view, name="marketplace_dac7"), *super().get_urls()]
 

@@ -160,7 +160,7 @@ class PeriodForm(forms.Form):
 
     @classmethod
     def for_query(cls, query: Any, days: int = 365) -> "PeriodForm":
-        """The form of a request, with a default period."""
+        """Return the form of a request, with a default period."""
         today = clock.today()
         return cls(
             {

@@ -172,7 +172,7 @@ class JournalEntryAdmin(ServiceModelAdmin):
 
     @admin.display(description=_("amount"))
     def amount_shown(self, entry: JournalEntry) -> str:
-        """The sum of its debits."""
+        """Return the sum of its debits."""
         debits = sum(line.amount for line in entry.lines.all() if line.amount > 0)
         return format_money(debits, entry.currency)
 
@@ -181,11 +181,11 @@ class JournalEntryAdmin(ServiceModelAdmin):
         return super().get_queryset(request).prefetch_related("lines")
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
-        """The lines of one that is posted."""
+        """Return the lines of one that is posted."""
         return self.inlines if obj else []
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """The form for a new one; all that was recorded of another."""
+        """Return the form for a new one; all that was recorded of another."""
         if obj is not None:
             names = [field.name for field in JournalEntry._meta.fields if field.name != "id"]
             return [(None, {"fields": [name for name in names if name != "attachment"]})]

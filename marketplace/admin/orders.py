@@ -95,7 +95,7 @@ class OrderAdmin(ChargebackActions, AtalayaModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """The page with what a refund can be, in a dialog."""
+        """Return the page with what a refund can be, in a dialog."""
         order = self.get_object(request, object_id)
         context = dict(extra_context or {})
         if order is not None:
@@ -106,7 +106,7 @@ class OrderAdmin(ChargebackActions, AtalayaModelAdmin):
         return super().change_view(request, object_id, form_url, context)
 
     def get_urls(self) -> list[Any]:
-        """The reports before Django's pages."""
+        """Return the reports before Django's pages."""
         wrap = self.admin_site.admin_view
         own = [
             path("reports/", wrap(self.reports_view), name="marketplace_reports"),
@@ -146,7 +146,7 @@ class OrderAdmin(ChargebackActions, AtalayaModelAdmin):
         applies=lambda order: order.status == Order.Status.PAID,
     )
     def complete(self, request: HttpRequest, obj: Order) -> None:
-        """The buyer has it."""
+        """Complete the order, as the buyer has it."""
         services.complete_order(actor=caller(request), order=obj)
 
     @form_action(
@@ -290,7 +290,7 @@ def _charts(commissions: list[dict[str, Any]], sales: list[dict[str, Any]]) -> l
 
 
 def _with_money(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The largest first, amounts in their currency."""
+    """Return the largest first, amounts in their currency."""
     ordered = sorted(rows, key=lambda row: (row["currency"], -row["net"]))[:50]
     for row in ordered:
         for name in ("commission", "reversed", "net", "tax"):
@@ -313,7 +313,7 @@ class MessageInline(ReadOnlyInline):
 
     @admin.display(description=_("evidence"))
     def evidence_link(self, message: DisputeMessage) -> Any:
-        """The file as a download."""
+        """Return the file as a download."""
         if not message.evidence:
             return "-"
         url = f"/api/admin/disputes/{message.dispute_id}/messages/{message.pk}/evidence"
@@ -374,7 +374,7 @@ class DisputeAdmin(DisputePages, AtalayaModelAdmin):
         description=_("Resolve for the seller"), form=NoteForm, perm=RESOLVE, applies=is_open
     )
     def resolve_for_seller(self, request: HttpRequest, obj: Dispute, data: dict[str, Any]) -> None:
-        """The hold is released."""
+        """Release the hold for the seller."""
         services.resolve_dispute(
             actor=caller(request),
             dispute=obj,

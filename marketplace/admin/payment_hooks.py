@@ -30,7 +30,7 @@ class PaymentHookForm(forms.ModelForm):
 
 
 def _with_secret(values: dict[str, Any]) -> dict[str, Any]:
-    """The column holds the secret encrypted, so the form has a field of its own for it."""
+    """Return the column holds the secret encrypted, so the form has a field of its own for it."""
     return {**values, "secret": values.pop("new_secret", "")}
 
 

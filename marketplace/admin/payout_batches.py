@@ -80,14 +80,14 @@ class PayoutBatchAdmin(ServiceModelAdmin):
     actions = ["mark_paid"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """What is asked, or what was made."""
+        """Return what is asked, or what was made."""
         if obj is None:
             return ["currency", "execution_on"]
         return ["currency", "execution_on", "count", "amount_shown", "sha256", "created_by",
                 "files"]  # fmt: skip
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """What is calculated."""
+        """Return what is calculated."""
         return ["amount_shown", "files"] if obj else []
 
     @admin.display(description=_("amount"), ordering="amount")
@@ -106,13 +106,13 @@ class PayoutBatchAdmin(ServiceModelAdmin):
         )
 
     def get_urls(self) -> list[Any]:
-        """The file before Django's pages."""
+        """Return the file before Django's pages."""
         view = self.admin_site.admin_view(self.file_view)
         return [path("<int:pk>/file/", view, name="marketplace_payoutbatch_file"),
                 *super().get_urls()]  # fmt: skip
 
     def file_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The file for the bank; who takes it is on record."""
+        """Return the file for the bank; who takes it is on record."""
         if not request.user.has_perm("marketplace.download_payoutbatch"):
             raise PermissionDenied
         kind = "csv" if request.GET.get("file") == "csv" else "pain.001"

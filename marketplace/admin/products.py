@@ -48,17 +48,17 @@ class ReviewInline(ReadOnlyInline):
 
     @admin.display(description=_("from"))
     def before(self, obj: ProductReview) -> Any:
-        """The status that the product had."""
+        """Return the status that the product had."""
         return dict(Product.Status.choices).get(obj.from_status, obj.from_status)
 
     @admin.display(description=_("to"))
     def after(self, obj: ProductReview) -> Any:
-        """The status that it got."""
+        """Return the status that it got."""
         return dict(Product.Status.choices).get(obj.to_status, obj.to_status)
 
 
 def risk_badge(score: int | None, level: int | None) -> Any:
-    """A seller's risk as a coloured word."""
+    """Return a seller's risk as a coloured word."""
     if score is None or level is None:
         return "-"
     known = Level(level)
@@ -66,7 +66,7 @@ def risk_badge(score: int | None, level: int | None) -> Any:
 
 
 def findings_list(checks: list[dict[str, Any]]) -> Any:
-    """What the automatic checks found."""
+    """Return what the automatic checks found."""
     if not checks:
         return "-"
     return format_html_join(
@@ -142,7 +142,7 @@ class ProductAdmin(AtalayaModelAdmin):
         )
 
     def get_ordering(self, request: HttpRequest) -> list[str]:
-        """The queue is worked off from its oldest."""
+        """Order the queue from its oldest."""
         if request.GET.get("status__exact") == "pending":
             return ["submitted_at", "id"]
         return ["-id"]
@@ -150,7 +150,7 @@ class ProductAdmin(AtalayaModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[QuerySet, bool]:
-        """The same search as the API's."""
+        """Return the same search as the API's."""
         return (queryset.matching(search_term) if search_term.strip() else queryset), False
 
     @admin.display(description=_("price"), ordering="price")
@@ -170,22 +170,22 @@ class ProductAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("seller's risk"), ordering="risk_score")
     def seller_risk(self, product: Any) -> Any:
-        """The seller's score and level."""
+        """Return the seller's score and level."""
         return risk_badge(product.risk_score, product.risk_level)
 
     @admin.display(description=_("automatic checks"))
     def checks_shown(self, product: Product) -> Any:
-        """What the checks found."""
+        """Return what the checks found."""
         return findings_list(product.checks)
 
     @admin.display(description=_("images"))
     def images_shown(self, product: Product) -> Any:
-        """The pictures."""
+        """Return the pictures."""
         return thumbnails(product.images)
 
     @admin.display(description=_("edit under review"))
     def edit_link(self, product: Product) -> Any:
-        """The way to the diff."""
+        """Return the way to the diff."""
         revision = product.revisions.open().first()
         if revision is None:
             return "-"

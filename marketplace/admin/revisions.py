@@ -63,7 +63,7 @@ class RevisionAdmin(AtalayaModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """The page with the diff."""
+        """Return the page with the diff."""
         revision = self.get_object(request, object_id)
         context = dict(extra_context or {})
         if isinstance(revision, ProductRevision):
@@ -93,12 +93,12 @@ class RevisionAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("seller's risk"), ordering="risk_score")
     def seller_risk(self, revision: Any) -> Any:
-        """The seller's score and level."""
+        """Return the seller's score and level."""
         return risk_badge(revision.risk_score, revision.risk_level)
 
     @admin.display(description=_("automatic checks"))
     def checks_shown(self, revision: ProductRevision) -> Any:
-        """What the checks found."""
+        """Return what the checks found."""
         return findings_list(revision.checks)
 
     @service_action(description=_("Approve"), perm=MODERATE, applies=is_pending)

@@ -93,7 +93,7 @@ class SellerProfileAdmin(Dac7Pages, ServiceModelAdmin):
     def check_identity(
         self, request: HttpRequest, obj: SellerProfile, data: dict[str, Any]
     ) -> None:
-        """Verified, refused, or under way."""
+        """Record the check as verified, refused, or under way."""
         services.check_identity(actor=caller(request), seller=obj.user, identity=data["identity"])
 
 

@@ -21,19 +21,19 @@ class _PdfAdmin(AtalayaModelAdmin):
     """A page whose rows have a PDF."""
 
     def get_urls(self) -> list[Any]:
-        """The PDF before Django's pages."""
+        """Return the PDF before Django's pages."""
         view = self.admin_site.admin_view(self.pdf_view)
         name = f"marketplace_{self.opts.model_name}_pdf"
         return [path("<int:pk>/pdf/", view, name=name), *super().get_urls()]
 
     @admin.display(description="PDF")
     def pdf(self, obj: Any) -> str:
-        """A link to it."""
+        """Return a link to it."""
         address = reverse(f"admin:marketplace_{self.opts.model_name}_pdf", args=[obj.pk])
         return format_html('<a href="{}">PDF</a>', address)
 
     def pdf_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The file."""
+        """Return the file."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         obj = get_object_or_404(self.model, pk=pk)
@@ -58,7 +58,7 @@ class SellerStatementAdmin(_PdfAdmin):
 
     @admin.display(description=_("movements"))
     def movements_shown(self, statement: SellerStatement) -> Any:
-        """What changed the balance, by kind."""
+        """Return what changed the balance, by kind."""
         return movements_shown(statement.movements, statement.currency)
 
     @admin.display(description=_("opening balance"))
@@ -98,7 +98,7 @@ class CommissionInvoiceAdmin(_PdfAdmin):
 
     @admin.display(description=_("lines"))
     def lines_shown(self, invoice: CommissionInvoice) -> Any:
-        """What the net amount is made of."""
+        """Return what the net amount is made of."""
         lines = invoice.content.get("lines", {})
         return named_lines(
             (text, format_money(lines[name], invoice.currency))

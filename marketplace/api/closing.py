@@ -77,7 +77,7 @@ class ClosedMonthViewSet(ListAction, RetrieveAction, StaffViewSet):
     checks_version = {"reopen"}
 
     def get_queryset(self) -> QuerySet:
-        """The latest first."""
+        """Return the latest first."""
         return ClosedMonth.objects.select_related("closed_by").order_by("-month", "-id")
 
     @extend_schema(request=CloseMonthInput, responses={201: ClosedMonthSerializer})

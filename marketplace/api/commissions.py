@@ -166,7 +166,7 @@ class CommissionViewSet(StaffViewSet):
     )
     @action(detail=False)
     def export(self, request: Request) -> FileResponse:
-        """The same as CSV."""
+        """Return the same as CSV."""
         _parameters, rows = self._rows(request)
         columns = ["period", "seller", "seller_name", "category", "category_name"]
         columns += ["currency", "commission", "reversed", "net", "tax"]
@@ -175,7 +175,7 @@ class CommissionViewSet(StaffViewSet):
     @extend_schema(request=QuoteInput, responses=QuoteSerializer)
     @action(detail=False, methods=["post"])
     def quote(self, request: Request) -> Response:
-        """What a sale would be charged, by which rule, and why."""
+        """Return what a sale would be charged, by which rule, and why."""
         data = self.parse(QuoteInput)
         buyer = data.get("buyer")
         lines = data.get("lines")
@@ -229,7 +229,7 @@ class SalesViewSet(StaffViewSet):
     )
     @action(detail=False)
     def export(self, request: Request) -> FileResponse:
-        """The same as CSV."""
+        """Return the same as CSV."""
         parameters = ReportParameters(request, reports.SALES_GROUPS)
         columns = ["period", "seller", "seller_name", "currency"]
         return csv_download(

@@ -73,7 +73,7 @@ class ProductFilter(StrictFilterSet):
         return queryset.in_category(int(value))
 
     def stocked(self, queryset: Any, _name: str, value: bool) -> QuerySet:
-        """What can, or cannot, be bought now."""
+        """Return what can, or cannot, be bought now."""
         return queryset.in_stock() if value else queryset.filter(stock=0)
 
     def matching(self, queryset: Any, _name: str, value: str) -> QuerySet:

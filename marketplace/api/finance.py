@@ -123,7 +123,7 @@ class SellerViewSet(StaffViewSet):
     @extend_schema(parameters=CURRENCY, filters=False, responses=PayoutPreviewSerializer)
     @action(detail=True, url_path="payout-preview")
     def payout_preview(self, request: Request, pk: str) -> Response:
-        """What a payout would claim, cost and pay if it were made now."""
+        """Return what a payout would claim, cost and pay if it were made now."""
         currency = CurrencyParameters(request).currency or ""
         preview = services.preview_payout(seller=self.get_object(), currency=currency)
         return self.answer(preview, 200, PayoutPreviewSerializer)
@@ -169,13 +169,13 @@ class PayoutViewSet(ListAction, RetrieveAction, StaffViewSet):
     @extend_schema(request=PaidInput, responses=PayoutSerializer)
     @action(detail=True, methods=["post"], url_path="mark-paid")
     def mark_paid(self, request: Request, pk: str) -> Response:
-        """The money arrived."""
+        """Record that the money arrived."""
         return self._step(services.pay_payout, **self.parse(PaidInput))
 
     @extend_schema(request=FailedInput, responses=PayoutSerializer)
     @action(detail=True, methods=["post"], url_path="mark-failed")
     def mark_failed(self, request: Request, pk: str) -> Response:
-        """It did not, or the bank sent a paid one back; that goes back to the balance."""
+        """Record that it failed or was sent back by the bank, which returns it to the balance."""
         return self._step(services.fail_payout, **self.parse(FailedInput))
 
     @extend_schema(request=None, responses=PayoutSerializer)
@@ -229,7 +229,7 @@ class LedgerViewSet(ListAction, StaffViewSet):
     )
     @action(detail=False, pagination_class=None)
     def dac7(self, request: Request) -> FileResponse:
-        """The yearly report on sellers (DAC7): quarters, consideration, fees, sales.
+        """Return the yearly report on sellers (DAC7): quarters, consideration, fees, sales.
 
         XML is refused with 400 `dac7_header_incomplete` until the settings say who sends it.
         """
@@ -250,7 +250,7 @@ class LedgerViewSet(ListAction, StaffViewSet):
     @extend_schema(parameters=BALANCES, filters=False, responses=TrialBalanceSerializer)
     @action(detail=False, pagination_class=None)
     def balances(self, request: Request) -> Response:
-        """The trial balance of a period: opening, debit, credit, closing per kind of account."""
+        """Return the trial balance of a period: opening, debit, credit, closing by account kind."""
         parameters = PeriodParameters(request)
         start, end = parameters.bounds()
         rows = trial_balance(
@@ -269,7 +269,7 @@ class LedgerViewSet(ListAction, StaffViewSet):
     )
     @action(detail=False, pagination_class=None)
     def export(self, request: Request) -> FileResponse:
-        """The ledger or a part of it as a file, all of it read at one moment."""
+        """Return the ledger or a part of it as a file, all of it read at one moment."""
         parameters = PeriodParameters(request, "file")
         kind = parameters.choice("file", "beancount", FORMATS)
         selection = Selection(

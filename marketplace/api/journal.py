@@ -69,7 +69,7 @@ class JournalViewSet(ListAction, RetrieveAction, StaffViewSet):
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     @action(detail=True)
     def attachment(self, request: Request, pk: str) -> FileResponse:
-        """The receipt that was attached."""
+        """Return the receipt that was attached."""
         entry = self.get_object()
         if not entry.attachment:
             raise NotFound

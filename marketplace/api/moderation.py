@@ -43,7 +43,7 @@ class ReasonedViewSet(StaffViewSet):
     """Decisions that carry a reason, written or taken from a template."""
 
     def reason(self) -> str:
-        """The text of the reason."""
+        """Return the text of the reason."""
         data = self.parse(ModerationReasonInput)
         code = data.get("template")
         if not code:

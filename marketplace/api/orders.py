@@ -53,7 +53,7 @@ class OrderViewSet(MemberViewSet):
     rate_classes = {"create": "orders.create"}
 
     def get_queryset(self) -> QuerySet:
-        """The caller's own."""
+        """Return the caller's own."""
         if getattr(self, "swagger_fake_view", False):
             return Order.objects.none()
         return Order.objects.of_member(self.request.user).with_lines()
@@ -115,7 +115,7 @@ class OrderViewSet(MemberViewSet):
     @extend_schema(request=None, responses=OrderSerializer)
     @action(detail=True, methods=["post"])
     def confirm(self, request: Request, pk: str) -> Response:
-        """The buyer has it: the seller gets the money."""
+        """Confirm that the buyer has it: the seller gets the money."""
         order = self._as_buyer()
         services.complete_order(
             actor=caller(request),
@@ -151,7 +151,7 @@ class OrderViewSet(MemberViewSet):
         ordering_fields=[],
     )
     def dispute_messages(self, request: Request, pk: str) -> Response:
-        """The conversation of the order's latest dispute, without the notes of staff."""
+        """Return the conversation of the order's latest dispute, without the notes of staff."""
         dispute = self._dispute()
         if request.method == "POST":
             message = services.add_dispute_message(
@@ -191,7 +191,7 @@ class OrderViewSet(MemberViewSet):
 
 
 def evidence_of(message: DisputeMessage | None) -> Any:
-    """The message's file as a download, or NotFound."""
+    """Return the message's file as a download, or NotFound."""
     if message is None or not message.evidence:
         raise NotFound
     return private_response(

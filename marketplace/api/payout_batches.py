@@ -55,7 +55,7 @@ class PayoutBatchViewSet(ListAction, RetrieveAction, StaffViewSet):
     )
     @action(detail=True)
     def file(self, request: Request, pk: str) -> HttpResponse:
-        """The file, the same each time; who takes it is on record."""
+        """Return the file, the same each time; who takes it is on record."""
         kind = request.query_params.get("file", "pain.001")
         if kind not in FILES:
             raise InvalidInput("file", ", ".join(sorted(FILES)))
@@ -71,6 +71,6 @@ class PayoutBatchViewSet(ListAction, RetrieveAction, StaffViewSet):
     @extend_schema(request=None, responses=BatchPaidSerializer)
     @action(detail=True, methods=["post"], url_path="mark-paid")
     def mark_paid(self, request: Request, pk: str) -> Response:
-        """The bank carried it out: its pending payouts are paid, those on hold stay."""
+        """Record that the bank carried it out: pending payouts are paid, those on hold stay."""
         paid = services.pay_payout_batch(actor=caller(request), batch=self.get_object())
         return self.answer({"paid": paid}, 200, BatchPaidSerializer)

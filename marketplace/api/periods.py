@@ -83,7 +83,7 @@ class PeriodParameters:
         return start, end
 
     def number(self, name: str) -> int | None:
-        """A whole number, or None."""
+        """Return a whole number, or None."""
         raw = self.query.get(name)
         if raw is None:
             return None
@@ -93,7 +93,7 @@ class PeriodParameters:
             raise InvalidInput(name, str(error)) from error
 
     def account(self, name: str) -> int | None:
-        """The id of an account that is named by it or by its external id, or None."""
+        """Return the id of an account that is named by it or by its external id, or None."""
         raw = self.query.get(name)
         if raw is None:
             return None
@@ -156,7 +156,7 @@ class ReportParameters(PeriodParameters):
             raise InvalidInput("group_by", f"Any of: {', '.join(groups)}.")
 
     def arguments(self) -> dict[str, Any]:
-        """What the report functions take."""
+        """Return what the report functions take."""
         return {
             "start": self.start,
             "end": self.end,

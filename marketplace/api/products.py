@@ -49,7 +49,7 @@ class ProductViewSet(ListAction, PublicViewSet):
     versioned = True
 
     def get_queryset(self) -> QuerySet:
-        """What the caller may see."""
+        """Return what the caller may see."""
         if self.action == "list":
             return Product.objects.public().for_list()
         if self.action in ("retrieve", "mine"):
@@ -172,7 +172,7 @@ class ProductViewSet(ListAction, PublicViewSet):
         return inline_image_response(image.file.open("rb"), content_type=image.content_type)
 
     def get_object(self) -> Product:
-        """The product; what was removed is not found."""
+        """Return the product; what was removed is not found."""
         product = super().get_object()
         if product.status == Product.Status.REMOVED:
             raise NotFound

@@ -83,7 +83,7 @@ class StaffOrderViewSet(ListAction, ImportedOrders):
     @extend_schema(request=None, responses=StaffOrderDetailSerializer)
     @action(detail=True, methods=["post"])
     def complete(self, request: Request, pk: str) -> Response:
-        """The buyer has it: the seller gets the money."""
+        """Complete the order, as the buyer has it: the seller gets the money."""
         order = services.complete_order(
             actor=caller(request),
             order=self.get_object(),

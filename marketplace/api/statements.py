@@ -87,7 +87,7 @@ class _Statements(ListAction, RetrieveAction):
     @extend_schema(responses=PDF)
     @action(detail=True)
     def pdf(self, request: Request, pk: str) -> HttpResponse:
-        """The statement as PDF, in the seller's language."""
+        """Return the statement as PDF, in the seller's language."""
         statement = self.get_object()
         name = f"statement-{statement.month:%Y-%m}-{statement.currency}"
         return pdf_response(statement_pdf(statement), name)
@@ -105,7 +105,7 @@ class _Invoices(ListAction, RetrieveAction):
     @extend_schema(responses=PDF)
     @action(detail=True)
     def pdf(self, request: Request, pk: str) -> HttpResponse:
-        """The invoice as PDF, in the seller's language."""
+        """Return the invoice as PDF, in the seller's language."""
         invoice = self.get_object()
         return pdf_response(invoice_pdf(invoice), f"invoice-{invoice}")
 

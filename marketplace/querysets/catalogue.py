@@ -14,7 +14,7 @@ class CategoryQuerySet(models.QuerySet):
     """Categories."""
 
     def within(self, category_id: int) -> "CategoryQuerySet":
-        """A category and its descendants."""
+        """Return a category and its descendants."""
         path = self.model.objects.filter(pk=category_id).values_list("path", flat=True).first()
         if path is None:
             return self.none()
@@ -33,11 +33,11 @@ class ProductQuerySet(models.QuerySet):
     """Products."""
 
     def public(self) -> "ProductQuerySet":
-        """What anyone may see: approved, in an active category."""
+        """Return what anyone may see: approved, in an active category."""
         return self.filter(status="approved")
 
     def of_seller(self, user: Any) -> "ProductQuerySet":
-        """The seller's own, but for what was removed."""
+        """Return the seller's own, but for what was removed."""
         return self.filter(seller=user).exclude(status="removed")
 
     def visible_to(self, user: Any) -> "ProductQuerySet":
@@ -47,7 +47,7 @@ class ProductQuerySet(models.QuerySet):
         return self.filter(Q(status="approved") | Q(seller_id=user.pk))
 
     def waiting(self) -> "ProductQuerySet":
-        """The approval queue, oldest first."""
+        """Return the approval queue, oldest first."""
         return self.filter(status="pending").order_by("submitted_at", "id")
 
     def in_category(self, category_id: int) -> "ProductQuerySet":
@@ -57,7 +57,7 @@ class ProductQuerySet(models.QuerySet):
         return self.filter(category_id__in=ids)
 
     def in_stock(self) -> "ProductQuerySet":
-        """What can be bought now."""
+        """Return what can be bought now."""
         return self.filter(Q(stock__isnull=True) | Q(stock__gt=0))
 
     def matching(self, text: str) -> "ProductQuerySet":

@@ -11,7 +11,7 @@ class LedgerEntryQuerySet(models.QuerySet):
     """Entries."""
 
     def balances(self) -> list[dict[str, Any]]:
-        """The sum of every account."""
+        """Return the sum of every account."""
         return list(
             self.values("account_id", "account__code", "account__seller_id", "currency")
             .annotate(balance=Sum("amount"))
@@ -19,7 +19,7 @@ class LedgerEntryQuerySet(models.QuerySet):
         )
 
     def unclaimed(self, seller_id: int, currency: str) -> Self:
-        """What a payout would pay: entries payable to the seller that no payout holds."""
+        """Return what a payout would pay: entries payable to the seller that no payout holds."""
         return self.filter(
             account__code="seller_payable",
             account__seller_id=seller_id,

@@ -11,7 +11,7 @@ class ProductRevisionQuerySet(models.QuerySet):
         return self.filter(status__in=("draft", "pending", "changes_requested"))
 
     def waiting(self) -> "ProductRevisionQuerySet":
-        """The queue, oldest first."""
+        """Return the queue, oldest first."""
         return self.filter(status="pending").order_by("submitted_at", "id")
 
     def for_staff(self) -> "ProductRevisionQuerySet":

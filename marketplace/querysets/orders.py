@@ -21,7 +21,7 @@ class OrderQuerySet(models.QuerySet):
     """Orders."""
 
     def of_member(self, user: Any, role: str | None = None) -> "OrderQuerySet":
-        """What the member bought, sold, or both."""
+        """Return what the member bought, sold, or both."""
         if role == "buyer":
             return self.filter(buyer=user)
         if role == "seller":

@@ -274,7 +274,7 @@ def lock_seller(seller_id: int, currency: str) -> dict[str, int]:
 
 
 def available(balances: dict[str, int]) -> int:
-    """What could be paid out now; never negative, debts stand on the clawback account."""
+    """Return what could be paid out now; never negative, debts stand on the clawback account."""
     return max(0, -balances[Code.SELLER_PAYABLE])
 
 

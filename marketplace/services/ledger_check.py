@@ -116,7 +116,10 @@ def _wrong_promotions() -> list[str]:
 
 
 def _wrong_payouts() -> list[str]:
-    """A payout's claims, its own entry among them, cancel out; the credits are its amount."""
+    """Return payouts whose claims, their own entry included, do not cancel out.
+
+    The credits among the claims are the amount of the payout.
+    """
     wrong = (
         Payout.objects.annotate(s=Sum("items__entry__amount", default=0))
         .exclude(s=0)
@@ -146,7 +149,7 @@ def _wrong_payouts() -> list[str]:
 
 
 def _changed_months() -> list[str]:
-    """Closed months against the turnover they were closed with."""
+    """Compare closed months with the turnover they were closed with; return what changed."""
     return [
         f"month {closed}: its turnover is not what it was closed with"
         for closed in closed_months()

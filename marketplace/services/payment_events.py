@@ -188,7 +188,7 @@ def _wait(event: PaymentEvent, reason: str) -> str:
 
 
 def _wake(event: PaymentEvent) -> None:
-    """What waited for this event need not wait longer."""
+    """Process at once what waited for this event."""
     about = Q(order=event.order) if event.order_id else Q(pk__in=[])
     if event.reference:
         about |= Q(reference=event.reference)

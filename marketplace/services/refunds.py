@@ -267,7 +267,7 @@ def _record(
 
 
 def _book(order: Order, actor: User | None, refund: Refund, shares: list[Share]) -> None:
-    """The refunds account is passed through, so that its turnover is the sum of refunds."""
+    """Book a refund through the refunds account, so that its turnover is the sum of refunds."""
     legs = [
         Leg(Code.REFUNDS, -refund.amount),
         Leg(Code.REFUNDS, refund.amount),

@@ -167,7 +167,7 @@ def _store(profile: SellerProfile) -> None:
 
 
 def _shown(profile: SellerProfile) -> dict[str, Any]:
-    """What the audit says: which of the personal fields there are, and not what they hold."""
+    """Return what the audit says: which personal fields there are, and not what they hold."""
     plain = ("tax_status", "level", "identity", "account_masked")
     shown: dict[str, Any] = {name: getattr(profile, name) for name in plain}
     return shown | {f"has_{name}": bool(getattr(profile, name)) for name in OWN_FIELDS}

@@ -78,7 +78,7 @@ def _make_invoices(closed: ClosedMonth) -> int:
 
 @transaction.atomic
 def _issue(closed: ClosedMonth, keys: list[Key], amounts: dict[Key, dict[str, int]]) -> int:
-    """Number and write invoices in one transaction: whatever fails gives its numbers back."""
+    """Write numbered invoices in one transaction: a failure gives its numbers back."""
     name = f"{setting('marketplace.invoice_series')}{clock.today():%Y}"
     InvoiceSeries.objects.get_or_create(name=name)
     # Until the end of the transaction nobody else gives a number of the series.

@@ -109,7 +109,7 @@ class BroadcastAdmin(ServiceModelAdmin):
     ]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What is on its way cannot be changed."""
+        """Refuse to change a broadcast that is on its way."""
         is_open = obj is None or obj.status == BroadcastStatus.DRAFT
         return is_open and super().has_change_permission(request, obj)
 

@@ -80,7 +80,7 @@ class MessageReportAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("excerpt"))
     def shown_excerpt(self, report: MessageReport) -> SafeString:
-        """The reported message and those before it, as they read when it was reported."""
+        """Return the reported message and those before it, as they read when it was reported."""
         names = dict(
             User.objects.filter(pk__in={row["sender"] for row in report.excerpt}).values_list(
                 "pk", "username"
@@ -98,7 +98,7 @@ class MessageReportAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("the conversation around it"))
     def look_around(self, report: MessageReport) -> SafeString:
-        """The way to more, for which a reason is asked."""
+        """Return the way to more, for which a reason is asked."""
         url = reverse("admin:messaging_messagereport_conversation", args=[report.pk])
         return format_html('<a href="{}">{}</a>', url, _("Read on, with a reason"))
 
@@ -109,7 +109,7 @@ class MessageReportAdmin(AtalayaModelAdmin):
         applies=is_open,
     )
     def uphold(self, request: HttpRequest, obj: MessageReport, data: dict[str, Any]) -> None:
-        """The report is right."""
+        """Uphold the report: it is right."""
         services.uphold_report(
             actor=caller(request), report=obj, expected_version=read_version(obj), **data
         )
@@ -127,7 +127,7 @@ class MessageReportAdmin(AtalayaModelAdmin):
         )
 
     def get_urls(self) -> list[URLPattern]:
-        """The page of the surrounding conversation."""
+        """Return the page of the surrounding conversation."""
         page = path(
             "<int:report_id>/conversation/",
             self.admin_site.admin_view(self.conversation),

@@ -15,5 +15,5 @@ class OwnViewSet(MemberViewSet):
         return cast(User, self.request.user)
 
     def get_serializer_context(self) -> dict[str, Any]:
-        """Serializers need to know who looks."""
+        """Add who looks, which serializers need to know."""
         return {**super().get_serializer_context(), "viewer_id": self.viewer.pk}

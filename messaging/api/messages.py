@@ -50,7 +50,7 @@ class ConversationViewSet(OwnViewSet):
 
     @extend_schema(operation_id="messages_conversations")
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """The member's conversations, newest first."""
+        """Return the member's conversations, newest first."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
         known = services.acquaintances_in(self.viewer.pk, page)
         context = {**self.get_serializer_context(), "acquaintances": known}
@@ -196,7 +196,7 @@ class MessageViewSet(OwnViewSet):
         operation_id="messages_revisions", responses=RevisionSerializer(many=True), parameters=[_ID]
     )
     def revisions(self, request: Request, id: str) -> Response:
-        """What the message said before its edits, oldest first."""
+        """Return what the message said before its edits, oldest first."""
         rows = self._message(id).revisions.all()
         return Response(RevisionSerializer(rows, many=True).data)
 

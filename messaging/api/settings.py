@@ -69,7 +69,7 @@ class PreferencesViewSet(OwnViewSet):
 
     @extend_schema(operation_id="messages_preferences")
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """The choices in force."""
+        """Return the choices in force."""
         return self.answer(services.preferences_of(self.viewer))
 
     @extend_schema(operation_id="messages_preferences_change", request=PreferencesInput)

@@ -45,7 +45,7 @@ class StreamViewSet(OwnViewSet):
         filters=False,
     )
     def stream(self, request: Request) -> StreamingHttpResponse:
-        """What happens to the caller's messages, as it happens.
+        """Return what happens to the caller's messages, as it happens.
 
         A member's oldest stream ends when they open more than `messaging.streams_per_member` in
         one process; 429 `too_many_streams` when the process holds as many as it may.

@@ -118,7 +118,7 @@ class MessageRevision(models.Model):
 
 
 def private_storage() -> Storage:
-    """A callable, so that the migration holds no path of this machine."""
+    """Return a callable, so that the migration holds no path of this machine."""
     return PrivateStorage()
 
 

@@ -89,7 +89,7 @@ def preview_broadcast(broadcast: Broadcast) -> Preview:
 
 
 def is_urgent(broadcast: Broadcast) -> bool:
-    """True for the kind that also goes to Telegram."""
+    """Return True for the kind that also goes to Telegram."""
     return broadcast.kind == "urgent"
 
 

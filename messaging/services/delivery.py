@@ -145,7 +145,7 @@ def _deliver(broadcast: Broadcast, members: list[User]) -> None:
 
 
 def _team_threads(team_id: int, user_ids: list[int]) -> dict[int, Conversation]:
-    """The team's thread with each of these members, locked; missing ones are made."""
+    """Return the team's thread with each of these members, locked; missing ones are made."""
     threads = _existing_threads(team_id, user_ids)
     missing = [user_id for user_id in user_ids if user_id not in threads]
     if missing:

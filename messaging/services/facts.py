@@ -32,7 +32,7 @@ class Facts:
     counts: dict[int, int]
 
     def is_full(self, window: Window) -> bool:
-        """True when a window holds all the messages it may."""
+        """Return True when a window holds all the messages it may."""
         return self.counts.get(window.seconds, 0) >= window.limit
 
 

@@ -55,7 +55,7 @@ _COLUMNS = ["user_id", "unread_count", "position", "notice_due_at", "notified_at
 
 
 def moment(value: Any) -> Any:
-    """A moment as plain SQL reads it: SQLite leaves out the zone, which is UTC."""
+    """Return a moment as plain SQL reads it: SQLite leaves out the zone, which is UTC."""
     if isinstance(value, datetime) and value.tzinfo is None:
         return value.replace(tzinfo=UTC)
     return value
@@ -121,6 +121,6 @@ class Journal:
 
 
 def recount(user_id: int) -> int:
-    """The unread total as the sum of the conversations (repair and tests)."""
+    """Return the unread total as the sum of the conversations (repair and tests)."""
     total = Participant.objects.filter(user_id=user_id).aggregate(total=Sum("unread_count"))
     return total["total"] or 0

@@ -11,7 +11,7 @@ from systemadmin.models import User
 
 
 def preferences_of(user: User) -> Preferences:
-    """The member's choices, or the defaults while they have made none."""
+    """Return the member's choices, or the defaults while they have made none."""
     return Preferences.objects.filter(user=user).first() or Preferences(user=user)
 
 

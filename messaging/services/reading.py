@@ -27,7 +27,7 @@ class ReadState:
 
 
 def message_of(user: User, message_id: int, *, with_hidden: bool = False) -> Message:
-    """A message this member may see; anything else does not exist for them."""
+    """Return a message this member may see; raises NotFound for anything else."""
     messages = Message.objects.in_conversation_of(user.pk)
     if not with_hidden:
         messages = messages.visible_to(user.pk)
@@ -38,7 +38,7 @@ def message_of(user: User, message_id: int, *, with_hidden: bool = False) -> Mes
 
 
 def other_party(conversation: Conversation, user_id: int) -> int:
-    """The other member of the conversation."""
+    """Return the other member of the conversation."""
     return conversation.higher_id if conversation.lower_id == user_id else conversation.lower_id
 
 

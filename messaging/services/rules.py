@@ -36,7 +36,7 @@ _CAUTIOUS = {Tier.RISKY, Tier.NEW}
 
 
 def check_body(body: str, *, has_attachment: bool = False) -> str:
-    """The body as it is stored; refuses empty and overlong ones."""
+    """Return the body as it is stored; refuses empty and overlong ones."""
     text = visible_text(body.replace("\x00", ""))
     if not text and not has_attachment:
         raise InvalidInput("body", _("Write something, or attach a file."), code="blank")
@@ -106,7 +106,7 @@ def _accepts(recipient: User, sender: User) -> bool:
 
 
 def has_written(user_id: int, *, to_id: int) -> bool:
-    """True when the member has ever written to the other one."""
+    """Return True when the member has ever written to the other one."""
     conversation = Participant.objects.filter(user_id=user_id, peer_id=to_id).values("conversation")
     return Message.objects.filter(conversation__in=conversation, sender_id=user_id).exists()
 

@@ -89,7 +89,7 @@ def report_message(*, actor: User, message: Message, reason: str, note: str = ""
 
 
 def _excerpt(message: Message, reporter: User) -> list[dict[str, Any]]:
-    """The message and the ones before it that its reporter sees, oldest first."""
+    """Return the message and the ones before it that its reporter sees, oldest first."""
     rows = (
         Message.objects.filter(conversation_id=message.conversation_id)
         .visible_to(reporter.pk)

@@ -45,7 +45,7 @@ def search_own(*, user_id: int, text: str, before: int | None = None) -> Found:
 
 
 def _older(user_id: int, before: int | None) -> list[Message]:
-    """The next messages of the member's own conversations, without those they hid."""
+    """Return the next messages of the member's own conversations, without those they hid."""
     own = Participant.objects.filter(user_id=user_id).values("conversation_id")
     rows = Message.objects.filter(conversation_id__in=own).visible_to(user_id)
     rows = rows.filter(erased_at__isnull=True).exclude(body="")

@@ -148,7 +148,7 @@ def _send_locked(draft: _Draft) -> Sent:
 
 
 def _judged(draft: _Draft, facts: Facts) -> Sent:
-    """The message to write, or the one that this client id wrote before; or a refusal."""
+    """Return the message to write, or the one that this client id wrote before; or a refusal."""
     # After the reading, so that the order of moments is the order of numbers.
     now = timezone.now()
     if facts.first_id is not None:
@@ -188,12 +188,12 @@ def send_system_message(*, actor: User | None, recipient: User, body: str) -> Me
 
 
 def has_one_statement() -> bool:
-    """True where the database can write a whole sending in one statement."""
+    """Return True where the database can write a whole sending in one statement."""
     return connection.vendor == "postgresql"
 
 
 def append_at_once(*, facts: Facts, draft: _Draft, message: Message) -> bool:
-    """What `append_message` does, in one statement of PostgreSQL, for a known conversation.
+    """Return what `append_message` does, in one statement of PostgreSQL, for a known conversation.
 
     False, and nothing written, if either mailbox has changed since the facts were read.
     """
@@ -344,7 +344,7 @@ def _already_sent(first_id: int, recipient: User, body: str, file: _File | None)
 
 
 def _first_wording(message: Message) -> str:
-    """What was sent, even if it has been edited since: a late retry is still a retry."""
+    """Return what was sent, even if it has been edited since: a late retry is still a retry."""
     if message.edited_at is None:
         return message.body
     earliest = message.revisions.first()

@@ -8,7 +8,7 @@ TEAM_USERNAME = "atalaya-team"
 
 
 def team_user() -> User:
-    """The account that speaks for the team; nobody can sign in with it."""
+    """Return the account that speaks for the team; nobody can sign in with it."""
     user = User.objects.filter(username=TEAM_USERNAME).first()
     if user is None:
         user, _created = User.objects.get_or_create(
@@ -19,5 +19,5 @@ def team_user() -> User:
 
 
 def is_team(user: User) -> bool:
-    """True for the team's own account."""
+    """Return True for the team's own account."""
     return user.username == TEAM_USERNAME

@@ -15,17 +15,17 @@ _DOUBTFUL = {"elevated"}
 
 
 def risk_level(user_id: int) -> str:
-    """The risk engine's level of an account; "" while it has none."""
+    """Return the risk engine's level of an account; "" while it has none."""
     return level_code(RiskScore.objects.filter(pk=user_id).values_list("level", flat=True).first())
 
 
 def level_code(level: int | None) -> str:
-    """The name of a stored level."""
+    """Return the name of a stored level."""
     return Level(level).code if level is not None else ""
 
 
 def tier_of(user: User, now: datetime, level: str) -> Tier:
-    """The trust tier of a sender: risk first, then age, then verification."""
+    """Return the trust tier of a sender: risk first, then age, then verification."""
     if level in _RISKY:
         return Tier.RISKY
     age = now - user.date_joined
@@ -38,5 +38,5 @@ def tier_of(user: User, now: datetime, level: str) -> Tier:
 
 
 def windows_of(tier: Tier) -> tuple[Window, ...]:
-    """The quota windows in force for a tier."""
+    """Return the quota windows in force for a tier."""
     return parse_windows(setting(f"messaging.quota_{tier}"))

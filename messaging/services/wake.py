@@ -26,7 +26,7 @@ _IDS_PER_NOTICE = 400
 
 
 def wake_method() -> str:
-    """What wakes streams here: `postgresql`, `redis` or `poll`."""
+    """Return what wakes streams here: `postgresql`, `redis` or `poll`."""
     chosen = setting("messaging.stream_wake")
     has_redis = bool(settings.REDIS_URL)
     if chosen == "redis" and has_redis:

@@ -118,7 +118,7 @@ class Hub:
             self.streams.pop(stream.user_id, None)
 
     def wake(self, user_ids: Iterable[int]) -> None:
-        """These members have something new."""
+        """Wake the streams of these members: they have something new."""
         for user_id in user_ids:
             for stream in self.streams.get(user_id, ()):
                 stream.woken.set()
@@ -217,7 +217,7 @@ _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
 
 
 def hub() -> Hub:
-    """The hub of the running event loop."""
+    """Return the hub of the running event loop."""
     loop = asyncio.get_running_loop()
     if loop not in _hubs:
         _hubs[loop] = Hub()

@@ -112,14 +112,14 @@ def _frame(event: StreamEvent, message: Message | None) -> bytes:
 
 
 def is_hidden_for(message: Message, user_id: int) -> bool:
-    """True when the member hid the message for themselves."""
+    """Return True when the member hid the message for themselves."""
     if message.sender_id == user_id:
         return message.is_hidden_for_sender
     return message.is_hidden_for_recipient
 
 
 def message_data(message: Message, viewer_id: int) -> dict[str, Any]:
-    """A message as the API shows it, without the cost of a serializer for each open stream."""
+    """Return a message as the API shows it, without running a serializer per open stream."""
     attachment = getattr(message, "attachment", None)
     is_mine = message.sender_id == viewer_id
     return {

@@ -100,7 +100,7 @@ class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
 
     @admin.display(description=_("score"), ordering="risk_score__score")
     def score(self, obj: Any) -> Any:
-        """The risk score."""
+        """Return the risk score."""
         found = getattr(obj, "risk_score", None)
         return found.score if found else "–"
 
@@ -111,7 +111,7 @@ class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
         return Level(found.level).label if found else "–"
 
     def get_urls(self) -> list[Any]:
-        """The page's parts: graph, timeline as a file, a new note."""
+        """Return the page's parts: graph, timeline as a file, a new note."""
         guard = self.admin_site.admin_view
         own = [
             path("<int:pk>/graph/", guard(self.graph), name="riskops_account_graph"),
@@ -131,7 +131,7 @@ class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """The page, or one of its decisions."""
+        """Return the page, or one of its decisions."""
         if not is_whole_number(object_id):
             raise Http404
         self._account(request, object_id)
@@ -213,7 +213,7 @@ class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
     # -- parts -------------------------------------------------------------------
 
     def graph(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The neighbourhood as a picture and, for everyone else, as a table."""
+        """Return the neighbourhood as a picture and, for everyone else, as a table."""
         account = self._account(request, pk)
         graph = neighbourhood_graph(account, **self._limits(request))
         names = {node["id"]: node["label"] for node in graph.nodes}
@@ -235,7 +235,7 @@ class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
         return TemplateResponse(request, "admin/riskops/account/graph.html", context)
 
     def graph_data(self, request: HttpRequest, pk: int) -> JsonResponse:
-        """The same as data for the picture."""
+        """Return the same as data for the picture."""
         account = self._account(request, pk)
         graph = neighbourhood_graph(account, **self._limits(request))
         for node in graph.nodes:
@@ -251,7 +251,7 @@ class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
         return {"depth": int(depth) if depth in ("1", "2", "3") else 2}
 
     def events_csv(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
-        """The timeline as a file, masked as on the page; who took it is on record."""
+        """Return the timeline as a file, masked as on the page; who took it is on record."""
         account = self._account(request, pk)
         if not request.user.has_perm("riskops.view_accountevent"):
             raise PermissionDenied
@@ -270,7 +270,7 @@ class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
         return response
 
     def judge(self, request: HttpRequest, pk: int, pair: int) -> HttpResponse:
-        """A verdict about one of the account's pairs, by the action of the pair's page."""
+        """Return a verdict about one of the account's pairs, by the action of the pair's page."""
         account = self._account(request, pk)
         found = get_object_or_404(RelatedAccount.objects.of_account(account.pk), pk=pair)
         pages = self.admin_site.get_model_admin(RelatedAccount)
@@ -285,7 +285,7 @@ class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
         return HttpResponseRedirect(reverse("admin:riskops_account_change", args=[pk]))
 
     def note(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """A new note."""
+        """Return a new note."""
         account = self._account(request, pk)
         if request.method != "POST" or not request.user.has_perm("riskops.add_accountnote"):
             raise PermissionDenied

@@ -19,7 +19,7 @@ CHOOSE_CURRENCY = _("Choose the currency of the amounts.")
 
 
 def currency_field() -> forms.ChoiceField:
-    """The currency in which amounts of a rule are typed."""
+    """Return the currency in which amounts of a rule are typed."""
     return forms.ChoiceField(
         label=_("Currency"),
         choices=[*NONE, *((code, code) for code in sorted(CURRENCIES))],

@@ -102,12 +102,12 @@ class AnomalyAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("account"))
     def who(self, obj: Anomaly) -> str:
-        """A link to the account's page."""
+        """Return a link to the account's page."""
         return account_link(obj.account_id, obj.account)
 
     @admin.display(description=_("evidence"))
     def seen(self, obj: Anomaly) -> str:
-        """What was seen at the latest hit."""
+        """Return what was seen at the latest hit."""
         lines = format_html_join("", "<li>{}: {}</li>", evidence_rows(obj.evidence))
         return format_html("<ul>{}</ul>", lines)
 
@@ -156,7 +156,7 @@ class AnomalyRuleAdmin(ServiceModelAdmin):
     ordering = ["code"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """The rule, and each number of its detector."""
+        """Return the rule, and each number of its detector."""
         numbers = parameter_fields(obj)
         rows: list[Any] = [(None, {"fields": list(PLAIN)})]
         if obj is not None and not self.has_change_permission(request, obj):

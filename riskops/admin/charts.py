@@ -93,7 +93,7 @@ class Line:
 
 
 def history_line(rows: Sequence[Any], bounds: Sequence[int], now: datetime) -> Line:
-    """The line of history rows given oldest first."""
+    """Return the line of history rows given oldest first."""
     if not rows:
         return Line([], "", [], WIDTH, HEIGHT)
     start = rows[0].at

@@ -150,7 +150,7 @@ class AccountDecisions:
         tone="badline",
     )
     def fraud(self, request: Any, obj: Any, data: dict[str, Any]) -> None:
-        """The account is a fraud; the rules and its links learn from it."""
+        """Record the account as a fraud; the rules and its links learn from it."""
         record_outcome(
             actor=request.user, account=_account(obj), verdict=Verdict.CONFIRMED_FRAUD, **data
         )

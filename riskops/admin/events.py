@@ -160,12 +160,12 @@ class IdentifierAdmin(Masked, AtalayaModelAdmin):
         form=PlaceForm,
     )
     def share(self, request: HttpRequest, obj: Identifier, data: dict[str, Any]) -> None:
-        """It links nobody from now on."""
+        """Mark the identifier as shared: it links nobody from now on."""
         share_identifier(actor=caller(request), identifier=obj, **data)
 
     @service_action(description=_("Unmark a public place"), perm="riskops.share_identifier")
     def unshare(self, request: HttpRequest, obj: Identifier) -> None:
-        """It may link accounts again."""
+        """Let the identifier link accounts again."""
         unshare_identifier(actor=caller(request), identifier=obj)
 
 

@@ -40,7 +40,7 @@ def _checkboxes(label: Any, *, required: bool) -> forms.MultipleChoiceField:
 
 
 def _typed(label: Any, initial: str) -> forms.CharField:
-    """A whole number, or an amount where amounts are counted."""
+    """Return a whole number, or an amount where amounts are counted."""
     return forms.CharField(label=label, max_length=20, required=False, initial=initial)
 
 
@@ -171,7 +171,7 @@ def condition_fields(suffix: str, label: Any) -> dict[str, forms.Field]:
 
 
 def factor_row(data: dict[str, Any]) -> dict[str, Any]:
-    """The row of a ruleset document that a valid form describes."""
+    """Return the row of a ruleset document that a valid form describes."""
     return {
         "code": data["code"],
         "title": data["title"],
@@ -188,7 +188,7 @@ def factor_row(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _measure(data: dict[str, Any]) -> dict[str, Any]:
-    """The measure that a valid form describes."""
+    """Return the measure that a valid form describes."""
     conditions = [typed_condition(data, f"_{number}") for number in range(1, CONDITIONS + 1)]
     measure: dict[str, Any] = {
         "aggregate": data["aggregate"],
@@ -208,7 +208,7 @@ def _measure(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def in_currency(currency: str) -> list[dict[str, Any]]:
-    """The condition that only events in a currency count, where one is chosen."""
+    """Return the condition that only events in a currency count, where one is chosen."""
     return [{"field": CURRENCY, "op": "is", "value": currency}] if currency else []
 
 

@@ -64,7 +64,7 @@ def is_judged(found: Any) -> bool:
 
 
 def account_link(pk: int, name: Any) -> str:
-    """A link to the page of an account."""
+    """Return a link to the page of an account."""
     return format_html(
         '<a href="{}">{}</a>', reverse("admin:riskops_account_change", args=[pk]), name
     )
@@ -100,17 +100,17 @@ class RelatedAccountAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("pair"), ordering="id")
     def names(self, obj: RelatedAccount) -> str:
-        """The two names, as one link to the pair."""
+        """Return the two names, as one link to the pair."""
         return f"{obj.low} – {obj.high}"
 
     @admin.display(description=_("account"))
     def low_page(self, obj: RelatedAccount) -> str:
-        """A link to the first account."""
+        """Return a link to the first account."""
         return account_link(obj.low_id, obj.low)
 
     @admin.display(description=_("other account"))
     def high_page(self, obj: RelatedAccount) -> str:
-        """A link to the second account."""
+        """Return a link to the second account."""
         return account_link(obj.high_id, obj.high)
 
     @admin.display(description=_("accounts"))
@@ -122,7 +122,7 @@ class RelatedAccountAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("evidence"))
     def shown_evidence(self, obj: RelatedAccount) -> str:
-        """What they share and what it is worth."""
+        """Return what they share and what it is worth."""
         found = show_pairs([obj], account_id=obj.low_id, unmasked=self._unmasked)[0]
         lines = format_html_join(
             "",
@@ -181,7 +181,7 @@ class MemberInline(ReadOnlyInline):
 
     @admin.display(description=_("account"))
     def page(self, obj: ClusterMember) -> str:
-        """A link to its page."""
+        """Return a link to its page."""
         return account_link(obj.account_id, obj.account)
 
     @admin.display(description=_("score"))
@@ -226,7 +226,7 @@ class AccountClusterAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("refused merges"))
     def shown_bridges(self, obj: AccountCluster) -> str:
-        """The links that were not allowed to join this cluster with another."""
+        """Return the links that were not allowed to join this cluster with another."""
         reasons = {
             "weak": _("one shared identifier that others share too"),
             "size": _("the cluster would grow past the guard"),

@@ -96,18 +96,18 @@ class DecisionAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("account"))
     def who(self, obj: Decision) -> str:
-        """A link to the account's page."""
+        """Return a link to the account's page."""
         return account_link(obj.account_id, obj.account)
 
     @admin.display(description=_("outcome"))
     def answer(self, obj: Decision) -> str:
-        """The outcome as a badge."""
+        """Return the outcome as a badge."""
         title = obj.get_outcome_display()
         return format_html('<span class="risk-badge decision-{}">{}</span>', obj.outcome, title)
 
     @admin.display(description=_("why"))
     def why(self, obj: Decision) -> str:
-        """The first reason."""
+        """Return the first reason."""
         return decision_reasons(obj)[0]["text"]
 
     @admin.display(description=_("reasons"))
@@ -117,7 +117,7 @@ class DecisionAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("rules in shadow mode"))
     def shadows(self, obj: Decision) -> str:
-        """What they would have decided."""
+        """Return what they would have decided."""
         return _bullets(
             f"{one['outcome']}: {rule_text(one)}" for one in obj.matched if one["shadow"]
         )
@@ -173,7 +173,7 @@ class DecisionRuleAdmin(ServiceModelAdmin):
         return int(self._made.get(obj.pk, 0))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """The rules; how often each decided is counted once."""
+        """Return the rules; how often each decided is counted once."""
         start = timezone.now() - timedelta(days=30)
         self._made = Decision.objects.by_rule(start)
         return super().get_queryset(request)
@@ -198,13 +198,13 @@ class DecisionRuleAdmin(ServiceModelAdmin):
         ]
 
     def get_urls(self) -> list[Any]:
-        """The back-test beside each rule."""
+        """Return the back-test beside each rule."""
         guard = self.admin_site.admin_view
         own = path("<int:pk>/backtest/", guard(self.backtest), name="riskops_decisionrule_backtest")
         return [own, *super().get_urls()]
 
     def backtest(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """What the rule would have done with the events of the last days."""
+        """Return what the rule would have done with the events of the last days."""
         if not self.has_view_permission(request) or not request.user.has_perm(
             "riskops.view_accountevent"
         ):
@@ -255,7 +255,7 @@ def _of_rule(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tried(rule: DecisionRule, days: int) -> dict[str, Any]:
-    """The figures of a back-test, or why there are none."""
+    """Return the figures of a back-test, or why there are none."""
     end = timezone.now()
     try:
         found = backtest(rule_of(rule), start=end - timedelta(days=days), end=end, seconds=PATIENCE)
@@ -302,20 +302,20 @@ class ListEntryAdmin(ServiceModelAdmin):
     paginator = BoundedPaginator
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """The entries, and whether who looks sees values unmasked."""
+        """Return the entries, and whether who looks sees values unmasked."""
         self._unmasked = sees_personal_data(request.user)
         return super().get_queryset(request)
 
     @admin.display(description=_("value"))
     def what(self, obj: ListEntry) -> str:
-        """The value, masked for those who may not see it."""
+        """Return the value, masked for those who may not see it."""
         if obj.kind == ListKind.ACCOUNT and obj.account is not None:
             return str(obj.account)
         return obj.value if self._unmasked else masked(obj.value.removesuffix("/32"))
 
     @admin.display(description=_("reason"))
     def why(self, obj: ListEntry) -> str:
-        """The reason, people in it masked likewise."""
+        """Return the reason, people in it masked likewise."""
         return obj.reason if self._unmasked else str(masked_texts(obj.reason))
 
     def create(self, actor: Any, values: dict[str, Any]) -> ListEntry:

@@ -32,7 +32,7 @@ class RulesetTrialAdmin(AtalayaModelAdmin):
     """The what-if page in place of a list."""
 
     def get_urls(self) -> list[Any]:
-        """The second page beside it."""
+        """Return the second page beside it."""
         guard = self.admin_site.admin_view
         own = [path("calibration/", guard(self.calibration), name="riskops_calibration")]
         return own + super().get_urls()
@@ -123,7 +123,7 @@ class RulesetTrialAdmin(AtalayaModelAdmin):
 
 
 def judged_accounts() -> list[Judged]:
-    """The latest outcome of each account, with the score it had then."""
+    """Return the latest outcome of each account, with the score it had then."""
     rows = RiskOutcome.objects.filter(score__isnull=False).order_by("created_at", "pk")
     latest = {
         account: Judged(
@@ -139,7 +139,7 @@ def judged_accounts() -> list[Judged]:
 
 
 def _number(text: str | None, default: int | None) -> int | None:
-    """A whole number out of a form; an empty field is none, nonsense is refused later."""
+    """Return a whole number out of a form; an empty field is none, nonsense is refused later."""
     if text is None:
         return default
     text = text.strip()
@@ -152,7 +152,7 @@ def _number(text: str | None, default: int | None) -> int | None:
 
 
 def read_form(post: Any, rules: Ruleset) -> dict[str, Any]:
-    """The rules in force with what the form says."""
+    """Return the rules in force with what the form says."""
     definition = rules.to_dict()
     for row in definition["factors"]:
         code = row["code"]
@@ -169,7 +169,7 @@ def read_form(post: Any, rules: Ruleset) -> dict[str, Any]:
 
 
 def factor_rows(definition: dict[str, Any], rules: Ruleset) -> list[dict[str, Any]]:
-    """The factors as the form shows them."""
+    """Return the factors as the form shows them."""
     return [
         {
             **row,

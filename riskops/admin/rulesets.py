@@ -45,7 +45,7 @@ class ChangesForm(forms.Form):
 
 
 def with_changes(definition: dict[str, Any], changes: Any) -> dict[str, Any]:
-    """A definition with changes laid over it; factors are matched by their code."""
+    """Return a definition with changes laid over it; factors are matched by their code."""
     if not isinstance(changes, dict):
         return {"definition": changes}
     merged = {**definition, **changes}
@@ -152,7 +152,7 @@ def save_draft(request: Any, ruleset: RiskRuleset, definition: dict[str, Any], n
 
 
 def table(rules: Ruleset) -> dict[str, Any]:
-    """The rules as rows to read."""
+    """Return the rules as rows to read."""
     bounds = [-1, *rules.level_bounds, 100]
     return {
         "factors": [

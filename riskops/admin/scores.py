@@ -21,7 +21,7 @@ HISTORY_ROWS = 200
 
 
 def badge(level: int, text: Any) -> str:
-    """A coloured mark with its level in words, for colour alone tells not everyone."""
+    """Return a coloured mark with its level in words, for colour alone tells not everyone."""
     found = Level(level)
     return format_html(
         '<span class="risk-badge risk-{}" title="{}">{}</span>', found.code, found.label, text
@@ -90,7 +90,7 @@ class RiskScoreAdmin(AccountDecisions, AtalayaModelAdmin):
 
 
 def picture(score: RiskScore, request: Any) -> dict[str, Any]:
-    """What the template draws: breakdown, history, override."""
+    """Return what the template draws: breakdown, history, override."""
     rules = score.ruleset.rules
     reasons = explain(score.breakdown, rules, account=score.pk)
     rows: list[Any] = []

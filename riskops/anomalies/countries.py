@@ -47,7 +47,7 @@ ZM -13.5 27.8 650;ZW -19.0 29.9 400
 
 
 def code_of(letters: str) -> int:
-    """A country code as the number the columns hold."""
+    """Return a country code as the number the columns hold."""
     return ord(letters[0]) * 256 + ord(letters[1])
 
 

@@ -69,7 +69,7 @@ class DetectionSummary:
 
 
 def detect_new(*, progress: Progress | None = None) -> DetectionSummary:
-    """Looks at what came in since the last run.
+    """Look at what came in since the last run.
 
     A hit has a key of its own, so running twice, being killed, or running beside another worker
     changes nothing; the mark only saves work.
@@ -102,7 +102,7 @@ def _accounts_of(fresh: object) -> Accounts | None:
 def detect_since(
     since: datetime, until: datetime | None = None, *, progress: Progress | None = None
 ) -> DetectionSummary:
-    """Looks at everything that occurred in a span of time."""
+    """Look at everything that occurred in a span of time."""
     summary = DetectionSummary()
     end = to_micros(until or timezone.now() + timedelta(days=1))
     _run(_rules(), to_micros(since), end, summary, progress)
@@ -110,7 +110,7 @@ def detect_since(
 
 
 def detect_history(*, progress: Progress | None = None) -> DetectionSummary:
-    """Looks at the whole log: each rule at those it may strike, where these are few.
+    """Look at the whole log: each rule at those it may strike, where these are few.
 
     The other rules look at everyone, from end to end.
     """
@@ -192,7 +192,7 @@ def _run(
 def _portions(
     start: int, end: int, accounts: Ints, events: Ints, mine: Sequence[Ints]
 ) -> Iterator[tuple[Part, float]]:
-    """The whole log of so many accounts at once as have the events of a slice."""
+    """Yield the whole log of so many accounts at once as have the events of a slice."""
     done = np.cumsum(events)
     last = np.flatnonzero(np.diff(done // SLICE_EVENTS, append=-1))
     low = 0

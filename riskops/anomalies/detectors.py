@@ -42,7 +42,7 @@ class Population:
         return log.country_shares()
 
     def levels(self, days: Iterable[int]) -> Mapping[tuple[int, int], Level]:
-        """What accounts moved on these days, by day and currency."""
+        """Return what accounts moved on these days, by day and currency."""
         for day in sorted(set(days) - self._days):
             self._learn(day, day + 1)
         return self._levels
@@ -117,7 +117,7 @@ class Span:
     is_whole: bool = False  # from the first event to the last, so that nothing lies before
 
     def of(self, accounts: Ints) -> Span:
-        """The same for some of the accounts."""
+        """Return the same for some of the accounts."""
         return replace(self, accounts=Accounts.listed(accounts.tolist()))
 
     def events(self, *kinds: int) -> EventTable:

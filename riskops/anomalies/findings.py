@@ -41,7 +41,7 @@ class Written:
 
 
 def write_hits(rule: AnomalyRule, hits: Sequence[Hit]) -> Written:
-    """Records hits that are not recorded yet and opens or counts up their anomalies."""
+    """Record hits that are not recorded yet and open or count up their anomalies."""
     written = Written()
     hits = sorted(hits, key=lambda hit: (hit.account, hit.key))
     for start in range(0, len(hits), CHUNK):
@@ -98,7 +98,7 @@ def _write(rule: AnomalyRule, hits: list[Hit], written: Written) -> None:
 
 
 def _open(rule: AnomalyRule, hits: list[Hit]) -> dict[int, int]:
-    """Opens an anomaly for every account that has none open; returns those it opened."""
+    """Open an anomaly for every account that has none open; return those opened."""
     now = timezone.now()
     at = {hit.account: from_micros(hit.at) for hit in hits}
     accounts = sorted(at)
@@ -174,7 +174,7 @@ def readable(evidence: dict[str, Any]) -> dict[str, Any]:
 
 
 def _act(rule: AnomalyRule, fresh: list[Anomaly]) -> None:
-    """Does what the rule says about accounts whose anomaly was just opened."""
+    """Do what the rule says about accounts whose anomaly was just opened."""
     if rule.action == AutomaticAction.NONE or not fresh:
         return
     people = User.objects.in_bulk([anomaly.account_id for anomaly in fresh])

@@ -49,7 +49,7 @@ EDITABLE = ("code", "detector", "parameters", "severity", "points", "action", "i
 
 
 def ship_default_rules(**_kwargs: Any) -> None:
-    """Fills an empty table with the shipped rules; what staff changed since stays."""
+    """Fill an empty table with the shipped rules; what staff changed since stays."""
     if AnomalyRule.objects.exists():
         return
     AnomalyRule.objects.bulk_create(
@@ -82,7 +82,7 @@ def resolve_anomaly(
     note: str = "",
     expected_version: int | None = None,
 ) -> Anomaly:
-    """Closes an anomaly with what it turned out to be; raises `AnomalyAlreadyResolved`."""
+    """Close an anomaly with what it turned out to be; raises `AnomalyAlreadyResolved`."""
     row = lock_row(Anomaly.objects.all(), expected_version=expected_version, pk=anomaly.pk)
     if row.status != AnomalyStatus.OPEN:
         raise AnomalyAlreadyResolved
@@ -113,7 +113,7 @@ def resolve_anomaly(
 def reopen_anomaly(
     *, actor: User, anomaly: Anomaly, note: str = "", expected_version: int | None = None
 ) -> Anomaly:
-    """Takes an outcome back; raises `AnomalyNotResolved` and `AnomalyOpenAgain`."""
+    """Take an outcome back; raises `AnomalyNotResolved` and `AnomalyOpenAgain`."""
     row = lock_row(Anomaly.objects.all(), expected_version=expected_version, pk=anomaly.pk)
     if row.status != AnomalyStatus.RESOLVED:
         raise AnomalyNotResolved
@@ -143,7 +143,7 @@ def reopen_anomaly(
 
 @transaction.atomic
 def create_rule(*, actor: User, values: Mapping[str, Any]) -> AnomalyRule:
-    """Adds a rule: a detector with parameters of its own."""
+    """Add a rule: a detector with parameters of its own."""
     rule = AnomalyRule()
     _apply(rule, values)
     rule.save()
@@ -210,7 +210,7 @@ def change_rule(
     values: Mapping[str, Any],
     expected_version: int | None = None,
 ) -> AnomalyRule:
-    """Changes a rule; open anomalies keep the severity they were found with."""
+    """Change a rule; open anomalies keep the severity they were found with."""
     row = lock_row(AnomalyRule.objects.all(), expected_version=expected_version, pk=rule.pk)
     before = _shown(row)
     row.bump()
@@ -238,7 +238,7 @@ def change_rule(
 )
 @transaction.atomic
 def delete_rule(*, actor: User, rule: AnomalyRule, expected_version: int | None = None) -> None:
-    """Deletes a rule that never found anything; raises `RuleInUse`."""
+    """Delete a rule that never found anything; raises `RuleInUse`."""
     row = lock_row(AnomalyRule.objects.all(), expected_version=expected_version, pk=rule.pk)
     if row.anomalies.exists():
         raise RuleInUse
@@ -365,7 +365,7 @@ def exempt_account(
 )
 @transaction.atomic
 def end_exemption(*, actor: User, rule: AnomalyRule, account: User) -> None:
-    """Takes an exemption back."""
+    """Take an exemption back."""
     deleted, _rows = AnomalyExemption.objects.filter(rule=rule, account=account).delete()
     if not deleted:
         raise NotFound

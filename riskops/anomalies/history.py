@@ -37,7 +37,7 @@ class Level(NamedTuple):
 
 
 def level(totals: Ints) -> Level | None:
-    """The level of enough totals; a flat history counts a tenth of its level as deviation."""
+    """Return the level of enough totals; a flat history has a tenth of its level as deviation."""
     if len(totals) < ENOUGH:
         return None
     median = float(np.median(totals))
@@ -102,7 +102,7 @@ def _changes(values: Ints) -> Bools:
 
 
 def daily_levels(currency: Ints, day: Ints, total: Ints) -> dict[tuple[int, int], Level]:
-    """The level of the totals of many accounts, by day and currency, where there are enough."""
+    """Return the level of the totals of many accounts, by day and currency, where there is one."""
     order = np.lexsort((currency, day))
     currency, day, total = currency[order], day[order], total[order]
     first = np.flatnonzero(_changes(day) | _changes(currency))
@@ -122,7 +122,7 @@ class DayBound(NamedTuple):
 
 
 def day_bound(detector: str, parameters: Parameters) -> DayBound | None:
-    """The bound of a detector; None for one that is not about amounts."""
+    """Return the bound of a detector; None for one that is not about amounts."""
     if detector == "volume_outlier":
         return DayBound(total=parameters["amount"])
     if detector == "transaction_total":
@@ -136,7 +136,7 @@ def day_bound(detector: str, parameters: Parameters) -> DayBound | None:
 
 
 def big_days(events: EventTable, since: int, parameters: Parameters) -> Ints:
-    """The accounts with a day, from `since` on, whose total is worth a look."""
+    """Return the accounts with a day, from `since` on, whose total is worth a look."""
     account, _, day, total = daily(events)
     return np.unique(account[(day >= since // DAY) & (total >= parameters["amount"])])
 

@@ -45,7 +45,7 @@ WATCHED = (
 
 
 def letters_sql(column: str, number: int) -> str:
-    """A short code as a number, the same on both databases."""
+    """Return a short code as a number, the same on both databases."""
     call = "ASCII" if connection.vendor == "postgresql" else "UNICODE"
     parts = [
         f"COALESCE({call}(SUBSTR({column}, {i + 1}, 1)), 0) * {256 ** (number - 1 - i)}"
@@ -102,7 +102,7 @@ def listed_among(identifiers: Ints) -> Ints:
 
 
 def read_daily_totals(since: int, until: int, near: tuple[int, int] = (0, 0)) -> dict[str, Ints]:
-    """What each account moved on each UTC day in each currency, of those who moved something.
+    """Return what each account moved on each UTC day in each currency, where it moved something.
 
     Columns account, currency, day, total, and how many of the amounts lie from the first to below
     the second of `near`.
@@ -159,7 +159,7 @@ def read_content(
 
 
 def content_digest(data: object) -> int:
-    """A number for the content an event tells of: its `digest`, or its `text`."""
+    """Return a number for the content an event tells of: its `digest`, or its `text`."""
     if isinstance(data, str):
         data = json.loads(data)
     if not isinstance(data, dict):
@@ -191,7 +191,7 @@ def read_countries(accounts: Accounts | None, since: int, until: int) -> tuple[I
 
 
 def _may_surprise(bits: float) -> str:
-    """SQL: whether a login may hold so many bits, were each of its values everybody's.
+    """Return SQL: whether a login may hold so many bits, were each of its values everybody's.
 
     `login_risk.feature_bits` grows with the share of those who show a value, so that a share of one
     bounds it by log2((logins + 1) / (own + 1)). Powers instead of logarithms: SQLite has none.
@@ -267,7 +267,7 @@ def accounts_known() -> int:
 
 
 def country_shares() -> dict[int, float]:
-    """The share of each country among all logins that tell one."""
+    """Return the share of each country among all logins that tell one."""
     columns = (
         Read("country", letters_sql("c.country", 2)),
         Read("logins", "SUM(c.logins)"),

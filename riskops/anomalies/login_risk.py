@@ -47,7 +47,7 @@ def feature_bits(feature: Feature, logins: Ints) -> Floats:
 
 
 def least_logins(bits: float, told: int) -> int:
-    """The fewest logins of an account with which one of them may hold so many bits.
+    """Return the fewest logins of an account with which one of them may hold so many bits.
 
     Of `told` features each holds at most log2(logins + 1), as for a value nobody showed before
     of which everybody's share is one; a list adds its own.
@@ -65,7 +65,7 @@ def surprise(
     subnet_known: Bools,
     listed: Bools,
 ) -> Floats:
-    """The bits of surprise of each login."""
+    """Return the bits of surprise of each login."""
     place = feature_bits(address, logins)
     place = np.where((address.own == 0) & subnet_known, np.minimum(place, SUBNET_BITS), place)
     total = place + feature_bits(device, logins) + feature_bits(country, logins)

@@ -88,7 +88,7 @@ class Detector:
         }
 
     def faults(self, given: Mapping[str, Any]) -> dict[str, str]:
-        """What is wrong with these parameters, by name."""
+        """Return what is wrong with these parameters, by name."""
         known = {parameter.name: parameter for parameter in self.parameters}
         found = {str(name): str(_("Unknown parameter.")) for name in given if name not in known}
         for name, parameter in known.items():

@@ -62,7 +62,7 @@ def far_sessions(
 def impossible_travel(
     logins: EventTable, lat: Floats, lon: Floats, radius: Floats, parameters: Parameters
 ) -> list[Hit]:
-    """A login farther from the one before than anyone could have travelled meanwhile."""
+    """Return a login farther from the one before than anyone could have travelled meanwhile."""
     known, km, hours = steps(logins, lat, lon, radius)
     too_fast = km > parameters["kmh"] * hours
     return _hits(logins, known & too_fast & (km >= parameters["km"]), km, hours)

@@ -62,7 +62,7 @@ class Hit:
 
 
 def letters(number: int) -> str:
-    """The text behind a code of letters, as currencies and countries are read."""
+    """Return the text behind a code of letters, as currencies and countries are read."""
     text = ""
     while number:
         number, low = divmod(number, 256)
@@ -93,7 +93,7 @@ def window_starts(group: Ints, at: Ints, length: int) -> Ints:
 
 
 def crossings(group: Ints, at: Ints, hot: Bools, length: int) -> Ints:
-    """The rows at which a condition becomes true that was not true shortly before."""
+    """Return the rows at which a condition becomes true that was not true shortly before."""
     if not len(at):
         return np.zeros(0, dtype=np.int64)
     same = np.concatenate(([False], group[1:] == group[:-1]))
@@ -208,7 +208,7 @@ def many_devices(events: EventTable, parameters: Parameters) -> list[Hit]:
 def repeated(
     account: Ints, at: Ints, event: Ints, digest: Ints, parameters: Parameters
 ) -> list[Hit]:
-    """The same content at least `count` times within `minutes`."""
+    """Find the same content at least `count` times within `minutes`."""
     order = np.lexsort((event, at, digest, account))
     account, at, event, digest = account[order], at[order], event[order], digest[order]
     changed = (np.diff(account, prepend=-1) != 0) | (np.diff(digest, prepend=-1) != 0)

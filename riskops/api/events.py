@@ -96,7 +96,7 @@ class EventOutcomeViewSet(StaffViewSet):
 
 
 def answer(rows: list[Any], result: IngestResult) -> dict[str, Any]:
-    """The per-row answer of a batch."""
+    """Return the per-row answer of a batch."""
     refused = {refusal.index: refusal for refusal in result.refused}
     duplicates = set(result.duplicates)
     results = []

@@ -83,7 +83,7 @@ class AccountLinksViewSet(StaffViewSet):
         strict_parameters=True,
     )
     def related_accounts(self, request: Request, pk: str) -> Response:
-        """The accounts that may have the same owner, strongest first, with their evidence.
+        """Return the accounts that may have the same owner, strongest first, with their evidence.
 
         Identifiers are masked without the right to see personal data. A crowded or public
         identifier is listed with 0 bits: it links nobody.
@@ -148,19 +148,19 @@ class RelatedAccountViewSet(StaffViewSet):
     @extend_schema(request=PairVerdictInput, summary="Confirm that two accounts have one owner")
     @action(detail=True, methods=["post"])
     def confirm(self, request: Request, pk: str) -> Response:
-        """The verdict outlives every recompute, until it ends or is taken back."""
+        """Confirm the pair: the verdict outlives every recompute until it ends or is taken back."""
         return self._judge(confirm_related, PairVerdictInput)
 
     @extend_schema(request=PairVerdictInput, summary="Dismiss a pair of accounts")
     @action(detail=True, methods=["post"])
     def dismiss(self, request: Request, pk: str) -> Response:
-        """The pair comes back only when the two share something new, or the verdict ends."""
+        """Dismiss the pair until the two share something new, or the verdict ends."""
         return self._judge(dismiss_related, PairVerdictInput)
 
     @extend_schema(request=DecisionNoteInput, summary="Take a verdict on a pair back")
     @action(detail=True, methods=["post"])
     def reopen(self, request: Request, pk: str) -> Response:
-        """The pair is a mere suspicion again."""
+        """Take the verdict back: the pair is only suspected again."""
         return self._judge(reopen_related, DecisionNoteInput)
 
     def _judge(self, service: Any, body: Any) -> Response:
@@ -185,7 +185,7 @@ class IdentifierViewSet(RetrieveAction, StaffViewSet):
 
     @extend_schema(summary="Accounts behind an identifier")
     def retrieve(self, request: Request, pk: str) -> Response:
-        """An IP address, device or wallet and the accounts last seen with it."""
+        """Return an IP address, device or wallet and the accounts last seen with it."""
         return self._answer(self.get_object())
 
     @extend_schema(request=DecisionReasonInput, summary="Mark an identifier as a public place")
@@ -204,7 +204,7 @@ class IdentifierViewSet(RetrieveAction, StaffViewSet):
     @extend_schema(request=DecisionNoteInput, summary="Unmark a public place")
     @action(detail=True, methods=["post"])
     def unshare(self, request: Request, pk: str) -> Response:
-        """It may link accounts again."""
+        """Let the identifier link accounts again."""
         note = self.parse(DecisionNoteInput).get("note", "")
         identifier = self.get_object()
         return self._answer(

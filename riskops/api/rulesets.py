@@ -44,7 +44,7 @@ class RulesetViewSet(ListAction, RetrieveAction, StaffViewSet):
     @extend_schema(summary="The rules in force")
     @action(detail=False, pagination_class=None, filterset_class=None)
     def current(self, request: Request) -> Response:
-        """The ruleset that scores are calculated with."""
+        """Return the ruleset that scores are calculated with."""
         return self.answer(current_ruleset())
 
     @extend_schema(request=RulesetInput, responses={201: RulesetSerializer}, summary="Draft rules")

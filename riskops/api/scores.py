@@ -47,7 +47,7 @@ class RiskScoreViewSet(StaffViewSet):
     @extend_schema(summary="Risk score of an account", filters=False)
     @action(detail=True, url_path="risk-score", pagination_class=None)
     def risk_score(self, request: Request, pk: str) -> Response:
-        """The score with its breakdown; `points` sum to `raw`, `score` is what counts.
+        """Return the score with its breakdown; `points` sum to `raw`, `score` is what counts.
 
         `computed` is the clamp of `raw`. `score` differs from it while an override is in force
         or a fall is held back until `hold_until`.

@@ -220,7 +220,7 @@ def _dear(conditions: Sequence[Asked]) -> tuple[Sql, Sql]:
 
 
 def _score_then(name: str) -> str:
-    """The score or level that counted at the moment of the event, 0 before the first."""
+    """Return the score or level that counted at the moment of the event, 0 before the first."""
     return (
         f"COALESCE((SELECT s.{name} FROM {HISTORY} AS s WHERE s.account_id = e.account_id "  # noqa: S608
         "AND s.at <= e.occurred_at ORDER BY s.id DESC LIMIT 1), 0)"

@@ -73,7 +73,7 @@ class Asked:
     window: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form."""
+        """Return the JSON form."""
         document: dict[str, Any] = {"field": self.field, "op": self.op, "value": self.value}
         if self.measure is not None:
             document |= {"measure": self.measure.to_dict(), "window": self.window}

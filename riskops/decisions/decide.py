@@ -103,7 +103,7 @@ def _decide(question: Question, started: float, seconds: float) -> Answer:
 
 
 def _known(question: Question) -> Answer | None:
-    """The answer that was given before, if this was asked before."""
+    """Return the answer that was given before to the same question."""
     if not question.external_id:
         return None
     rows = Decision.objects.shown_with()
@@ -195,7 +195,7 @@ def _keys(question: Question, account: _Account) -> list[Key]:
 def _row(
     question: Question, stored: _Stored, account: _Account, on_lists: frozenset[str]
 ) -> tuple[Any, ...]:
-    """The event as `riskops.decisions.sql` asks it."""
+    """Return the event as `riskops.decisions.sql` asks it."""
     event = question.event
     return (
         stored.id,
@@ -279,7 +279,7 @@ def _write(decision: Decision) -> bool:
 
 
 def _default(question: Question, started: float, seconds: float) -> Answer:
-    """The stated default, written down if the database still takes it in the time that is left."""
+    """Return the stated default, written down if the database can still do so in the time left."""
     outcome = str(configuration.setting("risk.decision_default"))
     decision = _blank(question, outcome)
     decision.is_default = True

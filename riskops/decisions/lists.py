@@ -168,7 +168,7 @@ def remove_list_entry(*, actor: User | None, entry: ListEntry) -> None:
 
 
 def _values(entry: ListEntry) -> Mapping[str, Any]:
-    """What the audit trail keeps: of people only that an account was named."""
+    """Return what the audit trail keeps: of people only that an account was named."""
     named = entry.kind in (ListKind.ACCOUNT, ListKind.ADDRESS)
     return {
         "list": entry.list,

@@ -40,7 +40,7 @@ class Match:
     seen: tuple[int | None, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form that a decision keeps."""
+        """Return the JSON form that a decision keeps."""
         conditions = [
             one.to_dict() | ({} if seen is None else {"seen": seen})
             for one, seen in zip(self.rule.conditions, self.seen, strict=True)
@@ -93,7 +93,7 @@ def rule_of(row: DecisionRule) -> Rule:
 
 
 def _frozen(value: Any) -> Any:
-    """A JSON value that can be a key."""
+    """Return a JSON value that can be a key."""
     if isinstance(value, Mapping):
         return _Frozen((key, _frozen(item)) for key, item in sorted(value.items()))
     if isinstance(value, list | tuple):
@@ -129,7 +129,7 @@ def _rule(
 
 @lru_cache(maxsize=64)
 def _statement(rules: tuple[Rule, ...], postgres: bool) -> tuple[str, tuple[Any, ...]]:
-    """The statement of some rules, with the values that do not depend on the event."""
+    """Return the statement of some rules, with the values that do not depend on the event."""
     matches, measures = _matches_and_measures(rules)
     inner = "".join(f", {one.text} AS m{i}" for i, one in enumerate(measures))
     outer = [f"CASE WHEN {one.text} THEN 1 ELSE 0 END" for one in matches]

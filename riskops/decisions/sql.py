@@ -107,7 +107,7 @@ def _hours_between(first: str, second: str) -> str:
 
 
 def _before(seconds: int) -> str:
-    """SQL of the moment so many seconds before the event."""
+    """Return SQL of the moment so many seconds before the event."""
     if is_postgres():
         return f"e.occurred_at - interval '{seconds} seconds'"
     # Django's own function writes moments exactly as they are stored.
@@ -129,7 +129,7 @@ def _is_new(name: str) -> Sql:
 
 
 def measure(found: Measure, window: int) -> Sql:
-    """SQL of what a measure counts up to the event, the event included."""
+    """Return SQL of what a measure counts up to the event, the event included."""
     if found.aggregate == "habit":
         return _habit(found, window)
     chosen = _chosen(found.events)
@@ -191,7 +191,7 @@ def _distinct(name: str) -> str:
 
 
 def _habit(found: Measure, window: int) -> Sql:
-    """The largest amount of the window in per cent of the mean in the time before it."""
+    """Return the largest amount of the window in per cent of the mean in the time before it."""
     chosen = _chosen(found.events)
     chosen.text += " AND p.amount IS NOT NULL"
     before = f"p.occurred_at <= {_before(window)}"

@@ -72,7 +72,7 @@ def hold_back_retention() -> None:
 
 
 def holding_back_retention() -> str:
-    """The same as a statement for PostgreSQL, to be run with another one."""
+    """Return the same as a statement for PostgreSQL, to be run with another one."""
     return f"SELECT pg_advisory_xact_lock_shared({advisory_key(LOCK)})"
 
 

@@ -24,7 +24,7 @@ class RowMap:
     both_ends: bool = False
 
     def rows(self, number: int, source: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The events that one row of the file stands for."""
+        """Return the events that one row of the file stands for."""
         row = dict(self.constants)
         if self.columns:
             for name, column in self.columns.items():
@@ -42,7 +42,7 @@ class RowMap:
 
 
 def _end(row: dict[str, Any], own: str, other: str, mark: str) -> dict[str, Any]:
-    """A transfer as the owner of one of its wallets sees it."""
+    """Return a transfer as the owner of one of its wallets sees it."""
     return {
         **row,
         "wallet": row.get(own, ""),

@@ -59,7 +59,7 @@ class ImportSummary:
 
 
 def ends(cidr: str) -> tuple[str, str, str]:
-    """The range in its usual spelling and both its ends as comparable text.
+    """Return the range in its usual spelling and both its ends as comparable text.
 
     Raises `ValueError` for what is no address or range.
     """
@@ -69,7 +69,7 @@ def ends(cidr: str) -> tuple[str, str, str]:
 
 
 def comparable(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
-    """An address as 32 hexadecimal digits, IPv4 mapped into IPv6."""
+    """Return an address as 32 hexadecimal digits, IPv4 mapped into IPv6."""
     number = int(address)
     if isinstance(address, ipaddress.IPv4Address):
         number |= 0xFFFF << 32
@@ -86,7 +86,7 @@ def import_ranges(
     expires_at: datetime | None = None,
     replace: bool = False,
 ) -> ImportSummary:
-    """Adds a list of ranges, one a line (`#` begins a comment), or puts it in place of the old.
+    """Add a list of ranges, one a line (`#` begins a comment), or put it in place of the old.
 
     Bad lines are counted and skipped. Known addresses are labelled anew at once. Raises
     `TextTooLarge` for a list of more than `MAX_RANGES`.
@@ -160,7 +160,7 @@ def label_new_addresses() -> int:
 
 @transaction.atomic
 def relabel(only: Any = None) -> int:
-    """Gives every known address the label its lists give it; returns how many changed."""
+    """Give every known address the label its lists give it; return how many changed."""
     table = _Lookup(IpRange.objects.in_force(timezone.now()))
     rows = Identifier.objects.filter(kind=IdentifierKind.IP)
     if only is not None:

@@ -83,5 +83,5 @@ def _address(value: str, proxies: tuple[str, ...]) -> str:
 
 
 def own_proxies() -> tuple[str, ...]:
-    """The networks of the site's own proxies, as staff set them."""
+    """Return the networks of the site's own proxies, as staff set them."""
     return tuple(configuration.setting("riskops.own_proxies"))

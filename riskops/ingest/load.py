@@ -38,7 +38,7 @@ class LoadOptions:
     skip_strangers: bool = False
 
     def key(self, path: Path) -> str:
-        """The same file with the same meaning, wherever it lies."""
+        """Return the same file with the same meaning, wherever it lies."""
         mapping = self.mapping
         meaning = [
             dict(mapping.columns),
@@ -59,7 +59,7 @@ def load_file(
     restart: bool = False,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> IngestCheckpoint:
-    """Loads a file; what was loaded before it was killed is skipped.
+    """Load a file; what was loaded before it was killed is skipped.
 
     The checkpoint is written in the transaction of each batch. Refused rows go to a file that is
     cut back to the checkpoint first, so that none is listed twice.
@@ -138,7 +138,9 @@ def _load_batch(
 def _refused_lines(
     refusals: list[Refusal], origin: list[Numbered], options: LoadOptions
 ) -> Iterator[tuple[Any, ...]]:
-    """The lines of the refused file. With both ends, only a row neither of whose ends belongs to
+    """Yield the lines of the refused file.
+
+    With both ends, only a row neither of whose ends belongs to
     an account is refused for that: the other end is a stranger's.
     """
     strangers: dict[int, int] = {}

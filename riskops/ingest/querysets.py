@@ -13,7 +13,7 @@ class AccountEventQuerySet(QuerySet):
     """Named filters over events."""
 
     def of_account(self, account_id: int) -> AccountEventQuerySet:
-        """The timeline of one account, newest first."""
+        """Return the timeline of one account, newest first."""
         return self.filter(account_id=account_id).order_by("-occurred_at", "-id")
 
     def with_identifiers(self) -> AccountEventQuerySet:
@@ -26,11 +26,11 @@ class IdentifierQuerySet(QuerySet):
     """Named filters over identifiers."""
 
     def of_account(self, account_id: int) -> IdentifierQuerySet:
-        """Identifiers an account was seen with."""
+        """Return the identifiers that an account was seen with."""
         return self.filter(sightings__account_id=account_id)
 
     def beginning_with(self, text: str) -> IdentifierQuerySet:
-        """Identifiers whose value begins so; devices and addresses are kept in small letters."""
+        """Return identifiers whose value begins so; devices and addresses are in lower case."""
         return self.filter(Q(value__startswith=text) | Q(value__startswith=text.lower()))
 
     def as_evidence(self) -> IdentifierQuerySet:
@@ -40,7 +40,7 @@ class IdentifierQuerySet(QuerySet):
         )
 
     def loud(self) -> IdentifierQuerySet:
-        """Identifiers that link nobody: crowded, marked as shared, or on a list."""
+        """Return identifiers that link nobody: crowded, marked as shared, or on a list."""
         cap = int(configuration.setting("riskops.links_crowd_cap"))
         return self.filter(Q(accounts__gt=cap) | Q(is_shared=True) | ~Q(listing=""))
 
@@ -49,7 +49,7 @@ class SightingQuerySet(QuerySet):
     """Named filters over sightings."""
 
     def of_account(self, account_id: int) -> SightingQuerySet:
-        """What an account was seen with, latest first."""
+        """Return what an account was seen with, latest first."""
         return (
             self.filter(account_id=account_id)
             .select_related("identifier")

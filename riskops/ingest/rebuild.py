@@ -34,7 +34,7 @@ PASSIVE = ", ".join(str(kind.value) for kind in sorted(PASSIVE_KINDS))
 
 @transaction.atomic
 def rebuild_facts(accounts: Accounts) -> int:
-    """Derives the facts of some accounts again; returns how many rows had to be corrected."""
+    """Derive the facts of some accounts again; return how many rows had to be corrected."""
     _lock(accounts)
     derived, params = derived_facts(accounts, None)
     names = ("account_id", *(fact.column for fact in FACTS))
@@ -114,7 +114,7 @@ def _replace(
     params: Sequence[Any],
     accounts: Accounts,
 ) -> int:
-    """Makes a table's rows of these accounts equal to the derived ones, touching only the rest."""
+    """Make a table's rows of these accounts equal to the derived ones, touching only the rest."""
     where, where_params = accounts.sql("account_id")
     names = ", ".join(columns)
     values = [name for name in columns if name not in key]
@@ -138,7 +138,7 @@ def _replace(
 
 
 def rebuild_identifiers() -> int:
-    """Counts again the accounts and dealers of every identifier; returns how many were wrong."""
+    """Count the accounts and dealers of every identifier again; return how many were wrong."""
     spans = (
         f"SELECT identifier_id, 1 AS own, first_seen, last_seen FROM {SIGHTING_TABLE} "  # noqa: S608
         "UNION ALL "

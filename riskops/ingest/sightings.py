@@ -97,7 +97,7 @@ def _spans(events: list[CheckedEvent], ids: Ids, attributes: Attributes) -> dict
 
 
 def _upsert(spans: dict[Pair, Span], table: str) -> list[Pair]:
-    """Writes the spans and returns the pairs that are new."""
+    """Write the spans and return the pairs that are new."""
     pairs = sorted(spans)
     rows = bulk.insert(
         table,
@@ -163,7 +163,7 @@ def _update_identifiers(
 
 
 def note_outside(dealings: Iterable[tuple[str, str]], ids: Ids) -> None:
-    """Keeps which wallets (first) dealt with a wallet that belongs to no account (second)."""
+    """Keep which wallets (first) dealt with a wallet that belongs to no account (second)."""
     kind = IdentifierKind.WALLET.value
     pairs = sorted({(ids[kind, one], ids[kind, other]) for one, other in dealings if one != other})
     bulk.insert(
@@ -192,7 +192,7 @@ def _country_spans(events: list[CheckedEvent]) -> dict[tuple[int, str], Span]:
 
 
 def note_countries(events: list[CheckedEvent]) -> None:
-    """Keeps the countries that accounts signed in from."""
+    """Keep the countries that accounts signed in from."""
     spans = _country_spans(events)
     if not spans:
         return

@@ -60,7 +60,7 @@ def record(
     received_at: datetime,
     known: Ids | None = None,
 ) -> Written:
-    """Writes new events with everything kept about them; `known` are identifiers found already."""
+    """Write new events with everything kept about them; `known` are identifiers found already."""
     events = sorted(events, key=lambda event: event.external_id)
     ids = identifier_ids(events, received_at, known)
     written = _insert_events(events, ids, source, received_at)
@@ -80,7 +80,7 @@ def record(
 def record_outside(
     strangers: Sequence[CheckedEvent], others: Sequence[CheckedEvent], now: datetime
 ) -> None:
-    """Keeps whom wallets dealt with by transfers of wallets that belong to no account.
+    """Keep whom wallets dealt with by transfers of wallets that belong to no account.
 
     `others` are the batch's events with an account: all new identifiers are made in one statement,
     in order, so that two batches never wait for each other's.
@@ -217,7 +217,7 @@ def _upsert_facts(events: list[CheckedEvent]) -> None:
 
 
 def _fact_of(fact: Fact, by_kind: dict[int, list[datetime]]) -> int | datetime | None:
-    """What a batch adds to one fact of one account."""
+    """Return what a batch adds to one fact of one account."""
     if fact.kind is None:
         found = [moment for moments in by_kind.values() for moment in moments]
     else:
@@ -238,7 +238,7 @@ def _fact_update(fact: Fact) -> str:
 
 
 def mark_pending(account_ids: Iterable[int], table: str = PENDING_TABLE) -> None:
-    """Notes accounts whose score (or links) must be looked at again."""
+    """Note accounts whose score (or links) must be calculated again."""
     accounts = sorted(account_ids)
     bulk.insert(
         table,

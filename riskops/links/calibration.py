@@ -12,12 +12,12 @@ PRIOR_PAIRS = 10
 
 
 def probability_of(bits: Floats, prior_bits: float) -> Floats:
-    """The probability that calibrated bits stand for, with the prior."""
+    """Return the probability that calibrated bits stand for, with the prior."""
     return np.asarray(1.0 / (1.0 + np.exp2(-np.clip(bits + prior_bits, -60, 60))))
 
 
 def isotonic(values: Floats, weights: Floats) -> Floats:
-    """The non-falling sequence nearest to the values (pool adjacent violators)."""
+    """Return the non-falling sequence nearest to the values (pool adjacent violators)."""
     blocks: list[list[float]] = []  # mean, weight, length
     for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
         blocks.append([value, weight, 1])
@@ -31,7 +31,7 @@ def isotonic(values: Floats, weights: Floats) -> Floats:
 
 
 def learnt_curve(raw: Floats, right: Bools, curve: Curve, prior_bits: float) -> Curve:
-    """The curve that fits judged pairs of one kind of evidence, never falling.
+    """Return the curve that fits judged pairs of one kind of evidence, never falling.
 
     Each pair counts as one, the curve in use as `PRIOR_PAIRS` at the same raw bits.
     """
@@ -54,7 +54,7 @@ def learnt_curve(raw: Floats, right: Bools, curve: Curve, prior_bits: float) -> 
 
 
 def calibration_error(probability: Floats, right: Bools) -> float:
-    """The expected calibration error over ten equal bins; 0 without pairs."""
+    """Return the expected calibration error over ten equal bins; 0 without pairs."""
     if not len(probability):
         return 0.0
     place = np.minimum((probability * 10).astype(np.int64), 9)

@@ -67,14 +67,14 @@ class Clusters:
         return int(self.label.max(initial=-1)) + 1
 
     def members(self) -> list[Ints]:
-        """The accounts of each group, in order of their index."""
+        """Return the accounts of each group, in order of their index."""
         order = np.argsort(self.label, kind="stable")
         starts = np.searchsorted(self.label[order], np.arange(self.number + 1))
         return [order[starts[i] : starts[i + 1]] for i in range(self.number)]
 
 
 def find_clusters(edges: Edges, accounts: int, rules: ClusterRules) -> Clusters:
-    """Merges by falling bits; what the compiled library can decide alone, it decides.
+    """Merge by falling bits; what the compiled library can decide alone, it decides.
 
     Order matters only where a merge may be refused, so whole components below the size guard
     and without a dismissed pair are taken as they are; the others are merged edge by edge.
@@ -117,7 +117,7 @@ def _torn(edges: Edges, component: Ints, accounts: int) -> Bools:
 def _merge_by_bits(
     edges: Edges, joins: Ints, component: Ints, suspect: Bools, rules: ClusterRules
 ) -> tuple[Ints, dict[int, str]]:
-    """The careful way, only where it can matter: strongest first, each merge asked for."""
+    """Merge strongest first, asking for each merge: the slow way, only where it can matter."""
     inside = joins[suspect[edges.low[joins]]]
     rank = np.lexsort((edges.high[inside], edges.low[inside], -edges.bits[inside],
                        ~edges.confirmed[inside]))  # fmt: skip
@@ -166,7 +166,7 @@ class _Forest:
         return account
 
     def join(self, a: int, b: int, size_guard: int | None) -> str | None:
-        """Joins two groups, or says why not."""
+        """Join two groups, or return why not."""
         a, b = self.root(a), self.root(b)
         if a == b:
             return None

@@ -58,7 +58,7 @@ class Group:
 
 
 def rebuild_clusters() -> ClusterSummary:
-    """Groups all accounts anew by their links; clusters keep their number and verdict."""
+    """Group all accounts anew by their links; clusters keep their number and verdict."""
     with named_lock("riskops.clusters", wait=True), transaction.atomic():
         groups, refused = _find()
         _store(groups)
@@ -138,7 +138,7 @@ def _match_stored(
 
 
 def _store(groups: list[Group]) -> None:
-    """Writes only what changed; a group is the cluster that most of its members were in."""
+    """Write only what changed; a group is the cluster that most of its members were in."""
     before = dict(ClusterMember.objects.values_list("account_id", "cluster_id"))
     stored = AccountCluster.objects.in_bulk()
     clusters = _match_stored(groups, before, stored)
@@ -212,7 +212,7 @@ def _move(moved: dict[int, int]) -> None:
 def confirm_cluster(
     *, actor: User, cluster: AccountCluster, note: str = "", expected_version: int | None = None
 ) -> AccountCluster:
-    """Confirms every link inside a cluster as one audited act."""
+    """Confirm every link inside a cluster as one audited act."""
     return _judge(actor, cluster, LinkStatus.CONFIRMED, note, expected_version)
 
 

@@ -51,7 +51,7 @@ class Links:
 def combine(
     rows: PairRows, known: Identifiers, norms: Floats, population: int, rules: LinkRules
 ) -> Links:
-    """Adds the evidence of each pair up: families, overlap, calibration, prior, probability."""
+    """Add the evidence of each pair up: families, overlap, calibration, prior, probability."""
     accounts = len(norms)
     key = rows.low * accounts + rows.high
     pairs, pair = np.unique(key, return_inverse=True)
@@ -89,7 +89,7 @@ def worth(raw: Floats, curve: Curve) -> Floats:
 
 
 def _calibrated_of_kind(rules: LinkRules) -> Ints:
-    """The place in CALIBRATED of every kind."""
+    """Return the place in CALIBRATED of every kind."""
     names = [rules.kinds[kind].family for kind in KINDS]
     found = ["money" if name in MONEY_FAMILIES else name for name in names]
     return np.array([CALIBRATED.index(name) for name in found], dtype=np.int64)
@@ -108,7 +108,7 @@ def _raw(families: Floats, overlap: Floats, rules: LinkRules) -> Floats:
 
 
 def _parts(rows: PairRows, pair: Ints, said: Floats, bits: Floats, rules: LinkRules) -> Floats:
-    """The part of each row in the bits of its kind of evidence, by what it says itself."""
+    """Return the part of each row in the bits of its kind of evidence, by what it says itself."""
     group = pair * len(CALIBRATED) + _calibrated_of_kind(rules)[rows.kind]
     whole = sums(group, said, bits.size)[group]
     return np.divide(said * bits.ravel()[group], whole, out=np.zeros(len(said)), where=whole > 0)
@@ -123,7 +123,7 @@ def _overlaps(
     norms: Floats,
     population: int,
 ) -> Floats:
-    """The cosine of the two accounts' dealings, 1 for pairs without any in common."""
+    """Return the cosine of the two accounts' dealings, 1 for pairs without any in common."""
     money = np.flatnonzero((rows.kind == TRANSFER) | (rows.kind == COUNTERPARTY))
     cell = pair[money] * (len(known.accounts) + 1) + rows.identifier[money]
     # A wallet may count as transfer and as counterparty: among the dealings it is one wallet.

@@ -69,7 +69,7 @@ class LinkSummary:
 
 
 def current_rules() -> LinkRules:
-    """The rules as staff set them."""
+    """Return the rules as staff set them."""
     kinds = dict(DEFAULT_KINDS)
     for kind in ("ip", "subnet", "device", "wallet"):
         match = int(configuration.setting(f"riskops.links_match_{kind}")) / 100
@@ -80,7 +80,7 @@ def current_rules() -> LinkRules:
 
 
 def _curves() -> dict[str, Curve]:
-    """What raw bits are worth: as learnt from verdicts, else as shipped."""
+    """Return what raw bits are worth: as learnt from verdicts, else as shipped."""
     learnt = LinkCalibration.objects.filter(is_active=True).values_list("curves", flat=True).first()
     curves = {**SHIPPED_CURVES, **(learnt or {})}
     return {name: tuple((x, y) for x, y in curves[name]) for name in CALIBRATED}
@@ -112,7 +112,7 @@ def calculate(
     rules: LinkRules,
     partners: Ints | None = None,
 ) -> Any:
-    """The links whose lower account is marked, and the rows of evidence behind them."""
+    """Return the links whose lower account is marked, and the rows of evidence behind them."""
     mine = lows[transfers.low]
     some = PairRows(*(getattr(transfers, n)[mine] for n in PairRows.__dataclass_fields__))
     rows = PairRows.concatenate([linking.expand_pairs(world.quiet, lows, partners), some])
@@ -124,7 +124,7 @@ def calculate(
 
 
 def detect_all(*, progress: Progress | None = None, wait: bool = False) -> LinkSummary:
-    """Looks at every account anew; raises `DetectionBusy` when another detection runs.
+    """Look at every account anew; raises `DetectionBusy` when another detection runs.
 
     Each slice of accounts is written in a transaction of its own: a killed run loses nothing
     and the next one starts over from the facts.
@@ -156,7 +156,7 @@ def detect_all(*, progress: Progress | None = None, wait: bool = False) -> LinkS
 
 
 def detect_touched(*, progress: Progress | None = None) -> LinkSummary:
-    """Looks at the accounts seen with something new since the last time."""
+    """Look at the accounts seen with something new since the last time."""
     summary = LinkSummary()
     with named_lock(LOCK) as held:
         if not held:
@@ -179,7 +179,7 @@ def detect_touched(*, progress: Progress | None = None) -> LinkSummary:
 
 
 def detect_for(account_ids: Sequence[int]) -> LinkSummary:
-    """Finds the pairs these accounts are in and brings the table up to date with them."""
+    """Find the pairs these accounts are in and bring the table up to date with them."""
     rules = current_rules()
     world = read_world(rules, Accounts.listed(account_ids))
     transfers = linking.transfer_pairs(world.owners, world.dealings)
@@ -196,7 +196,7 @@ def detect_for(account_ids: Sequence[int]) -> LinkSummary:
 
 
 def _take_off(waiting: Sequence[tuple[int, int]]) -> None:
-    """Takes accounts off the list, save those touched again meanwhile."""
+    """Take accounts off the list, save those touched again meanwhile."""
     bulk.delete(
         PendingLink._meta.db_table,
         [
@@ -236,7 +236,7 @@ class _Stored:
         return cls(**fetch(columns, f"FROM {TABLE} AS r WHERE {where}", params))
 
     def rows_of(self, low: Ints, high: Ints) -> Ints:
-        """The row of each pair, -1 where it is new."""
+        """Return the row of each pair, -1 where it is new."""
         people = numbers.distinct(np.concatenate([self.low, self.high, low, high]))
 
         def key(low: Ints, high: Ints) -> Ints:
@@ -250,7 +250,7 @@ class _Stored:
 
 @transaction.atomic
 def _write(found: Sequence[FoundPairs], scope: Scope) -> LinkSummary:
-    """Makes the rows in scope equal to what was found; verdicts stay."""
+    """Make the rows in scope equal to what was found; verdicts stay."""
     stored, summary = _Stored.read(scope), LinkSummary()
     gone = np.ones(len(stored.pk), dtype=np.bool_)
     changed = np.zeros(len(stored.pk), dtype=np.bool_)
@@ -283,7 +283,7 @@ def _write(found: Sequence[FoundPairs], scope: Scope) -> LinkSummary:
 
 
 def _ends(pairs: FoundPairs, chosen: Ints) -> list[Ints]:
-    """The accounts of those of some pairs that are likely."""
+    """Return the accounts of those of some pairs that are likely."""
     likely = chosen[pairs.strengths[chosen] >= LIKELY]
     low, high = pairs.ends
     return [low[likely], high[likely]]
@@ -341,7 +341,7 @@ def _return(pk: int, keys: frozenset[int], dismissed_with: Sequence[int]) -> int
 
 
 def end_verdicts(now: datetime | None = None) -> int:
-    """Takes back the verdicts whose time is over."""
+    """Take back the verdicts whose time is over."""
     ended = RelatedAccount.objects.ended(now or timezone.now())
     return reopen_rows(ended, action="riskops.related_account.expired", metadata={})
 
@@ -350,7 +350,7 @@ def end_verdicts(now: datetime | None = None) -> int:
 def reopen_rows(
     pairs: Any, *, action: str, metadata: dict[str, Any], actor: Any = None, reason: str = ""
 ) -> int:
-    """Makes judged pairs mere suspicions again, each with its line in the audit trail."""
+    """Make judged pairs mere suspicions again, each with its line in the audit trail."""
     rows = list(pairs)
     for row in rows:
         before = {"status": row.status, "note": row.note, "expires_at": row.expires_at}

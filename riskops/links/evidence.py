@@ -55,7 +55,7 @@ def population() -> int:
 
 
 def neighbourhood(accounts: Accounts, rules: LinkRules) -> Ints:
-    """The accounts that share a quiet identifier with the given ones, these included."""
+    """Return the accounts that share a quiet identifier with the given ones, these included."""
     where, params = accounts.sql("s.account_id")
     cap = {kind: rule.crowd_cap for kind, rule in rules.kinds.items()}
     quiet = "NOT i.is_shared AND i.listing = ''"
@@ -96,7 +96,7 @@ def neighbourhood(accounts: Accounts, rules: LinkRules) -> Ints:
 
 
 def read_world(rules: LinkRules, around: Accounts | None = None, size: int | None = None) -> World:
-    """The sightings of everyone, or of some accounts and those they share something with."""
+    """Return the sightings of everyone, or of some accounts and those they share something with."""
     if around is None:
         scope, asked = None, np.zeros(0, dtype=np.int64)
     else:
@@ -198,7 +198,7 @@ class _Known:
         return cls({name: values[order] for name, values in found.items()})
 
     def joined(self, rows: dict[str, Ints], counter: str) -> dict[str, Ints]:
-        """The rows with what is known of their identifiers, the crowd by one of the counters."""
+        """Return the rows with facts about their identifiers, the crowd by one of the counters."""
         place = numbers.places(self.columns["id"], rows["identifier"])
         # One that was deleted between the two readings took its sightings along.
         there = place >= 0

@@ -28,7 +28,7 @@ class Graph:
 
 
 def neighbourhood_graph(account: User, *, depth: int, min_strength: int = 0) -> Graph:
-    """The accounts within `depth` links, the strongest first; a fixed number of queries a step."""
+    """Return the accounts within `depth` links, strongest first; the queries per step are fixed."""
     graph = Graph()
     steps = {account.pk: 0}
     edges: dict[int, RelatedAccount] = {}

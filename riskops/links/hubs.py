@@ -40,7 +40,7 @@ def find_hubs(cluster_of: Mapping[int, int]) -> dict[int, list[list[int]]]:
 
 
 def ring_text(cluster: AccountCluster) -> str:
-    """What makes a cluster a ring in plain words; empty for others."""
+    """Return what makes a cluster a ring in plain words; empty for others."""
     if not cluster.hubs:
         return ""
     return _("Ring: %(accounts)s accounts on %(devices)s shared devices") % {

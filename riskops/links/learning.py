@@ -77,7 +77,7 @@ def reset_link_calibration(*, actor: User | None = None) -> bool:
 def _errors(
     raw: Floats, right: Bools, in_force: Curve, begun: Curve, prior_bits: float
 ) -> tuple[float, float]:
-    """The calibration error on every second pair, as it was and as learnt from the others."""
+    """Return the calibration error on every second pair, as it was and as learnt from the rest."""
     held = np.arange(len(raw)) % 2 == 1
     learnt = learnt_curve(raw[~held], right[~held], begun, prior_bits)
 

@@ -112,14 +112,14 @@ def nearness(gap: Floats, half_life: Floats) -> Floats:
 
 
 def confidence(hits: Ints) -> Floats:
-    """A single sighting may be an accident; from the fourth on it is a habit."""
+    """Return the weight of sightings: one may be an accident, from the fourth on it is a habit."""
     return np.clip(0.25 + 0.45 * np.log2(np.maximum(hits, 1)), 0.0, 1.0)
 
 
 def row_bits(
     rows: PairRows, pair: Ints, known: Identifiers, population: int, rules: LinkRules
 ) -> Floats:
-    """The raw bits of each row of evidence, zero where the identifier is crowded or public."""
+    """Return the raw bits of each row of evidence, zero for a crowded or public identifier."""
     match = rules.column("match")[rows.kind]
     match = np.where(closed_wallets(rows, known, rules), rules.closed_match, match)
     bits = chance_bits(match, known.crowd()[rows.identifier], population)
@@ -133,7 +133,7 @@ def row_bits(
 
 
 def most_bits(kind: Ints, others: Floats, rules: LinkRules) -> Floats:
-    """The most that evidence of a kind may say, less the more accounts share it."""
+    """Return the most that evidence of a kind may say, less the more accounts share it."""
     shipped = np.array([DEFAULT_KINDS[name].match for name in KINDS])
     # What staff set for the match moves the ceiling with it.
     ceiling = rules.column("ceiling") + np.log2(rules.column("match") / shipped)
@@ -143,7 +143,7 @@ def most_bits(kind: Ints, others: Floats, rules: LinkRules) -> Floats:
 def ring_bits(
     rows: PairRows, pair: Ints, bits: Floats, others: Floats, known: Identifiers, rules: LinkRules
 ) -> Floats:
-    """The bits of each row, more for the devices of a ring.
+    """Return the bits of each row, more for the devices of a ring.
 
     Strangers who share a device (a fingerprint, a library) have a home each; the accounts of a ring
     have none. Two devices in common tell a ring where its accounts have no device of their own.
@@ -270,7 +270,7 @@ def sums(cell: Ints, weights: Floats | Bools, size: int) -> Floats:
 def profile_norms(
     dealt: Sightings, known: Identifiers, population: int, accounts: int, rules: LinkRules
 ) -> Floats:
-    """The length of each account's rarity-weighted dealings, by account.
+    """Return the length of each account's rarity-weighted dealings, by account.
 
     What is crowded cannot be shared, so it does not enter: one more wallet in common could
     otherwise lower the overlap.
@@ -281,7 +281,7 @@ def profile_norms(
 
 
 def money_profile(owners: Sightings, dealings: Sightings) -> Sightings:
-    """The wallets an account has or deals with: the profile of transfers, each wallet once."""
+    """Return the wallets an account has or deals with, each once, as its profile of transfers."""
     account = np.concatenate([owners.account, dealings.account])
     identifier = np.concatenate([owners.identifier, dealings.identifier])
     both = np.unique(np.stack([account, identifier]), axis=1)

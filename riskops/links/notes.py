@@ -14,7 +14,7 @@ from systemadmin.models import User
 
 @transaction.atomic
 def add_note(*, actor: User, account: User, body: str) -> AccountNote:
-    """Writes a note about an account; notes are never changed."""
+    """Write a note about an account; notes are never changed."""
     if not is_visible(body):
         raise InvalidInput("body", _("Write something."), code="required")
     note = AccountNote(account=account, author=actor, body=body.strip())

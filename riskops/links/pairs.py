@@ -93,7 +93,7 @@ class FoundPairs:
         return whole.view(np.int64)
 
     def columns(self, chosen: Ints) -> list[Column]:
-        """The rows of some pairs as they are stored."""
+        """Return the rows of some pairs as they are stored."""
         low, high = self.ends
         links, pairs = self._links, self._pairs[chosen]
         return [
@@ -115,7 +115,7 @@ class FoundPairs:
         return frozenset(self._world.keys[self._rows.identifier[real]].tolist())
 
     def _evidence(self, chosen: Ints) -> list[str]:
-        """The strongest rows of evidence of some pairs, as JSON."""
+        """Return the strongest rows of evidence of some pairs, as JSON."""
         world, rows = self._world, self._rows
         starts = self._starts[chosen]
         numbers = np.minimum(self._ends[chosen] - starts, EVIDENCE_ROWS)

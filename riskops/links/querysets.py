@@ -13,7 +13,7 @@ class RelatedAccountQuerySet(QuerySet):
     """Named filters over pairs."""
 
     def of_account(self, account_id: int) -> RelatedAccountQuerySet:
-        """The pairs an account is in."""
+        """Return the pairs an account is in."""
         return self.filter(Q(low_id=account_id) | Q(high_id=account_id))
 
     def suspected(self) -> RelatedAccountQuerySet:
@@ -38,11 +38,11 @@ class AccountClusterQuerySet(QuerySet):
     """Named filters over clusters."""
 
     def suspected(self) -> AccountClusterQuerySet:
-        """Groups that nobody has judged."""
+        """Return groups that nobody has judged."""
         return self.filter(status="suspected")
 
     def of_account(self, account_id: int) -> AccountClusterQuerySet:
-        """The cluster an account is in."""
+        """Return the cluster an account is in."""
         return self.filter(members__account_id=account_id)
 
 

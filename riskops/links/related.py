@@ -95,7 +95,7 @@ def show_pairs(
 
 
 def _name_people(pairs: Sequence[RelatedAccount]) -> None:
-    """Gives pairs their accounts and the authors of verdicts, with what is told of them here.
+    """Give pairs their accounts and the authors of verdicts, with the columns shown here.
 
     Joined to the pairs they would take the planner longer than the rows take.
     """
@@ -139,7 +139,7 @@ def _note(kind: str, accounts: int, gap: float, hits: int) -> str:
 
 
 def _crowds(pairs: Sequence[RelatedAccount], account_id: int | None) -> dict[int, list[Identifier]]:
-    """What the account and its partners share without its meaning anything, by partner."""
+    """Return what the account and its partners share without its meaning anything, by partner."""
     found: dict[int, list[Identifier]] = defaultdict(list)
     if account_id is None or not pairs:
         return found

@@ -99,11 +99,11 @@ class LinkRules:
         return np.array([np.inf if value is None else value for value in values], dtype=float)
 
     def families(self) -> tuple[Ints, list[str]]:
-        """The family of every kind as a number, and their names."""
+        """Return the family of every kind as a number, and their names."""
         names = [self.kinds[kind].family for kind in KINDS]
         order = list(dict.fromkeys(names))
         return np.array([order.index(value) for value in names], dtype=np.int64), order
 
     def with_kind(self, kind: str, **changes: float | int | None) -> LinkRules:
-        """The same rules with one kind changed."""
+        """Return the same rules with one kind changed."""
         return replace(self, kinds={**self.kinds, kind: replace(self.kinds[kind], **changes)})  # type: ignore[arg-type]

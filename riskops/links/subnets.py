@@ -32,7 +32,7 @@ class Subnets:
 
 
 def of_sightings(seen: dict[str, Ints], scope: Accounts | None) -> Subnets:
-    """The subnets behind sightings of addresses: of everyone, or read for some accounts."""
+    """Return the subnets behind sightings of addresses: of everyone, or read for some accounts."""
     of_ip = _read(scope)
     where = numbers.places(of_ip["ip"], seen["identifier"])
     found = np.flatnonzero((where >= 0) & (seen["kind"] == IP))

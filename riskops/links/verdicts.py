@@ -109,7 +109,7 @@ def _judge(
 def reopen_related(
     *, actor: User, pair: RelatedAccount, note: str = "", expected_version: int | None = None
 ) -> RelatedAccount:
-    """Takes a verdict back; raises `NotJudged`."""
+    """Take a verdict back; raises `NotJudged`."""
     row = lock_row(RelatedAccount.objects.all(), expected_version=expected_version, pk=pair.pk)
     if row.status == LinkStatus.SUSPECTED:
         raise NotJudged
@@ -187,7 +187,7 @@ def _shown_place(*, identifier: Identifier, reason: str) -> list[tuple[Any, Any]
 )
 @transaction.atomic
 def share_identifier(*, actor: User, identifier: Identifier, reason: str) -> Identifier:
-    """Marks an identifier as a public place that links nobody; raises `AlreadyShared`."""
+    """Mark an identifier as a public place that links nobody; raises `AlreadyShared`."""
     reason = visible_text(reason)
     if not reason:
         raise InvalidInput("reason", _("Say what place this is."), code="required")

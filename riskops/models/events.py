@@ -25,7 +25,7 @@ __all__ = [
 
 
 def identifier_key(name: Any) -> models.ForeignKey:
-    """A reference without constraint and index: identifiers are never renumbered or reused."""
+    """Return a reference without constraint and index: identifiers keep their number for ever."""
     return models.ForeignKey(
         Identifier,
         on_delete=models.DO_NOTHING,

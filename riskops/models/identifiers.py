@@ -109,7 +109,7 @@ class Identifier(TimestampedModel):
         return masking.masked(self.kind, self.value, self.pk)
 
     def shown_to(self, user: Any) -> str:
-        """The value for those who may see personal data, masked for others."""
+        """Return the value for those who may see personal data, masked for others."""
         if user is not None and user.has_perm(masking.PERSONAL):
             return self.value
         return self.masked

@@ -62,40 +62,40 @@ class ShownEvent:
 
 
 def score_of(account: User) -> RiskScore | None:
-    """The score with its ruleset and override."""
+    """Return the score with its ruleset and override."""
     return RiskScore.objects.with_details().filter(pk=account.pk).first()
 
 
 def history_of(account: User) -> QuerySet:
-    """The latest changes of the score."""
+    """Return the latest changes of the score."""
     return RiskScoreHistory.objects.of_account(account.pk)[:ROWS]
 
 
 def links_of(account: User, *, unmasked: bool) -> list[ShownPair]:
-    """The strongest links with their evidence."""
+    """Return the strongest links with their evidence."""
     pairs = RelatedAccount.objects.of_account(account.pk)
     strongest = list(pairs.order_by("-strength", "id")[:ROWS])
     return show_pairs(strongest, account_id=account.pk, unmasked=unmasked)
 
 
 def cluster_of(account: User) -> AccountCluster | None:
-    """The cluster it is in."""
+    """Return the cluster it is in."""
     return AccountCluster.objects.of_account(account.pk).first()
 
 
 def anomalies_of(account: User) -> QuerySet:
-    """The latest anomalies, open ones first."""
+    """Return the latest anomalies, open ones first."""
     found = Anomaly.objects.filter(account=account).shown_with()
     return found.order_by("status", "-last_hit_at", "-id")[:ROWS]
 
 
 def notes_of(account: User) -> QuerySet:
-    """What staff wrote, newest first."""
+    """Return what staff wrote, newest first."""
     return AccountNote.objects.filter(account=account).select_related("author").order_by("-id")[:50]
 
 
 def identifiers_of(account: User, *, unmasked: bool) -> list[ShownIdentifier]:
-    """What the account was last seen with."""
+    """Return what the account was last seen with."""
     found = []
     for sighting in Sighting.objects.of_account(account.pk)[: ROWS * 2]:
         one = sighting.identifier
@@ -115,7 +115,7 @@ def identifiers_of(account: User, *, unmasked: bool) -> list[ShownIdentifier]:
 
 
 def events_of(account: User, *, kind: str = "", before: tuple[datetime, int] | None = None) -> Any:
-    """The timeline, newest first; `before` names the last line of the page before."""
+    """Return the timeline, newest first; `before` names the last line of the page before."""
     events = AccountEvent.objects.filter(account=account)
     if kind in KIND_BY_CODE:
         events = events.filter(kind=KIND_BY_CODE[kind])

@@ -42,7 +42,7 @@ class Examples:
     weight: Floats
 
     def only(self, mask: Mask) -> Examples:
-        """The examples of a mask."""
+        """Return the examples of a mask."""
         return Examples(self.account[mask], self.counts[mask], self.fraud[mask], self.weight[mask])
 
 

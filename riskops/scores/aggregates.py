@@ -137,7 +137,7 @@ def _between(found: MeasuredEvents, first: Ints, others: Mask, size: int) -> Int
 
 
 def _habit(found: MeasuredEvents, chosen: Mask, past: Mask, size: int, least: int) -> Ints:
-    """The largest amount now in per cent of the mean before; 0 with hardly a past."""
+    """Return the largest amount now in per cent of the mean before; 0 with hardly a past."""
     number, total = _number(found, past, size), _total(found, past, size)
     largest = np.minimum(_largest(found, chosen, size), MOST)
     known = (number >= least) & (total > 0)
@@ -145,7 +145,7 @@ def _habit(found: MeasuredEvents, chosen: Mask, past: Mask, size: int, least: in
 
 
 def _unusual(found: MeasuredEvents, chosen: Mask, past: Mask, size: int, least: int) -> Ints:
-    """The largest share of past events with another value than one now; 0 with hardly a past."""
+    """Return the largest share of past events with another value than now; 0 with hardly a past."""
     total = _number(found, past, size)
     keys, place = np.unique(np.stack([found.row, found.value]), axis=1, return_inverse=True)
     place = place.reshape(-1)
@@ -169,7 +169,7 @@ def _elapsed(factor: Factor, edge: Ints, leaves: Ints, first: Ints, at: int) -> 
 
 
 def _next_count(factor: Factor, count: Ints) -> Ints:
-    """The next count that gives other points than this one may; FOREVER when none does."""
+    """Return the next count that may give other points than this one; FOREVER when none does."""
     over = np.where(count <= factor.over, factor.over + 1, FOREVER)
     if factor.mode == "steps":
         starts = np.array([low for low, _points in factor.steps], dtype=np.int64)

@@ -59,7 +59,7 @@ def calculate_score(
     at: datetime | None = None,
     noted_for: User | None = None,
 ) -> RiskScore:
-    """Calculates the score of one account now and returns it.
+    """Calculate the score of one account now and return it.
 
     `actor` asked for just that, which is audited; `noted_for` did something else that is audited
     elsewhere. The history names either.
@@ -82,7 +82,7 @@ def calculate_score(
 
 
 def provisional_score(account: User) -> RiskScore:
-    """The score of an account that was not scored yet, without writing it."""
+    """Return the score of an account that was not scored yet, without writing it."""
     ruleset, at = current_ruleset(), timezone.now()
     dossier = read_dossier(Accounts.listed([account.pk]), ruleset.rules, at=at)
     found = evaluate(dossier, ruleset.rules, at=to_micros(at), ruleset_id=ruleset.pk)
@@ -130,7 +130,7 @@ def score_accounts(
 
 
 def take_off_pending(accounts: Accounts) -> None:
-    """Takes accounts off the list before their facts are read, so that no later batch is missed."""
+    """Take accounts off the list before their facts are read, so that no later batch is missed."""
     waiting = PendingScore.objects.filter(accounts.q("account_id")).order_by("account_id")
     if accounts.ids is not None:
         listed = set(accounts.ids)
@@ -171,7 +171,7 @@ class _Writer:
         )
 
     def write(self) -> Ints:
-        """Writes scores; returns the rows written, which a rival may have made fewer."""
+        """Write scores; return the rows written, which a concurrent run may have made fewer."""
         new = self.changes.new[self.rows]
         inserted = self._insert(self.rows[new])
         updated = self._update(self.rows[~new])
@@ -229,7 +229,7 @@ class _Writer:
         )
 
     def note(self, written: Ints, cause: str, actor: User | None) -> None:
-        """Appends the history of the rows whose score, level or ruleset changed."""
+        """Append the history of the rows whose score, level or ruleset changed."""
         rows = written[self.changes.noted[written]]
         e = self.evaluation
         size = len(rows)
@@ -252,7 +252,7 @@ class _Writer:
         )
 
     def _causes(self, rows: Ints, cause: str) -> Sequence[str]:
-        """An override or a new ruleset is the cause whoever noticed it."""
+        """Return the causes; an override or a new ruleset is the cause whoever noticed it."""
         fresh_rules = self.changes.ruleset[rows] & ~self.changes.new[rows]
         causes = np.where(fresh_rules, Cause.RULESET.value, str(cause))
         return np.where(self.changes.override[rows], Cause.OVERRIDE.value, causes).tolist()

@@ -51,7 +51,7 @@ class FactorFigures:
 
 
 def score_bins(judged: Iterable[Judged]) -> list[ScoreBin]:
-    """The calibration table: of the accounts with a score from 80 to 89, so many were fraud."""
+    """Return the calibration table: how many accounts with a score from 80 to 89 were fraud."""
     counts = [[0, 0] for _ in range(100 // BIN)]
     for one in judged:
         cell = counts[min(one.score // BIN, len(counts) - 1)]
@@ -83,7 +83,7 @@ def factor_figures(judged: Sequence[Judged], points: dict[str, int]) -> list[Fac
 
 
 def _log_odds(code: str, fraud: Sequence[Judged], good: Sequence[Judged]) -> float:
-    """The weight of evidence of a factor; half a case is added to every count."""
+    """Return the weight of evidence of a factor; half a case is added to every count."""
     with_fraud = sum(code in one.points for one in fraud)
     with_good = sum(code in one.points for one in good)
     return log((with_fraud + 0.5) / (len(fraud) + 1)) - log((with_good + 0.5) / (len(good) + 1))

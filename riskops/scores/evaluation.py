@@ -38,7 +38,7 @@ class Evaluation:
         return len(self.account)
 
     def breakdowns(self, rows: Ints) -> list[str]:
-        """The breakdown of the given rows as JSON texts, factors without points left out."""
+        """Return the breakdown of the given rows as JSON texts, factors without points left out."""
         parts: list[list[str]] = [[] for _ in rows]
         for column, code in enumerate(self.codes):
             full = self.points.full[rows, column]
@@ -108,7 +108,7 @@ def evaluate(
 
 
 def _ageing(ruleset: Ruleset) -> list[int]:
-    """The columns whose counts grow with time alone."""
+    """Return the columns whose counts grow with time alone."""
     return [
         column
         for column, factor in enumerate(ruleset.factors)
@@ -145,7 +145,7 @@ class Changes:
 
 
 def compare(evaluation: Evaluation, state: dict[str, Ints], ruleset_id: int) -> Changes:
-    """Finds what is to be written."""
+    """Find what is to be written."""
     new = state["version"] == 0
     ruleset = state["ruleset"] != ruleset_id
     override = state["stored_override"] != evaluation.override

@@ -166,7 +166,7 @@ def _about(rows: Sequence[_Row], source: str) -> dict[str, _About]:
 
 
 def _aware(moment: Any) -> datetime:
-    """A moment as the driver gives it: SQLite has texts."""
+    """Return a moment as the driver gives it: SQLite has texts."""
     found = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     return found if timezone.is_aware(found) else found.replace(tzinfo=UTC)
 

@@ -108,7 +108,7 @@ class Reason:
 def explain(
     breakdown: Sequence[Line], rules: Ruleset, *, account: int | None = None
 ) -> list[Reason]:
-    """The reasons of a score, weightiest first, each with the score there would be without it.
+    """Return the reasons of a score, weightiest first, each with the score without it.
 
     With the account, amounts are written in the currency of its events.
     """
@@ -139,7 +139,7 @@ def _reason(line: Line, rules: Ruleset, without: scoring.Ints, account: int | No
 
 
 def _currency(factor: Factor, account: int | None, since: int | None) -> str:
-    """The currency of the amounts that a factor is about; empty when it is not one."""
+    """Return the currency of the amounts that a factor is about; empty when it is not one."""
     measure = factor.measure
     if measure is None or measure.aggregate not in OF_MONEY:
         return ""
@@ -178,7 +178,7 @@ def past_needed(aggregate: str, least_past: int) -> str:
 
 
 def duration(seconds: int) -> str:
-    """A window in words."""
+    """Return a window in words."""
     if seconds % 86_400 == 0 and seconds > 86_400:
         days = seconds // 86_400
         return ngettext("%(n)s day", "%(n)s days", days) % {"n": days}

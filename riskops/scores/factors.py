@@ -45,7 +45,7 @@ class Factor:
         return self.given_title or str(FACTOR_TITLES[self.code])
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form."""
+        """Return the JSON form."""
         document: dict[str, Any] = {
             "code": self.code,
             "points": self.points,

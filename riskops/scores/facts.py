@@ -114,7 +114,7 @@ def to_micros(at: datetime) -> int:
 
 
 def from_micros(micros: int) -> datetime | None:
-    """The moment of that many microseconds since 1970; None for NEVER."""
+    """Return the moment of that many microseconds since 1970; None for NEVER."""
     if micros == NEVER:
         return None
     seconds, rest = divmod(micros, SECOND)
@@ -124,7 +124,7 @@ def from_micros(micros: int) -> datetime | None:
 def read_dossier(
     accounts: Accounts, ruleset: Ruleset, *, at: datetime, from_log: bool = False
 ) -> Dossier:
-    """Reads what scoring needs; `from_log` derives the facts of that moment from the event log."""
+    """Read what scoring needs; `from_log` derives the facts of that moment from the event log."""
     base = _base_from_log(accounts, at) if from_log else _base(accounts)
     ids = base["account"]
     extra = _findings(ids, accounts, sharing.read_shared(accounts, at if from_log else None))
@@ -151,7 +151,7 @@ def _looked_at(ruleset: Ruleset) -> Any:
 
 
 def _standing(accounts: Accounts) -> tuple[str, list[Any]]:
-    """SQL joining the scores and overrides of some accounts (`u`).
+    """Return SQL joining the scores and overrides of some accounts (`u`).
 
     The accounts are named to the joined table too: a range is not carried through an outer join,
     and each chunk of a recompute would read the rows of everyone.
@@ -176,7 +176,7 @@ def _base(accounts: Accounts) -> dict[str, Ints]:
 
 
 def derived_facts(accounts: Accounts, at: datetime | None) -> tuple[str, list[Any]]:
-    """SQL of the facts as log and sums of deleted events give them, one row an account.
+    """Return SQL of the facts as log and sums of deleted events give them, one row an account.
 
     Raises `LogTooShort` when events from after the moment are only kept as sums.
     """
@@ -244,7 +244,7 @@ def _base_from_log(accounts: Accounts, at: datetime) -> dict[str, Ints]:
 
 
 def _rows_of(ids: Ints, accounts: Ints) -> tuple[Ints, np.ndarray]:
-    """The row of each account, and which of them have one."""
+    """Return the row of each account, and which of them have one."""
     if not len(ids):
         return np.zeros(0, dtype=np.int64), np.zeros(len(accounts), dtype=bool)
     rows = np.minimum(np.searchsorted(ids, accounts), len(ids) - 1)
@@ -259,7 +259,7 @@ def _events(ids: Ints, found: dict[str, Ints]) -> Events:
 
 
 def _window_start(ruleset: Ruleset, codes: Sequence[str], at: datetime) -> datetime | None:
-    """The start of the longest window among the enabled factors, None when all are off."""
+    """Return the start of the longest window among the enabled factors, None when all are off."""
     lengths = [ruleset.window(c) for c in codes if ruleset.factor(c).enabled]
     if not lengths:
         return None
@@ -298,7 +298,7 @@ def _rare(ids: Ints, accounts: Accounts, ruleset: Ruleset, at: datetime) -> Even
 
 
 def _findings(ids: Ints, accounts: Accounts, shared: sharing.Columns) -> dict[str, Ints]:
-    """What anomalies, identifiers, links and clusters say, one element an account."""
+    """Return what anomalies, identifiers, links and clusters say, one element an account."""
     columns: dict[str, Ints] = {}
     for found in (
         neighbours.open_anomalies(accounts),

@@ -230,7 +230,7 @@ class _Judge:
     left_out: frozenset[str]
 
     def points(self, rules: Ruleset) -> Ints:
-        """Sums of points without those of the factors left out."""
+        """Return sums of points without those of the factors left out."""
         full = scoring.factor_points(self.kept.counts, rules)
         full[:, [i for i, code in enumerate(rules.codes) if code in self.left_out]] = 0
         return scoring.cap_families(full, rules).sum(axis=1)
@@ -241,7 +241,7 @@ class _Judge:
         return Quality(*ranking_quality(self.points(rules), kept.fraud, kept.weight))
 
     def calibration(self, rules: Ruleset, points: LearnedPoints) -> list[CalibrationBin]:
-        """What was told in tenths of probability, and what came true."""
+        """Return by tenths of probability what was predicted and what came true."""
         told = points.probability(self.points(rules))
         place = np.minimum((told * BINS).astype(np.int64), BINS - 1)
         return [

@@ -50,13 +50,13 @@ class LearnedPoints:
     intercept: float
 
     def probability(self, points: Ints) -> Floats:
-        """The probability of fraud that sums of points stand for."""
+        """Return the probability of fraud that sums of points stand for."""
         odds: Floats = points / self.scale + self.intercept
         return 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
 
 
 def cut_points(counts: Ints, fraud: Mask, factor: Factor) -> list[int]:
-    """Counts at which steps begin.
+    """Return the counts at which steps begin.
 
     Candidates are the factor's own thresholds and quantiles; neighbours that differ least in
     their share of fraud are merged until few steps with enough accounts are left.
@@ -159,7 +159,7 @@ def _fit_with_signs(
 
 
 def _merged(steps: list[Step]) -> tuple[Step, ...]:
-    """Steps of equal points become one."""
+    """Merge steps of equal points into one."""
     return tuple(step for i, step in enumerate(steps) if i == 0 or step[1] != steps[i - 1][1])
 
 
@@ -183,7 +183,7 @@ def fit_logistic(design: Floats, fraud: Mask) -> tuple[Floats, float]:
 
 
 def monotone(values: Floats, weights: Floats) -> Floats:
-    """The nearest rising or falling sequence (weighted squares), whichever is nearer."""
+    """Return the nearest rising or falling sequence (weighted squares), whichever is nearer."""
     rising = _pooled(values, weights)
     falling = -_pooled(-values, weights)
 

@@ -116,7 +116,7 @@ class Measure:
     least_past: int = USUAL_LEAST_PAST
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form."""
+        """Return the JSON form."""
         document = {
             "aggregate": self.aggregate,
             **_chosen_to_dict(self.events),

@@ -54,7 +54,7 @@ def read_measured(
 
 
 def _measuring(ruleset: Ruleset) -> list[tuple[Factor, Measure]]:
-    """The factors that are on and read events one by one, with their measures."""
+    """Return the factors that are on and read events one by one, with their measures."""
     return [(f, f.measure) for f in ruleset.factors if f.measure is not None and f.enabled]
 
 
@@ -129,7 +129,7 @@ class _Columns:
 
 
 def _value(measure: Measure, at: datetime) -> tuple[str, list[Any]]:
-    """SQL of what is looked at of an event, with its values."""
+    """Return SQL of what is looked at of an event, with its values."""
     if measure.aggregate == "counterparty":
         return counterparty_share(measure, at)
     if measure.aggregate in AMOUNTS:
@@ -138,7 +138,7 @@ def _value(measure: Measure, at: datetime) -> tuple[str, list[Any]]:
 
 
 def counterparty_share(measure: Measure, at: datetime) -> tuple[str, list[Any]]:
-    """SQL of the smoothed share of bad outcomes of an event's counterparty, per thousand.
+    """Return SQL of the smoothed share of bad outcomes of an event's counterparty, per thousand.
 
     The moment is that of the last full hour, so that the share holds until the next.
     """
@@ -176,14 +176,14 @@ def _field(measure: Measure) -> str:
 
 
 def hour_of(event: str) -> str:
-    """SQL of the hour of an event (UTC)."""
+    """Return SQL of the hour of an event (UTC)."""
     if connection.vendor == "postgresql":
         return f"EXTRACT(HOUR FROM {event}.occurred_at AT TIME ZONE 'UTC')"
     return f"CAST(strftime('%%H', {event}.occurred_at) AS INTEGER)"
 
 
 def day_of(event: str) -> str:
-    """SQL of the number of the day of an event (UTC)."""
+    """Return SQL of the number of the day of an event (UTC)."""
     if connection.vendor == "postgresql":
         return f"(({event}.occurred_at AT TIME ZONE 'UTC')::date - DATE '1970-01-01')"
     return f"CAST(julianday(substr({event}.occurred_at, 1, 10)) AS INTEGER)"
@@ -203,7 +203,7 @@ def _matches(chosen: Chosen) -> tuple[str, list[Any]]:
 
 
 def condition_sql(condition: Condition, event: str) -> tuple[str, Any]:
-    """SQL of one condition with its value; a field that an event does not have matches nothing."""
+    """Return SQL of one condition with its value; an event without the field never matches."""
     compare = COMPARISONS[condition.op]
     if condition.field.startswith("data."):
         name = condition.field.removeprefix("data.")
@@ -219,7 +219,7 @@ def condition_sql(condition: Condition, event: str) -> tuple[str, Any]:
 
 
 def _data_text(name: str, event: str) -> str:
-    """SQL of a text within the data of an event."""
+    """Return SQL of a text within the data of an event."""
     # The name was checked when the rules were read: letters, digits and underscores.
     if connection.vendor == "postgresql":
         return f"({event}.data ->> '{name}')"
@@ -227,7 +227,7 @@ def _data_text(name: str, event: str) -> str:
 
 
 def _data_number(name: str, event: str) -> str:
-    """SQL of a number within the data of an event."""
+    """Return SQL of a number within the data of an event."""
     if connection.vendor == "postgresql":
         return (
             f"CASE WHEN jsonb_typeof({event}.data -> '{name}') = 'number' "

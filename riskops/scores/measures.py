@@ -181,12 +181,12 @@ class _Board:
         return first
 
     def window(self, code: str, events: Events) -> None:
-        """Counts the events of a factor's window."""
+        """Count the events of a factor's window."""
         inside = self.in_window(code, events)
         self.put_window(code, np.bincount(inside.row, minlength=self.size), self.first(inside))
 
     def put_window(self, code: str, count: Ints, first: Ints) -> None:
-        """Stores a windowed count, which may fall once its oldest part leaves the window."""
+        """Store a windowed count, which may fall once its oldest part leaves the window."""
         length = self.ruleset.window(code) * SECOND
         leaves = np.where(count > 0, np.minimum(first, FOREVER - length) + length, FOREVER)
         self.put(code, count.astype(np.int64), first, leaves)
@@ -224,7 +224,7 @@ def _velocity(board: _Board, facts: Facts, recent: Events, kinds: KindNumbers) -
 
 
 def _others(board: _Board, facts: Facts) -> None:
-    """What verdicts, anomalies, identifiers, links and clusters say."""
+    """Read what verdicts, anomalies, identifiers, links and clusters say."""
     fraud = (facts.confirmed_fraud_at != NEVER).astype(np.int64)
     board.put("confirmed_fraud", fraud, facts.confirmed_fraud_at)
     board.put("anomalies", facts.anomaly_points, facts.anomaly_points_since)
@@ -282,7 +282,7 @@ def _next_age_step(board: _Board, facts: Facts, days: Ints) -> Ints:
 
 
 def machine_like(events: Events, size: int, limits: Automation, *, at_least: int) -> Ints:
-    """The number of actions of accounts that act like a machine, 0 for the others.
+    """Return the number of actions of accounts that act like a machine, 0 for the others.
 
     Like a machine: gaps that are nearly all equal, or more actions in a minute than hands can do.
     """

@@ -35,7 +35,7 @@ GUILTY = (
 
 
 def _sides(accounts: Accounts, columns: str, condition: str, join: str = "") -> tuple[str, list]:
-    """SQL of the links of some accounts, each from the side of the account asked about."""
+    """Return SQL of the links of some accounts, each from the side of the account asked about."""
     sides: list[str] = []
     params: list = []
     for mine, other in (("low_id", "high_id"), ("high_id", "low_id")):

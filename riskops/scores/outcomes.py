@@ -28,7 +28,7 @@ EVENT_OF = {
 def record_outcome(
     *, actor: User | None, account: User, verdict: str, note: str = ""
 ) -> RiskOutcome:
-    """Records a verdict with the score of that moment and tells the engine by an event."""
+    """Record a verdict with the score of that moment and send it to the engine as an event."""
     score = RiskScore.objects.filter(pk=account.pk).first()
     outcome = RiskOutcome(
         account=account,

@@ -21,7 +21,7 @@ class RiskRulesetQuerySet(QuerySet):
         return self.filter(published_at__isnull=True)
 
     def latest_published(self) -> Any:
-        """The version in force, None before the first."""
+        """Return the version in force, None before the first."""
         return self.published().first()
 
 
@@ -52,5 +52,5 @@ class RiskScoreHistoryQuerySet(QuerySet):
     """Named filters over score changes."""
 
     def of_account(self, account_id: int) -> RiskScoreHistoryQuerySet:
-        """The changes of one account, newest first."""
+        """Return the changes of one account, newest first."""
         return self.filter(account_id=account_id).select_related("actor", "ruleset").order_by("-id")

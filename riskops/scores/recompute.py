@@ -109,7 +109,7 @@ def start_run(
 
 
 def unfinished_run(ruleset: RiskRuleset, *, rebuild: bool = False) -> RecomputeRun | None:
-    """The latest run with the same rules that was begun and not finished."""
+    """Return the latest run with the same rules that was begun and not finished."""
     return (
         RecomputeRun.objects.filter(finished_at__isnull=True, ruleset=ruleset, is_rebuild=rebuild)
         .order_by("-pk")
@@ -118,12 +118,12 @@ def unfinished_run(ruleset: RiskRuleset, *, rebuild: bool = False) -> RecomputeR
 
 
 def worker_name() -> str:
-    """This process, so that a chunk of a dead one can be told from a live one's."""
+    """Return a name for this process that distinguishes it from dead ones."""
     return f"{socket.gethostname()}:{os.getpid()}"[:64]
 
 
 def claim_chunk(run: RecomputeRun, *, lease: timedelta = LEASE) -> RecomputeChunk | None:
-    """Takes the next chunk nobody works on; one left by a dead worker is taken again."""
+    """Take the next chunk nobody works on; one left by a dead worker is taken again."""
     while True:
         now = timezone.now()
         free = Q(claimed_at__isnull=True) | Q(claimed_at__lt=now - lease)
@@ -141,7 +141,7 @@ def claim_chunk(run: RecomputeRun, *, lease: timedelta = LEASE) -> RecomputeChun
 
 
 def _abandoned(open_chunks: Iterable[RecomputeChunk]) -> RecomputeChunk | None:
-    """A chunk claimed by a process of this machine that is no more."""
+    """Return a chunk claimed by a process of this machine that is no more."""
     for chunk in open_chunks:
         host, _, pid = chunk.claimed_by.rpartition(":")
         if host == socket.gethostname()[: len(host) or None] and not _alive(int(pid or 0)):
@@ -205,7 +205,7 @@ def work_on_chunk(run: RecomputeRun, chunk: RecomputeChunk) -> Scored:
 
 
 def finish_run(run: RecomputeRun) -> bool:
-    """Closes a run whose chunks are all done or given up; false while others still work."""
+    """Close a run whose chunks are all done or given up; false while others still work."""
     given_up = CHUNKS.known(State.GIVEN_UP)
     if run.chunks.filter(done_at__isnull=True).exclude(pk__in=given_up).exists():
         return False
@@ -220,7 +220,7 @@ def finish_run(run: RecomputeRun) -> bool:
 
 
 def total_of(run: RecomputeRun) -> Scored:
-    """What a run came to so far."""
+    """Return what a run came to so far."""
     sums = run.chunks.aggregate(scored=Sum("scored"), written=Sum("written"))
     total = Scored(scored=sums["scored"] or 0, written=sums["written"] or 0)
     for by_level in run.chunks.filter(done_at__isnull=False).values_list("by_level", flat=True):

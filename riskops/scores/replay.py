@@ -138,7 +138,7 @@ def _riskiest(found: Evaluation, top: int, left_out: scoring.Ints | None = None)
 
 
 def _stored_points(known: Iterable[int], rules: Ruleset) -> Iterator[tuple[int, scoring.Ints]]:
-    """The stored points of some accounts, each as a row of factors."""
+    """Yield the stored points of some accounts, each as a row of factors."""
     stored = RiskScore.objects.filter(pk__in=list(known)).values_list("pk", "breakdown")
     for account, breakdown in stored:
         full = np.zeros((1, len(rules.codes)), dtype=np.int64)
@@ -169,7 +169,7 @@ def _standing(found: Evaluation, rules: Ruleset) -> _Standing:
 
 
 def _compare(was: _Standing, now: _Standing, known: dict[int, bool]) -> Comparison:
-    """Compares accounts that stand in both; one without a score before crosses nothing."""
+    """Compare accounts that stand in both; one without a score before crosses nothing."""
     accounts, old, new = np.intersect1d(
         was.account, now.account, assume_unique=True, return_indices=True
     )
@@ -213,7 +213,7 @@ def fresh_scores(
 
 
 def verdicts(accounts: Accounts) -> dict[int, bool]:
-    """The latest staff verdict on each account: true for fraud."""
+    """Return the latest staff verdict on each account: true for fraud."""
     rows = RiskOutcome.objects.filter(accounts.q("account_id")).order_by("created_at", "pk")
     return {
         account: verdict == Verdict.CONFIRMED_FRAUD
@@ -229,14 +229,14 @@ def replay(
     at: datetime,
     from_log: bool = False,
 ) -> Iterator[Comparison]:
-    """Compares range by range, so that memory does not grow with the number of accounts."""
+    """Compare range by range, so that memory does not grow with the number of accounts."""
     rules = after.rules if isinstance(after, RiskRuleset) else after
     for low, high in ranges:
         yield compare_rulesets(Accounts(low, high), before, rules, at=at, from_log=from_log)
 
 
 def add_up(total: Comparison, part: Comparison, *, keep: int | None = None) -> None:
-    """Adds one range to the sum; `keep` bounds how many crossings are remembered."""
+    """Add one range to the sum; `keep` bounds how many crossings are remembered."""
     total.scored += part.scored
     total.crossed += part.crossed
     total.top = max(total.top, part.top)

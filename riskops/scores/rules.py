@@ -96,7 +96,7 @@ class Ruleset:
         return self.factors[self.codes.index(code)]
 
     def with_factor(self, code: str, **changes: Any) -> Ruleset:
-        """The same ruleset with one factor changed."""
+        """Return the same ruleset with one factor changed."""
         factors = tuple(replace(f, **changes) if f.code == code else f for f in self.factors)
         return replace(self, factors=factors)
 
@@ -104,7 +104,7 @@ class Ruleset:
         return self.factor(code).window or 0
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form that is stored and shown."""
+        """Return the JSON form that is stored and shown."""
         document = asdict(self) | {"format": FORMAT}
         document["factors"] = [factor.to_dict() for factor in self.factors]
         document["level_bounds"] = list(self.level_bounds)
@@ -139,7 +139,7 @@ class Ruleset:
 
 
 def _with_any_past(factor: Factor) -> Factor:
-    """The factor with one past event enough for a habit."""
+    """Return the factor with one past event enough for a habit."""
     if factor.measure is None or factor.measure.aggregate != "habit":
         return factor
     return replace(factor, measure=replace(factor.measure, least_past=1))

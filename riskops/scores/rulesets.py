@@ -24,7 +24,7 @@ from systemadmin.services.second_person import needs_second_person
 
 
 def current_ruleset() -> RiskRuleset:
-    """The rules in force; the shipped ones become number 1 the first time someone asks."""
+    """Return the rules in force; the shipped ones become number 1 the first time someone asks."""
     found = RiskRuleset.objects.latest_published()
     if found is None:
         try:
@@ -41,7 +41,7 @@ def current_ruleset() -> RiskRuleset:
 
 
 def parse_definition(definition: Mapping[str, Any]) -> Ruleset:
-    """The rules a document describes; raises `InvalidInput` with every fault in it."""
+    """Return the rules a document describes; raises `InvalidInput` with every fault in it."""
     try:
         return Ruleset.from_dict(definition)
     except InvalidRuleset as fault:
@@ -53,7 +53,7 @@ def parse_definition(definition: Mapping[str, Any]) -> Ruleset:
 def draft_ruleset(
     *, actor: User | None, definition: Mapping[str, Any], note: str = ""
 ) -> RiskRuleset:
-    """Saves rules that are not in force yet; what the document leaves out keeps its default."""
+    """Save rules that are not in force yet; what the document leaves out keeps its default."""
     rules = parse_definition(definition)
     ruleset = RiskRuleset(definition=rules.to_dict(), note=note, created_by=actor)
     ruleset.full_clean()
@@ -77,7 +77,7 @@ def change_draft(
     definition: Mapping[str, Any],
     note: str = "",
 ) -> RiskRuleset:
-    """Replaces the rules of a draft."""
+    """Replace the rules of a draft."""
     locked = _locked_draft(ruleset)
     before = {"definition": locked.definition, "note": locked.note}
     locked.definition = parse_definition(definition).to_dict()
@@ -91,7 +91,7 @@ def change_draft(
 
 @transaction.atomic
 def discard_draft(*, actor: User | None, ruleset: RiskRuleset) -> None:
-    """Deletes a draft."""
+    """Delete a draft."""
     locked = _locked_draft(ruleset)
     audit.record(
         "riskops.ruleset.discarded",
@@ -138,7 +138,7 @@ def _draft_and_rules_in_force(*, ruleset: RiskRuleset, **_rest: Any) -> list[Any
 )
 @transaction.atomic
 def publish_ruleset(*, actor: User | None, ruleset: RiskRuleset, note: str = "") -> RiskRuleset:
-    """Puts a draft in force under the next number and has every account scored with it."""
+    """Put a draft in force under the next number and have every account scored with it."""
     before = current_ruleset()
     locked = _locked_draft(ruleset)
     numbers = RiskRuleset.objects.aggregate(highest=Max("number"))

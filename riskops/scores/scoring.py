@@ -89,7 +89,7 @@ def cap_families(full: Ints, ruleset: Ruleset) -> Ints:
 
 
 def clamp(raw: Ints) -> Ints:
-    """The score shown for a raw sum."""
+    """Return the score shown for a raw sum."""
     return np.clip(raw, 0, TOP)
 
 
@@ -99,7 +99,7 @@ def levels(scores: Ints, ruleset: Ruleset) -> Ints:
 
 
 def level_of(score: int, ruleset: Ruleset) -> str:
-    """The name of one score's level."""
+    """Return the name of one score's level."""
     return LEVELS[int(levels(np.array([score]), ruleset)[0])]
 
 
@@ -113,7 +113,7 @@ def score(counts: Ints, ruleset: Ruleset) -> Points:
 
 
 def without(full: Ints, ruleset: Ruleset) -> Ints:
-    """The score each account would have without each factor, caps applied anew."""
+    """Return the score each account would have without each factor, caps applied anew."""
     capped = {
         column: (np.clip(full[:, columns].sum(axis=1), -cap, cap), full[:, columns].sum(axis=1))
         for columns, cap in _families(ruleset)
@@ -130,7 +130,7 @@ def without(full: Ints, ruleset: Ruleset) -> Ints:
 
 
 def without_verdict(full: Ints, ruleset: Ruleset) -> Ints:
-    """The score each account would have if nobody had found it to be fraud.
+    """Return the score each account would have if nobody had found it to be fraud.
 
     What staff found is compared with this: a score that knows the answer proves nothing.
     """
@@ -142,7 +142,7 @@ def without_verdict(full: Ints, ruleset: Ruleset) -> Ints:
 def settle(
     computed: Ints, standing: Ints, hold_until: Ints, *, at: int, cool_down: int
 ) -> tuple[Ints, Ints]:
-    """Applies the cool-down: a score rises at once and falls only after it.
+    """Apply the cool-down: a score rises at once and falls only after it.
 
     `standing` is the score shown so far (-1 for none), `hold_until` the end of a running
     cool-down (NEVER for none). Returns both as they stand now.

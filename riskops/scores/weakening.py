@@ -121,7 +121,7 @@ def _words(factor: Factor | None) -> str:
 
 
 def _weaker_caps(before: Ruleset, after: Ruleset) -> list[Weaker]:
-    """A family's cap bounds both what it adds and what it takes off."""
+    """Return the weaker caps; a family's cap bounds what it adds and what it takes off."""
     takes_off = {factor.family for factor in after.factors if _is_on(factor) and factor.most < 0}
     adds = {factor.family for factor in before.factors if _is_on(factor) and factor.most > 0}
     found = []

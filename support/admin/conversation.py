@@ -81,7 +81,7 @@ def page_context(request: HttpRequest, ticket: Ticket) -> dict[str, Any]:
 
 
 def messages_context(request: HttpRequest, ticket: Ticket) -> dict[str, Any]:
-    """The conversation with what happened in between, by days of the reader's time zone."""
+    """Return the conversation with what happened in between, by days of the reader's time zone."""
     before = request.GET.get("before", "")
     edge = int(before) if is_whole_number(before) else None
     replies, has_earlier = replies_for(user=agent_of(request), ticket=ticket).latest(before=edge)
@@ -179,7 +179,7 @@ def event_text(event: TicketEvent) -> str:
 
 
 def forms_context(request: HttpRequest, ticket: Ticket) -> dict[str, Any]:
-    """The forms around a ticket, filled in as it stands."""
+    """Return the forms around a ticket, filled in as it stands."""
     agents = list(workload())
     return {
         "properties_form": forms.PropertiesForm(
@@ -233,7 +233,7 @@ def snooze_choices(request: HttpRequest) -> list[tuple[str, str]]:
 
 
 def draft_context(request: HttpRequest, ticket: Ticket) -> dict[str, Any]:
-    """The agent's unsent texts, one for each mode of the reply box; a lone note opens as one."""
+    """Return the agent's unsent texts, one per mode of the reply box; a lone note opens as one."""
     kept = drafts_of(user=agent_of(request), ticket=ticket)
     public, internal = kept.get("public"), kept.get("internal")
     is_note = public is None and internal is not None
@@ -254,7 +254,7 @@ def _earlier(request: HttpRequest, ticket: Ticket) -> Any:
 
 
 def _account_panels(request: HttpRequest, ticket: Ticket) -> list[tuple[Any, Any]]:
-    """What every desk knows of the requester, as far as this agent may see it."""
+    """Return what every desk knows of the requester, as far as this agent may see it."""
     if ticket.requester is None:
         return []
     panels = sorted(plugins.collect("account", "PANELS"), key=lambda panel: panel.order)
@@ -266,7 +266,7 @@ def _account_panels(request: HttpRequest, ticket: Ticket) -> list[tuple[Any, Any
 
 
 def _dealings(request: HttpRequest, ticket: Ticket) -> list[dict[str, Any]]:
-    """What the ticket may be about: things of the requester that it names, or the newest."""
+    """Return what the ticket may be about: things of the requester that it names, or the newest."""
     if ticket.requester is None:
         return []
     said = ticket.replies.filter(is_from_customer=True).order_by("id")[:2]
@@ -275,7 +275,7 @@ def _dealings(request: HttpRequest, ticket: Ticket) -> list[dict[str, Any]]:
 
 
 def _account_url(request: HttpRequest, ticket: Ticket) -> str:
-    """The page of the requester's account that this agent may open, the fullest one first."""
+    """Return the page of the requester's account that this agent may open, the fullest first."""
     if ticket.requester_id is None:
         return ""
     for view, permission in reversed(plugins.collect("search_sources", "PERSON_PAGES")):

@@ -99,7 +99,7 @@ class InboundMessageAdmin(AtalayaModelAdmin):
         return [own, *super().get_urls()]
 
     def raw_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The mail as it came, as a download."""
+        """Return the mail as it came, as a download."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         found = InboundMessage.objects.readable_by(request.user).filter(pk=pk).first()

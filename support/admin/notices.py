@@ -42,7 +42,7 @@ class ChoicesForm(forms.Form):
                 for event, label in AgentEvent.choices]  # fmt: skip
 
     def chosen(self) -> dict[str, dict[str, bool]]:
-        """The ways of each event."""
+        """Return the ways of each event."""
         data = self.cleaned_data
         return {event: {way: data[f"{event}_{way}"] for way in WAYS} for event in AgentEvent.values}
 

@@ -60,7 +60,7 @@ def goes_on(request: HttpRequest) -> bool:
 
 
 def said_of(request: HttpRequest, named: str, ticket: Ticket) -> str:
-    """What was done, in words."""
+    """Return what was done, in words."""
     said = {
         "reply": _("Note saved: %(ticket)s")
         if request.POST.get("internal")
@@ -152,7 +152,7 @@ def _join(request: HttpRequest, ticket: Ticket) -> Ticket:
 
 
 def suggested_for(request: HttpRequest, ticket: Ticket) -> Ticket | None:
-    """The ticket that a mail of this one mentions, if this agent may see it."""
+    """Return the ticket that a mail of this one mentions, if this agent may see it."""
     message = InboundMessage.objects.suggested_for(ticket).first()
     other = message.may_belong_to if message else None
     other = (other.merged_into or other) if other else None

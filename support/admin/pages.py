@@ -119,7 +119,7 @@ class TicketPages:
         return TemplateResponse(request, "admin/support/ticket/add.html", context)
 
     def workspace_view(self, request: HttpRequest) -> HttpResponse:
-        """The first ticket of a queue, or that nothing waits in it."""
+        """Return the first ticket of a queue, or that nothing waits in it."""
         _require(request, "support.view_ticket")
         queue = Queue(request)
         if "queue" not in request.GET and not queue.words:
@@ -245,7 +245,7 @@ class TicketPages:
         return JsonResponse({"others": people, "last_reply": ticket.last_reply_id})
 
     def template_view(self, request: HttpRequest, pk: int, template: int) -> JsonResponse:
-        """A template filled in for the ticket."""
+        """Return a template filled in for the ticket."""
         _require(request, "support.reply_ticket")
         found = ReplyTemplate.objects.filter(pk=template, is_active=True).first()
         if found is None:
@@ -256,7 +256,7 @@ class TicketPages:
         )
 
     def attachment_view(self, request: HttpRequest, pk: int, attachment: int) -> FileResponse:
-        """A file of the ticket."""
+        """Return a file of the ticket."""
         _require(request, "support.view_ticket")
         ticket = self._ticket(request, str(pk))
         found = (
@@ -269,7 +269,7 @@ class TicketPages:
         )
 
     def inline_view(self, request: HttpRequest, pk: int, attachment: int) -> FileResponse:
-        """A picture that a mail of the ticket shows in place."""
+        """Return a picture that a mail of the ticket shows in place."""
         _require(request, "support.view_ticket")
         files = readings.files_for(user=agent_of(request), ticket=self._ticket(request, str(pk)))
         try:
@@ -278,7 +278,7 @@ class TicketPages:
             raise Http404 from None
 
     def picture_view(self, request: HttpRequest, pk: int, attachment: int) -> FileResponse:
-        """A picture among the files of the ticket, as its preview shows it."""
+        """Return a picture among the files of the ticket, as its preview shows it."""
         _require(request, "support.view_ticket")
         files = readings.files_for(user=agent_of(request), ticket=self._ticket(request, str(pk)))
         found = files.filter(pk=attachment, content_type__in=SHOWN_IN_PLACE).first()
@@ -304,7 +304,7 @@ class TicketPages:
         return JsonResponse({"version": draft.version if draft else 0})
 
     def templates_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The templates with these words, as buttons."""
+        """Return the templates with these words, as buttons."""
         _require(request, "support.reply_ticket")
         ticket = self._ticket(request, str(pk))
         found = templates_for(ticket, request.GET.get("words", "")[:100])
@@ -343,7 +343,7 @@ def _page_of(ticket: Ticket) -> str:
 
 
 def _kept_text(request: HttpRequest) -> dict[str, Any]:
-    """The reply box with the text still in it."""
+    """Return the reply box with the text still in it."""
     if request.POST.get("operation") not in KEEPS_TEXT:
         return {}
     return {

@@ -8,5 +8,5 @@ from systemadmin.models import User
 
 
 def agent_of(request: HttpRequest) -> User:
-    """The account at work; the admin site lets nobody else in."""
+    """Return the account at work; the admin site lets nobody else in."""
     return cast(User, request.user)

@@ -47,7 +47,7 @@ class Queue:
 
     @cached_property
     def tabs(self) -> list[Tab]:
-        """The queues of the desk, then the agent's views and the shared ones."""
+        """Return the queues of the desk, then the agent's views and the shared ones."""
         seen = Ticket.objects.visible_to(self.user)
         awake = seen.awake()
         found = [
@@ -65,7 +65,7 @@ class Queue:
 
     @cached_property
     def tab(self) -> Tab:
-        """The queue that is open."""
+        """Return the queue that is open."""
         return next(tab for tab in self.tabs if tab.code == self.code)
 
     def open_busy(self) -> None:
@@ -86,7 +86,7 @@ class Queue:
 
     @cached_property
     def own_view(self) -> SavedView | None:
-        """The view that is open, if this agent may change it."""
+        """Return the view that is open, if this agent may change it."""
         view = self.tab.view
         return view if view is not None and view.owner_id == self.user.pk else None
 
@@ -96,11 +96,11 @@ class Queue:
         return forms.SavedViewForm(instance=self.own_view, auto_id="view_%s")
 
     def first(self) -> Ticket | None:
-        """What is due first."""
+        """Return what is due first."""
         return self.rows.first()
 
     def url(self, ticket: Ticket | None = None, **more: Any) -> str:
-        """The address of a ticket in this queue, or of the queue."""
+        """Return the address of a ticket in this queue, or of the queue."""
         place = (
             reverse("admin:support_ticket_change", args=[ticket.pk])
             if ticket is not None
@@ -110,15 +110,15 @@ class Queue:
         return f"{place}?{urlencode(asked)}"
 
     def key_of(self, ticket: Ticket) -> tuple[Any, int]:
-        """The place of a ticket in the queue."""
+        """Return the place of a ticket in the queue."""
         return ticket.overdue_since or ticket.next_due_at, ticket.pk
 
     def after(self, key: tuple[Any, int]) -> Ticket | None:
-        """What stands behind a place, or the first where nothing does."""
+        """Return what stands behind a place, or the first where nothing does."""
         return self.rows.after(key).first() or self.rows.exclude(pk=key[1]).first()
 
     def listed(self, ticket: Ticket | None) -> dict[str, Any]:
-        """The list around a ticket, and what stands before and behind it."""
+        """Return the list around a ticket, and what stands before and behind it."""
         wanted = self.rows.with_unread(self.user).annotate(
             snippet=Left("last_reply__body", SNIPPET)
         )
@@ -140,7 +140,7 @@ class Queue:
 
 
 def view_rows(view: SavedView, user: Any) -> Any:
-    """The tickets of a saved view, as this agent sees them."""
+    """Return the tickets of a saved view, as this agent sees them."""
     rows = Ticket.objects.visible_to(user)
     if view.which == SavedView.Which.OPEN:
         rows = rows.open().awake()
@@ -159,14 +159,14 @@ def view_rows(view: SavedView, user: Any) -> Any:
 
 
 def view_named(user: Any, code: Any) -> SavedView | None:
-    """The view of this key, if it is one of the agent's lists."""
+    """Return the view of this key, if it is one of the agent's lists."""
     if not is_whole_number(code):
         return None
     return SavedView.objects.of(user).filter(pk=int(code)).first()
 
 
 def page_keys() -> list[tuple[str, list[tuple[str, str]]]]:
-    """The keys of the workspace, for the list of keys."""
+    """Return the keys of the workspace, for the list of keys."""
     keys = [
         (_("Next, previous ticket"), "J, K"),
         (_("Reply"), "R"),

@@ -120,7 +120,7 @@ def _cells(row: Row) -> list[Any]:
 
 
 def report_csv(model_admin: Any, request: HttpRequest) -> HttpResponse:
-    """The same figures for a spreadsheet."""
+    """Return the same figures for a spreadsheet."""
     _allow(request)
     _form, first, last = _period(request)
     response = HttpResponse(

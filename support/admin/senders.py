@@ -41,7 +41,7 @@ class BlockedSenderAdmin(ServiceModelAdmin):
         return self.list_display
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """A rule is set and taken back, never changed."""
+        """Make every field read-only: a rule is set and taken back, never changed."""
         return () if obj is None else super().get_readonly_fields(request, obj)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
@@ -70,7 +70,7 @@ class BlockedSenderAdmin(ServiceModelAdmin):
 
     @admin.display(description=_("ticket"))
     def ticket_number(self, obj: BlockedSender) -> str:
-        """The ticket marked as spam with which the block came."""
+        """Return the ticket marked as spam with which the block came."""
         return obj.ticket.number if obj.ticket else ""
 
     @admin.display(description=_("mail held"), ordering="held_count")

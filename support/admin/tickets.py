@@ -100,17 +100,17 @@ class TicketAdmin(TicketPages, AtalayaModelAdmin):
         css = {"all": ["support/ticket.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """What this agent may see."""
+        """Return what this agent may see."""
         return Ticket.objects.visible_to(request.user)
 
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[QuerySet, bool]:
-        """The words of tickets, as in the API."""
+        """Return the words of tickets, as in the API."""
         return (queryset.found_by(search_term) if search_term.strip() else queryset), False
 
     def get_urls(self) -> list[Any]:
-        """The desk's own pages before Django's."""
+        """Return the desk's own pages before Django's."""
         wrap = self.admin_site.admin_view
         own = [
             path("reports/", wrap(lambda r: report_page(self, r)), name="support_ticket_reports"),
@@ -121,7 +121,7 @@ class TicketAdmin(TicketPages, AtalayaModelAdmin):
         return own + super().get_urls()
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """The list with the number of tickets in each queue."""
+        """Return the list with the number of tickets in each queue."""
         seen = Ticket.objects.visible_to(request.user)
         queues = [
             ("mine", _("Mine"), seen.mine(request.user).count()),
@@ -139,7 +139,7 @@ class TicketAdmin(TicketPages, AtalayaModelAdmin):
 
     @admin.display(description=_("status"), ordering="status")
     def status_shown(self, ticket: Ticket) -> str:
-        """The status as a coloured word."""
+        """Return the status as a coloured word."""
         return format_html(
             '<span class="support-badge support-status-{}">{}</span>',
             ticket.status,
@@ -148,7 +148,7 @@ class TicketAdmin(TicketPages, AtalayaModelAdmin):
 
     @admin.display(description=_("priority"), ordering="priority_rank")
     def priority_shown(self, ticket: Ticket) -> str:
-        """The priority as a coloured word."""
+        """Return the priority as a coloured word."""
         return format_html(
             '<span class="support-badge support-priority-{}">{}</span>',
             ticket.priority,
@@ -172,7 +172,7 @@ class TicketAdmin(TicketPages, AtalayaModelAdmin):
         description=_("Reply with template"), perm="support.reply_ticket", form=TemplateReplyForm
     )
     def reply_with_template(self, request: HttpRequest, obj: Ticket, data: dict) -> None:
-        """The same answer, filled in for each."""
+        """Send the same template, filled in for each ticket."""
         reply_as_staff(
             actor=agent_of(request),
             ticket=obj,
@@ -274,7 +274,7 @@ class AgentStateAdmin(ServiceModelAdmin):
     raw_id_fields = ("user",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """The agent is the row's key."""
+        """Make the agent read-only once stored, as it is the row's key."""
         return self.readonly_fields if obj is None else ("user", *self.readonly_fields)
 
     def create(self, actor: Any, values: dict[str, Any]) -> AgentState:

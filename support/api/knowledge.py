@@ -154,7 +154,7 @@ class InboundMailViewSet(ListAction, RetrieveAction, StaffViewSet):
     }
 
     def get_queryset(self) -> Any:
-        """What this member of staff may know of."""
+        """Return what this member of staff may know of."""
         return InboundMessage.objects.light().listed_for(self.caller)
 
     @extend_schema(responses={(200, "message/rfc822"): OpenApiTypes.BINARY})
@@ -190,7 +190,7 @@ class OutboundMailViewSet(ListAction, RetrieveAction, StaffViewSet):
     }
 
     def get_queryset(self) -> Any:
-        """What this member of staff may know of."""
+        """Return what this member of staff may know of."""
         return OutboundMessage.objects.listed_for(self.caller)
 
     @extend_schema(request=None, responses=serializers.OutboundMessageSerializer)

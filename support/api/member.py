@@ -48,7 +48,7 @@ class MemberTicketViewSet(OriginalActions, ListAction, MemberViewSet):
         return own.select_related("category")
 
     def replies_of(self, ticket: Ticket) -> Any:
-        """The public ones."""
+        """Return the public ones."""
         return ticket.replies.public()
 
     def files_of(self, ticket: Ticket) -> Any:
@@ -57,7 +57,7 @@ class MemberTicketViewSet(OriginalActions, ListAction, MemberViewSet):
 
     @extend_schema(responses=serializers.MemberTicketDetailSerializer)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """The ticket with its conversation."""
+        """Return the ticket with its conversation."""
         return self.answer(self.get_object(), 200, serializers.MemberTicketDetailSerializer)
 
     @extend_schema(
@@ -97,7 +97,7 @@ class MemberTicketViewSet(OriginalActions, ListAction, MemberViewSet):
         ordering=[],
     )
     def replies(self, request: Request, pk: str) -> Response:
-        """The whole conversation, newest first."""
+        """Return the whole conversation, newest first."""
         page = self.paginate_queryset(self.get_object().replies.public().conversation()) or []
         rows = reply_rows(serializers.MemberReplySerializer, page[::-1])
         return self.get_paginated_response(rows[::-1])

@@ -99,7 +99,7 @@ class AgentPreferencesViewSet(StaffViewSet):
 
     @extend_schema(responses=AgentPreferencesSerializer, filters=False)
     def list(self, request: Request) -> Response:
-        """The choices in force."""
+        """Return the choices in force."""
         return self._answer()
 
     @extend_schema(request=AgentPreferencesInput, responses=AgentPreferencesSerializer)

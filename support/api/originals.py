@@ -31,7 +31,7 @@ class OriginalActions:
     get_object: Any
 
     def replies_of(self, ticket: Any) -> Any:
-        """Replies of this ticket that the caller may read."""
+        """Return the replies of this ticket that the caller may read."""
         raise NotImplementedError
 
     def files_of(self, ticket: Any) -> Any:
@@ -41,7 +41,7 @@ class OriginalActions:
     @extend_schema(parameters=[REPLY_ID], responses=OriginalSerializer)
     @action(detail=True, methods=["get"], url_path=rf"replies/(?P<reply_id>{ID_REGEX})/original")
     def original(self, request: Request, pk: str, reply_id: str) -> Response:
-        """The mail of a reply as it looked; nothing in it is fetched from elsewhere."""
+        """Return the mail of a reply as it looked; nothing in it is fetched from elsewhere."""
         ticket = self.get_object()
         reply = self.replies_of(ticket).filter(pk=int(reply_id)).first()
         if reply is None:
@@ -60,5 +60,5 @@ class OriginalActions:
         detail=True, methods=["get"], url_path=rf"attachments/(?P<attachment_id>{ID_REGEX})/inline"
     )
     def inline(self, request: Request, pk: str, attachment_id: str) -> FileResponse:
-        """A picture that a mail shows in place."""
+        """Return a picture that a mail shows in place."""
         return picture_response(self.files_of(self.get_object()), int(attachment_id))

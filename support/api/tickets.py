@@ -93,7 +93,7 @@ class TicketViewSet(
     }
 
     def get_queryset(self) -> Any:
-        """What this agent may see, with all that a row shows."""
+        """Return what this agent may see, with all that a row shows."""
         return Ticket.objects.visible_to(self.caller).with_people()
 
     def replies_of(self, ticket: Ticket) -> Any:
@@ -113,7 +113,7 @@ class TicketViewSet(
 
     @extend_schema(responses=serializers.TicketDetailSerializer)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """The ticket with its conversation."""
+        """Return the ticket with its conversation."""
         return self.answer(self.get_object(), 200, serializers.TicketDetailSerializer)
 
     @extend_schema(request=inputs.TicketInput, responses={201: serializers.TicketDetailSerializer})
@@ -243,7 +243,7 @@ class TicketViewSet(
         ordering=[],
     )
     def replies(self, request: Request, pk: str) -> Response:
-        """The whole conversation with its notes, newest first."""
+        """Return the whole conversation with its notes, newest first."""
         page = self.paginate_queryset(self.replies_of(self.get_object()).conversation()) or []
         rows = reply_rows(serializers.TicketReplySerializer, page[::-1])
         return self.get_paginated_response(rows[::-1])
@@ -257,7 +257,7 @@ class TicketViewSet(
         ordering_fields=[],
     )
     def events(self, request: Request, pk: str) -> Response:
-        """The ticket's history, newest first."""
+        """Return the ticket's history, newest first."""
         rows = TicketEvent.objects.filter(ticket=self.get_object())
         page = self.paginate_queryset(rows)
         data = serializers.TicketEventSerializer(page, many=True).data
@@ -282,7 +282,7 @@ class TicketViewSet(
         return download(self.files_of(self.get_object()), int(attachment_id))
 
     def _seen(self, ticket: Ticket) -> Ticket:
-        """The other ticket, if this agent may see it."""
+        """Return the other ticket, if this agent may see it."""
         if not Ticket.objects.visible_to(self.caller).filter(pk=ticket.pk).exists():
             raise NotFound
         return ticket

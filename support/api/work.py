@@ -28,7 +28,7 @@ class WorkActions:
     @extend_schema(responses=serializers.ReplyDraftSerializer(many=True))
     @action(detail=True, methods=["get"], pagination_class=None, filterset_class=None)
     def drafts(self, request: Request, pk: str) -> Response:
-        """The caller's unsent texts: one for the customer, one for colleagues, at most."""
+        """Return the caller's unsent texts: one for the customer, one for colleagues, at most."""
         kept = drafts_of(user=self.caller, ticket=self.get_object())
         rows = [kept[kind] for kind in sorted(kept)]
         return Response(serializers.ReplyDraftSerializer(rows, many=True).data)
@@ -71,5 +71,5 @@ class SavedViewViewSet(ServiceCrudViewSet):
     )
 
     def get_queryset(self) -> QuerySet:
-        """What this agent's list shows."""
+        """Return what this agent's list shows."""
         return SavedView.objects.of(self.caller)

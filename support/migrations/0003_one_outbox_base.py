@@ -5,14 +5,14 @@ from django.db import migrations, models
 
 
 def forwards(apps, schema_editor):
-    """A claim is now a moment ahead; what was held by a worker is due again."""
+    """Set claims to a moment ahead; what a worker held is due again."""
     mails = apps.get_model("support", "OutboundMessage").objects
     mails.filter(status="dead").update(status="failed", next_attempt_at=None)
     mails.filter(status="sending").update(status="pending")
 
 
 def backwards(apps, schema_editor):
-    """The older words; it knew nothing of skipped mail."""
+    """Set the older words; skipped mail had none."""
     mails = apps.get_model("support", "OutboundMessage").objects
     mails.filter(status__in=["failed", "skipped"]).update(status="dead")
 

@@ -57,7 +57,7 @@ class Category(TimestampedModel):
         return self.name
 
     def name_in(self, language: str) -> str:
-        """The name as a reader of this language knows it."""
+        """Return the name as a reader of this language knows it."""
         return (self.name_es or self.name) if language == "es" else self.name
 
 

@@ -131,7 +131,7 @@ class ReplyRevision(models.Model):
 
 
 def attachment_path(attachment: "Attachment", name: str) -> str:
-    """A random name: the sender's own is only ever shown, never a path."""
+    """Return a random name: the sender's own is only ever shown, never a path."""
     return f"support/{secrets.token_hex(2)}/{secrets.token_hex(16)}"
 
 

@@ -10,7 +10,7 @@ class FaqQuerySet(QuerySet):
     """Named filters over questions and answers."""
 
     def published(self) -> "FaqQuerySet":
-        """What anyone may read."""
+        """Return what anyone may read."""
         return self.filter(is_published=True)
 
     def found_by(self, query: str) -> "FaqQuerySet":

@@ -12,7 +12,7 @@ class InboundQuerySet(QuerySet):
     """Named filters over incoming mail."""
 
     def waiting(self) -> "InboundQuerySet":
-        """Stored, not yet processed."""
+        """Return what is stored and not yet processed."""
         return self.filter(status="received").order_by("id")
 
     def failed(self) -> "InboundQuerySet":

@@ -26,7 +26,7 @@ class AgentNoticeQuerySet(QuerySet):
     """Named filters over notices to agents."""
 
     def on_page_of(self, user: Any) -> "AgentNoticeQuerySet":
-        """What an agent's page lists: of tickets that the agent may still see."""
+        """Return what an agent's page lists: of tickets that the agent may still see."""
         tickets: Any = self.model._meta.get_field("ticket").related_model
         seen = tickets.objects.visible_to(user)
         return self.filter(user=user, on_page=True, ticket__in=seen).select_related("ticket")

@@ -16,7 +16,7 @@ class ReplyQuerySet(QuerySet):
     """Named filters over replies."""
 
     def public(self) -> "ReplyQuerySet":
-        """What the customer sees: never an internal note."""
+        """Return what the customer sees: never an internal note."""
         return self.filter(kind="public")
 
     def latest(self, *, before: int | None = None) -> tuple[list[Any], bool]:
@@ -39,7 +39,7 @@ class ReplyQuerySet(QuerySet):
         return page[::-1], len(page) < len(rows)
 
     def _deliveries(self) -> QuerySet:
-        """The copies of an answer, without their texts."""
+        """Return the copies of an answer, without their texts."""
         model: Any = self.model._meta.get_field("outbound").related_model
         return model._default_manager.only("reply", "recipient", "status").order_by("pk")
 

@@ -70,7 +70,7 @@ class Report:
 
 
 def build_report(viewer: Any, start: datetime, end: datetime, zone: tzinfo = UTC) -> Report:
-    """The figures of tickets opened, answered and resolved between two moments.
+    """Return the figures of tickets opened, answered and resolved between two moments.
 
     Of tickets whose category and mailbox the viewer reads. Days are those of the zone.
     """
@@ -154,7 +154,7 @@ def _plain_speed(times: list[tuple]) -> Speed:
 
 
 def percentile(ordered: list[int], share: float) -> float | None:
-    """The same interpolation as PostgreSQL's PERCENTILE_CONT."""
+    """Return the same interpolation as PostgreSQL's PERCENTILE_CONT."""
     if not ordered:
         return None
     position = share * (len(ordered) - 1)
@@ -166,7 +166,7 @@ def percentile(ordered: list[int], share: float) -> float | None:
 def _by_day(
     tickets: QuerySet, moment: str, start: datetime, end: datetime, zone: tzinfo
 ) -> list[tuple[date, int]]:
-    """Counts of the calendar days of a zone: one on which the clock changes has 23 or 25 hours."""
+    """Count by calendar days of a zone: one on which the clock changes has 23 or 25 hours."""
     return [(day.date(), n) for day, n in per_bucket(tickets, moment, start, end, "day", zone)]
 
 

@@ -35,7 +35,7 @@ class TicketQuerySet(QuerySet):
     """Named filters over tickets, the same for the API, the admin and the tasks."""
 
     def visible_to(self, user: Any) -> "TicketQuerySet":
-        """What an agent may see: their own, with more rights the unassigned, or all.
+        """Return what an agent may see: their own, with more rights the unassigned, or all.
 
         Tickets of a confined category or mailbox are seen by its named readers only.
         """
@@ -58,7 +58,7 @@ class TicketQuerySet(QuerySet):
         return found
 
     def of_member(self, user: Any) -> "TicketQuerySet":
-        """A member's own tickets; a merged one lives on in its target."""
+        """Return a member's own tickets; a merged one lives on in its target."""
         return self.filter(requester=user, merged_into__isnull=True)
 
     def open(self) -> "TicketQuerySet":
@@ -74,7 +74,7 @@ class TicketQuerySet(QuerySet):
         return self.open().filter(assignee__isnull=True)
 
     def overdue(self, now: datetime | None = None) -> "TicketQuerySet":
-        """A promise is broken and still waits to be made good."""
+        """Return tickets with a broken promise that still waits to be made good."""
         return self.filter(
             Q(overdue_since__isnull=False) | Q(next_due_at__lt=now or timezone.now())
         )
@@ -101,14 +101,14 @@ class TicketQuerySet(QuerySet):
         )
 
     def after(self, key: tuple[datetime | None, int]) -> "TicketQuerySet":
-        """What `due_first` lists behind a place: its `due_at` and key."""
+        """Return what `due_first` lists behind a place: its `due_at` and key."""
         due, pk = key
         if due is None:
             return self.filter(due_at__isnull=True, pk__gt=pk)
         return self.filter(Q(due_at__gt=due) | Q(due_at=due, pk__gt=pk) | Q(due_at__isnull=True))
 
     def before(self, key: tuple[datetime | None, int]) -> "TicketQuerySet":
-        """What `due_first` lists before a place, the nearest first."""
+        """Return what `due_first` lists before a place, the nearest first."""
         due, pk = key
         if due is None:
             found = self.filter(Q(due_at__isnull=False) | Q(pk__lt=pk))
@@ -128,7 +128,7 @@ class TicketQuerySet(QuerySet):
         return self.filter(next_due_at__lt=now).order_by("next_due_at", "id")
 
     def resolved_before(self, moment: datetime) -> "TicketQuerySet":
-        """Resolved for long enough to be closed."""
+        """Return what has been resolved for long enough to be closed."""
         return self.filter(status=lifecycle.RESOLVED, resolved_at__lt=moment)
 
     def found_by(self, query: str) -> "TicketQuerySet":

@@ -9,5 +9,5 @@ class SavedViewQuerySet(QuerySet):
     """Named filters over saved views."""
 
     def of(self, user: Any) -> "SavedViewQuerySet":
-        """An agent's own views and those that others share."""
+        """Return an agent's own views and those that others share."""
         return self.filter(Q(owner=user) | Q(is_shared=True))

@@ -25,7 +25,7 @@ class AnswerOf:
 
 
 def answer_address(agent: User, ticket: Ticket, *, is_note: bool) -> str:
-    """The address that makes a mail of this agent an answer on this ticket."""
+    """Return the address that makes a mail of this agent an answer on this ticket."""
     local, _at, host = from_address(mailbox_of(ticket)).rpartition("@")
     kind = "n" if is_note else "p"
     signed = _signature(agent.pk, ticket.pk, kind, address_keys()[0])
@@ -33,7 +33,7 @@ def answer_address(agent: User, ticket: Ticket, *, is_note: bool) -> str:
 
 
 def answer_of(addresses: Iterable[str]) -> AnswerOf | None:
-    """What an address among these says that we signed."""
+    """Return what an address among these says that we signed."""
     for address in addresses:
         found = TAG.search(address)
         if found is None:

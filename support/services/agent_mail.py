@@ -37,7 +37,7 @@ class Taken:
 
 
 def agent_of_mail(mail: IncomingMail) -> User | None:
-    """The agent whose address a mail comes from, if nothing speaks against it."""
+    """Return the agent whose address a mail comes from, if nothing speaks against it."""
     sender = account_of(mail.sender)
     if sender is None or not sender.is_acting_staff or not sender.has_perm("support.reply_ticket"):
         return None
@@ -142,7 +142,7 @@ def take_forward(mail: IncomingMail, open_for: Callable[[IncomingMail], Reply]) 
 def _as_customers_mail(
     mail: IncomingMail, found: Forwarded, inner: IncomingMail | None
 ) -> IncomingMail:
-    """The forwarding mail with the author, the subject and the words of what it forwards."""
+    """Return the forwarding mail with the author, the subject and the words of what it forwards."""
     return replace(
         mail,
         sender=found.address,
@@ -158,7 +158,7 @@ def _as_customers_mail(
 
 
 def _forwarded_file(mail: IncomingMail) -> IncomingMail | None:
-    """The mail that another one forwards as a file; None where it is not plain that it does."""
+    """Return the mail that another one forwards as a file; None where that is not certain."""
     mails = [file for file in mail.attachments if file.content_type == "message/rfc822"]
     if len(mails) != 1:
         return None

@@ -73,7 +73,7 @@ def may_see(person: User, ticket: Ticket) -> bool:
 
 
 def choices_of(person: User) -> dict[str, tuple[bool, bool, bool]]:
-    """The ways (page, mail, Telegram) by which an agent hears of each event."""
+    """Return the ways (page, mail, Telegram) by which an agent hears of each event."""
     rows = NoticePreference.objects.filter(user=person).values_list("event", *WAYS)
     return {**DEFAULTS, **{event: tuple(ways) for event, *ways in rows}}
 
@@ -205,7 +205,7 @@ def _queue(
 
 
 def _headline(row: AgentNotice) -> str:
-    """What happened, with the ticket's number and address; no word of a confined ticket."""
+    """Return what happened, with the ticket's number and address; no word of a confined ticket."""
     about = row.ticket.number
     if not row.ticket.is_confined:
         about = f"{about} {row.ticket.subject}"
@@ -220,5 +220,5 @@ def _words(row: AgentNotice) -> str:
 
 
 def page_rows(user: User) -> Any:
-    """The notices of an agent's page, newest first."""
+    """Return the notices of an agent's page, newest first."""
     return AgentNotice.objects.on_page_of(user)

@@ -36,7 +36,7 @@ def save_agent_state(
 
 
 def time_zone_of(user: User) -> str:
-    """The zone that this member of staff chose for reports; empty: the place's."""
+    """Return the zone that this member of staff chose for reports; empty: the place's."""
     chosen = AgentState.objects.filter(user=user).values_list("time_zone", flat=True)
     return chosen.first() or ""
 

@@ -60,7 +60,7 @@ def check_not_own(user: User, ticket: Ticket) -> None:
 
 
 def check_may_assign(actor: User | None, ticket: Ticket, assignee: User | None) -> None:
-    """Taking what is free is everyone's; giving and taking away needs a right of its own."""
+    """Check that the actor may assign: what is free may be taken, all else needs a right."""
     if actor is None or actor.has_perm("support.assign_ticket"):
         return
     takes_free = assignee == actor and ticket.assignee_id in (None, actor.pk)
@@ -72,7 +72,7 @@ def check_may_assign(actor: User | None, ticket: Ticket, assignee: User | None) 
 def choose_agent(
     category: Category | None, mailbox: Mailbox | None = None, *, requester: User | None = None
 ) -> User | None:
-    """The agent whose turn it is under the category's rule, noted as given; None by hand.
+    """Return the agent whose turn it is under the category's rule, noted as given; None by hand.
 
     Nobody is given what they ask themselves, nor what an account confirmed as theirs asks.
     """

@@ -56,7 +56,7 @@ def attach_mailed(reply: Reply, files: Sequence[MailAttachment]) -> list[str]:
 
 
 def _shown(content: bytes, kind: str) -> tuple[bytes, str] | None:
-    """What staff see of a mailed file, and its type; None for a picture that is unreadable."""
+    """Return what staff see of a mailed file, and its type; None for an unreadable picture."""
     if not is_picture(kind):
         return content, kind
     try:

@@ -43,7 +43,7 @@ def timeline_of(ticket: Ticket) -> Timeline:
 
 
 def targets_of(terms: dict[str, Any]) -> Targets:
-    """The promise that stored terms describe."""
+    """Return the promise that stored terms describe."""
     return _targets(json.dumps(terms, sort_keys=True))
 
 
@@ -64,7 +64,7 @@ def _targets(text: str) -> Targets:
 
 
 def deadlines(timeline: Timeline, reported: Collection[tuple[str, int]]) -> dict[str, Any]:
-    """What a ticket row keeps of its clocks: a cache that can be checked at any time."""
+    """Return what a ticket row keeps of its clocks: a cache that can be checked at any time."""
     first = timeline.latest(sla.FIRST_RESPONSE)
     resolution = timeline.latest(sla.RESOLUTION)
     late = [c.due_at for c in timeline.clocks if c.is_running and c.due_at and c.key in reported]

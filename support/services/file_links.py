@@ -63,7 +63,7 @@ def split_by_safety(attachments: list[Attachment]) -> tuple[list[Attachment], li
 
 
 def url_of(link: FileLink) -> str:
-    """The address of a link's page."""
+    """Return the address of a link's page."""
     content = [link.pk, link.attachment_id, int(link.expires_at.timestamp())]
     token = signing.dumps(content, salt=_SALT)
     return settings.PUBLIC_URL.rstrip("/") + reverse("support_file_link", args=[token])

@@ -24,12 +24,12 @@ from systemadmin.foundation.single_line import single_line
 
 
 def mailbox_of(ticket: Ticket) -> Mailbox | None:
-    """The mailbox a ticket came through, else the desk's first."""
+    """Return the mailbox a ticket came through, else the desk's first."""
     return ticket.mailbox or Mailbox.objects.filter(is_active=True, is_confined=False).first()
 
 
 def from_address(mailbox: Mailbox | None) -> str:
-    """The address that a mail leaves from."""
+    """Return the address that a mail leaves from."""
     return mailbox.address if mailbox else parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
 
 
@@ -105,7 +105,7 @@ def _thread(message: OutboundMessage) -> list[str]:
 
 
 def attached_files(message: OutboundMessage) -> list[Attachment]:
-    """The files of an answer that go in the mail itself."""
+    """Return the files of an answer that go in the mail itself."""
     if message.reply_id is None:
         return []
     linked = FileLink.objects.filter(message=message).values("attachment")
@@ -113,7 +113,7 @@ def attached_files(message: OutboundMessage) -> list[Attachment]:
 
 
 def _linked_files(message: OutboundMessage) -> tuple[str, str]:
-    """What the mail says of files that it does not hold, as text and as HTML."""
+    """Return what the mail says of files that it does not hold, as text and as HTML."""
     rows = FileLink.objects.filter(message=message, is_withheld=False)
     links = list(rows.select_related("attachment"))
     if not links:

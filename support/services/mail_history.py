@@ -11,7 +11,7 @@ MAX_QUOTED = 10_000
 
 
 def signature_of(mailbox: Mailbox | None, reply: Reply) -> str:
-    """The signature below an answer, in Markdown."""
+    """Return the signature below an answer, in Markdown."""
     if mailbox is None or not mailbox.signature.strip():
         return ""
     author = reply.author
@@ -20,7 +20,7 @@ def signature_of(mailbox: Mailbox | None, reply: Reply) -> str:
 
 
 def history_for(recipient: str, reply: Reply, ticket: Ticket, mailbox: Mailbox | None) -> str:
-    """What this recipient was sent or wrote before, newest first, as quotes in Markdown.
+    """Return what this recipient was sent or wrote before, newest first, as quotes in Markdown.
 
     Nobody is quoted what they were not sent: who joined later reads nothing of before.
     """

@@ -51,7 +51,7 @@ ANSWER_PREFIX = re.compile(
 
 
 def content_hash(raw: bytes) -> str:
-    """A digest equal for two copies of one mail, whichever way each came."""
+    """Return a digest equal for two copies of one mail, whichever way each came."""
     head, _separator, body = raw.replace(b"\r\n", b"\n").partition(b"\n\n")
     unfolded = re.sub(rb"\n[ \t]+", b" ", head)
     kept = sorted(
@@ -144,7 +144,7 @@ def _route(message: InboundMessage, *, take: bool) -> None:
 
 
 def _block_of(mail: IncomingMail) -> BlockedSender | None:
-    """The rule that blocks the sender, or whom answers go to; colleagues are never blocked."""
+    """Return the rule that blocks the sender or the reply address; colleagues are never blocked."""
     sender = account_of(mail.sender)
     if sender is not None and sender.is_staff:
         return None
@@ -235,7 +235,7 @@ def _continue(ticket: Ticket, mail: IncomingMail) -> Reply:
 
 
 def _texts(mail: IncomingMail) -> dict[str, Any]:
-    """What is shown of a mail, and all of it where that is more."""
+    """Return what is shown of a mail, and all of it where that is more."""
     body = visible_text(shortened(mail.text.strip(), MAX_BODY)) or _("(no text)")
     whole = mail.full_text.strip()
     return {"body": body, "original_text": whole if whole != body else ""}
@@ -280,7 +280,7 @@ def _open(message: InboundMessage, mail: IncomingMail, *, is_told: bool = True) 
 
 
 def _requester(mail: IncomingMail, sender: User | None) -> tuple[str, str]:
-    """The address and name of whom a mail comes from.
+    """Return the address and name of whom a mail comes from.
 
     Reply-To says where answers go. It is not a sign-in: the account it names gets no ticket.
     """

@@ -72,7 +72,7 @@ def send_reply(reply: Reply, ticket: Ticket, *, to_all: bool = False) -> list[Ou
 
 
 def _telegram_words(ticket: Ticket, reply: Reply) -> dict[str, str]:
-    """What the notice says; staff who read notices need not be readers of a confined ticket."""
+    """Return the text of the notice; who reads notices may not read a confined ticket."""
     if ticket.is_confined:
         with override(ticket.language):
             return {"subject": f"[{ticket.number}]", "body": _("There is an answer. Open the app.")}
@@ -83,7 +83,7 @@ def _telegram_words(ticket: Ticket, reply: Reply) -> dict[str, str]:
 
 
 def _notice_of_withheld(ticket: Ticket, files: list[Attachment]) -> str:
-    """What the mail says of files that neither fit into it nor may be handed out by a link."""
+    """Return the mail's sentence on files that neither fit into it nor may be sent as a link."""
     if not files:
         return ""
     with override(ticket.language):
@@ -205,7 +205,7 @@ def _given_up(message: OutboundMessage) -> None:
 
 
 def _is_refusal(error: Exception) -> bool:
-    """A server that says never (5xx about this mail) will say it again."""
+    """Return whether a server says never (5xx about this mail), which it will say again."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return all(code >= 500 for code, _text in error.recipients.values())
     if isinstance(error, smtplib.SMTPDataError | smtplib.SMTPSenderRefused):

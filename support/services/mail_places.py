@@ -32,12 +32,12 @@ class Place:
 
 
 def own_addresses() -> tuple[str, ...]:
-    """The addresses of the desk."""
+    """Return the addresses of the desk."""
     return tuple(Mailbox.objects.values_list("address", flat=True))
 
 
 def account_of(address: str) -> User | None:
-    """The one active account with this address; two of the same leave it open."""
+    """Return the one active account with this address; two of the same leave it open."""
     found = list(User.objects.filter(email__iexact=address, is_active=True)[:2]) if address else []
     return found[0] if len(found) == 1 else None
 
@@ -66,7 +66,7 @@ def find_place(mail: IncomingMail) -> Place:
 
 
 def ticket_of_address(addresses: Iterable[str]) -> Ticket | None:
-    """The ticket whose reply address, signed by us, is among these."""
+    """Return the ticket whose reply address, signed by us, is among these."""
     addresses = list(addresses)
     for key in address_keys():
         number = mail_threading.number_of_addresses(addresses, key)
@@ -106,7 +106,7 @@ def _waiting_for(mail: IncomingMail) -> tuple[Ticket, ...]:
 
 
 def _roots(rows: QuerySet[InboundReference]) -> dict[str, dict[int, Ticket]]:
-    """The tickets of each message id; one that was merged is its target."""
+    """Return the tickets of each message id; one that was merged is its target."""
     found: dict[str, dict[int, Ticket]] = {}
     people = ("ticket__requester", "ticket__merged_into__requester")
     for row in rows.select_related(*people).order_by("pk")[:500]:
@@ -140,7 +140,7 @@ def is_on_ticket(ticket: Ticket, mail: IncomingMail) -> bool:
 
 
 def _people_of(ticket: Ticket) -> set[str]:
-    """The plain addresses of the requester and of all who take part."""
+    """Return the plain addresses of the requester and of all who take part."""
     present = ticket.participants.present().values_list("address", flat=True)
     return {plain_address(address) for address in (ticket.customer_email, *present) if address}
 
@@ -157,7 +157,7 @@ def is_removed(ticket: Ticket, address: str) -> bool:
 
 
 def _by_subject(mail: IncomingMail) -> Ticket | None:
-    """A number in the subject can be guessed: it is a hint."""
+    """Return the ticket whose number is in the subject: a hint, as it can be guessed."""
     number = mail_threading.subject_number(mail.subject)
     found = (
         Ticket.objects.filter(number=number).select_related("merged_into").first()

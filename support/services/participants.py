@@ -31,7 +31,7 @@ def is_ours(address: str) -> bool:
 
 
 def find_participant(ticket: Ticket, address: str) -> TicketParticipant | None:
-    """The participant of this address, also one who was removed."""
+    """Return the participant of this address, also one who was removed."""
     bare = plain_address(address)
     people = ticket.participants.order_by("pk")
     return next((person for person in people if plain_address(person.address) == bare), None)

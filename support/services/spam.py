@@ -22,7 +22,7 @@ from systemadmin.services.duties import decides
 
 
 def block_of(address: str) -> BlockedSender | None:
-    """The rule by which mail of this address, of its domain or one above it opens no ticket."""
+    """Return the rule by which mail of this address, its domain or a parent opens no ticket."""
     if not address:
         return None
     host = address.lower().rpartition("@")[2]

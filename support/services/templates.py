@@ -64,7 +64,7 @@ def delete_template(*, actor: User, template: ReplyTemplate) -> None:
 
 
 def in_language(template: ReplyTemplate, language: str) -> ReplyTemplate:
-    """The template's sibling in the customer's language, if there is one."""
+    """Return the template's sibling in the customer's language, if there is one."""
     if template.language == language:
         return template
     sibling = ReplyTemplate.objects.filter(
@@ -74,7 +74,7 @@ def in_language(template: ReplyTemplate, language: str) -> ReplyTemplate:
 
 
 def render_for(*, template: ReplyTemplate, ticket: Ticket, agent: User | None) -> str:
-    """The template in the customer's language, filled in for this ticket."""
+    """Return the template in the customer's language, filled in for this ticket."""
     chosen = in_language(template, ticket.language)
     return render_template(chosen.body, _values(ticket, agent, chosen.language))
 

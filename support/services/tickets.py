@@ -169,7 +169,7 @@ def one_line(text: str) -> str:
 
 
 def clean_body(body: str) -> str:
-    """The text of a message; refuses an empty or endless one."""
+    """Return the text of a message; refuses an empty or endless one."""
     text = visible_text(body.replace("\r\n", "\n"))
     if not text:
         raise InvalidInput("body", _("Write something."), code="required")
@@ -181,7 +181,7 @@ def clean_body(body: str) -> str:
 
 
 def tags_named(names: Iterable[str]) -> list[Tag]:
-    """The tags of these names, made where missing."""
+    """Return the tags of these names, made where missing."""
     slugs = dict.fromkeys(slugify(name, allow_unicode=True)[:50] for name in names)
     wanted = [slug for slug in slugs if slug]
     Tag.objects.bulk_create([Tag(name=name) for name in wanted], ignore_conflicts=True)
@@ -189,7 +189,7 @@ def tags_named(names: Iterable[str]) -> list[Tag]:
 
 
 def lock_ticket(ticket: Ticket, *, expected_version: int | None = None) -> Ticket:
-    """The ticket as it is now, locked until the transaction ends; refuses a merged one."""
+    """Return the ticket as it is now, locked until the transaction ends; refuses a merged one."""
     locked = lock_row(
         Ticket.objects.select_related(
             "requester", "assignee", "category", "mailbox", "sla_version__policy__escalate_to"
@@ -382,7 +382,7 @@ def _close_if_still_resolved(pk: int, *, limit: datetime) -> int:
 
 
 def _state(ticket: Ticket) -> dict[str, Any]:
-    """What the audit trail says; its readers need not be readers of a confined ticket."""
+    """Return what the audit trail says; its readers need not be readers of a confined ticket."""
     return {
         "subject": "" if ticket.is_confined else ticket.subject,
         "status": ticket.status,

@@ -71,7 +71,7 @@ class AlertAdmin(AtalayaModelAdmin):
 
     @service_action(description=_("Mark as resolved"), perm="systemadmin.change_alert")
     def resolve(self, request: HttpRequest, obj: Alert) -> None:
-        """It is over."""
+        """Resolve the alert: it is over."""
         resolve_by_hand(actor=caller(request), alert=obj)
 
 

@@ -71,7 +71,7 @@ class ApprovalRequestAdmin(AtalayaModelAdmin):
 
     @admin.display(description=gettext_lazy("act"), ordering="act")
     def title_shown(self, obj: ApprovalRequest) -> str:
-        """What would be done."""
+        """Return what would be done."""
         return str(act_named(obj.act).title)
 
     @admin.display(description=gettext_lazy("amount"), ordering="amount")

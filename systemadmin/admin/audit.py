@@ -42,7 +42,7 @@ class AuditEntryAdmin(AtalayaModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The list under what the last verification found."""
+        """Return the list under what the last verification found."""
         state = {"audit": audit_runs.audit_state(), "missing_triggers": missing_guards()}
         return super().changelist_view(request, {**state, **(extra_context or {})})
 

@@ -120,7 +120,7 @@ class BackupAdmin(AtalayaModelAdmin):
     change_form_template = "admin/systemadmin/backup_detail.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """The long lists stay in the database until one backup is opened."""
+        """Leave the long lists in the database until one backup is opened."""
         rows = super().get_queryset(request).with_maker(current_installation())
         return rows.defer("tables", "migrations", "parts")
 
@@ -133,7 +133,7 @@ class BackupAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("status"), ordering="status")
     def state(self, backup: Backup) -> str:
-        """The status, with how far a running one is."""
+        """Return the status, with how far a running one is."""
         text = backup.get_status_display()
         if backup.status == Backup.Status.RUNNING:
             text = f"{text} · {filesizeformat(backup.progress_bytes)}"
@@ -141,7 +141,7 @@ class BackupAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("verified"), ordering="verified_at")
     def proof(self, backup: Backup) -> str:
-        """A backup that was never restored is marked so."""
+        """Return the verification with its moment, marked where a backup was never restored."""
         text = backup.get_verification_display()
         if backup.verified_at:
             moment = display_moment(backup.verified_at)
@@ -150,7 +150,7 @@ class BackupAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("size"), ordering="size")
     def readable_size(self, backup: Backup) -> str:
-        """The size in units people read."""
+        """Return the size in units people read."""
         return filesizeformat(backup.size) if backup.size else "-"
 
     # -- pages -----------------------------------------------------------------
@@ -167,7 +167,7 @@ class BackupAdmin(AtalayaModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The list under the outlook and the chart."""
+        """Return the list under the outlook and the chart."""
         newest = Backup.objects.complete().newest_first().defer("tables", "migrations", "parts")
         rows = list(newest[:CHART_POINTS])[::-1]
         context = {
@@ -219,7 +219,7 @@ class BackupAdmin(AtalayaModelAdmin):
         return TemplateResponse(request, "admin/systemadmin/backup_now.html", context)
 
     def download(self, request: HttpRequest, pk: int) -> Any:
-        """The stored file, for who may have it."""
+        """Return the stored file, for who may have it."""
         if not request.user.has_perm("systemadmin.download_backup"):
             raise PermissionDenied
         try:

@@ -59,7 +59,7 @@ class QueuedTaskAdmin(ServiceModelAdmin):
 
     @admin.display(description=_("state"))
     def state(self, row: Any) -> Any:
-        """Waiting or running."""
+        """Return whether it waits or runs."""
         return _("Running") if _is_taken(row) else _("Waiting")
 
     @admin.display(description=_("waiting since"), ordering="lock")
@@ -95,7 +95,7 @@ class FailedTaskAdmin(ServiceModelAdmin):
 
     @admin.display(description=_("error"))
     def error(self, task: Any) -> str:
-        """What it said, in a line."""
+        """Return what it said, in a line."""
         return truncatechars(str(task.result).partition(" : Traceback")[0], 150)
 
     @admin.display(description=_("error"))

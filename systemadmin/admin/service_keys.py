@@ -158,7 +158,7 @@ class ServiceKeyAdmin(ServiceModelAdmin):
         description=_("Give a new secret"), perm="systemadmin.change_servicekey", form=RotateForm
     )
     def rotate(self, request: HttpRequest, obj: ServiceKey, data: dict[str, Any]) -> None:
-        """The present secret stays valid for some hours."""
+        """Replace the secret; the present one stays valid for some hours."""
         issued = service_keys.rotate_service_key(
             actor=caller(request), key=obj, overlap=timedelta(hours=data["overlap_hours"])
         )

@@ -294,7 +294,7 @@ class UserAdmin(ServiceModelAdmin):
         return sessions.access_page(request, self.admin_site, user_id)
 
     def offboarding_page(self, request: HttpRequest, user_id: int) -> HttpResponse:
-        """What an account has of staff's, and taking it away."""
+        """Show what an account has of staff's, and take it away."""
         return offboarding.offboarding_page(request, self.admin_site, user_id)
 
     def personal_data_page(self, request: HttpRequest, user_id: int) -> HttpResponseBase:
@@ -302,7 +302,7 @@ class UserAdmin(ServiceModelAdmin):
         return personal_data.personal_data_page(request, self.admin_site, user_id)
 
     def export_file(self, request: HttpRequest, user_id: int, export_id: int) -> HttpResponseBase:
-        """The file of an export."""
+        """Return the file of an export."""
         return personal_data.export_file(request, user_id, export_id)
 
     def end_members_page(self, request: HttpRequest) -> HttpResponse:

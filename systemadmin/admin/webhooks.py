@@ -71,7 +71,7 @@ class WebhookEndpointAdmin(ServiceModelAdmin):
 
     @service_action(description=_("Give a new secret"), perm="systemadmin.change_webhookendpoint")
     def rotate(self, request: HttpRequest, obj: WebhookEndpoint) -> None:
-        """The old one signs beside it for a day."""
+        """Replace the secret; the old one signs beside it for a day."""
         _endpoint, secret = webhooks.rotate_secret(actor=caller(request), endpoint=obj)
         messages.warning(request, _secret_text(secret))
 
@@ -118,7 +118,7 @@ class WebhookDeliveryAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("body"))
     def body(self, delivery: WebhookDelivery) -> str:
-        """What is sent, masked for staff who may not see personal data."""
+        """Return what is sent, masked for staff who may not see personal data."""
         return webhooks.body_of(delivery.event, is_masked=not self._is_plain)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -128,5 +128,5 @@ class WebhookDeliveryAdmin(AtalayaModelAdmin):
 
     @service_action(description=_("Send again"), perm="systemadmin.replay_webhookdelivery")
     def replay(self, request: HttpRequest, obj: WebhookDelivery) -> None:
-        """The same message, with a log of its own."""
+        """Send the same message again, with a log of its own."""
         event_replay.replay_delivery(actor=caller(request), delivery=obj)

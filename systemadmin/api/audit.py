@@ -97,7 +97,7 @@ class AuditViewSet(ListAction, RetrieveAction, StaffViewSet):
     )
     @action(detail=False, strict_parameters=True, pagination_class=None)
     def export(self, request: Request) -> Any:
-        """The filtered rows as a file, newest first, up to 100,000."""
+        """Return the filtered rows as a file, newest first, up to 100,000."""
         kind = request.query_params.get("file", "csv")
         if kind not in ("csv", "jsonl"):
             raise InvalidInput("file", "csv, jsonl")

@@ -101,6 +101,6 @@ class AuditVerificationViewSet(ListAction, RetrieveAction, StaffViewSet):
     @extend_schema(responses=AuditStateSerializer, summary="State of the audit trail")
     @action(detail=False, pagination_class=None)
     def state(self, request: Request) -> Response:
-        """The stored result of the last verification; computes nothing."""
+        """Return the stored result of the last verification; computes nothing."""
         state = {**audit_runs.audit_state(), "missing_triggers": missing_guards()}
         return Response(AuditStateSerializer(state).data)

@@ -19,7 +19,7 @@ from systemadmin.services.qr import qr_svg
 
 
 def access_of(request: Request) -> Any:
-    """The token or, in the browser, the request that this call came with."""
+    """Return the token or, in the browser, the request that this call came with."""
     return request.auth if isinstance(request.auth, ApiToken) else request._request
 
 

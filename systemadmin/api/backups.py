@@ -70,7 +70,7 @@ class BackupSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
     def get_is_own(self, backup: Any) -> bool:
-        """What the query annotated; a backup made just now is ours."""
+        """Return what the query annotated; a backup made just now is ours."""
         return bool(getattr(backup, "is_own", True))
 
 
@@ -184,12 +184,12 @@ class BackupViewSet(ListAction, RetrieveAction, StaffViewSet):
     ordering_fields = ["taken_at", "created_at", "size"]
 
     def get_queryset(self) -> Any:
-        """The proofs come along with a single one."""
+        """Fetch the proofs along with a single backup."""
         queryset = super().get_queryset().with_maker(current_installation())
         return queryset.prefetch_related("verifications") if self.detail else queryset
 
     def get_serializer_class(self) -> Any:
-        """A single one shows all it holds."""
+        """Return the serializer; a single row shows all it holds."""
         return BackupDetailSerializer if self.action == "retrieve" else BackupSerializer
 
     @extend_schema(request=BackupInput, responses={202: BackupSerializer}, summary="Back up now")
@@ -208,7 +208,7 @@ class BackupViewSet(ListAction, RetrieveAction, StaffViewSet):
     )
     @action(detail=True, methods=["get"])
     def download(self, request: Request, *args: Any, **kwargs: Any) -> FileResponse:
-        """The stored database file as it is: encrypted when a passphrase is set."""
+        """Return the stored database file as it is: encrypted when a passphrase is set."""
         return backups.download(actor=self.caller, backup=self.get_object())
 
     @extend_schema(request=None, responses={202: VerificationSerializer}, summary="Verify a backup")

@@ -144,7 +144,7 @@ class HealthViewSet(PublicViewSet):
 
     @extend_schema(responses=HealthSerializer, summary="Liveness", auth=[])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """The process answers; it asks nobody."""
+        """Answer from this process; it asks nobody."""
         return Response({"status": "ok"})
 
     @extend_schema(

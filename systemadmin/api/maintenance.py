@@ -75,7 +75,7 @@ class MaintenanceViewSet(StaffViewSet):
 
     @extend_schema(responses=MaintenanceSerializer, summary="Is it on?")
     def list(self, request: Request) -> Response:
-        """The state in force and the windows to come."""
+        """Return the state in force and the windows to come."""
         return self.answer(state())
 
     @extend_schema(request=EnableInput, responses=MaintenanceSerializer, summary="Close")

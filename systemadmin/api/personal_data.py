@@ -123,7 +123,7 @@ class PersonalDataViewSet(StaffViewSet):
     filter_backends: Any = ()
 
     def account(self) -> User:
-        """The account that the path names."""
+        """Return the account that the path names."""
         user = User.objects.filter(pk=self.kwargs["user_id"]).first()
         if user is None:
             raise NotFound
@@ -138,7 +138,7 @@ class PersonalDataViewSet(StaffViewSet):
 
     @extend_schema(responses=ExportSerializer(many=True), summary="Exports of an account")
     def list_exports(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """The newest twenty, the newest first."""
+        """Return the newest twenty, the newest first."""
         found = AccountExport.objects.filter(account=self.account())[:20]
         return Response(ExportSerializer(found, many=True).data)
 
@@ -160,7 +160,7 @@ class PersonalDataViewSet(StaffViewSet):
 
     @extend_schema(responses=ZIP, summary="Download an export")
     def download(self, request: Request, *args: Any, **kwargs: Any) -> FileResponse:
-        """The ZIP file, until it expires; who took it is in the audit trail."""
+        """Return the ZIP file, until it expires; who took it is in the audit trail."""
         return personal_exports.download_export(actor=self.caller, export=self._export())
 
     @extend_schema(responses=ErasureStateSerializer, summary="What stands against an erasure")
@@ -210,5 +210,5 @@ class OwnExportViewSet(MemberViewSet):
 
     @extend_schema(responses=ZIP, summary="Download my newest export")
     def download(self, request: Request, *args: Any, **kwargs: Any) -> FileResponse:
-        """The ZIP file, until it expires."""
+        """Return the ZIP file, until it expires."""
         return personal_exports.download_export(actor=self.caller, export=self._newest())

@@ -56,7 +56,7 @@ class PublishedEventViewSet(ListAction, StaffViewSet):
     ordering = ("sequence",)
 
     def get_queryset(self) -> QuerySet:
-        """What has a number."""
+        """Return what has a number."""
         return PublishedEvent.objects.numbered()
 
     @extend_schema(
@@ -64,7 +64,7 @@ class PublishedEventViewSet(ListAction, StaffViewSet):
         summary="What happened",
     )
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """What happened, in the order of the log, without a gap."""
+        """Return what happened, in the order of the log, without a gap."""
         number_for_readers()
         rows = self.filter_queryset(self.get_queryset())
         _check_kept(request.query_params.get("after"))

@@ -53,7 +53,7 @@ class UserSessionsViewSet(StaffViewSet):
     filter_backends: Any = ()
 
     def account(self) -> User:
-        """The account that the path names."""
+        """Return the account that the path names."""
         user = User.objects.filter(pk=self.kwargs["user_id"]).first()
         if user is None:
             raise NotFound
@@ -83,7 +83,7 @@ class UserSessionsViewSet(StaffViewSet):
         responses=bodies.LeftSerializer(many=True), summary="What an account has of staff's"
     )
     def left(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """What makes the account staff and what it holds; all zero when it is off-boarded."""
+        """Return what makes the account staff and what it holds; all zero after off-boarding."""
         found = offboarding.what_is_left(self.account())
         return Response(bodies.LeftSerializer(found, many=True).data)
 
@@ -142,7 +142,10 @@ class UserSessionsViewSet(StaffViewSet):
         summary="Send a one-time link for a new password",
     )
     def reset_password(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """The owner chooses; sessions and tokens end now. Staff need a second person (202)."""
+        """Send a link by which the owner chooses a password; sessions and tokens end now.
+
+        For staff this needs a second person (202).
+        """
         reason = self.parse(bodies.ReasonInput)["reason"]
         access_links.reset_password(actor=caller(request), user=self.account(), reason=reason)
         return Response(status=204)

@@ -111,7 +111,7 @@ class StatsViewSet(StaffViewSet):
     @extend_schema(parameters=PARAMETERS, summary="Overview")
     @action(detail=False)
     def overview(self, request: Request) -> Response:
-        """What every desk holds most telling."""
+        """Return what every desk holds most telling."""
         return Response(statistics("overview", span_of(request)))
 
     @extend_schema(parameters=PARAMETERS, summary="Accounts")
@@ -146,7 +146,7 @@ class SystemViewSet(StaffViewSet):
     )
     @action(detail=False)
     def metrics(self, request: Request) -> Any:
-        """The metrics in Prometheus' text format; scrape with a bearer token."""
+        """Return the metrics in Prometheus' text format; scrape with a bearer token."""
         declared = {metric.name: metric for metric in collect("status", "METRICS")}
         lines = []
         for name, value in sorted(read_metrics(set(declared)).items()):

@@ -101,7 +101,7 @@ class WebhookDeliveryDetailSerializer(WebhookDeliverySerializer):
         read_only_fields = fields
 
     def get_body(self, delivery: WebhookDelivery) -> str:
-        """What is sent, masked for staff who may not see personal data."""
+        """Return what is sent, masked for staff who may not see personal data."""
         request = self.context.get("request")
         return body_of(
             delivery.event, is_masked=not sees_personal_data(getattr(request, "user", None))

@@ -61,7 +61,7 @@ def _missing_rows(rows: Iterable[Backup], stored: Collection[str]) -> list[Backu
 def _import(
     manifest: Manifest, row: Backup | None, actor: User | None, *, is_pinned: bool
 ) -> Backup:
-    """A row for a whole backup; one that a dead process left unfinished becomes complete.
+    """Return a row for a whole backup; one that a dead process left unfinished becomes complete.
 
     It says who made the backup, and which installation: only that one retires it.
     """

@@ -101,7 +101,7 @@ def backup_before(reason: str, *, actor: User | None = None) -> Backup | None:
 
 
 def backup_since(moment: datetime, reason: str, *, actor: User | None = None) -> Backup | None:
-    """The newest backup when it was taken after the moment, else one made now.
+    """Return the newest backup when it was taken after the moment, else one made now.
 
     For acts that share a backup: several erasures ordered at once, or deletions by the clock that
     the daily backup precedes. Otherwise as `backup_before`.
@@ -114,7 +114,7 @@ def backup_since(moment: datetime, reason: str, *, actor: User | None = None) ->
 
 
 def make_safety_backup(vault: Vault, *, actor: User | None, note: str) -> Backup:
-    """The same for a caller that holds the lock (a restore)."""
+    """Return the same for a caller that holds the lock (a restore)."""
     backup = _new_row(actor, note, Backup.Trigger.SAFETY, Backup.Status.RUNNING)
     _make(vault, backup, locked=True)
     return backup
@@ -177,7 +177,7 @@ def _create(vault: Vault, backup: Backup) -> None:
 
 
 def _show_progress(backup: Backup, size: int) -> None:
-    """A busy database must not fail the backup for the sake of a progress bar."""
+    """Show the progress; a busy database must not fail the backup for a progress bar."""
     try:
         Backup.objects.filter(pk=backup.pk).update(progress_bytes=size)
     except Exception:

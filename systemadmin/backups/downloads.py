@@ -14,7 +14,7 @@ from systemadmin.services.demo_limits import check_shared
 
 
 def get_backup(backup_id: int) -> Backup:
-    """The backup of that id; raises `NotFound`."""
+    """Return the backup of that id; raises `NotFound`."""
     backup = Backup.objects.filter(pk=backup_id).first()
     if backup is None:
         raise NotFound
@@ -22,7 +22,7 @@ def get_backup(backup_id: int) -> Backup:
 
 
 def download(*, actor: User | None, backup: Backup) -> FileResponse:
-    """The stored database file as it lies there; raises `BackupNotRestorable`."""
+    """Return the stored database file as it lies there; raises `BackupNotRestorable`."""
     check_shared(actor)
     if not backup.is_restorable:
         raise BackupNotRestorable

@@ -17,7 +17,7 @@ PIN = re.compile(r"(?P<backup>[^.]+)\.(?P<installation>[A-Za-z0-9-]{1,36})\.pin\
 
 
 def name_of(backup: str, installation: str) -> str:
-    """The pin's file name."""
+    """Return the pin's file name."""
     return f"{backup}.{installation}.pin.json"
 
 
@@ -41,7 +41,7 @@ def remove(store: Store, *, backup: str, installation: str) -> None:
 
 
 def found(store: Store) -> dict[str, set[str]]:
-    """The installations that pin each backup.
+    """Return the installations that pin each backup.
 
     A pin whose signature does not hold counts too: it can only keep a backup from being deleted.
     """

@@ -24,7 +24,7 @@ LOCK_WAIT_SECONDS = 5.0
 
 
 def app_version() -> str:
-    """The version of the application as its API states it."""
+    """Return the version of the application as its API states it."""
     return str(settings.SPECTACULAR_SETTINGS["VERSION"])
 
 
@@ -33,7 +33,7 @@ def name_of(actor: User | None) -> str:
 
 
 def refuse_inside_transaction() -> None:
-    """A dump inside a transaction waits for that transaction's own locks, or misses its rows."""
+    """Refuse a dump inside a transaction: it waits for its own locks, or misses its rows."""
     if connection.in_atomic_block:
         raise RuntimeError("Backup work must not run inside a transaction: queue it instead.")
 
@@ -71,7 +71,7 @@ def end(work: RecordedWork, status: str, error: BaseException | None = None) -> 
 
 
 def describe(error: BaseException) -> str:
-    """The sentence for people; connection strings hide in the texts of drivers."""
+    """Return the sentence for people; connection strings hide in the texts of drivers."""
     if isinstance(error, BackupError):
         return str(error)
     return str(getattr(error, "detail", "")) or type(error).__name__

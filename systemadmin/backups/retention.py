@@ -29,7 +29,7 @@ GONE = (Backup.Status.EXPIRED, Backup.Status.MISSING)
 
 
 def retention_rule() -> Rule:
-    """The rule in force."""
+    """Return the rule in force."""
     return Rule(
         days=setting("backups.keep_days"),
         weeks=setting("backups.keep_weeks"),
@@ -64,7 +64,7 @@ def plan_retention(
 
 
 def _order_made(rows: Iterable[Backup]) -> dict[int, tuple[float, int]]:
-    """The order in which backups were made, whatever the clock said.
+    """Return the order in which backups were made, whatever the clock said.
 
     Those recorded here by their ids: each counts as made at the latest moment that it or one
     before it states. Imported ones are placed among them by the moment that they state.
@@ -95,7 +95,7 @@ def _candidate(row: Backup, made: tuple[float, int], *, is_in_use: bool) -> Cand
 def _confirmed(
     vault: Vault, row: Backup, decision: Decision, pinned: dict[str, set[str]]
 ) -> Decision:
-    """The decision as the storage allows it."""
+    """Return the decision as the storage allows it."""
     if decision.keep:
         return decision
     if row.name in pinned:

@@ -91,7 +91,7 @@ def decide(candidates: Iterable[Candidate], rule: Rule) -> list[Decision]:
 
 
 def _ages(timeline: list[Candidate], rule: Rule) -> tuple[dict[int, timedelta], int]:
-    """The age of each candidate, and how many jumps of the clock lie within the daily ones.
+    """Return the age of each candidate, and how many jumps of the clock lie within the daily ones.
 
     A backup of a jumped clock has a week and a month of its own: each jump adds one to keep.
     """
@@ -108,7 +108,7 @@ def _ages(timeline: list[Candidate], rule: Rule) -> tuple[dict[int, timedelta], 
 
 
 def _newest(good: list[Candidate], number: int) -> list[Candidate]:
-    """The last so many that were made, and those that state the newest moments."""
+    """Return the last so many that were made, and those that state the newest moments."""
     by_moment = sorted(good, key=lambda item: (item.taken_at, item.key), reverse=True)
     return good[:number] + by_moment[:number]
 
@@ -120,7 +120,7 @@ def _keep_buckets(
     bucket: Callable[[datetime], Hashable],
     reason: str,
 ) -> None:
-    """The newest good one of each of the last `number` buckets that hold any.
+    """Keep the newest good one of each of the last `number` buckets that hold any.
 
     A clock that went back comes into the same week twice: then the newest of each time stays.
     """

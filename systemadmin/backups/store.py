@@ -43,7 +43,7 @@ class Store:
 
     @contextmanager
     def new_file(self, name: str) -> Iterator[FileSink]:
-        """A sink whose bytes get their name only when the block ends well."""
+        """Yield a sink whose bytes get their name only when the block ends well."""
         partial = self.partial_dir / name
         try:
             with open(partial, "xb", opener=_private) as file:
@@ -72,11 +72,11 @@ class Store:
             raise StoreFailed(f"The storage keeps another size of {name} than was sent.")
 
     def write_manifest(self, manifest: Manifest, data: bytes) -> None:
-        """The commit mark: from here on the backup counts as whole."""
+        """Write the manifest, the commit mark: from here on the backup counts as whole."""
         self.write_file(manifest.name + SUFFIX, data)
 
     def write_file(self, name: str, data: bytes) -> None:
-        """A small file that is there wholly or not at all; raises `StoreFailed`."""
+        """Write a small file that is there wholly or not at all; raises `StoreFailed`."""
         if self.local:
             with self.new_file(name) as sink:
                 sink.write(data)
@@ -105,7 +105,7 @@ class Store:
             yield file
 
     def open_for_download(self, name: str) -> Any:
-        """The stored file; whoever asks closes it."""
+        """Return the stored file; whoever asks closes it."""
         if not NAME.fullmatch(name):
             raise StoreFailed(f"{name!r} cannot be the name of a stored file.")
         try:
@@ -140,7 +140,7 @@ class Store:
         return sorted(f for f in ours if f.split(".")[0] not in whole)
 
     def delete(self, name: str, parts: list[Part]) -> None:
-        """The manifest first: what is left after a crash is incomplete, never half usable."""
+        """Delete the manifest first: what a crash leaves is incomplete, never half usable."""
         self.delete_file(name + SUFFIX)
         for part in parts:
             self.delete_file(part.name)

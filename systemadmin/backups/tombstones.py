@@ -50,7 +50,7 @@ class Tombstone:
 
 
 def name_of(account: int, installation: str) -> str:
-    """The tombstone's file name."""
+    """Return the tombstone's file name."""
     return f"erased-{account}.{installation}.json"
 
 

@@ -36,7 +36,7 @@ class Vault:
     salt: bytes = b""
 
     def manifest(self, name: str) -> Manifest:
-        """The verified manifest of a stored backup; ManifestInvalid otherwise."""
+        """Return the verified manifest of a stored backup; ManifestInvalid otherwise."""
         data = self.store.read_manifest(name)
         manifest = load(data, self.signer)
         if manifest.name != name:
@@ -45,7 +45,7 @@ class Vault:
         return manifest
 
     def signing_salt(self) -> bytes:
-        """The newest backup's salt again, so that a listing pays for one scrypt, not for each."""
+        """Return the newest backup's salt again, so that a listing pays for one scrypt in all."""
         if not self.salt:
             names = self.store.names()
             self.salt = (names and salt_of(self.store.read_manifest(names[-1]))) or os.urandom(
@@ -60,7 +60,7 @@ def open_vault(
     storage: Storage | None = None,
     passphrase: str | None = None,
 ) -> Vault:
-    """The vault of a database as the settings describe it."""
+    """Return the vault of a database as the settings describe it."""
     var_dir = Path(settings.VAR_DIR)
     phrase = settings.BACKUP_PASSPHRASE if passphrase is None else passphrase
     return Vault(
@@ -73,7 +73,7 @@ def open_vault(
 
 
 def make_engine(alias: str, var_dir: Path) -> Engine:
-    """The engine of the database behind an alias."""
+    """Return the engine of the database behind an alias."""
     vendor = connections[alias].vendor
     if vendor == "postgresql":
         limits = Limits(settings.BACKUP_TOOL_SECONDS, settings.BACKUP_SILENCE_SECONDS)

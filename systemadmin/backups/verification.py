@@ -73,7 +73,7 @@ def verify_backup(*, actor: User | None = None, backup: Backup) -> BackupVerific
 
 
 def verification_is_due() -> Backup | None:
-    """The newest backup when the last proof is older than the rule allows, else None."""
+    """Return the newest backup when the last proof is older than the rule allows, else None."""
     days = setting("backups.verify_every_days")
     now = timezone.now()
     newest = Backup.objects.of_installation(current_installation()).last_complete(now)

@@ -35,7 +35,7 @@ def _parsed(rows: tuple[tuple[str, str | None], ...]) -> list[tuple[Network, dat
 
 
 def is_blocked(ip: str) -> bool:
-    """True when the address lies in a blocked network."""
+    """Return True when the address lies in a blocked network."""
     rows: Any = stored_value(BLOCKED_KEY, [])
     if not rows or not ip:
         return False

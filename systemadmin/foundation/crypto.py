@@ -29,13 +29,13 @@ def derive_key(master: str, use: str) -> bytes:
 
 
 def _keys(use: str) -> Iterator[bytes]:
-    """The current key first, then those of the retired secret keys that may still be read."""
+    """Yield the current key first, then those of the retired secret keys that may still be read."""
     for master in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
         yield derive_key(master, use)
 
 
 def encrypt_secret(value: str, *, purpose: str = "secret") -> str:
-    """The value encrypted with AES-256-GCM; only the same purpose can read it back."""
+    """Return the value encrypted with AES-256-GCM; only the same purpose can read it back."""
     nonce = os.urandom(_NONCE_BYTES)
     key = next(_keys("encrypt:" + purpose))
     sealed = AESGCM(key).encrypt(nonce, value.encode(), purpose.encode())
@@ -43,7 +43,7 @@ def encrypt_secret(value: str, *, purpose: str = "secret") -> str:
 
 
 def decrypt_secret(token: str, *, purpose: str = "secret") -> str:
-    """The value behind encrypt_secret's text, or DecryptionFailed."""
+    """Return the value behind encrypt_secret's text, or DecryptionFailed."""
     try:
         raw = base64.b64decode(token.removeprefix(_PREFIX), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
@@ -65,7 +65,7 @@ def keyed_hash(value: str, *, purpose: str) -> str:
 
 
 def keyed_hashes(value: str, *, purpose: str) -> list[str]:
-    """The hash under every key that may still be read, for looking a stored one up."""
+    """Return the hash under every key that may still be read, for looking a stored one up."""
     return [_hmac(key, value) for key in _keys("hash:" + purpose)]
 
 

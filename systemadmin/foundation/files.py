@@ -102,14 +102,14 @@ class PrivateFileSystemStorage(FileSystemStorage):
 
 
 def PrivateStorage() -> Storage:
-    """The storage outside every public folder; give it to FileField(storage=…) uncalled."""
+    """Return the storage outside every public folder; give it to FileField(storage=…) uncalled."""
     return storages["private"]
 
 
 def accept_upload(
     upload: File, *, max_bytes: int, allowed: Collection[str], field: str = "file"
 ) -> tuple[File, str]:
-    """The file to store and its content type; pictures have lost their metadata by then.
+    """Return the file to store and its content type; pictures have lost their metadata by then.
 
     Every upload comes in through here. Refuses what is too large, empty, not allowed, or a
     picture that cannot be decoded.
@@ -121,7 +121,7 @@ def accept_upload(
 def validate_upload(
     upload: File, *, max_bytes: int, allowed: Collection[str], field: str = "file"
 ) -> str:
-    """The content type by the file's own bytes; refuses what is too large, empty or not allowed."""
+    """Return the content type by the file's bytes; refuses what is large, empty or forbidden."""
     size = upload.size or 0
     if size > max_bytes:
         raise TooLarge(
@@ -142,7 +142,7 @@ def validate_upload(
 
 
 def sniff(upload: IO[Any] | File) -> str | None:
-    """The type the bytes speak of, or None.
+    """Return the type the bytes speak of, or None.
 
     The name counts only to tell kinds of text, and of old Office files, from each other.
     """
@@ -216,7 +216,7 @@ def _is_text(upload: IO[Any] | File, suffix: str) -> bool:
 
 
 def safe_name(name: str, *, content_type: str | None = None) -> str:
-    """A file name no system can be tricked by: no path, no control or direction characters.
+    """Return a file name that is safe everywhere: no path, no control or direction characters.
 
     With a content type the extension matches it: "invoice.pdf.exe" that is a PNG becomes
     "invoice_pdf.png", so that a double click cannot run it.
@@ -240,7 +240,7 @@ def safe_name(name: str, *, content_type: str | None = None) -> str:
 
 
 def inline_image_response(file: IO[bytes] | File, *, content_type: str) -> FileResponse:
-    """A checked picture that a page may show; whatever else its bytes hold cannot run."""
+    """Return a checked picture that a page may show; whatever else its bytes hold cannot run."""
     response = FileResponse(file, content_type=content_type)
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "sandbox; default-src 'none'"
@@ -252,7 +252,7 @@ def inline_image_response(file: IO[bytes] | File, *, content_type: str) -> FileR
 def private_response(
     file: IO[bytes] | File, *, name: str, content_type: str | None = None
 ) -> FileResponse:
-    """The file as a download that no browser renders, sniffs, caches or runs in our origin."""
+    """Return the file as a download that no browser renders, sniffs, caches or runs as ours."""
     response = FileResponse(
         file,
         as_attachment=True,

@@ -88,7 +88,7 @@ def disable_hard(owner: str, *, replaced_database: bool = False) -> bool:
 
 
 def hard_state() -> HardMaintenance | None:
-    """The state in force; None when the house is open or the closing has run out."""
+    """Return the state in force; None when the house is open or the closing has run out."""
     return _in_force(_read_file()) or _in_force(_read_shared())
 
 

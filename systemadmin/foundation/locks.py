@@ -156,7 +156,7 @@ def _lock_path(connection: BaseDatabaseWrapper, name: str) -> Path:
 
 
 def _forget_after_fork() -> None:
-    """A child of fork() holds none of its parent's locks."""
+    """Forget the locks of the parent: a child of fork() holds none of them."""
     _mine.__dict__.clear()
 
 

@@ -141,7 +141,7 @@ class JsonLines(JsonFormatter):
 def logging_config(
     *, log_dir: str | Path | None, debug: bool, level: str = "INFO"
 ) -> dict[str, Any]:
-    """The `LOGGING` setting: console always, and rotated files when a directory is given."""
+    """Return the `LOGGING` setting: console always, and rotated files when a directory is given."""
     filters = ["context", "secrets"]
     handlers: dict[str, dict[str, Any]] = {
         "console": {

@@ -101,6 +101,6 @@ def refusal(method: str | None) -> Unavailable | None:
 
 
 def queue_is_paused() -> bool:
-    """True while workers must leave the queue alone."""
+    """Return True while workers must leave the queue alone."""
     now = timezone.now()
     return any(w.pause_queue and w.starts_at <= now for w in windows())

@@ -110,7 +110,7 @@ _SIGN = re.compile(r"[:=]|bearer|basic|token|eyJ|-----BEGIN ", re.IGNORECASE)
 
 
 def mask_text(text: str, literals: Iterable[str] = ()) -> str:
-    """The text with every secret in it replaced; `literals` are values known to be secret."""
+    """Return the text with every secret replaced; `literals` are values known to be secret."""
     if _SIGN.search(text):
         for pattern, replacement in _STEPS:
             text = pattern.sub(replacement, text)
@@ -127,7 +127,7 @@ def _is_filled_secret(name: Any, value: Any) -> bool:
 
 
 def mask_value(value: Any, literals: Iterable[str] = (), *, depth: int = 8) -> Any:
-    """A copy of a JSON-like value in which secrets, by field name or by shape, are replaced."""
+    """Return a copy of a JSON-like value in which secrets, by field name or shape, are replaced."""
     if isinstance(value, str):
         return mask_text(value, literals)
     if depth <= 0:
@@ -148,7 +148,7 @@ def mask_value(value: Any, literals: Iterable[str] = (), *, depth: int = 8) -> A
 
 
 def literal_secrets(candidates: Iterable[object]) -> tuple[str, ...]:
-    """The usable ones of some configured secrets: long enough to be found without false alarms."""
+    """Return those of some configured secrets that are long enough to find without false alarms."""
     found = {str(item) for item in candidates if item and len(str(item)) >= 8}
     found |= {unquote(item) for item in found}
     # The longest first, so that one that contains another is replaced whole.

@@ -45,7 +45,7 @@ def is_currency(code: str) -> bool:
 
 
 def format_money(amount: int, currency: str) -> str:
-    """The amount in the active language's notation, followed by the currency code."""
+    """Return the amount in the active language's notation, followed by the currency code."""
     digits = exponent(currency)
     number = formats.number_format(
         Decimal(amount).scaleb(-digits), decimal_pos=digits, use_l10n=True, force_grouping=True
@@ -74,7 +74,7 @@ def to_major(amount: int, currency: str) -> Decimal:
 
 
 def half_up_div(n: int, d: int) -> int:
-    """The integer nearest to n / d, halves going away from zero."""
+    """Return the integer nearest to n / d, halves going away from zero."""
     magnitude = (2 * abs(n) + abs(d)) // (2 * abs(d))
     return magnitude if (n >= 0) == (d > 0) else -magnitude
 

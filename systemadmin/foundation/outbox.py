@@ -223,7 +223,7 @@ def skip(rows: QuerySet[Any], reason: str) -> int:
 
 
 def skip_pending(reason: str) -> int:
-    """The same for every outbox there is."""
+    """Return the same for every outbox there is."""
     return sum(
         skip(model._base_manager.all(), reason)
         for model in apps.get_models()

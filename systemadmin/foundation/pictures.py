@@ -108,7 +108,7 @@ def has_metadata(content: bytes, content_type: str) -> bool:
 
 @contextmanager
 def _opened(content: bytes, content_type: str, field: str) -> Iterator[Image.Image]:
-    """The picture, by the decoder of its own type only, not decoded yet."""
+    """Yield the picture, by the decoder of its own type only, not decoded yet."""
     try:
         with (
             _one_at_a_time,
@@ -150,7 +150,7 @@ def _clean(frame: Image.Image) -> Image.Image:
 
 
 def _in_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
-    """The picture in the colours of the web; one whose profile is broken stays as it is."""
+    """Return the picture in the colours of the web; one whose profile is broken stays as it is."""
     if picture.mode not in ("RGB", "RGBA", "CMYK", "L", "LA"):
         return picture
     alpha = picture.getchannel("A") if picture.mode in ("RGBA", "LA") else None
@@ -181,7 +181,7 @@ def _options(picture: Image.Image, form: str, content: bytes) -> dict[str, Any]:
 
 
 def _jpeg_options(picture: Any) -> dict[str, Any]:
-    """The camera's own tables, so that a second encoding loses next to nothing."""
+    """Return the camera's own tables, so that a second encoding loses next to nothing."""
     tables = getattr(picture, "quantization", None)
     if not tables or picture.mode == "CMYK":
         return {"quality": _QUALITY}

@@ -126,7 +126,7 @@ def _note_start(sender: Any, task: dict[str, Any], **_kwargs: Any) -> None:
 
 
 def _is_ours(row_id: int, payload: str) -> bool:
-    """True for a task that may run; any other is taken off the queue and reported."""
+    """Return True for a task that may run; any other is taken off the queue and reported."""
     try:
         open_package(payload)
     except RefusedTask as refusal:

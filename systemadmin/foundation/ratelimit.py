@@ -149,7 +149,7 @@ def hit(
 
 
 def ratelimit_headers(request: Any) -> dict[str, str]:
-    """The headers of draft-ietf-httpapi-ratelimit-headers-11 for what this request used."""
+    """Return the headers of draft-ietf-httpapi-ratelimit-headers-11 for what this request used."""
     usages = getattr(getattr(request, "_request", request), "_atalaya_ratelimits", {})
     if not usages:
         return {}
@@ -166,7 +166,7 @@ def remember(request: HttpRequest, usage: Usage) -> None:
 
 
 def default_class(method: str | None) -> str:
-    """Reads may be many, writes fewer."""
+    """Read may be many, write fewer."""
     return "read" if method in SAFE_METHODS else "write"
 
 

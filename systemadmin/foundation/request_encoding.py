@@ -104,7 +104,7 @@ def _refusal_of(request: HttpRequest) -> DomainError | None:
 
 
 def _octets(query: str) -> bytes:
-    """The query as it came: WSGI gives octets as Latin-1, ASGI gives text."""
+    """Return the query as it came: WSGI gives octets as Latin-1, ASGI gives text."""
     try:
         return query.encode("latin-1")
     except UnicodeEncodeError:

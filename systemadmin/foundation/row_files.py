@@ -32,7 +32,7 @@ class UnreadableFileError(Exception):
 
 
 def fingerprint(path: Path, options: Any) -> str:
-    """What tells a file with its options from any other, without reading all of it."""
+    """Return what tells a file with its options from any other, without reading all of it."""
     digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
     digest.update(str(path.stat().st_size).encode())
     with path.open("rb") as file:
@@ -41,7 +41,7 @@ def fingerprint(path: Path, options: Any) -> str:
 
 
 def open_text(path: Path) -> IO[str]:
-    """The file as text; gzip is known by its first bytes, whatever the name."""
+    """Return the file as text; gzip is known by its first bytes, whatever the name."""
     return text_files.open_text(path, max_bytes=MAX_BYTES)
 
 

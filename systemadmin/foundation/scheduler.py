@@ -80,7 +80,7 @@ def sync_schedules() -> None:
 
 
 def is_declared(row: Row) -> bool:
-    """True when the row says just what an app declares."""
+    """Return True when the row says just what an app declares."""
     return any(
         item.name == row.name and not _differences(item, row) for item in declared_schedules()
     )
@@ -94,7 +94,7 @@ def _rows_by_name() -> dict[str, list[Row]]:
 
 
 def _can_wait(item: Schedule, rows: list[Row], now: datetime) -> bool:
-    """True when nothing is due and nothing is wrong, so that no transaction is needed."""
+    """Return True when nothing is due and nothing is wrong, so that no transaction is needed."""
     if len(rows) != 1 or rows[0].next_run is None or _differences(item, rows[0]):
         return False
     return now < rows[0].next_run <= _following(item, now, now)

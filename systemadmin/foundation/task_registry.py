@@ -62,7 +62,7 @@ def checked(path: Any, args: Sequence[Any]) -> Task:
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """True when a JSON-able value is of the annotated type; False for types no task may take."""
+    """Return True when a JSON-able value is of the annotated type; False for forbidden types."""
     if get_origin(hint) in (Union, UnionType):
         return any(fits(value, one) for one in get_args(hint))
     allowed = _SCALARS.get(hint)

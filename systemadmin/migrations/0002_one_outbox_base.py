@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 def make_due(apps, schema_editor):
-    """What was never tried had no moment; the sweep looks for one that has come."""
+    """Make due what was never tried and had no moment; the sweep looks for one that has come."""
     for name in ("AlertNotice", "Notification"):
         waiting = apps.get_model("systemadmin", name).objects.filter(status="pending")
         waiting.filter(next_attempt_at=None).update(next_attempt_at=django.utils.timezone.now())

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 def name_makers(apps, schema_editor):
-    """What was only found in the storage may be another's: retention leaves it alone."""
+    """Name the makers; a backup only found in the storage may be another's and stays unnamed."""
     row, _created = apps.get_model("systemadmin", "Installation").objects.get_or_create(pk=1)
     uid = settings.INSTALLATION_ID or row.uid
     backups = apps.get_model("systemadmin", "Backup").objects

@@ -13,7 +13,7 @@ from systemadmin.querysets.backups import BackupQuerySet, RestoreQuerySet
 
 
 def new_uid() -> str:
-    """An identity that no other installation has."""
+    """Return an identity that no other installation has."""
     return str(uuid.uuid4())
 
 

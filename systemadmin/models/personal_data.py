@@ -16,7 +16,7 @@ EXPORT_FOLDER = "exports"
 
 
 def export_path(export: "AccountExport", name: str) -> str:
-    """A random name: it says nothing about whose export it is."""
+    """Return a random name: it says nothing about whose export it is."""
     return f"{EXPORT_FOLDER}/{secrets.token_hex(16)}.zip"
 
 

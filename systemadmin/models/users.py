@@ -126,7 +126,7 @@ class User(AbstractUser):
         return self.verified_at is not None
 
     def is_in_reach_of(self, actor: "User | None") -> bool:
-        """True unless this is a superuser and the actor somebody lesser, or demo acts on real."""
+        """Return True unless this is a superuser and the actor is not, or demo acts on real."""
         if actor is None or actor == self:
             return True
         if actor.is_demo and not self.is_demo:
@@ -181,7 +181,7 @@ class User(AbstractUser):
         return salted_hmac(salt, made_as, secret=secret, algorithm="sha256").hexdigest()
 
     def is_verified(self) -> bool:
-        """True when this request passed a second factor (replaced per request on sign-in)."""
+        """Return True when this request passed a second factor (replaced per request on login)."""
         return False
 
     def get_full_name(self) -> str:

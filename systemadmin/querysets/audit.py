@@ -11,7 +11,7 @@ def entries() -> QuerySet[AuditEntry]:
 
 
 def about(*, target_type: str, target_id: str) -> QuerySet[AuditEntry]:
-    """What happened to one object."""
+    """Return what happened to one object."""
     return entries().filter(target_type=target_type, target_id=target_id)
 
 

@@ -47,7 +47,7 @@ class BackupQuerySet(models.QuerySet):
         return self.annotate(is_own=Q(installation=uid))
 
     def last_complete(self, now: datetime) -> Any:
-        """The newest complete one, or None.
+        """Return the newest complete one, or None.
 
         One that states a later moment than now was made while the clock was wrong: it would be
         the newest for as long as the clock was ahead.

@@ -11,11 +11,11 @@ class LegalHoldQuerySet(QuerySet):
     """Named filters over legal holds."""
 
     def in_force(self) -> "LegalHoldQuerySet":
-        """Holds that were not released and whose end is not reached."""
+        """Return holds that were not released and whose end is not reached."""
         return self.filter(released_at__isnull=True, ends_at__gt=timezone.now())
 
     def of(self, account_id: int) -> "LegalHoldQuerySet":
-        """Holds of one account."""
+        """Return the holds of one account."""
         return self.filter(account_id=account_id)
 
 

@@ -12,15 +12,15 @@ class PublishedEventQuerySet(models.QuerySet[Any]):
     """Events by their place in the log."""
 
     def unnumbered(self) -> "PublishedEventQuerySet":
-        """What was committed and has no place in the log yet, oldest first."""
+        """Return what was committed and has no place in the log yet, oldest first."""
         return self.filter(sequence__isnull=True, is_test=False).order_by("id")
 
     def numbered(self) -> "PublishedEventQuerySet":
-        """The log, oldest first."""
+        """Return the log, oldest first."""
         return self.filter(sequence__isnull=False).order_by("sequence")
 
     def after(self, sequence: int | None, since: datetime | None) -> "PublishedEventQuerySet":
-        """The log beyond a number, from a moment on, or both."""
+        """Return the log beyond a number, from a moment on, or both."""
         rows = self.numbered()
         if sequence is not None:
             rows = rows.filter(sequence__gt=sequence)

@@ -137,7 +137,7 @@ def audit_state() -> dict[str, Any]:
 
 
 def is_late() -> bool:
-    """True when the newest finished run is older than two nights."""
+    """Return True when the newest finished run is older than two nights."""
     last = last_run()
     if last is None or last.finished_at is None:
         first = AuditSeal.objects.order_by("position").first()

@@ -159,7 +159,7 @@ def _report_of(walk: Walk) -> ChainReport:
 
 
 def _check_beside(report: ChainReport, walk: Walk) -> None:
-    """What a walk along the links cannot see."""
+    """Check what a walk along the links cannot see."""
     report.add(_check_adoption(walk))
     report.add(_check_unsealed(report, walk))
     report.add(
@@ -206,7 +206,7 @@ def _check_unsealed(report: ChainReport, walk: Walk) -> Iterable[Fault]:
 
 
 def _may_wait(row: Any, walk: Walk) -> bool:
-    """True for a row that the next sealing takes: ours, and not a copy from before key ids."""
+    """Return True for a row that the next sealing takes: ours, and not from before key ids."""
     if row is UNREADABLE or row is None:
         return False
     if not row[-2] and walk.adopted is not None:
@@ -241,7 +241,7 @@ def _is_explained_by(head: Statement, restored: list[Statement]) -> bool:
 
 
 def _check_retired(walk: Walk) -> Iterable[Fault]:
-    """What retention stated about its cuts agrees with the links that are still there."""
+    """Check that what retention stated about its cuts agrees with the links still there."""
     links = links_at({stub.position for stub in walk.retired})
     for stub in walk.retired:
         if links.get(stub.position, stub.body["digest_after"]) != stub.body["digest_after"]:
@@ -249,7 +249,7 @@ def _check_retired(walk: Walk) -> Iterable[Fault]:
 
 
 def _check_sequence() -> Iterable[Fault]:
-    """The next key must be a new one: a sequence that was set back gives old keys again."""
+    """Check that the next key is a new one: a sequence that was set back gives old keys again."""
     newest = AuditEntry.objects.aggregate(newest=Max("id"))["newest"] or 0
     with connection.cursor() as cursor:
         cursor.execute(_SEQUENCE[connection.vendor])

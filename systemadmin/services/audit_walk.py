@@ -183,7 +183,7 @@ class Walk:
         return self.keys[link.kid].sign(LINK, message) == link.chain_hash
 
     def _legacy_link_problem(self, link: Link) -> str:
-        """An unsigned link is believed only before the position that a statement of ours names."""
+        """Return what is wrong with an unsigned link, believed only before the stated position."""
         if self.adopted and link.position > self.adopted.position:
             return "link not ours"
         if self.adopted and link.position == self.adopted.body["first"] > 1:

@@ -102,7 +102,7 @@ def _checked(
 
 
 def check_password(*, http: HttpRequest, username: str, password: str) -> User:
-    """The account that name and password belong to, if it may sign in at all."""
+    """Return the account that name and password belong to, if it may sign in at all."""
     user = authenticate(http, username=username, password=password)
     if user is None:
         raise sign_in_lock.refusal(http, username) if _is_locked(http) else InvalidCredentials()
@@ -119,7 +119,7 @@ def _is_locked(http: HttpRequest) -> bool:
 
 
 def check_second_factor(*, http: HttpRequest, user: User, code: str) -> Device | None:
-    """The device that vouches for the sign-in; None when the account has, and owes, none."""
+    """Return the device that vouches for the sign-in; None when the account has, and owes, none."""
     if two_factor.confirmed_device(user) is None and not (
         is_offered(user) and (code or two_factor.is_needed(user))
     ):

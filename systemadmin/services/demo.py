@@ -127,7 +127,7 @@ def _refuse_blocked(found: DemoRows) -> None:
 
 
 def _backup_first(actor: User | None) -> str | None:
-    """A backup through the backup desk of this app, where it is installed."""
+    """Return a backup through the backup desk of this app, where it is installed."""
     backup_before = getattr(services, "backup_before", None)
     if backup_before is None:
         return None
@@ -139,7 +139,7 @@ def _backup_first(actor: User | None) -> str | None:
 
 
 def find_demo_rows() -> DemoRows:
-    """The demo accounts, what each app lists as demo, and what belongs to these alone."""
+    """Return the demo accounts, what each app lists as demo, and what belongs to these alone."""
     rows: Rows = {User: set(User.objects.demo().values_list("pk", flat=True))}
     for module in plugins.modules("demo"):
         for _label, queryset in module.purge_queryset_list():
@@ -160,7 +160,7 @@ def find_demo_rows() -> DemoRows:
 
 
 def _shared_models() -> set[type[Model]]:
-    """The tables of configuration that demo and real rows share."""
+    """Return the tables of configuration that demo and real rows share."""
     return set(plugins.collect("demo", "SHARED"))
 
 
@@ -174,7 +174,7 @@ def _references(model: type[Model]) -> Iterator[models.ForeignKey]:
 
 
 def _pointing(foreign_key: models.ForeignKey, keys: Iterable[Any]) -> Iterator[Model]:
-    """The rows whose foreign key points to one of the keys."""
+    """Yield the rows whose foreign key points to one of the keys."""
     for some in _chunks(keys):
         manager = foreign_key.model._base_manager
         yield from manager.filter(**{f"{foreign_key.name}__pk__in": some}).iterator()

@@ -26,7 +26,7 @@ def is_offered(user: User) -> bool:
 
 
 def accept(*, user: User, code: str) -> Demo2FASession | None:
-    """A session of an hour for a demo account that gives the demo code, else None."""
+    """Return a session of an hour for a demo account that gives the demo code, else None."""
     if not is_offered(user) or not hmac.compare_digest(code.encode(), demo_code().encode()):
         return None
     return Demo2FASession.everything.create(

@@ -75,7 +75,7 @@ def new_event_id() -> str:
 
 
 def dispatch_events() -> int:
-    """Number what was committed and post it to webhooks; return how many events."""
+    """Assign numbers to what was committed and post it to webhooks; return how many events."""
     numbered = 0
     while done := _dispatch_chunk():
         numbered += done

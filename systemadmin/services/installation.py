@@ -14,14 +14,14 @@ CHANGED = "systemadmin.installation.changed"
 
 
 def current_installation() -> str:
-    """The identity in force: INSTALLATION_ID where it is set, else the database's own."""
+    """Return the identity in force: INSTALLATION_ID where it is set, else the database's own."""
     if settings.INSTALLATION_ID:
         return str(settings.INSTALLATION_ID)
     return Installation.objects.get_or_create(pk=1)[0].uid
 
 
 def installation_name() -> str:
-    """What people call it: its public address."""
+    """Return what people call it: its public address."""
     return str(settings.PUBLIC_URL)[:200]
 
 
@@ -58,7 +58,7 @@ def remember_installation(uid: str) -> None:
 
 
 def known_here() -> str:
-    """The identity that this machine has made backups for; empty on a new machine."""
+    """Return the identity that this machine has made backups for; empty on a new machine."""
     if settings.INSTALLATION_ID:
         return str(settings.INSTALLATION_ID)
     try:

@@ -7,7 +7,7 @@ from qrcode.image.svg import SvgPathImage
 
 
 def qr_svg(text: str) -> str:
-    """The text as one SVG element."""
+    """Return the text as one SVG element."""
     image = qrcode.make(text, image_factory=SvgPathImage, box_size=8, border=4)
     buffer = io.BytesIO()
     image.save(buffer)

@@ -54,7 +54,7 @@ def machine_block() -> dict[str, Any]:
 
 
 def process_block() -> dict[str, Any]:
-    """This process."""
+    """Return the figures of this process."""
     process = psutil.Process()
     with process.oneshot():
         return {
@@ -74,7 +74,7 @@ def requests_block() -> dict[str, Any]:
 
 
 def cache_block() -> dict[str, Any]:
-    """Does the cache keep a value, and how fast?"""
+    """Return whether the cache keeps a value, and how fast."""
     started, value = time.perf_counter(), str(time.time())
     cache.set("status-probe", value, 30)
     kept = cache.get("status-probe") == value
@@ -138,7 +138,7 @@ def secrets_block() -> dict[str, str]:
 
 
 def versions_block() -> dict[str, Any]:
-    """What runs here."""
+    """Return what runs here."""
     found = {"python": sys.version.split()[0], "django": django.get_version()}
     for package in PACKAGES:
         try:
@@ -149,7 +149,7 @@ def versions_block() -> dict[str, Any]:
 
 
 def checks_block() -> dict[str, Any]:
-    """What the desks say of themselves."""
+    """Return what the desks say of themselves."""
     return {check.name: _guarded(check.run) for check in collect("status", "CHECKS")}
 
 

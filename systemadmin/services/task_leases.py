@@ -63,7 +63,7 @@ def ended(queue_id: int) -> None:
 
 
 def tick(cluster: str, name: str, workers: list[int], pool: int) -> None:
-    """The sentinel's round, called twice a second: heartbeat, and watch over the others."""
+    """Do the sentinel's round, called twice a second: heartbeat, and watch over the others."""
     if hard_state() is not None:
         # A restore has the database. When it is over, everyone needs time to be seen again.
         _due["release"] = time.monotonic() + DEAD_AFTER.total_seconds() + 2 * BEAT_SECONDS

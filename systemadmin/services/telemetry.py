@@ -109,7 +109,7 @@ def alive(kind: str) -> int:
 
 
 def watch_workers() -> None:
-    """Called by web processes: without a worker nothing else would report that it is gone."""
+    """Watch the workers from web processes: without a worker nothing else reports it is gone."""
     known = Heartbeat.objects.filter(kind=Heartbeat.Kind.WORKER).exists()
     if known and not alive(Heartbeat.Kind.WORKER):
         raise_alert(
@@ -124,7 +124,7 @@ def watch_workers() -> None:
 
 
 def watch_web() -> None:
-    """Called by workers: the other way round."""
+    """Watch the web processes from workers."""
     known = Heartbeat.objects.filter(kind=Heartbeat.Kind.WEB).order_by("-last_seen_at").first()
     silent = known and timezone.now() - known.last_seen_at > timedelta(minutes=30)
     if silent:
@@ -138,7 +138,7 @@ def watch_web() -> None:
 
 
 def heartbeat_of_worker() -> None:
-    """The worker's minute: a sign of life, and a look at the web side."""
+    """Do the worker's minute: a sign of life, and a look at the web side."""
     beat(Heartbeat.Kind.WORKER)
     watch_web()
     old = timezone.now() - timedelta(days=1)

@@ -56,7 +56,7 @@ class Enrolment:
 
 
 def confirmed_device(user: User) -> EncryptedTotpDevice | None:
-    """The authenticator app that the account must use, if it has one."""
+    """Return the authenticator app that the account must use, if it has one."""
     return EncryptedTotpDevice.objects.filter(user=user, confirmed=True).first()
 
 
@@ -123,7 +123,7 @@ def begin_setup(*, user: User, code: str = "") -> Enrolment:
 
 
 def pending_enrolment(user: User) -> Enrolment | None:
-    """The enrolment begun and not confirmed, for showing its QR code again."""
+    """Return the enrolment begun and not confirmed, for showing its QR code again."""
     device = EncryptedTotpDevice.objects.filter(user=user, confirmed=False).first()
     return device and Enrolment(secret=device.base32_key, otpauth_url=device.config_url)
 

@@ -131,7 +131,7 @@ class OwnProductSerializer(ProductSerializer):
 
     @extend_schema_field(ProductRevisionSerializer(allow_null=True))
     def get_open_revision(self, product: Product) -> dict[str, Any] | None:
-        """The edit that waits for review."""
+        """Return the edit that waits for review."""
         found = next((one for one in product.revisions.all() if one.status in OPEN), None)
         return ProductRevisionSerializer(found).data if found else None
 
@@ -171,7 +171,7 @@ class StaffProductSerializer(OwnProductSerializer):
 
     @extend_schema_field(RiskSerializer(allow_null=True))
     def get_seller_risk(self, product: Product) -> dict[str, Any] | None:
-        """The seller's score, where there is one."""
+        """Return the seller's score, where there is one."""
         return self.context.get("risk", {}).get(product.seller_id)
 
 

@@ -173,7 +173,7 @@ class PreviewInput(StrictSerializer):
     end = MomentField()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """The period runs forwards."""
+        """Check that the period runs forwards."""
         if attrs["start"] >= attrs["end"]:
             raise serializers.ValidationError({"end": "The end is not after the start."})
         return attrs
@@ -212,7 +212,7 @@ class QuoteLineInput(StrictSerializer):
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """A product, or a category with an amount."""
+        """Return a product, or a category with an amount."""
         product = attrs.get("product")
         if product is None:
             missing = [name for name in ("category", "amount") if name not in attrs]

@@ -49,7 +49,7 @@ class JournalEntrySerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
     def get_reversed_by(self, entry: JournalEntry) -> int | None:
-        """The entry that reverses this one."""
+        """Return the entry that reverses this one."""
         found = getattr(entry, "reversed_by", None)
         return found.pk if found else None
 

@@ -84,7 +84,7 @@ class OrderSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
     def get_open_dispute(self, order: Order) -> int | None:
-        """The dispute that stops the order."""
+        """Return the dispute that stops the order."""
         return next((one.pk for one in order.disputes.all() if one.status == "open"), None)
 
 

@@ -15,7 +15,7 @@ from systemadmin.foundation.parsing import Unreadable, parse_duration, parse_mom
 
 
 def moment(text: str) -> datetime:
-    """A moment in ISO 8601, or how long ago: 90m, 24h, 7d."""
+    """Return a moment in ISO 8601, or how long ago: 90m, 24h, 7d."""
     try:
         return timezone.now() - parse_duration(text)
     except Unreadable:

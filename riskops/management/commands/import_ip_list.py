@@ -65,7 +65,7 @@ class Command(BaseCommand):
 
 
 def read_lines(path: str) -> Iterator[str]:
-    """The lines of a file, gzip or plain, or of standard input."""
+    """Yield the lines of a file, gzip or plain, or of standard input."""
     if path == "-":
         yield from bounded_lines(sys.stdin, max_characters=LONGEST_LINE)
         return

@@ -42,7 +42,7 @@ class MemberReplySerializer(serializers.ModelSerializer):
         return not reply.is_from_customer
 
     def get_author_name(self, reply: Reply) -> str:
-        """A first name is enough of a colleague; accounts of staff are nobody's business."""
+        """Return the first name of a colleague; accounts of staff are nobody's business."""
         if reply.is_from_customer:
             return reply.author_name
         return (reply.author.first_name if reply.author else "") or "Support"

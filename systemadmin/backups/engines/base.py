@@ -57,7 +57,7 @@ class Engine(Protocol):
     def exists(self) -> bool: ...
 
     def lock(self, *, timeout: float = 0) -> AbstractContextManager[bool]:
-        """The lock of all backup work on this database; it lives outside the database."""
+        """Return the lock of all backup work on this database; it lives outside the database."""
         ...
 
     def may_swap(self) -> bool:
@@ -73,13 +73,13 @@ class Engine(Protocol):
         ...
 
     def properties(self) -> dict[str, Any]:
-        """What the live database is besides its contents, as JSON for a manifest."""
+        """Return what the live database is besides its contents, as JSON for a manifest."""
         ...
 
     def dump(self, write: Write) -> Snapshot: ...
 
     def scratch(self, purpose: str, *, keep: bool = False) -> AbstractContextManager[Scratch]:
-        """An empty scratch database, dropped at the end whatever happens."""
+        """Return an empty scratch database, dropped at the end whatever happens."""
         ...
 
     def load(self, scratch: Scratch, chunks: Iterator[bytes], manifest: Manifest) -> list[str]:
@@ -87,11 +87,11 @@ class Engine(Protocol):
         ...
 
     def tables(self, scratch: Scratch | None = None) -> dict[str, Table]:
-        """Counts and checksums of a scratch, or of the live database."""
+        """Return counts and checksums of a scratch, or of the live database."""
         ...
 
     def connect(self, scratch: Scratch | None = None) -> AbstractContextManager[Any]:
-        """A plain driver connection (autocommit) to a scratch, or to the live database."""
+        """Return a plain driver connection (autocommit) to a scratch, or to the live database."""
         ...
 
     def drain(self, seconds: float) -> None:

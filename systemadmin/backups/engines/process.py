@@ -48,7 +48,7 @@ def password_file(password: str | None) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def lifeline() -> Iterator[int]:
-    """A pipe for a child's standard input whose other end closes when we die, however we do."""
+    """Yield a pipe for a child's standard input whose other end closes however we die."""
     reading, writing = os.pipe()
     try:
         yield reading
@@ -93,7 +93,7 @@ def stream(
     stdin: IO[bytes] | int | None = subprocess.DEVNULL,
     pass_fds: Sequence[int] = (),
 ) -> Iterator[bytes]:
-    """What the tool prints, as it prints it; leaving early ends the tool."""
+    """Yield what the tool prints, as it prints it; leaving early ends the tool."""
     deadline = time.monotonic() + limits.total
     with _child(command, env, stdin, pass_fds) as (child, errors):
         descriptor = cast(IO[bytes], child.stdout).fileno()
@@ -162,7 +162,7 @@ def _check(child: subprocess.Popen[bytes], command: Sequence[str], errors: IO[by
 
 
 def _widen(descriptor: int) -> None:
-    """A wider pipe halves the switches between the tool and us; only Linux has the call."""
+    """Widen the pipe to halve the switches between the tool and us; only Linux has the call."""
     try:
         import fcntl  # noqa: PLC0415 - absent on Windows
 

@@ -96,7 +96,7 @@ class SqliteEngine:
 
     @contextmanager
     def scratch(self, purpose: str, *, keep: bool = False) -> Iterator[Scratch]:
-        """A directory of its own, readable by us alone, swept if we die."""
+        """Yield a directory of its own, readable by us alone, swept if we die."""
         folder = tempfile.mkdtemp(
             prefix=f"{SCRATCH}{_safe(self.database)}-{purpose}-", dir=self.work_dir
         )
@@ -163,7 +163,7 @@ class SqliteEngine:
         return "Only PostgreSQL is restored in place."
 
     def properties(self) -> dict[str, Any]:
-        """A file has none besides its contents."""
+        """Return nothing: a file has no properties besides its contents."""
         return {}
 
     def sweep(self, *, keep_days: float) -> list[str]:
@@ -176,7 +176,7 @@ class SqliteEngine:
 
 
 def _open(path: str, *, must_exist: bool = False) -> sqlite3.Connection:
-    """A connection of our own in autocommit, unaware of Django's transactions."""
+    """Return a connection of our own in autocommit, unaware of Django's transactions."""
     is_uri = path.startswith("file:")
     if must_exist and not is_uri:
         path, is_uri = f"{Path(path).absolute().as_uri()}?mode=rw", True

@@ -91,7 +91,7 @@ def _sqlite_table(connection: sqlite3.Connection, name: str) -> Table:
 def differences(
     stated: dict[str, Table], found: dict[str, Table], *, checksums: bool = True
 ) -> list[str]:
-    """What differs between a manifest and a database, one sentence each."""
+    """Return what differs between a manifest and a database, one sentence each."""
     said = [f"table {name} is missing" for name in stated.keys() - found.keys()]
     said += [f"table {name} is not in the manifest" for name in found.keys() - stated.keys()]
     for name in stated.keys() & found.keys():

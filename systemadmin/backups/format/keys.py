@@ -21,7 +21,10 @@ SCRYPT_P = 3
 def passphrase_key(
     passphrase: str, salt: bytes, log_n: int = SCRYPT_LOG_N, r: int = SCRYPT_R, p: int = SCRYPT_P
 ) -> bytes:
-    """The slow step: one installation reuses one salt, so that a list of backups costs it once."""
+    """Derive the key of a passphrase, which is slow.
+
+    One installation reuses one salt, so that a list of backups costs it once.
+    """
     if not (10 <= log_n <= 20 and 1 <= r <= 16 and 1 <= p <= 16):
         # The parameters come from a file: a hostile one must not make us allocate gigabytes.
         raise ValueError("scrypt parameters out of bounds")
@@ -29,13 +32,13 @@ def passphrase_key(
 
 
 def subkey(key: bytes, purpose: str, salt: bytes = b"") -> bytes:
-    """An independent key for one purpose, and for one file when a salt of the file is given."""
+    """Return an independent key for one purpose, and for one file when given the file's salt."""
     info = f"atalaya backup {purpose}".encode()
     return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=salt or None, info=info).derive(key)
 
 
 def secret_key(secret: str) -> bytes:
-    """The root of the manifest's signature where no passphrase is set."""
+    """Return the root of the manifest's signature where no passphrase is set."""
     return subkey(secret.encode(), "secret-key root")
 
 

@@ -124,13 +124,13 @@ def _hmac(key: bytes, body: bytes) -> str:
 
 
 def pack(manifest: Manifest) -> str:
-    """The manifest's body as text, unsigned."""
+    """Return the manifest's body as text, unsigned."""
     body = {"version": VERSION, **asdict(manifest), "taken_at": manifest.taken_at.isoformat()}
     return json.dumps(body, sort_keys=True, ensure_ascii=False)
 
 
 def dump(manifest: Manifest, signer: Signer, salt: bytes) -> bytes:
-    """The manifest as stored: the body as one JSON string, so that what is signed is exact."""
+    """Return the manifest as stored: the body is one JSON string, so the signed text is exact."""
     text = pack(manifest)
     signature = signer.sign(text.encode(), salt)
     stored = {"atalaya_backup": VERSION, "body": text, "signature": signature}
@@ -138,7 +138,7 @@ def dump(manifest: Manifest, signer: Signer, salt: bytes) -> bytes:
 
 
 def load(data: bytes, signers: Signer | Iterable[Signer]) -> Manifest:
-    """The manifest, when its signature holds; otherwise ManifestInvalid says what is wrong."""
+    """Return the manifest if its signature holds; raises ManifestInvalid with what is wrong."""
     signers = [signers] if isinstance(signers, Signer) else list(signers)
     if len(data) > MAX_BYTES:
         raise ManifestInvalid("The manifest is too large to be one.")
@@ -159,7 +159,7 @@ def load(data: bytes, signers: Signer | Iterable[Signer]) -> Manifest:
 
 
 def salt_of(data: bytes) -> bytes | None:
-    """The salt a stored manifest was signed with, to be used again by the next one."""
+    """Return the salt that a stored manifest was signed with, for use by the next one."""
     try:
         salt = bytes.fromhex(json.loads(data)["signature"]["salt"])
     except (ValueError, KeyError, TypeError):
@@ -168,7 +168,7 @@ def salt_of(data: bytes) -> bytes | None:
 
 
 def unpack(text: str) -> Manifest:
-    """What `pack` made; ManifestInvalid when a field is missing or wrong."""
+    """Return what `pack` made; ManifestInvalid when a field is missing or wrong."""
     body: dict[str, Any] = json.loads(text)
     known = {item.name for item in fields(Manifest)}
     values = {name: value for name, value in body.items() if name in known}

@@ -121,7 +121,7 @@ def _key_check(root: bytes, file_salt: bytes) -> bytes:
 
 
 def unseal(source: IO[bytes], passphrase: str) -> Iterator[bytes]:
-    """The plain chunks of a sealed stream; every byte given out has been authenticated."""
+    """Return the plain chunks of a sealed stream; every byte given out has been authenticated."""
     header = _read_exactly(source, HEADER.size + KEY_CHECK_BYTES)
     if len(header) < HEADER.size + KEY_CHECK_BYTES or not header.startswith(MAGIC):
         raise StreamDamaged("This is not a sealed backup, or its beginning is damaged.")
@@ -175,7 +175,7 @@ def decompress(chunks: Iterator[bytes]) -> Iterator[bytes]:
 def writer(
     file: FileSink, *, passphrase: str = "", salt: bytes | None = None, compress: bool
 ) -> Sink:
-    """The chain a backup is written through: compress, seal, hash, file."""
+    """Return the chain a backup is written through: compress, seal, hash, file."""
     sink: Sink = file
     if passphrase:
         sink = Sealer(sink, passphrase, salt)
@@ -185,7 +185,7 @@ def writer(
 def reader(
     source: IO[bytes], *, passphrase: str = "", sealed: bool, compressed: bool
 ) -> Iterator[bytes]:
-    """The way back: open, decompress."""
+    """Return the way back: open, decompress."""
     chunks = unseal(source, passphrase) if sealed else read_chunks(source)
     return decompress(chunks) if compressed else chunks
 

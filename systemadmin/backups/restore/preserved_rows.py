@@ -53,7 +53,7 @@ class DatabaseEndpoint:
         return [tuple(row) for row in self.connection.execute(query, parameters).fetchall()]
 
     def table(self, name: str) -> str:
-        """The table as this side's SQL calls it."""
+        """Return the table as this side's SQL calls it."""
         if not self.is_postgres:
             return f'"{name}"'
         return f'pg_temp."{self.kept}{name}"' if self.kept else f'public."{name}"'
@@ -85,7 +85,7 @@ class DatabaseEndpoint:
         return int(self.rows(query)[0][0])
 
     def oldest(self, item: PreservedTable) -> int | None:
-        """The lowest key, None in an empty table."""
+        """Return the lowest key, None in an empty table."""
         query = f'SELECT min("{item.key}") FROM {self.table(item.table)}'  # noqa: S608
         lowest = self.rows(query)[0][0]
         return None if lowest is None else int(lowest)
@@ -124,7 +124,7 @@ def copy(source: Any, target: Any, tables: Sequence[PreservedTable]) -> list[str
 def copy_tables(
     live: DatabaseEndpoint, restored: DatabaseEndpoint, tables: Sequence[PreservedTable]
 ) -> list[str]:
-    """The same within a transaction that the caller has begun."""
+    """Return the same within a transaction that the caller has begun."""
     proven: set[str] = set()
     return [said for item in tables for said in _copy_table(live, restored, item, proven)]
 

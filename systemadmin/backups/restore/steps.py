@@ -78,7 +78,7 @@ def database_part(manifest: Manifest) -> Part:
 
 @contextmanager
 def opened(vault: Vault, part: Part) -> Iterator[Iterator[bytes]]:
-    """What a stored file held before it was compressed and sealed; its SHA-256 is checked first."""
+    """Yield what a stored file held before compression and sealing; checks its SHA-256 first."""
     vault.store.check(part)
     with vault.store.open(part.name) as file:
         yield reader(
@@ -139,7 +139,7 @@ def _installation_of_database() -> str:
 
 
 def environment() -> dict[str, str]:
-    """What the child must share with us even where settings did not come from the environment."""
+    """Return what the child must share with us even where settings are not in the environment."""
     return {
         "DJANGO_SECRET_KEY": settings.SECRET_KEY,
         "DJANGO_SECRET_KEY_FALLBACKS": ",".join(settings.SECRET_KEY_FALLBACKS),

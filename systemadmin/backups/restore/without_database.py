@@ -59,7 +59,7 @@ def restore_without_database(
 
 
 def _newest(vault: Vault) -> Manifest:
-    """The newest backup of the installation known on this machine, else the newest of all."""
+    """Return the newest backup of the installation known on this machine, else the newest."""
     known, names = known_here(), vault.store.names()
     for name in reversed(names):
         manifest = vault.manifest(name)

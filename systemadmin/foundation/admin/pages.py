@@ -119,7 +119,7 @@ class AtalayaModelAdmin(ShownLinks):
 
 
 def _plural(opts: Any) -> str:
-    """What a list is called: by what is in it, not "Select … to change"."""
+    """Return what a list is called: by what is in it, not "Select … to change"."""
     return capfirst(str(opts.verbose_name_plural))
 
 

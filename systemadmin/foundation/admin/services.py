@@ -96,7 +96,7 @@ class ServiceModelAdmin(AtalayaModelAdmin):
         obj.__dict__.update(saved.__dict__)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """The service has saved the relations too; inlines only look."""
+        """Save nothing: the service has saved the relations too; inlines only look."""
         for formset in formsets:
             formset.new_objects, formset.changed_objects, formset.deleted_objects = [], [], []
 
@@ -129,7 +129,7 @@ class ServiceModelAdmin(AtalayaModelAdmin):
         self.remove(request.user, obj)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """The service decides what may go, and says so."""
+        """Leave it to the service what may go, and why not."""
         return [str(obj) for obj in objs], {}, set(), []
 
 

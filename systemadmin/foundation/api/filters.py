@@ -176,7 +176,7 @@ class MaskedColumn(NotAllowed):
 
 
 def _names(name: str, declared: plain_filters.Filter) -> Iterator[str]:
-    """The parameters of a filter; a range has one for each end: created_min, created_max."""
+    """Yield the parameters of a filter; a range has one for each end: created_min, created_max."""
     yield name
     for suffix in getattr(declared.field.widget, "suffixes", ()):
         yield f"{name}_{suffix}"

@@ -94,7 +94,7 @@ class CursorList(BasePagination):
         return rows
 
     def read(self, page: QuerySet, limit: int) -> list[Any]:
-        """The first rows of what lies beyond the cursor."""
+        """Return the first rows of what lies beyond the cursor."""
         return list(page[:limit])
 
     def _ordering(self, queryset: QuerySet, request: Request, view: Any) -> list[tuple[str, bool]]:
@@ -166,7 +166,7 @@ class CursorList(BasePagination):
             raise InvalidInput("cursor", _("This cursor is not valid for this list.")) from error
 
     def _bound(self) -> str:
-        """What a cursor is good for: the list it was made by, in the order it was made in."""
+        """Return what a cursor is valid for: the list it was made by and its order."""
         ordering = ",".join(("-" if down else "") + name for name, down in self.fields)
         return f"{self.request.path.rstrip('/')}?{ordering}"
 

@@ -211,7 +211,7 @@ def plain_problem(error: DomainError) -> JsonResponse:
 
 
 def wants_problem(request: HttpRequest) -> bool:
-    """True where a client, not a browser, is asking."""
+    """Return True where a client, not a browser, is asking."""
     return request.path.startswith("/api/")
 
 

@@ -132,7 +132,7 @@ class ProblemAutoSchema(AutoSchema):
         return super()._is_list_view(serializer)
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
-        """A model's own columns are in every answer, whatever a request may leave out."""
+        """Require a model's own columns: every answer has them, whatever a request leaves out."""
         schema = super()._map_basic_serializer(serializer, direction)
         if direction == "response" and isinstance(serializer, serializers.ModelSerializer):
             columns = set(schema.get("properties", {})) - set(serializer._declared_fields)

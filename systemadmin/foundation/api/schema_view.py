@@ -60,7 +60,7 @@ class SchemaView(SpectacularJSONAPIView):
 
 
 def _language(request: Request) -> str:
-    """The language asked for by `?lang=`, else that of the request; one of those we have."""
+    """Return the language asked for by `?lang=`, else that of the request; one of those we have."""
     known = dict(settings.LANGUAGES)
     asked = request.query_params.get("lang")
     if asked is None:

@@ -216,7 +216,7 @@ class BaseViewSet(GenericViewSet):
             return call()
 
     def _versioned_rows(self) -> QuerySet | None:
-        """The rows among which the call names one to act on; None where they have no version."""
+        """Return the rows among which the call names one to act on; None without versions."""
         has_rows = _names_its_rows(self)
         if self.action is None or "pk" not in self.kwargs or not has_rows:
             return None

@@ -46,7 +46,7 @@ class Command(BaseCommand):
 
 
 def _sentence(error: Exception) -> str:
-    """What the server said; a driver's own texts may hold a connection string."""
+    """Return what the server said; a driver's own texts may hold a connection string."""
     cause = error if isinstance(error, psycopg.Error) else error.__cause__
     said = cause.diag.message_primary if isinstance(cause, psycopg.Error) else None
     return f"The server refused the load: {said or type(cause or error).__name__}."

@@ -67,7 +67,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def restore(self, wanted: str | None, confirm: str, options: dict[str, Any]) -> None:
-        """The usual way: a second person approves it, or it is an emergency."""
+        """Restore the usual way: a second person approves it, or it is an emergency."""
         try:
             backup = find(wanted)
         except DatabaseError as error:
@@ -108,7 +108,7 @@ class Command(BaseCommand):
 
 
 def find(wanted: str | None) -> Backup:
-    """The backup of that name or id, or our newest complete one, known by a row or not."""
+    """Return the backup of that name or id, or our newest complete one, known by a row or not."""
     for _attempt in range(2):
         if wanted is None:
             own = Backup.objects.of_installation(current_installation())

@@ -15,7 +15,7 @@ class SnapshotConnector(PgDumpBinaryConnector):
     """django-dbbackup's connector and its settings, driving tools that stream and time out."""
 
     def command(self, tool: str, database: str) -> tuple[list[str], dict[str, str]]:
-        """The tool with where to connect, and its environment; the password is in neither."""
+        """Return the tool with where to connect, and its environment, both without the password."""
         name = self.settings["NAME"]
         self._settings = {**self.settings, "NAME": quote(database, safe="")}
         try:

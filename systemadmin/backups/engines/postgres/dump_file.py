@@ -12,7 +12,7 @@ from typing import IO
 
 @contextmanager
 def plain_file(chunks: Iterator[bytes]) -> Iterator[IO[bytes]]:
-    """The opened dump in a file without a name, so that even kill -9 leaves nothing readable."""
+    """Yield the opened dump in a file without a name: even kill -9 leaves nothing readable."""
     temporary = tempfile.TemporaryFile if sys.platform == "linux" else tempfile.NamedTemporaryFile
     with temporary() as file:
         for data in chunks:
@@ -22,13 +22,13 @@ def plain_file(chunks: Iterator[bytes]) -> Iterator[IO[bytes]]:
 
 
 def path_of(file: IO[bytes]) -> str:
-    """A path by which pg_restore and each of its workers opens the file anew."""
+    """Return a path by which pg_restore and each of its workers opens the file anew."""
     return f"/dev/fd/{file.fileno()}" if sys.platform == "linux" else os.fspath(file.name)
 
 
 @contextmanager
 def listed(contents: bytes) -> Iterator[str]:
-    """The path of a file with these lines of a table of contents, for `--use-list`."""
+    """Yield the path of a file with these lines of a table of contents, for `--use-list`."""
     with tempfile.NamedTemporaryFile(prefix="toc-") as listing:
         listing.write(contents)
         listing.flush()

@@ -71,7 +71,7 @@ class PostgresEngine:
 
     @contextmanager
     def admin(self) -> Iterator[psycopg.Connection[Any]]:
-        """A connection that outlives the live database: renames and locks happen there.
+        """Yield a connection that outlives the live database: renames and locks happen there.
 
         Where only the live database lets us in, it is one to that: nothing is renamed then.
         """
@@ -157,7 +157,7 @@ class PostgresEngine:
 
     @contextmanager
     def scratch(self, purpose: str, *, keep: bool = False) -> Iterator[Scratch]:
-        """An empty database with the live one's encoding and collation."""
+        """Yield an empty database with the live one's encoding and collation."""
         if not self.may_swap():
             raise DatabaseBusy(
                 "The database's role may not make a database beside the live one: "
@@ -200,7 +200,7 @@ class PostgresEngine:
             return postgres_in_place.why_not(connection)
 
     def properties(self) -> dict[str, Any]:
-        """What `pg_dump` writes with `--create` only."""
+        """Return what `pg_dump` writes with `--create` only."""
         with self.admin() as admin:
             found = postgres_properties.read(admin, self.database)
         return properties.pack(found) if found else {}

@@ -115,7 +115,7 @@ TERMINATE_OTHERS = """
 
 
 def why_not(connection: psycopg.Connection[Any]) -> str:
-    """What keeps our role from replacing the contents in place; empty when nothing does."""
+    """Return what keeps our role from replacing the contents in place; empty when nothing does."""
     may_create, may_keep = connection.execute(MAY).fetchall()[0]
     if not may_create:
         return "The role may not make tables: GRANT CREATE ON SCHEMA public."

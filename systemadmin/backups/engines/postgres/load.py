@@ -22,7 +22,7 @@ JOBS = 2
 
 
 def create_database(admin: psycopg.Connection[Any], name: str, *, like: str) -> None:
-    """A database from template0 with the encoding, locale and tablespace of another one.
+    """Create a database from template0 with the encoding, locale and tablespace of another one.
 
     Of the maintenance database when that one does not exist. Nobody but its owner gets in: it
     will hold what the live one holds, before the live one's grants are set.
@@ -47,7 +47,7 @@ def create_database(admin: psycopg.Connection[Any], name: str, *, like: str) -> 
 
 
 def _locale_options(found: Properties) -> list[tuple[str, str]]:
-    """What an ICU (or, since PostgreSQL 17, a built-in) locale needs besides."""
+    """Return what an ICU (or, since PostgreSQL 17, a built-in) locale needs besides."""
     if found.provider == "b":
         return [("LOCALE_PROVIDER", "builtin"), ("BUILTIN_LOCALE", found.locale)]
     if found.provider != "i":

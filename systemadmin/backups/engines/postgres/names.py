@@ -13,7 +13,7 @@ KEPT = re.compile(r"_before_(\d{14})$")
 
 
 def _stem(database: str) -> str:
-    """The live database's name, shortened so that what follows fits PostgreSQL's limit."""
+    """Return the live database's name, shortened so that what follows fits PostgreSQL's limit."""
     if len(database.encode()) <= 30:
         return database
     digest = hashlib.sha256(database.encode()).hexdigest()[:8]
@@ -30,7 +30,7 @@ def scratch_name(database: str, purpose: str, now: datetime) -> str:
 
 
 def kept_name(database: str, now: datetime) -> str:
-    """The name under which the database replaced by a restore waits for a way back."""
+    """Return the name under which the database replaced by a restore waits for a way back."""
     return f"{_stem(database)}_before_{now.strftime(STAMP)}"
 
 

@@ -36,13 +36,13 @@ class Setting:
     value: str
 
     def elements(self) -> list[str] | None:
-        """The elements of a list of quoted names; None for every other parameter."""
+        """Return the elements of a list of quoted names; None for every other parameter."""
         if self.name.lower() not in QUOTED_LISTS:
             return None
         return split_list(self.value, fold=self.name.lower() in NAME_LISTS)
 
     def meaning(self) -> tuple[str, str, Any]:
-        """What two equal settings have in common, however their lists are written."""
+        """Return what two equal settings have in common, however their lists are written."""
         elements = self.elements()
         if elements is None:
             return self.role, self.name, self.value
@@ -135,7 +135,7 @@ def pack(properties: Properties) -> dict[str, Any]:
 
 
 def unpack(data: dict[str, Any]) -> Properties:
-    """What `pack` made; raises KeyError or TypeError when it is something else."""
+    """Return what `pack` made; raises KeyError or TypeError when it is something else."""
     return Properties(
         **{
             **data,

@@ -54,7 +54,7 @@ class Loader:
                 self.warnings.append(f"{warning}: {reason}")
 
     def _script(self, lines: list[bytes]) -> Iterator[bytes]:
-        """What pg_restore would do with these entries, as SQL."""
+        """Yield what pg_restore would do with these entries, as SQL."""
         if not lines:
             return
         with listed(b"".join(lines)) as listing:
@@ -73,7 +73,7 @@ class Loader:
 
 
 def _without_transactions(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The script of large objects alone, in which these lines can be nothing else."""
+    """Yield the script of large objects alone, in which these lines can be nothing else."""
     for line in _lines(chunks):
         if line not in (b"BEGIN;\n", b"COMMIT;\n"):
             yield line

@@ -26,7 +26,7 @@ class Server(Protocol):
         ...
 
     def version(self) -> str:
-        """The version of the server."""
+        """Return the version of the server."""
         ...
 
     def exists(self) -> bool:
@@ -38,13 +38,13 @@ class Server(Protocol):
         ...
 
     def connect(self, scratch: Scratch | None = None) -> AbstractContextManager[Connection]:
-        """A connection to a scratch database, or to the live one."""
+        """Return a connection to a scratch database, or to the live one."""
         ...
 
     def admin(self) -> AbstractContextManager[Connection]:
-        """A connection that outlives the live database."""
+        """Return a connection that outlives the live database."""
         ...
 
     def scratch(self, purpose: str, *, keep: bool = False) -> AbstractContextManager[Scratch]:
-        """An empty database beside the live one."""
+        """Return an empty database beside the live one."""
         ...

@@ -46,7 +46,7 @@ LABELS = """
 
 
 def read(connection: Connection, database: str) -> Properties | None:
-    """The properties of a database of this server; None when there is no such database."""
+    """Return the properties of a database of this server; None when there is no such database."""
     row = connection.execute(DATABASE, [database]).fetchone()
     if row is None:
         return None
@@ -109,7 +109,7 @@ def _reason(error: psycopg.Error) -> str:
 def _steps(
     connection: Connection, database: str, wanted: Properties
 ) -> Iterator[tuple[str, Callable[[], None]]]:
-    """What to do, in an order in which nothing undoes what came before, each with its name."""
+    """Yield what to do, each with its name, in an order in which nothing undoes an earlier step."""
 
     def run(pattern: str, *values: str) -> Callable[[], None]:
         return lambda: _run(connection, pattern, *values)
