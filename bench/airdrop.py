@@ -108,7 +108,7 @@ class Site:
         return time.perf_counter() - began
 
     def killed(self, name: str, after: float) -> bool:
-        """Whether kill -9 met the command at work, so many seconds after its start."""
+        """Return whether kill -9 met the command at work, so many seconds after its start."""
         process = self.start(*self.commands[name])
         try:
             process.communicate(timeout=after)

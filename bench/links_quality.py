@@ -225,7 +225,7 @@ def cluster_figures(found: Found, labels: Labels, least: int) -> str:
 
 
 def judged_pairs(found: Found, labels: Labels, *, both: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Probability and rightness of the pairs with one end (or both) whose group is known."""
+    """Return probability and rightness of the pairs with one end (or both) whose group is known."""
     group, out = labels.group, []
     for low, high, probability in found.pairs:
         known = (low in group) + (high in group)
@@ -249,7 +249,7 @@ def calibration_error(probability: np.ndarray, right: np.ndarray) -> tuple[float
 
 
 def held_half(name: str, labels: Labels) -> Labels:
-    """Half of the groups (of the accounts, in the shop): the half that nothing is learnt from."""
+    """Return half of the groups (in the shop: of the accounts) that nothing is learnt from."""
 
     def is_held(account: str, group: str) -> bool:
         return zlib.crc32((account if name == "shop" else group).encode()) % 2 == 1

@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def make_accounts() -> list[int]:
-    """Accounts that the rows belong to."""
+    """Return accounts that the rows belong to."""
     User.objects.bulk_create(
         [User(username=f"bench{n}") for n in range(ACCOUNTS)], ignore_conflicts=True
     )

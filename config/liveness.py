@@ -46,7 +46,7 @@ class Liveness:
             self.moved_at = time.monotonic()
 
     def is_alive(self, threads: int) -> bool:
-        """Whether requests are answered, as far as this process can see."""
+        """Return whether requests are answered, as far as this process can see."""
         now = time.monotonic()
         if self.loop is not None:
             with suppress(RuntimeError):  # it was closed: the process is about to end

@@ -48,7 +48,7 @@ def app_of(module: str) -> str:
 
 
 def imports() -> set[tuple[str, str]]:
-    """Which app imports which, tests and migrations apart."""
+    """Return which app imports which, tests and migrations apart."""
     graph = grimp.build_graph(*{app.split(".")[0] for floor in FLOORS for app in floor})
     modules = [m for m in graph.modules if not set(HIDDEN) & set(m.split("."))]
     pairs = {

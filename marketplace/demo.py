@@ -255,7 +255,7 @@ def _edits(products: list[Product]) -> None:
 
 
 def purge_queryset_list() -> list[tuple[str, QuerySet]]:
-    """Everything that hangs on demo accounts, what depends on others first."""
+    """Return everything that hangs on demo accounts, what depends on others first."""
     orders = Order.objects.filter(Q(buyer__is_demo=True) & Q(seller__is_demo=True))
     products = Product.objects.filter(seller__is_demo=True)
     rules = CommissionRule.objects.filter(name__startswith="Demo: ")

@@ -14,7 +14,7 @@ ENCODINGS: Final = ("hex", "base64")
 def is_stripes(
     header: str, body: bytes, secrets: Sequence[str], *, now: int, tolerance: int
 ) -> bool:
-    """Whether `Stripe-Signature` (`t=…,v1=…,v1=…`) signs a body with one of the secrets."""
+    """Return whether `Stripe-Signature` (`t=…,v1=…,v1=…`) signs a body with one of the secrets."""
     stamp, signatures = "", []
     for part in header.split(","):
         name, _equals, value = part.strip().partition("=")
@@ -38,7 +38,7 @@ def is_signed(
     encoding: str = "hex",
     prefix: str = "",
 ) -> bool:
-    """Whether a header is the HMAC of a body with one of the secrets."""
+    """Return whether a header is the HMAC of a body with one of the secrets."""
     given = signature.strip().removeprefix(prefix)
     return _matches([given], body, secrets, algorithm, encoding)
 

@@ -57,7 +57,7 @@ def _is_material(field: str, old: Any, new: Any, price_percent: int, text_percen
 
 
 def text_is_material(old: str, new: str, percent: int) -> bool:
-    """Whether a text changed by more than a typo: numbers and new links always count."""
+    """Return whether a text changed by more than a typo: numbers and new links always count."""
     if Counter(_DIGITS.findall(old)) != Counter(_DIGITS.findall(new)):
         return True
     if len(_LINKS.findall(new)) > len(_LINKS.findall(old)):

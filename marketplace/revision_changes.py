@@ -40,7 +40,7 @@ def field_name(name: str) -> str:
 
 
 def changes_of(revision: ProductRevision) -> list[dict[str, Any]]:
-    """Each changed field with its diff, as a reader wants it."""
+    """Return each changed field with its diff, as a reader wants it."""
     return [
         {
             "name": field_name(name),

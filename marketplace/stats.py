@@ -23,12 +23,12 @@ def _by_currency(queryset: Any, field: str) -> dict[str, int]:
 
 
 def orders_paid(start: datetime, end: datetime) -> int:
-    """Orders paid."""
+    """Return orders paid."""
     return _paid(start, end).count()
 
 
 def orders_paid_series(start: datetime, end: datetime, granularity: str, tz: tzinfo) -> Series:
-    """Orders paid, per bucket."""
+    """Return orders paid, per bucket."""
     return per_bucket(Order.objects.all(), "paid_at", start, end, granularity, tz)
 
 
@@ -44,7 +44,7 @@ def commission(start: datetime, end: datetime) -> dict[str, int]:
 
 
 def refunds(start: datetime, end: datetime) -> int:
-    """Refunds made."""
+    """Return refunds made."""
     return Refund.objects.filter(created_at__gte=start, created_at__lt=end).count()
 
 
@@ -56,25 +56,25 @@ def refunded(start: datetime, end: datetime) -> dict[str, int]:
 
 
 def orders_by_status(start: datetime, end: datetime) -> dict[str, int]:
-    """Orders paid in the time, by what has become of them."""
+    """Return orders paid in the time, by what has become of them."""
     rows = _paid(start, end).order_by().values_list("status").annotate(count=Count("pk"))
     return dict(rows.order_by("status"))
 
 
 def disputes(start: datetime, end: datetime) -> int:
-    """Disputes opened."""
+    """Return disputes opened."""
     return Dispute.objects.filter(created_at__gte=start, created_at__lt=end).count()
 
 
 def products_listed(start: datetime, end: datetime) -> int:
-    """Products that went on sale."""
+    """Return products that went on sale."""
     return Product.objects.filter(
         status__in=["approved", "paused"], listed_at__gte=start, listed_at__lt=end
     ).count()
 
 
 def buyers(start: datetime, end: datetime) -> int:
-    """Members who bought."""
+    """Return members who bought."""
     return _paid(start, end).aggregate(count=Count("buyer", distinct=True))["count"]
 
 

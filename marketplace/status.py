@@ -23,12 +23,12 @@ def check() -> dict[str, Any]:
 
 
 def waiting_products() -> float:
-    """Products and edits in the approval queue."""
+    """Return products and edits in the approval queue."""
     return float(Product.objects.waiting().count() + ProductRevision.objects.waiting().count())
 
 
 def open_disputes() -> float:
-    """Disputes that wait for a decision."""
+    """Return disputes that wait for a decision."""
     return float(Dispute.objects.filter(status="open").count())
 
 

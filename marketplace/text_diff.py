@@ -44,7 +44,7 @@ def diff_html(before: Any, after: Any) -> SafeString:
 
 
 def _length(pieces: Sequence[str], runs: list[Run]) -> int:
-    """How many characters are in both texts."""
+    """Return how many characters are in both texts."""
     return sum(len(piece) for x, _y, size in runs for piece in pieces[x : x + size])
 
 
@@ -82,7 +82,7 @@ def equal_runs(a: Sequence[str], b: Sequence[str]) -> tuple[list[Run], bool]:
 
 
 def _common(a: Sequence[str], b: Sequence[str]) -> int:
-    """How many pieces are the same from the start."""
+    """Return how many pieces are the same from the start."""
     most = min(len(a), len(b))
     return next((i for i in range(most) if a[i] != b[i]), most)
 

@@ -16,7 +16,7 @@ from systemadmin.models import User
 
 
 def summary(user: User) -> list[tuple[Any, Any, str | None]]:
-    """How much the member writes, and what others say about it."""
+    """Return how much the member writes, and what others say about it."""
     now = timezone.now()
     reports = reverse("admin:messaging_messagereport_changelist")
     against = MessageReport.objects.filter(reported=user)

@@ -158,7 +158,7 @@ def _nuisance(world: DemoWorld, messages: list[Message], threads: list[Conversat
 
 
 def purge_queryset_list() -> list[tuple[str, QuerySet[Any]]]:
-    """All demo rows of this desk, dependants first."""
+    """Return all demo rows of this desk, dependants first."""
     pair = Q(lower__is_demo=True) | Q(higher__is_demo=True)
     in_pair = Q(conversation__lower__is_demo=True) | Q(conversation__higher__is_demo=True)
     return [

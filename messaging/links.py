@@ -81,7 +81,7 @@ def link_hosts(text: str) -> list[str]:
 
 
 def every_host(text: str) -> list[str]:
-    """Every host that a browser or a reader may take from the text, to be looked up in a list."""
+    """Return every host that a browser or a reader may take from the text, for a look-up."""
     joined = text.translate(_NOT_IN_A_LINK)
     found = [*link_hosts(text), *_browser_hosts(joined)]
     for reading in dict.fromkeys((text, unquote(text), joined)):

@@ -70,7 +70,7 @@ class MessageQuerySet(models.QuerySet):
         )
 
     def in_conversation_of(self, user_id: int) -> MessageQuerySet:
-        """Messages this member sent or received."""
+        """Return messages this member sent or received."""
         return self.filter(Q(conversation__lower_id=user_id) | Q(conversation__higher_id=user_id))
 
     def unread_after(self, seq: int | OuterRef, user_id: int | OuterRef) -> MessageQuerySet:
@@ -89,7 +89,7 @@ class MessageQuerySet(models.QuerySet):
         )
 
     def read_by_recipient(self) -> MessageQuerySet:
-        """Those whose recipient has read up to them."""
+        """Return those whose recipient has read up to them."""
         return self.filter(
             conversation__participants__peer_id=F("sender_id"),
             conversation__participants__last_read_seq__gte=F("seq"),
@@ -104,5 +104,5 @@ class ReportQuerySet(models.QuerySet):
     """Reports of messages."""
 
     def open(self) -> ReportQuerySet:
-        """Those that wait for the team."""
+        """Return those that wait for the team."""
         return self.filter(status="open")

@@ -62,7 +62,7 @@ def parse_window(row: str) -> Window:
 
 
 def longest(windows: Sequence[Window]) -> int:
-    """How far back, in seconds, the sender's messages have to be known."""
+    """Return how far back, in seconds, the sender's messages have to be known."""
     return max((window.seconds for window in windows), default=0)
 
 
@@ -72,7 +72,7 @@ def largest_limit(windows: Sequence[Window]) -> int:
 
 
 def refusal(windows: Sequence[Window], newest: Sequence[datetime], now: datetime) -> Refusal | None:
-    """Why one more message now would be too many, given the newest sendings (newest first)."""
+    """Return why one more message now would be too many; the sendings come newest first."""
     worst: Refusal | None = None
     for window in windows:
         wait = _wait(window, newest, now)
@@ -92,7 +92,7 @@ def _wait(window: Window, newest: Sequence[datetime], now: datetime) -> int:
 
 
 def remaining(windows: Sequence[Window], newest: Sequence[datetime], now: datetime) -> int:
-    """Messages that still fit in the tightest window."""
+    """Return messages that still fit in the tightest window."""
     left = [
         window.limit - sum(1 for at in newest if at > now - timedelta(seconds=window.seconds))
         for window in windows

@@ -20,19 +20,19 @@ def _sent(start: datetime, end: datetime) -> Any:
 
 
 def messages_sent(start: datetime, end: datetime) -> int:
-    """Messages that members sent."""
+    """Return messages that members sent."""
     return _sent(start, end).count()
 
 
 def messages_sent_series(
     start: datetime, end: datetime, granularity: str, tz: tzinfo
 ) -> list[tuple[datetime, int]]:
-    """Messages that members sent, per bucket."""
+    """Return messages that members sent, per bucket."""
     return per_bucket(_by_members(), "created_at", start, end, granularity, tz)
 
 
 def active_writers(start: datetime, end: datetime) -> int:
-    """Members who sent at least one message."""
+    """Return members who sent at least one message."""
     return _sent(start, end).aggregate(count=Count("sender", distinct=True))["count"]
 
 

@@ -42,7 +42,7 @@ def open_reports() -> float:
 
 
 def overdue_notices() -> float:
-    """Unread notices that should have gone out a while ago."""
+    """Return unread notices that should have gone out a while ago."""
     return float(Mailbox.objects.filter(notice_due_at__lt=timezone.now() - _LATE).count())
 
 

@@ -43,7 +43,7 @@ def places(sorted_ids: Ints, wanted: Ints) -> Ints:
 
 
 def numbered(values: Ints) -> tuple[Ints, Ints, Ints]:
-    """Different numbers ascending, where each is met first, and each value's place among them."""
+    """Return distinct numbers ascending, where each is first, and each value's place among them."""
     found = distinct(values)
     place = places(found, values)
     first = np.empty(len(found), dtype=np.int64)

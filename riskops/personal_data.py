@@ -54,7 +54,7 @@ def _of(*lookups: str) -> Any:
 
 
 def _listed(account: Any) -> Q:
-    """Entries that name the account or its e-mail address."""
+    """Return entries that name the account or its e-mail address."""
     named = Q(account=account)
     email = User.objects.filter(pk=getattr(account, "pk", account)).values("email")
     return named | Q(kind="email", value__in=email.annotate(low=Lower("email")).values("low"))

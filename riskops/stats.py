@@ -14,25 +14,25 @@ from systemadmin.foundation.series import between, per_bucket
 
 
 def high_risk_accounts(start: datetime, end: datetime) -> int:
-    """Accounts that stand at high or critical now."""
+    """Return accounts that stand at high or critical now."""
     return RiskScore.objects.filter(level__gte=Level.HIGH).count()
 
 
 def accounts_by_level(start: datetime, end: datetime) -> dict[str, int]:
-    """Accounts by the level they stand at now, every level named."""
+    """Return accounts by the level they stand at now, every level named."""
     counted = dict(RiskScore.objects.order_by().values_list("level").annotate(Count("pk")))
     return {level.code: counted.get(level.value, 0) for level in Level}
 
 
 def anomalies_found(start: datetime, end: datetime) -> int:
-    """Anomalies detected in the time."""
+    """Return anomalies detected in the time."""
     return between(Anomaly.objects.all(), "detected_at", start, end).count()
 
 
 def anomalies_found_series(
     start: datetime, end: datetime, granularity: str, tz: tzinfo
 ) -> list[tuple[datetime, int]]:
-    """Anomalies detected, per bucket."""
+    """Return anomalies detected, per bucket."""
     return per_bucket(Anomaly.objects.all(), "detected_at", start, end, granularity, tz)
 
 
@@ -43,13 +43,13 @@ def score_changes(start: datetime, end: datetime) -> int:
 
 
 def confirmed_fraud(start: datetime, end: datetime) -> int:
-    """Accounts that staff found to be fraud in the time."""
+    """Return accounts that staff found to be fraud in the time."""
     found = RiskOutcome.objects.filter(created_at__gte=start, created_at__lt=end)
     return found.filter(verdict=Verdict.CONFIRMED_FRAUD).values("account").distinct().count()
 
 
 def active_accounts(start: datetime, end: datetime) -> int:
-    """Accounts with an event in the time."""
+    """Return accounts with an event in the time."""
     events = AccountEvent.objects.filter(occurred_at__gte=start, occurred_at__lt=end)
     return events.values("account").distinct().count()
 

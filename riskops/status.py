@@ -18,18 +18,18 @@ TOO_LONG = timedelta(hours=6)
 
 
 def pending_scores() -> float:
-    """Accounts whose facts changed and whose score was not looked at yet."""
+    """Return accounts whose facts changed and whose score was not looked at yet."""
     return PendingScore.objects.count()
 
 
 def oldest_open_run() -> float:
-    """Seconds since the oldest unfinished recompute began, 0 for none."""
+    """Return seconds since the oldest unfinished recompute began, 0 for none."""
     run = RecomputeRun.objects.filter(finished_at__isnull=True).order_by("created_at").first()
     return (timezone.now() - run.created_at).total_seconds() if run else 0
 
 
 def check_scores() -> dict[str, Any]:
-    """Whether scores keep up with the events."""
+    """Return whether scores keep up with the events."""
     pending, open_for = pending_scores(), oldest_open_run()
     found: dict[str, Any] = {"status": "ok", "pending": int(pending), "run_open_s": int(open_for)}
     if pending > TOO_MANY_PENDING:

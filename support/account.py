@@ -14,7 +14,7 @@ from systemadmin.models import User
 
 
 def summary(user: User) -> list[tuple[Any, Any, str | None]]:
-    """How much help the member needed, and what they thought of it."""
+    """Return how much help the member needed, and what they thought of it."""
     figures = (
         Ticket.objects.open_to(None)
         .filter(requester=user, merged_into__isnull=True)

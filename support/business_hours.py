@@ -76,7 +76,7 @@ class BusinessHours:
             day += timedelta(days=1)
 
     def elapsed(self, start: datetime, end: datetime) -> timedelta:
-        """Working time between two moments; nothing when the second is not later."""
+        """Return working time between two moments; nothing when the second is not later."""
         return sum((closes - opens for opens, closes in self.spans(start, end)), ZERO)
 
     def due(self, start: datetime, amount: timedelta) -> datetime | None:

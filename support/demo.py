@@ -218,7 +218,7 @@ def _pass(ticket: Ticket, *, minutes: int) -> None:
 
 
 def purge_queryset_list() -> list[tuple[str, QuerySet[Any]]]:
-    """Everything of demo people, then what the demo desk was set up with."""
+    """Return everything of demo people, then what the demo desk was set up with."""
     mine = Ticket.objects.filter(requester__is_demo=True)
     return [
         ("thread references", InboundReference.objects.filter(ticket__in=mine)),

@@ -21,7 +21,7 @@ _MAX_ENTRIES: Final = 10_000
 
 
 def is_safe_to_hand_out(attachment: Any) -> bool:
-    """Whether a stored file is of a known type by its bytes and holds no program.
+    """Return whether a stored file is of a known type by its bytes and holds no program.
 
     An archive that cannot be looked into (encrypted, nested, compressed as a whole) is not.
     """

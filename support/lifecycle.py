@@ -21,7 +21,7 @@ TRANSITIONS: dict[str, frozenset[str]] = {
 
 
 def may_become(status: str, target: str) -> bool:
-    """Whether a ticket of one status may be given another."""
+    """Return whether a ticket of one status may be given another."""
     return target in TRANSITIONS.get(status, frozenset())
 
 

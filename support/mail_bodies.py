@@ -164,7 +164,7 @@ def _introduction(
 
 
 def _fields_of_ours(lines: list[str], at: int, own: frozenset[str]) -> int:
-    """How many header fields stand here, if they are those of a mail of ours; else 0."""
+    """Return how many header fields stand here, if they are those of a mail of ours; else 0."""
     block = _header_block(lines, at)
     has_from = any(FROM.match(row) for row in block)
     return len(block) if len(block) >= 3 and has_from and not _is_foreign(block, own) else 0
@@ -193,7 +193,7 @@ def _header_block(lines: list[str], at: int) -> list[str]:
 
 
 def _is_foreign(block: list[str], own: frozenset[str]) -> bool:
-    """Whether the mail quoted was written by somebody else than us."""
+    """Return whether the mail quoted was written by somebody else than us."""
     writer = next((row for row in block if FROM.match(row)), "")
     named = [plain_address(address) for address in ANY_ADDRESS.findall(writer)]
     return bool(named) and not own.intersection(named)
@@ -218,12 +218,12 @@ def _attribution(
 
 
 def _is_dated(sentence: str) -> bool:
-    """Whether it says that somebody wrote at some time."""
+    """Return whether it says that somebody wrote at some time."""
     return bool(MOMENT.search(sentence) and VERB.search(sentence))
 
 
 def _sentences(lines: list[str], at: int) -> Iterator[tuple[int, str]]:
-    """One to three lines from here that end with a colon, joined; a blank line ends them."""
+    """Yield one to three lines from here that end with a colon, joined; a blank line ends them."""
     joined = ""
     for length, line in enumerate(lines[at : at + 3], start=1):
         row = line.lstrip("> ").strip()
@@ -253,5 +253,5 @@ def _without_signature(lines: list[str]) -> list[str]:
 
 
 def _is_no_word(line: str) -> bool:
-    """Whether a last line is no word of a person: blank, drawn, or a device's."""
+    """Return whether a last line is no word of a person: blank, drawn, or a device's."""
     return not line or bool(DEVICE.match(line) or DRAWN_LINE.match(line))

@@ -101,7 +101,7 @@ def _attempts(data: bytes, name: str) -> Iterator[Callable[[bytes], str]]:
 
 
 def _candidates(data: bytes, name: str) -> list[str]:
-    """Codecs in the order in which they are tried."""
+    """Return codecs in the order in which they are tried."""
     if not name and data[:2] in BYTE_ORDER_MARKS:
         name = "utf_16"
     return [codec for codec in (name, SECOND_TRY.get(name, ""), "utf-8") if codec]

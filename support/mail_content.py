@@ -25,7 +25,7 @@ def content_of(part: Message) -> bytes:
 
 
 def _base64_text(payload: bytes, charset: str | None) -> bytes:
-    """Text declared as base64, which may be none, or may be followed by lines that are none."""
+    """Return text declared as base64, which may be none or have lines after it that are none."""
     lines = payload.strip().splitlines()
     at = next((i for i, row in enumerate(lines) if not BASE64_LINE.match(row)), len(lines))
     if at < len(lines) and b" " not in lines[at].strip():

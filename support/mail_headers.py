@@ -131,7 +131,7 @@ def _mailboxes(value: str) -> Iterator[str]:
 
 
 def _plain_signs(value: str) -> Iterator[tuple[int, str]]:
-    """Each sign outside quotes and comments, with its place."""
+    """Yield each sign outside quotes and comments, with its place."""
     depth, is_quoted = 0, False
     # A quote that is never closed is a sign like any other.
     last_quote = value.rfind('"')

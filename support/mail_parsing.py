@@ -173,7 +173,7 @@ def _kind(headers: dict[str, str], subject: str, author: Address, parts: MailPar
 
 
 def _is_receipt(headers: dict[str, str], subject: str, parts: MailParts) -> bool:
-    """Whether a program sent this because a person read a mail or accepted an invitation."""
+    """Return whether a program sent this because a person read a mail or accepted an invitation."""
     text = "" if parts.is_calendar_only else parts.shown
     if mail_receipts.is_receipt(subject, text):
         return True
@@ -211,7 +211,7 @@ def _headers(message: Message) -> dict[str, str]:
 
 
 def _sender(fields: dict[str, str]) -> Address:
-    """Who wrote: From, else Sender, else the envelope; a name alone where no address is given."""
+    """Return who wrote: From, else Sender, else the envelope; a name alone without an address."""
     named = NOBODY
     for name in ("from", "sender", "return-path"):
         for found in parse_addresses(fields.get(name, "")):
@@ -244,7 +244,7 @@ def _recipients(fields: dict[str, str]) -> tuple[str, ...]:
 
 
 def _participants(fields: dict[str, str], author: Address) -> tuple[Address, ...]:
-    """Those whom the author wrote to beside us; whoever reads this takes our own ones out."""
+    """Return those whom the author wrote to beside us; the caller takes out our own ones."""
     seen = {plain_address(author.address)}
     kept = []
     for found in (a for name in ("to", "cc") for a in parse_addresses(fields.get(name, ""))):

@@ -43,13 +43,13 @@ class Comparisons:
     left: int = MAX_COMPARED
 
     def may_compare(self, texts: list[PartText]) -> bool:
-        """Whether the words of these may be compared; else each is kept."""
+        """Return whether the words of these may be compared; else each is kept."""
         self.left -= sum(len(text.whole) for text in texts)
         return len(texts) > 1 and self.left >= 0
 
 
 def in_sequence(texts: list[PartText], left: Comparisons) -> PartText:
-    """Parts that follow each other, each a piece of the text; a copy of the text is left out."""
+    """Return parts that follow each other, each a piece of the text; copies are left out."""
     is_compared = any(text.is_html for text in texts) and left.may_compare(texts)
     kept = _without_copied_html(texts) if is_compared else texts
     return PartText(
@@ -77,13 +77,13 @@ def _joined(pieces: Iterable[str]) -> str:
 
 
 def _is_copy(text: PartText, known: PartText) -> bool:
-    """Whether HTML says nothing but what a plain text before it said."""
+    """Return whether HTML says nothing but what a plain text before it said."""
     is_html_of_plain = text.is_html and not known.is_html
     return is_html_of_plain and bool(text.whole.strip()) and text.own_words <= known.words
 
 
 def _html_of(texts: list[PartText]) -> str:
-    """One HTML of parts that follow each other; empty where none of them is HTML."""
+    """Return one HTML of parts that follow each other; empty where none of them is HTML."""
     if not any(text.html for text in texts):
         return ""
     return "\n".join(

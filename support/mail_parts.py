@@ -159,7 +159,7 @@ def _text_or_file(part: Message, kind: str, parts: MailParts) -> PartText:
 
 
 def _is_inline_text(part: Message, kind: str, name: str) -> bool:
-    """Whether a part is text to be read in its place.
+    """Return whether a part is text to be read in its place.
 
     A multipart without its boundary is one piece of text with the parts' marks in it.
     """

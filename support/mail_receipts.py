@@ -72,7 +72,7 @@ GOOGLE = re.compile(r"^PRODID[^:\n]{0,60}:.{0,20}google", re.IGNORECASE | re.MUL
 
 
 def is_receipt(subject: str, text: str) -> bool:
-    """Whether a mail without a report is a read receipt and nothing else."""
+    """Return whether a mail without a report is a read receipt and nothing else."""
     if not RECEIPT_SUBJECT.match(subject):
         return False
     return not _own_lines(text, lambda line: bool(RECEIPT_LINE.search(line)))
@@ -81,7 +81,7 @@ def is_receipt(subject: str, text: str) -> bool:
 def is_answer_to_invitation(
     subject: str, text: str, calendars: Sequence[str], *, is_answer: bool
 ) -> bool:
-    """Whether a mail only accepts or declines an invitation.
+    """Return whether a mail only accepts or declines an invitation.
 
     Words of the person stand in the calendar's comment or in the text; programs put the event,
     and a sentence that says the same as its subject. Without a calendar, which some mail systems

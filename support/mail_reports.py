@@ -147,7 +147,7 @@ def our_ids(*texts: str) -> tuple[str, ...]:
 
 
 def is_bounce(headers: Mapping[str, str], subject: str, sender: str, name: str) -> bool:
-    """Whether a mail without a report is a bounce all the same.
+    """Return whether a mail without a report is a bounce all the same.
 
     A person may be called postmaster, and may write about undelivered goods: a role's name alone
     counts only for the daemons, and a subject only beside what a mail system says of itself.
@@ -162,7 +162,7 @@ def is_bounce(headers: Mapping[str, str], subject: str, sender: str, name: str) 
 
 
 def may_report(message: Message, headers: Mapping[str, str], sender: str, name: str) -> bool:
-    """Whether parts of a mail that look like a report are one, of the system that sends it.
+    """Return whether parts of a mail that look like a report are one, of the system that sends it.
 
     A person who forwards a report writes about it: their mail is theirs.
     """

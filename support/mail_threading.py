@@ -136,7 +136,7 @@ def _answers_by_itself(headers: Mapping[str, str], subject: str) -> bool:
 
 
 def _is_marked_automatic(headers: Mapping[str, str]) -> bool:
-    """Whether a field says so in a way of its own program."""
+    """Return whether a field says so in a way of its own program."""
     marks = (headers.get(name, "").strip().lower() for name in AUTO_MARKS)
     if any(mark in ("auto_reply", "autoresponder") for mark in marks):
         return True
@@ -144,7 +144,7 @@ def _is_marked_automatic(headers: Mapping[str, str]) -> bool:
 
 
 def _has_automatic_subject(headers: Mapping[str, str], subject: str) -> bool:
-    """Whether the subject says so, of a mail that answers one: a person may write it, too."""
+    """Return whether the subject of an answer says so, which a person may write, too."""
     suppress = headers.get("x-auto-response-suppress", "").lower()
     return bool(AUTO_SUBJECT.match(subject)) and bool(
         is_answer(headers) or suppress.strip() == "all" or ANSWERED_SUBJECT.search(subject)

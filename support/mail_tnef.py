@@ -90,7 +90,7 @@ class Packed:
 
 
 def is_packed(kind: str, name: str, data: bytes) -> bool:
-    """Whether a part is a mail packed by Outlook."""
+    """Return whether a part is a mail packed by Outlook."""
     return (kind in TYPES or name.lower() == "winmail.dat") and data.startswith(SIGNATURE)
 
 

@@ -45,7 +45,7 @@ def originals_of_page(
 
 
 def picture_response(files: Any, pk: int) -> FileResponse:
-    """One of these files, if it is a picture that a mail shows in place; raises `NotFound`."""
+    """Return one of these files, if it is a picture that a mail shows; raises `NotFound`."""
     found = files.shown_in_place().filter(pk=pk).first()
     if found is None or not found.file.storage.exists(found.file.name):
         raise NotFound

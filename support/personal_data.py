@@ -62,7 +62,7 @@ def _or_author(prefix: str, author: str) -> Any:
 
 
 def _own(account: Any) -> Q:
-    """Public replies of the member's own tickets: what the member sees in the app."""
+    """Return public replies of the member's own tickets: what the member sees in the app."""
     return Q(ticket__requester=account, kind=Reply.Kind.PUBLIC)
 
 

@@ -13,7 +13,7 @@ CONFIGURATION = "until staff delete it"
 
 
 def _closed_long_ago(cutoff: datetime) -> Q:
-    """Tickets that nobody touched since, with those merged into them gone already.
+    """Return tickets that nobody touched since, with those merged into them gone already.
 
     A merged ticket goes with the one it was merged into: mail to its number is led there.
     """

@@ -114,7 +114,7 @@ class Clock:
             self.breached_at = self.due_at
 
     def elapsed_at(self, now: datetime) -> timedelta:
-        """Working time used up by `now`."""
+        """Return working time used up by `now`."""
         if self.running_since is None:
             return self.elapsed
         return self.elapsed + self.targets.hours.elapsed(self.running_since, now)
@@ -141,7 +141,7 @@ class Timeline:
         return clock.due_at if clock and clock.is_running else None
 
     def breaches(self, now: datetime) -> list[Clock]:
-        """Clocks whose promise was broken by `now`, whether still running or not."""
+        """Return clocks whose promise was broken by `now`, whether still running or not."""
         for clock in self.clocks:
             clock.see(now)
         return [clock for clock in self.clocks if clock.breached_at is not None]

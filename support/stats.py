@@ -20,31 +20,31 @@ def _resolved(start: datetime, end: datetime) -> Any:
 
 
 def tickets_opened(start: datetime, end: datetime) -> int:
-    """Tickets that were opened."""
+    """Return tickets that were opened."""
     return _opened(start, end).count()
 
 
 def tickets_opened_series(
     start: datetime, end: datetime, granularity: str, tz: tzinfo
 ) -> list[tuple[datetime, int]]:
-    """Tickets that were opened, per bucket."""
+    """Return tickets that were opened, per bucket."""
     return per_bucket(Ticket.objects.open_to(None), "created_at", start, end, granularity, tz)
 
 
 def tickets_resolved(start: datetime, end: datetime) -> int:
-    """Tickets that were resolved and stayed so."""
+    """Return tickets that were resolved and stayed so."""
     return _resolved(start, end).count()
 
 
 def tickets_resolved_series(
     start: datetime, end: datetime, granularity: str, tz: tzinfo
 ) -> list[tuple[datetime, int]]:
-    """Tickets that were resolved, per bucket."""
+    """Return tickets that were resolved, per bucket."""
     return per_bucket(Ticket.objects.open_to(None), "resolved_at", start, end, granularity, tz)
 
 
 def tickets_by_status(start: datetime, end: datetime) -> dict[str, int]:
-    """Tickets opened in the time, by where they stand now."""
+    """Return tickets opened in the time, by where they stand now."""
     rows = _opened(start, end).order_by().values_list("status").annotate(count=Count("pk"))
     return dict(rows.order_by("status"))
 
@@ -66,7 +66,7 @@ def satisfaction(start: datetime, end: datetime) -> float:
 
 
 def askers(start: datetime, end: datetime) -> int:
-    """Members who opened at least one ticket."""
+    """Return members who opened at least one ticket."""
     return _opened(start, end).aggregate(count=Count("requester", distinct=True))["count"]
 
 

@@ -33,12 +33,12 @@ def check() -> dict[str, Any]:
 
 
 def open_tickets() -> float:
-    """Tickets neither resolved nor closed."""
+    """Return tickets neither resolved nor closed."""
     return float(Ticket.objects.open().count())
 
 
 def overdue_tickets() -> float:
-    """Tickets with a broken promise still to be made good."""
+    """Return tickets with a broken promise still to be made good."""
     return float(Ticket.objects.overdue().count())
 
 

@@ -36,7 +36,7 @@ def render_template(text: str, values: Mapping[str, str]) -> str:
 
 
 def escape_value(value: str) -> str:
-    """One line of plain words, whatever markup a member put into a name or a subject."""
+    """Return one line of plain words, whatever markup a member put into a name or a subject."""
     return MARKUP.sub(r"\\\1", re.sub(r"\s+", " ", value).strip())
 
 

@@ -12,7 +12,7 @@ from systemadmin.services import sessions, two_factor
 
 
 def signing_in(user: User) -> list[tuple[Any, Any, str | None]]:
-    """How the account is protected and where it is open."""
+    """Return how the account is protected and where it is open."""
     has_factor = two_factor.confirmed_device(user) is not None
     url = reverse("admin:systemadmin_user_access", args=[user.pk])
     failed = AuditEntry.objects.filter(

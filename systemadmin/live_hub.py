@@ -84,7 +84,7 @@ class LiveHub:
         self.task: asyncio.Task | None = None
 
     async def serve(self, page: Page) -> AsyncIterator[bytes]:
-        """Everything that one page is sent until it ends."""
+        """Yield everything that one page is sent until it ends."""
         self.pages.add(page)
         self._start()
         try:

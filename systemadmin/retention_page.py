@@ -10,7 +10,7 @@ from systemadmin.services.retention import retention_overview
 
 
 def retention_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
-    """Every table, largest first."""
+    """Return every table, largest first."""
     if not request.user.has_perm("systemadmin.view_retention"):
         raise PermissionDenied
     context = {

@@ -221,7 +221,7 @@ def _list(request: HttpRequest, desk: Desk, thing: Any) -> HttpResponse:
 
 
 def overview_page(request: HttpRequest, site: Any) -> HttpResponse:
-    """Every queue with how much waits in it and since when."""
+    """Return every queue with how much waits in it and since when."""
     found = worklists(request, site)
     if not found:
         raise PermissionDenied
@@ -322,7 +322,7 @@ def undo_page(request: HttpRequest, site: Any, code: str, pk: int) -> HttpRespon
 
 
 def presence_page(request: HttpRequest, site: Any, code: str, pk: int) -> HttpResponse:
-    """Who else has the thing open, as a fragment."""
+    """Return who else has the thing open, as a fragment."""
     desk = Desk(request, site, code)
     others = review_presence.look(thing=f"{desk.queue.code}:{pk}", user=request.user)
     return TemplateResponse(request, "admin/review/others.html", {"others": others})

@@ -29,7 +29,7 @@ class Group:
 
 
 def search_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
-    """Results as a page, or as the fragment that the palette shows."""
+    """Return results as a page, or as the fragment that the palette shows."""
     text = " ".join(request.GET.get("q", "").replace("\0", " ").split())[:LONGEST]
     in_palette = request.headers.get("HX-Target") == "palette-list"
     context = site.each_context(request)
@@ -65,7 +65,7 @@ def _order(source: SearchSource) -> int:
 
 
 def _pages(shell: Shell, text: str) -> list[Group]:
-    """Pages and things to add, by any part of their names; desks alone when nothing is asked."""
+    """Return pages and things to add by any part of their names; desks when nothing is asked."""
     if not text:
         starts = [
             Hit(title=place.desk.title, url=place.url, icon=place.desk.icon)

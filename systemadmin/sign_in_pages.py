@@ -64,7 +64,7 @@ def next_url(request: HttpRequest) -> str:
 
 
 def lacks_second_factor(request: HttpRequest) -> bool:
-    """Whether this is a staff session whose second factor is still to come."""
+    """Return whether this is a staff session whose second factor is still to come."""
     user: Any = request.user
     return (
         user.is_authenticated
@@ -181,7 +181,7 @@ def _redirect(url: str, then: str) -> HttpResponse:
 
 
 def _pending_user(request: HttpRequest) -> User | None:
-    """Whose code is awaited: a fresh, right password, or a session that lost its factor."""
+    """Return whose code is awaited: a fresh, right password, or a session that lost its factor."""
     pending = request.session.get(_PENDING)
     if pending and time.time() - pending["at"] <= PENDING_SECONDS:
         user = User.objects.filter(pk=pending["user"]).first()

@@ -183,7 +183,7 @@ class AtalayaAdminSite(AdminSite):
 
     @heartbeat
     def waiting(self, request: HttpRequest) -> HttpResponse:
-        """How much waits at each desk, for the badges of the rail."""
+        """Return how much waits at each desk, for the badges of the rail."""
         return TemplateResponse(request, "admin/atalaya/waiting.html", self.each_context(request))
 
     def status(self, request: HttpRequest) -> HttpResponse:

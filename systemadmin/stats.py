@@ -12,34 +12,34 @@ from systemadmin.models import User
 
 
 def members_total(start: datetime, end: datetime) -> int:
-    """Members at the end of the span."""
+    """Return members at the end of the span."""
     return User.objects.members().filter(date_joined__lt=end).count()
 
 
 def members_joined(start: datetime, end: datetime) -> int:
-    """Members who joined in the span."""
+    """Return members who joined in the span."""
     return between(User.objects.members(), "date_joined", start, end).count()
 
 
 def members_joined_series(
     start: datetime, end: datetime, granularity: str, tz: tzinfo
 ) -> list[tuple[datetime, Any]]:
-    """Members who joined, by bucket."""
+    """Return members who joined, by bucket."""
     return per_bucket(User.objects.members(), "date_joined", start, end, granularity, tz)
 
 
 def members_verified(start: datetime, end: datetime) -> int:
-    """Members verified in the span."""
+    """Return members verified in the span."""
     return between(User.objects.members(), "verified_at", start, end).count()
 
 
 def suspensions(start: datetime, end: datetime) -> int:
-    """Suspensions in force that began in the span."""
+    """Return suspensions in force that began in the span."""
     return between(User.objects.suspended(), "suspended_at", start, end).count()
 
 
 def by_country(start: datetime, end: datetime) -> dict[str, int]:
-    """Members at the end of the span, by country."""
+    """Return members at the end of the span, by country."""
     rows = (
         User.objects.members()
         .filter(date_joined__lt=end)
@@ -51,7 +51,7 @@ def by_country(start: datetime, end: datetime) -> dict[str, int]:
 
 
 def staff_by_role(start: datetime, end: datetime) -> dict[str, int]:
-    """Active staff, by role."""
+    """Return active staff, by role."""
     rows = User.objects.staff().values_list("groups__name").annotate(count=Count("pk")).order_by()
     return {role or "-": count for role, count in rows}
 

@@ -72,7 +72,7 @@ def audit_trail() -> dict[str, Any]:
 
 
 def retention() -> dict[str, Any]:
-    """Rules whose last run ended with an error or came to no end, and files left behind."""
+    """Return rules whose last run ended with an error or came to no end, and files left behind."""
     failing, unfinished, files = failing_rules(), unfinished_rules(), files_waiting()
     return {
         "status": "warning" if failing or files else "ok",

@@ -52,6 +52,6 @@ def headers(
 
 
 def verify(secret: str, message_id: str, timestamp: int, body: bytes, signatures: str) -> bool:
-    """Whether one of the signatures in the header is ours, compared in constant time."""
+    """Return whether one of the signatures in the header is ours, compared in constant time."""
     expected = sign(secret, message_id, timestamp, body)
     return any(hmac.compare_digest(expected, given) for given in signatures.split(" "))

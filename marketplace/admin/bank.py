@@ -183,7 +183,7 @@ class BankLineAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("ledger entries"))
     def entries(self, line: BankLine) -> str:
-        """Their numbers."""
+        """Return their numbers."""
         return ", ".join(str(match.entry_id) for match in line.matches.all()) or "-"
 
     @form_action(description=_("Match by hand"), form=MatchForm, perm=CHANGE)

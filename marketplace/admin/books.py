@@ -172,7 +172,7 @@ class PayoutAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("payout"), ordering="id")
     def number(self, payout: Payout) -> str:
-        """Its number."""
+        """Return its number."""
         return str(payout)
 
     @admin.display(description=_("amount"), ordering="amount")
@@ -192,7 +192,7 @@ class PayoutAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("why"))
     def trace_shown(self, payout: Payout) -> Any:
-        """Each step of the calculation of the fees."""
+        """Return each step of the calculation of the fees."""
         return trace_list(payout.fee_trace)
 
     @form_action(

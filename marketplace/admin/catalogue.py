@@ -34,7 +34,7 @@ class CategoryAdmin(ServiceModelAdmin):
 
     @admin.display(description=_("products"))
     def products_in_it(self, category: Any) -> int:
-        """How many it holds by itself."""
+        """Return how many it holds by itself."""
         return category.product_count
 
     def create(self, actor: Any, values: dict[str, Any]) -> Category:

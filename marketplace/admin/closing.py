@@ -52,7 +52,7 @@ class ClosedMonthAdmin(ServiceModelAdmin):
     actions = ["make_statements", "reopen"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Month and note when it is closed; everything afterwards."""
+        """Return month and note when it is closed; everything afterwards."""
         if obj is None:
             return ["month", "note"]
         names = (field.name for field in ClosedMonth._meta.fields if field.name != "id")

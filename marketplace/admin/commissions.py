@@ -278,7 +278,7 @@ class CommissionLineAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("order"))
     def order_number(self, line: CommissionLine) -> str:
-        """Which order."""
+        """Return which order."""
         return f"#{line.line.order_id}"
 
     @admin.display(description=_("commission"), ordering="amount")
@@ -288,7 +288,7 @@ class CommissionLineAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("why"))
     def trace_shown(self, line: CommissionLine) -> Any:
-        """Each step of the calculation."""
+        """Return each step of the calculation."""
         return trace_list(line.trace)
 
 

@@ -40,7 +40,7 @@ class Dac7Pages(admin.ModelAdmin):
         return [path("dac7/", view, name="marketplace_dac7"), *super().get_urls()]
 
     def dac7_view(self, request: HttpRequest) -> HttpResponse:
-        """Sellers of a year with their sums, the decision and its reason."""
+        """Return sellers of a year with their sums, the decision and its reason."""
         if not request.user.has_perm("marketplace.export_ledger"):
             raise PermissionDenied
         form = YearForm({"year": request.GET.get("year") or clock.today().year - 1})

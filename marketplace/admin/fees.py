@@ -30,7 +30,7 @@ class CommissionFeeAdmin(ServiceModelAdmin):
 
     @admin.display(description=_("rules"))
     def rule_count(self, fee: Any) -> int:
-        """How many rules it has."""
+        """Return how many rules it has."""
         return fee.rules_in_it
 
     def create(self, actor: Any, values: dict[str, Any]) -> CommissionFee:

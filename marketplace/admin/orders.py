@@ -116,7 +116,7 @@ class OrderAdmin(ChargebackActions, AtalayaModelAdmin):
 
     @admin.display(description=_("order"), ordering="id")
     def number(self, order: Order) -> str:
-        """Its number."""
+        """Return its number."""
         return str(order)
 
     @admin.display(description=_("total"), ordering="total")
@@ -188,7 +188,7 @@ class OrderAdmin(ChargebackActions, AtalayaModelAdmin):
         services.cancel_order(actor=caller(request), order=obj, reason=data["note"][:500])
 
     def reports_view(self, request: HttpRequest) -> HttpResponse:
-        """Commissions and sales with charts."""
+        """Return commissions and sales with charts."""
         form = PeriodForm.for_query(request.GET)
         rows = _report_rows(request, form)
         context = {
@@ -205,7 +205,7 @@ class OrderAdmin(ChargebackActions, AtalayaModelAdmin):
         return TemplateResponse(request, "admin/marketplace/order/reports.html", context)
 
     def reports_csv(self, request: HttpRequest) -> FileResponse:
-        """Commissions per month, seller and category as CSV."""
+        """Return commissions per month, seller and category as CSV."""
         form = PeriodForm.for_query(request.GET)
         rows = reports.commissions(
             **_period(request, form), group_by=["period", "seller", "category"]
@@ -299,7 +299,7 @@ def _with_money(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def is_open(dispute: Dispute) -> bool:
-    """Whether a dispute waits for a decision."""
+    """Return whether a dispute waits for a decision."""
     return dispute.status == Dispute.Status.OPEN
 
 
@@ -348,7 +348,7 @@ class DisputeAdmin(DisputePages, AtalayaModelAdmin):
 
     @admin.display(description=_("dispute"), ordering="id")
     def number(self, dispute: Dispute) -> str:
-        """Its number."""
+        """Return its number."""
         return str(dispute)
 
     @form_action(description=_("Write a message"), form=ReplyForm, perm=RESOLVE)

@@ -97,7 +97,7 @@ class PayoutBatchAdmin(ServiceModelAdmin):
 
     @admin.display(description=_("files"))
     def files(self, batch: PayoutBatch) -> str:
-        """Links to the files."""
+        """Return links to the files."""
         address = reverse("admin:marketplace_payoutbatch_file", args=[batch.pk])
         if batch.currency != "EUR":
             return format_html('<a href="{}?file=csv">CSV</a>', address)

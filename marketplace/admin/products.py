@@ -31,7 +31,7 @@ LATE_HOURS = 24
 
 
 def is_pending(thing: Any) -> bool:
-    """Whether a product or an edit waits for a moderator."""
+    """Return whether a product or an edit waits for a moderator."""
     return thing.status == Product.Status.PENDING
 
 
@@ -160,7 +160,7 @@ class ProductAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("waiting"), ordering="submitted_at")
     def waiting(self, product: Product) -> Any:
-        """How long it has been in the queue."""
+        """Return how long it has been in the queue."""
         if product.status != Product.Status.PENDING or product.submitted_at is None:
             return "-"
         hours = (timezone.now() - product.submitted_at).total_seconds() / 3600

@@ -76,17 +76,17 @@ class RevisionAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("seller"))
     def seller(self, revision: ProductRevision) -> str:
-        """Whose product it is."""
+        """Return whose product it is."""
         return str(revision.product.seller)
 
     @admin.display(description=_("changes"))
     def fields_shown(self, revision: ProductRevision) -> str:
-        """Which fields change."""
+        """Return which fields change."""
         return ", ".join(field_name(name) for name in sorted(revision.patch))
 
     @admin.display(description=_("waiting"), ordering="submitted_at")
     def waiting(self, revision: ProductRevision) -> str:
-        """How long it has been in the queue."""
+        """Return how long it has been in the queue."""
         if revision.status != "pending" or revision.submitted_at is None:
             return "-"
         return timesince(revision.submitted_at)

@@ -108,7 +108,7 @@ class CommissionInvoiceAdmin(_PdfAdmin):
 
     @admin.display(description=_("parties"))
     def parties_shown(self, invoice: CommissionInvoice) -> Any:
-        """From whom to whom, as it was when it was issued."""
+        """Return from whom to whom, as it was when it was issued."""
         parts = (("issuer", _("From")), ("recipient", _("To")))
         return named_lines(
             (text, ", ".join(filter(None, invoice.content.get(name, {}).values())))

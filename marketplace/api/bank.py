@@ -99,7 +99,7 @@ class BankLineSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
     def get_entries(self, line: BankLine) -> list[int]:
-        """Ids of ledger entries."""
+        """Return ids of ledger entries."""
         return [match.entry_id for match in line.matches.all()]
 
 

@@ -149,7 +149,7 @@ class CommissionViewSet(StaffViewSet):
 
     @extend_schema(parameters=[*PERIOD, CATEGORY], responses=CommissionReportSerializer)
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Commissions earned per period, seller, category and currency."""
+        """Return commissions earned per period, seller, category and currency."""
         parameters, rows = self._rows(request)
         return self.answer(
             {
@@ -213,7 +213,7 @@ class SalesViewSet(StaffViewSet):
 
     @extend_schema(parameters=PERIOD, responses=SalesReportSerializer)
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Sales per period, seller and currency, by moment of payment."""
+        """Return sales per period, seller and currency, by moment of payment."""
         parameters = ReportParameters(request, reports.SALES_GROUPS)
         return self.answer(
             {
@@ -240,7 +240,7 @@ class SalesViewSet(StaffViewSet):
 
 
 def csv_download(rows: Iterable[dict[str, Any]], columns: Sequence[str], name: str) -> FileResponse:
-    """Rows as a CSV file, read in one snapshot however many they are."""
+    """Return rows as a CSV file, read in one snapshot however many they are."""
     return snapshot_download(
         lambda: csv_of_mappings(columns, rows), name=f"{name}.csv", content_type="text/csv"
     )

@@ -204,7 +204,7 @@ class LedgerFilter(StrictFilterSet):
         fields: list[str] = []
 
     def of_payout(self, queryset: Any, _name: str, value: int) -> QuerySet:
-        """Its own entries, and those that it pays."""
+        """Return its own entries, and those that it pays."""
         return queryset.filter(Q(transaction__payout_id=value) | Q(payout_item__payout_id=value))
 
 

@@ -76,7 +76,7 @@ class SellerViewSet(StaffViewSet):
     @extend_schema(responses=SellerBalanceSerializer)
     @action(detail=True)
     def balance(self, request: Request, pk: str) -> Response:
-        """Balances per currency: available, held, owed, pending and on their way."""
+        """Return balances per currency: available, held, owed, pending and on their way."""
         seller = self.get_object()
         balances = services.seller_balances(seller.pk)
         return self.answer({"seller": seller, "balances": balances})
@@ -116,7 +116,7 @@ class SellerViewSet(StaffViewSet):
     @extend_schema(responses=HoldsSerializer)
     @action(detail=True)
     def holds(self, request: Request, pk: str) -> Response:
-        """Why nothing is paid out to the seller now."""
+        """Return why nothing is paid out to the seller now."""
         reasons = services.hold_reasons(self.get_object())
         return self.answer({"reasons": reasons}, 200, HoldsSerializer)
 
@@ -150,7 +150,7 @@ class PayoutViewSet(ListAction, RetrieveAction, StaffViewSet):
     versioned = True
 
     def get_queryset(self) -> QuerySet:
-        """All of them."""
+        """Return all of them."""
         return Payout.objects.select_related("seller")
 
     @extend_schema(responses=PayoutDetailSerializer)
@@ -216,7 +216,7 @@ class LedgerViewSet(ListAction, StaffViewSet):
     ordering_fields = ["id"]
 
     def get_queryset(self) -> QuerySet:
-        """All of them."""
+        """Return all of them."""
         return LedgerEntry.objects.for_staff()
 
     @extend_schema(

@@ -82,7 +82,7 @@ class StaffProductViewSet(ReasonedViewSet, PushedProducts):
     versioned = True
 
     def get_queryset(self) -> QuerySet:
-        """All of them."""
+        """Return all of them."""
         return Product.objects.for_staff().prefetch_related("revisions")
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -222,7 +222,7 @@ class RevisionViewSet(ListAction, RetrieveAction, ReasonedViewSet):
     checks_version = {"approve", "reject", "request_changes"}
 
     def get_queryset(self) -> QuerySet:
-        """All of them."""
+        """Return all of them."""
         return ProductRevision.objects.for_staff()
 
     @extend_schema(request=None, responses=StaffRevisionSerializer)

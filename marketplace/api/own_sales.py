@@ -39,7 +39,7 @@ class OwnSellerViewSet(MemberViewSet):
     @extend_schema(responses=SellerBalanceSerializer)
     @action(detail=False)
     def balance(self, request: Request) -> Response:
-        """Balances per currency: available, held, owed, pending and on their way."""
+        """Return balances per currency: available, held, owed, pending and on their way."""
         seller = caller(request)
         shown = {"seller": seller, "balances": services.seller_balances(seller.pk)}
         return self.answer(shown, 200, SellerBalanceSerializer)
@@ -73,7 +73,7 @@ class OwnPayoutViewSet(ListAction, RetrieveAction, MemberViewSet):
     ordering_fields = ["id"]
 
     def get_queryset(self) -> QuerySet:
-        """Their own."""
+        """Return their own."""
         return Payout.objects.filter(seller=self.request.user.pk).select_related("seller")
 
     @extend_schema(responses=PayoutDetailSerializer)

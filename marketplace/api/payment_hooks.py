@@ -142,7 +142,7 @@ class MappedFieldsInput(StrictSerializer):
     """Where each value lies in an event: a dotted path such as `data.amount`."""
 
     def get_fields(self) -> dict[str, Any]:
-        """One for each value that the books read."""
+        """Return one for each value that the books read."""
         return {
             name: serializers.CharField(max_length=200, required=False) for name in sorted(MAPPED)
         }
@@ -186,7 +186,7 @@ class PaymentHookSerializer(serializers.ModelSerializer):
 
     @extend_schema_field(HookMappingInput(allow_null=True))
     def get_mapping(self, hook: PaymentHook) -> dict[str, Any] | None:
-        """How it signs and speaks; none for Stripe."""
+        """Return how it signs and speaks; none for Stripe."""
         return hook.mapping or None
 
 

@@ -103,7 +103,7 @@ class PeriodParameters:
             raise InvalidInput(name, str(error)) from error
 
     def choice(self, name: str, default: str, choices: Any) -> str:
-        """One of the choices."""
+        """Return one of the choices."""
         value = self.query.get(name, default)
         if value not in choices:
             raise InvalidInput(name, f"One of: {', '.join(sorted(choices))}.")

@@ -60,7 +60,7 @@ class StaffOrderViewSet(ListAction, ImportedOrders):
     versioned = True
 
     def get_queryset(self) -> QuerySet:
-        """All of them."""
+        """Return all of them."""
         return Order.objects.with_lines()
 
     @extend_schema(responses=StaffOrderDetailSerializer)
@@ -160,7 +160,7 @@ class DisputeViewSet(ListAction, StaffViewSet):
     checks_version = {"resolve", "appeal"}
 
     def get_queryset(self) -> QuerySet:
-        """All of them."""
+        """Return all of them."""
         return Dispute.objects.select_related("opened_by")
 
     @extend_schema(responses=DisputeDetailSerializer)

@@ -121,7 +121,7 @@ class StaffStatementViewSet(_Statements, StaffViewSet):
     }
 
     def get_queryset(self) -> QuerySet:
-        """All of them."""
+        """Return all of them."""
         return SellerStatement.objects.select_related("seller")
 
     @extend_schema(request=MonthInput, responses={201: MadeSerializer})
@@ -141,7 +141,7 @@ class StaffInvoiceViewSet(_Invoices, StaffViewSet):
     }
 
     def get_queryset(self) -> QuerySet:
-        """All of them."""
+        """Return all of them."""
         return CommissionInvoice.objects.all()
 
 
@@ -149,7 +149,7 @@ class OwnStatementViewSet(_Statements, MemberViewSet):
     """`/api/seller/statements`: a seller's own months."""
 
     def get_queryset(self) -> QuerySet:
-        """Their own."""
+        """Return their own."""
         own = SellerStatement.objects.filter(seller=self.request.user.pk)
         return own.select_related("seller")
 
@@ -158,5 +158,5 @@ class OwnInvoiceViewSet(_Invoices, MemberViewSet):
     """`/api/seller/invoices`: the invoices to a seller."""
 
     def get_queryset(self) -> QuerySet:
-        """Their own."""
+        """Return their own."""
         return CommissionInvoice.objects.filter(seller=self.request.user.pk)

@@ -21,7 +21,7 @@ class CategoryQuerySet(models.QuerySet):
         return self.filter(path__startswith=path)
 
     def descendants_by_id(self) -> dict[int, frozenset[int]]:
-        """Every category's ids of itself and its descendants, in one query."""
+        """Return every category's ids of itself and its descendants, in one query."""
         below: dict[int, set[int]] = {}
         for pk, path in self.values_list("pk", "path"):
             for ancestor in (int(part) for part in path.split("/") if part):
@@ -51,7 +51,7 @@ class ProductQuerySet(models.QuerySet):
         return self.filter(status="pending").order_by("submitted_at", "id")
 
     def in_category(self, category_id: int) -> "ProductQuerySet":
-        """Products of a category and its descendants."""
+        """Return products of a category and its descendants."""
         categories: Any = self.model._meta.get_field("category").related_model
         ids = list(categories.objects.within(category_id).values_list("pk", flat=True))
         return self.filter(category_id__in=ids)
@@ -61,7 +61,7 @@ class ProductQuerySet(models.QuerySet):
         return self.filter(Q(stock__isnull=True) | Q(stock__gt=0))
 
     def matching(self, text: str) -> "ProductQuerySet":
-        """Products that hold every word of the text, each as the beginning of a word."""
+        """Return products that hold every word of the text, each as the beginning of a word."""
         queryset = self
         word_model: Any = self.model._meta.get_field("words").related_model
         asked = search.words(text)[:MAX_QUERY_WORDS]

@@ -28,7 +28,7 @@ class LedgerEntryQuerySet(models.QuerySet):
         )
 
     def between(self, start: datetime | None, end: datetime | None) -> Self:
-        """Entries posted from `start` until before `end`."""
+        """Return entries posted from `start` until before `end`."""
         queryset = self
         if start is not None:
             queryset = queryset.filter(transaction__posted_at__gte=start)
@@ -37,7 +37,7 @@ class LedgerEntryQuerySet(models.QuerySet):
         return queryset
 
     def of_transactions_with(self, seller_id: int) -> Self:
-        """Entries of whole transactions that are about a seller, so that they still balance."""
+        """Return entries of whole transactions that concern a seller, so that they balance."""
         own = self.model._default_manager.filter(
             transaction_id=OuterRef("transaction_id"), account__seller_id=seller_id
         )

@@ -279,7 +279,7 @@ def available(balances: dict[str, int]) -> int:
 
 
 def credit_seller(seller_id: int, balances: dict[str, int], amount: int) -> list[Leg]:
-    """Legs that give a seller an amount: debts are repaid first."""
+    """Return legs that give a seller an amount: debts are repaid first."""
     repaid = min(amount, max(0, balances[Code.CLAWBACK]))
     return [
         Leg(Code.CLAWBACK, -repaid, seller_id),
@@ -288,7 +288,7 @@ def credit_seller(seller_id: int, balances: dict[str, int], amount: int) -> list
 
 
 def debit_seller(seller_id: int, balances: dict[str, int], amount: int) -> list[Leg]:
-    """Legs that take an amount from a seller; what is not there is owed as clawback."""
+    """Return legs that take an amount from a seller; what is not there is owed as clawback."""
     taken = min(amount, available(balances))
     return [
         Leg(Code.SELLER_PAYABLE, taken, seller_id),

@@ -124,7 +124,7 @@ def _check_tiers(rule: CommissionRule) -> None:
 
 
 def _are_tiers(value: Any) -> bool:
-    """Whether a value is a list of [lower bound, rate] in their ranges."""
+    """Return whether a value is a list of [lower bound, rate] in their ranges."""
     return isinstance(value, list) and len(value) <= MAX_TIERS and all(map(_is_tier, value))
 
 

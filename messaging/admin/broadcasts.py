@@ -123,7 +123,7 @@ class BroadcastAdmin(ServiceModelAdmin):
 
     @admin.display(description=_("reached and read"))
     def statistics(self, broadcast: Broadcast) -> str:
-        """Whom it would reach, or whom it reached and who read it."""
+        """Return whom it would reach, or whom it reached and who read it."""
         if broadcast.status in (BroadcastStatus.DRAFT, BroadcastStatus.SCHEDULED):
             if broadcast.pk is None:
                 return "-"

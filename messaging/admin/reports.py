@@ -47,7 +47,7 @@ class ReasonForm(forms.Form):
 
 
 def is_open(report: MessageReport) -> bool:
-    """Whether a report waits for a decision."""
+    """Return whether a report waits for a decision."""
     return report.status == ReportStatus.OPEN
 
 

@@ -91,7 +91,7 @@ class MessageViewSet(OwnViewSet):
     allowed_while_suspended = {"read", "unread", "hide", "unsend"}
 
     def get_queryset(self) -> QuerySet:
-        """Messages with one member; none for a stranger and for an account that is not there."""
+        """Return messages with one member; none for a stranger and for an unknown account."""
         viewer_id, peer_id = self.viewer.pk, int(self.kwargs["user_id"])
         conversation = Participant.objects.filter(user_id=viewer_id, peer_id=peer_id).values_list(
             "conversation_id", flat=True
@@ -104,7 +104,7 @@ class MessageViewSet(OwnViewSet):
 
     @extend_schema(operation_id="messages_with_user")
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Messages with that member, newest first."""
+        """Return messages with that member, newest first."""
         return self.list_page(self.get_queryset())
 
     @extend_schema(
@@ -146,7 +146,7 @@ class MessageViewSet(OwnViewSet):
         operation_id="messages_unread_count", responses=UnreadCountSerializer, filters=False
     )
     def unread_count(self, request: Request) -> Response:
-        """How many messages the member has not read."""
+        """Return how many messages the member has not read."""
         return Response({"unread_count": services.unread_total(self.viewer.pk)})
 
     @extend_schema(
@@ -232,7 +232,7 @@ class MessageViewSet(OwnViewSet):
         filters=False,
     )
     def export(self, request: Request) -> HttpResponseBase:
-        """Everything the member sent and received here, one JSON object a line."""
+        """Return everything the member sent and received here, one JSON object a line."""
         response = StreamingHttpResponse(
             _lines(services.export_messages(self.viewer)), content_type="application/x-ndjson"
         )

@@ -33,7 +33,7 @@ class BlockViewSet(OwnViewSet):
 
     @extend_schema(operation_id="messages_blocks")
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Whom the caller has blocked, latest first."""
+        """Return whom the caller has blocked, latest first."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(self._shown(page or []))
 

@@ -13,7 +13,7 @@ from systemadmin.models import User
 
 
 def members_of(broadcast: Broadcast) -> QuerySet[User]:
-    """Active accounts that the broadcast's filter names; an empty filter names everyone."""
+    """Return active accounts that the broadcast's filter names; an empty filter names everyone."""
     now = timezone.now()
     suspended = Q(suspended_at__isnull=False) & (
         Q(suspended_until__isnull=True) | Q(suspended_until__gt=now)
@@ -37,6 +37,6 @@ def members_of(broadcast: Broadcast) -> QuerySet[User]:
 
 
 def accounts_at(levels: list[str]) -> QuerySet:
-    """Accounts at these levels of the risk engine."""
+    """Return accounts at these levels of the risk engine."""
     numbers = [LEVEL_BY_CODE[level] for level in levels if level in LEVEL_BY_CODE]
     return RiskScore.objects.filter(level__in=numbers).values("pk")

@@ -165,7 +165,7 @@ def cancel_broadcast(*, actor: User, broadcast: Broadcast, reason: str = "") -> 
 
 
 def read_statistics(broadcast: Broadcast) -> dict[str, int]:
-    """How many were reached, and how many of them have read it."""
+    """Return how many were reached, and how many of them have read it."""
     return {
         "recipients": broadcast.recipient_count or 0,
         "delivered": broadcast.delivered_count,

@@ -14,7 +14,7 @@ _CHUNK = 500
 
 
 def export_messages(user: User) -> Iterator[dict[str, Any]]:
-    """Every message the member sent or received and still sees, conversation by conversation."""
+    """Yield every message the member sent or received and still sees, by conversation."""
     conversations = Participant.objects.filter(user=user).order_by("pk")
     rows = conversations.iterator(chunk_size=_CHUNK)
     while participants := list(islice(rows, _CHUNK)):

@@ -43,7 +43,7 @@ def other_party(conversation: Conversation, user_id: int) -> int:
 
 
 def unread_total(user_id: int) -> int:
-    """All unread messages of a member: one row."""
+    """Return all unread messages of a member: one row."""
     row = Mailbox.objects.filter(pk=user_id).values_list("unread_count", flat=True).first()
     return row or 0
 

@@ -63,7 +63,7 @@ def _cutoff(days: int) -> datetime:
 
 
 def _free_messages() -> QuerySet[Message]:
-    """Messages between accounts none of which is under a legal hold."""
+    """Return messages between accounts none of which is under a legal hold."""
     held = Q(conversation__lower__in=held_accounts()) | Q(conversation__higher__in=held_accounts())
     return Message.objects.exclude(held)
 

@@ -51,7 +51,7 @@ def lock_pair_sql() -> str:
 
 @lru_cache(maxsize=8)
 def facts_sql(spans: int) -> str:
-    """Everything the rules want to know about a sending; `spans` windows are counted."""
+    """Return everything the rules want to know about a sending; `spans` windows are counted."""
     windows = "".join(
         f", count(CASE WHEN created_at > %(since{number})s THEN 1 END) AS w{number}"
         for number in range(spans)

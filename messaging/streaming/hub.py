@@ -72,7 +72,7 @@ class Hub:
     # -- life of a stream ------------------------------------------------------------
 
     async def serve(self, stream: Stream) -> AsyncIterator[bytes]:
-        """Everything one connection is sent, until it ends."""
+        """Yield everything one connection is sent, until it ends."""
         self.most_streams = await self.run(setting, "messaging.streams_per_member")
         heartbeat = float(await self.run(setting, "messaging.stream_heartbeat_seconds"))
         self._open(stream)

@@ -149,14 +149,14 @@ def _moment(value: Any) -> str | None:
 
 
 def positions_of(user_ids: Iterable[int]) -> dict[int, int]:
-    """How far each member's journal has come (what polling asks)."""
+    """Return how far each member's journal has come (what polling asks)."""
     return dict(Mailbox.objects.filter(pk__in=set(user_ids)).values_list("pk", "position"))
 
 
 def still_valid(
     user_ids: Iterable[int], token_ids: Iterable[str], session_keys: Iterable[str]
 ) -> tuple[set[int], set[str]]:
-    """Which of these accounts are still open, and which of these tokens and sessions stand."""
+    """Return which of these accounts are still open, and which tokens and sessions are valid."""
     users = User.objects.filter(pk__in=set(user_ids), is_active=True)
     tokens = ApiToken.objects.filter(pk__in=set(token_ids), expiry__gt=timezone.now())
     sessions = UserSession.objects.filter(session_key__in=set(session_keys))

@@ -106,7 +106,7 @@ class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
 
     @admin.display(description=_("level"))
     def level(self, obj: Any) -> Any:
-        """Its level."""
+        """Return its level."""
         found = getattr(obj, "risk_score", None)
         return Level(found.level).label if found else "–"
 

@@ -165,7 +165,7 @@ class AnomalyRuleAdmin(ServiceModelAdmin):
 
     @admin.display(description=_("numbers"))
     def numbers(self, obj: Any) -> str:
-        """Each number of the detector by its title."""
+        """Return each number of the detector by its title."""
         return format_html_join("", "<p>{}: {}</p>", parameter_rows(obj))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:

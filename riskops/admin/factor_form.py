@@ -156,7 +156,7 @@ class FactorForm(forms.Form):
 
 
 def condition_fields(suffix: str, label: Any) -> dict[str, forms.Field]:
-    """Fields for one condition on an event."""
+    """Return fields for one condition on an event."""
     names = [*NONE, *((name, name) for name in CONDITION_FIELDS), ("data", "data.…")]
     return {
         f"field{suffix}": forms.ChoiceField(label=label, choices=names, required=False),

@@ -54,12 +54,12 @@ class SuspensionForm(forms.Form):
 
 
 def is_suspected(found: Any) -> bool:
-    """Whether a pair or a cluster waits for a verdict."""
+    """Return whether a pair or a cluster waits for a verdict."""
     return found.status == LinkStatus.SUSPECTED
 
 
 def is_judged(found: Any) -> bool:
-    """Whether there is a verdict to take back."""
+    """Return whether there is a verdict to take back."""
     return not is_suspected(found)
 
 
@@ -186,13 +186,13 @@ class MemberInline(ReadOnlyInline):
 
     @admin.display(description=_("score"))
     def score(self, obj: ClusterMember) -> Any:
-        """Its risk score."""
+        """Return its risk score."""
         found = getattr(obj.account, "risk_score", None)
         return found.score if found else "–"
 
     @admin.display(description=_("suspended"), boolean=True)
     def suspended(self, obj: ClusterMember) -> bool:
-        """Whether it is suspended."""
+        """Return whether it is suspended."""
         return obj.account.is_suspended
 
 
@@ -221,7 +221,7 @@ class AccountClusterAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("ring"), empty_value="–")
     def ring(self, obj: AccountCluster) -> str:
-        """Accounts that share a few devices between them."""
+        """Return accounts that share a few devices between them."""
         return ring_text(obj) or "–"
 
     @admin.display(description=_("refused merges"))

@@ -112,7 +112,7 @@ class DecisionAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("reasons"))
     def reasons(self, obj: Decision) -> str:
-        """Every reason."""
+        """Return every reason."""
         return _bullets(one["text"] for one in decision_reasons(obj))
 
     @admin.display(description=_("rules in shadow mode"))
@@ -164,12 +164,12 @@ class DecisionRuleAdmin(ServiceModelAdmin):
 
     @admin.display(description=_("asks"))
     def asks(self, obj: DecisionRule) -> str:
-        """Events and conditions in words."""
+        """Return events and conditions in words."""
         return _bullets([kinds_text(obj.kinds), *conditions_texts(obj.conditions)])
 
     @admin.display(description=_("decisions in 30 days"))
     def made(self, obj: DecisionRule) -> int:
-        """How often it decided."""
+        """Return how often it decided."""
         return int(self._made.get(obj.pk, 0))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:

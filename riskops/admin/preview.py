@@ -72,7 +72,7 @@ class RulesetTrialAdmin(AtalayaModelAdmin):
         return HttpResponseRedirect(reverse("admin:riskops_rulesettrial_changelist"))
 
     def calibration(self, request: HttpRequest) -> HttpResponse:
-        """How scores and factors agree with what staff found."""
+        """Return how scores and factors agree with what staff found."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         may_learn = request.user.has_perm("riskops.add_riskruleset")
@@ -182,7 +182,7 @@ def factor_rows(definition: dict[str, Any], rules: Ruleset) -> list[dict[str, An
 
 
 def histogram(preview: Preview) -> dict[str, Any]:
-    """Two bars a bin, before and after, as numbers for an SVG; heights by square root.
+    """Return two bars a bin, before and after, as numbers for an SVG; heights by square root.
 
     Most accounts have low scores: on a plain scale the risky ones would be invisible.
     """
@@ -211,5 +211,5 @@ def histogram(preview: Preview) -> dict[str, Any]:
 
 
 def levels(preview: Preview) -> list[tuple[str, int, int]]:
-    """Accounts at each level before and after."""
+    """Return accounts at each level before and after."""
     return list(zip(LEVELS, preview.levels_before, preview.levels_after, strict=True))

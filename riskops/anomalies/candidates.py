@@ -38,7 +38,7 @@ def may_be_struck(rules: Sequence[tuple[str, Parameters]], rich: Sequence[Ints])
 
 
 def events_of(accounts: Ints) -> Ints:
-    """How many events each of these accounts (ascending) has."""
+    """Return how many events each of these accounts (ascending) has."""
     where, params = Accounts.listed(accounts.tolist()).sql("f.account_id")
     columns = (Read("account", "f.account_id"), Read("events", "f.events"))
     known = fetch(columns, f"FROM {log.FACTS} AS f WHERE {where} ORDER BY 1", params)
@@ -48,7 +48,7 @@ def events_of(accounts: Ints) -> Ints:
 
 
 def events_known() -> int:
-    """How many events there are of all accounts."""
+    """Return how many events there are of all accounts."""
     return int(AccountFacts.objects.aggregate(total=Sum("events"))["total"] or 0)
 
 
@@ -75,7 +75,7 @@ def _none(parameters: Parameters) -> list[QuerySet]:
 
 
 def _countries(least: int) -> QuerySet:
-    """Accounts that signed in from so many countries."""
+    """Return accounts that signed in from so many countries."""
     numbers = AccountCountry.objects.order_by().values("account_id").annotate(number=Count("pk"))
     return numbers.filter(number__gte=least).values("account_id")
 

@@ -138,7 +138,7 @@ def detect_history(*, progress: Progress | None = None) -> DetectionSummary:
 
 
 def _within(progress: Progress | None, low: float, high: float) -> Progress | None:
-    """Progress of a part of the run that goes from one share to another."""
+    """Return progress of a part of the run that goes from one share to another."""
     if progress is None:
         return None
     return lambda done, hits: progress(low + (high - low) * done, hits)
@@ -235,7 +235,7 @@ def _write(rule: AnomalyRule, parameters: Parameters, span: Span) -> Written:
 
 
 def _back(rules: Rules) -> dict[int, int]:
-    """How far before a span each kind of event is needed: two windows, at least a day."""
+    """Return how far before a span each kind of event is needed: two windows, at least a day."""
     back = dict.fromkeys(log.WATCHED, DAY)
     for rule, parameters in rules:
         for kind in WINDOWED.get(rule.detector, ()):

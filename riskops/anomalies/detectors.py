@@ -121,13 +121,13 @@ class Span:
         return replace(self, accounts=Accounts.listed(accounts.tolist()))
 
     def events(self, *kinds: int) -> EventTable:
-        """Events of these kinds of all the rules' accounts."""
+        """Return events of these kinds of all the rules' accounts."""
         return self.shared.events.of_kinds(*kinds)
 
     def past(
         self, kinds: Sequence[int], since: int, accounts: Ints, *, logins_at_least: int = 0
     ) -> EventTable:
-        """Events of some accounts from a moment before the span until its end."""
+        """Return events of some accounts from a moment before the span until its end."""
         if self.is_whole:
             events = self.events(*kinds)
             return events.only(np.isin(events.account, accounts))
@@ -139,7 +139,7 @@ class Span:
         )
 
     def covers(self, hit: Hit) -> bool:
-        """Whether a hit is this span's; totals of a day carry the day's first moment."""
+        """Return whether a hit is this span's; totals of a day carry the day's first moment."""
         in_span = self.start <= hit.at < self.end or hit.key.startswith("day:")
         return in_span and (self.accounts is None or hit.account in self.accounts)
 
@@ -227,7 +227,7 @@ def _unusual_login(span: Span, parameters: Parameters) -> list[Hit]:
 
 
 def _logins_before(found: dict[str, Ints]) -> Ints:
-    """How many logins each account had before each of these."""
+    """Return how many logins each account had before each of these."""
     if not len(found["account"]):
         return found["account"]
     accounts = Accounts.listed(found["account"].tolist())

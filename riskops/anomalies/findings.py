@@ -164,7 +164,7 @@ def _count_up(anomaly: Anomaly, hits: list[Hit]) -> None:
 
 
 def readable(evidence: dict[str, Any]) -> dict[str, Any]:
-    """Evidence as it is stored and shown: moments written out."""
+    """Return evidence as it is stored and shown: moments written out."""
     shown = dict(evidence)
     for name in MOMENTS:
         if isinstance(shown.get(name), int):

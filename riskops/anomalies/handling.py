@@ -179,7 +179,7 @@ def _shown_rule(
 
 
 def _change(rule: AnomalyRule, name: str, wanted: Any) -> list[tuple[Any, Any]]:
-    """Lines that say what a field would become; of parameters one for each that changes."""
+    """Return lines that say what a field would become; of parameters one for each that changes."""
     detector = BY_CODE.get(rule.detector)
     is_read = detector is not None and isinstance(wanted, Mapping) and not detector.faults(wanted)
     if name != "parameters" or detector is None or not is_read:

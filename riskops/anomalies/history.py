@@ -32,7 +32,7 @@ class Level(NamedTuple):
     deviation: float
 
     def z(self, value: float) -> float:
-        """Distance of a value from the median in robust deviations."""
+        """Return distance of a value from the median in robust deviations."""
         return NORMAL * (value - self.median) / self.deviation
 
 
@@ -51,7 +51,7 @@ Peers = Callable[[Iterable[int]], Mapping[tuple[int, int], Level]]
 
 
 def unusual_hours(logins: EventTable, since: int, parameters: Parameters) -> list[Hit]:
-    """Logins from `since` on at an hour that was rare among the account's logins before."""
+    """Return logins from `since` on at an hour that was rare among the account's logins before."""
     hour = (logins.at // HOUR) % 24
     reach = parameters["days"] * DAY
     hits = []
@@ -84,7 +84,7 @@ def unusual_hours(logins: EventTable, since: int, parameters: Parameters) -> lis
 
 
 def daily(events: EventTable) -> tuple[Ints, Ints, Ints, Ints]:
-    """Totals by account, currency and UTC day: four parallel columns, sorted by the first three."""
+    """Return totals by account, currency and UTC day: four parallel columns, sorted by these."""
     events = events.only((events.amount != 0) & (events.currency != 0))
     day = events.at // DAY
     order = np.lexsort((day, events.currency, events.account))
@@ -144,7 +144,7 @@ def big_days(events: EventTable, since: int, parameters: Parameters) -> Ints:
 def volume_outliers(
     history: EventTable, peers: Peers, since: int, parameters: Parameters
 ) -> list[Hit]:
-    """Days whose total lies far from the account's days before, or from everybody's that day.
+    """Return days whose total is far from the account's days before, or everybody's that day.
 
     `peers` gives, for the days asked for, the level of all accounts by day and currency.
     """
@@ -191,7 +191,7 @@ def _own_levels(
 def new_countries(
     account: Ints, country: Ints, first_seen: Ints, since: int, until: int, parameters: Parameters
 ) -> list[Hit]:
-    """Countries first seen in the range on accounts that were known elsewhere before."""
+    """Return countries first seen in the range on accounts that were known elsewhere before."""
     known_since = np.full(len(account), np.iinfo(np.int64).max)
     people, number = np.unique(account, return_inverse=True)
     earliest = np.full(len(people), np.iinfo(np.int64).max)

@@ -62,7 +62,7 @@ def read_events(
     *,
     logins_at_least: int = 0,
 ) -> EventTable:
-    """Events from a moment for each kind until before `end`, of everyone or of some accounts."""
+    """Return events from a moment per kind until before `end`, of everyone or of some accounts."""
     where, params = ("", []) if accounts is None else accounts.sql("e.account_id")
     joined = ""
     if logins_at_least:
@@ -95,7 +95,7 @@ def read_events(
 
 
 def listed_among(identifiers: Ints) -> Ints:
-    """Those of some addresses that are on a list of VPNs, proxies, Tor exits or hosting."""
+    """Return those of some addresses that are on a list of VPNs, proxies, Tor exits or hosting."""
     columns = (Read("ip", "i.id"),)
     listed = fetch(columns, f"FROM {IDENTIFIERS} AS i WHERE i.listing <> ''", ())["ip"]
     return np.intersect1d(listed, identifiers)
@@ -131,7 +131,7 @@ def read_daily_totals(since: int, until: int, near: tuple[int, int] = (0, 0)) ->
 
 
 def transactions_known() -> int:
-    """How many transfers and purchases there are."""
+    """Return how many transfers and purchases there are."""
     total = AccountFacts.objects.aggregate(total=Sum(F("transfers") + F("purchases")))["total"]
     return int(total or 0)
 
@@ -226,7 +226,7 @@ def _may_surprise(bits: float) -> str:
 def read_logins(
     start: int, end: int, accounts: Accounts | None, logins_at_least: int, bits: float
 ) -> dict[str, Ints]:
-    """Logins that may hold so many bits of surprise, with what the account showed before."""
+    """Return logins that may hold so many bits of surprise, with what the account showed before."""
     where, params = ("", []) if accounts is None else accounts.sql("e.account_id")
     columns = (
         Read("id", "e.id"),
@@ -262,7 +262,7 @@ def read_logins(
 
 
 def accounts_known() -> int:
-    """How many accounts there is anything known of."""
+    """Return how many accounts there is anything known of."""
     return AccountFacts.objects.count()
 
 
@@ -302,7 +302,7 @@ def familiar_subnets(pairs: Sequence[tuple[int, int, int]]) -> set[tuple[int, in
 
 
 def slices_of_time(start: int, end: int, most: int) -> Iterator[tuple[int, int]]:
-    """Consecutive spans of at most so many events each."""
+    """Yield consecutive spans of at most so many events each."""
     while start < end:
         edge = (
             AccountEvent.objects.filter(

@@ -13,11 +13,11 @@ class AnomalyRuleQuerySet(QuerySet):
     """Named filters over rules."""
 
     def enabled(self) -> AnomalyRuleQuerySet:
-        """Rules that are on."""
+        """Return rules that are on."""
         return self.filter(is_enabled=True)
 
     def with_precision(self) -> AnomalyRuleQuerySet:
-        """How often each rule was right, over its resolved anomalies."""
+        """Return how often each rule was right, over its resolved anomalies."""
         resolved = Q(anomalies__status="resolved")
         right = resolved & Q(anomalies__outcome__in=["confirmed", "valuable"])
         return self.annotate(
@@ -48,5 +48,5 @@ class AnomalyExemptionQuerySet(QuerySet):
     """Named filters over exemptions."""
 
     def in_force(self, now: datetime) -> AnomalyExemptionQuerySet:
-        """Exemptions that have not ended."""
+        """Return exemptions that have not ended."""
         return self.filter(expires_at__gt=now)

@@ -72,15 +72,15 @@ class Detector:
         return POINTS[self.severity] if self.points is None else self.points
 
     def defaults(self) -> dict[str, int]:
-        """Every parameter at its default."""
+        """Return every parameter at its default."""
         return {parameter.name: parameter.default for parameter in self.parameters}
 
     def read(self, given: Mapping[str, Any]) -> dict[str, int]:
-        """All parameters, those not given at their default."""
+        """Return all parameters, those not given at their default."""
         return {**self.defaults(), **{name: int(value) for name, value in given.items()}}
 
     def texts(self, given: Mapping[str, Any]) -> dict[Any, str]:
-        """Every parameter as people read it, by its title."""
+        """Return every parameter as people read it, by its title."""
         values = self.read(given)
         return {
             one.title: amount_text(values[one.name], "") if one.is_amount else str(values[one.name])

@@ -32,7 +32,7 @@ def country_places(country: np.ndarray) -> tuple[Floats, Floats, Floats]:
 def steps(
     logins: EventTable, lat: Floats, lon: Floats, radius: Floats
 ) -> tuple[Bools, Floats, Floats]:
-    """From each login to the one before of the same account: known, kilometres, hours.
+    """Return from each login to the one before of the same account: known, kilometres, hours.
 
     The distance is the least possible one: from border to border where only countries are
     known. A device that was here a minute ago is not there now: it is behind a VPN, and nobody
@@ -53,7 +53,7 @@ def steps(
 def far_sessions(
     logins: EventTable, lat: Floats, lon: Floats, radius: Floats, parameters: Parameters
 ) -> list[Hit]:
-    """Two logins within `minutes` from places at least `km` apart."""
+    """Return two logins within `minutes` from places at least `km` apart."""
     known, km, hours = steps(logins, lat, lon, radius)
     near_in_time = hours * 60 <= parameters["minutes"]
     return _hits(logins, known & near_in_time & (km >= parameters["km"]), km, hours)

@@ -124,7 +124,7 @@ def _hit(events: EventTable, row: int, evidence: dict[str, Any]) -> Hit:
 
 
 def _by_currency(events: EventTable) -> tuple[EventTable, Ints]:
-    """Events with an amount, grouped by account and currency."""
+    """Return events with an amount, grouped by account and currency."""
     events = events.only((events.amount != 0) & (events.currency != 0))
     order = np.lexsort((events.id, events.at, events.currency, events.account))
     events = EventTable(*(getattr(events, name)[order] for name in events.__dataclass_fields__))
@@ -135,7 +135,7 @@ def _by_currency(events: EventTable) -> tuple[EventTable, Ints]:
 
 
 def totals(events: EventTable, parameters: Parameters) -> list[Hit]:
-    """Amounts of one currency that add up to `amount` within `minutes`."""
+    """Return amounts of one currency that add up to `amount` within `minutes`."""
     events, group = _by_currency(events)
     length = parameters["minutes"] * MINUTE
     start = window_starts(group, events.at, length)

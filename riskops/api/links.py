@@ -114,7 +114,7 @@ class AccountLinksViewSet(StaffViewSet):
         serializer_class=GraphSerializer,
     )
     def graph(self, request: Request, pk: str) -> Response:
-        """Accounts and links within `depth` steps, bounded in number; dismissed links are out."""
+        """Return accounts and links within `depth` steps, bounded; dismissed links are left out."""
         unknown = sorted(set(request.query_params) - {"depth", "min_strength"})
         if unknown:
             raise InvalidInput(dict.fromkeys(unknown, _("Unknown parameter.")))

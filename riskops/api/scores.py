@@ -73,7 +73,7 @@ class RiskScoreViewSet(StaffViewSet):
         strict_parameters=True,
     )
     def history(self, request: Request, pk: str) -> Response:
-        """Every change of score, level or ruleset with its cause, newest first."""
+        """Return every change of score, level or ruleset with its cause, newest first."""
         if not User.objects.filter(pk=pk).exists():
             raise NotFound
         return self.list_page(RiskScoreHistory.objects.of_account(int(pk)))

@@ -55,7 +55,7 @@ class AccountViewSet(RetrieveAction, StaffViewSet):
     ordering_fields = ("risk_score", "date_joined", "id")
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Accounts by any of the filters; `ordering=-risk_score` lists scored accounts only."""
+        """Return accounts by any filter; `ordering=-risk_score` lists scored accounts only."""
         users = self.filter_queryset(self.get_queryset())
         if request.query_params.get("ordering", "").strip() not in BY_RISK:
             page = self.paginate_queryset(users)

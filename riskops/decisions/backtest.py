@@ -205,7 +205,7 @@ def _day(column: str) -> str:
 
 
 def _dear(conditions: Sequence[Asked]) -> tuple[Sql, Sql]:
-    """Columns for scores and measures, and the condition on them."""
+    """Return columns for scores and measures, and the condition on them."""
     columns, hits = [], []
     for number, one in enumerate(conditions):
         name = one.field if one.field in SCORES else f"m{number}"
@@ -284,7 +284,7 @@ def _numbers(kind: str, values: Sequence[str]) -> list[int]:
 
 
 def _addresses(cidrs: Sequence[str]) -> list[int]:
-    """Numbers of the known addresses within networks."""
+    """Return numbers of the known addresses within networks."""
     networks = [ipaddress.ip_network(cidr) for cidr in cidrs]
     single = [str(n.network_address) for n in networks if n.num_addresses == 1]
     wide = [n for n in networks if n.num_addresses > 1]

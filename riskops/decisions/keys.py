@@ -97,7 +97,7 @@ def address_keys(ip: str) -> list[str]:
 
 
 def _domains(email: str) -> Iterator[str]:
-    """Domain of an address and the domains above it: a.b.test is on the list with b.test."""
+    """Yield domain of an address and the domains above it: a.b.test is on the list with b.test."""
     parts = email.rpartition("@")[2].split(".")
     for start in range(max(len(parts) - 1, 0)):
         yield ".".join(parts[start:])

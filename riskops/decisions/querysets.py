@@ -16,11 +16,11 @@ class DecisionRuleQuerySet(QuerySet):
         return self.order_by("priority", "id")
 
     def enabled(self) -> DecisionRuleQuerySet:
-        """Rules that are on, those in shadow mode included."""
+        """Return rules that are on, those in shadow mode included."""
         return self.filter(is_enabled=True)
 
     def blocking(self) -> DecisionRuleQuerySet:
-        """Rules that block in earnest now."""
+        """Return rules that block in earnest now."""
         return self.enabled().filter(outcome="block", is_shadow=False)
 
 
@@ -28,11 +28,11 @@ class ListEntryQuerySet(QuerySet):
     """Named filters over entries of the lists."""
 
     def in_force(self, now: datetime) -> ListEntryQuerySet:
-        """Entries that have not expired."""
+        """Return entries that have not expired."""
         return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now))
 
     def matching(self, keys: Iterable[tuple[str, str]]) -> ListEntryQuerySet:
-        """Entries of any of these kinds and values."""
+        """Return entries of any of these kinds and values."""
         found = Q(pk__in=[])
         by_kind: dict[str, list[str]] = {}
         for kind, value in keys:
@@ -50,6 +50,6 @@ class DecisionQuerySet(QuerySet):
         return self.select_related("account", "rule", "ruleset", "feedback_by")
 
     def by_rule(self, start: datetime) -> dict[int, int]:
-        """How many decisions each rule made since a moment."""
+        """Return how many decisions each rule made since a moment."""
         rows = self.filter(decided_at__gte=start, rule__isnull=False).order_by()
         return dict(rows.values_list("rule").annotate(Count("pk")))

@@ -67,7 +67,7 @@ def is_postgres() -> bool:
 
 
 def kinds_match(kinds: Sequence[str]) -> Sql:
-    """Whether an event is of one of these kinds; none means all."""
+    """Return whether an event is of one of these kinds; none means all."""
     if not kinds:
         return Sql("1 = 1")
     numbers = sorted(KIND_BY_CODE[code].value for code in kinds)
@@ -75,7 +75,7 @@ def kinds_match(kinds: Sequence[str]) -> Sql:
 
 
 def asked(one: Asked, measured: str = "") -> Sql:
-    """Whether a condition holds for `e`; `measured` is the column with a measure's value."""
+    """Return whether a condition holds for `e`; `measured` is the column with a measure's value."""
     compare = COMPARISONS[one.op]
     if one.field == MEASURE:
         return Sql(f"{measured} {compare} %s", [one.value])
@@ -95,7 +95,7 @@ def asked(one: Asked, measured: str = "") -> Sql:
 
 
 def condition(one: Condition, event: str) -> Sql:
-    """Whether an event meets a condition."""
+    """Return whether an event meets a condition."""
     text, value = condition_sql(one, event)
     return Sql(text, [value])
 

@@ -34,7 +34,7 @@ class Standing:
 
 
 def _implies(narrow: Asked, broad: Asked) -> bool:
-    """Whether the first condition never holds without the second."""
+    """Return whether the first condition never holds without the second."""
     same = (narrow.field, narrow.op, narrow.measure, narrow.window) == (
         broad.field,
         broad.op,

@@ -33,7 +33,7 @@ PENDING_LINK_TABLE = PendingLink._meta.db_table
 
 
 def known_external_ids(source: str, external_ids: Sequence[str]) -> set[str]:
-    """Which of these are recorded already."""
+    """Return which of these are recorded already."""
     rows = bulk.select(
         "v.external_id",
         [
@@ -96,7 +96,7 @@ def record_outside(
 
 
 def identifier_ids(events: Sequence[CheckedEvent], now: datetime, known: Ids | None = None) -> Ids:
-    """Ids of every identifier the events mention; new ones are created without accounts yet."""
+    """Return ids of all identifiers the events mention; new ones are created without accounts."""
     keys: set[Key] = set()
     for attribute, kind in ALL:
         keys.update((kind, v) for event in events if (v := getattr(event, attribute)))
@@ -110,7 +110,7 @@ def identifier_ids(events: Sequence[CheckedEvent], now: datetime, known: Ids | N
 
 
 def identifiers_of(event: CheckedEvent) -> tuple[int | None, ...]:
-    """Numbers of the identifiers that an event names, in the order of `ALL`; None for unknown."""
+    """Return numbers of the identifiers an event names, in the order of `ALL`; None for unknown."""
     named = {(kind, value) for name, kind in ALL if (value := getattr(event, name))}
     return numbers_of(event, _find(sorted(named)))
 

@@ -36,7 +36,7 @@ def of_identifiers(
 
 
 def _owners(seen: Sightings, kind: int, crowd: Ints, accounts: int) -> Bools:
-    """Which accounts have one of a kind to themselves."""
+    """Return which accounts have one of a kind to themselves."""
     mine = seen.only(seen.kind == kind)
     total = sums(mine.account, mine.hits.astype(np.float64), accounts)
     alone = (crowd[mine.identifier] == 1) & (mine.hits >= OWN_HITS)

@@ -41,7 +41,7 @@ class Edges:
 
     @classmethod
     def plain(cls, low: Ints, high: Ints, bits: Floats, may_merge: Bools) -> Edges:
-        """Edges on which staff have not yet spoken."""
+        """Return edges on which staff have not yet spoken."""
         nothing = np.zeros(len(low), dtype=np.bool_)
         probability = 1.0 / (1.0 + np.exp2(-np.clip(bits, -60, 60)))
         return cls(low, high, bits, probability, may_merge, nothing, nothing)
@@ -105,7 +105,7 @@ def _components(low: Ints, high: Ints, accounts: int) -> Ints:
 
 
 def _torn(edges: Edges, component: Ints, accounts: int) -> Bools:
-    """Accounts whose component holds a dismissed pair."""
+    """Return accounts whose component holds a dismissed pair."""
     apart = np.flatnonzero(edges.dismissed)
     inside = component[edges.low[apart]]
     inside = inside[inside == component[edges.high[apart]]]
@@ -185,7 +185,7 @@ class _Forest:
 
 
 def _number(label: Ints, min_size: int) -> Ints:
-    """Dense numbers in order of the lowest account; groups below the least size get -1."""
+    """Return dense numbers in order of the lowest account; groups below the least size get -1."""
     _, first, inverse, count = np.unique(
         label, return_index=True, return_inverse=True, return_counts=True
     )

@@ -159,7 +159,7 @@ def _store(groups: list[Group]) -> None:
 
 
 def _batched(ids: list[int]) -> Iterator[list[int]]:
-    """Parts that fit the variables of a statement."""
+    """Yield parts that fit the variables of a statement."""
     for start in range(0, len(ids), BATCH):
         yield ids[start : start + BATCH]
 

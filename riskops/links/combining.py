@@ -83,7 +83,7 @@ def combine(
 
 
 def worth(raw: Floats, curve: Curve) -> Floats:
-    """Calibrated bits of raw ones."""
+    """Return calibrated bits of raw ones."""
     xs, ys = zip(*curve, strict=True)
     return np.interp(raw, xs, ys)
 
@@ -96,7 +96,7 @@ def _calibrated_of_kind(rules: LinkRules) -> Ints:
 
 
 def _raw(families: Floats, overlap: Floats, rules: LinkRules) -> Floats:
-    """Bits by kind of evidence: pairs × CALIBRATED. Money counts by how alike all dealings are."""
+    """Return bits by kind of evidence (pairs × CALIBRATED), money by how alike all dealings are."""
     _, names = rules.families()
     raw = np.zeros((len(families), len(CALIBRATED)))
     for place, name in enumerate(names):
@@ -136,7 +136,7 @@ def _overlaps(
 
 
 def _families(rows: PairRows, pair: Ints, pairs: int, bits: Floats, rules: LinkRules) -> Floats:
-    """Best + gain·log2(members) in each family: pairs × families."""
+    """Return best + gain·log2(members) in each family: pairs × families."""
     family_of, names = rules.families()
     number = len(names)
     cell = pair * number + family_of[rows.kind]

@@ -95,7 +95,7 @@ def least_strength() -> int:
 
 
 def slices(world: World) -> Iterable[np.ndarray]:
-    """Masks over accounts: whose pairs with higher ones to look at, a bounded number at once."""
+    """Return masks over accounts, of bounded size: look at their pairs with higher ones."""
     sizes = np.bincount(world.quiet.account, minlength=len(world.accounts))
     crowd = world.known.accounts[world.quiet.identifier]
     rows = np.bincount(world.quiet.account, weights=crowd, minlength=len(world.accounts))

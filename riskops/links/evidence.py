@@ -50,7 +50,7 @@ class World:
 
 
 def population() -> int:
-    """How many accounts there is anything known of."""
+    """Return how many accounts there is anything known of."""
     return max(int(AccountFacts.objects.count()), 2)
 
 
@@ -237,7 +237,7 @@ class _Outside:
 
 
 def _owners(seen: dict[str, Ints], dense: object, outside: _Outside) -> _Part:
-    """Wallets in the money's role: their owners deal with them, of course."""
+    """Return wallets in the money's role: their owners deal with them, of course."""
     wallets = {name: values[seen["kind"] == WALLET] for name, values in seen.items()}
     wallets["crowd"] = wallets["dealers"]
     wallets["reach"] = wallets["dealers"] + outside.of(wallets["identifier"])

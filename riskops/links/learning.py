@@ -89,7 +89,7 @@ def _errors(
 
 
 def judged_pairs(rules: LinkRules) -> tuple[Floats, Bools]:
-    """Raw bits by kind of evidence (pairs × CALIBRATED) of the judged pairs, and the verdicts."""
+    """Return raw bits by kind of evidence (pairs × CALIBRATED) of judged pairs, and verdicts."""
     verdicts = RelatedAccount.objects.exclude(status=LinkStatus.SUSPECTED).order_by("low_id", "pk")
     rows = list(verdicts.values_list("low_id", "high_id", "status"))
     raws, rights = [np.zeros((0, len(CALIBRATED)))], [np.zeros(0, dtype=np.bool_)]

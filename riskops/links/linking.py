@@ -53,7 +53,7 @@ class Identifiers:
         )
 
     def crowd(self) -> Ints:
-        """How many know it, counting those outside where they are known."""
+        """Return how many know it, counting those outside where they are known."""
         return np.maximum(self.accounts, self.reach)
 
 
@@ -157,7 +157,7 @@ def ring_bits(
 
 
 def closed_wallets(rows: PairRows, known: Identifiers, rules: LinkRules) -> Bools:
-    """Whether the evidence is a wallet that serves these accounts and hardly anyone else."""
+    """Return whether the evidence is a wallet that serves these accounts and hardly anyone else."""
     number = known.accounts[rows.identifier]
     reach = known.reach[rows.identifier]
     enough = (rows.kind == COUNTERPARTY) & (number >= rules.closed_accounts)
@@ -165,7 +165,7 @@ def closed_wallets(rows: PairRows, known: Identifiers, rules: LinkRules) -> Bool
 
 
 def crowded(identifier: Ints, kind: Ints, known: Identifiers, rules: LinkRules) -> Bools:
-    """Whether an identifier says nothing: behind too many accounts, or a public place."""
+    """Return whether an identifier says nothing: behind too many accounts, or a public place."""
     number = known.accounts[identifier]
     too_many = number > rules.column("crowd_cap")[kind]
     ring = ring_devices(identifier, kind, known, rules) & (number <= rules.ring_cap)
@@ -173,7 +173,7 @@ def crowded(identifier: Ints, kind: Ints, known: Identifiers, rules: LinkRules) 
 
 
 def ring_devices(identifier: Ints, kind: Ints, known: Identifiers, rules: LinkRules) -> Bools:
-    """Whether it is a device most of whose accounts have no place of their own."""
+    """Return whether it is a device most of whose accounts have no place of their own."""
     return np.asarray((kind == DEVICE) & (known.settled[identifier] < rules.ring_share))
 
 
@@ -193,7 +193,7 @@ def sort_sightings(sightings: Sightings) -> Sightings:
 
 
 def partners_after(seen: Sightings) -> Ints:
-    """How many follow each sighting behind the same identifier and of the same kind."""
+    """Return how many follow each sighting behind the same identifier and of the same kind."""
     size = len(seen.account)
     changed = (np.diff(seen.identifier) != 0) | (np.diff(seen.kind) != 0)
     starts = np.flatnonzero(np.concatenate(([True], changed))) if size else np.arange(0)
@@ -206,7 +206,7 @@ def partners_after(seen: Sightings) -> Ints:
 def expand_pairs(
     seen: Sightings, lows: Bools | None = None, partners: Ints | None = None
 ) -> PairRows:
-    """Every two accounts behind the same identifier, within one kind, out of sorted sightings.
+    """Return every two accounts behind the same identifier, within a kind, out of sorted sightings.
 
     `lows` marks the accounts whose pairs with higher ones are wanted, so that a large world
     can be paired in slices; `partners` is then `partners_after`, calculated once.
@@ -221,7 +221,7 @@ def expand_pairs(
 
 
 def pair_up(seen: Sightings, left: Ints, right: Ints) -> PairRows:
-    """Rows of evidence out of the sightings at `left` and at `right`."""
+    """Return rows of evidence out of the sightings at `left` and at `right`."""
     a, b = seen.account[left], seen.account[right]
     keep = a != b
     left, right, a, b = left[keep], right[keep], a[keep], b[keep]
@@ -263,7 +263,7 @@ def transfer_pairs(owners: Sightings, dealings: Sightings) -> PairRows:
 
 
 def sums(cell: Ints, weights: Floats | Bools, size: int) -> Floats:
-    """Weights added up by cell; a float even where there is nothing to add."""
+    """Return weights added up by cell; a float even where there is nothing to add."""
     return np.bincount(cell, weights=weights, minlength=size).astype(np.float64)
 
 

@@ -109,7 +109,7 @@ class FoundPairs:
         ]
 
     def keys(self, number: int) -> frozenset[int]:
-        """Everything a pair shares that is not a mere subnet."""
+        """Return everything a pair shares that is not a mere subnet."""
         mine = self._order[self._starts[number] : self._ends[number]]
         real = mine[~np.isin(self._rows.kind[mine], NETS)]
         return frozenset(self._world.keys[self._rows.identifier[real]].tolist())
@@ -146,7 +146,7 @@ class FoundPairs:
 
 
 def _strongest_first(links: Links) -> Ints:
-    """Rows of evidence by pair, the strongest first."""
+    """Return rows of evidence by pair, the strongest first."""
     order = np.argsort(links.row_pair, kind="stable")
     pair = links.row_pair[order]
     same = pair[1:] == pair[:-1]
@@ -158,7 +158,7 @@ def _strongest_first(links: Links) -> Ints:
 
 
 def _mixed(*columns: np.ndarray) -> Words:
-    """Columns of whole numbers hashed row by row into one, with the finaliser of SplitMix64.
+    """Return columns of whole numbers hashed row by row into one, with the finaliser of SplitMix64.
 
     Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
     """

@@ -17,11 +17,11 @@ class RelatedAccountQuerySet(QuerySet):
         return self.filter(Q(low_id=account_id) | Q(high_id=account_id))
 
     def suspected(self) -> RelatedAccountQuerySet:
-        """Pairs that nobody has judged."""
+        """Return pairs that nobody has judged."""
         return self.filter(status="suspected")
 
     def with_kind(self, kind: str) -> RelatedAccountQuerySet:
-        """Pairs that share some identifier of a kind."""
+        """Return pairs that share some identifier of a kind."""
         bit = 1 << KIND_CODES[kind]
         return self.annotate(_kind=F("kinds").bitand(bit)).filter(_kind=bit)
 
@@ -30,7 +30,7 @@ class RelatedAccountQuerySet(QuerySet):
         return self.select_related("low", "high", "decided_by")
 
     def ended(self, now: datetime) -> RelatedAccountQuerySet:
-        """Verdicts whose time is over."""
+        """Return verdicts whose time is over."""
         return self.exclude(status="suspected").filter(expires_at__lte=now)
 
 
@@ -50,5 +50,5 @@ class IpRangeQuerySet(QuerySet):
     """Named filters over listed addresses."""
 
     def in_force(self, now: datetime) -> IpRangeQuerySet:
-        """Entries that have not expired."""
+        """Return entries that have not expired."""
         return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now))

@@ -71,7 +71,7 @@ class ShownPair:
 def show_pairs(
     pairs: Sequence[RelatedAccount], *, account_id: int | None, unmasked: bool
 ) -> list[ShownPair]:
-    """Evidence of a page of pairs, in a fixed number of queries.
+    """Return evidence of a page of pairs, in a fixed number of queries.
 
     The same evidence is shown to everyone; without the right to personal data only the
     identifiers' values are masked.

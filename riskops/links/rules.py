@@ -94,7 +94,7 @@ class LinkRules:
     ring_share: float = 0.5
 
     def column(self, name: str) -> Floats:
-        """One number of every kind, in the order of KINDS; no half-life is infinite."""
+        """Return one number of every kind, in the order of KINDS; no half-life is infinite."""
         values = [getattr(self.kinds[kind], name) for kind in KINDS]
         return np.array([np.inf if value is None else value for value in values], dtype=float)
 

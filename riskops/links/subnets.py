@@ -72,7 +72,7 @@ def of_sightings(seen: dict[str, Ints], scope: Accounts | None) -> Subnets:
 
 
 def _crowds(subnet: Ints, addresses: Ints, scope: Accounts | None) -> tuple[Ints, Ints, Ints]:
-    """Each subnet, its accounts, and those of them with two addresses in it or more.
+    """Return each subnet, its accounts, and those of them with two addresses in it or more.
 
     `subnet` and `addresses` have one row for each account of each subnet, of everyone.
     """

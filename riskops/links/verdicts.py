@@ -121,7 +121,7 @@ def reopen_related(
 
 
 def shared_keys(low: int, high: int) -> list[int]:
-    """Everything two accounts share now, crowded or not, as the linker's keys."""
+    """Return everything two accounts share now, crowded or not, as the linker's keys."""
     return sorted(
         {pk * ROLES + OWN for pk in _seen(low) & _seen(high)}
         | {pk * ROLES + MONEY for pk in _money(low) & _money(high)}

@@ -158,7 +158,7 @@ def _unusual(found: MeasuredEvents, chosen: Mask, past: Mask, size: int, least: 
 
 
 def _elapsed(factor: Factor, edge: Ints, leaves: Ints, first: Ints, at: int) -> Counted:
-    """Hours begun since an event, and when they will next be worth other points."""
+    """Return hours begun since an event, and when they will next be worth other points."""
     known = (edge != FOREVER) & (edge != NEVER)
     edge = np.where(known, edge, 0)
     count = np.where(known, (at - edge) // HOURS + 1, 0)

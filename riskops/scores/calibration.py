@@ -64,7 +64,7 @@ def score_bins(judged: Iterable[Judged]) -> list[ScoreBin]:
 
 
 def factor_figures(judged: Sequence[Judged], points: dict[str, int]) -> list[FactorFigures]:
-    """Each factor's record; suggested points come from smoothed log-odds, scaled to today's."""
+    """Return each factor's record; suggested points are smoothed log-odds on today's scale."""
     fraud = [one for one in judged if one.fraud]
     good = [one for one in judged if not one.fraud]
     odds = {code: _log_odds(code, fraud, good) for code in points}
@@ -90,7 +90,7 @@ def _log_odds(code: str, fraud: Sequence[Judged], good: Sequence[Judged]) -> flo
 
 
 def _scale(points: dict[str, int], odds: dict[str, float]) -> float | None:
-    """Points a unit of log-odds, fitted so that the scale of scores stays what it is."""
+    """Return points a unit of log-odds, fitted so that the scale of scores stays what it is."""
     square = sum(value * value for value in odds.values())
     product = sum(points[code] * odds[code] for code in points)
     return product / square if square > 0 and product > 0 else None

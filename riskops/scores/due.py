@@ -11,7 +11,7 @@ from systemadmin.models import User
 
 
 def due_accounts(at: datetime, limit: int, after: int = 0) -> list[int]:
-    """Accounts touched since they were scored, or whose score time alone may have changed."""
+    """Return accounts touched since they were scored, or whose score may change by time alone."""
     touched = PendingScore.objects.filter(pk__gt=after).order_by("pk")
     aged = RiskScore.objects.filter(changes_at__lte=at, pk__gt=after).order_by("pk")
     ids = set(touched.values_list("pk", flat=True)[:limit])
@@ -20,7 +20,7 @@ def due_accounts(at: datetime, limit: int, after: int = 0) -> list[int]:
 
 
 def account_ranges(size: int) -> list[tuple[int, int]]:
-    """Ranges of account ids with `size` accounts each."""
+    """Return ranges of account ids with `size` accounts each."""
     table = User._meta.db_table
     with connection.cursor() as cursor:
         cursor.execute(

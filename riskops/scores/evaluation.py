@@ -118,7 +118,7 @@ def _ageing(ruleset: Ruleset) -> list[int]:
 
 
 def in_force(state: dict[str, Ints], at: int) -> Mask:
-    """Which accounts have an override that has not ended."""
+    """Return which accounts have an override that has not ended."""
     ends = state["override_expires_at"]
     return (state["override"] != 0) & ((ends == NEVER) | (ends > at))
 

@@ -171,7 +171,7 @@ def _measured(measure: Measure, count: int, window: str, currency: str) -> str:
 
 
 def past_needed(aggregate: str, least_past: int) -> str:
-    """How many past events a measure needs, to be put after its sentence; else nothing."""
+    """Return how many past events a measure needs, to be put after its sentence; else nothing."""
     if aggregate not in WITH_OWN_PAST:
         return ""
     return _("; past events needed: %(least_past)s") % {"least_past": least_past}

@@ -141,7 +141,7 @@ def read_dossier(
 
 
 def reads_alike(one: Ruleset, other: Ruleset) -> bool:
-    """Whether what is read for one ruleset scores by the other too: only points differ."""
+    """Return whether what is read for one ruleset scores by the other too: only points differ."""
     return _looked_at(one) == _looked_at(other)
 
 
@@ -217,7 +217,7 @@ def _check_log_reaches(accounts: Accounts, at: datetime) -> None:
 
 
 def accounts_with_wrong_facts() -> int:
-    """How many accounts' stored facts differ from what the event log adds up to."""
+    """Return how many accounts' stored facts differ from what the event log adds up to."""
     derived, params = derived_facts(Accounts(0, 2**63 - 1), None)
     names = ", ".join(("account_id", *(fact.column for fact in FACTS)))
     stored, true = f"SELECT {names} FROM {FACTS_TABLE}", f"SELECT {names} FROM derived"  # noqa: S608

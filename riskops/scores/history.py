@@ -72,7 +72,7 @@ def _of_day(day: datetime) -> QuerySet[RiskScoreHistory]:
 
 
 def _crowded(day: datetime) -> Iterator[list[int]]:
-    """Accounts with more than one change on the day, in parts."""
+    """Yield accounts with more than one change on the day, in parts."""
     last = 0
     while True:
         rows = _of_day(day).filter(account__gt=last).values("account")

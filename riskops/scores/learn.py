@@ -236,7 +236,7 @@ class _Judge:
         return scoring.cap_families(full, rules).sum(axis=1)
 
     def quality(self, rules: Ruleset) -> Quality:
-        """How well the sum of points ranks; scores end at 100, lists do not."""
+        """Return how well the sum of points ranks; scores end at 100, lists do not."""
         kept = self.kept
         return Quality(*ranking_quality(self.points(rules), kept.fraud, kept.weight))
 

@@ -86,7 +86,7 @@ def cut_points(counts: Ints, fraud: Mask, factor: Factor) -> list[int]:
 
 
 def _difference(number: Floats, fraud: Floats) -> float:
-    """Chi square of the shares of fraud on two steps; 0 when one has too few accounts."""
+    """Return chi square of the shares of fraud on two steps; 0 when one has too few accounts."""
     if number.min() < LEAST_ON_STEP:
         return 0.0
     expected = number * fraud.sum() / number.sum()
@@ -164,7 +164,7 @@ def _merged(steps: list[Step]) -> tuple[Step, ...]:
 
 
 def fit_logistic(design: Floats, fraud: Mask) -> tuple[Floats, float]:
-    """Logistic regression by Newton's method with a ridge; returns weights and intercept."""
+    """Return logistic regression by Newton's method with a ridge; returns weights and intercept."""
     rows, number = design.shape
     full = np.column_stack([np.ones(rows), design])
     penalty = np.full(number + 1, RIDGE)

@@ -79,7 +79,7 @@ class Facts:
 
     @classmethod
     def blank(cls, account: Ints, **columns: Ints) -> Facts:
-        """Facts of accounts of which nothing is known beyond the given columns."""
+        """Return facts of accounts of which nothing is known beyond the given columns."""
         times = {f.name for f in fields(cls) if f.name.endswith(("_at", "_since"))}
         return cls(
             account=account,
@@ -315,7 +315,7 @@ def _regular(at: Ints, starts: Ints, lengths: Ints, limits: Automation) -> NDArr
 
 
 def _hurried(row: Ints, at: Ints, starts: Ints, limits: Automation) -> NDArray[np.bool_]:
-    """Whether some action comes less than a minute after the one `max_per_minute` before."""
+    """Return whether some action comes less than a minute after the one `max_per_minute` before."""
     reach = limits.max_per_minute
     hurried = np.zeros(len(row), dtype=np.int64)
     if len(row) > reach:

@@ -13,11 +13,11 @@ class RiskRulesetQuerySet(QuerySet):
     """Named filters over rulesets."""
 
     def published(self) -> RiskRulesetQuerySet:
-        """Versions that are or were in force, newest first."""
+        """Return versions that are or were in force, newest first."""
         return self.filter(published_at__isnull=False).order_by("-number")
 
     def drafts(self) -> RiskRulesetQuerySet:
-        """Versions not yet published."""
+        """Return versions not yet published."""
         return self.filter(published_at__isnull=True)
 
     def latest_published(self) -> Any:
@@ -29,7 +29,7 @@ class RiskScoreQuerySet(QuerySet):
     """Named filters over scores."""
 
     def unjudged(self) -> RiskScoreQuerySet:
-        """High or critical, and nobody has dealt with it: no suspension, override or outcome."""
+        """Return scores that are high or critical without a suspension, override or outcome."""
         outcomes: Any = self.model._meta.apps.get_model("riskops", "RiskOutcome").objects
         return self.filter(
             ~Exists(outcomes.filter(account=OuterRef("pk"))),
@@ -39,7 +39,7 @@ class RiskScoreQuerySet(QuerySet):
         )
 
     def by_level(self) -> dict[int, int]:
-        """How many accounts stand at each level."""
+        """Return how many accounts stand at each level."""
         rows = self.order_by().values("level").annotate(number=Count("pk"))
         return {row["level"]: row["number"] for row in rows}
 

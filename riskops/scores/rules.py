@@ -154,7 +154,7 @@ def _is_title(text: object) -> bool:
 
 
 def _are_steps(given: object) -> bool:
-    """Whether a list has pairs of a count and points, counts rising."""
+    """Return whether a list has pairs of a count and points, counts rising."""
     if not isinstance(given, list | tuple) or len(given) > MAX_STEPS:
         return False
     if not all(isinstance(step, list | tuple) and len(step) == 2 for step in given):

@@ -38,12 +38,12 @@ class Points:
 
 
 def half_away(numerator: Ints, denominator: int) -> Ints:
-    """Integer quotient rounded half away from zero."""
+    """Return integer quotient rounded half away from zero."""
     return np.sign(numerator) * ((2 * np.abs(numerator) + denominator) // (2 * denominator))
 
 
 def factor_points(counts: Ints, ruleset: Ruleset) -> Ints:
-    """Points of each factor on its own, each rounded once."""
+    """Return points of each factor on its own, each rounded once."""
     points = np.zeros_like(counts)
     for column, factor in enumerate(ruleset.factors):
         if factor.enabled and factor.most:
@@ -52,7 +52,7 @@ def factor_points(counts: Ints, ruleset: Ruleset) -> Ints:
 
 
 def points_of(factor: Factor, count: Ints) -> Ints:
-    """Points that a factor which is on gives for each count, before its family's cap."""
+    """Return points that a factor which is on gives for each count, before its family's cap."""
     value = _value(factor, count)
     if factor.cap is not None:
         value = np.clip(value, -factor.cap, factor.cap)
@@ -60,7 +60,7 @@ def points_of(factor: Factor, count: Ints) -> Ints:
 
 
 def _value(factor: Factor, count: Ints) -> Ints:
-    """Points of one factor before its cap."""
+    """Return points of one factor before its cap."""
     if factor.mode == "each":
         return half_away(factor.points * count, factor.per)
     if factor.mode == "steps":
@@ -94,7 +94,7 @@ def clamp(raw: Ints) -> Ints:
 
 
 def levels(scores: Ints, ruleset: Ruleset) -> Ints:
-    """Position of each score's level."""
+    """Return position of each score's level."""
     return np.searchsorted(np.array(ruleset.level_bounds), scores, side="left").astype(np.int64)
 
 

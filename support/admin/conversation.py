@@ -56,7 +56,7 @@ _ICONS: Final = {
 
 
 def page_context(request: HttpRequest, ticket: Ticket) -> dict[str, Any]:
-    """Everything about a ticket that its page shows, as far as this agent may see it."""
+    """Return everything about a ticket that its page shows, as far as this agent may see it."""
     agent = agent_of(request)
     return {
         "ticket": ticket,

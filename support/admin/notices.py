@@ -37,7 +37,7 @@ class ChoicesForm(forms.Form):
                 self.fields[f"{event}_{way}"] = forms.BooleanField(required=False)
 
     def rows(self) -> list[tuple[Any, list[Any]]]:
-        """Each event with its boxes."""
+        """Return each event with its boxes."""
         return [(label, [self[f"{event}_{way}"] for way in WAYS])
                 for event, label in AgentEvent.choices]  # fmt: skip
 

@@ -55,7 +55,7 @@ def _reply(request: HttpRequest, ticket: Ticket) -> Ticket:
 
 
 def goes_on(request: HttpRequest) -> bool:
-    """Whether the button leads to the next ticket of the queue."""
+    """Return whether the button leads to the next ticket of the queue."""
     return request.POST.get("then") in ("next", "resolve")
 
 

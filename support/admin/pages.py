@@ -53,7 +53,7 @@ class TicketPages:
     get_queryset: Any
 
     def page_urls(self) -> list[Any]:
-        """Addresses the page uses."""
+        """Return addresses the page uses."""
         wrap = self.admin_site.admin_view
         return [
             path("work/", wrap(self.workspace_view), name="support_ticket_workspace"),
@@ -235,7 +235,7 @@ class TicketPages:
 
     @heartbeat
     def presence_view(self, request: HttpRequest, pk: int) -> JsonResponse:
-        """Who else has the ticket open."""
+        """Return who else has the ticket open."""
         _require(request, "support.view_ticket")
         ticket = self._ticket(request, str(pk))
         others = presence.look(

@@ -56,7 +56,7 @@ def _allow(request: HttpRequest) -> None:
 
 
 def report_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
-    """Figures and charts of a period."""
+    """Return figures and charts of a period."""
     _allow(request)
     form, first, last = _period(request)
     report = _report(request, first, last)
@@ -96,7 +96,7 @@ def report_page(model_admin: Any, request: HttpRequest) -> HttpResponse:
 
 
 def duration(seconds: float | None) -> str:
-    """Working time as people read it: 3 h 20 min."""
+    """Return working time as people read it: 3 h 20 min."""
     if seconds is None:
         return "-"
     minutes = round(seconds / 60)

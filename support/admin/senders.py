@@ -31,13 +31,13 @@ class BlockedSenderAdmin(ServiceModelAdmin):
         return BlockedSender.objects.with_held()
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Address and reason to enter, which hold nothing to mask, and all of a rule to look at."""
+        """Return address and reason for a new rule, which need no masks; all fields of another."""
         if obj is None:
             return [(None, {"fields": ("address", "reason")})]
         return super().get_fieldsets(request, obj)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """All of a rule."""
+        """Return all of a rule."""
         return self.list_display
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -75,7 +75,7 @@ class BlockedSenderAdmin(ServiceModelAdmin):
 
     @admin.display(description=_("mail held"), ordering="held_count")
     def held_mail(self, obj: Any) -> str:
-        """How much, and where it is listed."""
+        """Return how much, and where it is listed."""
         url = reverse("admin:support_inboundmessage_changelist")
         return format_html('<a href="{}?blocked_by={}">{}</a>', url, obj.pk, obj.held_count)
 

@@ -255,7 +255,7 @@ class BusinessCalendarInput(StrictSerializer):
 
 
 def minutes_field() -> serializers.IntegerField:
-    """Working minutes; a promise of more than ten years is a slip."""
+    """Return working minutes; a promise of more than ten years is a slip."""
     return serializers.IntegerField(
         min_value=1, max_value=60 * 24 * 3660, allow_null=True, required=False
     )

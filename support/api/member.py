@@ -41,7 +41,7 @@ class MemberTicketViewSet(OriginalActions, ListAction, MemberViewSet):
     allowed_while_suspended = {"create", "reply", "rating"}
 
     def get_queryset(self) -> Any:
-        """Their own; one that was merged is no row of the list, but still explains itself."""
+        """Return the member's own; a merged one has its page only, which says where it went."""
         own = Ticket.objects.filter(requester=self.caller)
         if self.action == "list":
             own = Ticket.objects.of_member(self.caller)
@@ -52,7 +52,7 @@ class MemberTicketViewSet(OriginalActions, ListAction, MemberViewSet):
         return ticket.replies.public()
 
     def files_of(self, ticket: Ticket) -> Any:
-        """Those of the public conversation."""
+        """Return those of the public conversation."""
         return Attachment.objects.of_member(self.caller).filter(reply__ticket=ticket)
 
     @extend_schema(responses=serializers.MemberTicketDetailSerializer)

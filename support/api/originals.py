@@ -35,7 +35,7 @@ class OriginalActions:
         raise NotImplementedError
 
     def files_of(self, ticket: Any) -> Any:
-        """Files of this ticket that the caller may fetch."""
+        """Return files of this ticket that the caller may fetch."""
         raise NotImplementedError
 
     @extend_schema(parameters=[REPLY_ID], responses=OriginalSerializer)

@@ -60,7 +60,7 @@ class ParticipantActions:
         ordering_fields=[],
     )
     def file_links(self, request: Request, pk: str) -> Response:
-        """Files of answers that went as links, newest first."""
+        """Return files of answers that went as links, newest first."""
         rows = FileLink.objects.filter(message__ticket=self.get_object())
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(serializers.FileLinkSerializer(page, many=True).data)

@@ -97,11 +97,11 @@ class TicketViewSet(
         return Ticket.objects.visible_to(self.caller).with_people()
 
     def replies_of(self, ticket: Ticket) -> Any:
-        """All of them, with the notes."""
+        """Return all of them, with the notes."""
         return replies_for(user=self.caller, ticket=ticket)
 
     def files_of(self, ticket: Ticket) -> Any:
-        """All of them."""
+        """Return all of them."""
         return files_for(user=self.caller, ticket=ticket)
 
     def get_serializer_context(self) -> dict[str, Any]:
@@ -289,7 +289,7 @@ class TicketViewSet(
 
 
 def download(files: QuerySet, pk: int) -> FileResponse:
-    """One of these files, as a download that nothing opens by itself."""
+    """Return one of these files, as a download that nothing opens by itself."""
     found = files.filter(pk=pk).first()
     if found is None or not found.file.storage.exists(found.file.name):
         raise NotFound

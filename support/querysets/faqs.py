@@ -14,7 +14,7 @@ class FaqQuerySet(QuerySet):
         return self.filter(is_published=True)
 
     def found_by(self, query: str) -> "FaqQuerySet":
-        """Those with a word beginning with each word asked; a desk has hundreds, not millions."""
+        """Return those with a word beginning with each word asked, among hundreds, not millions."""
         found = self.annotate(padded=Padded(F("words")))
         for word in search.asked(query):
             found = found.filter(padded__contains=f" {word}")

@@ -10,7 +10,7 @@ class TicketParticipantQuerySet(QuerySet):
     """Named filters over participants."""
 
     def present(self) -> "TicketParticipantQuerySet":
-        """Those who were not removed."""
+        """Return those who were not removed."""
         return self.filter(removed_at__isnull=True)
 
 
@@ -18,7 +18,7 @@ class BlockedSenderQuerySet(QuerySet):
     """Reads of the senders whose mail opens no ticket."""
 
     def with_held(self) -> "BlockedSenderQuerySet":
-        """Each with the number of mails that its rule holds, as `held_count`."""
+        """Return each with the number of mails that its rule holds, as `held_count`."""
         return self.annotate(held_count=Count("held", filter=Q(held__ticket=None)))
 
 
@@ -32,10 +32,10 @@ class AgentNoticeQuerySet(QuerySet):
         return self.filter(user=user, on_page=True, ticket__in=seen).select_related("ticket")
 
     def unseen(self) -> "AgentNoticeQuerySet":
-        """Those that the agent has not looked at."""
+        """Return those that the agent has not looked at."""
         return self.filter(seen_at__isnull=True)
 
     def to_send(self, before: datetime) -> "AgentNoticeQuerySet":
-        """Those that go by mail or Telegram, are old enough, and were not read in the page."""
+        """Return those to send by mail or Telegram: old enough, and not read in the page."""
         asked = Q(by_mail=True) | Q(by_telegram=True)
         return self.unseen().filter(asked, sent_at__isnull=True, created_at__lte=before)

@@ -9,7 +9,7 @@ class SlaPolicyQuerySet(QuerySet):
     """Named filters over policies."""
 
     def matching(self, *, priority: str, category_id: int | None) -> "SlaPolicyQuerySet":
-        """Active policies that a ticket falls under, the one that counts first."""
+        """Return active policies that a ticket falls under, the one that counts first."""
         category: Any = Q(category__isnull=True)
         if category_id is not None:
             category |= Q(category_id=category_id)

@@ -58,9 +58,9 @@ class AttachmentQuerySet(QuerySet):
     """Named filters over attachments."""
 
     def shown_in_place(self) -> "AttachmentQuerySet":
-        """Pictures that a browser shows, which the HTML of their mail may name."""
+        """Return pictures that a browser shows, which the HTML of their mail may name."""
         return self.exclude(content_id="").filter(content_type__in=SHOWN_IN_PLACE)
 
     def of_member(self, user: Any) -> "AttachmentQuerySet":
-        """Files a member may fetch: those of the public part of their own tickets."""
+        """Return files a member may fetch: those of the public part of their own tickets."""
         return self.filter(reply__kind="public", reply__ticket__requester=user)

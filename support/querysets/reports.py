@@ -115,7 +115,7 @@ def _rows(
 
 
 def speeds(tickets: QuerySet, keys: list[str]) -> dict[tuple, Speed]:
-    """Median and ninth decile of the two times, by the values of `keys`."""
+    """Return median and ninth decile of the two times, by the values of `keys`."""
     if connection.vendor == "postgresql":
         figures = tickets.order_by().values(*keys).annotate(**_percentiles()) if keys else None
         rows = figures if figures is not None else [tickets.aggregate(**_percentiles())]
@@ -171,7 +171,7 @@ def _by_day(
 
 
 def backlog_ages(now: datetime, tickets: Any) -> list[tuple[str, int]]:
-    """How many open tickets are how many days old."""
+    """Return how many open tickets are how many days old."""
     bounds: dict[str, Any] = {}
     younger = None
     for index, (days, _label) in enumerate(AGES):

@@ -21,7 +21,7 @@ class ConfinedQuerySet(QuerySet):
     """Categories or mailboxes, whose tickets may be for named readers only."""
 
     def closed_to(self, user: Any) -> "ConfinedQuerySet":
-        """Those whose tickets this user does not read; with nobody as user all that are confined.
+        """Return those whose tickets this user does not read; without a user, all confined ones.
 
         The right to see confined tickets is the auditors'; superusers have every right.
         """
@@ -50,7 +50,7 @@ class TicketQuerySet(QuerySet):
         return found.filter(mine)
 
     def open_to(self, user: Any) -> "TicketQuerySet":
-        """Those whose category and mailbox this user reads; without a user, those that all do."""
+        """Return those whose category and mailbox the user reads; without one, the open ones."""
         found = self
         for name in ("category", "mailbox"):
             places: Any = self.model._meta.get_field(name).related_model
@@ -80,13 +80,13 @@ class TicketQuerySet(QuerySet):
         )
 
     def on_time(self, now: datetime | None = None) -> "TicketQuerySet":
-        """Everything else."""
+        """Return everything else."""
         return self.filter(overdue_since__isnull=True).filter(
             Q(next_due_at__isnull=True) | Q(next_due_at__gte=now or timezone.now())
         )
 
     def awake(self, now: datetime | None = None) -> "TicketQuerySet":
-        """Those that nobody has set aside for later."""
+        """Return those that nobody has set aside for later."""
         later = Q(snoozed_until__gt=now or timezone.now())
         return self.exclude(later & Q(snoozed_until__isnull=False))
 
@@ -124,7 +124,7 @@ class TicketQuerySet(QuerySet):
         return self.annotate(is_unread=~Exists(read) & ~own & Q(last_reply__isnull=False))
 
     def due_for_sweep(self, now: datetime) -> "TicketQuerySet":
-        """Tickets whose next promise passed and is not on record yet."""
+        """Return tickets whose next promise passed and is not on record yet."""
         return self.filter(next_due_at__lt=now).order_by("next_due_at", "id")
 
     def resolved_before(self, moment: datetime) -> "TicketQuerySet":
@@ -132,7 +132,7 @@ class TicketQuerySet(QuerySet):
         return self.filter(status=lifecycle.RESOLVED, resolved_at__lt=moment)
 
     def found_by(self, query: str) -> "TicketQuerySet":
-        """Tickets with a word beginning with each word asked, in subject, name or replies."""
+        """Return tickets with a word beginning with each word asked: subject, name or replies."""
         asked = search.asked(query)
         if not asked:
             return self.none()
@@ -161,7 +161,7 @@ class TicketQuerySet(QuerySet):
         return self.filter(pk__in=words.filter(either).values("pk")[:_EVERYTHING])
 
     def _long_with_words(self, asked: list[str]) -> list[int]:
-        """Keys of tickets whose words fill several rows, with the words asked spread over them.
+        """Return keys of tickets with words in several rows, over which the words asked are spread.
 
         There are few such tickets; those without a word in a further row are found as all others.
         """
@@ -180,7 +180,7 @@ class TicketQuerySet(QuerySet):
         return list(found.values_list("pk", flat=True))
 
     def linked_to(self, ticket: Any) -> "TicketQuerySet":
-        """Tickets about the same matter."""
+        """Return tickets about the same matter."""
         links = ticket._meta.apps.get_model("support", "TicketLink").objects
         later = links.filter(first=ticket).values("second")
         # One list of keys: an OR of two would read every ticket.
@@ -189,7 +189,7 @@ class TicketQuerySet(QuerySet):
         ).order_by("pk")
 
     def with_people(self) -> "TicketQuerySet":
-        """Everything a row of a list shows, in a fixed number of queries."""
+        """Return everything a row of a list shows, in a fixed number of queries."""
         return self.select_related("requester", "assignee", "category", "mailbox").prefetch_related(
             "tags"
         )

@@ -24,7 +24,7 @@ class Padded(Func):
 
 
 def holds(field: str, words: Sequence[str], using: str, *, any_of: bool = False) -> Q:
-    """Whether each of these words, or any of them, begins a word stored in a field."""
+    """Return whether each of these words, or any of them, begins a word stored in a field."""
     if connections[using].vendor == "postgresql":
         condition = (" | " if any_of else " & ").join(f"'{word}':*" for word in words)
         return Q(HasWords(F(field), Value(condition)))

@@ -98,7 +98,7 @@ class _Unclear(Exception):
 
 
 def _uploads(files: Sequence[MailAttachment]) -> tuple[list[SimpleUploadedFile], list[str]]:
-    """Files of a mail as those of an answer, and the names of what an answer may not have."""
+    """Return files of a mail for an answer, and the names of those an answer may not have."""
     most, limit = setting("support.max_attachments"), setting("support.max_attachment_mb") << 20
     uploads: list[SimpleUploadedFile] = []
     left = []

@@ -68,7 +68,7 @@ def tell(
 
 
 def may_see(person: User, ticket: Ticket) -> bool:
-    """Whether this agent may read this ticket now."""
+    """Return whether this agent may read this ticket now."""
     return Ticket.objects.visible_to(person).filter(pk=ticket.pk).exists()
 
 

@@ -18,7 +18,7 @@ MANUAL, ROUND_ROBIN, LOAD = "manual", "round_robin", "load"
 
 
 def agents() -> QuerySet:
-    """Active staff who may answer tickets by their role."""
+    """Return active staff who may answer tickets by their role."""
     return User.objects.with_perm(
         "support.reply_ticket", include_superusers=False, backend=MODEL_BACKEND
     ).filter(pk__in=User.objects.staff().values("pk"))
@@ -31,7 +31,7 @@ def check_agent(user: User) -> None:
 
 
 def reads(user: User, ticket: Ticket) -> bool:
-    """Whether an agent reads the tickets of this one's category and mailbox."""
+    """Return whether an agent reads the tickets of this one's category and mailbox."""
     places = ((Category, ticket.category_id), (Mailbox, ticket.mailbox_id))
     return not any(
         key is not None and model.objects.closed_to(user).filter(pk=key).exists()
@@ -131,7 +131,7 @@ def _open_tickets(ids: list[int]) -> dict[int, int]:
 
 
 def workload() -> QuerySet:
-    """Whom a ticket may be given to, by name, with how many each has open (`open_tickets`)."""
+    """Return whom a ticket may be given to, by name, with the number each has as `open_tickets`."""
     open_ones = (
         Ticket.objects.filter(assignee=OuterRef("pk"), status__in=lifecycle.OPEN_STATUSES)
         .order_by()

@@ -23,7 +23,7 @@ CLOCK_KINDS = (sla.OPENED, sla.CUSTOMER_REPLY, sla.STAFF_REPLY, sla.STATUS, sla.
 
 
 def timeline_of(ticket: Ticket) -> Timeline:
-    """Every clock of a ticket, computed from its history alone."""
+    """Return every clock of a ticket, computed from its history alone."""
     rows = list(
         TicketEvent.objects.filter(ticket=ticket, kind__in=CLOCK_KINDS)
         .order_by("id")

@@ -144,7 +144,7 @@ FETCHED = "AtalayaFetched"
 
 
 def _keeps_keywords(server: imaplib.IMAP4) -> bool:
-    """Whether the server lets us mark mail as ours; asked once, the answer is used up."""
+    """Return whether the server lets us mark mail as ours; asked once, the answer is used up."""
     _kind, data = server.response("PERMANENTFLAGS")
     flags = b" ".join(item for item in data if isinstance(item, bytes)) if data else b""
     return rb"\*" in flags or FETCHED.encode() in flags

@@ -202,7 +202,7 @@ def _take(message: InboundMessage, mail: IncomingMail) -> None:
 
 
 def _take_from_agent(message: InboundMessage, mail: IncomingMail) -> bool:
-    """Whether this is an agent's answer to a notice, or a customer's mail that one forwards."""
+    """Return whether this is an agent's answer to a notice, or customer mail that one forwards."""
     taken = agent_mail.take_answer(mail)
     if taken is None and not mail.references:
         taken = agent_mail.take_forward(mail, lambda inner: _open(message, inner, is_told=False))

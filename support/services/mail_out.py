@@ -127,7 +127,7 @@ def _answered_enough(recipient: str) -> bool:
 
 
 def _is_reachable(ticket: Ticket) -> bool:
-    """Whether mail to the requester can arrive: demo people have made-up addresses."""
+    """Return whether mail to the requester can arrive: demo people have made-up addresses."""
     address = ticket.customer_email
     is_demo = ticket.requester is not None and ticket.requester.is_demo
     return bool(address) and not address.endswith(NOBODY_HOST) and not is_demo

@@ -77,7 +77,7 @@ def ticket_of_address(addresses: Iterable[str]) -> Ticket | None:
 
 
 def _by_thread(mail: IncomingMail) -> tuple[list[Ticket], list[Ticket]]:
-    """Tickets that a mail belongs to, nearest first, and those that it only mentions."""
+    """Return tickets that a mail belongs to, nearest first, and those that it only mentions."""
     ids = [known[:500] for known in mail.references if known != mail.message_id]
     rows = _roots(InboundReference.objects.filter(message_id__in=ids, is_mention=False))
     proven: dict[int, Ticket] = {}
@@ -91,7 +91,7 @@ def _by_thread(mail: IncomingMail) -> tuple[list[Ticket], list[Ticket]]:
 
 
 def _waiting_for(mail: IncomingMail) -> tuple[Ticket, ...]:
-    """Tickets whose mail answers this one and came before it, oldest first.
+    """Return tickets whose mail answers this one and came before it, oldest first.
 
     Only those of this sender, or whose writer named this sender: an id alone proves nothing. Nor
     does one that a ticket has received, which programs send again and again.
@@ -120,7 +120,7 @@ def _is_requester(ticket: Ticket, address: str) -> bool:
 
 
 def is_on_ticket(ticket: Ticket, mail: IncomingMail) -> bool:
-    """Whether the sender takes part: requester, participant, agent, or a known other address.
+    """Return whether the sender takes part: requester, participant, agent or other known address.
 
     A form writes from one address for everybody, so for an address that is only known from
     earlier mail the person whom Reply-To names must be on the ticket too.
@@ -146,12 +146,12 @@ def _people_of(ticket: Ticket) -> set[str]:
 
 
 def takes_part(ticket: Ticket, address: str) -> bool:
-    """Whether this address is the requester's or a participant's."""
+    """Return whether this address is the requester's or a participant's."""
     return plain_address(address) in _people_of(ticket)
 
 
 def is_removed(ticket: Ticket, address: str) -> bool:
-    """Whether an agent ended the part that this address took; a reply address proves no more."""
+    """Return whether an agent removed this address; a reply address proves no more then."""
     found = find_participant(ticket, address) if address else None
     return found is not None and found.removed_at is not None
 
@@ -197,7 +197,7 @@ def link_threads(earlier: Ticket, ticket: Ticket) -> None:
 
 
 def is_our_own(mail: IncomingMail) -> bool:
-    """Whether a mail is one of ours that came back.
+    """Return whether a mail is one of ours that came back.
 
     The field that our mail carries counts only with the number of a ticket of ours and one of
     our addresses: another desk may run the same software.

@@ -159,7 +159,7 @@ def _close_source(source: Ticket, target: Ticket, actor: User | None, now: datet
 
 
 def _awaits_answer(ticket: Ticket) -> bool:
-    """Whether the customer spoke last and nobody has declared the matter settled."""
+    """Return whether the customer spoke last and nobody has declared the matter settled."""
     last = ticket.replies.public().order_by("said_at", "id").last()
     return last is not None and last.is_from_customer and not ticket.is_done
 

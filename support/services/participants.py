@@ -25,7 +25,7 @@ MAX_PARTICIPANTS = 50
 
 
 def is_ours(address: str) -> bool:
-    """Whether mail to an address comes to a mailbox of the desk."""
+    """Return whether mail to an address comes to a mailbox of the desk."""
     bare = plain_address(mail_threading.TAG.sub("@", address))
     return bare in {plain_address(a) for a in Mailbox.objects.values_list("address", flat=True)}
 

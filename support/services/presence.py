@@ -22,7 +22,7 @@ def look(*, ticket: Ticket, user: User, is_writing: bool = False) -> QuerySet:
 
 
 def others(*, ticket: Ticket, user: User) -> QuerySet:
-    """Who else has the ticket open, writers first."""
+    """Return who else has the ticket open, writers first."""
     return (
         TicketPresence.objects.filter(ticket=ticket, seen_at__gte=timezone.now() - FRESH)
         .exclude(user=user)

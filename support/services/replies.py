@@ -136,7 +136,7 @@ def reply_as_customer(
 
 
 def may_reopen(ticket: Ticket, now: datetime) -> bool:
-    """Whether the customer may still go on here instead of opening a new ticket."""
+    """Return whether the customer may still go on here instead of opening a new ticket."""
     if ticket.status != lifecycle.CLOSED or ticket.closed_at is None:
         return True
     return now - ticket.closed_at <= timedelta(days=setting("support.reopen_days"))

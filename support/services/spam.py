@@ -118,7 +118,7 @@ def _is_staff(address: str) -> bool:
 
 
 def _holds_ours(domain: str) -> bool:
-    """Whether a domain is one that the desk or its staff write from."""
+    """Return whether a domain is one that the desk or its staff write from."""
     if not domain:
         return False
     staff = User.objects.filter(is_staff=True, email__iendswith=f"@{domain}")

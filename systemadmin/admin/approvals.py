@@ -86,7 +86,7 @@ class ApprovalRequestAdmin(AtalayaModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """One request, with its object as it is now and the buttons."""
+        """Return one request, with its object as it is now and the buttons."""
         row = self.get_object(request, object_id)
         context = {} if row is None else _context(request, row)
         # The page has buttons of its own, each where it may be pressed.

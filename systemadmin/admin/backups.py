@@ -126,7 +126,7 @@ class BackupAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("made by"), ordering="installation")
     def maker(self, backup: Backup) -> str:
-        """Another installation by its address; nothing for our own."""
+        """Return another installation by its address; nothing for our own."""
         if backup.is_own:
             return "-"
         return backup.installation_name or backup.installation or str(_("unknown"))
@@ -187,7 +187,7 @@ class BackupAdmin(AtalayaModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """One backup with its buttons."""
+        """Return one backup with its buttons."""
         may = {
             "may_download": request.user.has_perm("systemadmin.download_backup"),
             "may_verify": request.user.has_perm("systemadmin.verify_backup"),

@@ -49,7 +49,7 @@ class QueuedTaskAdmin(ServiceModelAdmin):
 
     @admin.display(description=_("task"))
     def task_shown(self, row: Any) -> str:
-        """Which function."""
+        """Return which function."""
         return queue.summary_of(row)["task"]
 
     @admin.display(description=_("arguments"))
@@ -90,7 +90,7 @@ class FailedTaskAdmin(ServiceModelAdmin):
 
     @admin.display(description=_("task"), ordering="name")
     def task_shown(self, task: Any) -> str:
-        """Which function."""
+        """Return which function."""
         return task.name
 
     @admin.display(description=_("error"))
@@ -100,7 +100,7 @@ class FailedTaskAdmin(ServiceModelAdmin):
 
     @admin.display(description=_("error"))
     def error_shown(self, task: Any) -> str:
-        """All of it."""
+        """Return all of it."""
         return str(task.result)
 
     @admin.display(description=_("arguments"))
@@ -129,17 +129,17 @@ class ScheduleAdmin(ServiceModelAdmin):
 
     @admin.display(description=_("rhythm"))
     def rhythm(self, row: Any) -> str:
-        """How often."""
+        """Return how often."""
         return row.cron or _("every %(count)s min") % {"count": row.minutes}
 
     @admin.display(description=_("workers"))
     def cluster_shown(self, row: Any) -> str:
-        """Which workers."""
+        """Return which workers."""
         return row.cluster or queue.DEFAULT_CLUSTER
 
     @admin.display(description=_("of the release"), boolean=True)
     def is_declared(self, row: Any) -> bool:
-        """Whether the code declares it so; what it does not declare never runs."""
+        """Return whether the code declares it so; what it does not declare never runs."""
         return scheduler.is_declared(row)
 
     def remove(self, actor: Any, obj: Any) -> None:

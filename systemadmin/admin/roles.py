@@ -31,7 +31,7 @@ class RoleAdmin(ServiceModelAdmin):
 
     @admin.display(description=_("of the release"), boolean=True)
     def is_shipped(self, role: Group) -> bool:
-        """Whether the release defines it."""
+        """Return whether the release defines it."""
         return role.name in role_permissions()
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -69,7 +69,7 @@ class AuditFilter(StrictFilterSet):
         fields = ["actor", "actor_role", "source", "target_type", "target_id", "ip", "request_id"]
 
     def search_text(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
-        """Rows that begin with the text."""
+        """Return rows that begin with the text."""
         return queryset & reads.matching(value)
 
 

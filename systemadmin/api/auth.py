@@ -173,7 +173,7 @@ class OwnSessionsViewSet(BaseViewSet):
 
     @extend_schema(responses=bodies.AccessSerializer(many=True), summary="My sessions and tokens")
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Every session and token of this account, last used first."""
+        """Return every session and token of this account, last used first."""
         if request.query_params:
             raise InvalidInput(dict.fromkeys(request.query_params, "Unknown parameter."))
         found = sessions.open_accesses(caller(request), current_access=access_of(request))

@@ -72,7 +72,7 @@ class ConfigViewSet(StaffViewSet):
 
     @extend_schema(responses=SettingsSerializer, summary="All settings", filters=False)
     def list(self, request: Request) -> Response:
-        """Every setting with value, default, type, bounds and description."""
+        """Return every setting with value, default, type, bounds and description."""
         return Response({"results": settings_in_force()})
 
     @extend_schema(
@@ -95,7 +95,7 @@ class ConfigViewSet(StaffViewSet):
 
     @extend_schema(responses=ConfigurationChangeSerializer(many=True), summary="History")
     def history(self, request: Request) -> Response:
-        """Who changed what, newest first."""
+        """Return who changed what, newest first."""
         return self.list_page(self.get_queryset())
 
     @extend_schema(request=None, responses=SettingsSerializer, summary="Take a change back")

@@ -155,7 +155,7 @@ class PersonalDataViewSet(StaffViewSet):
 
     @extend_schema(responses=ExportSerializer, summary="An export")
     def export(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """How far it is."""
+        """Return how far it is."""
         return self.answer(self._export())
 
     @extend_schema(responses=ZIP, summary="Download an export")
@@ -205,7 +205,7 @@ class OwnExportViewSet(MemberViewSet):
 
     @extend_schema(responses=ExportSerializer, summary="My newest export")
     def newest(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """How far it is; 404 where none was asked for."""
+        """Return how far it is; 404 where none was asked for."""
         return self.answer(self._newest())
 
     @extend_schema(responses=ZIP, summary="Download my newest export")

@@ -63,5 +63,5 @@ class RetentionViewSet(StaffViewSet):
 
     @extend_schema(responses=RetentionSerializer, summary="What is kept and how long")
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Every table with size, growth, rules and their last run; nothing is counted."""
+        """Return every table with size, growth, rules and their last run; nothing is counted."""
         return self.answer({"results": retention_overview()})

@@ -63,7 +63,7 @@ class UserSessionsViewSet(StaffViewSet):
         responses=bodies.AccessSerializer(many=True), summary="Sessions and tokens of an account"
     )
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Every open session and token of the account, with device and address."""
+        """Return every open session and token of the account, with device and address."""
         found = sessions.shown_accesses(
             self.account(), viewer=self.caller, current_access=access_of(request)
         )

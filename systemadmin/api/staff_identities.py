@@ -76,7 +76,7 @@ class StaffIdentityViewSet(ListAction, RetrieveAction, StaffViewSet):
     pagination_class = CursorList
 
     def get_queryset(self) -> QuerySet:
-        """Those that can be cut."""
+        """Return those that can be cut."""
         return StaffIdentity.everything.shown()
 
     @extend_schema(request=UnlinkInput, responses={204: None}, summary="Disconnect an account")

@@ -117,13 +117,13 @@ class StatsViewSet(StaffViewSet):
     @extend_schema(parameters=PARAMETERS, summary="Accounts")
     @action(detail=False)
     def users(self, request: Request) -> Response:
-        """Members and staff."""
+        """Return members and staff."""
         return Response(statistics("users", span_of(request)))
 
     @extend_schema(parameters=PARAMETERS, summary="Transactions")
     @action(detail=False)
     def transactions(self, request: Request) -> Response:
-        """Orders, commissions, refunds, disputes."""
+        """Return orders, commissions, refunds, disputes."""
         return Response(statistics("transactions", span_of(request)))
 
 

@@ -116,7 +116,7 @@ class WebhookDeliveryViewSet(ListAction, StaffViewSet):
     ordering_fields = ["id"]
 
     def get_queryset(self) -> QuerySet:
-        """All of them."""
+        """Return all of them."""
         return WebhookDelivery.objects.select_related("event", "endpoint")
 
     @extend_schema(responses=WebhookDeliveryDetailSerializer)

@@ -54,7 +54,7 @@ def found(store: Store) -> dict[str, set[str]]:
 
 
 def holds(store: Store, signer: Signer, *, backup: str, installation: str) -> bool:
-    """Whether an installation's pin is one that was signed with our key."""
+    """Return whether an installation's pin is one that was signed with our key."""
     try:
         with store.open(name_of(backup, installation)) as file:
             stored = json.loads(file.read(1 << 16))

@@ -42,7 +42,7 @@ def retention_rule() -> Rule:
 def plan_retention(
     rule: Rule | None = None, *, vault: Vault | None = None
 ) -> list[tuple[Backup, Decision]]:
-    """Every stored backup of this installation with its fate, newest first; changes nothing.
+    """Return every stored backup of this installation with its fate, newest first; changes nothing.
 
     What the rule lets go stays all the same when the storage says so: by a pin, or by a signed
     manifest that names another maker or cannot be read.

@@ -133,7 +133,7 @@ class Store:
         return sorted(f.removesuffix(SUFFIX) for f in files if f.endswith(SUFFIX))
 
     def incomplete(self, prefix: str) -> list[str]:
-        """Files of ours that no manifest goes with: a process died before the commit mark."""
+        """Return files of ours without a manifest: a process died before the commit mark."""
         files = self.storage.listdir("")[1]
         whole = {f.removesuffix(SUFFIX) for f in files if f.endswith(SUFFIX)}
         ours = [f for f in files if f.startswith(prefix) and not f.endswith(SUFFIX)]

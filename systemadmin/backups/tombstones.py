@@ -121,7 +121,7 @@ def found(
 
 @contextmanager
 def handed_over(stones: list[Tombstone]) -> Iterator[dict[str, str]]:
-    """Environment for a child process that shall erase these again; see `received`."""
+    """Yield environment for a child process that shall erase these again; see `received`."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump([asdict(stone) for stone in stones], file)
         file.flush()

@@ -24,7 +24,7 @@ _TYPE = re.compile(rf"[ \t]*+{_TOKEN}/{_TOKEN}")
 
 
 def content_type_is_plain(raw: str) -> bool:
-    """Whether a Content-Type can be read in one way only and names no charset but UTF-8."""
+    """Return whether a Content-Type can be read in one way only and names no charset but UTF-8."""
     if not raw.strip():
         return True
     if len(raw) > LONGEST_CONTENT_TYPE:

@@ -70,7 +70,7 @@ def keyed_hashes(value: str, *, purpose: str) -> list[str]:
 
 
 def keyed_hash_matches(value: str, digest: str, *, purpose: str) -> bool:
-    """Whether the digest belongs to the value, compared in constant time."""
+    """Return whether the digest belongs to the value, compared in constant time."""
     return any(
         hmac.compare_digest(candidate, digest) for candidate in keyed_hashes(value, purpose=purpose)
     )
@@ -86,7 +86,7 @@ def keyed_tag(message: bytes, *, purpose: str) -> bytes:
 
 
 def keyed_tag_matches(message: bytes, tag: bytes, *, purpose: str) -> bool:
-    """Whether the tag, or the first bytes of one, was made by a key that may still be read."""
+    """Return whether the tag, or its first bytes, was made by a key that may still be read."""
     return any(
         hmac.compare_digest(hmac.digest(key, message, "sha256")[: len(tag)], tag)
         for key in _keys("tag:" + purpose)

@@ -203,7 +203,7 @@ def _kind_of_text(head: bytes, suffix: str) -> str:
 
 
 def _is_text(upload: IO[Any] | File, suffix: str) -> bool:
-    """Whether the bytes are text; a table or note may be in the charset of an old program."""
+    """Return whether the bytes are text; a table or note may have the charset of an old program."""
     upload.seek(0)
     content = upload.read()
     if content.translate(None, delete=_CONTROL_BYTES) != content:

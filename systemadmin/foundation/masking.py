@@ -62,7 +62,7 @@ _LOCATION_SCHEMES = frozenset(
 
 
 def is_secret_field(name: object) -> bool:
-    """Whether a value under this name must never be shown."""
+    """Return whether a value under this name must never be shown."""
     return _is_secret_name(str(name))
 
 

@@ -53,7 +53,7 @@ class CreateModels(Operation):
             model.database_backwards(app_label, schema_editor, from_state, to_state)
 
     def references_model(self, name: str, app_label: str) -> bool:
-        """Whether one of the models is called so or refers to such a model."""
+        """Return whether one of the models is called so or refers to such a model."""
         return any(model.references_model(name, app_label) for model in self.models)
 
     def describe(self) -> str:

@@ -32,7 +32,7 @@ CURRENCIES: Final[dict[str, int]] = {
 
 
 def exponent(currency: str) -> int:
-    """How many decimal digits the currency's minor unit stands for."""
+    """Return how many decimal digits the currency's minor unit stands for."""
     try:
         return CURRENCIES[currency]
     except KeyError:
@@ -40,7 +40,7 @@ def exponent(currency: str) -> int:
 
 
 def is_currency(code: str) -> bool:
-    """Whether the code is an active ISO 4217 currency, in capitals."""
+    """Return whether the code is an active ISO 4217 currency, in capitals."""
     return code in CURRENCIES
 
 

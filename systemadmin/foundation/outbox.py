@@ -109,7 +109,7 @@ class Outbox:
         enqueue(self.task, row.pk)
 
     def due(self, limit: int) -> list[int]:
-        """Keys of rows whose moment has come: retries, and what a dead worker left."""
+        """Return keys of rows whose moment has come: retries, and what a dead worker left."""
         rows = self.rows().filter(status=OutboxStatus.PENDING, next_attempt_at__lte=timezone.now())
         return list(rows.order_by("next_attempt_at", "pk").values_list("pk", flat=True)[:limit])
 

@@ -197,7 +197,7 @@ def parse_line(text: Any, max_length: int = 1000) -> str:
 
 
 def is_one_line(text: str) -> bool:
-    """Whether a text holds no line break, control of text or direction, or lone surrogate."""
+    """Return whether a text has no line break, control of text or direction, or lone surrogate."""
     return _NOT_IN_A_LINE.search(text) is None
 
 
@@ -223,7 +223,7 @@ def parse_network(text: Any) -> IPNetwork:
 
 
 def is_whole_number(text: Any) -> bool:
-    """Whether a text is a whole number that can be an id."""
+    """Return whether a text is a whole number that can be an id."""
     try:
         return parse_whole_number(text) >= 0
     except Unreadable:

@@ -190,7 +190,7 @@ def _jpeg_options(picture: Any) -> dict[str, Any]:
 
 
 def _timing(frames: list[Image.Image], form: str) -> dict[str, Any]:
-    """How long each frame of an animation is shown, and how often all are."""
+    """Return how long each frame of an animation is shown, and how often all are."""
     first = frames[0].info
     if form == "TIFF":
         return {}

@@ -44,7 +44,7 @@ class Blank(Unreadable):
 
 
 def is_visible(text: str) -> bool:
-    """Whether a reader sees anything of the text."""
+    """Return whether a reader sees anything of the text."""
     return _VISIBLE.search(text) is not None
 
 
@@ -54,7 +54,7 @@ def visible_text(text: str) -> str:
 
 
 def has_stacked_marks(text: str) -> bool:
-    """Whether a character carries more combining marks than any language writes."""
+    """Return whether a character carries more combining marks than any language writes."""
     return _STACKED.search(text) is not None
 
 

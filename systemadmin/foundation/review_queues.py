@@ -121,7 +121,7 @@ class Queue:
 
 
 def _beyond(order: Sequence[str], key: Sequence[Any]) -> Q:
-    """Rows behind a place: equal in the first columns and beyond it in the next."""
+    """Return rows behind a place: equal in the first columns and beyond it in the next."""
     found = Q(pk__in=[])
     if None in key:
         # A thing that no longer waits may have lost its place: the queue starts anew.

@@ -46,7 +46,7 @@ def open_text(path: Path) -> IO[str]:
 
 
 def count_rows(path: Path) -> int:
-    """Lines of the file, for the progress bar (a quoted line break counts as one too many)."""
+    """Return the lines of the file for the progress bar; a quoted line break counts as one too."""
     lines = 0
     with open_text(path) as file:
         while block := file.read(1 << 20):

@@ -15,7 +15,7 @@ class Identities(models.Manager):
     """All of them, whichever provider is set now."""
 
     def shown(self) -> models.QuerySet:
-        """Those that can be cut: of erased accounts only a hash is left, which has to stay."""
+        """Return those that can be cut: of erased accounts only a hash is left, and stays."""
         return self.filter(user__erased_at=None).select_related("user")
 
 

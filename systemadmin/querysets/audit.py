@@ -6,7 +6,7 @@ from systemadmin.models.audit import AuditEntry
 
 
 def entries() -> QuerySet[AuditEntry]:
-    """All rows, newest first."""
+    """Return all rows, newest first."""
     return AuditEntry.objects.order_by("-id")
 
 
@@ -16,7 +16,7 @@ def about(*, target_type: str, target_id: str) -> QuerySet[AuditEntry]:
 
 
 def matching(text: str) -> QuerySet[AuditEntry]:
-    """Rows whose action, actor, object or address begins with `text`."""
+    """Return rows whose action, actor, object or address begins with `text`."""
     return entries().filter(
         Q(action__istartswith=text)
         | Q(actor_name__istartswith=text)

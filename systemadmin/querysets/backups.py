@@ -15,7 +15,7 @@ class BackupQuerySet(models.QuerySet):
     """Backups by what they are good for."""
 
     def complete(self) -> "BackupQuerySet":
-        """Those whose files are believed whole."""
+        """Return those whose files are believed whole."""
         return self.filter(status="complete")
 
     def pinned_before(self, moment: datetime) -> "BackupQuerySet":
@@ -35,7 +35,7 @@ class BackupQuerySet(models.QuerySet):
         return self.complete().filter(taken_at__gte=moment)
 
     def in_use(self) -> "BackupQuerySet":
-        """Those that a restore waits for or works with, or that are its way back."""
+        """Return those that a restore waits for or works with, or that are its way back."""
         return self.filter(restores__unfinished=True).distinct()
 
     def of_installation(self, uid: str) -> "BackupQuerySet":
@@ -43,7 +43,7 @@ class BackupQuerySet(models.QuerySet):
         return self.filter(installation=uid)
 
     def with_maker(self, uid: str) -> "BackupQuerySet":
-        """Each with `is_own`: whether this installation made it."""
+        """Return each with `is_own`: whether this installation made it."""
         return self.annotate(is_own=Q(installation=uid))
 
     def last_complete(self, now: datetime) -> Any:

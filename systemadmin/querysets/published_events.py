@@ -27,9 +27,9 @@ class PublishedEventQuerySet(models.QuerySet[Any]):
         return rows.filter(occurred_at__gte=since) if since is not None else rows
 
     def of_kinds(self, kinds: Sequence[str]) -> "PublishedEventQuerySet":
-        """Events of these kinds; of all when none is named."""
+        """Return events of these kinds; of all when none is named."""
         return self.filter(kind__in=kinds) if kinds else self
 
     def about(self, account: Any) -> "PublishedEventQuerySet":
-        """Events that name an account."""
+        """Return events that name an account."""
         return self.filter(Q(user=account) | Q(other_user=account))

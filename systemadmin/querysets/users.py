@@ -9,25 +9,25 @@ class UserQuerySet(QuerySet):
     """Named filters over accounts."""
 
     def suspended(self) -> "UserQuerySet":
-        """Accounts whose suspension is in force."""
+        """Return accounts whose suspension is in force."""
         now = timezone.now()
         return self.filter(suspended_at__isnull=False).filter(
             Q(suspended_until__isnull=True) | Q(suspended_until__gt=now)
         )
 
     def members(self) -> "UserQuerySet":
-        """Accounts that are not staff."""
+        """Return accounts that are not staff."""
         return self.filter(is_staff=False, is_superuser=False)
 
     def staff(self) -> "UserQuerySet":
-        """People who count as staff: active and not suspended."""
+        """Return people who count as staff: active and not suspended."""
         return self.filter(is_staff=True, is_active=True, is_service=False).exclude(
             Q(suspended_at__isnull=False)
             & (Q(suspended_until__isnull=True) | Q(suspended_until__gt=timezone.now()))
         )
 
     def demo(self) -> "UserQuerySet":
-        """Accounts made by demo seeding."""
+        """Return accounts made by demo seeding."""
         return self.filter(is_demo=True)
 
     def search(self, text: str, *, with_email: bool = False) -> "UserQuerySet":

@@ -43,7 +43,7 @@ def channels() -> list[str]:
 
 
 def untold_alerts(now: datetime) -> QuerySet[Alert]:
-    """Alerts whose state the channels do not know, or that are due for a repeat."""
+    """Return alerts whose state the channels do not know, or that are due for a repeat."""
     wait = timedelta(seconds=setting("alerts.group_wait_seconds"))
     repeat = timedelta(minutes=setting("alerts.repeat_minutes"))
     # An alert that fires and recovers within the wait is not sent; a success is resolved at once,

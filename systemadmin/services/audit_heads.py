@@ -191,7 +191,7 @@ def outside_heads() -> tuple[list[Statement], list[str]]:
 
 
 def _is_of_this_database(head: Statement, left: Mapping[str, datetime]) -> bool:
-    """Whether the head is of this installation, or of the one that it was at that moment.
+    """Return whether the head is of this installation, or of the one that it was at that moment.
 
     Heads from before they named an installation, and heads of one that we cannot be shown to
     differ from, are told apart by the database's name.

@@ -63,7 +63,7 @@ class PurgeReport:
 
 
 def has_demo_rows() -> bool:
-    """Whether any demo account exists; every demo row hangs on one."""
+    """Return whether any demo account exists; every demo row hangs on one."""
     return User.objects.demo().exists()
 
 
@@ -165,7 +165,7 @@ def _shared_models() -> set[type[Model]]:
 
 
 def _references(model: type[Model]) -> Iterator[models.ForeignKey]:
-    """Every foreign key, of any table, that points to this one."""
+    """Yield every foreign key, of any table, that points to this one."""
     for relation in model._meta.get_fields(include_hidden=True):
         if relation.auto_created and (relation.one_to_many or relation.one_to_one):
             foreign_key = getattr(relation, "field", None)

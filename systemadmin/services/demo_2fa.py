@@ -21,7 +21,7 @@ def demo_code() -> str:
 
 
 def is_offered(user: User) -> bool:
-    """Whether the demo code may stand in for an authenticator app of this account."""
+    """Return whether the demo code may stand in for an authenticator app of this account."""
     return settings.DEMO_MODE and user.is_demo and user.is_staff
 
 

@@ -46,7 +46,7 @@ def change_installation(*, actor: User | None = None, uid: str = "") -> str:
 
 
 def is_own(backup: Backup) -> bool:
-    """Whether this installation made the backup."""
+    """Return whether this installation made the backup."""
     return backup.installation == current_installation()
 
 

@@ -41,7 +41,7 @@ class Access:
 
 
 def open_accesses(user: User, *, current_access: Any = None) -> list[Access]:
-    """Every session and token of the account that still works, last used first."""
+    """Return every session and token of the account that still works, last used first."""
     found = [_of_token(row, current_access) for row in live_tokens(user)]
     keys = dict(
         Session.objects.filter(
@@ -63,7 +63,7 @@ def shown_accesses(user: User, *, viewer: Any, current_access: Any = None) -> li
 
 
 def live_tokens(user: User) -> QuerySet[ApiToken]:
-    """Tokens of the account that have not expired."""
+    """Return tokens of the account that have not expired."""
     unexpired = Q(expiry__isnull=True) | Q(expiry__gt=timezone.now())
     return ApiToken.objects.filter(unexpired, user=user)
 

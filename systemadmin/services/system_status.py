@@ -133,7 +133,7 @@ def channels_block() -> dict[str, Any]:
 
 
 def secrets_block() -> dict[str, str]:
-    """Which secrets are present; never what they are."""
+    """Return which secrets are present; never what they are."""
     return {name: "present" if getattr(settings, name, None) else "missing" for name in SECRETS}
 
 

@@ -131,7 +131,7 @@ def _release(lease: TaskLease) -> bool:
 
 
 def is_stuck(name: str, pool: int) -> bool:
-    """Whether a living cluster hands out nothing though workers are free.
+    """Return whether a living cluster hands out nothing though workers are free.
 
     A worker killed while it waits for work takes the lock of the pipe with it: no other worker
     ever gets a task again, and the sentinel sees living processes only.

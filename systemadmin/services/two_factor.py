@@ -61,7 +61,7 @@ def confirmed_device(user: User) -> EncryptedTotpDevice | None:
 
 
 def is_needed(user: User) -> bool:
-    """Whether a sign-in of this account must pass a second factor to count in full."""
+    """Return whether a sign-in of this account must pass a second factor to count in full."""
     return user.is_staff and settings.REQUIRE_STAFF_2FA
 
 
@@ -264,7 +264,7 @@ def regenerate_recovery_codes(*, user: User, code: str) -> list[str]:
 
 
 def recovery_codes_left(user: User) -> int:
-    """How many recovery codes still work."""
+    """Return how many recovery codes still work."""
     return RecoveryCode.objects.filter(user=user, used_at=None).count()
 
 

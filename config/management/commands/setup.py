@@ -47,7 +47,7 @@ def set_up_roles() -> None:
 
 
 def _views() -> set[str]:
-    """Every permission to look at something of ours."""
+    """Return every permission to look at something of ours."""
     ours = settings.ATALAYA_APPS
     held = Permission.objects.filter(codename__startswith="view_", content_type__app_label__in=ours)
     return {

@@ -73,7 +73,7 @@ class ProductListSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
     def get_in_stock(self, product: Product) -> bool:
-        """Whether one can be bought now."""
+        """Return whether one can be bought now."""
         return product.stock is None or product.stock > 0
 
 
@@ -164,7 +164,7 @@ class StaffProductSerializer(OwnProductSerializer):
         read_only_fields = fields
 
     def get_waiting_seconds(self, product: Product) -> int | None:
-        """How long it has been in the queue."""
+        """Return how long it has been in the queue."""
         if product.status != Product.Status.PENDING or product.submitted_at is None:
             return None
         return int((timezone.now() - product.submitted_at).total_seconds())
@@ -238,14 +238,14 @@ class StaffRevisionSerializer(ProductRevisionSerializer):
         read_only_fields = fields
 
     def get_diff(self, revision: ProductRevision) -> list[dict[str, Any]]:
-        """Each changed field."""
+        """Return each changed field."""
         return [
             {"field": field, "before": revision.base.get(field), "after": value}
             for field, value in sorted(revision.patch.items())
         ]
 
     def get_stale_fields(self, revision: ProductRevision) -> list[str]:
-        """Fields that changed on the live product since."""
+        """Return fields that changed on the live product since."""
         return stale_fields(revision.product, revision)
 
 

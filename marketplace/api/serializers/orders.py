@@ -169,7 +169,7 @@ class StaffOrderDetailSerializer(StaffOrderSerializer):
 
     @extend_schema_field(CommissionLineSerializer(many=True))
     def get_commission_lines(self, order: Order) -> list[dict[str, Any]]:
-        """Why it cost what it cost."""
+        """Return why it cost what it cost."""
         lines = [line.commission for line in order.lines.all()]
         return CommissionLineSerializer(lines, many=True).data  # type: ignore[return-value]
 
@@ -265,7 +265,7 @@ class DisputeMessageSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
     def get_has_evidence(self, message: DisputeMessage) -> bool:
-        """Whether there is a file."""
+        """Return whether there is a file."""
         return bool(message.evidence)
 
 

@@ -61,15 +61,15 @@ class Engine(Protocol):
         ...
 
     def may_swap(self) -> bool:
-        """Whether a scratch can be made and put in the live database's place."""
+        """Return whether a scratch can be made and put in the live database's place."""
         ...
 
     def obstacle_to_swap(self) -> str:
-        """Why a scratch could not be made equal to the live database; empty when it can."""
+        """Return why a scratch could not be made equal to the live database; empty when it can."""
         ...
 
     def obstacle_in_place(self) -> str:
-        """Why the live database's contents cannot be replaced; empty when they can."""
+        """Return why the live database's contents cannot be replaced; empty when they can."""
         ...
 
     def properties(self) -> dict[str, Any]:

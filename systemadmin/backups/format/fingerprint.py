@@ -35,7 +35,7 @@ TABLES_OF_SQLITE = """
 
 
 def of_postgres(connection: psycopg.Connection[Any]) -> dict[str, Table]:
-    """Every table of the public schema, as this connection's transaction sees it."""
+    """Return every table of the public schema, as this connection's transaction sees it."""
     with connection.cursor() as cursor:
         # Text forms depend on these; the checksum must not.
         cursor.execute("SET TimeZone = 'UTC'")
@@ -68,7 +68,7 @@ def _postgres_sum(
 
 
 def of_sqlite(connection: sqlite3.Connection) -> dict[str, Table]:
-    """Every table of the file, as this connection's transaction sees it."""
+    """Return every table of the file, as this connection's transaction sees it."""
     names = [row[0] for row in connection.execute(TABLES_OF_SQLITE)]
     # Bytes, not text: a damaged text must give another sum, not an exception.
     factory, connection.text_factory = connection.text_factory, bytes

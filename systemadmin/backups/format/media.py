@@ -19,7 +19,7 @@ LEFT_OUT = ("private/exports/",)
 
 
 def walk(storage: Storage, folder: str = "") -> Iterator[str]:
-    """Every file of a storage, in a stable order."""
+    """Yield every file of a storage, in a stable order."""
     try:
         folders, files = storage.listdir(folder)
     except FileNotFoundError:
@@ -84,7 +84,7 @@ class _Chunks:
 
 
 def members(chunks: Iterator[bytes]) -> Iterator[tuple[str, str, int, IO[bytes]]]:
-    """Label, name, size and content of each file of an archive."""
+    """Yield label, name, size and content of each file of an archive."""
     source = _Chunks(chunks)
     try:
         with tarfile.open(mode="r|", fileobj=cast(Any, source)) as tar:

@@ -196,7 +196,7 @@ def read_chunks(source: IO[bytes]) -> Iterator[bytes]:
 
 
 def sha256_of(source: IO[bytes]) -> tuple[str, int]:
-    """Digest and size of a stored file."""
+    """Return digest and size of a stored file."""
     digest, size = hashlib.sha256(), 0
     for data in read_chunks(source):
         digest.update(data)

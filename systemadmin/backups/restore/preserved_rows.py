@@ -188,7 +188,7 @@ def _proof(side: DatabaseEndpoint, item: PreservedTable, key: int) -> list[tuple
 
 
 def _has_outlived(live: DatabaseEndpoint, item: PreservedTable, newest: int) -> bool:
-    """Whether the live table has kept nothing up to the newest restored row."""
+    """Return whether the live table has kept nothing up to the newest restored row."""
     oldest = live.oldest(item)
     return oldest is not None and oldest > newest
 

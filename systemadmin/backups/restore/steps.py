@@ -59,7 +59,7 @@ def check_compatible(vault: Vault, manifest: Manifest) -> None:
 
 
 def unknown_migrations(manifest: Manifest) -> list[str]:
-    """Migrations applied in the backup that this code has no file of."""
+    """Return migrations applied in the backup that this code has no file of."""
     known = {f"{app}.{name}" for app, name in MigrationLoader(None).disk_migrations}
     known |= {
         f"{app}.{name}"

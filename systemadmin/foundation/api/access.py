@@ -131,5 +131,5 @@ def _check_grant(request: Request, view: Any) -> None:
 
 
 def lacks_second_factor(user: Any) -> bool:
-    """Whether this is staff who must show a second factor and did not."""
+    """Return whether this is staff who must show a second factor and did not."""
     return settings.REQUIRE_STAFF_2FA and user.is_staff and not user.is_verified()

@@ -134,7 +134,7 @@ class CursorList(BasePagination):
         return terms
 
     def _beyond(self, position: list[Any], backwards: bool) -> Q:
-        """Rows strictly beyond the cursor, in lexicographic order of the fields."""
+        """Return rows strictly beyond the cursor, in lexicographic order of the fields."""
         beyond, same = Q(pk__in=[]), Q()
         for index, (name, descending) in enumerate(self.fields):
             value = position[index]

@@ -104,7 +104,7 @@ class ProblemAutoSchema(AutoSchema):
         return access.get(getattr(self.view, "action", None), access.get("default"))
 
     def is_deprecated(self) -> bool:
-        """Whether the action will go."""
+        """Return whether the action will go."""
         retiring = getattr(self.view, "retiring", {})
         return getattr(self.view, "action", None) in retiring or bool(super().is_deprecated())
 

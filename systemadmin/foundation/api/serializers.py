@@ -110,7 +110,7 @@ def _is_line(field: serializers.Field) -> bool:
 
 
 def _is_secret(field: serializers.CharField) -> bool:
-    """Whether it is a password, which is taken as it is: it is hashed and shown nowhere."""
+    """Return whether it is a password, which is taken as it is: it is hashed and shown nowhere."""
     return _is_short(field) and not field.trim_whitespace
 
 

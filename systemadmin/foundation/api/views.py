@@ -63,7 +63,7 @@ def expected_version(request: Request) -> int | None:
 
 
 def _names_its_rows(view: Any) -> bool:
-    """Whether a viewset says which rows it is about."""
+    """Return whether a viewset says which rows it is about."""
     return view.queryset is not None or type(view).get_queryset != GenericViewSet.get_queryset
 
 

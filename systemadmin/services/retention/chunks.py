@@ -68,7 +68,7 @@ def first_window(table: Table, rule: Rows, cutoff: datetime) -> QuerySet[Any]:
 
 
 def _by_key(due: QuerySet[Any]) -> Iterator[QuerySet[Any]]:
-    """Windows along the primary key; each holds few due rows, or one is cut into chunks."""
+    """Yield windows along the primary key; each holds few due rows, or one is cut into chunks."""
     everything = due.model._base_manager.order_by("pk").values_list("pk", flat=True)
     low: Any = None
     while True:
@@ -83,7 +83,7 @@ def _by_key(due: QuerySet[Any]) -> Iterator[QuerySet[Any]]:
 
 
 def _chunks(due: QuerySet[Any], along: str) -> Iterator[QuerySet[Any]]:
-    """Parts of the due rows, in order. A chunk ends with whole moments: two rows may share one."""
+    """Yield parts of the due rows, in order, ending with whole moments: two rows may share one."""
     size = chunk_size()
     ordered = due.order_by(along)
     floor: Any = None

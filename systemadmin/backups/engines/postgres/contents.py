@@ -59,7 +59,7 @@ def read(dump: IO[bytes], limits: process.Limits) -> Contents:
 
 
 def is_of(line: bytes, kinds: tuple[bytes, ...]) -> bool:
-    """Whether a line of the list is of one of these kinds."""
+    """Return whether a line of the list is of one of these kinds."""
     match = ENTRY.match(line)
     return match is not None and line[match.end() :].startswith(kinds)
 

@@ -251,11 +251,11 @@ def fill(
 
 
 def _is_schema(line: bytes, names: Sequence[str]) -> bool:
-    """Whether the entry makes a schema that is there already."""
+    """Return whether the entry makes a schema that is there already."""
     return postgres_contents.is_of(line, tuple(f"SCHEMA - {name} ".encode() for name in names))
 
 
 def _is_described(line: bytes, names: Sequence[str]) -> bool:
-    """Whether the entry describes a schema that stays: only its owner could."""
+    """Return whether the entry describes a schema that stays: only its owner could."""
     kinds = tuple(f"COMMENT - SCHEMA {name} ".encode() for name in names)
     return postgres_contents.is_of(line, kinds)

@@ -108,7 +108,7 @@ def _without_quotes(part: str, *, fold: bool) -> str:
 
 
 def differences(wanted: Properties, found: Properties) -> list[str]:
-    """One sentence for each property that is not as wanted."""
+    """Return one sentence for each property that is not as wanted."""
     said = []
     for item in fields(Properties):
         want, have = getattr(wanted, item.name), getattr(found, item.name)

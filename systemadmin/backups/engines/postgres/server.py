@@ -30,11 +30,11 @@ class Server(Protocol):
         ...
 
     def exists(self) -> bool:
-        """Whether the live database is there."""
+        """Return whether the live database is there."""
         ...
 
     def may_swap(self) -> bool:
-        """Whether a database can be made beside the live one and take its place."""
+        """Return whether a database can be made beside the live one and take its place."""
         ...
 
     def connect(self, scratch: Scratch | None = None) -> AbstractContextManager[Connection]:

@@ -56,7 +56,7 @@ ADMINISTRATIVE = """
 
 
 def may_swap(engine: Server) -> bool:
-    """Whether our role can make a database and rename the live one."""
+    """Return whether our role can make a database and rename the live one."""
     with engine.admin() as admin:
         row = admin.execute(MAY_SWAP, [engine.database, engine.database]).fetchone()
     return bool(row and row[0])
@@ -73,7 +73,7 @@ def drain(engine: Server, seconds: float) -> None:
 
 
 def obstacle(engine: Server) -> str:
-    """Why a new database could not take the live one's place unnoticed; empty when it can.
+    """Return why a new database could not take the live one's place unnoticed; empty when it can.
 
     Tried on an empty database: what a role may set depends on too much to be looked up.
     """
