@@ -73,7 +73,7 @@ class Row:
 
     @property
     def is_reportable(self) -> bool:
-        """Whether the thresholds do not exclude it."""
+        """Whether the seller is above the thresholds, and so reported."""
         return not self.reason.startswith("fewer")
 
 

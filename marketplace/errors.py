@@ -85,7 +85,7 @@ class PaymentReferenceUsed(RuleViolation):
 
 
 class ImportRefused(RuleViolation):
-    """The database refused an order that was told in a form that looked right."""
+    """The database refused an order whose form looked right."""
 
     code = "import_refused"
     default_detail = _("The order contradicts itself. Nothing of it was recorded.")
@@ -252,7 +252,7 @@ class BooksNotSound(RuleViolation):
 
 
 class ImportedDifferently(RuleViolation):
-    """An order that the platform took was told before, and not like this."""
+    """An order that the platform took was sent before, with other facts."""
 
     code = "imported_differently"
 
@@ -288,7 +288,7 @@ class PaymentEventNotFailed(RuleViolation):
 
 
 class PaymentHookInUse(RuleViolation):
-    """What payment services told names where it came in."""
+    """The events of payment services name where they came in."""
 
     code = "payment_hook_in_use"
     default_detail = _("Events came in by this payment hook: switch it off instead.")

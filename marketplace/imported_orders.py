@@ -76,7 +76,7 @@ class ImportedOrder:
     completed_at: datetime | None = None
 
     def facts(self) -> dict[str, Any]:
-        """Return what was told, as JSON: the same order told again says the same."""
+        """Return the facts as JSON, which are the same when the same order is sent again."""
         told = asdict(self)
         for name in ("ordered_at", "paid_at", "completed_at"):
             told[name] = told[name].isoformat() if told[name] else None

@@ -41,7 +41,7 @@ class NoticeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing told; amounts in minor units. `refunded_total` is the sum of all refunds."""
+    """One notice of a payment service, in minor units; `refunded_total` sums up all refunds."""
 
     kind: NoticeKind
     reference: str = ""
@@ -60,28 +60,30 @@ class Notice:
 
 
 def stripe_notice(event: Mapping[str, Any]) -> Notice | None:
-    """Return what an event of Stripe tells, or None where the books do not care."""
-    kind, told = event.get("type"), _object(event)
+    """Return the notice in an event of Stripe, or None where it changes nothing in the books."""
+    kind, resource = event.get("type"), _object(event)
     if kind == "payment_intent.succeeded":
-        return _stripe_payment(told, str(told.get("id", "")), told.get("amount_received"))
-    if kind == "checkout.session.completed" and told.get("payment_status") == "paid":
-        reference = _id(told.get("payment_intent"))
-        return _stripe_payment(told, reference, told.get("amount_total"))
+        return _stripe_payment(
+            resource, str(resource.get("id", "")), resource.get("amount_received")
+        )
+    if kind == "checkout.session.completed" and resource.get("payment_status") == "paid":
+        reference = _id(resource.get("payment_intent"))
+        return _stripe_payment(resource, reference, resource.get("amount_total"))
     if kind == "charge.refunded":
-        return _stripe_refund(told)
+        return _stripe_refund(resource)
     if isinstance(kind, str) and kind.startswith("charge.dispute."):
-        return _stripe_dispute(kind.rpartition(".")[2], told)
+        return _stripe_dispute(kind.rpartition(".")[2], resource)
     if kind in ("payout.paid", "payout.failed", "payout.canceled"):
-        return _stripe_payout(kind, told)
+        return _stripe_payout(kind, resource)
     return None
 
 
 def _object(event: Mapping[str, Any]) -> Mapping[str, Any]:
     data = event.get("data")
-    told = data.get("object") if isinstance(data, Mapping) else None
-    if not isinstance(told, Mapping):
+    resource = data.get("object") if isinstance(data, Mapping) else None
+    if not isinstance(resource, Mapping):
         raise InvalidInput("data.object", _("An object with named fields."))
-    return told
+    return resource
 
 
 def _id(value: Any) -> str:
@@ -90,24 +92,24 @@ def _id(value: Any) -> str:
     return str(found or "")[:LONGEST]
 
 
-def _stripe_order(told: Mapping[str, Any]) -> str:
-    metadata = told.get("metadata") or {}
-    found = metadata.get("order_id") or metadata.get("order") or told.get("client_reference_id")
+def _stripe_order(resource: Mapping[str, Any]) -> str:
+    metadata = resource.get("metadata") or {}
+    found = metadata.get("order_id") or metadata.get("order") or resource.get("client_reference_id")
     return str(found or "")
 
 
-def _stripe_currency(told: Mapping[str, Any]) -> str:
-    currency = str(told.get("currency") or "").upper()
+def _stripe_currency(resource: Mapping[str, Any]) -> str:
+    currency = str(resource.get("currency") or "").upper()
     if not is_currency(currency):
         raise InvalidInput("data.object.currency", _("An ISO 4217 code such as EUR."))
     return currency
 
 
-def _stripe_amount(told: Mapping[str, Any], name: str, value: Any = None) -> int:
-    value = told.get(name) if value is None else value
+def _stripe_amount(resource: Mapping[str, Any], name: str, value: Any = None) -> int:
+    value = resource.get(name) if value is None else value
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise InvalidInput(f"data.object.{name}", _("A whole number."))
-    if _stripe_currency(told) not in STRIPE_HUNDREDTHS:
+    if _stripe_currency(resource) not in STRIPE_HUNDREDTHS:
         return value
     whole, rest = divmod(value, 100)
     if rest:
@@ -115,55 +117,55 @@ def _stripe_amount(told: Mapping[str, Any], name: str, value: Any = None) -> int
     return whole
 
 
-def _stripe_payment(told: Mapping[str, Any], reference: str, amount: Any) -> Notice:
-    charge = told.get("latest_charge")
+def _stripe_payment(resource: Mapping[str, Any], reference: str, amount: Any) -> Notice:
+    charge = resource.get("latest_charge")
     balance = charge.get("balance_transaction") if isinstance(charge, Mapping) else None
     fee = balance.get("fee") if isinstance(balance, Mapping) else 0
     return Notice(
         NoticeKind.PAID,
         reference=reference[:LONGEST],
-        order=_stripe_order(told),
-        amount=_stripe_amount(told, "amount_received", amount),
-        currency=_stripe_currency(told),
-        fee=_stripe_amount(told, "fee", fee) if fee else 0,
+        order=_stripe_order(resource),
+        amount=_stripe_amount(resource, "amount_received", amount),
+        currency=_stripe_currency(resource),
+        fee=_stripe_amount(resource, "fee", fee) if fee else 0,
     )
 
 
-def _stripe_refund(told: Mapping[str, Any]) -> Notice:
+def _stripe_refund(resource: Mapping[str, Any]) -> Notice:
     return Notice(
         NoticeKind.REFUNDED,
-        reference=_id(told.get("payment_intent")) or _id(told),
-        order=_stripe_order(told),
-        currency=_stripe_currency(told),
-        refunded_total=_stripe_amount(told, "amount_refunded"),
+        reference=_id(resource.get("payment_intent")) or _id(resource),
+        order=_stripe_order(resource),
+        currency=_stripe_currency(resource),
+        refunded_total=_stripe_amount(resource, "amount_refunded"),
     )
 
 
-def _stripe_payout(kind: str, told: Mapping[str, Any]) -> Notice:
+def _stripe_payout(kind: str, resource: Mapping[str, Any]) -> Notice:
     return Notice(
         NoticeKind.PAYOUT_PAID if kind == "payout.paid" else NoticeKind.PAYOUT_FAILED,
-        reference=_id(told),
-        payout=str((told.get("metadata") or {}).get("payout") or ""),
-        amount=_stripe_amount(told, "amount"),
-        currency=_stripe_currency(told),
-        reason=str(told.get("failure_message") or told.get("failure_code") or kind)[:500],
+        reference=_id(resource),
+        payout=str((resource.get("metadata") or {}).get("payout") or ""),
+        amount=_stripe_amount(resource, "amount"),
+        currency=_stripe_currency(resource),
+        reason=str(resource.get("failure_message") or resource.get("failure_code") or kind)[:500],
     )
 
 
-def _stripe_dispute(step: str, told: Mapping[str, Any]) -> Notice | None:
-    kind = _stripe_dispute_kind(step, str(told.get("status") or ""))
+def _stripe_dispute(step: str, resource: Mapping[str, Any]) -> Notice | None:
+    kind = _stripe_dispute_kind(step, str(resource.get("status") or ""))
     if kind is None:
         return None
-    fees = [row.get("fee") or 0 for row in told.get("balance_transactions") or []]
+    fees = [row.get("fee") or 0 for row in resource.get("balance_transactions") or []]
     return Notice(
         kind,
-        reference=_id(told.get("payment_intent")) or _id(told.get("charge")),
-        amount=_stripe_amount(told, "amount"),
-        currency=_stripe_currency(told),
-        fee=_stripe_amount(told, "fee", max(0, sum(fees))) if fees else 0,
-        dispute=_id(told),
-        reason=str(told.get("reason") or "")[:LONGEST],
-        due_at=_stripe_due_at(told),
+        reference=_id(resource.get("payment_intent")) or _id(resource.get("charge")),
+        amount=_stripe_amount(resource, "amount"),
+        currency=_stripe_currency(resource),
+        fee=_stripe_amount(resource, "fee", max(0, sum(fees))) if fees else 0,
+        dispute=_id(resource),
+        reason=str(resource.get("reason") or "")[:LONGEST],
+        due_at=_stripe_due_at(resource),
     )
 
 
@@ -177,8 +179,8 @@ def _stripe_dispute_kind(step: str, status: str) -> NoticeKind | None:
     return NoticeKind.DISPUTE_OPENED
 
 
-def _stripe_due_at(told: Mapping[str, Any]) -> datetime | None:
-    due_by = (told.get("evidence_details") or {}).get("due_by")
+def _stripe_due_at(resource: Mapping[str, Any]) -> datetime | None:
+    due_by = (resource.get("evidence_details") or {}).get("due_by")
     return datetime.fromtimestamp(due_by, UTC) if isinstance(due_by, int) and due_by else None
 
 
@@ -192,7 +194,7 @@ MAPPED: Final = frozenset({*TEXTS, *AMOUNTS, "due_at"})
 def mapped_notice(
     event: Mapping[str, Any], *, kind: str, fields: Mapping[str, str], is_major: bool
 ) -> Notice:
-    """Return what an event tells, read by a mapping of our fields to dotted paths.
+    """Return the notice in an event, read by a mapping of our fields to dotted paths.
 
     `is_major`: amounts are decimals such as 12.50, not minor units.
     """

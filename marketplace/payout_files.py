@@ -25,7 +25,7 @@ COLUMNS = ("payout", "payee", "iban", "amount", "currency", "reference")
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """One payout to be: the amount in minor units."""
+    """One payout of a bank file: the amount in minor units."""
 
     payout: int
     payee: str
@@ -53,7 +53,7 @@ def bank_name(text: str, otherwise: str) -> str:
     seller's name cannot keep the file of everybody from being made.
     """
     plain = NOT_SEPA.sub(" ", unidecode(text.replace("&", "+")))
-    # A slash at an end or two in a row mean something to banks.
+    # Banks give a slash at an end, and two in a row, a meaning of their own.
     plain = " ".join(re.sub("/{2,}", "/", plain).split()).strip("/ ")
     return plain[:70].strip("/ ") or otherwise
 

@@ -1,4 +1,4 @@
-"""The states things go through, as tables: what is not listed is refused."""
+"""Tables of the allowed changes of state; a change that is not listed is refused."""
 
 from collections.abc import Mapping
 

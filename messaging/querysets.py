@@ -64,7 +64,7 @@ class MessageQuerySet(models.QuerySet):
     """Messages, as someone may see them."""
 
     def visible_to(self, user_id: int) -> MessageQuerySet:
-        """Without those this member hid for themselves."""
+        """Return the rows without those this member hid for themselves."""
         return self.exclude(sender_id=user_id, is_hidden_for_sender=True).exclude(
             ~Q(sender_id=user_id), is_hidden_for_recipient=True
         )

@@ -213,7 +213,7 @@ def _cafes(town: Town) -> None:
 
 
 def _brute_force(town: Town, victim: Person) -> None:
-    """Someone tries passwords from many addresses, this very morning."""
+    """Add failed sign-ins with many passwords from many addresses, this very morning."""
     for attempt in range(6):
         at = town.world.now - timedelta(hours=3, minutes=4 * attempt)
         town.add(victim, EventKind.LOGIN_FAILED, at, ip=f"203.0.113.{50 + attempt}")

@@ -43,7 +43,7 @@ def recompute_everyone(cause: str = Cause.SCHEDULE.value) -> int:
 
 
 def work_on_run(run_id: int) -> bool:
-    """Works on a run for a while and queues itself again when something is left."""
+    """Work on a run for a while and queue the task again when something is left."""
     run = RecomputeRun.objects.select_related("ruleset", "actor").get(pk=run_id)
     if run.finished_at is not None:
         return True
@@ -95,7 +95,7 @@ def link_touched() -> int:
 
 
 def label_addresses() -> int:
-    """Forgets listed addresses whose time is over and labels those seen since the last time."""
+    """Delete listed addresses whose time is over and label those seen since the last time."""
     return label_new_addresses()
 
 

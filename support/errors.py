@@ -127,7 +127,7 @@ class NotSpam(RuleViolation):
 
 
 class UnknownNoticeEvent(RuleViolation):
-    """Agents are not told of this."""
+    """There are no notices of this event."""
 
     code = "unknown_event"
     default_detail = _("There are no notices of this event.")

@@ -32,7 +32,7 @@ UUENCODED = re.compile(
     re.MULTILINE,
 )
 CALENDARS = frozenset(["text/calendar", "application/ics"])
-# Inline text that is no word for a reader.
+# Inline text that is not meant for readers.
 NO_TEXT = frozenset(["text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/csv",
                      "text/css", "text/javascript", "text/x-amp-html", "text/watch-html",
                      "text/rtf"])  # fmt: skip
@@ -54,7 +54,7 @@ class MailAttachment:
 
 @dataclass
 class Budget:
-    """What may still be read of a mail, of the mails inside it too."""
+    """How much may still be read of a mail and of the mails inside it."""
 
     parts: int = MAX_PARTS
     html: int = MAX_HTML
@@ -103,7 +103,7 @@ def read_parts(message: Message, *, may_report: bool = True) -> MailParts:
         parts.attachments += parts.unread
     _read_calendars(parts)
     if not parts.shown.strip():
-        parts.shown = parts.whole  # nothing but a mail that came as a file
+        parts.shown = parts.whole  # only a mail that came as a file
     return parts
 
 

@@ -50,7 +50,7 @@ def sweep_mail() -> None:
 
 
 def send_agent_notices() -> None:
-    """Put what agents are to be told into mails."""
+    """Put the waiting notices of agents into mails."""
     agent_notices.send_notices()
 
 

@@ -14,7 +14,7 @@ from systemadmin.services.statistics import default_span, statistics
 from systemadmin.waiting import Waiting, waiting_for
 
 ROWS = 3  # of each queue; all of them are one press away
-# Who comes back after this long is told what changed meanwhile.
+# Who comes back after this long sees what changed meanwhile.
 AWAY = timedelta(hours=1)
 REMEMBERED = timedelta(days=30)
 FIGURES = 8

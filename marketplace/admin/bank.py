@@ -173,7 +173,7 @@ class BankLineAdmin(AtalayaModelAdmin):
     readonly_fields: Any = ["amount_shown"]
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """With the matches."""
+        """Return the rows with the matches."""
         return super().get_queryset(request).prefetch_related("matches")
 
     @admin.display(description=_("amount"), ordering="amount")
@@ -188,7 +188,7 @@ class BankLineAdmin(AtalayaModelAdmin):
 
     @form_action(description=_("Match by hand"), form=MatchForm, perm=CHANGE)
     def match(self, request: HttpRequest, obj: BankLine, data: dict[str, Any]) -> None:
-        """With these entries."""
+        """Match the line with these entries."""
         services.match_bank_line(actor=caller(request), line=obj, entries=data["entries"])
 
     @service_action(description=_("Take a match back"), perm=CHANGE)

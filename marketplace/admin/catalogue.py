@@ -24,7 +24,7 @@ class CategoryAdmin(ServiceModelAdmin):
     prepopulated_fields = {"slug": ["name"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """With the number of products."""
+        """Return the rows with the number of products."""
         return super().get_queryset(request).annotate(product_count=Count("products"))
 
     @admin.display(description=_("name"), ordering="path")

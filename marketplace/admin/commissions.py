@@ -124,7 +124,7 @@ class CommissionRuleAdmin(ServiceModelAdmin):
         css = {"all": ["marketplace/marketplace.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """With what the rules are limited to."""
+        """Return the rows with what the rules are limited to."""
         return super().get_queryset(request).prefetch_related(*MANY)
 
     def get_urls(self) -> list[Any]:

@@ -25,7 +25,7 @@ class CommissionFeeAdmin(ServiceModelAdmin):
     prepopulated_fields = {"code": ["name"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """With the number of rules."""
+        """Return the rows with the number of rules."""
         return super().get_queryset(request).annotate(rules_in_it=Count("rules"))
 
     @admin.display(description=_("rules"))

@@ -14,12 +14,12 @@ from systemadmin.foundation.parsing import Unreadable, parse_month
 
 
 class MonthField(forms.CharField):
-    """A month as in 2026-10; its first day inside."""
+    """A month, typed as 2026-10; its value is the first day."""
 
     widget = forms.TextInput(attrs={"type": "month", "placeholder": "2026-10"})
 
     def to_python(self, value: Any) -> Any:
-        """Read it."""
+        """Return the month's first day, None for an empty field."""
         text = super().to_python(value)
         if not text:
             return None
@@ -30,7 +30,7 @@ class MonthField(forms.CharField):
 
 
 class ReasonForm(forms.Form):
-    """A ready-made reason, an own one, or both."""
+    """A reason for the seller: from a template, typed, or both."""
 
     template = forms.ModelChoiceField(
         ReasonTemplate.objects.filter(is_active=True), required=False, label=_("Template")
@@ -44,7 +44,7 @@ class ReasonForm(forms.Form):
     )
 
     def clean(self) -> dict[str, Any]:
-        """Put both together."""
+        """Join template and typed text into `reason`."""
         data: dict[str, Any] = super().clean() or {}
         template = data.get("template")
         parts = [template.body if template else "", data.get("reason", "")]
@@ -53,10 +53,10 @@ class ReasonForm(forms.Form):
 
 
 class NeededReasonForm(ReasonForm):
-    """A reason must be given."""
+    """The same form, where a reason must be given."""
 
     def clean(self) -> dict[str, Any]:
-        """Refuse to go on without one."""
+        """Refuse an empty reason."""
         data = super().clean()
         if not data["reason"]:
             raise forms.ValidationError(_("Say why: the seller reads it."))
@@ -64,7 +64,7 @@ class NeededReasonForm(ReasonForm):
 
 
 class NoteForm(forms.Form):
-    """A note."""
+    """An optional note."""
 
     note = forms.CharField(
         max_length=2000,
@@ -75,7 +75,7 @@ class NoteForm(forms.Form):
 
 
 class RefundForm(forms.Form):
-    """How much or which units, and why; each line's units are fields of their own in the page."""
+    """Amount or units to refund, and why; the page has one field per line for its units."""
 
     amount = AmountField(
         required=False,
@@ -103,7 +103,7 @@ class RefundForm(forms.Form):
 
 
 class ForBuyerForm(NoteForm):
-    """A decision for the buyer."""
+    """A dispute decided for the buyer, with the amount to refund."""
 
     refund_amount = AmountField(
         required=False,
@@ -124,7 +124,7 @@ class ReplyForm(forms.Form):
 
 
 class PaymentForm(forms.Form):
-    """What the payment service says."""
+    """A payment by its reference, with the processor's fee."""
 
     reference = forms.CharField(max_length=120, required=False, label=_("Payment reference"))
     processing_fee = AmountField(
@@ -141,19 +141,19 @@ class PaymentForm(forms.Form):
 
 
 class PaidForm(forms.Form):
-    """The bank's reference."""
+    """A payout that arrived, with the bank's reference."""
 
     reference = forms.CharField(max_length=120, required=False, label=_("Reference"))
 
 
 class FailedForm(forms.Form):
-    """What went wrong."""
+    """A payout that failed, with what went wrong."""
 
     reason = forms.CharField(max_length=500, label=_("Reason"))
 
 
 class PeriodForm(forms.Form):
-    """From when to when."""
+    """The days of a report: from when to when."""
 
     start = forms.DateField(label=_("From"), widget=forms.DateInput(attrs={"type": "date"}))
     end = forms.DateField(label=_("To"), widget=forms.DateInput(attrs={"type": "date"}))

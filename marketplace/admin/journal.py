@@ -177,7 +177,7 @@ class JournalEntryAdmin(ServiceModelAdmin):
         return format_money(debits, entry.currency)
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """With the lines."""
+        """Return the rows with the lines."""
         return super().get_queryset(request).prefetch_related("lines")
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:

@@ -26,7 +26,7 @@ class LineInline(ReadOnlyInline):
     show_change_link = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """With the order, which knows the currency."""
+        """Return the rows with the order, which knows the currency."""
         return super().get_queryset(request).select_related("order", "product")
 
 
@@ -45,5 +45,5 @@ class RefundInline(ReadOnlyInline):
     show_change_link = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """With the order, which knows the currency."""
+        """Return the rows with the order, which knows the currency."""
         return super().get_queryset(request).select_related("order", "actor")

@@ -360,7 +360,7 @@ class DisputeAdmin(DisputePages, AtalayaModelAdmin):
         description=_("Resolve for the buyer"), form=ForBuyerForm, perm=RESOLVE, applies=is_open
     )
     def resolve_for_buyer(self, request: HttpRequest, obj: Dispute, data: dict[str, Any]) -> None:
-        """With a refund."""
+        """Decide for the buyer, with a refund."""
         services.resolve_dispute(
             actor=caller(request),
             dispute=obj,

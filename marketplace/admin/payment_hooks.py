@@ -61,7 +61,7 @@ class PaymentHookAdmin(ServiceModelAdmin):
 
 @admin.register(PaymentEvent)
 class PaymentEventAdmin(AtalayaModelAdmin):
-    """What was told."""
+    """The content of the event."""
 
     list_display = ["event_id", "kind", "hook", "status", "order", "error", "created_at"]
     list_filter = ["status", "hook"]

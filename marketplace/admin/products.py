@@ -130,7 +130,7 @@ class ProductAdmin(AtalayaModelAdmin):
         css = {"all": ["marketplace/marketplace.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """With the seller's risk by subquery: one query however many rows."""
+        """Return the rows with the seller's risk by subquery: one query however many rows."""
         risk = RiskScore.objects.filter(account_id=OuterRef("seller_id"))
         return (
             super()

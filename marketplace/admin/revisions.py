@@ -45,7 +45,7 @@ class RevisionAdmin(AtalayaModelAdmin):
         css = {"all": ["marketplace/marketplace.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """With the seller's risk by subquery."""
+        """Return the rows with the seller's risk by subquery."""
         risk = RiskScore.objects.filter(account_id=OuterRef("product__seller_id"))
         return (
             super()
@@ -103,14 +103,14 @@ class RevisionAdmin(AtalayaModelAdmin):
 
     @service_action(description=_("Approve"), perm=MODERATE, applies=is_pending)
     def approve(self, request: HttpRequest, obj: ProductRevision) -> None:
-        """Make it live."""
+        """Make the edit live."""
         services.approve_revision(
             actor=caller(request), revision=obj, expected_version=read_version(obj)
         )
 
     @form_action(description=_("Reject"), form=NeededReasonForm, perm=MODERATE, applies=is_pending)
     def reject(self, request: HttpRequest, obj: ProductRevision, data: dict[str, Any]) -> None:
-        """Refuse; what is live stays."""
+        """Refuse the edit; what is live stays."""
         services.reject_revision(
             actor=caller(request),
             revision=obj,
@@ -124,7 +124,7 @@ class RevisionAdmin(AtalayaModelAdmin):
     def request_changes(
         self, request: HttpRequest, obj: ProductRevision, data: dict[str, Any]
     ) -> None:
-        """Ask the seller."""
+        """Ask the seller for changes."""
         services.request_revision_changes(
             actor=caller(request),
             revision=obj,

@@ -163,7 +163,7 @@ class BankLineViewSet(ListAction, StaffViewSet):
     ordering_fields = ["id"]
 
     def get_queryset(self) -> QuerySet:
-        """With their matches."""
+        """Return the rows with their matches."""
         return BankLine.objects.prefetch_related("matches")
 
     @extend_schema(request=MatchInput, responses=BankLineSerializer)

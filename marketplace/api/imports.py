@@ -42,7 +42,7 @@ class ImportedOrders(StaffViewSet):
         summary="Import an order that happened elsewhere",
     )
     def create(self, request: Request) -> Response:
-        """Write the order once: the same again answers 200, told differently 409.
+        """Write the order once: the same again answers 200, other facts 409.
 
         With `payment` the caller needs `pay_order`, too, with `completed_at` `complete_order`.
         """

@@ -91,7 +91,7 @@ class PaymentEventSerializer(MaskedModelSerializer):
 
 
 class PaymentEventDetailSerializer(PaymentEventSerializer):
-    """An event with what it told."""
+    """An event with its content."""
 
     body = serializers.DictField(read_only=True)
 
@@ -127,7 +127,7 @@ class PaymentEventViewSet(ListAction, RetrieveAction, StaffViewSet):
 
     @extend_schema(responses=PaymentEventDetailSerializer, summary="An event")
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Return one event with what it told."""
+        """Return one event with its content."""
         return self.answer(self.get_object(), serializer_class=PaymentEventDetailSerializer)
 
     @extend_schema(request=None, responses=PaymentEventSerializer)

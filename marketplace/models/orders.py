@@ -59,7 +59,7 @@ class Order(VersionedModel):
     status = models.CharField(
         _("status"), max_length=20, choices=Status.choices, default=Status.RESERVED
     )
-    # What the platform told of an order that it took: told again it must say the same.
+    # The facts the platform sent of an order that it took: sent again they must be the same.
     imported = models.JSONField(_("imported"), null=True, blank=True, editable=False)
     reserved_until = models.DateTimeField(_("reserved until"))
     payment_reference = models.CharField(_("payment reference"), max_length=120, blank=True)

@@ -73,11 +73,11 @@ class ProductQuerySet(models.QuerySet):
         return queryset
 
     def for_list(self) -> "ProductQuerySet":
-        """Without the long texts, with what a list shows of others."""
+        """Return the rows without the long texts, with what a list shows of others."""
         return self.select_related("category", "seller").defer(
             "description", "reviewed_content", "checks"
         )
 
     def for_staff(self) -> "ProductQuerySet":
-        """With what staff see of seller and category."""
+        """Return the rows with what staff see of seller and category."""
         return self.select_related("category", "seller")

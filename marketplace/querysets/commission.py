@@ -15,5 +15,5 @@ class CommissionLineQuerySet(models.QuerySet):
     """Frozen lines."""
 
     def for_staff(self) -> "CommissionLineQuerySet":
-        """With order, product and rule."""
+        """Return the rows with order, product and rule."""
         return self.select_related("line__order", "line__product", "rule")

@@ -48,5 +48,5 @@ class LedgerEntryQuerySet(models.QuerySet):
         )
 
     def for_staff(self) -> Self:
-        """With account and transaction."""
+        """Return the rows with account and transaction."""
         return self.select_related("account", "transaction")

@@ -15,5 +15,5 @@ class ProductRevisionQuerySet(models.QuerySet):
         return self.filter(status="pending").order_by("submitted_at", "id")
 
     def for_staff(self) -> "ProductRevisionQuerySet":
-        """With the product and its seller."""
+        """Return the rows with the product and its seller."""
         return self.select_related("product__seller", "product__category", "decided_by")

@@ -33,7 +33,7 @@ class OrderQuerySet(models.QuerySet):
         return self.filter(status="reserved", reserved_until__lte=now)
 
     def with_lines(self) -> "OrderQuerySet":
-        """With lines and both parties: a fixed number of queries for any page."""
+        """Return the rows with lines and both parties: a fixed number of queries for any page."""
         return self.select_related("buyer", "seller").prefetch_related("lines", "disputes")
 
     def volume(

@@ -83,13 +83,13 @@ _SHOWN_SELLERS: Final = 20
 
 
 def _is_payment_by_hand(attempt: Attempt) -> bool:
-    """Return whether staff, not the payment service, say that money came in."""
+    """Return whether staff, not the payment service, recorded that money came in."""
     is_new = attempt.result.paid_at != attempt.before
     return bool(is_new and attempt.actor.is_staff)
 
 
 def _paid_by_hand(payout: Payout) -> list[int]:
-    """Return whom a payout goes to; one in a file goes to the account that the file says."""
+    """Return whom a payout goes to; one in a file goes to the account in that file."""
     return [] if payout.batch_id else [payout.seller_id]
 
 

@@ -69,7 +69,7 @@ class _Draft:
     """A row on its way to an order."""
 
     result: Imported
-    told: ImportedOrder
+    given: ImportedOrder
     order: Order
     lines: list[OrderLine]
     quoted: list[QuotedLine]
@@ -80,24 +80,24 @@ def import_orders(
 ) -> list[Imported]:
     """Write orders that happened elsewhere; the result of each row, in order.
 
-    The same order again is known; told differently it is refused, and so is a row that is wrong
+    The same order again is known; with other facts it is refused, and so is a row that is wrong
     in itself. No row holds up another. `actor` needs the permission to record payments for rows
     that are paid. `is_published`: say so in the event log, too.
     """
     results = [Imported(index) for index in range(len(rows))]
-    told: list[tuple[Imported, ImportedOrder]] = []
+    pairs: list[tuple[Imported, ImportedOrder]] = []
     for result, row in zip(results, rows, strict=True):
         try:
             one = parse_order(row)
             result.external_id = one.external_id
             _check_rights(actor, one)
-            told.append((result, one))
+            pairs.append((result, one))
         except DomainError as refusal:
             result.refusal = refusal
     writer = _Writer(actor, is_published)
     # The second of two rows with one id is compared with the first.
     first: dict[str, tuple[Imported, ImportedOrder]] = {}
-    again = [pair for pair in told if first.setdefault(pair[1].external_id, pair) is not pair]
+    again = [pair for pair in pairs if first.setdefault(pair[1].external_id, pair) is not pair]
     writer.write(list(first.values()))
     writer.write(again)
     return results
@@ -129,11 +129,11 @@ class _Writer:
         # What an order is charged may depend on the ones before it.
         self.is_counting = any(rule.volume for fee in self.fees for rule in fee.rules)
 
-    def write(self, told: Sequence[tuple[Imported, ImportedOrder]]) -> None:
+    def write(self, pairs: Sequence[tuple[Imported, ImportedOrder]]) -> None:
         """Write all at once, or one by one where something else gets in between."""
         size = 1 if self.is_counting else MOST_ROWS
-        for start in range(0, len(told), size):
-            part = told[start : start + size]
+        for start in range(0, len(pairs), size):
+            part = pairs[start : start + size]
             try:
                 self._write(part)
             except (IntegrityError, DomainError) as error:
@@ -150,13 +150,13 @@ class _Writer:
             self._refuse(pair, error)
 
     def _refuse(self, pair: tuple[Imported, ImportedOrder], error: Exception) -> None:
-        result, told = pair
+        result, given = pair
         if isinstance(error, DomainError):
             result.refusal = error
         elif not self._is_known(pair):
-            used = told.reference and Order.objects.filter(payment_reference=told.reference)
+            used = given.reference and Order.objects.filter(payment_reference=given.reference)
             if used and used.exists():
-                result.refusal = PaymentReferenceUsed(extra={"reference": told.reference})
+                result.refusal = PaymentReferenceUsed(extra={"reference": given.reference})
             else:
                 logger.error("the database refused an imported order", exc_info=error)
                 result.refusal = ImportRefused()
@@ -166,14 +166,14 @@ class _Writer:
         return not self._unknown([pair])
 
     @transaction.atomic
-    def _write(self, told: Sequence[tuple[Imported, ImportedOrder]]) -> None:
-        drafts = self._drafts(self._unknown(told))
+    def _write(self, pairs: Sequence[tuple[Imported, ImportedOrder]]) -> None:
+        drafts = self._drafts(self._unknown(pairs))
         if not drafts:
             return
         orders = Order.objects.bulk_create([draft.order for draft in drafts])
         write_lines((draft.order, draft.lines, draft.quoted) for draft in drafts)
         for order, draft in zip(orders, drafts, strict=True):
-            order.created_at = draft.told.ordered_at
+            order.created_at = draft.given.ordered_at
         Order.objects.bulk_update(orders, ["created_at"])
         self._post(drafts)
         self._tell(drafts)
@@ -181,16 +181,16 @@ class _Writer:
             draft.result.order_id, draft.result.is_new = draft.order.pk, True
 
     def _unknown(
-        self, told: Sequence[tuple[Imported, ImportedOrder]]
+        self, pairs: Sequence[tuple[Imported, ImportedOrder]]
     ) -> list[tuple[Imported, ImportedOrder]]:
         """Mark rows whose order is there, and return the others."""
-        names = [one.external_id for _result, one in told]
+        names = [one.external_id for _result, one in pairs]
         rows = Order.objects.filter(external_id__in=names)
         found = {
             name: (pk, was) for name, pk, was in rows.values_list("external_id", "pk", "imported")
         }
         left = []
-        for result, one in told:
+        for result, one in pairs:
             if one.external_id not in found:
                 left.append((result, one))
                 continue
@@ -200,13 +200,13 @@ class _Writer:
                 result.refusal = ImportedDifferently(field, order=result.order_id)
         return left
 
-    def _drafts(self, told: Sequence[tuple[Imported, ImportedOrder]]) -> list[_Draft]:
-        buyers = keys_of({one.buyer for _result, one in told}, User)
-        products = keys_of({line.product for _r, one in told for line in one.lines}, Product)
+    def _drafts(self, pairs: Sequence[tuple[Imported, ImportedOrder]]) -> list[_Draft]:
+        buyers = keys_of({one.buyer for _result, one in pairs}, User)
+        products = keys_of({line.product for _r, one in pairs for line in one.lines}, Product)
         people = User.objects.in_bulk(set(buyers.values()))
         goods = Product.objects.select_related("category").in_bulk(set(products.values()))
         drafts = []
-        for result, one in told:
+        for result, one in pairs:
             try:
                 chosen = [goods.get(products[line.product]) for line in one.lines]
                 drafts.append(self._draft(result, one, people.get(buyers[one.buyer]), chosen))
@@ -217,30 +217,30 @@ class _Writer:
     def _draft(
         self,
         result: Imported,
-        told: ImportedOrder,
+        given: ImportedOrder,
         buyer: User | None,
         products: Sequence[Product | None],
     ) -> _Draft:
         goods = self._checked(buyer, products)
         quoted = quote_order(
-            currency=told.currency,
+            currency=given.currency,
             lines=[
                 quote_line(product, _item(one, product))
-                for one, product in zip(told.lines, goods, strict=True)
+                for one, product in zip(given.lines, goods, strict=True)
             ],
             seller_id=goods[0].seller_id,
             buyer_id=buyer.pk if buyer else None,
-            at=told.ordered_at,
+            at=given.ordered_at,
             fees=self.fees,
         )
         if sum(one.total for one in quoted) < 1:
             raise InvalidInput("lines", _("The buyer pays nothing for this order."))
-        order = _order(told, buyer, goods[0].seller_id)
+        order = _order(given, buyer, goods[0].seller_id)
         lines = lines_of(order, quoted)
         for line in lines:
             line.has_stock = False
-        self._check_amounts(told, order)
-        return _Draft(result, told, order, lines, quoted)
+        self._check_amounts(given, order)
+        return _Draft(result, given, order, lines, quoted)
 
     def _checked(self, buyer: User | None, products: Sequence[Product | None]) -> list[Product]:
         if buyer is None:
@@ -262,12 +262,12 @@ class _Writer:
             raise OwnInterest
         return goods
 
-    def _check_amounts(self, told: ImportedOrder, order: Order) -> None:
-        if told.total is not None and told.total != order.total:
+    def _check_amounts(self, given: ImportedOrder, order: Order) -> None:
+        if given.total is not None and given.total != order.total:
             raise AmountMismatch(extra={"field": "total", "total": order.total})
-        if told.processing_fee > order.captured - order.commission - order.tax:
+        if given.processing_fee > order.captured - order.commission - order.tax:
             raise InvalidInput("payment.processing_fee", _("Not more than the seller's net."))
-        is_by_hand = bool(told.paid_at and self.actor is not None and self.actor.is_staff)
+        is_by_hand = bool(given.paid_at and self.actor is not None and self.actor.is_staff)
         if is_by_hand and order.total >= setting("duties.second_person_payment_limit"):
             raise NotAllowed(
                 _("So much needs a second person: import it unpaid, then record the payment."),
@@ -275,8 +275,8 @@ class _Writer:
             )
 
     def _post(self, drafts: Sequence[_Draft]) -> None:
-        paid = [draft for draft in drafts if draft.told.paid_at]
-        completed = [draft for draft in paid if draft.told.completed_at]
+        paid = [draft for draft in drafts if draft.given.paid_at]
+        completed = [draft for draft in paid if draft.given.completed_at]
         sellers = sorted({(one.order.seller_id, one.order.currency) for one in completed})
         balances = {key: ledger.lock_seller(*key) for key in sellers}
         postings = [_payment(draft) for draft in paid]
@@ -310,39 +310,39 @@ def _completion(draft: _Draft, balances: dict[str, int]) -> Posting:
         kind="completion",
         order=draft.order,
         legs=legs,
-        at=draft.told.completed_at or clock.now(),
+        at=draft.given.completed_at or clock.now(),
     )
 
 
-def _item(told: ImportedLine, product: Product) -> Item:
+def _item(given: ImportedLine, product: Product) -> Item:
     return Item(
         product.pk,
-        told.quantity,
-        told.unit_price,
-        told.shipping,
-        told.discount,
-        told.platform_discount,
-        told.tax_included,
+        given.quantity,
+        given.unit_price,
+        given.shipping,
+        given.discount,
+        given.platform_discount,
+        given.tax_included,
     )
 
 
-def _order(told: ImportedOrder, buyer: User | None, seller_id: int) -> Order:
+def _order(given: ImportedOrder, buyer: User | None, seller_id: int) -> Order:
     status = Order.Status.RESERVED
-    if told.paid_at:
-        status = Order.Status.COMPLETED if told.completed_at else Order.Status.PAID
+    if given.paid_at:
+        status = Order.Status.COMPLETED if given.completed_at else Order.Status.PAID
     return Order(
-        external_id=told.external_id,
-        imported=told.facts(),
+        external_id=given.external_id,
+        imported=given.facts(),
         buyer=buyer,
         seller_id=seller_id,
-        currency=told.currency,
-        processing_fee=told.processing_fee,
-        payment_reference=told.reference,
+        currency=given.currency,
+        processing_fee=given.processing_fee,
+        payment_reference=given.reference,
         status=status,
         reserved_until=clock.now() + WAITS,
-        paid_at=told.paid_at,
-        completed_at=told.completed_at,
-        closed_at=told.completed_at,
+        paid_at=given.paid_at,
+        completed_at=given.completed_at,
+        closed_at=given.completed_at,
     )
 
 
@@ -353,31 +353,31 @@ def _payment(draft: _Draft) -> Posting:
         kind="payment",
         order=order,
         legs=[Leg(Code.CASH, order.total), Leg(Code.BUYER_FUNDS, -order.total)],
-        at=draft.told.paid_at or clock.now(),
+        at=draft.given.paid_at or clock.now(),
     )
 
 
 def _risk_events(draft: _Draft) -> list[EventInput]:
-    order, told = draft.order, draft.told
+    order, given = draft.order, draft.given
     events = []
-    if told.paid_at:
+    if given.paid_at:
         events.append(
             EventInput(
                 kind="purchase",
                 account_id=order.buyer_id,
-                occurred_at=told.paid_at,
+                occurred_at=given.paid_at,
                 external_id=f"order-{order.pk}-paid",
                 amount=order.total,
                 currency=order.currency,
                 data={"order": order.pk, "seller": order.seller_id},
             )
         )
-    if told.completed_at:
+    if given.completed_at:
         events.append(
             EventInput(
                 kind="sale",
                 account_id=order.seller_id,
-                occurred_at=told.completed_at,
+                occurred_at=given.completed_at,
                 external_id=f"order-{order.pk}-completed",
                 amount=order.total,
                 currency=order.currency,

@@ -53,7 +53,7 @@ def pay_order(
     reason: str = "",
     expected_version: int | None = None,
 ) -> Order:
-    """Record that the buyer paid; told twice with the same reference, it happened once."""
+    """Record that the buyer paid; a second call with the same reference changes nothing."""
     order = lock_row(Order.objects.all(), pk=order.pk, expected_version=expected_version)
     if order.paid_at and reference and order.payment_reference == reference:
         return order

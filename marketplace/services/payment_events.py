@@ -73,21 +73,21 @@ def receive(*, name: str, body: bytes, headers: Mapping[str, str]) -> PaymentEve
     if not _is_signed(hook, body, headers):
         raise HookNotSigned
     try:
-        told = read_json(body)
+        content = read_json(body)
     except MalformedJSON as error:
         raise InvalidInput("", str(error)) from error
     paths = hook.mapping if hook.scheme == PaymentHook.Scheme.HMAC else {}
-    number = str(value_at(told, paths.get("event_id", "id")) or "")
+    number = str(value_at(content, paths.get("event_id", "id")) or "")
     if not 1 <= len(number) <= 200:
         raise InvalidInput(paths.get("event_id", "id"), _("The event's own id."), code="required")
-    kind = str(value_at(told, paths.get("type", "type")) or "")[:100]
-    return _keep(hook, number, kind, told)
+    kind = str(value_at(content, paths.get("type", "type")) or "")[:100]
+    return _keep(hook, number, kind, content)
 
 
 @transaction.atomic
-def _keep(hook: PaymentHook, number: str, kind: str, told: Any) -> PaymentEvent:
+def _keep(hook: PaymentHook, number: str, kind: str, content: Any) -> PaymentEvent:
     event, is_new = PaymentEvent.objects.get_or_create(
-        hook=hook, event_id=number, defaults={"kind": kind, "body": without_people(told)}
+        hook=hook, event_id=number, defaults={"kind": kind, "body": without_people(content)}
     )
     if is_new:
         enqueue(PROCESS, event.pk)
@@ -95,7 +95,7 @@ def _keep(hook: PaymentHook, number: str, kind: str, told: Any) -> PaymentEvent:
 
 
 def without_people(value: Any) -> Any:
-    """Return what was told without the parts that say who paid."""
+    """Return the content of an event without the parts that say who paid."""
     if isinstance(value, Mapping):
         return {name: without_people(item) for name, item in value.items() if name not in PEOPLE}
     if isinstance(value, list):
@@ -250,7 +250,7 @@ def _order_of(notice: Notice) -> Order:
 
 
 def _apply_refund(notice: Notice, order: Order) -> None:
-    """Refund what is new of the sum: told twice, late or begun here, it is refunded once."""
+    """Refund what is new of the sum: sent twice, late or begun here, it is refunded once."""
     order = lock_row(Order.objects.all(), pk=order.pk)
     total = notice.refunded_total
     if total is None:

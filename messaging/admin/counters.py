@@ -66,5 +66,5 @@ class MailboxAdmin(AtalayaModelAdmin):
         services.request_erasure(actor=caller(request), user=obj.user, reason=data["reason"])
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """With the names that the list shows."""
+        """Return the rows with the names that the list shows."""
         return super().get_queryset(request).select_related("user")

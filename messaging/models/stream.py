@@ -33,7 +33,7 @@ class StreamEvent(models.Model):
     position = models.PositiveBigIntegerField(_("position"))
     kind = models.CharField(_("kind"), max_length=8, choices=StreamKind)
     # The journal lives for days, so it holds references without constraints: a message that
-    # is gone by then is simply not told.
+    # is gone by then is simply not sent.
     message = models.ForeignKey(
         "messaging.Message",
         verbose_name=_("message"),

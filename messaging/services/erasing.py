@@ -66,7 +66,7 @@ def erase_member(*, actor: User | None, user: User, reason: str) -> int:
 
     In chunks that commit one by one: run again, it goes on where it stopped. Excerpts of reports
     that are still open stay until the team has decided. It cannot be undone: no backup is made
-    first, for it would hold what is erased. A restore of an older backup erases again; raises
+    first, as it would hold what is erased. A restore of an older backup erases again; raises
     `BackupError` where that cannot be noted.
     """
     set_tombstone_of(user=user, part=PART)

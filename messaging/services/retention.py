@@ -1,4 +1,4 @@
-"""What expires by work of its own: old messages, old journal entries."""
+"""Deletion of old messages and of old journal entries, by jobs of their own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EXPIRY = Batch("messaging.expire_messages")
 
 
 def expire_messages(*, max_chunks: int = 1000) -> int:
-    """Delete messages beyond the retention time; returns how many. Counters stay exact.
+    """Delete messages beyond the retention time; return how many. Counters stay exact.
 
     Raises `BackupFailed` when there is no backup of the last day and none can be made: nothing
     is deleted then.

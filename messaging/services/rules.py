@@ -1,4 +1,4 @@
-"""May this member send this to that member now? Every refusal of the send path lives here."""
+"""The rules of sending: whether a member may send this to that member now."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def check_recipient(sender: User, recipient: User, facts: Facts) -> None:
     """Refuse where the other side cannot, or does not want to, be written to.
 
     Comes last: what else is wrong with a sending is answered alike whoever it is for. Why it is
-    refused is told to those who have met; for others the account looks as if it did not exist.
+    refused is shown to those who have met; for others the account looks as if it did not exist.
     """
     refusal = _refusal_of(recipient, sender, facts)
     if refusal is None:

@@ -169,7 +169,7 @@ class AnomalyRuleAdmin(ServiceModelAdmin):
         return format_html_join("", "<p>{}: {}</p>", parameter_rows(obj))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """With precision."""
+        """Return the rows with precision."""
         return AnomalyRule.objects.with_precision().order_by("code")
 
     @admin.display(description=_("open"))

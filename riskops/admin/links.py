@@ -171,7 +171,7 @@ class MemberInline(ReadOnlyInline):
     show_change_link = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """With account and score."""
+        """Return the rows with account and score."""
         found = super().get_queryset(request)
         return found.select_related("account__risk_score").order_by("account_id")
 

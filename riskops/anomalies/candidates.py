@@ -1,4 +1,4 @@
-"""The accounts an anomaly rule may strike at all, told from what is counted already.
+"""The accounts an anomaly rule may strike at all, found from what is counted already.
 
 A rule that asks for ten failed logins within minutes cannot strike an account that never had ten.
 Each bound lets through every account its detector could strike, and costs a scan of counters or

@@ -1,4 +1,4 @@
-"""Runs the anomaly rules over the event log: what is new, a span of time, or all of it."""
+"""Run the anomaly rules over the event log: what is new, a span of time, or all of it."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ MANY_ACCOUNTS = 2_000
 # Up to this share of the log the accounts that rules may strike are read by their index; above it,
 # reading everyone's events in the order they lie in is cheaper.
 FEW_EVENTS = 0.25
-# A rule that raises: the others look all the same.
+# Runs rules one by one: when one raises, the others still run.
 RULES = Batch("riskops.anomaly_rules")
 
-# Told after each part: the share that is done, and the new hits so far.
+# Called after each part with the share that is done and the number of new hits so far.
 Progress = Callable[[float, int], None]
 Rules = Sequence[tuple[AnomalyRule, Parameters]]
 
@@ -46,7 +46,7 @@ class Part:
     start: int
     end: int
     accounts: Accounts | None
-    # In a look at the whole log of few: for each rule those of them it may strike.
+    # When the whole log of a few accounts is read: for each rule those that it may strike.
     mine: Sequence[Ints] | None = None
 
 
@@ -149,7 +149,7 @@ def _union(parts: Sequence[Ints]) -> Ints:
 
 
 def _few(mine: Sequence[Ints], accounts: Ints, events: Ints, most: int) -> list[int]:
-    """As many rules as may be looked at account by account: together at most so many events.
+    """Return the rules to run account by account, which read at most so many events together.
 
     `accounts` are those of all rules, with the number of `events` of each.
     """
@@ -192,7 +192,7 @@ def _run(
 def _portions(
     start: int, end: int, accounts: Ints, events: Ints, mine: Sequence[Ints]
 ) -> Iterator[tuple[Part, float]]:
-    """Yield the whole log of so many accounts at once as have the events of a slice."""
+    """Yield the whole log in parts of some accounts, each with the events of one slice."""
     done = np.cumsum(events)
     last = np.flatnonzero(np.diff(done // SLICE_EVENTS, append=-1))
     low = 0

@@ -50,7 +50,7 @@ class Population:
     def day_bounds(
         self, rules: Sequence[tuple[str, Parameters]], start: int, end: int
     ) -> list[Ints]:
-        """Learns the levels of all days; for each rule the accounts with a day that lets it strike.
+        """Read the levels of all days; return for each rule the accounts with a day it may strike.
 
         That is nobody for a rule that is not about amounts.
         """

@@ -339,7 +339,7 @@ def exempt_account(
     reason: str,
     expires_at: datetime | None = None,
 ) -> AnomalyExemption:
-    """Has a rule leave an account alone, for a reason and a while: a year at most.
+    """Exempt an account from a rule, for a reason and a while: a year at most.
 
     Without an end it is `riskops.exemption_days`.
     """

@@ -40,7 +40,7 @@ class AnomalyQuerySet(QuerySet):
         return self.order_by(rank, "detected_at", "id")
 
     def shown_with(self) -> AnomalyQuerySet:
-        """With rule, account and the one who resolved it."""
+        """Return the rows with rule, account and the one who resolved it."""
         return self.select_related("rule", "account", "resolved_by")
 
 

@@ -46,7 +46,7 @@ class DecisionQuerySet(QuerySet):
     """Named filters over decisions."""
 
     def shown_with(self) -> DecisionQuerySet:
-        """With what a decision is shown with."""
+        """Return the rows with what a decision is shown with."""
         return self.select_related("account", "rule", "ruleset", "feedback_by")
 
     def by_rule(self, start: datetime) -> dict[int, int]:

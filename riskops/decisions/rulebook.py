@@ -163,7 +163,7 @@ def _matches_and_measures(rules: tuple[Rule, ...]) -> tuple[list[Sql], list[Sql]
 
 
 def _event_columns(postgres: bool) -> list[str]:
-    """Return the bound values of the event as columns; PostgreSQL has to be told their types."""
+    """Return the bound values of the event as columns; PostgreSQL needs their types."""
     return [
         f"%s::{type_} AS {name}" if postgres else f"%s AS {name}"
         for name, type_ in (*COLUMNS, *CONTEXT)

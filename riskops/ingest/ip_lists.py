@@ -148,7 +148,7 @@ def _parse(lines: Iterable[str], summary: ImportSummary) -> dict[str, tuple[str,
 
 
 def label_new_addresses() -> int:
-    """Forgets entries whose time is over and labels the addresses seen for the first time."""
+    """Delete entries whose time is over and label the addresses seen for the first time."""
     deleted, _rows = IpRange.objects.filter(expires_at__lte=timezone.now()).delete()
     if deleted:
         return relabel()

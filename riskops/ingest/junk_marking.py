@@ -1,4 +1,4 @@
-"""Marks the junk among identifiers that were stored before it was told at ingest."""
+"""Mark the junk among identifiers that were stored before ingest recognised it."""
 
 from __future__ import annotations
 

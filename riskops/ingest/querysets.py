@@ -17,7 +17,7 @@ class AccountEventQuerySet(QuerySet):
         return self.filter(account_id=account_id).order_by("-occurred_at", "-id")
 
     def with_identifiers(self) -> AccountEventQuerySet:
-        """With the identifiers each event mentions."""
+        """Return the rows with the identifiers each event mentions."""
         related: Any = ("account", "ip", "device", "wallet", "counterparty_wallet")
         return self.select_related(*related)
 
@@ -34,7 +34,7 @@ class IdentifierQuerySet(QuerySet):
         return self.filter(Q(value__startswith=text) | Q(value__startswith=text.lower()))
 
     def as_evidence(self) -> IdentifierQuerySet:
-        """With what is shown of an identifier that two accounts share."""
+        """Return the rows with what is shown of an identifier that two accounts share."""
         return self.only(
             "kind", "value", "subnet", "accounts", "is_shared", "shared_reason", "listing"
         )

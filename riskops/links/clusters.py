@@ -224,7 +224,7 @@ def confirm_cluster(
 def dismiss_cluster(
     *, actor: User, cluster: AccountCluster, note: str = "", expected_version: int | None = None
 ) -> AccountCluster:
-    """Dismisses every link inside a cluster as one audited act."""
+    """Dismiss every link inside a cluster as one audited act."""
     return _judge(actor, cluster, LinkStatus.DISMISSED, note, expected_version)
 
 
@@ -272,7 +272,7 @@ def _judge(
 def suspend_cluster(
     *, actor: User, cluster: AccountCluster, reason: str, expected_version: int | None = None
 ) -> list[int]:
-    """Suspends every account of a cluster that is not suspended yet; returns their ids.
+    """Suspend every account of a cluster that is not suspended yet; returns their ids.
 
     All or nothing: one account that may not be suspended refuses the whole act.
     """

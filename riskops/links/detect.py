@@ -316,7 +316,7 @@ def _upsert(pairs: FoundPairs, chosen: Ints) -> None:
 
 
 def _return_some(pairs: FoundPairs, chosen: Ints, pks: Ints) -> int:
-    """Brings back those of some dismissed pairs that share something new."""
+    """Return to suspicion those of some dismissed pairs that share something new."""
     shared = dict(
         RelatedAccount.objects.filter(pk__in=pks.tolist()).values_list("pk", "dismissed_with")
     )
@@ -328,7 +328,7 @@ def _return_some(pairs: FoundPairs, chosen: Ints, pks: Ints) -> int:
 
 
 def _return(pk: int, keys: frozenset[int], dismissed_with: Sequence[int]) -> int:
-    """Brings a dismissed pair back when it shares something it did not share then."""
+    """Return a dismissed pair to suspicion when it shares something new since then."""
     new = sorted(keys - set(dismissed_with))
     if not new:
         return 0

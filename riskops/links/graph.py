@@ -14,7 +14,7 @@ from systemadmin.models import User
 
 MAX_DEPTH = 3
 MAX_NODES = 150
-# The strongest links of each account are followed; a hub is told by `truncated`.
+# The strongest links of each account are followed; a hub is marked by `truncated`.
 MAX_LINKS = 20
 
 

@@ -107,7 +107,7 @@ def chance_bits(match: Floats, crowd: Ints, population: int) -> Floats:
 
 
 def nearness(gap: Floats, half_life: Floats) -> Floats:
-    """Halves with every half-life that lies between the two uses."""
+    """Return a weight that halves with every half-life between the two uses."""
     return np.exp2(-np.maximum(gap, 0.0) / half_life)
 
 

@@ -26,7 +26,7 @@ class RelatedAccountQuerySet(QuerySet):
         return self.annotate(_kind=F("kinds").bitand(bit)).filter(_kind=bit)
 
     def shown_with(self) -> RelatedAccountQuerySet:
-        """With the accounts and the author of the verdict."""
+        """Return the rows with the accounts and the author of the verdict."""
         return self.select_related("low", "high", "decided_by")
 
     def ended(self, now: datetime) -> RelatedAccountQuerySet:

@@ -1,4 +1,4 @@
-"""What turns sightings into strengths: the kinds of evidence and how much each may say."""
+"""The rules that turn sightings into evidence: its kinds and how much each may weigh."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class KindRule:
-    """How much one kind of identifier may say."""
+    """How much one kind of identifier may weigh."""
 
     match: float  # m: how often two accounts of one owner share one of these
     family: str  # evidence of one family is never simply added up
-    crowd_cap: int  # behind more accounts than this it says nothing
+    crowd_cap: int  # behind more accounts than this it weighs nothing
     half_life: float | None = None  # days between two uses that halve it
-    # The most it says, behind two accounts; among more it falls by 1 + fall·log2(n − 1).
+    # Its most bits, behind two accounts; among n they are divided by 1 + fall·log2(n − 1).
     ceiling: float | None = None
     fall: float = 0.6
     # Whether a single sighting may be an accident (a guest, a borrowed phone).
     needs_habit: bool = True
 
 
-# The order is the code under which a kind travels in the columns below. `home` is a /64 of IPv6,
+# A kind's place is its code in the columns below. `home` is a /64 of IPv6,
 # which is one line of one household whatever addresses its devices make up in it.
 KINDS = ("ip", "subnet", "device", "wallet", "transfer", "counterparty", "home")
 KIND_CODES = {name: code for code, name in enumerate(KINDS)}
@@ -69,7 +69,7 @@ CALIBRATED = tuple(SHIPPED_CURVES)
 
 @dataclass(frozen=True, slots=True)
 class LinkRules:
-    """Everything that turns sightings into strengths."""
+    """The rules in force: kinds of evidence, curves and thresholds."""
 
     kinds: Mapping[str, KindRule] = field(default_factory=lambda: dict(DEFAULT_KINDS))
     curves: Mapping[str, Curve] = field(default_factory=lambda: dict(SHIPPED_CURVES))
@@ -85,8 +85,8 @@ class LinkRules:
     closed_accounts: int = 4
     # What sharing a closed wallet is worth, in place of the match of its kind.
     closed_match: float = 0.9
-    # A device behind accounts of which none has a place of its own is the device of a ring. It says
-    # so many bits, less a few among many, and may do so behind more accounts than a crowd.
+    # A device behind accounts of which none has a place of its own is the device of a ring. It is
+    # worth so many bits, fewer among many accounts, even behind more accounts than a crowd.
     ring_bits: float = 7.5
     ring_fall: float = 0.25
     ring_cap: int = 500

@@ -25,7 +25,7 @@ from systemadmin.models import User
 from systemadmin.services.duties import decides
 from systemadmin.services.second_person import Attempt, needs_second_person
 
-# Behind more accounts than this an identifier never said anything.
+# Behind more accounts than this an identifier was never evidence.
 LARGEST_CROWD = 1000
 # Whoever decides about a public place reads so many names.
 NAMED = 20
@@ -44,7 +44,7 @@ def confirm_related(
     expires_at: datetime | None = None,
     expected_version: int | None = None,
 ) -> RelatedAccount:
-    """Says that two accounts have one owner; raises `AlreadyJudged`."""
+    """Confirm that two accounts have one owner; raises `AlreadyJudged`."""
     return _judge(actor, pair, LinkStatus.CONFIRMED, note, expires_at, expected_version)
 
 
@@ -61,7 +61,7 @@ def dismiss_related(
     expires_at: datetime | None = None,
     expected_version: int | None = None,
 ) -> RelatedAccount:
-    """Says that two accounts have two owners; only a new identifier brings the pair back."""
+    """Record that two accounts have two owners; only a new identifier brings the pair back."""
     return _judge(actor, pair, LinkStatus.DISMISSED, note, expires_at, expected_version)
 
 
@@ -207,7 +207,7 @@ def share_identifier(*, actor: User, identifier: Identifier, reason: str) -> Ide
 )
 @transaction.atomic
 def unshare_identifier(*, actor: User, identifier: Identifier, reason: str = "") -> Identifier:
-    """Lets an identifier link accounts again; raises `NotShared`."""
+    """Let an identifier link accounts again; raises `NotShared`."""
     row = lock_row(Identifier.objects.all(), pk=identifier.pk)
     if not row.is_shared:
         raise NotShared

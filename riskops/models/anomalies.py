@@ -149,7 +149,7 @@ class Anomaly(VersionedModel):
 
 
 class AnomalyHit(models.Model):
-    """One time a rule struck: its key makes finding it twice impossible."""
+    """One hit of a rule; its key is unique, so that a hit is recorded once."""
 
     anomaly = models.ForeignKey(
         Anomaly, on_delete=models.CASCADE, related_name="hit_rows", verbose_name=_("anomaly")

@@ -16,7 +16,7 @@ from riskops.scores.scoring import FOREVER, NEVER, SECOND, Ints
 
 Mask = NDArray[np.bool_]
 HOURS = HOUR * SECOND
-# No amount, ratio or sum is told beyond this, so that no count overflows.
+# No amount, ratio or sum is counted beyond this, so that no count overflows.
 MOST = 10**15
 
 

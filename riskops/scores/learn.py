@@ -64,11 +64,11 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationBin:
-    """Accounts kept apart whose probability lies in a tenth: what was told, what came true."""
+    """Accounts kept apart whose probability lies in a tenth: what was predicted, what came true."""
 
     low: int  # per cent
     accounts: int
-    told: float
+    predicted: float
     fraud: float
 
 
@@ -242,13 +242,13 @@ class _Judge:
 
     def calibration(self, rules: Ruleset, points: LearnedPoints) -> list[CalibrationBin]:
         """Return by tenths of probability what was predicted and what came true."""
-        told = points.probability(self.points(rules))
-        place = np.minimum((told * BINS).astype(np.int64), BINS - 1)
+        predicted = points.probability(self.points(rules))
+        place = np.minimum((predicted * BINS).astype(np.int64), BINS - 1)
         return [
             CalibrationBin(
                 low=100 * number // BINS,
                 accounts=round(float(self.kept.weight[mine].sum())),
-                told=float(np.average(told[mine], weights=self.kept.weight[mine])),
+                predicted=float(np.average(predicted[mine], weights=self.kept.weight[mine])),
                 fraud=float(np.average(self.kept.fraud[mine], weights=self.kept.weight[mine])),
             )
             for number in range(BINS)

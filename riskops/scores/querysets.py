@@ -44,7 +44,7 @@ class RiskScoreQuerySet(QuerySet):
         return {row["level"]: row["number"] for row in rows}
 
     def with_details(self) -> RiskScoreQuerySet:
-        """With what a score is shown with."""
+        """Return the rows with what a score is shown with."""
         return self.select_related("account", "ruleset", "override", "override__created_by")
 
 

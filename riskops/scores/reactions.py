@@ -18,7 +18,7 @@ from systemadmin.models import User
 from systemadmin.services import raise_alert, resolve_alert, suspend_user
 
 ALERT_RULE = "riskops.high_score"
-# More at once are told in one alert: nobody reads the hundredth.
+# More at once share one alert: nobody reads the hundredth.
 SINGLE_ALERTS = 20
 
 
@@ -97,7 +97,7 @@ def _flag(accounts: Ints) -> None:
 
 
 def _suspend(evaluation: Evaluation, rows: Ints) -> None:
-    """Suspends members only: staff are people whom staff judge."""
+    """Suspend the members among these accounts; about staff only staff decide."""
     scores = dict(
         zip(evaluation.account[rows].tolist(), evaluation.score[rows].tolist(), strict=True)
     )

@@ -168,7 +168,7 @@ def work_on(
     deadline: datetime | None = None,
     progress: Progress = _quiet,
 ) -> bool:
-    """Works on chunks until none is free or the deadline passes; true when the run is finished."""
+    """Work on chunks until none is free or the deadline passes; return whether the run is done."""
     while deadline is None or timezone.now() < deadline:
         chunk = claim_chunk(run, lease=lease)
         if chunk is None:

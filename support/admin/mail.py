@@ -81,11 +81,11 @@ class InboundMessageAdmin(AtalayaModelAdmin):
     actions = ("process_again",)
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """Without the bytes, and without confined mail of others."""
+        """Return the rows without the bytes, and without confined mail of others."""
         return InboundMessage.objects.light().listed_for(request.user)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Without the link to the bytes for whoever may not read them."""
+        """Return the fields without the link to the bytes for whoever may not read them."""
         names = super().get_fields(request, obj)
         readable = InboundMessage.objects.readable_by(request.user)
         if obj is None or readable.filter(pk=obj.pk).exists():
@@ -130,7 +130,7 @@ class OutboundMessageAdmin(AtalayaModelAdmin):
     actions = ("send_again",)
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """Without confined mail of others."""
+        """Return the rows without confined mail of others."""
         return OutboundMessage.objects.listed_for(request.user)
 
     @service_action(description=_("Send again"), perm="support.retry_outboundmessage")

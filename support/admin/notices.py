@@ -1,4 +1,4 @@
-"""The page of what an agent was told, and of how they want to hear of it."""
+"""The page of an agent's notices and of how they want to receive them."""
 
 from typing import Any
 

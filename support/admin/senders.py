@@ -27,7 +27,7 @@ class BlockedSenderAdmin(ServiceModelAdmin):
     actions = ("unblock_and_take_mail", "unblock")
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """With the number of mails that each holds."""
+        """Return the rows with the number of mails that each holds."""
         return BlockedSender.objects.with_held()
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -45,19 +45,19 @@ class BlockedSenderAdmin(ServiceModelAdmin):
         return () if obj is None else super().get_readonly_fields(request, obj)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """As for incoming mail."""
+        """Return whether the user may see incoming mail."""
         return request.user.has_perm(LOOK)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As for incoming mail."""
+        """Return whether the user may see incoming mail."""
         return request.user.has_perm(LOOK)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """As for deciding what becomes of incoming mail."""
+        """Return whether the user may decide what becomes of incoming mail."""
         return request.user.has_perm(DECIDE)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Likewise."""
+        """Return whether the user may decide what becomes of incoming mail."""
         return request.user.has_perm(DECIDE)
 
     def create(self, actor: Any, values: dict[str, Any]) -> BlockedSender:

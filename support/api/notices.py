@@ -1,4 +1,4 @@
-"""What an agent is told, how they want to hear of it, and whose mail nobody wants."""
+"""Notices of agents, how they want to receive them, and blocked senders."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from systemadmin.foundation.api.masked import MaskedModelSerializer
 
 
 class AgentNoticeSerializer(serializers.ModelSerializer):
-    """One thing that the agent is told."""
+    """One notice for the agent."""
 
     number = serializers.CharField(source="ticket.number")
 

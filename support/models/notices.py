@@ -1,4 +1,4 @@
-"""What agents are told of, by which way, and whose mail the desk does not take."""
+"""Notices of agents, the ways they are sent, and senders that the desk blocks."""
 
 from django.conf import settings
 from django.db import models
@@ -53,7 +53,7 @@ class NoticePreference(models.Model):
 
 
 class AgentNotice(models.Model):
-    """One thing that one agent is told; mail and Telegram carry several at once."""
+    """One notice for one agent; a mail or Telegram message carries several."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,

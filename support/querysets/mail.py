@@ -54,7 +54,7 @@ class InboundQuerySet(QuerySet):
         return self.listed_for(user).filter(seen)
 
     def light(self) -> "InboundQuerySet":
-        """Without the bytes, which may be megabytes a row."""
+        """Return the rows without the bytes, which may be megabytes a row."""
         return self.defer("raw")
 
 

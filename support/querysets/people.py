@@ -1,4 +1,4 @@
-"""Reads of who takes part in tickets and of what agents are told."""
+"""Reads of who takes part in tickets and of agents' notices."""
 
 from datetime import datetime
 from typing import Any

@@ -117,7 +117,7 @@ class TicketQuerySet(QuerySet):
         return found.order_by(F("due_at").desc(nulls_first=True), "-pk")
 
     def with_unread(self, user: Any) -> "TicketQuerySet":
-        """With `is_unread`: somebody else wrote since this agent last read it."""
+        """Return the rows with `is_unread`: somebody else wrote since this agent last read it."""
         readings: Any = self.model._meta.apps.get_model("support", "TicketRead").objects
         read = readings.filter(ticket=OuterRef("pk"), user=user, up_to__gte=OuterRef("last_reply"))
         own = Q(last_reply__author=user, last_reply__is_from_customer=False)

@@ -94,7 +94,7 @@ def _answer(mail: IncomingMail, agent: User, ticket: Ticket, named: AnswerOf) ->
 
 
 class _Unclear(Exception):
-    """The agent's own words cannot be told from what they quote."""
+    """The agent's own words cannot be separated from what they quote."""
 
 
 def _uploads(files: Sequence[MailAttachment]) -> tuple[list[SimpleUploadedFile], list[str]]:

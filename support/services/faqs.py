@@ -1,4 +1,4 @@
-"""Questions and answers: keeping them, and what readers thought of them."""
+"""Questions and answers: changes to them, and votes of their readers."""
 
 from collections.abc import Mapping
 from typing import Any

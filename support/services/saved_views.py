@@ -1,4 +1,4 @@
-"""Lists of tickets that agents come back to."""
+"""Changes to saved views: lists of tickets that agents use again."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -35,11 +35,11 @@ class RoleAdmin(ServiceModelAdmin):
         return role.name in role_permissions()
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """One's own roles only."""
+        """Return whether the role may be changed: those of the release may not."""
         return not _is_shipped(obj) and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Likewise."""
+        """Return whether the role may be deleted: those of the release may not."""
         return not _is_shipped(obj) and super().has_delete_permission(request, obj)
 
     def create(self, actor: Any, values: dict[str, Any]) -> Group:

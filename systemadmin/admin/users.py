@@ -216,12 +216,12 @@ class UserAdmin(ServiceModelAdmin):
     def response_add(
         self, request: HttpRequest, obj: Any, post_url_continue: Any = None
     ) -> HttpResponse:
-        """Rights that wait for a second person are asked for once the account is saved."""
+        """Ask for rights that wait for a second person once the account is saved."""
         usual = super().response_add(request, obj, post_url_continue)
         return deferred(request, obj.rights_wait) if obj.rights_wait else usual
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
-        """Likewise."""
+        """Ask for rights that wait for a second person once the account is saved."""
         usual = super().response_change(request, obj)
         return deferred(request, obj.rights_wait) if obj.rights_wait else usual
 

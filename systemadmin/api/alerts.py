@@ -98,7 +98,7 @@ class AlertViewSet(ListAction, RetrieveAction, StaffViewSet):
     @extend_schema(request=AcknowledgeInput, responses=AlertSerializer, summary="Take an alert")
     @action(detail=True, methods=["post"])
     def acknowledge(self, request: Request, pk: Any = None) -> Response:
-        """Repeats stop; recovery is still told."""
+        """Stop the repeats of an alert; its end is still reported."""
         data = self.parse(AcknowledgeInput)
         alert = acknowledge_alert(actor=self.caller, alert=self.get_object(), **data)
         return self.answer(alert)

@@ -20,7 +20,7 @@ class SignInRefused(DomainError):
 
 
 class InvalidCredentials(SignInRefused):
-    """Unknown name or wrong password: the caller is not told which."""
+    """Unknown name or wrong password: the answer does not say which."""
 
     code = "invalid_credentials"
     default_detail = _("Wrong username or password.")

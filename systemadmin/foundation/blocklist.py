@@ -1,4 +1,4 @@
-"""Is this address kept out? Answered from this process's copy of the shared state."""
+"""Whether an address is blocked, by this process's copy of the shared list."""
 
 import ipaddress
 from collections.abc import Callable

@@ -108,7 +108,7 @@ def _transaction_lock(
 def _session_lock(
     connection: BaseDatabaseWrapper, name: str, wait: bool, timeout: float | None
 ) -> Iterator[bool]:
-    """Lives on a connection of its own: the block may close, or pool, the thread's usual one."""
+    """Hold the lock on a connection of its own: the block may close or pool the usual one."""
     own = connection.copy()
     own.settings_dict["OPTIONS"].pop("pool", None)
     got = False

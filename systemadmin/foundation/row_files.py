@@ -55,7 +55,7 @@ def count_rows(path: Path) -> int:
 
 
 def is_json_lines(path: Path) -> bool:
-    """JSON lines begin with a brace, CSV with the name of a column."""
+    """Return whether the file begins with a brace, as JSON lines do, and not with a column."""
     with open_text(path) as file:
         return file.read(200).lstrip().startswith("{")
 
@@ -104,7 +104,7 @@ class RowReader:
                     yield number, row
 
     def _records(self, file: IO[str]) -> Iterator[str]:
-        """Lines of which quoted breaks make longer rows, though not without end."""
+        """Yield lines; raises TextTooLarge for a row that quoted line breaks make too long."""
         self._row_began = 0
         for line in self._lines(file):
             if self.characters - self._row_began > self._longest + len(line):

@@ -1,4 +1,4 @@
-"""What a stored setting may hold: one function, asked before it is stored and when it is read."""
+"""What a stored setting may hold, checked when it is stored and when it is read."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ LONGEST_ENTRY = 500
 
 
 class Declared(Protocol):
-    """What is asked of a declared setting."""
+    """The part of a declared setting that its check needs."""
 
     @property
     def type(self) -> type | str: ...
@@ -89,7 +89,7 @@ def _check_text(declared: Declared, value: str) -> None:
 
 def _check_number(declared: Declared, value: Any) -> None:
     allowed = (int,) if declared.type is int else (int, float)
-    # A bool is an int to Python, not to who set it.
+    # Python takes a bool for an int; for people it is none.
     is_number = isinstance(value, allowed) and not isinstance(value, bool)
     if not is_number or (isinstance(value, float) and not math.isfinite(value)):
         raise Unreadable(_("A number.") if declared.type is float else _("A whole number."))

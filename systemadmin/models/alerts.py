@@ -1,4 +1,4 @@
-"""Alerts: something needs a human, told once while it lasts."""
+"""Alerts: something needs a human; it is reported once while it lasts."""
 
 from django.conf import settings
 from django.db import models
@@ -47,7 +47,7 @@ class Alert(TimestampedModel):
         related_name="+",
     )
     note = models.TextField(_("note"), blank=True)
-    # What the channels were last told; empty until the first notice is composed.
+    # The state last sent to the channels; empty until the first notice is composed.
     told_status = models.CharField(_("told status"), max_length=15, blank=True)
     told_at = models.DateTimeField(_("told at"), null=True, blank=True)
 
@@ -67,7 +67,7 @@ class Alert(TimestampedModel):
         # Open alerts, newest first: the admin home and the list's default.
         indexes = [
             models.Index(fields=["status", "-id"], name="alert_status"),
-            # What the channels have not been told: read by the composer every few seconds.
+            # What the channels were not sent yet: read by the composer every few seconds.
             models.Index(fields=["told_status", "status"], name="alert_untold"),
         ]
 
@@ -122,7 +122,7 @@ class AlertRule(TimestampedModel):
 
 
 class AlertSilence(models.Model):
-    """Nobody is told of these alerts until then; they are still recorded."""
+    """No notices of these alerts are sent until then; they are still recorded."""
 
     rule = models.CharField(_("rule"), max_length=100, blank=True, help_text=_("Empty: all."))
     key = models.CharField(_("subject"), max_length=200, blank=True, help_text=_("Empty: all."))

@@ -1,4 +1,4 @@
-"""Networks that are kept out, by hand or because they flooded us."""
+"""Networks whose requests are refused: blocked by hand, or for sending too many."""
 
 from django.conf import settings
 from django.db import models

@@ -109,7 +109,7 @@ def resolve_by_hand(*, actor: User, alert: Alert) -> Alert:
 )
 @transaction.atomic
 def acknowledge_alert(*, actor: User, alert: Alert, note: str = "") -> Alert:
-    """Take an alert: repeats stop, recovery is still told.
+    """Take an alert: repeats stop, its end is still reported.
 
     Raises `AlertAlreadyResolved` and `AlertAlreadyAcknowledged`.
     """

@@ -148,7 +148,7 @@ def _write_file(head: Statement) -> bool:
 
 
 def _send_to_channels(head: Statement) -> None:
-    """Once a day; the alert's key is the day, so whoever raised it first sent it."""
+    """Send the head once a day; the alert's key is the day, so only the first one is sent."""
     day = f"{head.made_at:%Y-%m-%d}"
     if not setting("audit.head_to_channels"):
         return
@@ -161,7 +161,7 @@ def _send_to_channels(head: Statement) -> None:
         detail=text_of(head),
         key=day,
     )
-    # News that needs nobody: it must not stay on the list of what is open.
+    # Nobody has to act: it must not stay on the list of open alerts.
     resolve_alert(rule="audit.head", key=day)
 
 

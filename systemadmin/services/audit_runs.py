@@ -123,7 +123,7 @@ def last_run() -> AuditVerification | None:
 
 
 def audit_state() -> dict[str, Any]:
-    """Return the head, the last head told outside, and the runs, for pages and the API."""
+    """Return the head, the last head published outside, and the runs, for pages and the API."""
     end = chain_end()
     told = AuditStatement.objects.filter(kind=Kind.HEAD).order_by("-id").first()
     return {

@@ -29,7 +29,7 @@ RESTORE_STEP = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happening:
-    """Something to publish; `key` is the same for the same thing, however often it is told."""
+    """Something to publish; `key` is the same for the same thing, however often it is published."""
 
     kind: str
     key: str

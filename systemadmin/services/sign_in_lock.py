@@ -41,7 +41,7 @@ from systemadmin.services.notifications import notify_user
 # Failures for one name, from wherever, within the cool-off time.
 NAME_LIMIT: Final = 50
 KNOWN_FOR: Final = timedelta(days=90)
-# Sign-ins that are looked at for networks of the owner.
+# How many sign-ins are read to find the networks of the owner.
 _LOOKED_AT: Final = 200
 CODE_SECONDS: Final = 3600
 _NAME_PURPOSE: Final = "sign-in-name"

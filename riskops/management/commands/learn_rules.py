@@ -72,9 +72,9 @@ class Command(BaseCommand):
         self.stdout.write(f"{'on those kept apart':<34}{'AUC':>8}{'av. precision':>16}")
         for name, one in (("rules in force", found.before), ("learned points", found.after)):
             self.stdout.write(f"  {name:<32}{one.auc:>8.3f}{one.average_precision:>16.3f}")
-        self.stdout.write("probability told -> share of fraud, accounts")
+        self.stdout.write("probability predicted -> share of fraud, accounts")
         for line in found.calibration:
-            share = f"{line.told:.2f} -> {line.fraud:.2f}"
+            share = f"{line.predicted:.2f} -> {line.fraud:.2f}"
             self.stdout.write(f"  {line.low:>3} % and more  {share}{line.accounts:>8}")
         for factor in found.points.factors:
             steps = ", ".join(f"{count}={points}" for count, points in factor.steps)

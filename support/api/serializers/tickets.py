@@ -97,7 +97,7 @@ class TicketReplySerializer(serializers.ModelSerializer):
 
 
 class TicketRatingSerializer(serializers.ModelSerializer):
-    """The customer's verdict."""
+    """The customer's rating of a ticket."""
 
     class Meta:
         model = TicketRating

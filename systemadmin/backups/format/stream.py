@@ -116,7 +116,7 @@ def _nonce(number: int, last: bool) -> bytes:
 
 
 def _key_check(root: bytes, file_salt: bytes) -> bytes:
-    """Tells a wrong passphrase from a damaged file."""
+    """Return the bytes that distinguish a wrong passphrase from a damaged file."""
     return keys.subkey(root, "key check", file_salt)[:KEY_CHECK_BYTES]
 
 

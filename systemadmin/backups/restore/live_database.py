@@ -61,7 +61,7 @@ from systemadmin.services.second_person import needs_second_person
 logger = logging.getLogger("atalaya.backups")
 
 RESTORE_TASK = "systemadmin.tasks.run_restore"
-# The closing outlives a crash by this much and no longer.
+# Seconds after which hard maintenance ends by itself when the process has died.
 HARD_SECONDS = 120
 HEARTBEAT_SECONDS = 20
 
@@ -100,7 +100,7 @@ def request_restore(
     if not passed_second_factor and not (settings.DEBUG or settings.DEMO_MODE):
         raise TwoFactorRequired
     vault = open_vault()
-    _check_wish(vault, backup, confirm, confirm_installation)
+    _check_request(vault, backup, confirm, confirm_installation)
     with transaction.atomic():
         restore = _new_row(actor, backup, Backup.Trigger.API, Restore.Status.QUEUED)
         audit.record("systemadmin.restore.requested", actor=actor, target=backup)
@@ -133,14 +133,14 @@ def restore_backup(
     refuse_inside_transaction()
     vault = open_vault()
     mark_interrupted(vault)
-    _check_wish(vault, backup, confirm, confirm_installation)
+    _check_request(vault, backup, confirm, confirm_installation)
     restore = _new_row(actor, backup, Backup.Trigger.COMMAND, Restore.Status.RUNNING)
     restore.started_at = timezone.now()
     restore.save()
     return _restore(vault, restore)
 
 
-def _check_wish(vault: Vault, backup: Backup, confirm: str, confirm_installation: str) -> None:
+def _check_request(vault: Vault, backup: Backup, confirm: str, confirm_installation: str) -> None:
     if confirm != vault.engine.database:
         raise RestoreNotConfirmed
     if not backup.is_restorable:
@@ -168,7 +168,7 @@ def _new_row(actor: User | None, backup: Backup, trigger: str, status: str) -> R
 
 
 def _restore(vault: Vault, restore: Restore) -> Restore:
-    """Everything under the lock; whatever fails before the swap leaves the database as it was."""
+    """Restore under the lock; a failure before the swap leaves the database as it was."""
     try:
         with exclusive(vault):
             manifest = _check(vault, restore)
@@ -191,7 +191,7 @@ def _restore(vault: Vault, restore: Restore) -> Restore:
 
 
 def _check(vault: Vault, restore: Restore) -> Manifest:
-    """Everything that can be known before anything is touched; raises `BackupError`."""
+    """Check all that can be known before anything is changed; raises `BackupError`."""
     _step(restore, "checking")
     vault.store.sweep_partials()
     vault.engine.sweep(keep_days=setting("backups.keep_replaced_days"))

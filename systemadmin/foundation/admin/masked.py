@@ -31,11 +31,11 @@ class MaskedColumns(admin.ModelAdmin):
         return self._open_to(request, super().get_search_fields(request))
 
     def get_list_filter(self, request: HttpRequest) -> Any:
-        """Likewise."""
+        """Leave out filters on what this user sees masked."""
         return self._open_to(request, super().get_list_filter(request))
 
     def get_ordering(self, request: HttpRequest) -> Any:
-        """Likewise."""
+        """Leave out the order by what this user sees masked."""
         return self._open_to(request, super().get_ordering(request))
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:

@@ -58,27 +58,27 @@ class AtalayaModelAdmin(ShownLinks):
             raise IncorrectLookupParameters from error
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Only pages that save through services allow it."""
+        """Return whether rows may be added; only pages that save through services allow it."""
         return self.editable and super().has_add_permission(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Likewise for changes."""
+        """Return whether the row may be changed, by the same rule."""
         return self.editable and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Likewise for deletion."""
+        """Return whether the row may be deleted, by the same rule."""
         return self.editable and super().has_delete_permission(request, obj)
 
     def save_model(self, request: HttpRequest, obj: Model, form: ModelForm, change: bool) -> None:
-        """Django would save the row itself; only `ServiceModelAdmin` saves, by a service."""
+        """Refuse to let Django save the row; only `ServiceModelAdmin` saves, by a service."""
         raise WriteWithoutService(type(self).__name__)
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
-        """Likewise."""
+        """Refuse to let Django delete the row."""
         raise WriteWithoutService(type(self).__name__)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
-        """Likewise."""
+        """Refuse to let Django delete the rows."""
         raise WriteWithoutService(type(self).__name__)
 
     def has_perm_permission(self, request: HttpRequest) -> bool:
@@ -136,13 +136,13 @@ class ReadOnlyInline(admin.TabularInline):
     show_change_link = True
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never."""
+        """Return False: these rows are not added here."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never."""
+        """Return False: these rows are not changed here."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never."""
+        """Return False: these rows are not deleted here."""
         return False

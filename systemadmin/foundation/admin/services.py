@@ -41,15 +41,15 @@ class ServiceModelAdmin(AtalayaModelAdmin):
         return getattr(type(self), name) is not getattr(ServiceModelAdmin, name)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Needs a service and the model's permission."""
+        """Return whether there is a service that creates, and the user has the permission."""
         return self._offers("create") and super().has_add_permission(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Likewise."""
+        """Return whether there is a service that changes, and the user has the permission."""
         return self._offers("update") and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Likewise."""
+        """Return whether there is a service that deletes, and the user has the permission."""
         return self._offers("remove") and super().has_delete_permission(request, obj)
 
     # -- forms -------------------------------------------------------------------

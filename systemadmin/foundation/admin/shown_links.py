@@ -25,7 +25,7 @@ class ShownLinks(MaskedColumns):
         return self._permitted(request, super().get_list_display(request))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Likewise; related objects without their link."""
+        """Leave out links that this user may not follow; related objects are shown as text."""
         found = super().get_fieldsets(request, obj)
         if obj is None:
             return found

@@ -187,7 +187,7 @@ def database_down() -> Unavailable:
 
 def _unexpected(exc: Exception, request: HttpRequest | None) -> Response:
     logger.error("unhandled error", exc_info=exc)
-    # Django's own signal, so that alerting hears of it as of any other failure.
+    # Django's own signal, so that the alert is raised as for any other failure.
     got_request_exception.send(sender=None, request=request)
     body = problem_body(
         status=500, code="internal_error", title=_("Something went wrong on our side.")
@@ -241,7 +241,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def closed_door(request: HttpRequest, refusal: DomainError) -> HttpResponse:
-    """Answer a closed door: a problem for clients, a page for browsers."""
+    """Answer while hard maintenance is in force: a problem for clients, a page for browsers."""
     if wants_problem(request):
         return plain_problem(refusal)
     context = {"title": refusal.title, "message": refusal.detail, **refusal.extra}

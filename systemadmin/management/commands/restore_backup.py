@@ -99,7 +99,7 @@ class Command(BaseCommand):
     def rescue(
         self, wanted: str | None, confirm: str, confirm_installation: str, reason: str
     ) -> None:
-        """Without a database to ask, the storage itself is the list."""
+        """Restore without a database; the storage itself is the list of backups."""
         name, warnings = restore_without_database(wanted, confirm, confirm_installation)
         report_emergency(act="systemadmin.request_restore", reason=reason or "--rescue")
         self.stdout.write(f"Restored {name}.")
