@@ -5,21 +5,31 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from rest_framework.test import APIClient
 
+from marketplace import services as market
 from marketplace.tests import factories as shop
 from riskops.models import Identifier, ListEntry, RelatedAccount, Sighting
 from support.services import reply_as_staff, update_ticket
-from support.tests.factories import make_agent, make_category, make_ticket
-from systemadmin.errors import NotOnServiceKeys, OwnInterest
+from support.services.fetching import set_password
+from support.services.mailboxes import save_mailbox
+from support.tests.factories import make_agent, make_category, make_mailbox, make_ticket
+from systemadmin import audit
+from systemadmin.errors import CannotDecideRequest, NotOnServiceKeys, OwnInterest
+from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.testing import run_threads
 from systemadmin.models import User
+from systemadmin.services import approvals
+from systemadmin.services.event_replay import send_test_event
 from systemadmin.services.offboarding import offboard
+from systemadmin.services.rights import set_rights
 from systemadmin.services.second_person import SecondPersonNeeded
 from systemadmin.services.service_keys import (
     IN_A_MEMBERS_NAME,
     create_service_key,
+    hand_over_service_key,
     rotate_service_key,
 )
 from systemadmin.services.users import suspend_user
-from systemadmin.services.webhooks import create_endpoint, rotate_secret, update_endpoint
+from systemadmin.services.webhooks import OUTBOX, create_endpoint, rotate_secret, update_endpoint
 from systemadmin.tests.factories import StaffFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -271,6 +281,95 @@ def test_the_page_and_the_call_say_that_it_waits(as_user, admin_client_for):
     assert second.is_superuser
 
 
+@pytest.mark.postgres
+@pytest.mark.two_people
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("act", ["offboard", "suspend"])
+def test_two_at_once_leave_more_than_one_superuser(act):
+    call_command("setup", verbosity=0)
+    first, second, third = (StaffFactory(is_superuser=True) for _number in range(3))
+
+    def take_away(number):
+        user = (second, third)[number]
+        if act == "offboard":
+            return offboard(actor=first, user=user, reason="left")
+        return suspend_user(actor=first, user=user, reason="left")
+
+    outcomes = run_threads(take_away, 2)
+    assert sum(isinstance(one, SecondPersonNeeded) for one in outcomes) == 1, outcomes
+    assert User.objects.staff().filter(is_superuser=True).count() == 2
+
+
+# -- asking by a key --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked_by_key():
+    """`asked_by_key(owner)`: a key and the request that it asked for."""
+
+    def ask(owner):
+        key = create_service_key(
+            actor=None, name="office", owner=owner, permissions=["marketplace.add_journalentry"]
+        ).key
+        with pytest.raises(SecondPersonNeeded) as found:
+            market.post_journal_entry(
+                actor=key.account,
+                kind="goodwill_platform",
+                currency="EUR",
+                lines=market.usual_lines(
+                    kind="goodwill_platform", amount=9_000_00, seller=UserFactory()
+                ),
+                reason="Goodwill",
+            )
+        (row,) = approvals.keep(found.value, "month's end")
+        return key, row
+
+    return ask
+
+
+@pytest.mark.two_people
+def test_whoever_hands_a_key_over_does_not_approve_what_it_asked_for(asked_by_key, as_user):
+    owner, successor = StaffFactory(role="operator"), StaffFactory(role="operator")
+    key, row = asked_by_key(owner)
+    refused = as_user(owner).post(f"/api/admin/approvals/{row.pk}/approve", {"reason": "x"})
+    assert refused.status_code == 403
+    handed = as_user(owner).post(
+        f"/api/admin/service-keys/{key.pk}/hand-over", {"owner": successor.pk}, format="json"
+    )
+    assert handed.status_code == 200, handed.json()
+    late = as_user(owner).post(f"/api/admin/approvals/{row.pk}/approve", {"reason": "x"})
+    assert late.status_code == 409
+    row.refresh_from_db()
+    assert row.state == "withdrawn"
+
+
+@pytest.mark.two_people
+def test_a_colleague_just_made_does_not_approve_for_the_makers_key(asked_by_key):
+    owner, fresh = StaffFactory(role="operator"), StaffFactory(role="operator")
+    audit.record("systemadmin.user.created", actor=owner, target=fresh)
+    _key, row = asked_by_key(owner)
+    with pytest.raises(CannotDecideRequest):
+        approvals.approve(actor=fresh, request=row)
+    row = approvals.approve(actor=StaffFactory(role="operator"), request=row)
+    assert row.state == "approved"
+
+
+@pytest.mark.parametrize("ends_by", ["suspension", "rights", "hand_over"])
+def test_tokens_that_a_key_made_end_with_its_owner(ends_by, member):
+    owner, root = StaffFactory(role="operator"), StaffFactory(is_superuser=True)
+    client = with_member_token(acting(owner, "orders:read", "orders:write"))
+    assert client.get("/api/orders").status_code == 200
+    if ends_by == "suspension":
+        suspend_user(actor=root, user=owner, reason="Test")
+    elif ends_by == "rights":
+        set_rights(actor=root, user=owner, roles=[])
+    else:
+        hand_over_service_key(
+            actor=None, key=owner.service_keys.get(), owner=StaffFactory(role="operator")
+        )
+    assert client.get("/api/orders").status_code == 401
+
+
 # -- receivers of events --------------------------------------------------------------------
 
 
@@ -284,3 +383,38 @@ def test_whoever_sets_where_events_go_answers_for_it():
     assert endpoint.owner == second
     endpoint, _secret = rotate_secret(actor=first, endpoint=endpoint)
     assert endpoint.owner == first
+
+
+def test_events_wait_while_the_owner_of_an_endpoint_is_no_staff():
+    owner, root = StaffFactory(role="operator"), StaffFactory(is_superuser=True)
+    endpoint, _secret = create_endpoint(actor=owner, url="https://hooks.example.test/a")
+    send_test_event(actor=root, endpoint=endpoint, kind="ticket.opened")
+    assert OUTBOX.rows().count() == 1
+    suspend_user(actor=root, user=owner, reason="Test")
+    assert OUTBOX.rows().count() == 0
+    update_endpoint(actor=root, endpoint=endpoint, url="https://hooks.example.test/b")
+    assert OUTBOX.rows().count() == 1
+
+
+# -- mailboxes --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("host", "evil.example.test"), ("port", 144), ("use_tls", False), ("username", "other")],
+)
+def test_a_stored_password_goes_to_no_other_server(name, value, admin_client_for):
+    operator = StaffFactory(role="operator")
+    mailbox = make_mailbox(host="imap.example.test", port=993, use_tls=True, username="desk")
+    set_password(mailbox, "secret-of-the-desk")
+    mailbox.save()
+    with pytest.raises(InvalidInput) as refused:
+        save_mailbox(actor=operator, mailbox=mailbox, values={name: value, "password": ""})
+    assert [one["field"] for one in refused.value.errors] == ["password"]
+    page = f"/admin/support/mailbox/{mailbox.pk}/change/"
+    form = admin_client_for(operator).get(page).context["adminform"].form.initial
+    typed = {key: given for key, given in form.items() if given is not None} | {name: value}
+    answer = admin_client_for(operator).post(page, {**typed, "password": ""})
+    assert "Type the password again" in answer.content.decode()
+    save_mailbox(actor=operator, mailbox=mailbox, values={name: value, "password": "new"})
+    save_mailbox(actor=operator, mailbox=mailbox, values={"name": "Desk"})

@@ -33,6 +33,9 @@ FIELDS = (
     "is_active",
 )
 
+# Whom the password is told to, and how.
+SERVER = ("host", "port", "use_tls", "username")
+
 
 @transaction.atomic
 def save_mailbox(
@@ -40,11 +43,14 @@ def save_mailbox(
 ) -> Mailbox:
     """Create or change a mailbox; an empty password keeps the present one.
 
-    Raises Django's `ValidationError`, and `InvalidInput` for a host in our own network.
+    Raises Django's `ValidationError`, and `InvalidInput` for a host in our own network and where
+    the present password would go to another server.
     """
     check_shared(actor)
     kept = Mailbox() if mailbox is None else lock_row(Mailbox.objects.all(), pk=mailbox.pk)
     password = values.get("password") or ""
+    if not password:
+        _check_same_server(kept, values)
 
     def check_and_seal(row: Mailbox) -> None:
         _check_host(row)
@@ -65,6 +71,17 @@ def save_mailbox(
     if "readers" in values:
         saved.readers.set(values["readers"])
     return saved
+
+
+def _check_same_server(mailbox: Mailbox, values: Mapping[str, Any]) -> None:
+    """Refuse to send the stored password elsewhere: whoever runs that server would read it."""
+    moved = [name for name in SERVER if name in values and values[name] != getattr(mailbox, name)]
+    if mailbox.sealed_password and moved:
+        raise InvalidInput(
+            "password",
+            _("Type the password again: the server or the user name is another one."),
+            code="required",
+        )
 
 
 def _check_host(mailbox: Mailbox) -> None:

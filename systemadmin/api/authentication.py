@@ -130,7 +130,7 @@ class BearerAuthentication(TokenAuthentication):
             digest = hash_token(token.decode("ascii"))
         except (TypeError, ValueError) as error:
             raise exceptions.AuthenticationFailed(_("Invalid token.")) from error
-        rows = ApiToken.objects.select_related("user", "service_key__account")
+        rows = ApiToken.objects.select_related("user", "service_key__account", "service_key__owner")
         found = rows.filter(digest=digest).first()
         if found is None or (found.expiry is not None and found.expiry <= timezone.now()):
             raise exceptions.AuthenticationFailed(_("Invalid token."))
@@ -148,7 +148,9 @@ class BearerAuthentication(TokenAuthentication):
 def _token_grant(token: ApiToken) -> Grant:
     """What a token of the platform's opens: what its key may still give, to a member only."""
     key = token.service_key
-    if key is None or not key.is_live or not key.account.is_acting_staff:
+    owner = key.owner if key is not None else None
+    is_vouched = owner is not None and owner.is_acting_staff
+    if key is None or not key.is_live or not key.account.is_acting_staff or not is_vouched:
         raise exceptions.AuthenticationFailed(
             _("The service key that made this token has ended."), "key_revoked"
         )

@@ -318,6 +318,15 @@ def withdraw(
     return _decide(actor, _locked(request, expected_version), State.WITHDRAWN, "")
 
 
+def withdraw_all_of(*, account: User, reason: str) -> None:
+    """Take back every request that an account asked for, in the order of their ids."""
+    waiting = ApprovalRequest.objects.select_for_update().filter(
+        asked_by=account, state=State.WAITING
+    )
+    for row in waiting.order_by("pk"):
+        _decide(None, row, State.WITHDRAWN, reason)
+
+
 def _decide(actor: User | None, row: ApprovalRequest, state: str, reason: str) -> ApprovalRequest:
     is_own = actor is not None and actor.pk == row.asked_by_id
     row.state = state

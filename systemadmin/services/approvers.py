@@ -145,10 +145,10 @@ def _tied_to(asker: User) -> set[int]:
 
 
 def _made_by(asker: User) -> set[int]:
-    """Return the accounts that somebody made or gave rights within the last hours."""
+    """Return the accounts that somebody, or a key's owner, gave rights within the last hours."""
     since = timezone.now() - timedelta(hours=setting("duties.new_colleague_hours"))
     rows = AuditEntry.objects.filter(
-        actor=asker,
+        actor__in=accounts_of(asker.pk),
         action__in=_MADE_COLLEAGUES,
         occurred_at__gt=since,
         target_type="systemadmin.user",

@@ -108,6 +108,7 @@ def offboard(
     rights.check_hands_out_rights(actor)
     rights.check_reach(actor, user)
     _check(actor, user, reason, successor)
+    rights.lock_superusers(user)
     before = what_is_left(user)
     for holding in _holdings():
         if holding.release is not None:

@@ -18,7 +18,7 @@ from systemadmin.errors import AccountIsErased, DemoActsOnReal, NotServicePermis
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import NotAllowed
 from systemadmin.foundation.plugins import service_permissions
-from systemadmin.models import AuditEntry, User
+from systemadmin.models import ApiToken, AuditEntry, User
 from systemadmin.services import sessions
 from systemadmin.services.duties import check_no_own_interest, decides
 from systemadmin.services.second_person import Attempt, needs_second_person
@@ -84,6 +84,17 @@ def _gives_rights(attempt: Attempt) -> bool:
     # Members are locked out and let in again by one person; a service account is no member.
     holds = any(after[name] for name in ("is_staff", "is_superuser", "roles", "permissions"))
     return gained or any(name != "is_active" or holds for name in raised)
+
+
+def lock_superusers(user: User) -> None:
+    """Let one act at a time take a superuser away, or two at once would leave nobody.
+
+    Call it before any other row is locked. Without the key: rows that name a superuser as their
+    author hold a share lock on it.
+    """
+    if user.is_superuser:
+        rows = User.objects.select_for_update(no_key=True).filter(is_superuser=True)
+        list(rows.order_by("pk").values_list("pk"))
 
 
 def leaves_one_superuser(user: User, *, was_superuser: bool) -> bool:
@@ -169,6 +180,7 @@ def set_rights(
     What is None stays. Returns the audit row, or None when nothing changes. Raises `NotAllowed`,
     `DemoActsOnReal`, `OwnInterest` and `NotServicePermission`.
     """
+    lock_superusers(user)
     locked = lock_row(User.objects.all(), pk=user.pk)
     check_not_erased(locked)
     before = rights_of(locked)
@@ -206,6 +218,8 @@ def _follow_change(
     actor: User | None, user: User, before: Any, after: Any, reason: str
 ) -> AuditEntry:
     sessions.end_all(actor=None, user=user, reason="rights changed")
+    # What the account's keys opened for members: the keys make new ones while they may.
+    ApiToken.objects.filter(service_key__owner=user).delete()
     entry = audit.record(
         "systemadmin.user.rights_changed",
         actor=actor,

@@ -26,9 +26,9 @@ from systemadmin.foundation.parsing import Unreadable, parse_network, parse_rate
 from systemadmin.foundation.plugins import service_permissions
 from systemadmin.foundation.readable_text import visible_text
 from systemadmin.foundation.scopes import parse_scopes
-from systemadmin.models import ServiceKey, ServiceKeySecret, User
+from systemadmin.models import ApiToken, ServiceKey, ServiceKeySecret, User
 from systemadmin.service_key_format import digest_of, new_secret
-from systemadmin.services import rights
+from systemadmin.services import approvals, rights
 from systemadmin.services.second_person import acts
 
 # What is a person's to do: rights of others, keys, and the second pair of eyes.
@@ -201,11 +201,17 @@ def release_keys(*, actor: User | None, user: User, successor: User | None) -> N
 
 
 def _pass_on(key: ServiceKey, owner: User) -> None:
-    """Change the owner, and end the secrets that the one before knows."""
+    """Change the owner, and end what the one before knows or asked for by the key.
+
+    A request by the key is its owner's: the next owner would be taken for who asked, and the one
+    before could approve it.
+    """
     key.owner = owner
     key.save(update_fields=["owner", "updated_at"])
     now = timezone.now()
     key.secrets.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=now)).update(ends_at=now)
+    ApiToken.objects.filter(service_key=key).delete()
+    approvals.withdraw_all_of(account=key.account, reason=_("The key has another owner."))
 
 
 # -- checks ------------------------------------------------------------------------------

@@ -63,6 +63,7 @@ def suspend_user(
         raise InvalidInput("reason", _("Say why the account is suspended."), code="required")
     if until is not None and until <= timezone.now():
         raise InvalidInput("until", _("The end must lie in the future."))
+    rights.lock_superusers(user)
     locked = lock_row(User.objects.all(), pk=user.pk)
     _check_may_suspend(actor, locked)
     locked.suspended_at = timezone.now()
