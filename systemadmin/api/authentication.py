@@ -52,7 +52,7 @@ def bearer_of(request: Request) -> str | None:
 
 
 def _vouched(user: User) -> User:
-    """A key is its own proof: there is no second factor to ask for."""
+    """Return the account; a key is its own proof, so there is no second factor to ask for."""
     user.is_verified = lambda: True  # type: ignore[method-assign]
     return user
 
@@ -146,7 +146,7 @@ class BearerAuthentication(TokenAuthentication):
 
 
 def _token_grant(token: ApiToken) -> Grant:
-    """What a token of the platform's opens: what its key may still give, to a member only."""
+    """Return what a token of the platform opens: what its key may give now, to a member only."""
     key = token.service_key
     owner = key.owner if key is not None else None
     is_vouched = owner is not None and owner.is_acting_staff

@@ -38,7 +38,7 @@ FIELDS = ("url", "description", "event_types", "is_active")
 
 
 def wants(endpoint: WebhookEndpoint, event_type: str) -> bool:
-    """Whether an endpoint asked for a kind of event; one that named none wants all."""
+    """Return whether an endpoint asked for a kind of event; one that named none wants all."""
     return not endpoint.event_types or event_type in endpoint.event_types
 
 
