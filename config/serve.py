@@ -189,7 +189,7 @@ def say(text: str) -> None:
 
 
 def notify_systemd(state: str) -> None:
-    """Tell systemd (Type=notify, WatchdogSec); nothing where no systemd listens."""
+    """Notify systemd (Type=notify, WatchdogSec); do nothing where no systemd listens."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return

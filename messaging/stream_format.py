@@ -31,7 +31,7 @@ def comment(text: str = "") -> bytes:
 
 
 def retry(milliseconds: int) -> bytes:
-    """Tell the client how long to wait before it connects again."""
+    """Set for the client how long to wait before it connects again."""
     return f"retry: {milliseconds}\n\n".encode()
 
 

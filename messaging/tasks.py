@@ -15,12 +15,12 @@ def start_due_broadcasts() -> int:
 
 
 def send_due_notices() -> int:
-    """Tell members of what stayed unread."""
+    """Notify members of what stayed unread."""
     return services.send_due_notices()
 
 
 def report_to_risk_engine() -> int:
-    """Tell the risk engine about messages sent since the last time."""
+    """Record the messages sent since the last time in the risk engine."""
     told = services.report_failed_messages()
     while count := services.report_sent_messages():
         told += count

@@ -50,7 +50,7 @@ class Page:
     ends_at: float = field(default_factory=lambda: time.monotonic() + LASTS)
     is_closing: bool = False
 
-    def tell(self, names: Iterable[str]) -> None:
+    def notify(self, names: Iterable[str]) -> None:
         """Let the page know at its next step."""
         self.news.update(names)
         self.woken.set()
@@ -152,7 +152,7 @@ class LiveHub:
         for page in list(self.pages):
             if name in page.topics:
                 is_shown = page.watched in about
-                page.tell([name, f"{name}-shown"] if is_shown else [name])
+                page.notify([name, f"{name}-shown"] if is_shown else [name])
 
     async def _check_rights(self) -> None:
         pages = list(self.pages)

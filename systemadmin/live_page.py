@@ -14,7 +14,7 @@ from systemadmin.live_hub import MOST_PAGES, Page, brief, live_hub, open_pages, 
 
 
 def live_page(request: HttpRequest) -> HttpResponseBase:
-    """Tell a page when what it shows has changed: `?topics=tickets,work&shown=12`.
+    """Notify a page when what it shows has changed: `?topics=tickets,work&shown=12`.
 
     503 when the process tells as many pages as it may; the page asks by itself then.
     """

@@ -111,7 +111,7 @@ class Marketplace:
         self.sign_in(member).call("POST", "tickets", {"subject": subject, "body": body})
 
     def report(self, events: list[dict]) -> None:
-        """Tell of what members did, for the risk desk."""
+        """Send what members did to the risk desk."""
         self.atalaya.call("POST", "events", {"events": events})
 
     def recalculate(self, member: str) -> None:

@@ -113,7 +113,7 @@ class BankStatementAdmin(ServiceModelAdmin):
         return format_html_join("", "<div>{}: <b>{}</b></div>", rows)
 
     def create(self, actor: Any, values: dict[str, Any]) -> BankStatement:
-        """Import it."""
+        """Import the bank statement by its service."""
         names = [*CSV_FIELDS, "date_format", "decimal_mark", "delimiter"]
         return services.import_bank_statement(
             actor=actor,

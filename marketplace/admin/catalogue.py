@@ -59,13 +59,13 @@ class ReasonTemplateAdmin(ServiceModelAdmin):
     fields = ["code", "action", "title", "body", "is_active"]
 
     def create(self, actor: Any, values: dict[str, Any]) -> ReasonTemplate:
-        """Add it."""
+        """Add the reason template by its service."""
         return services.save_reason_template(actor=actor, template=None, **values)
 
     def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> ReasonTemplate:
-        """Change it."""
+        """Change the reason template by its service."""
         return services.save_reason_template(actor=actor, template=obj, **values)
 
     def remove(self, actor: Any, obj: Any) -> None:
-        """Delete."""
+        """Delete the reason template by its service."""
         services.delete_reason_template(actor=actor, template=obj)

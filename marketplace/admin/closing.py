@@ -64,7 +64,7 @@ class ClosedMonthAdmin(ServiceModelAdmin):
         return turnover_shown(closed.totals)
 
     def create(self, actor: Any, values: dict[str, Any]) -> ClosedMonth:
-        """Close it."""
+        """Close the month by its service."""
         return services.close_month(actor=actor, **values)
 
     @service_action(

@@ -233,7 +233,7 @@ class CommissionRuleAdmin(ServiceModelAdmin):
         return services.create_rule(actor=actor, **_known(values))
 
     def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> CommissionRule:
-        """Change it."""
+        """Change the commission rule by its service."""
         return services.update_rule(actor=actor, rule=obj, **_known(values))
 
     def remove(self, actor: Any, obj: Any) -> None:

@@ -38,7 +38,7 @@ class CommissionFeeAdmin(ServiceModelAdmin):
         return services.create_fee(actor=actor, **values)
 
     def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> CommissionFee:
-        """Change it."""
+        """Change the commission fee by its service."""
         return services.update_fee(actor=actor, fee=obj, **values)
 
     def remove(self, actor: Any, obj: Any) -> None:
@@ -74,13 +74,13 @@ class FeeTaxRateAdmin(ServiceModelAdmin):
         return percent(rate.ppm)
 
     def create(self, actor: Any, values: dict[str, Any]) -> FeeTaxRate:
-        """Add it."""
+        """Add the fee tax rate by its service."""
         return services.create_fee_tax_rate(actor=actor, **values)
 
     def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> FeeTaxRate:
-        """Change it."""
+        """Change the fee tax rate by its service."""
         return services.update_fee_tax_rate(actor=actor, rate=obj, **values)
 
     def remove(self, actor: Any, obj: Any) -> None:
-        """Delete it."""
+        """Delete the fee tax rate by its service."""
         services.delete_fee_tax_rate(actor=actor, rate=obj)

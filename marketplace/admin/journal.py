@@ -198,7 +198,7 @@ class JournalEntryAdmin(ServiceModelAdmin):
         ]  # fmt: skip
 
     def create(self, actor: Any, values: dict[str, Any]) -> JournalEntry:
-        """Post it."""
+        """Post the journal entry by its service."""
         names = ("kind", "currency", "reason", "booked_on", "seller", "order", "payout", "lines")
         attachment = values.get("attachment") or None
         return services.post_journal_entry(

@@ -43,11 +43,11 @@ class PaymentHookAdmin(ServiceModelAdmin):
     list_filter = ["scheme", "is_active"]
 
     def create(self, actor: Any, values: dict[str, Any]) -> PaymentHook:
-        """Make it."""
+        """Create the payment hook by its service."""
         return payment_hooks.save_payment_hook(actor=actor, **_with_secret(values))
 
     def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> PaymentHook:
-        """Change it."""
+        """Change the payment hook by its service."""
         return payment_hooks.save_payment_hook(actor=actor, hook=obj, **_with_secret(values))
 
     def has_add_permission(self, request: HttpRequest) -> bool:

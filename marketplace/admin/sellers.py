@@ -82,7 +82,7 @@ class SellerProfileAdmin(Dac7Pages, ServiceModelAdmin):
         return services.save_seller_profile(actor=actor, seller=seller, **_entered(values))
 
     def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> SellerProfile:
-        """Change it."""
+        """Change the seller profile by its service."""
         return services.save_seller_profile(actor=actor, seller=obj.user, **_entered(values))
 
     @form_action(

@@ -28,7 +28,7 @@ _SETTLED = timedelta(seconds=30)
 def report_to_risk(
     *, kind: str, account: User, occurred_at: datetime, external_id: str, data: dict[str, Any]
 ) -> None:
-    """Tell the risk engine one fact, in the caller's transaction."""
+    """Record one event of the risk engine, in the caller's transaction."""
     fact = EventInput(
         kind=kind,
         account_id=account.pk,
@@ -41,7 +41,7 @@ def report_to_risk(
 
 @transaction.atomic
 def report_sent_messages(*, limit: int = 1000) -> int:
-    """Tell the risk engine about messages sent since the last sweep; returns how many."""
+    """Record the messages sent since the last sweep in the risk engine; return how many."""
     Watermark.objects.get_or_create(name=_SWEEP)
     mark = Watermark.objects.select_for_update().get(name=_SWEEP)
     rows = list(

@@ -185,11 +185,11 @@ class AnomalyRuleAdmin(ServiceModelAdmin):
         return f"{100 * obj.right_count / obj.resolved_count:.0f} % / {obj.resolved_count}"
 
     def create(self, actor: Any, values: dict[str, Any]) -> AnomalyRule:
-        """Add it."""
+        """Add the anomaly rule by its service."""
         return create_rule(actor=actor, values=values)
 
     def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> AnomalyRule:
-        """Change it."""
+        """Change the anomaly rule by its service."""
         return change_rule(actor=actor, rule=obj, values=values)
 
     def remove(self, actor: Any, obj: Any) -> None:

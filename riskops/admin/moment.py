@@ -226,11 +226,11 @@ class DecisionRuleAdmin(ServiceModelAdmin):
         return TemplateResponse(request, "admin/riskops/decisionrule/backtest.html", context)
 
     def create(self, actor: Any, values: dict[str, Any]) -> DecisionRule:
-        """Write it."""
+        """Create the decision rule by its service."""
         return create_decision_rule(actor=actor, values=_of_rule(values))
 
     def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> DecisionRule:
-        """Change it."""
+        """Change the decision rule by its service."""
         return change_decision_rule(actor=actor, rule=obj, values=_of_rule(values))
 
     def remove(self, actor: Any, obj: Any) -> None:
@@ -323,5 +323,5 @@ class ListEntryAdmin(ServiceModelAdmin):
         return add_list_entry(actor=actor, **values)
 
     def remove(self, actor: Any, obj: Any) -> None:
-        """Take it off."""
+        """Take the entry off its list."""
         remove_list_entry(actor=actor, entry=obj)

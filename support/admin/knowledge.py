@@ -40,15 +40,15 @@ class CatalogueAdmin(ServiceModelAdmin):
     delete_service: ClassVar[Callable[..., Any]]
 
     def create(self, actor: Any, values: dict[str, Any]) -> Any:
-        """Add it."""
+        """Add the row by its service."""
         return type(self).save_service(actor=actor, values=values)
 
     def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> Any:
-        """Change it."""
+        """Change the row by its service."""
         return type(self).save_service(actor=actor, values=values, **{self.noun: obj})
 
     def remove(self, actor: Any, obj: Any) -> None:
-        """Delete it."""
+        """Delete the row by its service."""
         type(self).delete_service(actor=actor, **{self.noun: obj})
 
 

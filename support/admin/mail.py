@@ -43,11 +43,11 @@ class MailboxAdmin(ServiceModelAdmin):
     autocomplete_fields = ("readers",)
 
     def create(self, actor: Any, values: dict[str, Any]) -> Mailbox:
-        """Add it."""
+        """Add the mailbox by its service."""
         return save_mailbox(actor=actor, values=values)
 
     def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> Mailbox:
-        """Change it."""
+        """Change the mailbox by its service."""
         return save_mailbox(actor=actor, mailbox=obj, values=values)
 
     def remove(self, actor: Any, obj: Any) -> None:

@@ -65,7 +65,7 @@ class BlockedSenderAdmin(ServiceModelAdmin):
         return block_sender(actor=actor, **values)
 
     def remove(self, actor: Any, obj: Any) -> None:
-        """Unblock it."""
+        """Unblock the sender."""
         unblock_sender(actor=actor, sender=obj)
 
     @admin.display(description=_("ticket"))

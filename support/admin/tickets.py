@@ -183,7 +183,7 @@ class TicketAdmin(TicketPages, AtalayaModelAdmin):
 
     @service_action(description=_("Assign to me"), perm="support.change_ticket")
     def assign_to_me(self, request: HttpRequest, obj: Ticket) -> None:
-        """Take them."""
+        """Assign the chosen tickets to the caller."""
         update_ticket(actor=agent_of(request), ticket=obj, changes={"assignee": agent_of(request)})
 
     @form_action(description=_("Assign to an agent"), perm="support.change_ticket", form=AssignForm)
@@ -203,7 +203,7 @@ class TicketAdmin(TicketPages, AtalayaModelAdmin):
 
     @service_action(description=_("Close"), perm="support.change_ticket")
     def close(self, request: HttpRequest, obj: Ticket) -> None:
-        """Close them."""
+        """Close the chosen tickets."""
         update_ticket(actor=agent_of(request), ticket=obj, changes={"status": CLOSED})
 
     @form_action(description=_("Merge"), perm="support.merge_ticket", form=OtherTicketForm)
@@ -278,13 +278,13 @@ class AgentStateAdmin(ServiceModelAdmin):
         return self.readonly_fields if obj is None else ("user", *self.readonly_fields)
 
     def create(self, actor: Any, values: dict[str, Any]) -> AgentState:
-        """Add it."""
+        """Add the agent state by its service."""
         return save_agent_state(actor=actor, values=values)
 
     def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> AgentState:
-        """Change it."""
+        """Change the agent state by its service."""
         return save_agent_state(actor=actor, state=obj, values=values)
 
     def remove(self, actor: Any, obj: Any) -> None:
-        """Delete it."""
+        """Delete the agent state by its service."""
         delete_agent_state(actor=actor, state=obj)

@@ -40,7 +40,7 @@ MENTION: Final = re.compile(r"(?<![\w@./])@([\w.+-]{1,150})")
 SHOWN: Final = 3_000
 
 
-def tell(
+def notify(
     event: str, ticket: Ticket, people: Iterable[User | None], *, key: str, by: User | None = None,
     reply: Reply | None = None,
 ) -> None:  # fmt: skip
@@ -100,30 +100,30 @@ def mark_seen(*, user: User, up_to: int | None = None, ticket: Ticket | None = N
     return rows.update(seen_at=timezone.now())
 
 
-def tell_new(ticket: Ticket, by: User | None) -> None:
-    """Tell those who want to hear of every new ticket, and whom it was given to."""
+def notify_new(ticket: Ticket, by: User | None) -> None:
+    """Notify those who want notices of every new ticket, and whom it was given to."""
     rows = NoticePreference.objects.filter(event=AgentEvent.NEW)
     chosen = User.objects.filter(pk__in=rows.values("user"))
-    tell(AgentEvent.NEW, ticket, chosen, key=str(ticket.pk), by=by, reply=ticket.last_reply)
-    tell_assigned(ticket, by)
+    notify(AgentEvent.NEW, ticket, chosen, key=str(ticket.pk), by=by, reply=ticket.last_reply)
+    notify_assigned(ticket, by)
 
 
-def tell_assigned(ticket: Ticket, by: User | None) -> None:
-    """Tell an agent that a ticket is theirs now."""
+def notify_assigned(ticket: Ticket, by: User | None) -> None:
+    """Notify an agent that a ticket is theirs now."""
     key = f"{ticket.pk}:{timezone.now().timestamp():.0f}"
-    tell(AgentEvent.ASSIGNED, ticket, [ticket.assignee], key=key, by=by, reply=ticket.last_reply)
+    notify(AgentEvent.ASSIGNED, ticket, [ticket.assignee], key=key, by=by, reply=ticket.last_reply)
 
 
-def tell_replied(ticket: Ticket, reply: Reply) -> None:
-    """Tell the agent that the customer wrote."""
-    tell(AgentEvent.REPLIED, ticket, [ticket.assignee], key=str(reply.pk), reply=reply)
+def notify_replied(ticket: Ticket, reply: Reply) -> None:
+    """Notify the agent that the customer wrote."""
+    notify(AgentEvent.REPLIED, ticket, [ticket.assignee], key=str(reply.pk), reply=reply)
 
 
-def tell_mentioned(ticket: Ticket, reply: Reply, by: User) -> None:
-    """Tell those whom a note names by @username."""
+def notify_mentioned(ticket: Ticket, reply: Reply, by: User) -> None:
+    """Notify those whom a note names by @username."""
     names = {name.rstrip(".") for name in MENTION.findall(reply.body)[:50]}
     people = User.objects.staff().filter(username__in=names) if names else []
-    tell(AgentEvent.MENTIONED, ticket, people, key=str(reply.pk), by=by, reply=reply)
+    notify(AgentEvent.MENTIONED, ticket, people, key=str(reply.pk), by=by, reply=reply)
 
 
 def send_notices(*, batch: int = 200) -> int:

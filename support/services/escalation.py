@@ -34,7 +34,7 @@ def escalate(ticket: Ticket, breach: SlaBreach) -> None:
     )
     policy = ticket.sla_version.policy if ticket.sla_version else None
     contact = policy.escalate_to if policy else None
-    agent_notices.tell("due", ticket, [ticket.assignee, contact], key=f"breach-{breach.pk}")
+    agent_notices.notify("due", ticket, [ticket.assignee, contact], key=f"breach-{breach.pk}")
 
 
 def resolve_alert_of(ticket: Ticket) -> None:

@@ -205,7 +205,9 @@ def _take_from_agent(message: InboundMessage, mail: IncomingMail) -> bool:
     """Return whether this is an agent's answer to a notice, or customer mail that one forwards."""
     taken = agent_mail.take_answer(mail)
     if taken is None and not mail.references:
-        taken = agent_mail.take_forward(mail, lambda inner: _open(message, inner, is_told=False))
+        taken = agent_mail.take_forward(
+            mail, lambda inner: _open(message, inner, is_acknowledged=False)
+        )
     if taken is None:
         return False
     reply = taken.reply
@@ -255,7 +257,7 @@ def _note_what_is_missing(ticket: Ticket, mail: IncomingMail, left: list[str]) -
         )
 
 
-def _open(message: InboundMessage, mail: IncomingMail, *, is_told: bool = True) -> Reply:
+def _open(message: InboundMessage, mail: IncomingMail, *, is_acknowledged: bool = True) -> Reply:
     subject = visible_text(ANSWER_PREFIX.sub("", mail.subject)) or _("(no subject)")
     sender = account_of(mail.sender)
     address, name = _requester(mail, sender)
@@ -271,7 +273,7 @@ def _open(message: InboundMessage, mail: IncomingMail, *, is_told: bool = True) 
         acknowledge=False,
         **_texts(mail),
     )
-    if is_told and not mail.wants_no_answer and address:
+    if is_acknowledged and not mail.wants_no_answer and address:
         message.ticket = ticket
         message.save(update_fields=["ticket"])  # so that the answer leaves from this mailbox
         mail_out.acknowledge(ticket)

@@ -40,7 +40,7 @@ def note_automatic(message: InboundMessage, mail: IncomingMail) -> Ticket | None
     if mail.is_failure or mail.kind == "complaint":
         people = [ticket.assignee, *(answer.reply.author for answer in answers if answer.reply)]
         key = str(message.pk)
-        agent_notices.tell("bounced", ticket, people, key=key, reply=message.reply)
+        agent_notices.notify("bounced", ticket, people, key=key, reply=message.reply)
     return ticket
 
 

@@ -94,7 +94,7 @@ def _notice_of_withheld(ticket: Ticket, files: list[Attachment]) -> str:
 
 
 def acknowledge(ticket: Ticket) -> OutboundMessage | None:
-    """Tell the customer that we have the ticket, unless that could start a loop."""
+    """Confirm to the customer that we have the ticket, unless that could start a loop."""
     if not setting("support.acknowledge") or _answered_enough(ticket.customer_email):
         return None
     with override(ticket.language):
@@ -108,7 +108,7 @@ def acknowledge(ticket: Ticket) -> OutboundMessage | None:
 
 
 def announce_resolution(ticket: Ticket, *, now: datetime) -> OutboundMessage | None:
-    """Tell the customer that the matter is resolved and ask what they think."""
+    """Write to the customer that the matter is resolved, and ask for a rating."""
     with override(ticket.language):
         body = _(
             "Your request **%(number)s** is resolved. If it is not, just answer this mail. "

@@ -84,7 +84,7 @@ def _send(
         _answered(ticket, actor, now, status=status)
         mail_out.send_reply(reply, ticket, to_all=to_all)
         return
-    agent_notices.tell_mentioned(ticket, reply, actor)
+    agent_notices.notify_mentioned(ticket, reply, actor)
     if status:
         set_status(ticket, status, actor=actor, now=now)
 
@@ -131,7 +131,7 @@ def reply_as_customer(
     _note_reply(locked, reply, now, author)
     set_status(locked, lifecycle.after_customer_reply(locked.status), actor=author, now=now)
     _done(locked, reply, now, author)
-    agent_notices.tell_replied(locked, reply)
+    agent_notices.notify_replied(locked, reply)
     return reply
 
 

@@ -107,7 +107,7 @@ def open_ticket(
 def _announce_new(ticket: Ticket, actor: User | None, *, acknowledge: bool) -> None:
     audit.record("support.ticket.opened", actor=actor, target=ticket, after=_state(ticket))
     ticket_opened.send(sender=Ticket, ticket_id=ticket.pk, requester_id=ticket.requester_id)
-    agent_notices.tell_new(ticket, actor)
+    agent_notices.notify_new(ticket, actor)
     announce_ticket(ticket, "opened", key="1")
     if acknowledge:
         mail_out.acknowledge(ticket)
@@ -326,7 +326,7 @@ def set_assignee(
             "name": str(assignee) if assignee else "",
         },
     )
-    agent_notices.tell_assigned(ticket, actor)
+    agent_notices.notify_assigned(ticket, actor)
 
 
 def set_status(

@@ -10,7 +10,7 @@ from support.mail_bodies import REPLY_MARK
 from support.models import AgentNotice, BlockedSender, InboundMessage, OutboundMessage
 from support.services import reply_as_customer, reply_as_staff, update_ticket
 from support.services.agent_addresses import answer_address
-from support.services.agent_notices import save_choices, send_notices, tell_mentioned
+from support.services.agent_notices import notify_mentioned, save_choices, send_notices
 from support.services.spam import block_sender
 from support.tests.factories import make_agent, make_category, make_mailbox, make_ticket
 from support.tests.mail_texts import mail, multipart, receive
@@ -89,7 +89,7 @@ class TestWhatIsTold:
         closed = make_ticket(member, category=secret)
         reply_as_staff(actor=eve, ticket=ticket, body="@ada hello", internal=True)
         assert told(agent) == ["mentioned"]
-        tell_mentioned(closed, ticket.replies.last(), eve)
+        notify_mentioned(closed, ticket.replies.last(), eve)
         assert told(agent) == ["mentioned"]
 
 

@@ -61,12 +61,12 @@ class AlertAdmin(AtalayaModelAdmin):
 
     @form_action(description=_("Acknowledge"), perm="systemadmin.change_alert", form=NoteForm)
     def acknowledge(self, request: HttpRequest, obj: Alert, data: dict[str, Any]) -> None:
-        """Take it."""
+        """Acknowledge the alert."""
         acknowledge_alert(actor=caller(request), alert=obj, note=data["note"])
 
     @form_action(description=_("Silence"), perm="systemadmin.change_alert", form=SilenceForm)
     def silence(self, request: HttpRequest, obj: Alert, data: dict[str, Any]) -> None:
-        """Tell nobody for a while."""
+        """Send no notices of this alert for a while."""
         silence_alert(actor=caller(request), alert=obj, **data)
 
     @service_action(description=_("Mark as resolved"), perm="systemadmin.change_alert")
@@ -99,11 +99,11 @@ class AlertRuleAdmin(ServiceModelAdmin):
         return gettext(obj.title)
 
     def create(self, actor: Any, values: dict[str, Any]) -> AlertRule:
-        """Add it."""
+        """Add the alert rule by its service."""
         return save_alert_rule(actor=actor, values=values)
 
     def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> AlertRule:
-        """Change it."""
+        """Change the alert rule by its service."""
         return save_alert_rule(actor=actor, rule=obj, values=values)
 
     def remove(self, actor: Any, obj: Any) -> None:

@@ -47,7 +47,7 @@ class RoleAdmin(ServiceModelAdmin):
         return save_role(actor=actor, **values)
 
     def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> Group:
-        """Change it."""
+        """Change the role by its service."""
         return save_role(actor=actor, role=obj, **values)
 
     def remove(self, actor: Any, obj: Any) -> None:

@@ -62,7 +62,7 @@ class WebhookEndpointAdmin(ServiceModelAdmin):
         return endpoint
 
     def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> WebhookEndpoint:
-        """Change it."""
+        """Change the webhook endpoint by its service."""
         return webhooks.update_endpoint(actor=actor, endpoint=obj, **values)
 
     def remove(self, actor: Any, obj: Any) -> None:

@@ -106,7 +106,7 @@ class AlertViewSet(ListAction, RetrieveAction, StaffViewSet):
     @extend_schema(request=SilenceInput, responses={201: SilenceSerializer}, summary="Silence")
     @action(detail=True, methods=["post"])
     def silence(self, request: Request, pk: Any = None) -> Response:
-        """Tell nobody of this rule and subject until then."""
+        """Send no notices of this rule and subject until then."""
         data = self.parse(SilenceInput)
         silence = silence_alert(actor=self.caller, alert=self.get_object(), **data)
         return self.answer(silence, 201, SilenceSerializer)

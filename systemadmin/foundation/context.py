@@ -84,14 +84,14 @@ def note_details(details: Mapping[str, Any]) -> None:
 
 
 def note_service(account_id: int) -> None:
-    """Tell the context which service key calls in a member's name."""
+    """Note in the context which service key calls in a member's name."""
     call = _current.get()
     if call is not None:
         call.service_id = account_id
 
 
 def note_user(user_id: int | None) -> None:
-    """Tell the context whom the request authenticated as.
+    """Note in the context whom the request authenticated as.
 
     DRF authenticates inside the view, later than any middleware: without this, log
     lines and audit rows of token users would be anonymous.

@@ -69,7 +69,7 @@ def refuse_row(row_id: int, name: str, reason: str) -> None:
 
 
 def report(kind: str, name: str, reason: str) -> None:
-    """Tell the operators; a report that fails is in the log and stops no worker."""
+    """Report to the operators; a report that fails is in the log and stops no worker."""
     try:
         import_module(settings.TASK_REFUSALS).report(kind, name, reason)
     except Exception:

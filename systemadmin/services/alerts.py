@@ -158,7 +158,7 @@ def _is_long(attempt: Attempt) -> bool:
 )
 @transaction.atomic
 def silence_alert(*, actor: User, alert: Alert, until: datetime, reason: str) -> AlertSilence:
-    """Tell nobody of this rule and subject until then; raises `InvalidInput`."""
+    """Send no notices of this rule and subject until then; raises `InvalidInput`."""
     if until <= timezone.now():
         raise InvalidInput("until", _("The end must lie in the future."))
     silence = AlertSilence.objects.create(

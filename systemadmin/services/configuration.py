@@ -203,13 +203,13 @@ def _store(actor: User | None, key: str, value: Any, default: Any, reason: str) 
         reason=reason,
     )
     if key == "audit.retention_days" and value < old:
-        _tell_lower_retention(change, reason)
+        _notify_lower_retention(change, reason)
     if key == SINGLE_PERSON:
         single_person.report_switch(change, reason)
 
 
-def _tell_lower_retention(change: ConfigurationChange, reason: str) -> None:
-    """Tell every superuser: whoever lowers it may be whom the older rows speak of."""
+def _notify_lower_retention(change: ConfigurationChange, reason: str) -> None:
+    """Notify every superuser: the older rows may be about whoever lowers it."""
     values = {"old": change.old, "new": change.new, "actor": change.actor_name, "reason": reason}
     notify_superusers(
         kind="audit.retention_lowered",

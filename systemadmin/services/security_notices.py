@@ -65,7 +65,7 @@ def notify_owner(*, user: User, kind: str, entry: AuditEntry, what: Any = None) 
 
 
 def notify_addresses(*, user: User, old: str, entry: AuditEntry) -> None:
-    """Tell the old and the new address of an account that its e-mail address was changed."""
+    """Write to the old and the new address of an account that its e-mail address changed."""
     if user.is_demo:
         return
     with translation.override(user.language):
