@@ -18,6 +18,7 @@ from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.testing import run_threads
 from systemadmin.models import User
 from systemadmin.services import approvals
+from systemadmin.services import authentication as auth
 from systemadmin.services.event_replay import send_test_event
 from systemadmin.services.offboarding import offboard
 from systemadmin.services.rights import set_rights
@@ -126,6 +127,41 @@ def test_the_form_offers_what_may_be_given(admin_client_for, superuser):
     assert text in admin_client_for(superuser).get(url).content.decode()
     operator = StaffFactory(role="operator")
     assert text not in admin_client_for(operator).get(url).content.decode()
+
+
+@pytest.mark.two_people
+def test_a_password_that_staff_gave_serves_nobody_but_the_member(as_user, member):
+    operator, colleague = StaffFactory(role="operator"), StaffFactory(role="operator")
+    product = shop.approved(operator)
+    order = shop.paid(product, buyer=member)
+    seller = UserFactory()
+    market.post_journal_entry(
+        actor=None,
+        kind="goodwill_platform",
+        currency="EUR",
+        lines=market.usual_lines(kind="goodwill_platform", amount=5_00, seller=seller),
+        reason="Test",
+    )
+    for user in (member, seller):
+        auth.set_password(actor=operator, user=user, new_password="given-by-staff-1!")
+    refused = as_user(member).post(f"/api/orders/{order.pk}/confirm", format="json")
+    assert (refused.status_code, refused.json()["code"]) == (403, "own_interest")
+    saved = as_user(seller).put("/api/seller/profile", {"iban": "DE89370400440532013000"})
+    assert saved.status_code == 200, saved.json()
+    payout = market.create_payout(actor=colleague, seller=seller, currency="EUR")
+    with pytest.raises(SecondPersonNeeded) as found:
+        market.pay_payout(actor=colleague, payout=payout)
+    (row,) = approvals.keep(found.value, "month's end")
+    with pytest.raises(CannotDecideRequest):
+        approvals.approve(actor=operator, request=row, reason="asked")
+    # Once the member has chosen a password, it is theirs.
+    auth.change_password(
+        user=User.objects.get(pk=member.pk),
+        current_password="given-by-staff-1!",
+        new_password="chosen-by-me-2!",
+        keep=None,
+    )
+    assert as_user(member).post(f"/api/orders/{order.pk}/confirm").status_code == 200
 
 
 # -- who a member is ------------------------------------------------------------------------

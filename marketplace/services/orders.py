@@ -34,7 +34,8 @@ from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import InvalidInput, NotFound
 from systemadmin.models import User
-from systemadmin.services.duties import decides
+from systemadmin.services.duties import check_no_own_interest, decides
+from systemadmin.services.known_passwords import given_by_others
 
 EXPIRY = Batch("marketplace.expire_reservations")
 COMPLETION = Batch("marketplace.complete_due_orders")
@@ -122,12 +123,23 @@ def complete_order(
     order = lock_row(Order.objects.all(), pk=order.pk, expected_version=expected_version)
     if order.status == Order.Status.DISPUTED:
         raise DisputeOpen
+    if as_member:
+        _check_no_given_password(order)
     before, _after = move(order, ORDER, "complete")
     recognise(order, actor)
     save_step(actor, order, "completed", before)
     extend_holds(order.seller_id, order.currency, actor)
     record_sale(order)
     return order
+
+
+def _check_no_given_password(order: Order) -> None:
+    """Raise `OwnInterest` where whoever gave the buyer the password in force is the seller."""
+    given = given_by_others([order.buyer_id]).get(order.buyer_id)
+    if given is not None:
+        check_no_own_interest(
+            actor=given.actor, concerns=[order.seller_id], act="marketplace.complete_order"
+        )
 
 
 def recognise(order: Order, actor: User | None) -> None:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 from marketplace.models import SellerProfile
 from systemadmin.foundation.configuration import setting
 from systemadmin.models import AuditEntry, User
+from systemadmin.services.known_passwords import given_by_others
 
 CHANGED: Final = "account_changed"
 UPDATED: Final = "marketplace.seller_profile.updated"
@@ -30,9 +31,22 @@ def recent_changes(seller_ids: Iterable[int]) -> dict[int, AuditEntry]:
 
 
 def changes_by_others(seller_ids: Iterable[int]) -> dict[int, AuditEntry]:
-    """Return those recent changes that the sellers did not make themselves."""
+    """Return those recent changes that the sellers did not make themselves.
+
+    Where somebody gave a seller the password a short while ago, nobody knows who signed in.
+    """
     found = recent_changes(seller_ids)
-    return {pk: entry for pk, entry in found.items() if not _is_own(pk, entry)}
+    known = _recently_known(found)
+    return {pk: entry for pk, entry in found.items() if pk in known or not _is_own(pk, entry)}
+
+
+def _recently_known(seller_ids: Iterable[int]) -> dict[int, int]:
+    """Return, by seller, who gave them the password that they still have, a short while ago."""
+    since = timezone.now() - timedelta(days=setting("duties.new_account_days"))
+    given = given_by_others(seller_ids) if seller_ids else {}
+    return {
+        pk: row.actor_id for pk, row in given.items() if row.actor_id and row.occurred_at > since
+    }
 
 
 def _is_own(seller_id: int, entry: AuditEntry) -> bool:
@@ -43,12 +57,15 @@ def _is_own(seller_id: int, entry: AuditEntry) -> bool:
 def authors(seller_ids: Iterable[int]) -> set[int]:
     """Return the accounts that changed where sellers are paid a short while ago.
 
-    What a service key did its owner did.
+    What a service key did its owner did, and what sellers did with a password that somebody gave
+    them counts as that person's too.
     """
-    found = recent_changes(seller_ids).values()
+    changed = recent_changes(seller_ids)
+    found = changed.values()
     owners = {entry.metadata.get("service_owner") for entry in found} - {None, ""}
     by_key = User.objects.filter(username__in=owners).values_list("pk", flat=True)
-    return {entry.actor_id for entry in found if entry.actor_id} | set(by_key)
+    by_password = _recently_known(changed).values()
+    return {entry.actor_id for entry in found if entry.actor_id} | set(by_key) | set(by_password)
 
 
 def _changes(seller_ids: Iterable[int]) -> dict[int, AuditEntry]:
@@ -122,10 +139,11 @@ def caution(seller_ids: Iterable[int]) -> str:
 
     The first account that a seller enters is nobody's trick; a later one may be a thief's.
     """
+    others = changes_by_others(seller_ids)
     found = {
         pk: entry
         for pk, entry in recent_changes(seller_ids).items()
-        if not _is_own(pk, entry) or entry.before.get("account_masked")
+        if pk in others or entry.before.get("account_masked")
     }
     if not found:
         return ""

@@ -21,15 +21,10 @@ from systemadmin.foundation.plugins import service_permissions
 from systemadmin.models import ApiToken, AuditEntry, User
 from systemadmin.services import sessions
 from systemadmin.services.duties import check_no_own_interest, decides
+from systemadmin.services.known_passwords import given_by_others
 from systemadmin.services.second_person import Attempt, needs_second_person
 from systemadmin.services.security_notices import notify_owner
 
-_PASSWORDS: Final = (
-    "systemadmin.user.created",
-    "systemadmin.password.set",
-    "systemadmin.password.changed",
-    "systemadmin.password.link_used",
-)
 FLAGS: Final = ("is_active", "is_staff", "is_superuser")
 
 
@@ -136,9 +131,8 @@ def _shown(*, user: User, **wanted: Any) -> list[tuple[Any, Any]]:
 
 def _password_by_others(user: User) -> list[tuple[Any, Any]]:
     """Return who gave the account its password, where somebody else did: they could use it."""
-    rows = AuditEntry.objects.filter(target_type="systemadmin.user", target_id=str(user.pk))
-    found = rows.filter(action__in=_PASSWORDS).order_by("-id").first()
-    if found is None or found.actor_id in (None, user.pk):
+    found = given_by_others([user.pk]).get(user.pk)
+    if found is None:
         return []
     text = f"{found.actor_name}, {found.occurred_at:%Y-%m-%d %H:%M} UTC"
     return [(_("password set by"), text)]
