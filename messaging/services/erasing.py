@@ -7,6 +7,7 @@ from typing import Any, Final
 from django.core.files.storage import Storage
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from messaging.models import (
     Attachment,
@@ -23,8 +24,11 @@ from messaging.services import concerned
 from messaging.services.mailboxes import Journal, lock_mailboxes
 from messaging.services.unread import recount_conversations
 from systemadmin import audit
+from systemadmin.errors import AccountIsHeld
+from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
 from systemadmin.models import User
+from systemadmin.querysets.legal_holds import is_held
 from systemadmin.services.duties import concerned_user, decides
 from systemadmin.services.erasure import set_tombstone_of
 
@@ -55,7 +59,8 @@ def erase_message(*, actor: User | None, message: Message, reason: str) -> None:
 )
 @transaction.atomic
 def request_erasure(*, actor: User | None, user: User, reason: str) -> None:
-    """Queue `erase_member`, which may take long and cannot be undone."""
+    """Queue `erase_member`, which may take long and cannot be undone; raises `AccountIsHeld`."""
+    _check_not_held(user)
     audit.record("messaging.member.erasure_requested", actor=actor, target=user, reason=reason)
     enqueue(ERASE_TASK, user.pk, actor.pk if actor else None, reason, cluster=LONG_CLUSTER)
 
@@ -67,8 +72,9 @@ def erase_member(*, actor: User | None, user: User, reason: str) -> int:
     In chunks that commit one by one: run again, it goes on where it stopped. Excerpts of reports
     that are still open stay until the team has decided. It cannot be undone: no backup is made
     first, as it would hold what is erased. A restore of an older backup erases again; raises
-    `BackupError` where that cannot be noted.
+    `BackupError` where that cannot be noted, and `AccountIsHeld`.
     """
+    _check_not_held(user)
     set_tombstone_of(user=user, part=PART)
     erased = erase_everything_of(user)
     audit.record(
@@ -79,6 +85,16 @@ def erase_member(*, actor: User | None, user: User, reason: str) -> int:
         metadata={"messages": erased},
     )
     return erased
+
+
+@transaction.atomic
+def _check_not_held(user: User) -> None:
+    # The row that a hold locks too: it is either there before the erasure, or comes too late.
+    lock_row(User.objects.all(), pk=user.pk)
+    if is_held(user.pk):
+        raise AccountIsHeld(
+            _("A legal hold is in force: what this member wrote cannot be erased before it ends.")
+        )
 
 
 def erase_everything_of(user: User) -> int:

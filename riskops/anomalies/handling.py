@@ -276,11 +276,15 @@ def _is_long(attempt: Attempt) -> bool:
     now = timezone.now()
     if exemption.expires_at - now > allowed + SLACK:
         return True
+    # By its id, for its code may have changed since; older rows say the code alone.
+    is_of_rule = Q(metadata__rule_id=exemption.rule_id) | Q(
+        metadata__rule_id__isnull=True, after__rule=exemption.rule.code
+    )
     earlier = AuditEntry.objects.filter(
+        is_of_rule,
         action=EXEMPTED,
         target_type="systemadmin.user",
         target_id=str(exemption.account_id),
-        after__rule=exemption.rule.code,
         occurred_at__gt=now - 2 * allowed,
     )
     # The row of this very exemption is the newest.
@@ -356,7 +360,14 @@ def exempt_account(
     exemption.full_clean(exclude=["created_by"])
     exemption.save()
     after = {"rule": rule.code, "expires_at": expires_at}
-    audit.record(EXEMPTED, actor=actor, target=account, after=after, reason=reason)
+    audit.record(
+        EXEMPTED,
+        actor=actor,
+        target=account,
+        after=after,
+        reason=reason,
+        metadata={"rule_id": rule.pk},
+    )
     return exemption
 
 

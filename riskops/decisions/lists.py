@@ -20,18 +20,35 @@ from systemadmin import audit
 from systemadmin.foundation.errors import InvalidInput, NotFound
 from systemadmin.foundation.readable_text import is_visible
 from systemadmin.models import User
-from systemadmin.services.duties import decides
+from systemadmin.services.duties import accounts_of, decides
 from systemadmin.services.second_person import Attempt, Subject, needs_second_person
 
 
-def _named_account(*, kind: str, value: str, **_rest: Any) -> list[int]:
+def _spelling(kind: str, value: str) -> str:
+    """Return a value as its kind is compared; empty for one that the service refuses anyway."""
+    try:
+        return normal_value(kind, str(value)) if kind in ListKind.values else ""
+    except InvalidInput:
+        return ""
+
+
+def _named_account(*, actor: User, kind: str, value: str) -> list[int]:
     """Return the account that an entry names by its id or its e-mail address."""
-    text = str(value).strip()
+    spelled = _spelling(kind, value)
+    if not spelled:
+        return []
     if kind == ListKind.ACCOUNT:
-        return [int(text)] if text.isascii() and text.isdecimal() and len(text) < 19 else []
+        return [int(spelled)] if len(spelled) < 19 else []
     if kind == ListKind.EMAIL:
-        return list(User.objects.filter(email__iexact=text).values_list("pk", flat=True)[:50])
+        found = User.objects.filter(email__iexact=spelled).values_list("pk", flat=True)[:50]
+        return [*found, *_own_with_email(actor, spelled)]
     return []
+
+
+def _own_with_email(actor: User, spelled: str) -> list[int]:
+    """Return the accounts of the actor with an address, however the account spells it."""
+    own = User.objects.filter(pk__in=accounts_of(actor.pk)).values_list("pk", "email")
+    return [pk for pk, email in own if _spelling(ListKind.EMAIL, email) == spelled]
 
 
 # What an entry names -> the kind of identifier that accounts are seen with.
@@ -49,10 +66,7 @@ def _own_seen_with(actor: User, kind: str, value: str) -> list[int]:
     """
     if kind not in _SEEN_WITH:
         return []
-    try:
-        spelled = normal_value(kind, str(value))
-    except InvalidInput:
-        return []
+    spelled = _spelling(kind, value)
     if kind == ListKind.ADDRESS:
         spelled, _slash, length = spelled.partition("/")
         if length not in ("32", "128"):
@@ -65,13 +79,13 @@ def _own_seen_with(actor: User, kind: str, value: str) -> list[int]:
 
 def _concerned(*, actor: User, list: str, kind: str, value: str, **_rest: Any) -> Iterable[int]:
     """Return the account that is named, and who would pass by the allow list."""
-    named = _named_account(kind=kind, value=value)
+    named = _named_account(actor=actor, kind=kind, value=value)
     return [*named, *_own_seen_with(actor, kind, value)] if list == ListName.ALLOW else named
 
 
 def _account_of_entry(*, actor: User, entry: ListEntry, **_rest: Any) -> Iterable[int]:
     """Return the account that is named, and who would no longer be stopped or watched."""
-    named = _named_account(kind=entry.kind, value=entry.value)
+    named = _named_account(actor=actor, kind=entry.kind, value=entry.value)
     if entry.list == ListName.ALLOW:
         return named
     return [*named, *_own_seen_with(actor, entry.kind, entry.value)]

@@ -51,6 +51,7 @@ REASONS = {
     "unknown_account": _("There is no such account."),
     "unknown_event": _("There is no such event of this source."),
     "unknown_counterparty": _("Nobody dealt with this counterparty."),
+    "own_interest": _("Concerns your own account, or one that is confirmed to be yours."),
     "one_of_two": _("Name either an event or a counterparty."),
     "not_a_truth": _("Must be true or false."),
     "not_recorded": _("The database refused this row."),

@@ -15,9 +15,10 @@ from riskops.bulk import Column
 from riskops.ingest.parse import RefusedField, check_names, read_moment, read_text, read_wallet
 from riskops.ingest.store import mark_pending
 from riskops.ingest.validate import Refusal, check_source
-from riskops.models import AccountEvent, EventOutcome, Identifier, IdentifierKind
+from riskops.models import AccountEvent, EventOutcome, Identifier, IdentifierKind, Sighting
 from systemadmin import audit
 from systemadmin.models import User
+from systemadmin.services.duties import accounts_of
 
 TABLE = EventOutcome._meta.db_table
 EVENTS = AccountEvent._meta.db_table
@@ -70,7 +71,8 @@ def record_event_outcomes(
 ) -> OutcomesTaken:
     """Record outcomes of events of a source, or of counterparties; what is said later counts.
 
-    Bad rows are refused one by one. A counterparty as such is bad from the time that is known.
+    Bad rows are refused one by one, and so are those about accounts of the actor's or their
+    wallets. A counterparty as such is bad from the time that is known.
     What has no time was known `known_after` its event, or else now.
     """
     check_source(source)
@@ -82,6 +84,8 @@ def record_event_outcomes(
             name = "event" if row.event else "counterparty"
             taken.refused.append(Refusal.of(row.index, name, f"unknown_{name}", row.event))
     known = [row for key, row in sorted(latest.items()) if key in about]
+    if actor is not None:
+        known = _of_others(known, about, actor, taken.refused)
     if known_after is not None:
         known = [_dated(row, about[row.key].occurred_at + known_after) for row in known]
     _write(known, about, source)
@@ -98,6 +102,25 @@ def record_event_outcomes(
             },
         )
     return taken
+
+
+def _of_others(
+    rows: Sequence[_Row], about: Mapping[str, _About], actor: User, refused: list[Refusal]
+) -> list[_Row]:
+    """Return the rows about other people; those about the actor are added to the refused ones."""
+    own = accounts_of(actor.pk)
+    wallets = {about[row.key].counterparty for row in rows} - {None}
+    seen = Sighting.objects.filter(account__in=own, identifier__in=wallets)
+    own_wallets = set(seen.values_list("identifier_id", flat=True))
+    found = []
+    for row in rows:
+        subject = about[row.key]
+        if subject.account in own or subject.counterparty in own_wallets:
+            name = "event" if row.event else "counterparty"
+            refused.append(Refusal.of(row.index, name, "own_interest", row.event))
+        else:
+            found.append(row)
+    return found
 
 
 def _latest(rows: Sequence[Any], refused: list[Refusal]) -> dict[str, _Row]:

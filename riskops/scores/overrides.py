@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import Min
@@ -25,6 +25,9 @@ from systemadmin.models import User
 from systemadmin.services.duties import decides
 from systemadmin.services.second_person import Attempt, needs_second_person
 
+# Nothing that is computed later is higher.
+HIGHEST: Final = 100
+
 
 def _in_force(account: User) -> RiskOverride | None:
     return RiskOverride.objects.filter(account=account, ended_at__isnull=True).first()
@@ -34,25 +37,25 @@ def _shown_score(*, account: User, **_rest: Any) -> int | None:
     return RiskScore.objects.filter(account=account).values_list("standing", flat=True).first()
 
 
-def _lowers_for_long(attempt: Attempt) -> bool:
-    """Return whether a score is set below what was computed, for long or without an end.
+def _caps_for_long(attempt: Attempt) -> bool:
+    """Return whether a score is set below the highest one, for long or without an end.
 
-    Times that follow each other are one: the first of them counts as the beginning.
+    What is computed now does not matter: the override hides whatever is computed later. Times that
+    follow each other are one: the first of them counts as the beginning.
     """
-    computed, wanted = attempt.before, attempt.arguments["score"]
-    if computed is None or wanted >= computed:
+    if attempt.arguments["score"] >= HIGHEST:
         return False
     end = attempt.arguments.get("expires_at")
     if end is None:
         return True
     allowed = timedelta(days=setting("riskops.exemption_days"), minutes=5)
     now = timezone.now()
-    lowered = RiskOverride.objects.filter(
+    earlier = RiskOverride.objects.filter(
         account=attempt.arguments["account"],
-        score__lt=computed,
+        score__lt=HIGHEST,
         created_at__gt=now - 2 * allowed,
     )
-    began = lowered.aggregate(first=Min("created_at"))["first"] or now
+    began = earlier.aggregate(first=Min("created_at"))["first"] or now
     return end - began > allowed
 
 
@@ -73,15 +76,13 @@ def _shown_override(
 @needs_second_person(
     "riskops.override_score",
     kind="switch_off",
-    title=gettext_lazy("Set a score lower for long"),
+    title=gettext_lazy("Set a score for long"),
     permission="riskops.override_riskscore",
     rule=gettext_lazy(
-        "below the computed score, without an end or for more than `riskops.exemption_days`, "
-        "renewals included"
+        "below 100, without an end or for more than `riskops.exemption_days`, renewals included"
     ),
-    needs=_lowers_for_long,
+    needs=_caps_for_long,
     subject=lambda attempt: attempt.arguments["account"],
-    before=_shown_score,
     # The computed score moves by itself; the account stays the same.
     state=lambda *, account, **_rest: [account.pk],
     shown=_shown_override,

@@ -295,7 +295,7 @@ class TestExemptions:
 
 
 class TestOverrides:
-    """A score is set lower for a while by one person, without an end by two."""
+    """A score is set for a while by one person, without an end by two."""
 
     pytestmark = two_people
 
@@ -333,8 +333,8 @@ class TestOverrides:
         with time_machine.travel(now + timedelta(days=90)):
             lower(15)
 
-    @pytest.mark.parametrize(("score", "days"), [(0, 20), (90, None), (70, None)])
-    def test_lower_for_a_while_or_higher_does_not(self, score, days, analyst, account):
+    @pytest.mark.parametrize(("score", "days"), [(0, 20), (90, 20), (70, 20), (100, None)])
+    def test_for_a_while_or_at_the_highest_does_not(self, score, days, analyst, account):
         end = timezone.now() + timedelta(days=days) if days else None
         override_score(actor=analyst, account=account, score=score, reason="x", expires_at=end)
         assert RiskOverride.objects.count() == 1

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from messaging import services
+from systemadmin.errors import AccountIsHeld
 from systemadmin.foundation.context import context
 from systemadmin.models import User
 
@@ -26,5 +27,8 @@ class Command(BaseCommand):
         if user is None:
             raise CommandError(f"There is no account called {username}.")
         with context(source="command"):
-            erased = services.erase_member(actor=None, user=user, reason=reason)
+            try:
+                erased = services.erase_member(actor=None, user=user, reason=reason)
+            except AccountIsHeld as refusal:
+                raise CommandError(str(refusal)) from refusal
         self.stdout.write(f"{erased} messages erased.")

@@ -1,0 +1,215 @@
+"""What people of staff tried for themselves with lists, scores, outcomes, rules and erasures."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from messaging import services as messaging
+from messaging.models import Message
+from messaging.tests.factories import send
+from riskops.anomalies.handling import change_rule, end_exemption, exempt_account
+from riskops.decisions.lists import add_list_entry, remove_list_entry
+from riskops.models import (
+    AnomalyRule,
+    EventOutcome,
+    Identifier,
+    ListEntry,
+    RelatedAccount,
+    RiskOverride,
+)
+from riskops.scores.event_outcomes import record_event_outcomes
+from riskops.scores.overrides import override_score
+from riskops.tests.factories import NOW, event, record
+from systemadmin import audit
+from systemadmin.errors import AccountIsHeld, OwnInterest
+from systemadmin.models import ServiceKey
+from systemadmin.services.legal_holds import hold_account, release_hold
+from systemadmin.services.second_person import SecondPersonNeeded
+from systemadmin.services.service_keys import create_service_key
+from systemadmin.tests.factories import UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def shipped(db):
+    call_command("setup", verbosity=0)
+
+
+@pytest.fixture
+def analyst(staff):
+    return staff("risk_analyst")
+
+
+def confirmed(first, second):
+    low, high = sorted((first.pk, second.pk))
+    RelatedAccount.objects.create(
+        low_id=low, high_id=high, status="confirmed", decided_at="2026-01-01T00:00:00Z"
+    )
+    return second
+
+
+# -- lists ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("email", "written"),
+    [
+        ("alt@example.org", "alt@example.org."),
+        ("alt@example.org", " ALT@Example.org.. "),
+        ("alt@bücher.example", "alt@xn--bcher-kva.example"),
+        ("alt@xn--bcher-kva.example", "alt@bücher.example"),
+    ],
+)
+def test_no_spelling_of_an_own_address_gets_on_the_allow_list(email, written, analyst):
+    confirmed(analyst, UserFactory(email=email))
+    entry = {"list": "allow", "kind": "email", "value": written, "reason": "fine"}
+    with pytest.raises(OwnInterest):
+        add_list_entry(actor=analyst, **entry)
+    assert not ListEntry.objects.exists()
+    made = add_list_entry(actor=None, **entry)
+    with pytest.raises(OwnInterest):
+        remove_list_entry(actor=analyst, entry=made)
+
+
+def test_addresses_of_others_are_listed_as_before(analyst):
+    UserFactory(email="other@example.org")
+    made = add_list_entry(
+        actor=analyst, list="allow", kind="email", value="other@example.org.", reason="fine"
+    )
+    assert made.value == "other@example.org"
+
+
+# -- scores --------------------------------------------------------------------------------
+
+
+@pytest.mark.two_people
+@pytest.mark.parametrize(("score", "days"), [(0, None), (0, 60), (99, None), (99, 60)])
+def test_a_score_that_hides_later_ones_for_long_waits(score, days, analyst):
+    """Nothing is computed yet: all that comes later would be hidden."""
+    end = timezone.now() + timedelta(days=days) if days else None
+    with pytest.raises(SecondPersonNeeded):
+        override_score(
+            actor=analyst, account=UserFactory(), score=score, reason="x", expires_at=end
+        )
+    assert not RiskOverride.objects.exists()
+
+
+@pytest.mark.two_people
+@pytest.mark.parametrize(("score", "days"), [(0, 20), (99, 20), (100, None), (100, 60)])
+def test_a_score_that_hides_nothing_for_long_is_set(score, days, analyst):
+    end = timezone.now() + timedelta(days=days) if days else None
+    override_score(actor=analyst, account=UserFactory(), score=score, reason="x", expires_at=end)
+    assert RiskOverride.objects.count() == 1
+
+
+# -- exemptions ----------------------------------------------------------------------------
+
+
+@pytest.mark.two_people
+def test_a_rule_with_another_name_remembers_its_exemptions(analyst):
+    rule = AnomalyRule.objects.get(code="transaction_velocity")
+    account = UserFactory()
+    exempt_account(actor=analyst, rule=rule, account=account, reason="x")
+    end_exemption(actor=analyst, rule=rule, account=account)
+    rule = change_rule(actor=analyst, rule=rule, values={"code": "renamed"})
+    with pytest.raises(SecondPersonNeeded):
+        exempt_account(actor=analyst, rule=rule, account=account, reason="x")
+
+
+@pytest.mark.two_people
+def test_exemptions_noted_by_code_alone_still_count(analyst):
+    rule = AnomalyRule.objects.get(code="transaction_velocity")
+    account = UserFactory()
+    audit.record(
+        "riskops.anomaly.exempted", actor=analyst, target=account, after={"rule": rule.code}
+    )
+    with pytest.raises(SecondPersonNeeded):
+        exempt_account(actor=analyst, rule=rule, account=account, reason="x")
+
+
+@pytest.mark.two_people
+def test_exemptions_from_other_rules_do_not_count(analyst):
+    first, second = AnomalyRule.objects.order_by("pk")[:2]
+    account = UserFactory()
+    exempt_account(actor=analyst, rule=first, account=account, reason="x")
+    change_rule(actor=analyst, rule=first, values={"code": "elsewhere"})
+    assert exempt_account(actor=analyst, rule=second, account=account, reason="x")
+
+
+# -- outcomes ------------------------------------------------------------------------------
+
+
+def dealt(account, key, **fields):
+    record(
+        event(account, "transfer", occurred_at=NOW, external_id=key, amount=100, currency="EUR",
+              **fields),
+        source="shop",
+    )  # fmt: skip
+
+
+@pytest.fixture(params=["person", "key"])
+def reporter(request, analyst):
+    """Who sends outcomes: the analyst, or a service key of the analyst's."""
+    if request.param == "person":
+        return analyst
+    create_service_key(
+        actor=None, name="outcomes", owner=analyst, permissions=["riskops.add_eventoutcome"]
+    )
+    return ServiceKey.objects.get(name="outcomes").account
+
+
+def test_outcomes_of_own_events_and_wallets_are_refused(analyst, reporter):
+    other, member = confirmed(analyst, UserFactory()), UserFactory()
+    dealt(analyst, "own", counterparty_wallet="shop-1")
+    dealt(other, "related", wallet="mine", counterparty_wallet="shop-1")
+    dealt(member, "with-me", counterparty_wallet="mine")
+    dealt(member, "others", counterparty_wallet="shop-1")
+    rows = [
+        *({"event": key, "fraud": False} for key in ("own", "related", "with-me", "others")),
+        {"counterparty": "mine", "fraud": False},
+        {"counterparty": "shop-1", "fraud": True},
+    ]
+    taken = record_event_outcomes(rows, source="shop", actor=reporter)
+    refused = sorted((one.index, one.field, one.code) for one in taken.refused)
+    assert refused == [
+        (0, "event", "own_interest"),
+        (1, "event", "own_interest"),
+        (2, "event", "own_interest"),
+        (4, "counterparty", "own_interest"),
+    ]
+    stored = set(EventOutcome.objects.values_list("external_id", flat=True))
+    assert (taken.recorded, stored) == (2, {"others", "counterparty:shop-1"})
+    assert Identifier.objects.filter(value="mine").exists()
+    assert record_event_outcomes(rows, source="shop").recorded == len(rows)
+
+
+def test_the_answer_says_which_outcomes_are_ones_own(analyst, as_user):
+    dealt(analyst, "own")
+    analyst.user_permissions.add(Permission.objects.get(codename="add_eventoutcome"))
+    body = {"source": "shop", "outcomes": [{"event": "own", "fraud": False}]}
+    answer = as_user(analyst).post("/api/risk/outcomes", body, format="json").json()
+    assert answer["recorded"] == 0
+    assert [one["code"] for one in answer["refused"]] == ["own_interest"]
+
+
+# -- messages under a legal hold -----------------------------------------------------------
+
+
+def test_messages_of_a_held_member_are_not_erased(superuser):
+    writer = UserFactory(username="writer")
+    letter = send(writer, UserFactory(), "evidence")
+    hold = hold_account(
+        actor=superuser, user=writer, reason="Court", ends_at=timezone.now() + timedelta(days=9)
+    )
+    for erase in (messaging.request_erasure, messaging.erase_member):
+        with pytest.raises(AccountIsHeld, match="wrote"):
+            erase(actor=superuser, user=writer, reason="x")
+    with pytest.raises(CommandError, match="legal hold"):
+        call_command("erase_messages", "writer", reason="x")
+    assert Message.objects.get(pk=letter.pk).body == "evidence"
+    release_hold(actor=superuser, hold=hold, reason="Over")
+    assert messaging.erase_member(actor=superuser, user=writer, reason="x") == 1
