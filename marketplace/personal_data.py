@@ -240,8 +240,12 @@ TABLES = [
 ]  # fmt: skip
 
 
+# Orders in which something is still to be paid, delivered or decided.
+OPEN_STATES: Final = ("reserved", "paid", "disputed")
+
+
 def _open_orders(account: Any) -> int:
-    rows = Order.objects.filter(status__in=("reserved", "paid", "disputed"))
+    rows = Order.objects.filter(status__in=OPEN_STATES)
     return rows.of_member(account).count()
 
 

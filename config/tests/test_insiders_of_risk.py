@@ -7,6 +7,8 @@ from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from marketplace.services import open_dispute
+from marketplace.tests import factories as shop
 from messaging import services as messaging
 from messaging.models import Message
 from messaging.tests.factories import send
@@ -25,7 +27,8 @@ from riskops.scores.overrides import override_score
 from riskops.tests.factories import NOW, event, record
 from systemadmin import audit
 from systemadmin.errors import AccountIsHeld, OwnInterest
-from systemadmin.models import ServiceKey
+from systemadmin.models import AccountErasure, ServiceKey
+from systemadmin.services.erasure import erase_account, request_erasure
 from systemadmin.services.legal_holds import hold_account, release_hold
 from systemadmin.services.second_person import SecondPersonNeeded
 from systemadmin.services.service_keys import create_service_key
@@ -213,3 +216,41 @@ def test_messages_of_a_held_member_are_not_erased(superuser):
     assert Message.objects.get(pk=letter.pk).body == "evidence"
     release_hold(actor=superuser, hold=hold, reason="Over")
     assert messaging.erase_member(actor=superuser, user=writer, reason="x") == 1
+
+
+# -- erasing the other party ---------------------------------------------------------------
+
+
+def erasing(actor, user):
+    return request_erasure(
+        actor=actor,
+        user=user,
+        reason="asked for it",
+        confirm=user.get_username(),
+        despite_open_business=True,
+    )
+
+
+@pytest.mark.parametrize("kinship", ["own", "related"])
+@pytest.mark.parametrize("side", ["buyer", "seller"])
+@pytest.mark.parametrize("state", ["paid", "disputed"])
+def test_nobody_erases_the_other_party_of_open_business(state, side, kinship, staff):
+    operator, other = staff("operator"), UserFactory()
+    own = operator if kinship == "own" else confirmed(operator, UserFactory())
+    buyer, seller = (own, other) if side == "buyer" else (other, own)
+    order = shop.paid(shop.approved(seller, stock=None), buyer=buyer)
+    if state == "disputed":
+        open_dispute(actor=buyer, order=order, reason="other", body="x")
+    with pytest.raises(OwnInterest):
+        erasing(operator, other)
+    with pytest.raises(OwnInterest):
+        erase_account(actor=operator, user=other, reason="x", despite_open_business=True)
+    assert not AccountErasure.objects.exists()
+    assert erasing(staff("operator"), other).status == "queued"
+
+
+def test_business_that_is_over_is_no_interest(staff):
+    operator, seller = staff("operator"), UserFactory()
+    order = shop.paid(shop.approved(seller, stock=None), buyer=operator)
+    type(order).objects.filter(pk=order.pk).update(status="completed")
+    assert erasing(operator, seller).status == "queued"

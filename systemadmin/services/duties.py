@@ -152,6 +152,12 @@ def accounts_of(account_id: int) -> set[int]:
     return roots.union(*(same(root) for root in roots for same in same_person))
 
 
+def open_counterparties(account_id: int) -> set[int]:
+    """Return the ids of the accounts that have open business with an account, in all desks."""
+    found = collect("interests", "OPEN_COUNTERPARTIES")
+    return {other for counterparties in found for other in counterparties(account_id)}
+
+
 def _refusal(act: str) -> OwnInterest:
     decision = _decisions.get(act)
     permission = decision.permission if decision else ""
