@@ -10,7 +10,7 @@ from django.db.models import Count, Sum
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.journal_templates import Line
-from marketplace.models import JournalEntry, JournalLine, LedgerEntry, Payout, PayoutBatch
+from marketplace.models import JournalEntry, JournalLine, LedgerEntry, Order, Payout, PayoutBatch
 from marketplace.querysets.payouts import waiting_for_a_file
 from marketplace.services import payee_accounts
 from marketplace.services.receipts import StoredReceipt, drop_receipt, receipt_of
@@ -32,7 +32,7 @@ _CREATED: Final = MoneyLimit(kind="payout.created", setting=_PAYOUTS)
 _PAID: Final = MoneyLimit(kind="payout.paid", setting=_PAYOUTS)
 _RETURNED: Final = MoneyLimit(kind="payout.returned", setting=_PAYOUTS)
 _SENT: Final = MoneyLimit(kind="payout.sent", setting=_PAYOUTS)
-_PAYMENT: Final = MoneyLimit(kind="payment", setting="duties.second_person_payment_limit")
+PAYMENT: Final = MoneyLimit(kind="payment", setting="duties.second_person_payment_limit")
 _ENTRY: Final = MoneyLimit(kind="entry", setting="duties.second_person_entry_limit")
 
 
@@ -80,6 +80,18 @@ _SENT_RULE: Final = _(
     "somebody else than the seller entered within `duties.new_account_days`"
 )
 _SHOWN_SELLERS: Final = 20
+
+
+def owed_by_platform(order: Order) -> int:
+    """Return what a payment makes the platform owe: what the buyer paid, and its own discount."""
+    return order.total + order.platform_discount
+
+
+def _shown_discount(order: Order) -> list[tuple[Any, Any]]:
+    if not order.platform_discount:
+        return []
+    shown = format_money(order.platform_discount, order.currency)
+    return [(_("discount by the platform"), shown)]
 
 
 def _is_payment_by_hand(attempt: Attempt) -> bool:
@@ -264,15 +276,16 @@ pay_order = needs_second_person(
     permission="marketplace.pay_order",
     rule=_("by staff, from `duties.second_person_payment_limit`, summed over 24 hours"),
     needs=_is_payment_by_hand,
-    limit=_PAYMENT,
+    limit=PAYMENT,
     subject=lambda attempt: attempt.arguments["order"],
-    amount=lambda attempt: (attempt.result.total, attempt.result.currency),
+    amount=lambda attempt: (owed_by_platform(attempt.result), attempt.result.currency),
     before=lambda *, order, **_rest: order.paid_at,
     shown=lambda *, order, reference="", **_rest: [
         (_("order"), str(order)),
         (_("buyer"), order.buyer.get_username()),
         (_("seller"), order.seller.get_username()),
         (_("amount"), format_money(order.total, order.currency)),
+        *_shown_discount(order),
         (_("payment reference"), reference),
     ],
 )

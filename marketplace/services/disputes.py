@@ -22,7 +22,7 @@ from systemadmin.foundation.errors import InvalidInput, RuleViolation
 from systemadmin.foundation.files import accept_upload, safe_name
 from systemadmin.foundation.readable_text import is_visible
 from systemadmin.models import User
-from systemadmin.services.duties import decides
+from systemadmin.services.duties import check_key_owner, decides
 
 EVIDENCE_TYPES = {"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"}
 EVIDENCE_BYTES = 5 * 1024 * 1024
@@ -35,6 +35,7 @@ def open_dispute(
 ) -> Dispute:
     """Open a dispute: the order goes no further, and the seller's share of it is held."""
     order = lock_row(Order.objects.all(), pk=order.pk, expected_version=expected_version)
+    check_key_owner(concerns=concerned.parties(order=order), act="marketplace.open_dispute")
     before, _after = move(order, ORDER, "dispute")
     if order.disputes.exclude(status=Dispute.Status.OPEN).exists():
         raise DisputeDecided
@@ -71,6 +72,10 @@ def add_dispute_message(
 ) -> DisputeMessage:
     """Add a message, with a file as evidence if there is one."""
     dispute = lock_row(Dispute.objects.all(), pk=dispute.pk)
+    check_key_owner(
+        concerns=concerned.parties_of_dispute(dispute=dispute),
+        act="marketplace.add_dispute_message",
+    )
     if dispute.status != Dispute.Status.OPEN and not is_internal:
         raise RuleViolation(_("The dispute is resolved."), code="dispute_resolved")
     if dispute.messages.count() >= MAX_MESSAGES:

@@ -26,6 +26,7 @@ from marketplace.models import Order, OrderLine, Product
 from marketplace.services import clock, ledger, risk
 from marketplace.services.announcements import order_data
 from marketplace.services.holds import extend_holds
+from marketplace.services.import_limits import PaymentsByHand
 from marketplace.services.ledger import Code, Leg, Posting
 from marketplace.services.order_creation import Item, lines_of, quote_line, write_lines
 from marketplace.services.orders import completion_legs
@@ -33,10 +34,10 @@ from marketplace.services.quotes import QuotedLine, engine_fees, quote_order
 from riskops.services import EventInput
 from systemadmin import audit
 from systemadmin.errors import OwnInterest
-from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import DomainError, InvalidInput, NotAllowed
 from systemadmin.foundation.references import keys_of
 from systemadmin.models import User
+from systemadmin.services.duties import accounts_of
 from systemadmin.services.event_log import Happening, publish_events
 
 logger = logging.getLogger("atalaya.marketplace")
@@ -125,6 +126,7 @@ class _Writer:
 
     def __init__(self, actor: User | None, is_published: bool) -> None:
         self.actor, self.is_published = actor, is_published
+        self.own = accounts_of(actor.pk) if actor is not None else set[int]()
         self.fees: list[Fee] = engine_fees()
         # What an order is charged may depend on the ones before it.
         self.is_counting = any(rule.volume for fee in self.fees for rule in fee.rules)
@@ -139,7 +141,8 @@ class _Writer:
             except (IntegrityError, DomainError) as error:
                 if len(part) > 1:
                     for pair in part:
-                        self._write_alone(pair)
+                        if pair[0].refusal is None:
+                            self._write_alone(pair)
                 else:
                     self._refuse(part[0], error)
 
@@ -153,7 +156,7 @@ class _Writer:
         result, given = pair
         if isinstance(error, DomainError):
             result.refusal = error
-        elif not self._is_known(pair):
+        elif self._unknown([pair]):  # nobody else wrote it meanwhile
             used = given.reference and Order.objects.filter(payment_reference=given.reference)
             if used and used.exists():
                 result.refusal = PaymentReferenceUsed(extra={"reference": given.reference})
@@ -161,13 +164,10 @@ class _Writer:
                 logger.error("the database refused an imported order", exc_info=error)
                 result.refusal = ImportRefused()
 
-    def _is_known(self, pair: tuple[Imported, ImportedOrder]) -> bool:
-        """Somebody else may have written it meanwhile."""
-        return not self._unknown([pair])
-
     @transaction.atomic
     def _write(self, pairs: Sequence[tuple[Imported, ImportedOrder]]) -> None:
-        drafts = self._drafts(self._unknown(pairs))
+        payments = PaymentsByHand(self.actor)
+        drafts = self._drafts(self._unknown(pairs), payments)
         if not drafts:
             return
         orders = Order.objects.bulk_create([draft.order for draft in drafts])
@@ -177,6 +177,7 @@ class _Writer:
         Order.objects.bulk_update(orders, ["created_at"])
         self._post(drafts)
         self._tell(drafts)
+        payments.keep()
         for draft in drafts:
             draft.result.order_id, draft.result.is_new = draft.order.pk, True
 
@@ -200,7 +201,9 @@ class _Writer:
                 result.refusal = ImportedDifferently(field, order=result.order_id)
         return left
 
-    def _drafts(self, pairs: Sequence[tuple[Imported, ImportedOrder]]) -> list[_Draft]:
+    def _drafts(
+        self, pairs: Sequence[tuple[Imported, ImportedOrder]], payments: PaymentsByHand
+    ) -> list[_Draft]:
         buyers = keys_of({one.buyer for _result, one in pairs}, User)
         products = keys_of({line.product for _r, one in pairs for line in one.lines}, Product)
         people = User.objects.in_bulk(set(buyers.values()))
@@ -209,7 +212,10 @@ class _Writer:
         for result, one in pairs:
             try:
                 chosen = [goods.get(products[line.product]) for line in one.lines]
-                drafts.append(self._draft(result, one, people.get(buyers[one.buyer]), chosen))
+                draft = self._draft(result, one, people.get(buyers[one.buyer]), chosen)
+                if one.paid_at:
+                    payments.add(draft.order)
+                drafts.append(draft)
             except DomainError as refusal:
                 result.refusal = refusal
         return drafts
@@ -258,7 +264,7 @@ class _Writer:
             raise InvalidInput("lines", _("All products of an order are from one seller."))
         if goods[0].seller_id == buyer.pk:
             raise OwnProduct
-        if self.actor is not None and self.actor.pk in (buyer.pk, goods[0].seller_id):
+        if not self.own.isdisjoint((buyer.pk, goods[0].seller_id)):
             raise OwnInterest
         return goods
 
@@ -267,12 +273,6 @@ class _Writer:
             raise AmountMismatch(extra={"field": "total", "total": order.total})
         if given.processing_fee > order.captured - order.commission - order.tax:
             raise InvalidInput("payment.processing_fee", _("Not more than the seller's net."))
-        is_by_hand = bool(given.paid_at and self.actor is not None and self.actor.is_staff)
-        if is_by_hand and order.total >= setting("duties.second_person_payment_limit"):
-            raise NotAllowed(
-                _("So much needs a second person: import it unpaid, then record the payment."),
-                code="second_person_needed",
-            )
 
     def _post(self, drafts: Sequence[_Draft]) -> None:
         paid = [draft for draft in drafts if draft.given.paid_at]

@@ -1,0 +1,215 @@
+"""What one person of staff could do with money alone: found from inside, refused since."""
+
+import pytest
+from django.core.management import call_command
+from rest_framework.test import APIClient
+
+from marketplace import services
+from marketplace.models import Order
+from marketplace.services.ledger import seller_balances
+from marketplace.tests import factories as shop
+from riskops.models import RelatedAccount
+from systemadmin.foundation.testing import problem
+from systemadmin.models import AmountDoneAlone
+from systemadmin.services.service_keys import create_service_key
+from systemadmin.tests.factories import StaffFactory, UserFactory
+
+pytestmark = [pytest.mark.django_db, pytest.mark.two_people]
+
+
+@pytest.fixture(autouse=True)
+def shipped(db):
+    call_command("setup", verbosity=0)
+
+
+@pytest.fixture
+def operator():
+    return StaffFactory(role="operator")
+
+
+@pytest.fixture
+def product():
+    return shop.approved(UserFactory(), price=50_00)
+
+
+@pytest.fixture
+def buyer():
+    return UserFactory()
+
+
+def confirmed(first, second):
+    low, high = sorted((first.pk, second.pk))
+    RelatedAccount.objects.create(
+        low_id=low, high_id=high, status="confirmed", decided_at="2026-01-01T00:00:00Z"
+    )
+    return second
+
+
+def key_of(owner, *permissions, **more):
+    issued = create_service_key(
+        actor=None, name=f"key of {owner.pk}", owner=owner, permissions=permissions, **more
+    )
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {issued.secret}")
+    return client
+
+
+def importing_key(owner):
+    rights = ("import_order", "pay_order", "complete_order")
+    return key_of(owner, *(f"marketplace.{right}" for right in rights))
+
+
+def told(product, buyer, number=1, price=490_00, is_paid=True, **line):
+    row = {
+        "external_id": f"o-{number}",
+        "buyer": buyer.pk,
+        "currency": "EUR",
+        "ordered_at": "2026-01-02T10:00:00Z",
+        "lines": [{"product": product.pk, "quantity": 1, "unit_price": price, **line}],
+    }
+    if is_paid:
+        paid_at = "2026-01-02T10:05:00Z"
+        row["payment"] = {"reference": f"pi_{number}", "paid_at": paid_at}
+        row["completed_at"] = "2026-01-09T10:00:00Z"
+    return row
+
+
+def sent(client, rows):
+    answer = client.post("/api/admin/orders/batch", {"orders": rows}, format="json")
+    assert answer.status_code == 200, answer.content
+    return [one.get("code", one["status"]) for one in answer.json()["results"]]
+
+
+def paid_by_hand(client, order):
+    url, body = f"/api/admin/orders/{order.pk}/pay", {"reference": f"r-{order.pk}"}
+    return client.post(url, body, format="json", HTTP_APPROVAL_REASON="arrived")
+
+
+# -- what the platform owes -----------------------------------------------------------------
+
+
+def test_an_imported_discount_by_the_platform_counts(operator, product, buyer, as_user):
+    row = told(product, buyer, price=50_000_000, platform_discount=49_999_900)
+    refused = as_user(operator).post("/api/admin/orders", row, format="json")
+    assert problem(refused, 403)["code"] == "second_person_needed"
+    assert not Order.objects.exists()
+    assert not seller_balances(product.seller_id)
+
+
+def test_a_key_is_held_to_the_limit_per_order(operator, product, buyer):
+    client = importing_key(operator)
+    large = told(product, buyer, 0, price=50_000_000, platform_discount=49_999_900)
+    rows = [large, *(told(product, buyer, number) for number in range(1, 5))]
+    assert sent(client, rows) == ["second_person_needed", *["created"] * 4]
+
+
+def test_a_payment_by_hand_counts_the_discount_by_the_platform(operator, product, buyer, as_user):
+    row = told(product, buyer, price=2_000_00, platform_discount=1_999_00, is_paid=False)
+    order, _new = services.import_order(actor=None, row=row)
+    assert paid_by_hand(as_user(operator), order).status_code == 202
+    order.refresh_from_db()
+    assert (order.status, order.total) == ("reserved", 1_00)
+
+
+# -- the sum of a day -----------------------------------------------------------------------
+
+
+def test_imported_payments_add_up_over_the_batch(operator, product, buyer, as_user):
+    rows = [told(product, buyer, number) for number in range(20)]
+    rows.append(told(product, buyer, 20, is_paid=False))
+    outcomes = sent(as_user(operator), rows)
+    assert outcomes == [*["created"] * 2, *["second_person_needed"] * 18, "created"]
+    assert sum(AmountDoneAlone.objects.values_list("amount", flat=True)) == 980_00
+    assert services.check_ledger() == []
+
+
+def test_imports_and_payments_by_hand_are_one_sum(operator, product, buyer, as_user):
+    client = as_user(operator)
+    for number in range(2):
+        row = told(product, buyer, number)
+        assert client.post("/api/admin/orders", row, format="json").status_code == 201
+    third = client.post("/api/admin/orders", told(product, buyer, 2), format="json")
+    assert problem(third, 403)["code"] == "second_person_needed"
+    order = shop.order(shop.approved(price=30_00))
+    assert paid_by_hand(client, order).status_code == 202
+    # Somebody else has a sum of their own; the command line has no limit.
+    assert sent(as_user(StaffFactory(role="operator")), [told(product, buyer, 3)]) == ["created"]
+    done = services.import_orders(
+        actor=None, rows=[told(product, buyer, number) for number in range(4, 10)]
+    )
+    assert [one.status for one in done] == ["created"] * 6
+
+
+def test_a_row_that_the_database_refuses_changes_no_sum(operator, product, buyer, as_user):
+    rows = [told(product, buyer, number, price=300_00) for number in range(4)]
+    rows[1]["payment"]["reference"] = "pi_0"
+    outcomes = sent(as_user(operator), rows)
+    assert outcomes == ["created", "payment_reference_used", "created", "second_person_needed"]
+    assert sum(AmountDoneAlone.objects.values_list("amount", flat=True)) == 600_00
+    assert services.check_ledger() == []
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_the_sum_costs_the_same_for_one_and_for_many(
+    rows, operator, product, buyer, as_user, django_assert_max_num_queries
+):
+    client = as_user(operator)
+    body = {"orders": [told(product, buyer, number, price=1_00) for number in range(rows)]}
+    with django_assert_max_num_queries(100):
+        assert client.post("/api/admin/orders/batch", body, format="json").json()["created"] == rows
+
+
+# -- one's own side -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", ["seller", "buyer"])
+@pytest.mark.parametrize("by", ["person", "key"])
+@pytest.mark.parametrize("whose", ["own", "related"])
+def test_nobody_imports_orders_of_his_own(side, by, whose, operator, product, buyer, as_user):
+    account = operator if whose == "own" else confirmed(operator, UserFactory())
+    client = as_user(operator) if by == "person" else importing_key(operator)
+    if side == "seller":
+        mine = told(shop.approved(account), buyer)
+    else:
+        mine = told(product, account)
+    assert sent(client, [mine, told(product, buyer, 2)]) == ["own_interest", "created"]
+
+
+# -- disputes in a member's name ------------------------------------------------------------
+
+
+@pytest.fixture
+def member():
+    return UserFactory(external_id="u-1")
+
+
+def speaking(owner):
+    client = key_of(
+        owner, "systemadmin.act_for_member", member_scopes=("orders:read", "orders:write")
+    )
+    client.credentials(**client._credentials, HTTP_ACT_FOR="ext:u-1")
+    return client
+
+
+@pytest.mark.parametrize("seller_is", ["owner", "related", "somebody"])
+def test_the_owner_of_a_key_does_not_speak_in_his_own_dispute(seller_is, operator, member):
+    seller = {
+        "owner": lambda: operator,
+        "related": lambda: confirmed(operator, UserFactory()),
+        "somebody": UserFactory,
+    }[seller_is]()
+    client = speaking(operator)
+    order = shop.paid(shop.approved(seller), buyer=member)
+    opening = {"reason": "not_received", "body": "Where is it?"}
+    opened = client.post(f"/api/orders/{order.pk}/dispute", opening, format="json")
+    if seller_is != "somebody":
+        assert problem(opened, 403)["code"] == "own_interest"
+        services.open_dispute(actor=member, order=order, reason="not_received", body="")
+    else:
+        assert opened.status_code == 201, opened.content
+    url = f"/api/orders/{order.pk}/dispute/messages"
+    said = client.post(url, {"body": "It came after all."}, format="json")
+    if seller_is != "somebody":
+        assert problem(said, 403)["code"] == "own_interest"
+    else:
+        assert said.status_code == 201, said.content
