@@ -23,7 +23,7 @@ from marketplace.services.rule_checks import MANY, SETS, check_rule
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
-from systemadmin.services.duties import decides
+from systemadmin.services.duties import check_no_own_interest, decides
 
 SIMPLE = (
     "name",
@@ -125,7 +125,7 @@ def create_rule(*, actor: Any, position: int | None = None, **values: Any) -> Co
     _assign(rule, values)
     _keep_version(actor, rule)
     if position is not None:
-        _place(rule, position)
+        _place(actor, rule, position)
     audit.record(
         "marketplace.commission_rule.created", actor=actor, target=rule, after=content(rule)
     )
@@ -153,7 +153,7 @@ def update_rule(
     rule.bump()
     _assign(rule, values)
     if position is not None:
-        _place(rule, position)
+        _place(actor, rule, position)
     _keep_version(actor, rule)
     audit.record(
         "marketplace.commission_rule.updated",
@@ -194,6 +194,7 @@ def reorder_rules(*, actor: Any, ids: Sequence[int]) -> list[CommissionRule]:
     if sorted(ids) != sorted(rules):
         raise InvalidInput("order", _("Name every rule exactly once."))
     ordered = [rules[pk] for pk in ids]
+    _check_passed(actor, [rules[pk] for pk in before], ordered)
     _renumber(ordered)
     audit.record(
         "marketplace.commission_rules.reordered",
@@ -307,10 +308,37 @@ def _keep_version(actor: Any, rule: CommissionRule) -> None:
     )
 
 
-def _place(rule: CommissionRule, position: int) -> None:
-    others = list(CommissionRule.objects.exclude(pk=rule.pk).order_by("position", "id"))
-    others.insert(max(0, position - 1), rule)
-    _renumber(others)
+def _place(actor: Any, rule: CommissionRule, position: int) -> None:
+    before = list(CommissionRule.objects.order_by("position", "id"))
+    ordered = [one for one in before if one.pk != rule.pk]
+    ordered.insert(max(0, position - 1), rule)
+    _check_passed(actor, before, ordered)
+    _renumber(ordered)
+
+
+def _check_passed(
+    actor: Any, before: Sequence[CommissionRule], after: Sequence[CommissionRule]
+) -> None:
+    """Refuse an order in which another rule goes before or behind one that is the actor's own.
+
+    The first rule of a fee that matches is charged: what is ahead of a rule decides what it does.
+    A new rule comes from the end of the list.
+    """
+    if actor is None or before == after:
+        return
+    ahead, now_ahead = _ahead(before), _ahead(after)
+    passed = [rule for rule in after if now_ahead[rule.pk] != ahead[rule.pk]]
+    check_no_own_interest(
+        actor=actor,
+        concerns=concerned.sellers_of_rules(actor=actor, rules=passed),
+        act="marketplace.update_commission_rule",
+    )
+
+
+def _ahead(rules: Sequence[CommissionRule]) -> dict[int, frozenset[int]]:
+    """Return which rules are ahead of each."""
+    ids = [rule.pk for rule in rules]
+    return {pk: frozenset(ids[:place]) for place, pk in enumerate(ids)}
 
 
 def _renumber(rules: Iterable[CommissionRule]) -> None:

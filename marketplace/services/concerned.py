@@ -1,10 +1,11 @@
 """Whom a decision of the desk concerns: the accounts that may not take it themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from marketplace.journal_templates import Line
 from marketplace.models import (
+    Category,
     CommissionRule,
     Dispute,
     JournalEntry,
@@ -16,6 +17,7 @@ from marketplace.models import (
 )
 from marketplace.querysets.payouts import waiting_for_a_file
 from systemadmin.models import User
+from systemadmin.services.duties import accounts_of
 
 
 def seller_of_product(*, product: Product, **_rest: Any) -> list[int]:
@@ -38,14 +40,58 @@ def seller_unless_own(*, actor: User, product: Product, **_rest: Any) -> list[in
     return [] if actor.pk == product.seller_id else [product.seller_id]
 
 
-def sellers_of_rule(*, rule: CommissionRule | None = None, **values: Any) -> set[int]:
-    """Return for whom alone a commission rule holds, before and after; nobody where for all."""
+def sellers_of_rule(
+    *, rule: CommissionRule | None = None, actor: Any = None, **values: Any
+) -> set[int]:
+    """Return for whom alone a commission rule holds, before and after; nobody where for all.
+
+    A rule for categories holds for the actor where nobody else has products in them.
+    """
     named = [one.pk for one in values.get("sellers", ())]
     named += [one.seller_id for one in values.get("products", ())]
     if rule is not None and rule.pk:
         named += rule.sellers.values_list("pk", flat=True)
         named += rule.products.values_list("seller", flat=True)
+    own = _with_products(actor)
+    if own:
+        named += _alone_in(values.get("categories", ()), own)
+        if rule is not None and rule.pk:
+            named += _alone_in(rule.categories.all(), own)
     return set(named)
+
+
+def sellers_of_rules(*, actor: Any, rules: Iterable[CommissionRule]) -> set[int]:
+    """Return for whom alone any of these stored rules holds."""
+    ids = [rule.pk for rule in rules]
+    stored = CommissionRule.objects.filter(pk__in=ids)
+    named = {
+        *stored.filter(sellers__isnull=False).values_list("sellers", flat=True),
+        *stored.filter(products__isnull=False).values_list("products__seller", flat=True),
+    }
+    own = _with_products(actor)
+    if own:
+        for rule in stored.filter(categories__isnull=False).distinct():
+            named.update(_alone_in(rule.categories.all(), own))
+    return named
+
+
+def _with_products(actor: Any) -> list[int]:
+    """Return which accounts of the actor's have products."""
+    if actor is None:
+        return []
+    found = Product.objects.filter(seller__in=accounts_of(actor.pk)).exclude(status="removed")
+    return list(found.order_by().values_list("seller", flat=True).distinct())
+
+
+def _alone_in(categories: Iterable[Category], own: Sequence[int]) -> list[int]:
+    """Return the accounts if all products in the categories, and below them, are theirs."""
+    below = Category.objects.none()
+    for category in categories:
+        below |= Category.objects.filter(path__startswith=category.path)
+    there = Product.objects.filter(category__in=below).exclude(status="removed")
+    if there.exclude(seller__in=own).exists():
+        return []
+    return list(own) if there.exists() else []
 
 
 def parties(*, order: Order, **_rest: Any) -> list[int]:

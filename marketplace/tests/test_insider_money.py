@@ -1,11 +1,12 @@
 """What one person of staff could do with money alone: found from inside, refused since."""
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from rest_framework.test import APIClient
 
 from marketplace import services
-from marketplace.models import Order
+from marketplace.models import CommissionRule, Order
 from marketplace.services.ledger import seller_balances
 from marketplace.tests import factories as shop
 from riskops.models import RelatedAccount
@@ -213,3 +214,71 @@ def test_the_owner_of_a_key_does_not_speak_in_his_own_dispute(seller_is, operato
         assert problem(said, 403)["code"] == "own_interest"
     else:
         assert said.status_code == 201, said.content
+
+
+# -- the order of commission rules ----------------------------------------------------------
+
+
+def own_rule(kind, operator):
+    """A rule that concerns the operator, the second of three."""
+    shop.rule(ppm=100_000, kinds=["product"])
+    account = confirmed(operator, UserFactory()) if kind == "related" else operator
+    if kind == "products":
+        rule = shop.rule(ppm=200_000, products=[shop.approved(account)])
+    elif kind == "categories":
+        category = shop.category()
+        shop.approved(account, category=shop.category(parent=category))
+        rule = shop.rule(ppm=200_000, categories=[category])
+    else:
+        rule = shop.rule(ppm=200_000, sellers=[account])
+    shop.rule(ppm=50_000)
+    return rule
+
+
+def in_order():
+    return list(CommissionRule.objects.order_by("position", "id").values_list("pk", flat=True))
+
+
+@pytest.mark.parametrize("kind", ["sellers", "related", "products", "categories"])
+def test_nobody_moves_rules_past_his_own(kind, operator, as_user):
+    operator.user_permissions.add(*rights("add_commissionrule", "change_commissionrule"))
+    own = own_rule(kind, operator)
+    client, before = as_user(operator), in_order()
+    rules = "/api/admin/commission-rules"
+    first, _second, third = before[-3:]
+    moved = [*before[:-3], third, first, own.pk]
+    tries = [
+        client.post(f"{rules}/reorder", {"order": moved}, format="json"),
+        client.patch(f"{rules}/{third}", {"position": len(before) - 1}, format="json"),
+        client.patch(f"{rules}/{own.pk}", {"ppm": 0}, format="json"),
+        client.post(
+            rules, {"name": "First", "ppm": 0, "applies_to_all": True, "position": 1}, format="json"
+        ),
+    ]
+    assert [(one.status_code, one.json().get("code")) for one in tries] == [
+        (403, "own_interest")
+    ] * 4
+    assert in_order() == before
+    # What leaves it where it is among the others is as ever.
+    same = client.post(f"{rules}/reorder", {"order": before}, format="json")
+    assert same.status_code == 200, same.content
+    added = client.post(rules, {"name": "Last", "ppm": 0, "applies_to_all": True}, format="json")
+    assert added.status_code == 201, added.content
+    last = client.patch(f"{rules}/{added.json()['id']}", {"position": len(before)}, format="json")
+    assert last.status_code == 200, last.content
+
+
+def test_a_category_with_products_of_others_is_nobodys(operator, as_user):
+    operator.user_permissions.add(*rights("change_commissionrule"))
+    category = shop.category()
+    shop.approved(operator, category=category)
+    shop.approved(category=category)
+    rule = shop.rule(ppm=200_000, categories=[category])
+    answer = as_user(operator).patch(
+        f"/api/admin/commission-rules/{rule.pk}", {"position": 1}, format="json"
+    )
+    assert answer.status_code == 200, answer.content
+
+
+def rights(*names):
+    return Permission.objects.filter(content_type__app_label="marketplace", codename__in=names)
