@@ -463,7 +463,7 @@ KINDS = {
 @pytest.fixture(autouse=True)
 def backups_are_restorable(monkeypatch):
     monkeypatch.setattr(live_database, "open_vault", lambda: None)
-    monkeypatch.setattr(live_database, "_check_wish", lambda *args: None)
+    monkeypatch.setattr(live_database, "_check_request", lambda *args: None)
 
 
 def colleague(role):
