@@ -454,3 +454,14 @@ def test_a_stored_password_goes_to_no_other_server(name, value, admin_client_for
     assert "Type the password again" in answer.content.decode()
     save_mailbox(actor=operator, mailbox=mailbox, values={name: value, "password": "new"})
     save_mailbox(actor=operator, mailbox=mailbox, values={"name": "Desk"})
+
+
+def test_what_a_key_sets_up_is_its_owners():
+    owner, root = StaffFactory(role="operator"), StaffFactory(is_superuser=True)
+    key = create_service_key(
+        actor=None, name="setup", owner=owner, permissions=["systemadmin.add_webhookendpoint"]
+    ).key
+    endpoint, _secret = create_endpoint(actor=key.account, url="https://hooks.example.test/a")
+    assert endpoint.owner == owner
+    send_test_event(actor=root, endpoint=endpoint, kind="ticket.opened")
+    assert OUTBOX.rows().count() == 1

@@ -20,6 +20,7 @@ from systemadmin.foundation.outbox import LEASE, DeliveryFailed, Outbox
 from systemadmin.foundation.outgoing import AddressRefused, check_url_to_save, parse_url
 from systemadmin.models import (
     PublishedEvent,
+    ServiceKey,
     User,
     WebhookAttempt,
     WebhookDelivery,
@@ -123,7 +124,7 @@ def create_endpoint(*, actor: Any, **values: Any) -> tuple[WebhookEndpoint, str]
     """Add an endpoint; its secret is returned this once."""
     check_shared(actor)
     secret = webhook_signing.new_secret()
-    endpoint = WebhookEndpoint(secret=encrypt_secret(secret, purpose=PURPOSE), owner=actor)
+    endpoint = WebhookEndpoint(secret=encrypt_secret(secret, purpose=PURPOSE), owner=_owner(actor))
     _assign(endpoint, values)
     audit.record(
         "systemadmin.webhook_endpoint.created", actor=actor, target=endpoint, after=_shown(endpoint)
@@ -145,7 +146,7 @@ def update_endpoint(
         endpoint.disabled_reason = ""
     endpoint.bump()
     if values.get("url", endpoint.url) != endpoint.url:
-        endpoint.owner = actor
+        endpoint.owner = _owner(actor)
     _assign(endpoint, values)
     audit.record(
         "systemadmin.webhook_endpoint.updated",
@@ -166,7 +167,7 @@ def rotate_secret(*, actor: Any, endpoint: WebhookEndpoint) -> tuple[WebhookEndp
     endpoint.previous_secret = endpoint.secret
     endpoint.previous_secret_until = timezone.now() + ROTATION
     endpoint.secret = encrypt_secret(secret, purpose=PURPOSE)
-    endpoint.owner = actor
+    endpoint.owner = _owner(actor)
     endpoint.bump()
     endpoint.save()
     audit.record("systemadmin.webhook_endpoint.secret_rotated", actor=actor, target=endpoint)
@@ -220,6 +221,16 @@ def signing_secrets(endpoint: WebhookEndpoint) -> list[str]:
     if endpoint.previous_secret and until and until > timezone.now():
         stored.append(endpoint.previous_secret)
     return [decrypt_secret(one, purpose=PURPOSE) for one in stored]
+
+
+def _owner(actor: User | None) -> User | None:
+    """Return the person of staff who answers for what the actor does; of a key it is the owner."""
+    if actor is None or not actor.is_staff:
+        return None
+    if not actor.is_service:
+        return actor
+    key = ServiceKey.objects.filter(account=actor).select_related("owner").first()
+    return key.owner if key is not None else None
 
 
 def _assign(endpoint: WebhookEndpoint, values: dict[str, Any]) -> None:

@@ -346,13 +346,19 @@ def test_beside_a_colleague_it_takes_two(operator):
     assert approvals.approve(actor=other, request=row).state == "approved"
 
 
-@pytest.mark.parametrize("how", ["suspend", "take rights"])
-def test_whoever_removed_the_colleague_is_not_alone_at_once(how):
+REMOVALS = {
+    "suspend": lambda root, other: suspend_user(actor=root, user=other, reason="in my way"),
+    "take rights": lambda root, other: rights.set_rights(
+        actor=root, user=other, flags={"is_superuser": False}
+    ),
+}
+
+
+@pytest.mark.parametrize("how", REMOVALS)
+def test_nobody_removes_the_last_colleague_to_be_alone(how):
     root, other = StaffFactory(is_superuser=True), StaffFactory(is_superuser=True)
-    if how == "suspend":
-        suspend_user(actor=root, user=other, reason="in my way")
-    else:
-        rights.set_rights(actor=root, user=other, flags={"is_superuser": False})
+    with pytest.raises(SecondPersonNeeded):
+        REMOVALS[how](root, other)
     with pytest.raises(SecondPersonNeeded):
         be_alone(root)
 
