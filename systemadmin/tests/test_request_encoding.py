@@ -398,6 +398,8 @@ class TestJson:
         ],
     )
     def test_a_hostile_megabyte_costs_less_than_a_second(self, api, body):
+        # The first call of a process loads the addresses.
+        problem(api.post(LOGIN, b"{}", content_type="application/json"), 400)
         started = time.process_time()
         problem(api.post(LOGIN, body, content_type="application/json"), 400)
         assert time.process_time() - started < 1
