@@ -140,7 +140,10 @@ def _base(member, root):
         owner=member,
         revoked_at=now,
     )
-    webhooks.create_endpoint(actor=member, url="https://hooks.example.test/theirs")
+    endpoint, _secret = webhooks.create_endpoint(
+        actor=None, url="https://hooks.example.test/theirs"
+    )
+    type(endpoint).objects.filter(pk=endpoint.pk).update(owner=member)
     totp_device_for(member)
     RecoveryCode.objects.create(user=member, digest="x" * 64)
     Demo2FASession.objects.create(
