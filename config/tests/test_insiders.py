@@ -7,7 +7,8 @@ from rest_framework.test import APIClient
 
 from marketplace import services as market
 from marketplace.tests import factories as shop
-from riskops.models import Identifier, ListEntry, RelatedAccount, Sighting
+from riskops.models import Identifier, ListEntry, Sighting
+from riskops.tests.factories import confirmed
 from support.services import reply_as_staff, update_ticket
 from support.services.fetching import set_password
 from support.services.mailboxes import save_mailbox
@@ -58,14 +59,6 @@ def acting(owner, *scopes, member="ext:u-1"):
     client = APIClient()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {issued.secret}", HTTP_ACT_FOR=member)
     return client
-
-
-def confirmed(first, second):
-    low, high = sorted((first.pk, second.pk))
-    RelatedAccount.objects.create(
-        low_id=low, high_id=high, status="confirmed", decided_at="2026-01-01T00:00:00Z"
-    )
-    return second
 
 
 # -- in the name of a member ---------------------------------------------------------------

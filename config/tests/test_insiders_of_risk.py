@@ -19,12 +19,11 @@ from riskops.models import (
     EventOutcome,
     Identifier,
     ListEntry,
-    RelatedAccount,
     RiskOverride,
 )
 from riskops.scores.event_outcomes import record_event_outcomes
 from riskops.scores.overrides import override_score
-from riskops.tests.factories import NOW, event, record
+from riskops.tests.factories import NOW, confirmed, event, record
 from systemadmin import audit
 from systemadmin.errors import AccountIsHeld, OwnInterest
 from systemadmin.models import AccountErasure, ServiceKey
@@ -45,14 +44,6 @@ def shipped(db):
 @pytest.fixture
 def analyst(staff):
     return staff("risk_analyst")
-
-
-def confirmed(first, second):
-    low, high = sorted((first.pk, second.pk))
-    RelatedAccount.objects.create(
-        low_id=low, high_id=high, status="confirmed", decided_at="2026-01-01T00:00:00Z"
-    )
-    return second
 
 
 # -- lists ---------------------------------------------------------------------------------

@@ -35,7 +35,10 @@ def changes_by_others(seller_ids: Iterable[int]) -> dict[int, AuditEntry]:
 
     Where somebody gave a seller the password a short while ago, nobody knows who signed in.
     """
-    found = recent_changes(seller_ids)
+    return _by_others(recent_changes(seller_ids))
+
+
+def _by_others(found: dict[int, AuditEntry]) -> dict[int, AuditEntry]:
     known = _recently_known(found)
     return {pk: entry for pk, entry in found.items() if pk in known or not _is_own(pk, entry)}
 
@@ -139,10 +142,11 @@ def caution(seller_ids: Iterable[int]) -> str:
 
     The first account that a seller enters is nobody's trick; a later one may be a thief's.
     """
-    others = changes_by_others(seller_ids)
+    recent = recent_changes(seller_ids)
+    others = _by_others(recent)
     found = {
         pk: entry
-        for pk, entry in recent_changes(seller_ids).items()
+        for pk, entry in recent.items()
         if pk in others or entry.before.get("account_masked")
     }
     if not found:

@@ -9,7 +9,7 @@ from marketplace import services
 from marketplace.models import CommissionRule, Order
 from marketplace.services.ledger import seller_balances
 from marketplace.tests import factories as shop
-from riskops.models import RelatedAccount
+from riskops.tests.factories import confirmed
 from systemadmin.foundation.testing import problem
 from systemadmin.models import AmountDoneAlone
 from systemadmin.services.service_keys import create_service_key
@@ -38,14 +38,6 @@ def buyer():
     return UserFactory()
 
 
-def confirmed(first, second):
-    low, high = sorted((first.pk, second.pk))
-    RelatedAccount.objects.create(
-        low_id=low, high_id=high, status="confirmed", decided_at="2026-01-01T00:00:00Z"
-    )
-    return second
-
-
 def key_of(owner, *permissions, **more):
     issued = create_service_key(
         actor=None, name=f"key of {owner.pk}", owner=owner, permissions=permissions, **more
@@ -60,7 +52,7 @@ def importing_key(owner):
     return key_of(owner, *(f"marketplace.{right}" for right in rights))
 
 
-def told(product, buyer, number=1, price=490_00, is_paid=True, **line):
+def imported_row(product, buyer, number=1, price=490_00, is_paid=True, **line):
     row = {
         "external_id": f"o-{number}",
         "buyer": buyer.pk,
@@ -90,7 +82,7 @@ def paid_by_hand(client, order):
 
 
 def test_an_imported_discount_by_the_platform_counts(operator, product, buyer, as_user):
-    row = told(product, buyer, price=50_000_000, platform_discount=49_999_900)
+    row = imported_row(product, buyer, price=50_000_000, platform_discount=49_999_900)
     refused = as_user(operator).post("/api/admin/orders", row, format="json")
     assert problem(refused, 403)["code"] == "second_person_needed"
     assert not Order.objects.exists()
@@ -99,13 +91,13 @@ def test_an_imported_discount_by_the_platform_counts(operator, product, buyer, a
 
 def test_a_key_is_held_to_the_limit_per_order(operator, product, buyer):
     client = importing_key(operator)
-    large = told(product, buyer, 0, price=50_000_000, platform_discount=49_999_900)
-    rows = [large, *(told(product, buyer, number) for number in range(1, 5))]
+    large = imported_row(product, buyer, 0, price=50_000_000, platform_discount=49_999_900)
+    rows = [large, *(imported_row(product, buyer, number) for number in range(1, 5))]
     assert sent(client, rows) == ["second_person_needed", *["created"] * 4]
 
 
 def test_a_payment_by_hand_counts_the_discount_by_the_platform(operator, product, buyer, as_user):
-    row = told(product, buyer, price=2_000_00, platform_discount=1_999_00, is_paid=False)
+    row = imported_row(product, buyer, price=2_000_00, platform_discount=1_999_00, is_paid=False)
     order, _new = services.import_order(actor=None, row=row)
     assert paid_by_hand(as_user(operator), order).status_code == 202
     order.refresh_from_db()
@@ -116,8 +108,8 @@ def test_a_payment_by_hand_counts_the_discount_by_the_platform(operator, product
 
 
 def test_imported_payments_add_up_over_the_batch(operator, product, buyer, as_user):
-    rows = [told(product, buyer, number) for number in range(20)]
-    rows.append(told(product, buyer, 20, is_paid=False))
+    rows = [imported_row(product, buyer, number) for number in range(20)]
+    rows.append(imported_row(product, buyer, 20, is_paid=False))
     outcomes = sent(as_user(operator), rows)
     assert outcomes == [*["created"] * 2, *["second_person_needed"] * 18, "created"]
     assert sum(AmountDoneAlone.objects.values_list("amount", flat=True)) == 980_00
@@ -127,22 +119,24 @@ def test_imported_payments_add_up_over_the_batch(operator, product, buyer, as_us
 def test_imports_and_payments_by_hand_are_one_sum(operator, product, buyer, as_user):
     client = as_user(operator)
     for number in range(2):
-        row = told(product, buyer, number)
+        row = imported_row(product, buyer, number)
         assert client.post("/api/admin/orders", row, format="json").status_code == 201
-    third = client.post("/api/admin/orders", told(product, buyer, 2), format="json")
+    third = client.post("/api/admin/orders", imported_row(product, buyer, 2), format="json")
     assert problem(third, 403)["code"] == "second_person_needed"
     order = shop.order(shop.approved(price=30_00))
     assert paid_by_hand(client, order).status_code == 202
     # Somebody else has a sum of their own; the command line has no limit.
-    assert sent(as_user(StaffFactory(role="operator")), [told(product, buyer, 3)]) == ["created"]
+    assert sent(as_user(StaffFactory(role="operator")), [imported_row(product, buyer, 3)]) == [
+        "created"
+    ]
     done = services.import_orders(
-        actor=None, rows=[told(product, buyer, number) for number in range(4, 10)]
+        actor=None, rows=[imported_row(product, buyer, number) for number in range(4, 10)]
     )
     assert [one.status for one in done] == ["created"] * 6
 
 
 def test_a_row_that_the_database_refuses_changes_no_sum(operator, product, buyer, as_user):
-    rows = [told(product, buyer, number, price=300_00) for number in range(4)]
+    rows = [imported_row(product, buyer, number, price=300_00) for number in range(4)]
     rows[1]["payment"]["reference"] = "pi_0"
     outcomes = sent(as_user(operator), rows)
     assert outcomes == ["created", "payment_reference_used", "created", "second_person_needed"]
@@ -155,7 +149,7 @@ def test_the_sum_costs_the_same_for_one_and_for_many(
     rows, operator, product, buyer, as_user, django_assert_max_num_queries
 ):
     client = as_user(operator)
-    body = {"orders": [told(product, buyer, number, price=1_00) for number in range(rows)]}
+    body = {"orders": [imported_row(product, buyer, number, price=1_00) for number in range(rows)]}
     with django_assert_max_num_queries(100):
         assert client.post("/api/admin/orders/batch", body, format="json").json()["created"] == rows
 
@@ -170,10 +164,10 @@ def test_nobody_imports_orders_of_his_own(side, by, whose, operator, product, bu
     account = operator if whose == "own" else confirmed(operator, UserFactory())
     client = as_user(operator) if by == "person" else importing_key(operator)
     if side == "seller":
-        mine = told(shop.approved(account), buyer)
+        mine = imported_row(shop.approved(account), buyer)
     else:
-        mine = told(product, account)
-    assert sent(client, [mine, told(product, buyer, 2)]) == ["own_interest", "created"]
+        mine = imported_row(product, account)
+    assert sent(client, [mine, imported_row(product, buyer, 2)]) == ["own_interest", "created"]
 
 
 # -- disputes in a member's name ------------------------------------------------------------

@@ -3,6 +3,7 @@
 import itertools
 from datetime import UTC, datetime, timedelta
 
+from riskops.models import RelatedAccount
 from riskops.services import EventInput, record_events
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -26,3 +27,12 @@ def record(*events, source="test", **kwargs):
     result = record_events(list(events), source=source, **kwargs)
     assert not result.refused, result.refused
     return result
+
+
+def confirmed(first, second):
+    """State that two accounts have one owner, and return the second."""
+    low, high = sorted((first.pk, second.pk))
+    RelatedAccount.objects.create(
+        low_id=low, high_id=high, status="confirmed", decided_at="2026-01-01T00:00:00Z"
+    )
+    return second

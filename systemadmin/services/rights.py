@@ -112,7 +112,8 @@ def _needs_another(attempt: Attempt) -> bool:
     return _gives_rights(attempt) or leaves_one_superuser(user, was_superuser=was_superuser)
 
 
-def _holds_all_rights(person: Any) -> bool:
+def holds_all_rights(person: Any) -> bool:
+    """Return whether somebody is a superuser who counts, for acts that superusers approve."""
     return bool(person.holds_all_rights)
 
 
@@ -157,7 +158,7 @@ def _state(*, user: User, **_rest: Any) -> list[Any]:
     subject=lambda attempt: attempt.arguments["user"],
     state=_state,
     shown=_shown,
-    approver=_holds_all_rights,
+    approver=holds_all_rights,
 )
 @transaction.atomic
 def set_rights(

@@ -31,10 +31,6 @@ from systemadmin.services.second_person import Attempt, SecondPersonNeeded, need
 from systemadmin.services.security_notices import notify_addresses
 
 
-def _holds_all_rights(person: Any) -> bool:
-    return bool(person.holds_all_rights)
-
-
 @decides("systemadmin.suspend_user", permission="systemadmin.suspend_user", concerns=concerned_user)
 @needs_second_person(
     "systemadmin.suspend_user",
@@ -47,7 +43,7 @@ def _holds_all_rights(person: Any) -> bool:
     ),
     subject=lambda attempt: attempt.arguments["user"],
     state=lambda *, user, **_rest: [rights.rights_of(user)],
-    approver=_holds_all_rights,
+    approver=rights.holds_all_rights,
 )
 @transaction.atomic
 def suspend_user(
