@@ -127,6 +127,25 @@ def test_all_by_keys(page, desk):
     assert page.loaded == []
 
 
+def test_a_swapped_link_loads_no_page_from_its_first_moment_on(page, desk):
+    for name in "ABC":
+        pending(f"Lamp {name}")
+    desk("marketplace_moderator", "/admin/review/products/")
+    # Presses `k` in the moment in which the second lamp appears, as a fast hand does.
+    page.evaluate(
+        """() => new MutationObserver((changes, observer) => {
+          if (!document.querySelector("#review-title").textContent.includes("Lamp B")) return;
+          observer.disconnect();
+          document.body.dataset.pressed = "k";
+          document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "k", bubbles: true }));
+        }).observe(document.body, { childList: true, subtree: true })"""
+    )
+    page.keyboard.press("j")
+    page.locator("body[data-pressed=k]").wait_for()
+    shown(page, "Lamp A")
+    assert page.loaded == []
+
+
 def test_an_anomaly_takes_one_click(page, desk):
     now = timezone.now()
     for severity in ("high", "low"):
