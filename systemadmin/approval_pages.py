@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from systemadmin.foundation.errors import Deferred, DomainError
 from systemadmin.foundation.readable_text import is_visible
 from systemadmin.models import ApprovalRequest
-from systemadmin.services import approvals
+from systemadmin.services import approval_texts, approvals
 from systemadmin.services.approval_notices import page_of
 from systemadmin.services.approvers import who_may
 from systemadmin.services.second_person import SecondPersonNeeded, Wish, acts
@@ -80,7 +80,7 @@ def _keep(request: HttpRequest, wishes: list[Wish], reason: str) -> HttpResponse
 
 
 def _message(actor: Any, row: ApprovalRequest) -> str:
-    text = approvals.waiting_text(row)
+    text = approval_texts.waiting_text(row)
     if not actor.has_perm("systemadmin.view_approvalrequest"):
         return text
     return format_html('<a href="{}">{}</a>', page_of(row), text)

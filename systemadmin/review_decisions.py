@@ -15,7 +15,7 @@ from systemadmin.foundation.display import display_moment, display_name
 from systemadmin.foundation.errors import Deferred, DomainError
 from systemadmin.foundation.readable_text import is_visible
 from systemadmin.foundation.review_queues import Decision, Queue
-from systemadmin.services import approvals
+from systemadmin.services import approval_texts, approvals
 
 MOST_AT_ONCE: Final = 50
 
@@ -137,7 +137,7 @@ def _keep(found: Deferred, reason: str, thing: Any, choice: Choice) -> Outcome:
         rows = approvals.keep(found, reason)
     except DomainError as refusal:
         return Outcome(status=refusal.status, text=str(refusal), choice=choice)
-    texts = " ".join(approvals.waiting_text(row) for row in rows)
+    texts = " ".join(approval_texts.waiting_text(row) for row in rows)
     return Outcome(is_done=True, text=f"{thing}: {texts}")
 
 

@@ -11,7 +11,7 @@ from systemadmin.foundation.money import format_money
 from systemadmin.foundation.outbox import OutboxStatus
 from systemadmin.foundation.review_queues import Card, Decision, Panel, Queue
 from systemadmin.models import ApprovalRequest, Notification, WebhookDelivery
-from systemadmin.services import approvals
+from systemadmin.services import approval_texts
 from systemadmin.services.second_person import act_named
 
 
@@ -36,7 +36,7 @@ def _request_panels(request: Any, row: Any) -> list[Panel]:
                 (_("Until"), row.expires_at),
             ],
         ),
-        Panel(title=_("As it is now"), rows=approvals.facts(row, viewer=request.user)),
+        Panel(title=_("As it is now"), rows=approval_texts.facts(row, viewer=request.user)),
     ]
 
 

@@ -45,7 +45,15 @@ from systemadmin.models import (
     SystemConfig,
     User,
 )
-from systemadmin.services import access_links, approvals, demo, rights, roles, two_factor
+from systemadmin.services import (
+    access_links,
+    approval_texts,
+    approvals,
+    demo,
+    rights,
+    roles,
+    two_factor,
+)
 from systemadmin.services.alert_rules import delete_alert_rule, save_alert_rule, ship_default_rules
 from systemadmin.services.alerts import raise_alert, silence_alert
 from systemadmin.services.approvers import who_may
@@ -497,7 +505,7 @@ def test_an_act_waits_and_another_person_lets_it_happen(name):
         approvals.approve(actor=asker, request=row)
     with pytest.raises(CannotDecideRequest):
         approvals.approve(actor=StaffFactory(role="support_agent"), request=row)
-    assert all(len(fact) == 2 for fact in approvals.facts(row, viewer=second))
+    assert all(len(fact) == 2 for fact in approval_texts.facts(row, viewer=second))
     row = approvals.approve(actor=second, request=row, reason="asked the seller on the phone")
     assert (row.state, row.result.get("error")) == ("approved", None)
     assert is_done()

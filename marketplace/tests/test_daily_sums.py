@@ -18,7 +18,7 @@ from marketplace.tests import factories as shop
 from riskops.models import RelatedAccount
 from systemadmin.foundation.testing import problem
 from systemadmin.models import AmountDoneAlone, AuditEntry
-from systemadmin.services import approvals
+from systemadmin.services import approval_texts, approvals
 from systemadmin.services.configuration import change_settings
 from systemadmin.services.second_person import SecondPersonNeeded
 from systemadmin.services.service_keys import create_service_key, hand_over_service_key
@@ -271,7 +271,7 @@ def test_a_file_for_the_bank_needs_two_people(due, operator, second, as_user):
     due.refresh_from_db()
     assert due.batch_id is None
     row = approvals.ApprovalRequest.objects.get()
-    shown = str(approvals.facts(row, viewer=second))
+    shown = str(approval_texts.facts(row, viewer=second))
     assert due.seller.username in shown
     assert "2,000.00" in shown or "2000" in shown
     # Their accounts are new to us, so the second person says how they were checked.

@@ -15,7 +15,7 @@ from marketplace.tests import factories
 from systemadmin.errors import RequestIsDecided
 from systemadmin.foundation.files import PrivateStorage
 from systemadmin.models import ApprovalRequest, AuditEntry
-from systemadmin.services import approvals
+from systemadmin.services import approval_texts, approvals
 from systemadmin.services.configuration import change_settings
 from systemadmin.services.second_person import SecondPersonNeeded, without_second_person
 from systemadmin.tests.factories import StaffFactory
@@ -78,7 +78,7 @@ def test_a_large_entry_waits_with_its_receipt_and_is_booked_once(
     assert not JournalEntry.objects.exists()
     row = ApprovalRequest.objects.get()
     assert (row.amount, row.currency, row.reason) == (2_000_00, "EUR", LARGE["reason"])
-    shown = dict(approvals.facts(row, viewer=second))
+    shown = dict(approval_texts.facts(row, viewer=second))
     assert "letter.pdf" in shown.values()
     assert "2026-01-31" in shown.values()
     assert approvals.approve(actor=second, request=row).state == "approved"

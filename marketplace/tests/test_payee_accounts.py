@@ -12,7 +12,7 @@ from marketplace.tests import factories
 from systemadmin.errors import CannotDecideRequest, CautionNotAnswered, OwnInterest
 from systemadmin.foundation.context import context
 from systemadmin.models import ApprovalRequest, AuditEntry, Notification
-from systemadmin.services import approvals
+from systemadmin.services import approval_texts, approvals
 from systemadmin.services.configuration import change_settings
 from systemadmin.services.second_person import SecondPersonNeeded
 from systemadmin.tests.factories import StaffFactory, UserFactory
@@ -73,7 +73,7 @@ def ask(call):
 
 
 def told(row, viewer):
-    return {str(label): str(value) for label, value in approvals.facts(row, viewer=viewer)}
+    return {str(label): str(value) for label, value in approval_texts.facts(row, viewer=viewer)}
 
 
 ACTS = {
@@ -95,7 +95,7 @@ def test_a_small_payout_to_an_account_that_staff_entered_waits(act, operator, se
     assert f"entered by {operator.username}" in facts
     assert "before: ES** **** 1332" in facts
     assert "(0 days)" in facts
-    assert operator.username in approvals.caution_of(row, viewer=second)
+    assert operator.username in approval_texts.caution_of(row, viewer=second)
     with pytest.raises(CautionNotAnswered):
         approvals.approve(actor=second, request=row)
     row = approvals.approve(actor=second, request=row, reason="rang her up")
@@ -142,12 +142,12 @@ def test_the_sellers_own_change_is_shown_where_a_request_waits(operator, second)
     seller = owed(price=2_000_00)
     payout = pending(seller)
     row = ask(lambda: services.pay_payout(actor=operator, payout=payout))
-    assert approvals.caution_of(row, viewer=second) == ""
+    assert approval_texts.caution_of(row, viewer=second) == ""
     approvals.refuse(actor=second, request=row, reason="later")
     services.save_own_details(actor=seller, iban=OTHER)
     row = ask(lambda: services.pay_payout(actor=operator, payout=payout))
     assert f"entered by {seller.username}" in told(row, second)["the account is on file"]
-    assert seller.username in approvals.caution_of(row, viewer=second)
+    assert seller.username in approval_texts.caution_of(row, viewer=second)
 
 
 def test_a_small_payout_after_the_sellers_own_change_goes_without(operator):
@@ -207,6 +207,6 @@ def test_a_service_that_acts_for_the_seller_is_not_the_seller(operator, second):
     with context(audit_details={"service": "shop-sync", "service_owner": second.username}):
         services.save_own_details(actor=seller, iban=OTHER)
     row = ask(lambda: services.pay_payout(actor=operator, payout=payout))
-    assert "(shop-sync)" in approvals.caution_of(row, viewer=StaffFactory(role="operator"))
+    assert "(shop-sync)" in approval_texts.caution_of(row, viewer=StaffFactory(role="operator"))
     with pytest.raises(CannotDecideRequest):
         approvals.approve(actor=second, request=row, reason="my own key did it")

@@ -343,28 +343,23 @@ def exempt_account(
     reason: str,
     expires_at: datetime | None = None,
 ) -> AnomalyExemption:
-    """Exempt an account from a rule, for a reason and a while: a year at most.
-
-    Without an end it is `riskops.exemption_days`.
-    """
+    """Exempt an account from a rule: a year at most, without an end `riskops.exemption_days`."""
     if not is_visible(reason):
         raise InvalidInput("reason", _("Say why the account is exempt."), code="required")
     expires_at = _end_of_exemption(expires_at)
     # One that has run out makes room for the next.
-    AnomalyExemption.objects.filter(
-        rule=rule, account=account, expires_at__lte=timezone.now()
-    ).delete()
+    earlier = AnomalyExemption.objects.filter(rule=rule, account=account)
+    earlier.filter(expires_at__lte=timezone.now()).delete()
     exemption = AnomalyExemption(
         rule=rule, account=account, reason=reason.strip(), expires_at=expires_at, created_by=actor
     )
     exemption.full_clean(exclude=["created_by"])
     exemption.save()
-    after = {"rule": rule.code, "expires_at": expires_at}
     audit.record(
         EXEMPTED,
         actor=actor,
         target=account,
-        after=after,
+        after={"rule": rule.code, "expires_at": expires_at},
         reason=reason,
         metadata={"rule_id": rule.pk},
     )

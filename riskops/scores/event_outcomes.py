@@ -79,11 +79,7 @@ def record_event_outcomes(
     taken = OutcomesTaken()
     latest = _latest(rows, taken.refused)
     about = _about(list(latest.values()), source)
-    for row in latest.values():
-        if row.key not in about:
-            name = "event" if row.event else "counterparty"
-            taken.refused.append(Refusal.of(row.index, name, f"unknown_{name}", row.event))
-    known = [row for key, row in sorted(latest.items()) if key in about]
+    known = _of_known_subjects(latest, about, taken.refused)
     if actor is not None:
         known = _of_others(known, about, actor, taken.refused)
     if known_after is not None:
@@ -102,6 +98,17 @@ def record_event_outcomes(
             },
         )
     return taken
+
+
+def _of_known_subjects(
+    rows: Mapping[str, _Row], about: Mapping[str, _About], refused: list[Refusal]
+) -> list[_Row]:
+    """Return the rows whose subject is stored, in order; others are added to the refused ones."""
+    for row in rows.values():
+        if row.key not in about:
+            name = "event" if row.event else "counterparty"
+            refused.append(Refusal.of(row.index, name, f"unknown_{name}", row.event))
+    return [row for key, row in sorted(rows.items()) if key in about]
 
 
 def _of_others(

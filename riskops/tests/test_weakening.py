@@ -22,7 +22,7 @@ from riskops.scores.weakening import weaker_parts
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.testing import problem
 from systemadmin.models import ApprovalRequest
-from systemadmin.services import approvals
+from systemadmin.services import approval_texts, approvals
 from systemadmin.services.second_person import SecondPersonNeeded
 from systemadmin.tests.factories import UserFactory
 
@@ -235,14 +235,14 @@ class TestByOnePerson:
         rule.refresh_from_db()
         assert rule.parameters["count"] == 10
         row = ApprovalRequest.objects.get()
-        assert "99999" in str(approvals.facts(row, viewer=analyst))
+        assert "99999" in str(approval_texts.facts(row, viewer=analyst))
 
     def test_a_draft_with_a_useless_factor_is_not_published(self, analyst):
         rules = current_ruleset().rules.with_factor("many_ips", over=1_000_000)
         draft = draft_ruleset(actor=analyst, definition=rules.to_dict())
         row = ask(lambda: publish_ruleset(actor=analyst, ruleset=draft, note="x"))
         assert current_ruleset().pk != draft.pk
-        assert "over 1000000" in str(approvals.facts(row, viewer=analyst))
+        assert "over 1000000" in str(approval_texts.facts(row, viewer=analyst))
 
     def test_a_stricter_draft_is_published(self, analyst):
         rules = current_ruleset().rules.with_factor("many_ips", points=40)

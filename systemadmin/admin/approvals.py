@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from systemadmin.foundation.admin import AtalayaModelAdmin, form_action, service_action
 from systemadmin.foundation.money import format_money
 from systemadmin.models import ApprovalRequest
-from systemadmin.services import approvals
+from systemadmin.services import approval_texts, approvals
 from systemadmin.services.approvers import DECIDE, obstacle, who_may
 from systemadmin.services.second_person import act_named
 
@@ -126,8 +126,8 @@ def _context(request: HttpRequest, row: ApprovalRequest) -> dict[str, Any]:
     why_not = obstacle(actor, row, act)
     return {
         "act_title": act.title,
-        "facts": approvals.facts(row, viewer=actor),
-        "caution": approvals.caution_of(row, viewer=actor),
+        "facts": approval_texts.facts(row, viewer=actor),
+        "caution": approval_texts.caution_of(row, viewer=actor),
         "who": who_may(act, row.arguments)["text"],
         "why_not": why_not,
         "may_decide": not why_not,

@@ -22,7 +22,7 @@ from systemadmin.foundation.api import (
 from systemadmin.foundation.context import current
 from systemadmin.foundation.errors import Deferred
 from systemadmin.models import ApprovalRequest
-from systemadmin.services import approvals
+from systemadmin.services import approval_texts, approvals
 from systemadmin.services.approvers import who_may
 from systemadmin.services.second_person import act_named
 
@@ -106,12 +106,13 @@ class ApprovalDetailSerializer(ApprovalRequestSerializer):
         """Return pairs of label and value: what is decided, as it is now."""
         viewer = self.context["request"].user
         return [
-            [str(label), str(value)] for label, value in approvals.facts(request, viewer=viewer)
+            [str(label), str(value)]
+            for label, value in approval_texts.facts(request, viewer=viewer)
         ]
 
     def get_caution(self, request: ApprovalRequest) -> str:
         """Return what whoever approves has to answer by a reason; empty where nothing is."""
-        return approvals.caution_of(request, viewer=self.context["request"].user)
+        return approval_texts.caution_of(request, viewer=self.context["request"].user)
 
 
 class DeferredAnswer(serializers.Serializer):
@@ -212,7 +213,7 @@ def keep_and_answer(deferred: Deferred, request: Request) -> Response:
     answer = {
         "approval_request": first.pk,
         "state": first.standing,
-        "detail": approvals.waiting_text(first),
+        "detail": approval_texts.waiting_text(first),
         "requests": rows,
     }
     headers = {"Location": reverse("approval-detail", args=[first.pk])}

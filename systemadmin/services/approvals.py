@@ -33,7 +33,6 @@ from systemadmin.foundation.errors import (
     StaleVersion,
     Unavailable,
 )
-from systemadmin.foundation.personal_data import masked_texts, sees_personal_data
 from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
 from systemadmin.foundation.readable_text import visible_text
 from systemadmin.models import ApprovalRequest, User
@@ -43,9 +42,6 @@ from systemadmin.services.approval_state import state_of
 from systemadmin.services.approvers import (
     check_may_decide,
     check_no_interest,
-    eligible,
-    obstacle,
-    who_may,
 )
 from systemadmin.services.second_person import (
     GuardedAct,
@@ -118,38 +114,6 @@ def keep(deferred: Deferred, reason: str = "") -> list[ApprovalRequest]:
         ]
 
 
-def waiting_text(row: ApprovalRequest) -> str:
-    """Return a sentence for who asked: that it waits, and who may decide."""
-    act = act_named(row.act)
-    text = _("This is waiting for a second person: %(who)s. Request %(id)s.") % {
-        "who": who_may(act, row.arguments)["text"],
-        "id": row.pk,
-    }
-    if eligible(row.asked_by, act, decode_all(row.arguments)):
-        return text
-    hint = _(
-        "Nobody here may decide it now. Where one person works alone, a superuser says so by the "
-        "setting duties.single_person."
-    )
-    return f"{text} {hint}"
-
-
-def facts(row: ApprovalRequest, *, viewer: User) -> list[tuple[Any, Any]]:
-    """Return what is decided, as it is now, in pairs of label and value.
-
-    Whoever may decide sees addresses as they are, because they decide about them; who else lacks
-    `view_personal_data` sees them masked.
-    """
-    act = act_named(row.act)
-    try:
-        found = list(act.shown(**decode_all(row.arguments))) if act.shown else []
-    except DomainError:
-        return [(_("object"), _("It is gone."))]
-    if sees_personal_data(viewer) or not obstacle(viewer, row, act):
-        return found
-    return [(label, masked_texts(str(value))) for label, value in found]
-
-
 def _reason(text: str) -> str:
     reason = visible_text(text)
     if not reason:
@@ -213,19 +177,6 @@ def approve(
     except (DomainError, ValidationError, IntegrityError) as refusal:
         return _fail(actor, row, reason, refusal)
     return _decide(actor, row, State.APPROVED, reason)
-
-
-def caution_of(row: ApprovalRequest, *, viewer: User) -> str:
-    """Return what whoever approves has to answer in words, or nothing."""
-    act = act_named(row.act)
-    if act.caution is None or row.standing != State.WAITING:
-        return ""
-    try:
-        text = act.caution(**decode_all(row.arguments))
-    except DomainError:
-        return ""
-    may_read = sees_personal_data(viewer) or not obstacle(viewer, row, act)
-    return text if may_read else str(masked_texts(text))
 
 
 def _check_answered(act: GuardedAct, arguments: Mapping[str, Any], reason: str) -> None:

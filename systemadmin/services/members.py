@@ -115,14 +115,22 @@ def _changes(
             row.refuse("external_id", ActsForMembersOnly.code, str(ActsForMembersOnly.title))
         elif "username" in before and row.values["username"].lower() in taken:
             _refuse_name(row)
-        elif account.pk in own and _TRUSTED & before.keys():
-            _refuse_trusted(row, before, OwnInterest.code, str(OwnInterest.default_detail))
-        elif not _may_vouch(actor) and _TRUSTED & before.keys():
-            _refuse_trusted(row, before, "not_given", _needs_verify())
-        elif before:
+        elif _TRUSTED & before.keys():
+            _check_trusted(row, before, actor, is_own=account.pk in own)
+        if before and not row.errors:
             changed.append((row, account, before))
         outcomes[row.index] = Outcome.of(row, "refused" if row.errors else "unchanged", account.pk)
     return changed
+
+
+def _check_trusted(
+    row: MemberRow, before: dict[str, Any], actor: User | None, *, is_own: bool
+) -> None:
+    """Refuse changes that say who the member is, of oneself or without the right to vouch."""
+    if is_own:
+        _refuse_trusted(row, before, OwnInterest.code, str(OwnInterest.default_detail))
+    elif not _may_vouch(actor):
+        _refuse_trusted(row, before, "not_given", _needs_verify())
 
 
 def _stored(wanted: dict[str, MemberRow]) -> dict[str, User]:

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from systemadmin.models import AlertRule, ApprovalRequest
-from systemadmin.services import approvals
+from systemadmin.services import approval_texts
 from systemadmin.services.alert_rules import save_alert_rule, ship_default_rules
 from systemadmin.services.alerts import raise_alert, silence_alert
 from systemadmin.services.second_person import SecondPersonNeeded
@@ -95,7 +95,7 @@ def test_the_admin_refuses_it_at_the_field_and_asks_for_a_second_person(operator
     rule.refresh_from_db()
     assert rule.threshold == 1000
     row = ApprovalRequest.objects.get()
-    assert "100000" in str(approvals.facts(row, viewer=operator))
+    assert "100000" in str(approval_texts.facts(row, viewer=operator))
 
 
 def test_silences_that_follow_each_other_count_together(operator):

@@ -21,7 +21,7 @@ from systemadmin.models import (
     SystemConfig,
     User,
 )
-from systemadmin.services import approvals, rights, single_person
+from systemadmin.services import approval_texts, approvals, rights, single_person
 from systemadmin.services.alert_rules import delete_alert_rule, save_alert_rule, ship_default_rules
 from systemadmin.services.configuration import change_settings
 from systemadmin.services.second_person import SecondPersonNeeded
@@ -93,9 +93,9 @@ def test_a_request_says_who_asks_for_what_and_why(operator, rule, second):
 
 def test_who_asks_reads_whether_anybody_may_decide(operator, rule):
     row = ask(lambda: switch_off(operator, rule))
-    assert "duties.single_person" in approvals.waiting_text(row)
+    assert "duties.single_person" in approval_texts.waiting_text(row)
     StaffFactory(role="operator")
-    assert "duties.single_person" not in approvals.waiting_text(row)
+    assert "duties.single_person" not in approval_texts.waiting_text(row)
 
 
 def test_a_request_needs_a_reason(operator, rule):

@@ -22,7 +22,14 @@ from systemadmin.errors import (
 from systemadmin.foundation.configuration import declared_settings
 from systemadmin.foundation.testing import problem
 from systemadmin.models import AccessLink, AuditEntry, User
-from systemadmin.services import access_links, approvals, authentication, rights, two_factor
+from systemadmin.services import (
+    access_links,
+    approval_texts,
+    approvals,
+    authentication,
+    rights,
+    two_factor,
+)
 from systemadmin.services.erasure import check_erasable
 from systemadmin.services.second_person import SecondPersonNeeded
 from systemadmin.services.service_keys import (
@@ -99,7 +106,7 @@ def ask(call, reason="lost"):
 
 
 def shown_to(viewer, row):
-    return {str(label): str(value) for label, value in approvals.facts(row, viewer=viewer)}
+    return {str(label): str(value) for label, value in approval_texts.facts(row, viewer=viewer)}
 
 
 # -- the password --------------------------------------------------------------------------
@@ -210,8 +217,8 @@ def test_who_approves_reads_the_address_and_who_set_it_when(moved, superuser, se
 def test_who_cannot_decide_reads_the_address_masked(moved, superuser, second):
     row = reset(superuser, moved)
     agent = StaffFactory(role="support_agent")
-    assert "mallory@" not in str(approvals.facts(row, viewer=agent))
-    assert "mallory@" not in approvals.caution_of(row, viewer=agent)
+    assert "mallory@" not in str(approval_texts.facts(row, viewer=agent))
+    assert "mallory@" not in approval_texts.caution_of(row, viewer=agent)
 
 
 def test_a_link_to_a_new_address_is_approved_in_words_only(moved, superuser, second, as_user):

@@ -9,7 +9,7 @@ from systemadmin.errors import DemoPurgeRunning, DemoRowsInUse
 from systemadmin.foundation.context import context
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.models import ApprovalRequest
-from systemadmin.services.approvals import waiting_text
+from systemadmin.services.approval_texts import waiting_text
 from systemadmin.services.approvers import eligible
 from systemadmin.services.demo import PurgeReport, purge_demo
 from systemadmin.services.emergencies import run_or_ask

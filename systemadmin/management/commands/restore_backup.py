@@ -12,7 +12,7 @@ from systemadmin.backups.vault import open_vault
 from systemadmin.foundation.errors import DomainError, InvalidInput
 from systemadmin.foundation.parsing import is_whole_number
 from systemadmin.models import ApprovalRequest, Backup
-from systemadmin.services.approvals import waiting_text
+from systemadmin.services.approval_texts import waiting_text
 from systemadmin.services.backups import import_backups, restore_backup
 from systemadmin.services.emergencies import report_emergency, run_or_ask
 from systemadmin.services.installation import current_installation
