@@ -1,15 +1,16 @@
 """The home page of the admin: what waits, how urgent it is, what changed since one last looked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from django.core.cache import cache
+from django.urls import reverse
 from django.utils import timezone
 
 from systemadmin.first_run import Step, first_steps
 from systemadmin.foundation.money import format_money
-from systemadmin.foundation.plugins import Line, modules
+from systemadmin.foundation.plugins import Line, Worklist, modules
 from systemadmin.services.statistics import default_span, statistics
 from systemadmin.waiting import Waiting, waiting_for
 
@@ -48,7 +49,7 @@ def home_context(user: Any) -> dict[str, Any]:
     lanes = [
         Lane(
             one,
-            [one.worklist.line(row) for row in one.worklist.rows(user)[:ROWS]],
+            [_line(one.worklist, row) for row in one.worklist.rows(user)[:ROWS]],
             one.count - before[one.worklist.code] if one.worklist.code in before else None,
         )
         for one in waiting
@@ -68,6 +69,17 @@ def home_context(user: Any) -> dict[str, Any]:
         "steps_left": _undone(steps),
         "figures": _figures(user, waiting),
     }
+
+
+def _line(worklist: Worklist, row: Any) -> Line:
+    """Return a row as the panel shows it; what has a queue opens at the review desk.
+
+    There its decisions stand beside it, and the next one follows. The plain page has neither.
+    """
+    line = worklist.line(row)
+    if worklist.queue is None:
+        return line
+    return replace(line, url=reverse("admin:review_thing", args=[worklist.queue.code, row.pk]))
 
 
 def _undone(steps: list[Step]) -> int:

@@ -9,6 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from marketplace import services as market
+from marketplace.tests import factories as shop
 from riskops.models import RiskScore
 from riskops.scores.calculate import calculate_score
 from support.tests.factories import make_ticket
@@ -38,6 +40,15 @@ def test_the_analyst_sees_the_account_that_cannot_wait(staff, admin_client_for, 
     text = page.content.decode()
     assert "Accounts at high or critical risk" in text
     assert text.count('class="at-next"') == 1
+
+
+def test_what_has_a_queue_opens_where_it_is_decided(staff, admin_client_for, member):
+    product = shop.draft(member)
+    market.submit_product(actor=member, product=product)
+    browser = admin_client_for(staff("marketplace_moderator"))
+    first = home(browser).context["first"]
+    assert first.url == f"/admin/review/products/{product.pk}/"
+    assert "Request changes" in browser.get(first.url).content.decode()
 
 
 def test_what_is_late_comes_before_what_is_new(staff, admin_client_for, member):
