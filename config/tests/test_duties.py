@@ -414,7 +414,9 @@ OTHER_SERVICES = {
     "systemadmin.services.demo",
     # facts that come in, and calculations from them
     "riskops.ingest.record",
+    "riskops.scores.account_outcomes",
     "riskops.scores.event_outcomes",
+    "riskops.scores.outcome_rows",
     "riskops.scores.recompute",
     "riskops.scores.calculate",
     # what members do with their own

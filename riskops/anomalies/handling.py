@@ -316,6 +316,12 @@ def _end_of_exemption(expires_at: datetime | None) -> datetime:
     return expires_at
 
 
+def _delete_expired_exemption(rule: AnomalyRule, account: User) -> None:
+    """Make room for the next exemption of an account from a rule."""
+    earlier = AnomalyExemption.objects.filter(rule=rule, account=account)
+    earlier.filter(expires_at__lte=timezone.now()).delete()
+
+
 @decides(
     "riskops.exempt_account", permission="riskops.add_anomalyexemption", concerns=concerned.account
 )
@@ -343,13 +349,14 @@ def exempt_account(
     reason: str,
     expires_at: datetime | None = None,
 ) -> AnomalyExemption:
-    """Exempt an account from a rule: a year at most, without an end `riskops.exemption_days`."""
+    """Exempt an account from a rule, for a reason and a while: a year at most.
+
+    Without an end it is `riskops.exemption_days`.
+    """
     if not is_visible(reason):
         raise InvalidInput("reason", _("Say why the account is exempt."), code="required")
     expires_at = _end_of_exemption(expires_at)
-    # One that has run out makes room for the next.
-    earlier = AnomalyExemption.objects.filter(rule=rule, account=account)
-    earlier.filter(expires_at__lte=timezone.now()).delete()
+    _delete_expired_exemption(rule, account)
     exemption = AnomalyExemption(
         rule=rule, account=account, reason=reason.strip(), expires_at=expires_at, created_by=actor
     )

@@ -17,7 +17,7 @@ from riskops.api.serializers import (
     EventOutcomesResult,
 )
 from riskops.ingest.record import IngestResult, record_rows
-from riskops.scores.event_outcomes import record_event_outcomes
+from riskops.scores.outcome_rows import record_outcomes
 from systemadmin.foundation.api import StaffViewSet
 
 EXAMPLE = {
@@ -77,17 +77,18 @@ class EventOutcomeViewSet(StaffViewSet):
     @extend_schema(
         request=EventOutcomesBody,
         responses={200: EventOutcomesResult, 201: EventOutcomesResult},
-        summary="Say what became of events",
+        summary="Say what became of events and accounts",
     )
     def create(self, request: Request) -> Response:
-        """Record at most 1,000 outcomes of events or counterparties; what is said later counts.
+        """Record at most 1,000 outcomes of events, counterparties or accounts.
 
-        `event` is the external id of an event of the same source, `counterparty` a wallet.
+        `event` is the external id of an event of the same source, `counterparty` a wallet,
+        `account_external_id` an account, which takes the right to record verdicts as well.
         `known_at` is when it became known: scores of a moment use only what was known then.
         """
         data = self.parse(EventOutcomesInput)
         source = data.get("source") or self.caller.get_username()[:32]
-        taken = record_event_outcomes(data["outcomes"], source=source, actor=self.caller)
+        taken = record_outcomes(data["outcomes"], source=source, actor=self.caller)
         refused = [
             {"index": r.index, "field": r.field, "code": r.code, "detail": r.detail}
             for r in taken.refused

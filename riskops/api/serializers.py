@@ -54,10 +54,11 @@ class EventBatchBody(serializers.Serializer):
 
 
 class EventOutcomeRow(serializers.Serializer):
-    """What became of an event of the source (its external id), or of a counterparty."""
+    """What became of an event of the source (its external id), a counterparty or an account."""
 
     event = serializers.CharField(max_length=128, required=False)
     counterparty = serializers.CharField(max_length=128, required=False)
+    account_external_id = serializers.CharField(max_length=128, required=False)
     fraud = serializers.BooleanField()
     known_at = serializers.DateTimeField(required=False, help_text="Now without it.")
 

@@ -23,7 +23,8 @@ from systemadmin.services.duties import accounts_of
 TABLE = EventOutcome._meta.db_table
 EVENTS = AccountEvent._meta.db_table
 IDENTIFIERS = Identifier._meta.db_table
-FIELDS = frozenset({"event", "counterparty", "fraud", "known_at"})
+ACCOUNT = "account_external_id"
+FIELDS = frozenset({"event", "counterparty", ACCOUNT, "fraud", "known_at"})
 # A counterparty as such stands under this and its own name.
 COUNTERPARTY = "counterparty:"
 # Numbers equal truths.
@@ -148,17 +149,15 @@ def _read(index: int, row: Any) -> _Row:
     event, wallet = row.get("event"), row.get("counterparty")
     if bool(event) == bool(wallet):
         raise RefusedField("event", "one_of_two")
-    said = row.get("fraud")
-    if not isinstance(said, str | int) or said not in TRUTH:
-        raise RefusedField("fraud", "not_a_truth")
+    is_fraud = read_truth(row.get("fraud"))
     known_at = row.get("known_at")
     now = timezone.now()
     return _Row(
         index,
         read_text("event", event) if event else "",
         (read_wallet("counterparty", wallet) or "") if wallet else "",
-        TRUTH[said],
-        _known_at(known_at, now) if known_at not in (None, "") else now,
+        is_fraud,
+        read_known_at(known_at, now) if known_at not in (None, "") else now,
         known_at not in (None, ""),
     )
 
@@ -167,7 +166,15 @@ def _dated(row: _Row, moment: datetime) -> _Row:
     return row if row.is_dated else replace(row, known_at=min(moment, row.known_at))
 
 
-def _known_at(value: Any, now: datetime) -> datetime:
+def read_truth(value: Any) -> bool:
+    """Return a truth as files and JSON write it; raises `RefusedField`."""
+    if not isinstance(value, str | int) or value not in TRUTH:
+        raise RefusedField("fraud", "not_a_truth")
+    return TRUTH[value]
+
+
+def read_known_at(value: Any, now: datetime) -> datetime:
+    """Return the moment at which something became known; raises `RefusedField`."""
     try:
         return read_moment(value, now)
     except RefusedField as refused:

@@ -14,6 +14,7 @@ from systemadmin.models import User
 from systemadmin.services.duties import decides
 
 SOURCE = "riskops"
+RECORDED = "riskops.outcome.recorded"
 EVENT_OF = {
     Verdict.CONFIRMED_FRAUD.value: EventKind.CONFIRMED_FRAUD,
     Verdict.FALSE_POSITIVE.value: EventKind.CONFIRMED_LEGITIMATE,
@@ -42,7 +43,7 @@ def record_outcome(
     outcome.save()
     RiskScore.objects.filter(pk=account.pk).update(review_since=None)
     audit.record(
-        "riskops.outcome.recorded",
+        RECORDED,
         actor=actor,
         target=account,
         after={"verdict": verdict},
@@ -63,6 +64,6 @@ def record_outcome(
 
 
 def is_confirmed_fraud(account_id: int) -> bool:
-    """Return whether the latest outcome of an account is confirmed fraud."""
-    latest = RiskOutcome.objects.filter(account_id=account_id).order_by("-pk")
+    """Return whether the outcome of an account that was known last is confirmed fraud."""
+    latest = RiskOutcome.objects.filter(account_id=account_id).order_by("-created_at", "-pk")
     return latest.values_list("verdict", flat=True).first() == Verdict.CONFIRMED_FRAUD

@@ -1,4 +1,4 @@
-"""`manage.py ingest_outcomes FILE`: load what became of events and counterparties."""
+"""`manage.py ingest_outcomes FILE`: load what became of events, counterparties and accounts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from riskops.scores.event_outcomes import FIELDS, record_event_outcomes
+from riskops.scores.event_outcomes import ACCOUNT, FIELDS
+from riskops.scores.outcome_rows import record_outcomes
 from systemadmin import audit
 from systemadmin.foundation.context import context
 from systemadmin.foundation.errors import DomainError
@@ -22,27 +23,28 @@ from systemadmin.foundation.import_command import columns_of, default_refused
 from systemadmin.foundation.row_files import RefusedFile, RowReader, UnreadableFileError
 
 EPILOG = """
-Columns are named event (or counterparty), fraud and known_at, or mapped; others are passed over.
-The source is that of the events. Loaded again, a file changes nothing.
+Columns are named event (or counterparty, or account_external_id), fraud and known_at, or mapped;
+others are passed over. The source is that of the events. Loaded again, a file changes nothing.
 
-example:
+examples:
+  manage.py ingest_outcomes judged.csv           accounts: account_external_id,fraud
   manage.py ingest_outcomes payments.csv.gz --source shop --map event=external_id --known-after 7
 
 Exit code 0: everything was taken in; 1: some rows were refused (see the file named at the end);
 2: the file or an option is wrong.
 """
 REFUSED_COLUMNS = ("row", "field", "code", "detail", "content")
-SUBJECTS = frozenset({"event", "counterparty"})
+SUBJECTS = ("event", "counterparty", ACCOUNT)
 Numbered = tuple[int, Any]
 
 
 class Command(BaseCommand):
-    help = "Load what became of events from a CSV or JSON-lines file, gzipped or not."
+    help = "Load what became of events and accounts from a CSV or JSON-lines file, gzipped or not."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.epilog = EPILOG
         parser.add_argument("file", type=Path)
-        parser.add_argument("--source", required=True, help="source of the events")
+        parser.add_argument("--source", default="", help="source of the events; accounts need none")
         parser.add_argument("--map", default="", help="field=column,…")
         parser.add_argument(
             "--known-after",
@@ -77,7 +79,7 @@ class Command(BaseCommand):
         refused = RefusedFile(refused_path, 0, REFUSED_COLUMNS)
         recorded = failed = 0
         for batch in self._batches(options["file"], options["batch"]):
-            taken = record_event_outcomes(
+            taken = record_outcomes(
                 [_row(row, columns) for _number, row in batch],
                 source=options["source"],
                 known_after=None if days is None else timedelta(days=days),
@@ -114,14 +116,18 @@ def _columns(text: str) -> dict[str, str]:
     """Return which column each field is read from."""
     mapped = columns_of(text, sorted(FIELDS))
     # A payment has a counterparty, and yet the row is about the payment.
-    subject = {name: name for name in ("event", "counterparty") if not mapped.keys() & SUBJECTS}
+    subject = {} if mapped.keys() & set(SUBJECTS) else {name: name for name in SUBJECTS}
     return {"fraud": "fraud", "known_at": "known_at", **subject, **mapped}
 
 
 def _row(row: Any, columns: dict[str, str]) -> Any:
     if not isinstance(row, dict):
         return row
-    return {name: row[column] for name, column in columns.items() if row.get(column) is not None}
+    found = {name: row[column] for name, column in columns.items() if row.get(column) is not None}
+    if ACCOUNT in found and (found.get("event") or found.get("counterparty")):
+        # An event has an account, and yet the row is about the event.
+        del found[ACCOUNT]
+    return found
 
 
 def _line(numbered: Numbered, refusal: Any) -> tuple[Any, ...]:
