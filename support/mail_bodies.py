@@ -69,18 +69,26 @@ DIVIDER = re.compile(
 FORWARDED = re.compile(
     r"^\W*(forwarded message|mensaje reenviado|begin forwarded message|message transféré|"
     r"inicio del mensaje reenviado|weitergeleitete nachricht|messaggio inoltrato|"
-    r"mensagem encaminhada|doorgestuurd bericht|vidarebefordrat meddelande)\W*$",
+    r"mensagem encaminhada|doorgestuurd bericht|vidarebefordrat meddelande|videresendt besked|"
+    r"videresendt melding|edelleenlähetetty viesti|přeposlaná zpráva|preposlaná správa|"
+    r"proslijeđena poruka|továbbított üzenet|mesaj redirecționat|mesaj transmis mai departe|"
+    r"przekazana wiadomość|treść przekazanej wiadomości|пересылаемое сообщение|"
+    r"перенаправленное сообщение|переслане повідомлення|iletilen (mesaj|ileti)|"
+    r"missatge reenviat|転送メッセージ|メッセージを転送|转发的邮件|轉寄郵件)\W*$",
     re.IGNORECASE,
 )
 FROM_LINE = (
-    r"from|de|von|da|van|från|fra|od|от|lähettäjä|kimden|από|发件人|寄件者|差出人|expéditeur"
+    r"from|de|von|da|van|från|fra|od|от|lähettäjä|kimden|από|发件人|寄件者|差出人|expéditeur|mittente|"
+    r"de la|feladó|šalje|gönderen|від|saatja|送信元"
 )
 HEADER_LINE = re.compile(
     rf"^\W{{0,3}}({FROM_LINE}|sent|date|to|subject|cc|reply-to|enviados?( el)?|fecha|para|asunto|"
     r"gesendet|datum|an|betreff|envoyé|à|objet|inviato|data|a|oggetto|verzonden|aan|onderwerp|"
     r"skickat|till|ämne|sendt|til|emne|assunto|enviada( em)?|wysłano|do|temat|отправлено|кому|тема|"
     r"lähetetty|vastaanottaja|aihe|per a|tema|assumpte|gönderildi|gönderen|tarih|kime|konu|bilgi|"
-    r"στάλθηκε|προς|θέμα|发送时间|收件人|主题|抄送|寄件日期|收件者|主旨|副本|送信日時|宛先|件名)\W{0,3}[:：]",
+    r"sujet|pour|copie à|předmět|komu|kopie|kópia|predmet|dátum|kome|prima|címzett|tárgy|másolat|"
+    r"másolatot kap|către|subiect|trimis|дата|копія|копия|надіслано|kuupäev|teema|saaja|日付|"
+    r"送信先|στάλθηκε|προς|θέμα|发送时间|收件人|主题|抄送|寄件日期|收件者|主旨|副本|送信日時|宛先|件名)\W{0,3}[:：]",
     re.IGNORECASE,
 )
 FROM = re.compile(rf"^\W{{0,3}}({FROM_LINE})\W{{0,3}}[:：]", re.IGNORECASE)
@@ -90,11 +98,16 @@ DEVICE = re.compile(
     r"holen sie sich|télécharge[rz]|ottieni|scarica|download|von)\b"
     r"[\w\s'’-]{1,40}\b(iphone|ipad|android|samsung|galaxy|huawei|xiaomi|redmi|pixel|nokia|"
     r"blackberry|outlook|yahoo|mobile|móvil|movil|handy|smartphone|téléphone|teléfono|telefono|"
-    r"phone|mobil|tablet|mail|gmail|proton|correo para windows)\b[\w\s()-]{0,25}\W{0,3}(<?https?://\S{1,100}>?)?$",
+    r"phone|mobil|tablet|mail|gmail|proton|correo para windows)\b[\w\s()-]{0,25}\W{0,3}"
+    r"(<?https?://\S{1,100}>?)?$|"
+    r"^(diese nachricht wurde von mein|this (e-?mail|message) was sent from my|"
+    r"este mensaje (ha sido|fue) enviado desde mi|ce message a été envoyé (de|depuis) mon)"
+    r"[\w\s'’-]{1,50}\b(mail|gesendet|device|dispositivo|appareil)\b( gesendet)?\W{0,3}$",
     re.IGNORECASE,
 )
 # Outlook draws it above the mail that it quotes.
 DRAWN_LINE = re.compile(r"^_{10,100}$")
+SENTENCE_END = re.compile(r"[.!?…]\s*$")
 SENTENCE = re.compile(r"[.!?…]\s*$|.{61}")
 
 
@@ -204,6 +217,8 @@ def _attribution(
 ) -> tuple[int, bool] | None:
     """ "On Monday, Ana wrote:", which mail programs wrap into as many as three lines."""
     for length, joined in _sentences(lines, at):
+        if length > 1 and _begins_below(lines, at, length):
+            return None
         named = set(map(plain_address, ANY_ADDRESS.findall(joined)))
         is_ours = bool(named & own)
         if named and not is_ours:
@@ -215,6 +230,12 @@ def _attribution(
         if is_likely and _quote_follows(lines, at + length):
             return length, False
     return None
+
+
+def _begins_below(lines: list[str], at: int, length: int) -> bool:
+    """Return whether these lines introduce a quote without the first, which is the sender's own."""
+    rest = " ".join(lines[at + 1 : at + length])
+    return _is_dated(rest) or bool(SENTENCE_END.search(lines[at]) and VERB.search(rest))
 
 
 def _is_dated(sentence: str) -> bool:

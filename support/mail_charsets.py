@@ -69,6 +69,9 @@ WESTERN = frozenset(["cp1252", "cp1250", "cp1254", "iso8859_2", "iso8859_15"])
 COMMON_IN_UTF_8 = re.compile(
     "[\\x00-\\x7f\u00a0-\u017f\u2000-\u2bff\ufe0f\ufeff\U0001f000-\U0001faff]*"
 )
+ASCII_OR_DAMAGE = re.compile("[\\x00-\\x7f\ufffd]")
+# Characters of UTF-8 that stand for each damaged one in a text that is UTF-8.
+WHOLE_PER_DAMAGED = 5
 BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 MAX_TEXT = 200_000
 META_REACH = 2_048
@@ -86,7 +89,18 @@ def decode_text(data: bytes, charset: str | None, *, limit: int | None = MAX_TEX
             return clean_text(decode(data), limit=limit)
         except (LookupError, UnicodeError, ValueError):
             continue
-    return clean_text(data.decode("cp1252", "replace"), limit=limit)
+    return clean_text(_damaged_utf_8(data) or data.decode("cp1252", "replace"), limit=limit)
+
+
+def _damaged_utf_8(data: bytes) -> str:
+    """Return UTF-8 of which single characters were cut in two; nothing for what is none.
+
+    In a Western charset hardly two letters with accents follow each other as UTF-8 has them.
+    """
+    text = data.decode("utf-8", "replace")
+    damaged = text.count("\ufffd")
+    whole = len(text) - len(ASCII_OR_DAMAGE.findall(text))
+    return text if whole > damaged * WHOLE_PER_DAMAGED else ""
 
 
 def _attempts(data: bytes, name: str) -> Iterator[Callable[[bytes], str]]:

@@ -7,7 +7,8 @@ from email.message import Message
 from .mail_charsets import decode_text
 from .mail_headers import header_text
 
-BASE64_LINE = re.compile(rb"[A-Za-z0-9+/]{1,1000}={0,2}\s*$")
+# Some programs write all of it in one line.
+BASE64_LINE = re.compile(rb"[A-Za-z0-9+/]+={0,2}\s*$")
 
 
 def content_of(part: Message) -> bytes:

@@ -12,7 +12,7 @@ MIN_FIELDS = 3
 MAX_SEARCHED = 200
 SUBJECT = re.compile(
     r"^\W{0,3}(subject|asunto|betreff|objet|oggetto|onderwerp|ämne|emne|assunto|temat|тема|aihe|"
-    r"tema|assumpte|konu|θέμα|主题|主旨|件名)"
+    r"tema|assumpte|konu|θέμα|主题|主旨|件名|sujet|předmět|predmet|tárgy|subiect|teema)"
     r"\W{0,3}[:：](.*)$",
     re.IGNORECASE,
 )

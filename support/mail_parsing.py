@@ -18,6 +18,8 @@ from .mail_source import MAX_HEAD, UnparsableMail, read_source
 __all__ = ["IncomingMail", "MailAttachment", "UnparsableMail", "parse_mail"]
 
 MAX_HEADERS = 1_000
+# One of them makes a mail of a source. Without a sender it is listed, and a ticket by hand.
+MAIL_FIELDS = ("from", "subject", "message-id", "content-type", "mime-version", "received", "date")
 MANY = ("to", "cc", "delivered-to", "references")
 
 
@@ -73,7 +75,7 @@ def parse_mail(raw: bytes, *, own: tuple[str, ...] = ()) -> IncomingMail:
     try:
         message = read_source(raw)
         headers = _headers(message)
-        if not any(headers.get(name) for name in ("from", "subject", "message-id")):
+        if not any(headers.get(name) for name in MAIL_FIELDS):
             raise UnparsableMail("This is not a mail: it has no header.")
         fields = _raw_fields(message)
         author = _sender(fields)

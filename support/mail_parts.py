@@ -79,6 +79,8 @@ class MailParts:
     is_calendar_only: bool = False
     # Files that are kept where the mail has no other text.
     unread: list[MailAttachment] = field(default_factory=list)
+    # Plain text with the name of a file, which is the mail's where it has no other text.
+    named: list[Message] = field(default_factory=list)
     left: Budget = field(default_factory=Budget)
     may_report: bool = True
     # How many mails are around this one; the files of one inside another stay in it.
@@ -95,6 +97,10 @@ def read_parts(message: Message, *, may_report: bool = True) -> MailParts:
     if "multipart/report" in parameters and "delivery-status" in parameters:
         parts.report.kind = "delivery"
     text = _read(message, parts)
+    if not text.whole.strip() and parts.named:
+        # Gateways of telephones name the text of a message as if it were a file.
+        named = [_plain(part, content_of(part), parts) for part in parts.named]
+        text = replace(in_sequence(named, parts.left.compared), html=text.html)
     parts.shown, parts.whole = text.shown, text.whole
     if text.html:
         parts.html, embedded = safe_html(text.html)
@@ -153,8 +159,10 @@ def _text_or_file(part: Message, kind: str, parts: MailParts) -> PartText:
         return _html(part, data, parts) if kind == "text/html" else _plain(part, data, parts)
     if kind in CALENDARS:
         parts.calendar.append(decode_text(data, charset_of(part)))
-    if data:
+    if data or name:
         parts.attachments.append(_attachment(part, kind, name, data))
+    if kind == "text/plain" and _disposition(part) != "attachment":
+        parts.named.append(part)
     return PartText()
 
 
@@ -164,9 +172,12 @@ def _is_inline_text(part: Message, kind: str, name: str) -> bool:
     A multipart without its boundary is one piece of text with the parts' marks in it.
     """
     is_text = kind.startswith("multipart/") or (kind.startswith("text/") and kind not in NO_TEXT)
-    disposition = str(part.get("Content-Disposition", "")).split(";")[0].strip().lower()
-    is_shown = disposition == "inline" and kind in ("text/plain", "text/html")
+    is_shown = _disposition(part) == "inline" and kind in ("text/plain", "text/html")
     return is_text and (not name or is_shown)
+
+
+def _disposition(part: Message) -> str:
+    return str(part.get("Content-Disposition", "")).split(";")[0].strip().lower()
 
 
 def _is_report(kind: str) -> bool:

@@ -4,6 +4,7 @@ import re
 from email.feedparser import BytesFeedParser
 from email.message import Message
 from email.policy import Compat32
+from itertools import islice
 
 from .mail_headers import MAX_HEADER
 
@@ -31,6 +32,12 @@ MAX_HEADER_LINES = 10_000
 DELIVERY_STATUS = re.compile(rb"message/(?:global-)?delivery-status", re.IGNORECASE)
 LINE_END = re.compile(rb"\r\n|\n|\r")
 BLANK_LINE = re.compile(rb"\r?\n[ \t]*\r?\n")
+# A boundary with a space in it may be folded there.
+FOLDED_BOUNDARY = re.compile(r"(boundary\s{0,20}=\s{0,20}\"[^\"\n]{0,200})\n(?=[ \t])", re.I)
+# Lines of nothing but spaces that may stand in one header.
+MAX_SPACED_LINES = 20
+# Pieces of a mail after what should have been its end.
+MAX_PIECES_BEHIND = 2
 
 
 class UnparsableMail(Exception):
@@ -46,6 +53,8 @@ class _BoundedHeaders(Compat32):
     def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
         name, value = super().header_source_parse(sourcelines)
         value = value[: MAX_HEADER * 4]
+        if name.lower() == "content-type":
+            value = FOLDED_BOUNDARY.sub(r"\1", value)
         return name, ";".join(value.split(";", MAX_PARAMETERS + 1)[: MAX_PARAMETERS + 1])
 
     def header_fetch_parse(self, name: str, value: str) -> str:
@@ -72,7 +81,34 @@ def read_source(raw: bytes) -> Message:
         raise UnparsableMail("The report has too many blocks.")
     parser = _BoundedParser(policy=_BoundedHeaders())
     parser.feed(mended(raw))
-    return parser.close()
+    message = parser.close()
+    _take_in_what_is_behind(message)
+    return message
+
+
+def _take_in_what_is_behind(message: Message) -> None:
+    """Add the parts that stand behind the end of a multipart to it.
+
+    Some programs give the parts inside another one the boundary of that one: the end of the inner
+    ones ends both, and the files behind it would be lost.
+    """
+    for _ in range(MAX_PIECES_BEHIND):
+        behind, boundary = message.epilogue or "", message.get_boundary()
+        mark = f"--{boundary}"
+        at = 0 if behind.startswith(mark) else behind.find(f"\n{mark}") + 1
+        if not boundary or not message.is_multipart() or not behind[at:].startswith(mark):
+            return
+        if behind[at:].split("\n", 1)[0].rstrip() != mark:
+            return
+        parser = _BoundedParser(policy=_BoundedHeaders())
+        head = f'Content-Type: multipart/mixed; boundary="{boundary}"\n\n'
+        parser.feed(f"{head}{behind[at:]}".encode("utf-8", "surrogateescape"))
+        rest = parser.close()
+        payload = rest.get_payload()
+        if not isinstance(payload, list):
+            return
+        message.set_payload([*message.get_payload(), *payload])
+        message.epilogue = rest.epilogue
 
 
 def mended(raw: bytes) -> bytes:
@@ -82,6 +118,8 @@ def mended(raw: bytes) -> bytes:
     that is no field goes on with the field before.
     """
     raw = raw.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n\t \x00")
+    if b"\n" not in raw:
+        raw = raw.replace(b"\r", b"\n")  # line ends of old Macs
     envelope = MBOX_LINES.match(raw)
     raw = raw[envelope.end() :] if envelope else raw
     head, rest = _divided(raw)
@@ -105,10 +143,31 @@ def _divided(raw: bytes) -> tuple[bytes, bytes | None]:
 
     Of a header longer than MAX_HEAD the rest is left out. Without an end to it all is text.
     """
-    end = BLANK_LINE.search(raw)
+    end = _end_of_header(raw)
     if end is not None:
         return raw[: min(end.start(), MAX_HEAD)], raw[end.end() :]
     return (raw[:MAX_HEAD], raw[MAX_HEAD:]) if len(raw) > MAX_HEAD else (raw, None)
+
+
+def _end_of_header(raw: bytes) -> re.Match[bytes] | None:
+    """Return the blank line that ends a header.
+
+    A line of nothing but spaces may stand inside a field (RFC 5322, 4.2): then the field goes on
+    below it, and others follow.
+    """
+    for found in islice(BLANK_LINE.finditer(raw), MAX_SPACED_LINES):
+        if not found[0].strip(b"\r\n") or not _goes_on(raw, found.end()):
+            return found
+    return BLANK_LINE.search(raw)
+
+
+def _goes_on(raw: bytes, at: int) -> bool:
+    """Return whether a field goes on here, and others that are known follow it."""
+    if raw[at : at + 1] not in (b" ", b"\t"):
+        return False
+    rest = raw[at : at + MAX_HEAD]
+    lines = LINE_END.split(BLANK_LINE.split(rest, maxsplit=1)[0])
+    return all(map(_is_field, lines)) and any(map(KNOWN_HEADER.match, lines))
 
 
 def _is_field(line: bytes) -> bool:

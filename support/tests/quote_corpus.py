@@ -1,4 +1,4 @@
-"""Answers as nine mail programs lay them out, in eight languages: written for these tests."""
+"""Answers as ten mail programs lay them out, in eight languages: written for these tests."""
 
 from dataclasses import dataclass
 
@@ -134,8 +134,15 @@ def yahoo(words, is_marked):
     return ["", f"    {_wrote(words)}", "", *[f" {row}" for row in _quoted(words, is_marked)]]
 
 
+def gmx(words, is_marked):
+    sender, sent, to, subject = words.fields
+    return ["", f"{sent}: {words.moment}", f'{sender}: "Atalaya" <{OURS}>',
+            f"{to}: ana@example.com", f"{subject}: [T-2026-000001] Help", "",
+            *_plain(words, is_marked)]  # fmt: skip
+
+
 LAYOUTS = (gmail, gmail_wrapped, apple_mail, iphone, thunderbird, outlook, outlook_web,
-           outlook_classic, yahoo)  # fmt: skip
+           outlook_classic, yahoo, gmx)  # fmt: skip
 
 
 def answers():

@@ -79,3 +79,78 @@ def test_the_line_that_outlook_draws_above_a_quote():
 def test_forwards_of_thunderbird_name_the_subject_first(text):
     found = read_forward("Fwd: Bestellung", text)
     assert (found.address, found.subject, found.text) == ("ana@c.test", "Bestellung", "Wo")
+
+
+FORWARDS = {
+    "fr": ("Message transféré", "Sujet : \tPanier\nDate : \t4 mai\nDe : \t{}\nPour : \tag@a.test"),
+    "it": ("Messaggio Inoltrato", "Oggetto: \tLampada\nData: \tlu\nMittente: \t{}\nA: \tag@a.test"),
+    "hu": ("Továbbított üzenet", "Feladó: {}\nDátum: hétfő\nCímzett: ag@a.test\nTárgy: Lámpa"),
+    "ro": ("Forwarded message", "De la: {}\nDate: luni\nSubject: Lampa\nTo: ag@a.test"),
+    "uk": ("Переслане повідомлення", "Тема: Лампа\nДата: пн\nВід: {}\nКому: ag@a.test"),
+    "cs": ("Přeposlaná zpráva", "Předmět: Lampa\nDatum: po\nOd: {}\nKomu: ag@a.test"),
+    "ja": ("転送メッセージ", "送信元：{}\n日付：月曜日\n件名：ランプ\n送信先：ag@a.test"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", FORWARDS)
+def test_forwards_in_more_languages(language):
+    mark, fields = FORWARDS[language]
+    block = fields.format("Ana Ruiz <ana@c.test>")
+    found = read_forward("x", f"Please.\n\n---------- {mark} ----------\n{block}\n\nNew words")
+    assert (found.address, found.text, found.above) == ("ana@c.test", "New words", "Please.")
+
+
+def test_the_line_above_an_introduction_is_the_writers():
+    answers = [
+        "Thanks, it works.\nOn Mon, 4 May 2026 at 10:00, Some One wrote:\n> old",
+        "It works!\nHelp <support@atalaya.test> wrote:\n> old",
+    ]
+    for text in answers:
+        shown = parse_mail(mail(text, subject="Re: x", answers=ANSWERS)).text
+        assert shown == text.split("\n", maxsplit=1)[0]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"X_List": "help"},
+        {"Sender": "help-bounce@group.test"},
+        {"Sender": "owner-help@group.test"},
+        {"Mailing_List": "contact help-help@group.test; run by ezmlm"},
+    ],
+)
+def test_an_answer_on_an_old_list_is_a_persons(fields):
+    raw = mail("I can", subject="Re: Lamp", answers="<1@x.test>", Precedence="bulk", **fields)
+    assert parse_mail(raw).kind == "list"
+
+
+def test_a_program_that_answers_in_bulk_is_none():
+    raw = mail("Away", subject="Re: Lamp", answers="<1@x.test>", Precedence="bulk",
+               List_Unsubscribe="<https://x.test/u>")  # fmt: skip
+    assert parse_mail(raw).kind == "auto_reply"
+
+
+class TestOtherDesks:
+    """Zendesk writes these fields into every mail."""
+
+    fields = {"Auto_Submitted": "auto-generated", "X_Auto_Response_Suppress": "All",
+              "X_Mailer": "Zendesk Mailer", "sender": "Shop <support@shop.zendesk.com>",
+              "reply_to": "Shop <support+id7@shop.zendesk.com>"}  # fmt: skip
+
+    @pytest.mark.parametrize(
+        "subject",
+        ["[Request received] [T-2026-000001] Lamp", "[Solicitud recibida] Lamp",
+         "[Anfrage erhalten] Lamp", "Request received: Lamp"],
+    )  # fmt: skip
+    def test_their_confirmations_are_automatic(self, subject):
+        assert parse_mail(mail("Received.", subject=subject, **self.fields)).kind == "auto_reply"
+
+    def test_what_they_write_of_their_own_accord_opens_a_ticket(self):
+        read = parse_mail(mail("We need your invoice.", subject="Invoice", **self.fields))
+        assert (read.kind, read.wants_no_answer) == ("generated", True)
+
+    def test_a_form_of_a_site_that_confirms_in_its_subject_is_a_persons(self):
+        raw = mail("Hola", subject="Solicitud recibida: lámpara", reply_to="lola@a.test",
+                   sender="noreply@shop.test", Auto_Submitted="auto-generated")  # fmt: skip
+        read = parse_mail(raw)
+        assert (read.kind, read.reply_to) == ("generated", "lola@a.test")

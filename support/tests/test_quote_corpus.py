@@ -1,4 +1,4 @@
-"""What is folded of answers in eight languages and nine layouts: no new word, nearly all quotes."""
+"""What is folded of answers in eight languages and ten layouts: no new word, nearly all quotes."""
 
 from support.mail_parsing import parse_mail
 from support.tests.mail_texts import mail
@@ -10,8 +10,8 @@ def shown_of(lines):
     return parse_mail(raw, own=(OURS,)).text.split("\n")
 
 
-def test_it_holds_eight_languages_and_nine_layouts():
-    assert (len(LANGUAGES), len(LAYOUTS)) == (8, 9)
+def test_it_holds_eight_languages_and_ten_layouts():
+    assert (len(LANGUAGES), len(LAYOUTS)) == (8, 10)
 
 
 def test_no_new_word_is_hidden():
