@@ -11,7 +11,7 @@ APPS := config marketplace messaging riskops support systemadmin
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 
-.PHONY: help run test lint lint-api types contracts check client client-python client-typescript audit bench clean
+.PHONY: help run test lint lint-api types contracts check texts client client-python client-typescript audit bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make types      mypy"
 	@echo "make contracts  import-linter: imports go down only"
 	@echo "make check      Django's checks, missing migrations, the OpenAPI schema"
+	@echo "make texts      add new texts to the Spanish file and compile it (needs GNU gettext)"
 	@echo "make client     typed clients for Python and TypeScript into var/clients"
 	@echo "make lint-api   Spectral and Redocly on the OpenAPI schema (needs Node.js)"
 	@echo "make audit      bandit, and known vulnerabilities of what is pinned (asks the network)"
@@ -70,6 +71,13 @@ check: $(VENV)/.dev
 	$(PY) manage.py check
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+SPANISH := locale/es/LC_MESSAGES/django
+
+texts: export DJANGO_DEBUG ?= 1
+texts: $(VENV)/.dev
+	$(PY) manage.py makemessages --locale es --no-location --no-wrap --no-obsolete --ignore $(VENV) --ignore var
+	msgfmt --check --output-file $(SPANISH).mo $(SPANISH).po
 
 CLIENTS := var/clients
 

@@ -62,7 +62,8 @@ def invoice_lines() -> dict[str, str]:
 def statement_pdf(statement: SellerStatement) -> bytes:
     """Return a statement in the seller's language: opening, movements by kind, closing."""
     with translation.override(statement.seller.language or "en"):
-        page = _page(f"{_('Statement')} {_month(statement.month)}", statement.created_at)
+        title = _("Statement")
+        page = _page(f"{title} {_month(statement.month)}", statement.created_at)
         _block(page, _("Seller"), [display_name(statement.seller)])
         kinds = dict(LedgerTransaction.Kind.choices)
         rows = [(_("Opening balance"), format_money(statement.opening, statement.currency))]

@@ -162,7 +162,8 @@ def html_to_text(html: str, *, limit: int = MAX_HTML) -> str:
     text = shortened(clean_text(text, limit=None), MAX_TEXT)
     if is_whole and len(html) <= limit:
         return text
-    return f"{text}\n\n{_('[The rest of this message is too large to be shown.]')}".strip()
+    rest = _("[The rest of this message is too large to be shown.]")
+    return f"{text}\n\n{rest}".strip()
 
 
 def _read(source: bytes) -> tuple[list[str], bool]:

@@ -1,4 +1,17 @@
-"""What the shipped roles may do in the base app."""
+"""The shipped roles with their titles, and what they may do in the base app."""
+
+from typing import Final
+
+from django.utils.translation import gettext_lazy as _
+
+# Every shipped role. What each may do stands in the `roles.py` of the apps.
+ROLE_TITLES: Final = {
+    "support_agent": _("Support agent"),
+    "marketplace_moderator": _("Moderator"),
+    "risk_analyst": _("Risk analyst"),
+    "operator": _("Operator"),
+    "auditor": _("Auditor"),
+}
 
 # The platform may do for a member what the member asks for there.
 SERVICE_PERMISSIONS = [

@@ -11,15 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from systemadmin.foundation.plugins import Desk, Worklist, collect
 from systemadmin.preferences import has_single_keys, zone_of
+from systemadmin.roles import ROLE_TITLES
 from systemadmin.waiting import DeskCount, by_desk, waiting_for
-
-ROLE_TITLES = {
-    "support_agent": _("Support agent"),
-    "marketplace_moderator": _("Moderator"),
-    "risk_analyst": _("Risk analyst"),
-    "operator": _("Operator"),
-    "auditor": _("Auditor"),
-}
 
 
 @dataclass(slots=True)

@@ -1,5 +1,6 @@
 """Rules of the house that no linter sees."""
 
+import ast
 import importlib.util
 import re
 import runpy
@@ -14,6 +15,7 @@ from django.utils.module_loading import import_string
 from config.tests.routes import api_routes
 from systemadmin.foundation import configuration, plugins
 from systemadmin.foundation.api import BaseViewSet
+from systemadmin.roles import ROLE_TITLES
 
 FLOOR = {"systemadmin": 0, "riskops": 1, "support": 2, "marketplace": 2, "messaging": 2}
 ROOMS = re.compile(r"(utils|helpers|common)\.py$")
@@ -78,6 +80,25 @@ def project_files():
                 yield path
 
 
+def decorators_of(function):
+    """Return the names of a function's decorators from top to bottom."""
+    named = [d.func if isinstance(d, ast.Call) else d for d in function.decorator_list]
+    return [d.attr if isinstance(d, ast.Attribute) else d.id for d in named]
+
+
+def test_decorators_of_services_stand_in_one_order():
+    """Who may decide is asked first, then whether two have to, and inside is the transaction."""
+    order = ["decides", "needs_second_person", "atomic"]
+    checked = []
+    for path in project_files():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                found = [order.index(name) for name in decorators_of(node) if name in order]
+                assert found == sorted(found), f"{path}: {node.name}"
+                checked += [node.name] if len(found) > 1 else []
+    assert len(checked) > 50
+
+
 def test_no_room_without_a_name():
     assert [str(path) for path in project_files() if ROOMS.search(path.name)] == []
 
@@ -91,6 +112,10 @@ def test_settings_have_defaults_within_their_own_bounds():
         if check_value(setting, setting.default)
     }
     assert wrong == {}
+
+
+def test_permissions_are_declared_for_shipped_roles_only():
+    assert set(plugins.role_permissions()) <= set(ROLE_TITLES)
 
 
 def test_role_permissions_exist(db):
@@ -126,3 +151,15 @@ def test_the_picture_shows_the_code_as_it_is():
     assert drawing["PICTURE"].read_text() == drawing["draw"](), (
         "run: python docs/draw_architecture.py"
     )
+
+
+def test_the_table_of_extension_modules_is_whole():
+    """Every module that `collect()` or `modules()` looks for is a row, and no other is."""
+    asked = set()
+    for path in project_files():
+        if "tests" not in path.parts:
+            source = path.read_text(encoding="utf-8")
+            asked |= set(re.findall(r'\b(?:collect|modules)\(\s*"(\w+)"', source))
+    page = (Path(settings.BASE_DIR) / "docs/architecture.md").read_text(encoding="utf-8")
+    table = page.partition("| module | offers |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)\.py`", table, re.M)) == asked

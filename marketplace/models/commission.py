@@ -1,4 +1,4 @@
-"""Commission rules in their order, their past versions, and the frozen line of each sale."""
+"""Fees of the schedule, commission rules in their order, and their past versions."""
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator

@@ -1,4 +1,4 @@
-"""The fees of the schedule, the tax on them, and what each order line was charged for each."""
+"""The tax on fees, and what each order line was charged for commission and for each fee."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""Writes of the fees of the schedule, of the taxes on them, and of what sellers are."""
+"""Writes of the fees of the schedule and of the taxes on them."""
 
 from typing import Any
 

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_lazy
 
 from riskops import concerned
 from riskops.announcements import announce_anomalies
@@ -166,9 +166,9 @@ def _shown_rule(
 ) -> list[tuple[Any, Any]]:
     now = _shown(rule)
     return [
-        (_lazy("rule"), f"{rule.code} ({rule.detector})"),
-        (_lazy("severity"), rule.get_severity_display()),
-        (_lazy("anomalies found so far"), rule.anomalies.count()),
+        (gettext_lazy("rule"), f"{rule.code} ({rule.detector})"),
+        (gettext_lazy("severity"), rule.get_severity_display()),
+        (gettext_lazy("anomalies found so far"), rule.anomalies.count()),
         *(
             line
             for name, wanted in (values or {}).items()
@@ -191,9 +191,9 @@ def _change(rule: AnomalyRule, name: str, wanted: Any) -> list[tuple[Any, Any]]:
 @needs_second_person(
     "riskops.switch_off_anomaly_rule",
     kind="switch_off",
-    title=_lazy("Weaken an anomaly rule, or switch it off"),
+    title=gettext_lazy("Weaken an anomaly rule, or switch it off"),
     permission="riskops.change_anomalyrule",
-    rule=_lazy(
+    rule=gettext_lazy(
         "when a rule that is on is switched off, may find less, counts fewer points, or has a "
         "lower severity or a lesser action"
     ),
@@ -228,9 +228,9 @@ def change_rule(
 @needs_second_person(
     "riskops.delete_anomaly_rule",
     kind="switch_off",
-    title=_lazy("Delete an anomaly rule"),
+    title=gettext_lazy("Delete an anomaly rule"),
     permission="riskops.delete_anomalyrule",
-    rule=_lazy("when the rule is on"),
+    rule=gettext_lazy("when the rule is on"),
     needs=lambda attempt: attempt.before,
     subject=lambda attempt: attempt.arguments["rule"],
     before=_was_on,
@@ -297,10 +297,10 @@ def _shown_exemption(
     days = setting("riskops.exemption_days")
     end = f"{expires_at:%Y-%m-%d %H:%M} UTC" if expires_at else _("after %s days") % days
     return [
-        (_lazy("rule"), f"{rule.code} ({rule.detector})"),
-        (_lazy("account"), account.get_username()),
-        (_lazy("until"), end),
-        (_lazy("anomalies of the account"), rule.anomalies.filter(account=account).count()),
+        (gettext_lazy("rule"), f"{rule.code} ({rule.detector})"),
+        (gettext_lazy("account"), account.get_username()),
+        (gettext_lazy("until"), end),
+        (gettext_lazy("anomalies of the account"), rule.anomalies.filter(account=account).count()),
     ]
 
 
@@ -328,9 +328,9 @@ def _delete_expired_exemption(rule: AnomalyRule, account: User) -> None:
 @needs_second_person(
     "riskops.exempt_account",
     kind="switch_off",
-    title=_lazy("Exempt an account from a rule for long"),
+    title=gettext_lazy("Exempt an account from a rule for long"),
     permission="riskops.add_anomalyexemption",
-    rule=_lazy("for more than `riskops.exemption_days`, or again within twice that time"),
+    rule=gettext_lazy("for more than `riskops.exemption_days`, or again within twice that time"),
     needs=_is_long,
     subject=lambda attempt: Subject(
         type="exemption",

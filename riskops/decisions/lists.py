@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_lazy
 
 from riskops.concerned import own_behind
 from riskops.decisions.keys import normal_value
@@ -101,10 +101,10 @@ def _allows_many(attempt: Attempt) -> bool:
 
 def _shown(**arguments: Any) -> list[tuple[Any, Any]]:
     return [
-        (_lazy("list"), ListName(arguments["list"]).label),
-        (_lazy("kind"), ListKind(arguments["kind"]).label),
-        (_lazy("value"), arguments["value"]),
-        (_lazy("expires at"), arguments.get("expires_at")),
+        (gettext_lazy("list"), ListName(arguments["list"]).label),
+        (gettext_lazy("kind"), ListKind(arguments["kind"]).label),
+        (gettext_lazy("value"), arguments["value"]),
+        (gettext_lazy("expires at"), arguments.get("expires_at")),
     ]
 
 
@@ -119,12 +119,13 @@ def _set_value(entry: ListEntry, value: str) -> None:
             raise InvalidInput("value", _("There is no such account."), code="does_not_exist")
 
 
+@decides("riskops.add_list_entry", permission="riskops.add_listentry", concerns=_concerned)
 @needs_second_person(
     "riskops.add_list_entry",
     kind="switch_off",
-    title=_lazy("Put many on the allow list"),
+    title=gettext_lazy("Put many on the allow list"),
     permission="riskops.add_listentry",
-    rule=_lazy("when the allow list gets a domain or a network"),
+    rule=gettext_lazy("when the allow list gets a domain or a network"),
     needs=_allows_many,
     subject=lambda attempt: Subject(
         type="list_entry",
@@ -133,7 +134,6 @@ def _set_value(entry: ListEntry, value: str) -> None:
     ),
     shown=_shown,
 )
-@decides("riskops.add_list_entry", permission="riskops.add_listentry", concerns=_concerned)
 @transaction.atomic
 def add_list_entry(
     *,

@@ -172,7 +172,8 @@ def event_text(event: TicketEvent) -> str:
         return str(words.get(value, value) or _("nothing"))
 
     if event.kind == "assignee":
-        return f"{kind}: {data.get('name') or _('nobody')}"
+        name = data.get("name") or _("nobody")
+        return f"{kind}: {name}"
     if "to" in data:
         return f"{kind}: {word(data.get('from'))} → {word(data['to'])}"
     return f"{kind} {data['number']}" if data.get("number") else str(kind)

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from support.admin import forms
 from support.admin.people import agent_of
@@ -19,6 +20,13 @@ from systemadmin.foundation.waiting import count_up_to, shown_count
 
 SHOWN: Final = 50
 SNIPPET: Final = 120
+QUEUES: Final = {
+    "mine": gettext_lazy("Mine"),
+    "unassigned": gettext_lazy("Unassigned"),
+    "overdue": gettext_lazy("Overdue"),
+    "open": gettext_lazy("All open"),
+    "snoozed": gettext_lazy("Snoozed"),
+}
 LEVELS: Final = {"low": "low", "medium": "medium", "high": "high", "urgent": "critical"}
 
 
@@ -37,6 +45,12 @@ class Tab:
         return shown_count(count_up_to(self.rows))
 
 
+def desk_tabs(user: Any) -> list[Tab]:
+    """Return the queues of the desk with the tickets that this agent sees in each."""
+    seen = Ticket.objects.visible_to(user)
+    return [Tab(code, str(title), seen.in_queue(code, user)) for code, title in QUEUES.items()]
+
+
 class Queue:
     """One agent's queues, and the one that is open: `?queue=…` and words to search."""
 
@@ -48,17 +62,10 @@ class Queue:
     @cached_property
     def tabs(self) -> list[Tab]:
         """Return the queues of the desk, then the agent's views and the shared ones."""
-        seen = Ticket.objects.visible_to(self.user)
-        awake = seen.awake()
-        found = [
-            Tab("mine", _("Mine"), awake.mine(self.user)),
-            Tab("unassigned", _("Unassigned"), awake.unassigned()),
-            Tab("overdue", _("Overdue"), awake.open().overdue()),
-            Tab("open", _("All open"), awake.open()),
-            Tab("snoozed", _("Snoozed"), seen.snoozed()),
-        ]
         views = SavedView.objects.of(self.user).select_related("category")
-        return found + [Tab(f"view-{v.pk}", v.name, view_rows(v, self.user), v) for v in views]
+        return desk_tabs(self.user) + [
+            Tab(f"view-{v.pk}", v.name, view_rows(v, self.user), v) for v in views
+        ]
 
     def _known(self, code: str) -> str:
         return code if any(tab.code == code for tab in self.tabs) else "mine"

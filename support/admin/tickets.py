@@ -14,6 +14,7 @@ from support.admin.forms import AssignForm, OtherTicketForm, PriorityForm, Templ
 from support.admin.notices import notices_page
 from support.admin.pages import TicketPages
 from support.admin.people import agent_of
+from support.admin.queues import QUEUES, desk_tabs
 from support.admin.reports import report_csv, report_page
 from support.lifecycle import CLOSED, RESOLVED
 from support.models import (
@@ -39,28 +40,17 @@ from systemadmin.foundation.errors import NotFound
 
 
 class QueueFilter(admin.SimpleListFilter):
-    """The desk's queues."""
+    """Filter the table by the queues of the workspace."""
 
     title = _("queue")
     parameter_name = "queue"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [
-            ("mine", _("Mine")),
-            ("unassigned", _("Unassigned")),
-            ("overdue", _("Overdue")),
-            ("open", _("All open")),
-        ]
+        return list(QUEUES.items())
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        chosen = {
-            "mine": lambda: queryset.mine(request.user),
-            "unassigned": queryset.unassigned,
-            "overdue": queryset.overdue,
-            "open": queryset.open,
-        }
-        pick = chosen.get(self.value() or "")
-        return pick() if pick else queryset
+        code = self.value()
+        return queryset.in_queue(code, request.user) if code in QUEUES else queryset
 
 
 @admin.register(Ticket)
@@ -106,7 +96,7 @@ class TicketAdmin(TicketPages, AtalayaModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[QuerySet, bool]:
-        """Return the words of tickets, as in the API."""
+        """Search subjects, customers and replies, as the API does; never duplicates."""
         return (queryset.found_by(search_term) if search_term.strip() else queryset), False
 
     def get_urls(self) -> list[Any]:
@@ -122,15 +112,8 @@ class TicketAdmin(TicketPages, AtalayaModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Return the list with the number of tickets in each queue."""
-        seen = Ticket.objects.visible_to(request.user)
-        queues = [
-            ("mine", _("Mine"), seen.mine(request.user).count()),
-            ("unassigned", _("Unassigned"), seen.unassigned().count()),
-            ("overdue", _("Overdue"), seen.overdue().count()),
-            ("open", _("All open"), seen.open().count()),
-        ]
         context = {
-            "queues": queues,
+            "queues": desk_tabs(request.user),
             "queue": request.GET.get("queue", ""),
             "unseen": page_rows(agent_of(request)).unseen().count(),
             **(extra_context or {}),
@@ -188,17 +171,17 @@ class TicketAdmin(TicketPages, AtalayaModelAdmin):
 
     @form_action(description=_("Assign to an agent"), perm="support.change_ticket", form=AssignForm)
     def assign(self, request: HttpRequest, obj: Ticket, data: dict) -> None:
-        """Give them to somebody, or to nobody."""
+        """Assign the chosen tickets to an agent, or to nobody."""
         update_ticket(actor=agent_of(request), ticket=obj, changes={"assignee": data["assignee"]})
 
     @form_action(description=_("Set priority"), perm="support.change_ticket", form=PriorityForm)
     def set_priority(self, request: HttpRequest, obj: Ticket, data: dict) -> None:
-        """One priority for all."""
+        """Set one priority for all chosen tickets."""
         update_ticket(actor=agent_of(request), ticket=obj, changes={"priority": data["priority"]})
 
     @service_action(description=_("Resolve"), perm="support.change_ticket")
     def resolve(self, request: HttpRequest, obj: Ticket) -> None:
-        """Mark them resolved."""
+        """Mark the chosen tickets as resolved."""
         update_ticket(actor=agent_of(request), ticket=obj, changes={"status": RESOLVED})
 
     @service_action(description=_("Close"), perm="support.change_ticket")
@@ -229,7 +212,7 @@ class TicketAdmin(TicketPages, AtalayaModelAdmin):
 
 @admin.register(Tag)
 class TagAdmin(AtalayaModelAdmin):
-    """Words in use."""
+    """List the tags that tickets carry."""
 
     list_display = ("name",)
     search_fields = ("name",)
@@ -237,7 +220,7 @@ class TagAdmin(AtalayaModelAdmin):
 
 @admin.register(SlaBreach)
 class SlaBreachAdmin(AtalayaModelAdmin):
-    """Promises broken."""
+    """List the targets of service levels that were missed."""
 
     list_display = ("ticket", "clock", "cycle", "due_at", "detected_at", "assignee", "version")
     list_filter = ("clock",)
@@ -245,28 +228,28 @@ class SlaBreachAdmin(AtalayaModelAdmin):
     raw_id_fields = ("ticket",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Of tickets whose category and mailbox this user reads."""
+        """Return the rows of tickets whose category and mailbox this user may read."""
         seen = Ticket.objects.open_to(request.user)
         return super().get_queryset(request).filter(ticket__in=seen)
 
 
 @admin.register(TicketRating)
 class TicketRatingAdmin(AtalayaModelAdmin):
-    """What customers thought."""
+    """List the customers' ratings of resolved tickets."""
 
     list_display = ("ticket", "score", "comment", "assignee", "rated_at")
     list_filter = ("score",)
     list_select_related = ("ticket", "assignee")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Of tickets whose category and mailbox this user reads."""
+        """Return the rows of tickets whose category and mailbox this user may read."""
         seen = Ticket.objects.open_to(request.user)
         return super().get_queryset(request).filter(ticket__in=seen)
 
 
 @admin.register(AgentState)
 class AgentStateAdmin(ServiceModelAdmin):
-    """Who takes tickets."""
+    """Edit which agents are given tickets, and how many each takes at once."""
 
     list_display = ("user", "is_available", "capacity", "last_assigned_at")
     list_select_related = ("user",)

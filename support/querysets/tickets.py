@@ -73,6 +73,21 @@ class TicketQuerySet(QuerySet):
         """Open tickets nobody has taken."""
         return self.open().filter(assignee__isnull=True)
 
+    def in_queue(self, code: str, user: Any) -> "TicketQuerySet":
+        """Return the tickets of one of the desk's queues, for the workspace, table and home page.
+
+        A snoozed ticket is in the queue of snoozed ones only. Raises `KeyError` for another code.
+        """
+        awake = self.open().awake()
+        queues = {
+            "mine": lambda: awake.mine(user),
+            "unassigned": awake.unassigned,
+            "overdue": awake.overdue,
+            "open": lambda: awake,
+            "snoozed": self.snoozed,
+        }
+        return queues[code]()
+
     def overdue(self, now: datetime | None = None) -> "TicketQuerySet":
         """Return tickets with a broken promise that still waits to be made good."""
         return self.filter(

@@ -52,6 +52,21 @@ class TestQueues:
         make_ticket(member, subject="Free one")
         assert browser.get(WORK).context["queue"].code == "unassigned"
 
+    def test_table_and_workspace_count_the_same_tickets_in_each_queue(self, browser, agent, member):
+        for minutes in (-5, 50):
+            due(make_ticket(member, assignee=agent), minutes)
+        make_ticket(member)
+        snoozed = due(make_ticket(member, assignee=agent), -5)
+        later = timezone.now() + timedelta(days=1)
+        Ticket.objects.filter(pk=snoozed.pk).update(snoozed_until=later)
+        work = {tab.code: tab.count for tab in browser.get(WORK).context["queue"].tabs}
+        table = browser.get("/admin/support/ticket/").context["queues"]
+        assert {tab.code: tab.count for tab in table} == work
+        assert work == {"mine": "2", "unassigned": "1", "overdue": "1", "open": "3", "snoozed": "1"}
+        for code, count in work.items():
+            listed = browser.get("/admin/support/ticket/", {"queue": code}).context["cl"]
+            assert str(listed.result_count) == count, code
+
     def test_an_empty_queue_says_so(self, browser):
         assert "All clear" in browser.get(WORK).content.decode()
 

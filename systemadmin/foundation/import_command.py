@@ -26,10 +26,12 @@ class ImportCommand(BaseCommand):
 
     fields: Collection[str] = ()
     epilog = ""
+    batch_limit = 1000
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        fields = f"Fields: {', '.join(self.fields)}. " if self.fields else ""
         parser.epilog = (
-            f"{self.epilog}\n\nFields: {', '.join(self.fields)}. Exit code 0: everything was taken "
+            f"{self.epilog}\n\n{fields}Exit code 0: everything was taken "
             "in or known already; 1: some rows were refused (see the file named at the end); "
             "2: the file or an option is wrong."
         )
@@ -47,14 +49,25 @@ class ImportCommand(BaseCommand):
         """Import the file and return its `FileImport`."""
         raise NotImplementedError
 
+    def columns(self, text: str) -> dict[str, str]:
+        """Return which column each field of --map is read from; raises `CommandError`."""
+        return columns_of(text, self.fields)
+
+    def summary(self, done: Any, seconds: float) -> list[str]:
+        """Return the lines that the command prints about what was imported."""
+        return [
+            f"{done.rows_done} rows: {done.created} created, {done.updated} updated, "
+            f"{done.unchanged} unchanged, {done.refused} refused ({seconds:.1f} s)"
+        ]
+
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"]
         if not path.is_file():
             raise CommandError(f"There is no file {path}.", returncode=2)
-        if not 1 <= options["batch"] <= 1000:
-            raise CommandError("--batch: 1 to 1000.", returncode=2)
+        if not 1 <= options["batch"] <= self.batch_limit:
+            raise CommandError(f"--batch: 1 to {self.batch_limit}.", returncode=2)
         options["refused"] = options["refused"] or default_refused(path)
-        columns, started = columns_of(options["map"], self.fields), time.monotonic()
+        columns, started = self.columns(options["map"]), time.monotonic()
         with context(source="command"), row_bar(path, self.stderr) as bar:
             try:
                 done = self.run(path, columns, options, bar)
@@ -65,10 +78,8 @@ class ImportCommand(BaseCommand):
             sys.exit(1)
 
     def _report(self, done: Any, refused: Path, seconds: float) -> None:
-        self.stdout.write(
-            f"{done.rows_done} rows: {done.created} created, {done.updated} updated, "
-            f"{done.unchanged} unchanged, {done.refused} refused ({seconds:.1f} s)"
-        )
+        for line in self.summary(done, seconds):
+            self.stdout.write(line)
         if done.refused:
             self.stdout.write(f"Refused rows with their reasons: {refused}")
 

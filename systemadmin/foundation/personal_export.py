@@ -94,7 +94,8 @@ def _text(value: Any) -> str:
 def _section(heading: str, member: str, rows: list[Row], count: int) -> str:
     title = f"<h2>{html.escape(heading)}</h2>"
     if not rows:
-        return f"{title}<p>{html.escape(_('Nothing is stored here.'))}</p>"
+        nothing = _("Nothing is stored here.")
+        return f"{title}<p>{html.escape(nothing)}</p>"
     names = list(rows[0])
     head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
     cells = (

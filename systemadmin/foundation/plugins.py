@@ -1,12 +1,8 @@
 """Extension points: modules with a fixed name that every app may have, found like `admin.py`.
 
-An app offers settings (`configuration.SETTINGS`), schedules (`schedules.SCHEDULES`),
-roles (`roles.ROLES`, `roles.SERVICE_PERMISSIONS`), figures (`stats.STATS`), checks and metrics
-(`status.CHECKS`, `status.METRICS`), demo data (`demo`), account panels (`account.PANELS`), what
-members took part in (`account.DEALINGS`), the desk it works at (`worklists.DESKS`), work lists
-(`worklists.WORKLISTS`) and what staff search (`search_sources.SOURCES`,
-`search_sources.PERSON_PAGES`) and what open pages wait for (`live.TOPICS`). The foundation collects
-them and knows no app by name.
+An app offers settings in `configuration.SETTINGS`, schedules in `schedules.SCHEDULES` and so on.
+docs/architecture.md lists every such module and what it offers; a test compares that list with the
+code. The foundation collects the modules and knows no app by name.
 """
 
 import random

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -23,90 +24,111 @@ from systemadmin.services.second_person import needs_second_person
 logger = logging.getLogger("atalaya.alerts")
 RULES = Batch("systemadmin.alert_rules")
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefaultRule:
+    """A rule that every installation starts with: fires after `for_seconds` beyond `threshold`."""
+
+    code: str
+    title: str
+    metric: str
+    comparison: str
+    threshold: float
+    for_seconds: int
+    severity: str
+
+
 # Shipped once; staff may change thresholds or switch a rule off.
 DEFAULTS = [
-    (
-        "response_time",
-        gettext_noop("Slow answers"),
-        "http_response_ms_mean_5m",
-        "above",
-        2000,
-        120,
-        "warning",
+    DefaultRule(
+        code="response_time",
+        title=gettext_noop("Slow answers"),
+        metric="http_response_ms_mean_5m",
+        comparison="above",
+        threshold=2000,
+        for_seconds=120,
+        severity="warning",
     ),
-    (
-        "error_rate",
-        gettext_noop("Many errors"),
-        "http_error_percent_5m",
-        "above",
-        5,
-        120,
-        "critical",
+    DefaultRule(
+        code="error_rate",
+        title=gettext_noop("Many errors"),
+        metric="http_error_percent_5m",
+        comparison="above",
+        threshold=5,
+        for_seconds=120,
+        severity="critical",
     ),
-    (
-        "disk_free",
-        gettext_noop("Disk nearly full"),
-        "disk_free_percent",
-        "below",
-        10,
-        300,
-        "critical",
+    DefaultRule(
+        code="disk_free",
+        title=gettext_noop("Disk nearly full"),
+        metric="disk_free_percent",
+        comparison="below",
+        threshold=10,
+        for_seconds=300,
+        severity="critical",
     ),
-    (
-        "memory",
-        gettext_noop("Memory nearly full"),
-        "memory_used_percent",
-        "above",
-        95,
-        300,
-        "warning",
+    DefaultRule(
+        code="memory",
+        title=gettext_noop("Memory nearly full"),
+        metric="memory_used_percent",
+        comparison="above",
+        threshold=95,
+        for_seconds=300,
+        severity="warning",
     ),
-    ("queue_depth", gettext_noop("Queue is long"), "queue_depth", "above", 1000, 300, "warning"),
-    (
-        "queue_stuck",
-        gettext_noop("Queue is stuck"),
-        "queue_oldest_seconds",
-        "above",
-        600,
-        120,
-        "critical",
+    DefaultRule(
+        code="queue_depth",
+        title=gettext_noop("Queue is long"),
+        metric="queue_depth",
+        comparison="above",
+        threshold=1000,
+        for_seconds=300,
+        severity="warning",
     ),
-    ("workers", gettext_noop("No worker is alive"), "workers_alive", "below", 1, 180, "critical"),
-    (
-        "cache",
-        gettext_noop("The cache does not answer"),
-        "cache_available",
-        "below",
-        1,
-        0,
-        "critical",
+    DefaultRule(
+        code="queue_stuck",
+        title=gettext_noop("Queue is stuck"),
+        metric="queue_oldest_seconds",
+        comparison="above",
+        threshold=600,
+        for_seconds=120,
+        severity="critical",
     ),
-    (
-        "notices_failed",
-        gettext_noop("Notices could not be sent"),
-        "notices_failed",
-        "above",
-        0,
-        60,
-        "warning",
+    DefaultRule(
+        code="workers",
+        title=gettext_noop("No worker is alive"),
+        metric="workers_alive",
+        comparison="below",
+        threshold=1,
+        for_seconds=180,
+        severity="critical",
+    ),
+    DefaultRule(
+        code="cache",
+        title=gettext_noop("The cache does not answer"),
+        metric="cache_available",
+        comparison="below",
+        threshold=1,
+        for_seconds=0,
+        severity="critical",
+    ),
+    DefaultRule(
+        code="notices_failed",
+        title=gettext_noop("Notices could not be sent"),
+        metric="notices_failed",
+        comparison="above",
+        threshold=0,
+        for_seconds=60,
+        severity="warning",
     ),
 ]
 
 
 def ship_default_rules() -> None:
     """Create the shipped rules that are not there yet."""
-    for code, title, metric, comparison, threshold, seconds, severity in DEFAULTS:
-        AlertRule.objects.get_or_create(
-            code=code,
-            defaults={
-                "title": title,
-                "metric": metric,
-                "comparison": comparison,
-                "threshold": threshold,
-                "for_seconds": seconds,
-                "severity": severity,
-            },
-        )
+    for rule in DEFAULTS:
+        values = asdict(rule)
+        AlertRule.objects.get_or_create(code=values.pop("code"), defaults=values)
 
 
 def read_metrics(names: set[str]) -> dict[str, float]:

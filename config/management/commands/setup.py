@@ -10,16 +10,9 @@ from django.core.management.base import BaseCommand
 from systemadmin.foundation import plugins
 from systemadmin.foundation.cache import make_cache_table_cheap
 from systemadmin.foundation.scheduler import sync_schedules
+from systemadmin.roles import ROLE_TITLES
 from systemadmin.services.alert_rules import ship_default_rules
 from systemadmin.services.roles import ship_roles
-
-SHIPPED_ROLES = (
-    "support_agent",
-    "marketplace_moderator",
-    "risk_analyst",
-    "operator",
-    "auditor",
-)
 
 
 class Command(BaseCommand):
@@ -41,7 +34,7 @@ class Command(BaseCommand):
 def set_up_roles() -> None:
     """Give each shipped role exactly the permissions that the apps declare for it."""
     declared = plugins.role_permissions()
-    roles = {role: set(declared.get(role, set())) for role in SHIPPED_ROLES}
+    roles = {role: set(declared.get(role, set())) for role in ROLE_TITLES}
     roles["auditor"] |= _views()
     ship_roles(roles)
 

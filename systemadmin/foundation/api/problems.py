@@ -43,7 +43,7 @@ TYPE_PREFIX = "urn:atalaya:problem:"
 def problem_body(
     *, status: int, code: str, title: str, detail: str = "", errors: Any = None, **extra: Any
 ) -> dict[str, Any]:
-    """Return one problem object with the members that `product.md` promises."""
+    """Return one problem object with the members that docs/api.md lists."""
     body = {
         "type": TYPE_PREFIX + code,
         "title": str(title),
