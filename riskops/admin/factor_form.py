@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from typing import Any
 
 from django import forms
+from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from riskops.admin.amount_fields import CHOOSE_CURRENCY, NONE, currency_field, read_number
@@ -30,6 +32,7 @@ from systemadmin.foundation.parsing import Unreadable, parse_whole_number
 HOUR, DAY = 3600, 86_400
 KINDS = [(kind.code, kind.label) for kind in EventKind]
 CONDITIONS = 2
+LONGEST_CODE = 36  # behind its prefix
 SUFFIXES = (*(f"_{number}" for number in range(1, CONDITIONS + 1)), "_other")
 
 
@@ -64,7 +67,11 @@ class FactorForm(forms.Form):
     code = forms.RegexField(
         label=_("Code"),
         regex=r"^[a-z][a-z0-9_]{2,39}$",
-        help_text=_("3 to 40 lower-case letters, digits and underscores. An existing one changes."),
+        required=False,
+        help_text=_("Made of the title if empty. The code of an existing factor changes that one."),
+        error_messages={
+            "invalid": _("Use 3 to 40 lower-case letters, digits and underscores, a letter first.")
+        },
     )
     family = forms.ChoiceField(
         label=_("Family"),
@@ -122,6 +129,8 @@ class FactorForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
+        if not self.errors.get("code"):
+            data["code"] = data.get("code") or code_of(data.get("title", ""))
         self._check_conditions(data)
         is_money = data.get("aggregate") in OF_MONEY
         amounts = [suffix for suffix in SUFFIXES if data.get(f"field{suffix}") == AMOUNT]
@@ -153,6 +162,14 @@ class FactorForm(forms.Form):
             given = read_number(self, "steps", count, currency)
             steps.append([given, read_number(self, "steps", points, None)])
         data["steps"] = steps
+
+
+def code_of(title: str) -> str:
+    """Return the code of a new factor; no shipped factor has one of these."""
+    words = slugify(title).replace("-", "_")
+    if not words or len(words) > LONGEST_CODE:
+        words = f"{words[:20]}_{sha256(title.encode()).hexdigest()[:8]}".lstrip("_")
+    return f"own_{words}"
 
 
 def condition_fields(suffix: str, label: Any) -> dict[str, forms.Field]:

@@ -6,24 +6,33 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 
-from riskops.models import RiskOutcome, RulesetTrial
+from riskops.models import RiskOutcome, RiskRuleset, RulesetTrial
 from riskops.models.scores import Verdict
 from riskops.scores.calibration import ENOUGH, Judged, factor_figures, score_bins
 from riskops.scores.learn import draft_learned_rules
 from riskops.scores.preview import BINS, Preview, preview_ruleset
-from riskops.scores.rules import LEVELS, Ruleset
-from riskops.scores.rulesets import current_ruleset, draft_ruleset, publish_ruleset
+from riskops.scores.replay import Crossing
+from riskops.scores.rules import LEVEL_TITLES, LEVELS, Ruleset
+from riskops.scores.rulesets import (
+    change_draft,
+    current_ruleset,
+    draft_ruleset,
+    publish_ruleset,
+)
 from systemadmin.foundation.admin import AtalayaModelAdmin
 from systemadmin.foundation.caller import caller
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.parsing import Unreadable, parse_whole_number
+from systemadmin.models import User
 
 HOUR = 3600
+DRAFTS_SHOWN = 20
 WIDTH, HEIGHT, FOOT = 640, 160, 18
 
 
@@ -38,20 +47,23 @@ class RulesetTrialAdmin(AtalayaModelAdmin):
         return own + super().get_urls()
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Edit the rules in force, see what would change, publish."""
+        """Edit the rules in force or a draft, see what would change, publish."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        rules = current_ruleset().rules
-        context: dict[str, Any] = {"may_publish": self._may_publish(request)}
+        draft = chosen_draft(request)
+        rules = (draft or current_ruleset()).rules
+        context: dict[str, Any] = {
+            "may_publish": self._may_publish(request),
+            "draft": draft,
+            "drafts": RiskRuleset.objects.drafts().order_by("-pk")[:DRAFTS_SHOWN],
+        }
         definition = rules.to_dict()
         if request.method == "POST":
             definition = read_form(request.POST, rules)
             try:
                 if "publish" in request.POST:
-                    return self._publish(request, definition)
-                context["preview"] = preview_ruleset(definition)
-                context["pictures"] = histogram(context["preview"])
-                context["levels"] = levels(context["preview"])
+                    return self._publish(request, definition, draft)
+                context |= shown_preview(preview_ruleset(definition))
             except DomainError as refusal:
                 self.message_user(request, str(refusal), messages.ERROR)
         context["factors"] = factor_rows(definition, rules)
@@ -61,11 +73,13 @@ class RulesetTrialAdmin(AtalayaModelAdmin):
     def _may_publish(self, request: HttpRequest) -> bool:
         return request.user.has_perms(["riskops.add_riskruleset", "riskops.publish_riskruleset"])
 
-    def _publish(self, request: HttpRequest, definition: dict[str, Any]) -> HttpResponse:
+    def _publish(
+        self, request: HttpRequest, definition: dict[str, Any], draft: RiskRuleset | None
+    ) -> HttpResponse:
         if not self._may_publish(request):
             raise PermissionDenied
         note = request.POST.get("note", "")[:400]
-        draft = draft_ruleset(actor=caller(request), definition=definition, note=note)
+        draft = save_trial(caller(request), draft, definition, note)
         published = publish_ruleset(actor=caller(request), ruleset=draft, note=note)
         text = _("%(ruleset)s is in force; every account is scored with it.")
         self.message_user(request, text % {"ruleset": published}, messages.SUCCESS)
@@ -122,6 +136,52 @@ class RulesetTrialAdmin(AtalayaModelAdmin):
         return TemplateResponse(request, template, {**base, **context})
 
 
+def chosen_draft(request: HttpRequest) -> RiskRuleset | None:
+    """Return the draft that the address names, None where it names none; `Http404` if unknown."""
+    named = request.GET.get("ruleset", "")
+    if not named:
+        return None
+    try:
+        return RiskRuleset.objects.drafts().get(pk=parse_whole_number(named))
+    except (Unreadable, RiskRuleset.DoesNotExist):
+        raise Http404 from None
+
+
+def save_trial(
+    actor: User, draft: RiskRuleset | None, definition: dict[str, Any], note: str
+) -> RiskRuleset:
+    """Return the draft with the rules on trial: the chosen one, or a new one."""
+    if draft is None:
+        return draft_ruleset(actor=actor, definition=definition, note=note)
+    note = note or draft.note
+    return change_draft(actor=actor, ruleset=draft, definition=definition, note=note)
+
+
+def shown_preview(preview: Preview) -> dict[str, Any]:
+    """Return what the page shows of a preview."""
+    return {
+        "preview": preview,
+        "pictures": histogram(preview),
+        "levels": levels(preview),
+        "crossings": named_crossings(preview.crossings),
+    }
+
+
+def named_crossings(crossings: list[Crossing]) -> list[dict[str, Any]]:
+    """Return who would cross, with names and the titles of the levels."""
+    accounts = User.objects.in_bulk([one.account for one in crossings])
+    return [
+        {
+            "one": one,
+            "name": display_name(accounts[one.account]),
+            "level_before": LEVEL_TITLES[one.level_before],
+            "level_after": LEVEL_TITLES[one.level_after],
+        }
+        for one in crossings
+        if one.account in accounts
+    ]
+
+
 def judged_accounts() -> list[Judged]:
     """Return the latest outcome of each account, with the score it had then."""
     rows = RiskOutcome.objects.filter(score__isnull=False).order_by("created_at", "pk")
@@ -174,6 +234,7 @@ def factor_rows(definition: dict[str, Any], rules: Ruleset) -> list[dict[str, An
         {
             **row,
             "title": rules.factor(row["code"]).title,
+            "is_by_steps": row["mode"] == "steps",
             "hours": None if row["window"] is None else row["window"] // HOUR,
         }
         for row in definition["factors"]
@@ -210,6 +271,7 @@ def histogram(preview: Preview) -> dict[str, Any]:
     return {"bars": bars, "ticks": ticks, "width": WIDTH, "height": HEIGHT, "full": HEIGHT + FOOT}
 
 
-def levels(preview: Preview) -> list[tuple[str, int, int]]:
+def levels(preview: Preview) -> list[tuple[Any, int, int]]:
     """Return accounts at each level before and after."""
-    return list(zip(LEVELS, preview.levels_before, preview.levels_after, strict=True))
+    titles = [LEVEL_TITLES[level] for level in LEVELS]
+    return list(zip(titles, preview.levels_before, preview.levels_after, strict=True))

@@ -6,8 +6,10 @@ import json
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from riskops.admin.factor_form import FactorForm, factor_row
@@ -29,7 +31,7 @@ class PublishForm(forms.Form):
 class RemoveFactorForm(forms.Form):
     """Which factor goes."""
 
-    code = forms.CharField(label=_("Code"), max_length=40)
+    code = forms.CharField(label=_("Title or code"), max_length=80)
     note = forms.CharField(label=_("Note"), max_length=400, required=False)
 
 
@@ -42,6 +44,22 @@ class ChangesForm(forms.Form):
         help_text=_('For example {"factors": [{"code": "many_ips", "points": 20}]}'),
         widget=forms.Textarea(attrs={"rows": 12, "cols": 80}),
     )
+
+
+def is_draft(ruleset: RiskRuleset) -> bool:
+    """Return whether rules may still be changed, published or discarded."""
+    return not ruleset.is_published
+
+
+def is_named(row: dict[str, Any], name: str) -> bool:
+    """Return whether a factor has this code or this title."""
+    return name.casefold() in (row["code"], str(row.get("title", "")).casefold())
+
+
+def trial_page(ruleset: RiskRuleset) -> str:
+    """Return the address at which rules are tried on every account."""
+    page = reverse("admin:riskops_rulesettrial_changelist")
+    return page if ruleset.is_published else f"{page}?ruleset={ruleset.pk}"
 
 
 def with_changes(definition: dict[str, Any], changes: Any) -> dict[str, Any]:
@@ -94,8 +112,22 @@ class RiskRulesetAdmin(AtalayaModelAdmin):
         context = dict(extra_context or {})
         if ruleset is not None:
             context |= table(ruleset.rules)
+            context["trial"] = trial_page(ruleset)
             context["definition"] = json.dumps(ruleset.definition, indent=1)
         return super().change_view(request, object_id, form_url, context)
+
+    def _say_what_next(self, request: Any, draft: RiskRuleset) -> None:
+        """Name the draft that was written, which need not be the one on the page."""
+        text = format_html(
+            _(
+                'Now in <a href="{page}">{draft}</a>, not in force yet. '
+                '<a href="{trial}">Try it on every account</a>.'
+            ),
+            page=reverse("admin:riskops_riskruleset_change", args=[draft.pk]),
+            draft=draft,
+            trial=trial_page(draft),
+        )
+        self.message_user(request, text, messages.INFO)
 
     @form_action(
         description=_("Draft a copy with changes…"),
@@ -103,11 +135,12 @@ class RiskRulesetAdmin(AtalayaModelAdmin):
         form=ChangesForm,
     )
     def copy(self, request: Any, obj: RiskRuleset, data: dict[str, Any]) -> None:
-        draft_ruleset(
+        draft = draft_ruleset(
             actor=request.user,
             definition=with_changes(obj.definition, data["changes"]),
             note=data["note"],
         )
+        self._say_what_next(request, draft)
 
     @form_action(
         description=_("Write a factor…"),
@@ -116,8 +149,8 @@ class RiskRulesetAdmin(AtalayaModelAdmin):
     )
     def write_factor(self, request: Any, obj: RiskRuleset, data: dict[str, Any]) -> None:
         """Put a factor into a draft, or into a draft copy of published rules."""
-        changes = {"factors": [factor_row(data)]}
-        save_draft(request, obj, with_changes(obj.definition, changes), data["note"])
+        definition = with_changes(obj.definition, {"factors": [factor_row(data)]})
+        self._say_what_next(request, save_draft(request, obj, definition, data["note"]))
 
     @form_action(
         description=_("Remove a factor…"),
@@ -127,28 +160,40 @@ class RiskRulesetAdmin(AtalayaModelAdmin):
     def remove_factor(self, request: Any, obj: RiskRuleset, data: dict[str, Any]) -> None:
         """Take a factor that staff wrote out of a draft or of a draft copy."""
         rows = obj.definition["factors"]
-        kept = [row for row in rows if row["code"] != data["code"] or "measure" not in row]
+        kept = [row for row in rows if "measure" not in row or not is_named(row, data["code"])]
         if len(kept) == len(rows):
             raise InvalidInput("code", _("Names no factor that staff wrote."))
-        save_draft(request, obj, {**obj.definition, "factors": kept}, data["note"])
+        definition = {**obj.definition, "factors": kept}
+        self._say_what_next(request, save_draft(request, obj, definition, data["note"]))
 
-    @form_action(description=_("Publish…"), perm="riskops.publish_riskruleset", form=PublishForm)
+    @form_action(
+        description=_("Publish…"),
+        perm="riskops.publish_riskruleset",
+        form=PublishForm,
+        applies=is_draft,
+    )
     def publish(self, request: Any, obj: RiskRuleset, data: dict[str, Any]) -> None:
         publish_ruleset(actor=request.user, ruleset=obj, note=data["note"])
 
-    @form_action(description=_("Discard drafts…"), perm="riskops.add_riskruleset", form=forms.Form)
+    @form_action(
+        description=_("Discard drafts…"),
+        perm="riskops.add_riskruleset",
+        form=forms.Form,
+        applies=is_draft,
+    )
     def discard(self, request: Any, obj: RiskRuleset, data: dict[str, Any]) -> None:
         discard_draft(actor=request.user, ruleset=obj)
 
 
-def save_draft(request: Any, ruleset: RiskRuleset, definition: dict[str, Any], note: str) -> None:
-    """Change a draft, or draft a copy of rules that are published."""
+def save_draft(
+    request: Any, ruleset: RiskRuleset, definition: dict[str, Any], note: str
+) -> RiskRuleset:
+    """Change a draft, or draft a copy of rules that are published; return the draft."""
     if ruleset.is_published:
-        draft_ruleset(actor=request.user, definition=definition, note=note)
-    else:
-        change_draft(
-            actor=request.user, ruleset=ruleset, definition=definition, note=note or ruleset.note
-        )
+        return draft_ruleset(actor=request.user, definition=definition, note=note)
+    return change_draft(
+        actor=request.user, ruleset=ruleset, definition=definition, note=note or ruleset.note
+    )
 
 
 def table(rules: Ruleset) -> dict[str, Any]:
