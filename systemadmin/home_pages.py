@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from systemadmin.foundation import maintenance
 from systemadmin.foundation.configuration import Setting, declared_settings
@@ -22,6 +23,24 @@ from systemadmin.models import ConfigurationChange
 from systemadmin.services.configuration import change_settings, revert_change
 
 CHANGES_SHOWN = 15
+GROUP_TITLES = {
+    "alerts": gettext_lazy("Alerts"),
+    "audit": gettext_lazy("Audit trail"),
+    "backups": gettext_lazy("Backups"),
+    "blocking": gettext_lazy("Blocked networks"),
+    "duties": gettext_lazy("Two people"),
+    "maintenance": gettext_lazy("Maintenance"),
+    "marketplace": gettext_lazy("Marketplace"),
+    "messaging": gettext_lazy("Messages"),
+    "privacy": gettext_lazy("Personal data"),
+    "ratelimit": gettext_lazy("Rate limits"),
+    "retention": gettext_lazy("Retention"),
+    "risk": gettext_lazy("Decisions"),
+    "riskops": gettext_lazy("Risk"),
+    "sign_in": gettext_lazy("Sign-in"),
+    "support": gettext_lazy("Support"),
+    "webhooks": gettext_lazy("Webhooks"),
+}
 
 
 def maintenance_banner() -> dict[str, Any] | None:
@@ -36,11 +55,46 @@ def maintenance_banner() -> dict[str, Any] | None:
     return None
 
 
+class LinesField(forms.CharField):
+    """A list of texts, one on each line."""
+
+    widget = forms.Textarea(attrs={"rows": 4})
+
+    def prepare_value(self, value: Any) -> Any:
+        """Return a list as the lines to edit, and what was typed as it is."""
+        return "\n".join(map(str, value)) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> list[str]:
+        """Return the lines that hold anything."""
+        lines = value if isinstance(value, list) else str(value or "").splitlines()
+        return [line.strip() for line in lines if str(line).strip()]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Return whether the lines are others than before."""
+        return self.to_python(initial) != self.to_python(data)
+
+
+def _about(setting: Setting) -> str:
+    """Return key, usual value and bounds of a setting, as they stand under its field."""
+    parts = [setting.key]
+    if setting.type is list:
+        parts.append(_("one per line"))
+    elif setting.type is not bool and setting.default not in ("", None):
+        parts.append(_("usually %(value)s") % {"value": setting.default})
+    if setting.min is not None and setting.max is not None:
+        parts.append(
+            _("from %(low)s to %(high)s") % {"low": f"{setting.min:g}", "high": f"{setting.max:g}"}
+            if setting.max < 10**6
+            else _("at least %(low)s") % {"low": f"{setting.min:g}"}
+        )
+    return " · ".join(str(part) for part in parts)
+
+
 def field_for(setting: Setting) -> forms.Field:
     """Return the form field that fits a setting's type."""
     options: dict[str, Any] = {
-        "label": setting.key,
-        "help_text": setting.description,
+        "label": str(setting.description).rstrip("."),
+        "help_text": _about(setting),
         "required": False,
     }
     bounds = {"min_value": setting.min, "max_value": setting.max}
@@ -51,7 +105,7 @@ def field_for(setting: Setting) -> forms.Field:
     if setting.type is float:
         return PlainFloatField(**{**options, "required": True}, **bounds)  # type: ignore[arg-type]
     if setting.type is list:
-        return forms.JSONField(**options)
+        return LinesField(**options)
     if setting.choices:
         return forms.ChoiceField(choices=[(c, c) for c in setting.choices], **options)
     return forms.CharField(**options)
@@ -70,15 +124,22 @@ def settings_form(app: str, data: Any = None) -> forms.Form:
     return kind(data, initial=initial)
 
 
+def groups_of_settings() -> dict[str, str]:
+    """Return the groups of settings with their titles, in the order of these."""
+    groups = {key.partition(".")[0] for key in declared_settings()}
+    titled = {name: str(GROUP_TITLES.get(name, name)) for name in groups}
+    return dict(sorted(titled.items(), key=lambda one: one[1].casefold()))
+
+
 def settings_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Show settings grouped by app; one group is saved at a time, all or nothing."""
     user: Any = request.user
     if not user.has_perm("systemadmin.view_systemconfig"):
         raise PermissionDenied
-    apps = sorted({key.partition(".")[0] for key in declared_settings()})
-    app = request.GET.get("app") or apps[0]
+    apps = groups_of_settings()
+    app = request.GET.get("app", "")
     if app not in apps:
-        app = apps[0]
+        app = next(iter(apps))
     here = f"{reverse('admin:settings')}?app={app}"
     if "take_back" in request.POST:
         _take_back(request)

@@ -8,8 +8,16 @@ from django.utils import timezone
 
 from systemadmin import live
 from systemadmin.foundation import queue
+from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.task_registry import registered_tasks
-from systemadmin.models import Alert, Backup, Heartbeat, RequestMinute, TaskAttempt
+from systemadmin.models import (
+    Alert,
+    Backup,
+    ConfigurationChange,
+    Heartbeat,
+    RequestMinute,
+    TaskAttempt,
+)
 from systemadmin.services import raise_alert, system_status, telemetry
 from systemadmin.services.alerts import resolve_by_hand
 from systemadmin.services.configuration import change_settings
@@ -131,12 +139,32 @@ def test_home_status_and_settings_pages(admin_client_for, superuser, staff):
     assert "ratelimit.read" in page.content.decode()
     data = {key: "50/m" for key in page.context["form"].fields if key.startswith("ratelimit.")}
     browser.post("/admin/settings/?app=ratelimit", {**data, "reason": "calm"})
-    from systemadmin.foundation.configuration import setting
-
     assert setting("ratelimit.read") == "50/m"
     wrong = browser.post("/admin/settings/?app=ratelimit", {**data, "ratelimit.read": "many"})
     assert wrong.context["form"].errors["ratelimit.read"]
     assert admin_client_for(staff("support_agent")).get("/admin/settings/").status_code == 403
+
+
+def test_settings_have_words_and_lists_have_lines(admin_client_for, superuser):
+    browser = admin_client_for(superuser)
+    page = browser.get("/admin/settings/?app=messaging")
+    form, text = page.context["form"], page.content.decode()
+    assert form.fields["messaging.refused_domains"].label.startswith("Domains that no message")
+    assert "messaging.refused_domains · one per line" in text
+    assert ">Rate limits</a>" in text
+    assert ">ratelimit</a>" not in text
+    given = {name: form[name].value() for name in form.fields if name != "reason"}
+    given = {name: value for name, value in given.items() if value is not False}
+    given["messaging.refused_domains"] = " bad.example \r\n\r\nworse.example"
+    assert browser.post("/admin/settings/?app=messaging", given).status_code == 302
+    assert setting("messaging.refused_domains") == ["bad.example", "worse.example"]
+    changed = ConfigurationChange.objects.values_list("key", flat=True)
+    assert list(changed) == ["messaging.refused_domains"]
+    wrong = browser.post(
+        "/admin/settings/?app=messaging", {**given, "messaging.quota_new": "many a day"}
+    )
+    assert wrong.context["form"].errors["messaging.quota_new"]
+    assert "many a day" in wrong.content.decode()
 
 
 def test_the_status_says_in_one_line_each_how_the_services_are(admin_client_for, superuser):
