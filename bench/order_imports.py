@@ -1,12 +1,13 @@
 """Orders of a platform, imported from a file, beside bare inserts of the same rows.
 
-    python bench/order_imports.py postgres://postgres@127.0.0.1:5432/atalaya_bench 100000
+    python bench/order_imports.py postgres://postgres@127.0.0.1:5432/postgres 100000
 
-The database is migrated, and the rows stay in it. First the orders are imported by the service
-that the command calls. Then the rows that this wrote are read, and copies of them with other keys
-are inserted by plain statements of 1,000 rows, table by table, in one transaction per 1,000 orders
-as the import has it. In between as many orders again are imported from a file by the command, which
-is killed (SIGKILL) after a third and started again: each order is there once.
+A database of its own is made beside the one that the URL names, and dropped at the end. First the
+orders are imported by the service that the command calls. Then the rows that this wrote are read,
+and copies of them with other keys are inserted by plain statements of 1,000 rows, table by table,
+in one transaction per 1,000 orders as the import has it. In between as many orders again are
+imported from a file by the command, which is killed (SIGKILL) after a third and started again: each
+order is there once.
 """
 
 import json
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,10 +25,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("DJANGO_DEBUG", "1")
-os.environ["DATABASE_URL"] = sys.argv[1]
 
 import django
+from databases import empty_database
 
+database = ExitStack()
+os.environ["DATABASE_URL"] = database.enter_context(empty_database(sys.argv[1], "bench_orders"))
 django.setup()
 
 from django.core.management import call_command
@@ -234,4 +238,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with database:
+        main()

@@ -5,25 +5,17 @@ Real processes on a real database: the test database on PostgreSQL, a file on SQ
 
 import csv
 import json
-import os
 import random
-import signal
-import sqlite3
-import subprocess
-import sys
-import time
-from contextlib import closing
 from pathlib import Path
 
 import pytest
-from django.conf import settings
-from django.db import connection
+
+from systemadmin.tests.installation import COMMAND_SECONDS, Installation
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 ACCOUNTS = 400
 ROWS = 3_000
-COMMAND_SECONDS = 240
 
 DIGEST = """
 import json
@@ -51,66 +43,8 @@ print("DIGEST" + json.dumps({
 """
 
 
-class Site:
-    """An installation of its own, spoken to by commands only."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.file = None
-        self.env = {
-            **os.environ,
-            "DJANGO_SECRET_KEY": "k" * 50,
-            "VAR_DIR": str(folder),
-            "LOG_DIR": "",
-            "PYTHONWARNINGS": "ignore",
-        }
-        if connection.vendor == "sqlite":
-            self.file = folder / "site.sqlite3"
-            self.env["DATABASE_URL"] = f"sqlite:///{self.file}"
-        else:
-            s = connection.settings_dict
-            password = f":{s['PASSWORD']}" if s["PASSWORD"] else ""
-            place = f"{s['HOST'] or 'localhost'}:{s['PORT'] or 5432}"
-            self.env["DATABASE_URL"] = f"postgres://{s['USER']}{password}@{place}/{s['NAME']}"
-
-    def start(self, *args):
-        command = [sys.executable, "manage.py", *args]
-        return subprocess.Popen(
-            command,
-            cwd=settings.BASE_DIR,
-            env=self.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def run(self, *args, codes=(0,)):
-        process = self.start(*args)
-        output, _ = process.communicate(timeout=COMMAND_SECONDS)
-        assert process.returncode in codes, output
-        return output
-
-    def ask(self, sql):
-        """A number, looked up behind the commands' backs."""
-        if self.file is None:
-            with connection.cursor() as cursor:
-                cursor.execute(sql)
-                return cursor.fetchone()[0] or 0
-        with closing(sqlite3.connect(self.file, timeout=20)) as file:
-            return file.execute(sql).fetchone()[0] or 0
-
-    def kill_midway(self, sql, enough, *args):
-        """Starts a command and kills it -9 as soon as the number has grown enough."""
-        before = self.ask(sql)
-        process = self.start(*args)
-        deadline = time.monotonic() + COMMAND_SECONDS
-        while process.poll() is None and time.monotonic() < deadline:
-            if self.ask(sql) - before >= enough:
-                process.send_signal(signal.SIGKILL)
-                break
-            time.sleep(0.002)
-        process.communicate(timeout=60)
-        return process.returncode == -signal.SIGKILL
+class Site(Installation):
+    """An installation whose tables can be compared and emptied."""
 
     def digest(self):
         output = self.run("shell", "-c", DIGEST)
@@ -129,13 +63,7 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path, transactional_db):
-    site = Site(tmp_path)
-    if site.file is not None:
-        with closing(sqlite3.connect(site.file)) as copy:
-            connection.ensure_connection()
-            connection.connection.backup(copy)
-            copy.execute("PRAGMA journal_mode=WAL")
-    return site
+    return Site(tmp_path)
 
 
 @pytest.fixture
