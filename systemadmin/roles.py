@@ -13,6 +13,13 @@ ROLE_TITLES: Final = {
     "auditor": _("Auditor"),
 }
 
+
+def role_title(names: str) -> str:
+    """Return roles as the audit trail writes them, comma-separated names, in words."""
+    titles = {**ROLE_TITLES, "member": _("Member")}
+    return ", ".join(str(titles.get(name.strip(), name.strip())) for name in names.split(","))
+
+
 # The platform may do for a member what the member asks for there.
 SERVICE_PERMISSIONS = [
     "systemadmin.export_account",

@@ -15,6 +15,7 @@ from riskops.models.scores import Level
 from riskops.scores.explanation import Reason
 
 WIDTH = 640
+LABELS = 230  # the names of the factors, left of their bars
 BAR = 22
 GAP = 6
 HEIGHT = 140
@@ -42,14 +43,15 @@ class Bars:
     zero: float
     width: int
     height: int
+    labels: int = LABELS
 
 
 def breakdown_bars(reasons: Sequence[Reason]) -> Bars:
     """Bars on one scale, so that their lengths compare."""
     worst = max([reason.points for reason in reasons] + [0])
     best = -min([reason.points for reason in reasons] + [0])
-    scale = (WIDTH - 2 * MARGIN) / max(worst + best, 1)
-    zero = MARGIN + best * scale
+    scale = (WIDTH - LABELS - 2 * MARGIN) / max(worst + best, 1)
+    zero = LABELS + MARGIN + best * scale
     bars = []
     for row, reason in enumerate(reasons):
         width = abs(reason.points) * scale

@@ -16,6 +16,7 @@ from riskops.models import RiskOutcome, RiskOverride, RiskScore, RiskScoreHistor
 from riskops.models.scores import Level
 from riskops.scores.explanation import explain
 from systemadmin.foundation.admin import AtalayaModelAdmin
+from systemadmin.foundation.display import display_name
 
 HISTORY_ROWS = 200
 
@@ -86,6 +87,7 @@ class RiskScoreAdmin(AccountDecisions, AtalayaModelAdmin):
         context = dict(extra_context or {})
         if score is not None and self.has_view_permission(request, score):
             context |= picture(score, request)
+            context["subtitle"] = f"{display_name(score.account)}: {score.score}"
         return super().change_view(request, object_id, form_url, context)
 
 

@@ -11,6 +11,7 @@ from riskops.scores.calculate import calculate_score
 from riskops.scores.recompute import start_run, work_on
 from riskops.scores.rulesets import current_ruleset
 from riskops.tests.factories import event, record
+from systemadmin.foundation.display import display_name
 from systemadmin.tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -79,6 +80,9 @@ def test_the_score_page_shows_why(analyst, world):
     assert "risk-bar-lowers" in text
     assert "risk-path" in text
     assert "1 failed logins" in text
+    assert f"<h1>{display_name(world.account)}: {world.score}</h1>" in text
+    assert page("account", "change", world.pk) in text
+    assert 'class="risk-bar-name"' in text
     assert not re.search(r"\sstyle=|<script(?![^>]*src)(?![^>]*type=\"application/json\")", text)
 
 

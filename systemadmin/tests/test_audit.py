@@ -219,3 +219,18 @@ def test_the_list_costs_the_page(auditor, trail):
             audit.record("test.grown", actor=user, target=user)
 
     assert_constant_queries(lambda: auditor.get("/api/admin/audit"), grow)
+
+
+def test_the_list_is_exported_as_it_is_filtered(admin_client_for, staff, member):
+    audit.record("support.ticket.replied", actor=staff("support_agent"), target=member)
+    audit.record("riskops.account.noted", actor=staff("risk_analyst"), target=member)
+    browser = admin_client_for(staff("auditor"))
+    page = browser.get("/admin/systemadmin/auditentry/?actor_role=support_agent")
+    text = page.content.decode()
+    assert "Support agent" in text
+    assert ">support_agent<" not in text
+    export = browser.get(page.context["export_url"])
+    lines = b"".join(export.streaming_content).decode()
+    assert export["Content-Type"].startswith("text/csv")
+    assert "support.ticket.replied" in lines
+    assert "riskops.account.noted" not in lines
