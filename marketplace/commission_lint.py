@@ -66,7 +66,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A half-open interval."""
+    """A half-open interval: `low` belongs to it, `high` does not."""
 
     low: float
     high: float

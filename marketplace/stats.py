@@ -23,7 +23,7 @@ def _by_currency(queryset: Any, field: str) -> dict[str, int]:
 
 
 def orders_paid(start: datetime, end: datetime) -> int:
-    """Return orders paid."""
+    """Return the number of orders paid from `start` to before `end`."""
     return _paid(start, end).count()
 
 
@@ -44,7 +44,7 @@ def commission(start: datetime, end: datetime) -> dict[str, int]:
 
 
 def refunds(start: datetime, end: datetime) -> int:
-    """Return refunds made."""
+    """Return the number of refunds made from `start` to before `end`."""
     return Refund.objects.filter(created_at__gte=start, created_at__lt=end).count()
 
 
@@ -62,7 +62,7 @@ def orders_by_status(start: datetime, end: datetime) -> dict[str, int]:
 
 
 def disputes(start: datetime, end: datetime) -> int:
-    """Return disputes opened."""
+    """Return the number of disputes opened from `start` to before `end`."""
     return Dispute.objects.filter(created_at__gte=start, created_at__lt=end).count()
 
 
@@ -74,7 +74,7 @@ def products_listed(start: datetime, end: datetime) -> int:
 
 
 def buyers(start: datetime, end: datetime) -> int:
-    """Return members who bought."""
+    """Return the number of members who paid an order from `start` to before `end`."""
     return _paid(start, end).aggregate(count=Count("buyer", distinct=True))["count"]
 
 

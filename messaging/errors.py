@@ -133,7 +133,7 @@ class CannotReport(RuleViolation):
 
 
 class ReportAlreadyHandled(RuleViolation):
-    """Someone was faster."""
+    """Another member of staff has handled the report already."""
 
     code = "report_already_handled"
     default_detail = _("This report has already been handled.")

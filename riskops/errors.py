@@ -27,7 +27,7 @@ class AlreadyJudged(RuleViolation):
 
 
 class NotJudged(RuleViolation):
-    """There is no verdict."""
+    """The account has no verdict that could be taken back."""
 
     code = "not_judged"
     default_detail = _("There is no verdict to take back.")

@@ -99,7 +99,7 @@ class NotAnAgent(RuleViolation):
 
 
 class InUse(RuleViolation):
-    """Others depend on it."""
+    """It cannot be deleted while other rows use it."""
 
     code = "in_use"
     default_detail = _("It is in use. Deactivate it instead.")

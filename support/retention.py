@@ -15,7 +15,8 @@ CONFIGURATION = "until staff delete it"
 def _closed_long_ago(cutoff: datetime) -> Q:
     """Return tickets that nobody touched since, with those merged into them gone already.
 
-    A merged ticket goes with the one it was merged into: mail to its number is led there.
+    A merged ticket is kept as long as the one it was merged into. Until then, mail to the number of
+    the merged ticket arrives at the other one.
     """
     merged = Ticket._base_manager.filter(merged_into=OuterRef("pk"))
     rated = TicketRating.objects.filter(ticket=OuterRef("pk"), rated_at__gte=cutoff)

@@ -24,7 +24,7 @@ KEPT: Final = "wishes_for_a_second_person"
 
 
 class AskForm(forms.Form):
-    """Why."""
+    """Ask for the reason of a request."""
 
     reason = forms.CharField(
         label=gettext_lazy("Reason"),

@@ -26,7 +26,7 @@ class Place:
 
     @property
     def url(self) -> str:
-        """Where the rail leads."""
+        """Return the address that the desk's icon leads to."""
         start = reverse(self.desk.start) if self.desk.start else ""
         addresses = [page["url"] for page in self.pages]
         return start if start in addresses else addresses[0]

@@ -108,12 +108,12 @@ class AtalayaAdminSite(AdminSite):
 
     @method_decorator(_guarded)
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Name and password."""
+        """Answer the page that asks for name and password."""
         return pages.sign_in(request, self)
 
     @method_decorator(_guarded)
     def login_code(self, request: HttpRequest) -> HttpResponse:
-        """Return the code."""
+        """Answer the page that asks for the code of the second factor."""
         return pages.enter_code(request, self)
 
     @method_decorator([never_cache, require_GET])
@@ -145,11 +145,11 @@ class AtalayaAdminSite(AdminSite):
 
     @method_decorator([never_cache, csrf_protect])
     def language(self, request: HttpRequest) -> HttpResponse:
-        """Spanish or English."""
+        """Switch the pages to Spanish or English."""
         return pages.switch_language(request)
 
     def password_change(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """One's own password."""
+        """Answer the page on which people change their own password."""
         return pages.OwnPasswordView.as_view(
             form_class=AdminPasswordChangeForm,
             success_url=reverse("admin:password_change_done", current_app=self.name),

@@ -85,12 +85,12 @@ class BankStatementAdmin(ServiceModelAdmin):
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return what is calculated."""
+        """Return the field with the reconciliation, once the statement is stored."""
         return ["standing"] if obj else []
 
     @admin.display(description=_("reconciliation"))
     def standing(self, statement: BankStatement) -> str:
-        """Bank against books."""
+        """Return the balance at the bank, the balance of the books and their difference."""
         found = services.reconciliation(statement=statement)
 
         def money(name: str) -> str:
@@ -123,7 +123,7 @@ class BankStatementAdmin(ServiceModelAdmin):
 
 
 class MatchForm(forms.Form):
-    """Numbers of ledger entries."""
+    """Ask for the ledger entries that a bank line is matched with."""
 
     entries = forms.CharField(
         max_length=2000,
@@ -132,7 +132,7 @@ class MatchForm(forms.Form):
     )
 
     def clean_entries(self) -> list[int]:
-        """Read them."""
+        """Return the numbers of the entries; refuse what is no whole number."""
         try:
             parts = self.cleaned_data["entries"].split(",")
             return [parse_whole_number(part.strip()) for part in parts]
@@ -141,13 +141,13 @@ class MatchForm(forms.Form):
 
 
 class MatchedFilter(admin.SimpleListFilter):
-    """Matched or not."""
+    """Filter bank lines by whether they are matched with ledger entries."""
 
     title = _("matched")
     parameter_name = "matched"
 
     def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, Any]]:
-        """Both."""
+        """Return the choices yes and no."""
         return [("yes", _("Yes")), ("no", _("No"))]
 
     def queryset(self, request: Any, queryset: Any) -> Any:
@@ -183,7 +183,7 @@ class BankLineAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("ledger entries"))
     def entries(self, line: BankLine) -> str:
-        """Return their numbers."""
+        """Return the numbers of the matched ledger entries."""
         return ", ".join(str(match.entry_id) for match in line.matches.all()) or "-"
 
     @form_action(description=_("Match by hand"), form=MatchForm, perm=CHANGE)
@@ -193,5 +193,5 @@ class BankLineAdmin(AtalayaModelAdmin):
 
     @service_action(description=_("Take a match back"), perm=CHANGE)
     def unmatch(self, request: HttpRequest, obj: BankLine) -> None:
-        """Open the line again."""
+        """Undo the match, so that the bank line is open again."""
         services.unmatch_bank_line(actor=caller(request), line=obj)

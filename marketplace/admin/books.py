@@ -59,7 +59,7 @@ def _was_paid(payout: Payout) -> str:
 
 
 class EntryInline(ReadOnlyInline):
-    """Both sides."""
+    """List the debits and credits of a transaction."""
 
     model = LedgerEntry
     fields: Any = ["account", money_column(LedgerEntry, "amount"), "line"]
@@ -118,7 +118,7 @@ class PayoutChargeInline(ReadOnlyInline):
 
     @admin.display(description=_("amount"))
     def amount_shown(self, charge: PayoutCharge) -> str:
-        """Without its tax."""
+        """Return the charge without its tax."""
         return format_money(charge.amount, charge.payout.currency)
 
     @admin.display(description=_("tax"))
@@ -128,14 +128,14 @@ class PayoutChargeInline(ReadOnlyInline):
 
     @admin.display(description=_("given back"))
     def returned_shown(self, charge: PayoutCharge) -> str:
-        """With its tax."""
+        """Return what was given back of the charge, with its tax."""
         back = charge.reversed_amount + charge.reversed_tax
         return format_money(back, charge.payout.currency)
 
 
 @admin.register(Payout)
 class PayoutAdmin(AtalayaModelAdmin):
-    """What sellers are paid."""
+    """List payouts to sellers; staff mark them as paid or failed."""
 
     list_display = [
         "number",
@@ -172,7 +172,7 @@ class PayoutAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("payout"), ordering="id")
     def number(self, payout: Payout) -> str:
-        """Return its number."""
+        """Return the payout's number."""
         return str(payout)
 
     @admin.display(description=_("amount"), ordering="amount")
@@ -182,7 +182,7 @@ class PayoutAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("taken from the balance"))
     def taken_shown(self, payout: Payout) -> str:
-        """Amount and fees together."""
+        """Return what the payout took from the balance: amount and fees together."""
         return format_money(payout.gross, payout.currency)
 
     @admin.display(description=_("fees with tax"))

@@ -42,11 +42,11 @@ class CategoryAdmin(ServiceModelAdmin):
         return services.create_category(actor=actor, **values)
 
     def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> Category:
-        """Change or move it."""
+        """Change the category, or move it below another."""
         return services.update_category(actor=actor, category=obj, **values)
 
     def remove(self, actor: Any, obj: Any) -> None:
-        """Delete when empty."""
+        """Delete the category; refused while it holds products or categories."""
         services.delete_category(actor=actor, category=obj)
 
 

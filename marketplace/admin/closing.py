@@ -11,12 +11,12 @@ from marketplace import services
 from marketplace.admin.columns import turnover_shown
 from marketplace.admin.forms import MonthField
 from marketplace.models import ClosedMonth
-from systemadmin.foundation.admin import ServiceModelAdmin, form_action, service_action
+from systemadmin.foundation.admin import ReasonForm, ServiceModelAdmin, form_action, service_action
 from systemadmin.foundation.caller import caller
 
 
 class CloseMonthForm(forms.ModelForm):
-    """The month to close."""
+    """Ask which month to close; the oldest open one is filled in."""
 
     month = MonthField(label=_("Month"))
 
@@ -32,12 +32,6 @@ class CloseMonthForm(forms.ModelForm):
                 "Its books are checked first. Then nothing more is booked in it: what comes later "
                 "counts when it comes and refers to this month."
             )
-
-
-class ReopenForm(forms.Form):
-    """Why."""
-
-    reason = forms.CharField(max_length=500, label=_("Reason"))
 
 
 @admin.register(ClosedMonth)
@@ -75,7 +69,7 @@ class ClosedMonthAdmin(ServiceModelAdmin):
         services.make_statements(actor=caller(request), month=obj.month)
 
     @form_action(
-        description=_("Open again"), form=ReopenForm, perm="marketplace.reopen_closedmonth"
+        description=_("Open again"), form=ReasonForm, perm="marketplace.reopen_closedmonth"
     )
     def reopen(self, request: HttpRequest, obj: ClosedMonth, data: dict[str, Any]) -> None:
         """Reopen the last closed month, and no other."""

@@ -237,7 +237,7 @@ class CommissionRuleAdmin(ServiceModelAdmin):
         return services.update_rule(actor=actor, rule=obj, **_known(values))
 
     def remove(self, actor: Any, obj: Any) -> None:
-        """Delete what never charged."""
+        """Delete the rule; refused if it ever charged a commission."""
         services.delete_rule(actor=actor, rule=obj)
 
     def _page(self, request: HttpRequest, title: Any, **context: Any) -> dict[str, Any]:
@@ -278,7 +278,7 @@ class CommissionLineAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("order"))
     def order_number(self, line: CommissionLine) -> str:
-        """Return which order."""
+        """Return the number of the line's order."""
         return f"#{line.line.order_id}"
 
     @admin.display(description=_("commission"), ordering="amount")

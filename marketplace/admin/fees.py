@@ -56,7 +56,7 @@ class FeeTaxRateForm(ModelForm):
         fields = ["country", "tax_status", "ppm", "is_reverse_charge"]
 
     def clean_ppm(self) -> int:
-        """Nothing means no tax."""
+        """Return the rate in millionths; an empty field is a rate of zero."""
         return self.cleaned_data["ppm"] or 0
 
 
@@ -70,7 +70,7 @@ class FeeTaxRateAdmin(ServiceModelAdmin):
 
     @admin.display(description=_("rate (%)"), ordering="ppm")
     def rate_shown(self, rate: FeeTaxRate) -> str:
-        """In percent."""
+        """Return the rate in percent."""
         return percent(rate.ppm)
 
     def create(self, actor: Any, values: dict[str, Any]) -> FeeTaxRate:

@@ -56,7 +56,7 @@ class NeededReasonForm(ReasonForm):
     """The same form, where a reason must be given."""
 
     def clean(self) -> dict[str, Any]:
-        """Refuse an empty reason."""
+        """Return the cleaned data; refuse an empty reason."""
         data = super().clean()
         if not data["reason"]:
             raise forms.ValidationError(_("Say why: the seller reads it."))
@@ -64,7 +64,7 @@ class NeededReasonForm(ReasonForm):
 
 
 class NoteForm(forms.Form):
-    """An optional note."""
+    """Ask for an optional note, 2,000 characters at most."""
 
     note = forms.CharField(
         max_length=2000,

@@ -147,12 +147,12 @@ class LineInline(ReadOnlyInline):
 
     @admin.display(description=_("amount"))
     def amount_shown(self, line: JournalLine) -> str:
-        """Debit positive."""
+        """Return the amount with its currency; a debit is positive."""
         return format_money(line.amount, line.entry.currency)
 
 
 class ReversalForm(forms.Form):
-    """Why."""
+    """Ask for the reason of a reversal."""
 
     reason = forms.CharField(max_length=1000, label=_("Reason"))
 
@@ -209,5 +209,5 @@ class JournalEntryAdmin(ServiceModelAdmin):
         description=_("Reverse"), form=ReversalForm, perm="marketplace.reverse_journalentry"
     )
     def reverse(self, request: HttpRequest, obj: JournalEntry, data: dict[str, Any]) -> None:
-        """Post the opposite."""
+        """Reverse the entry by posting its opposite."""
         services.reverse_journal_entry(actor=caller(request), entry=obj, reason=data["reason"])

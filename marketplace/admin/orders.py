@@ -184,7 +184,7 @@ class OrderAdmin(ChargebackActions, AtalayaModelAdmin):
         applies=lambda order: order.status == Order.Status.RESERVED,
     )
     def cancel(self, request: HttpRequest, obj: Order, data: dict[str, Any]) -> None:
-        """Give the reservation up."""
+        """Cancel the unpaid order and release its stock."""
         services.cancel_order(actor=caller(request), order=obj, reason=data["note"][:500])
 
     def reports_view(self, request: HttpRequest) -> HttpResponse:
@@ -304,7 +304,7 @@ def is_open(dispute: Dispute) -> bool:
 
 
 class MessageInline(ReadOnlyInline):
-    """The conversation."""
+    """Show the messages of a dispute with their evidence."""
 
     model = DisputeMessage
     fields = ["created_at", "author", "is_internal", "body", "evidence_link"]

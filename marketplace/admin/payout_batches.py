@@ -87,7 +87,7 @@ class PayoutBatchAdmin(ServiceModelAdmin):
                 "files"]  # fmt: skip
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return what is calculated."""
+        """Return the amount and files, once the batch is stored."""
         return ["amount_shown", "files"] if obj else []
 
     @admin.display(description=_("amount"), ordering="amount")
@@ -125,7 +125,7 @@ class PayoutBatchAdmin(ServiceModelAdmin):
         return response
 
     def create(self, actor: Any, values: dict[str, Any]) -> PayoutBatch:
-        """Make the file."""
+        """Put the pending payouts of a currency into a batch, with its file for the bank."""
         return services.create_payout_batch(actor=actor, **values)
 
     @service_action(description=_("The bank carried it out"), perm="marketplace.change_payoutbatch")

@@ -180,7 +180,7 @@ class ProductAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("images"))
     def images_shown(self, product: Product) -> Any:
-        """Return the pictures."""
+        """Return small pictures with links to the large ones."""
         return thumbnails(product.images)
 
     @admin.display(description=_("edit under review"))
@@ -194,7 +194,7 @@ class ProductAdmin(AtalayaModelAdmin):
 
     @form_action(description=_("Approve"), form=ReasonForm, perm=MODERATE, applies=is_pending)
     def approve(self, request: HttpRequest, obj: Product, data: dict[str, Any]) -> None:
-        """Put on sale."""
+        """Approve the product, so that it is on sale."""
         services.approve_product(
             actor=caller(request),
             product=obj,
@@ -204,7 +204,7 @@ class ProductAdmin(AtalayaModelAdmin):
 
     @form_action(description=_("Reject"), form=NeededReasonForm, perm=MODERATE, applies=is_pending)
     def reject(self, request: HttpRequest, obj: Product, data: dict[str, Any]) -> None:
-        """Refuse."""
+        """Reject the product; the seller reads the reason."""
         services.reject_product(
             actor=caller(request),
             product=obj,
@@ -216,7 +216,7 @@ class ProductAdmin(AtalayaModelAdmin):
         description=_("Request changes"), form=NeededReasonForm, perm=MODERATE, applies=is_pending
     )
     def request_changes(self, request: HttpRequest, obj: Product, data: dict[str, Any]) -> None:
-        """Ask the seller."""
+        """Ask the seller to change the product; the seller reads the reason."""
         services.request_product_changes(
             actor=caller(request),
             product=obj,
@@ -240,7 +240,7 @@ class ProductAdmin(AtalayaModelAdmin):
         applies=lambda product: product.status == Product.Status.PAUSED,
     )
     def resume(self, request: HttpRequest, obj: Product) -> None:
-        """On sale again."""
+        """Put a paused product on sale again."""
         services.resume_product(actor=caller(request), product=obj)
 
     @form_action(
@@ -250,5 +250,5 @@ class ProductAdmin(AtalayaModelAdmin):
         applies=lambda product: product.status != Product.Status.REMOVED,
     )
     def remove(self, request: HttpRequest, obj: Product, data: dict[str, Any]) -> None:
-        """For good."""
+        """Remove the product permanently."""
         services.remove_product(actor=caller(request), product=obj, reason=data["reason"])

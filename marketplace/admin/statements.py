@@ -33,7 +33,7 @@ class _PdfAdmin(AtalayaModelAdmin):
         return format_html('<a href="{}">PDF</a>', address)
 
     def pdf_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Return the file."""
+        """Return the statement or invoice as a PDF download."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         obj = get_object_or_404(self.model, pk=pk)

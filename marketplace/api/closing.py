@@ -50,14 +50,14 @@ class ClosedMonthSerializer(serializers.ModelSerializer):
 
 
 class CloseMonthInput(StrictSerializer):
-    """Which month."""
+    """Input of closing a month."""
 
     month = MonthField(help_text="As in 2026-10.")
     note = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
 
 
 class ReopenInput(StrictSerializer):
-    """Why."""
+    """Input of reopening a closed month: the reason."""
 
     reason = serializers.CharField(max_length=500)
 

@@ -57,7 +57,7 @@ class CommissionRuleViewSet(ServiceCrudViewSet):
     delete_service = staticmethod(services.delete_rule)
 
     def get_queryset(self) -> QuerySet:
-        """In order."""
+        """Return the rules in the order in which they are tried."""
         return CommissionRule.objects.in_order()
 
     def show(self, made: CommissionRule, status: int = 200) -> Response:

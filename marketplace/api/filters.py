@@ -51,7 +51,7 @@ class MomentFilter(django_filters.IsoDateTimeFilter):
 
 
 class ProductFilter(StrictFilterSet):
-    """The public list."""
+    """Filters of the public list of products."""
 
     category = extend_schema_field(OpenApiTypes.INT)(
         django_filters.NumberFilter(method="in_category", label="Category, with descendants")
@@ -82,20 +82,20 @@ class ProductFilter(StrictFilterSet):
 
 
 class OwnProductFilter(ProductFilter):
-    """The seller's own list."""
+    """Filters of a seller's own list of products."""
 
     status = django_filters.ChoiceFilter(choices=Product.Status.choices)
 
 
 class StaffProductFilter(OwnProductFilter):
-    """The staff's list."""
+    """Filters of the staff's list of products."""
 
     submitted_before = MomentFilter(field_name="submitted_at", lookup_expr="lt")
     submitted_after = MomentFilter(field_name="submitted_at", lookup_expr="gte")
 
 
 class RevisionFilter(StrictFilterSet):
-    """Edits."""
+    """Filters of the list of product revisions."""
 
     status = django_filters.ChoiceFilter(choices=ProductRevision.Status.choices)
     product = django_filters.NumberFilter(field_name="product_id")
@@ -107,7 +107,7 @@ class RevisionFilter(StrictFilterSet):
 
 
 class CategoryFilter(StrictFilterSet):
-    """Categories."""
+    """Filters of the list of categories."""
 
     parent = django_filters.NumberFilter(field_name="parent_id")
     is_active = django_filters.BooleanFilter()
@@ -118,7 +118,7 @@ class CategoryFilter(StrictFilterSet):
 
 
 class OrderFilter(StrictFilterSet):
-    """A member's orders."""
+    """Filters of a member's own list of orders."""
 
     role = django_filters.ChoiceFilter(
         choices=[("buyer", "buyer"), ("seller", "seller")], method="as_role"
@@ -135,7 +135,7 @@ class OrderFilter(StrictFilterSet):
 
 
 class StaffOrderFilter(StrictFilterSet):
-    """All orders."""
+    """Filters of the staff's list of orders."""
 
     status = django_filters.ChoiceFilter(choices=Order.Status.choices)
     buyer = ReferenceFilter(field_name="buyer")
@@ -154,7 +154,7 @@ class StaffOrderFilter(StrictFilterSet):
 
 
 class DisputeFilter(StrictFilterSet):
-    """Disputes."""
+    """Filters of the list of disputes."""
 
     status = django_filters.ChoiceFilter(choices=Dispute.Status.choices)
     reason = django_filters.ChoiceFilter(choices=Dispute.Reason.choices)
@@ -168,7 +168,7 @@ class DisputeFilter(StrictFilterSet):
 
 
 class PayoutFilter(StrictFilterSet):
-    """Payouts."""
+    """Filters of the list of payouts."""
 
     status = django_filters.ChoiceFilter(choices=Payout.Status.choices)
     seller = ReferenceFilter(field_name="seller")
@@ -180,7 +180,7 @@ class PayoutFilter(StrictFilterSet):
 
 
 class LedgerFilter(StrictFilterSet):
-    """Ledger entries."""
+    """Filters of the list of ledger entries."""
 
     account = django_filters.ChoiceFilter(
         field_name="account__code", choices=LedgerAccount.Code.choices
@@ -209,7 +209,7 @@ class LedgerFilter(StrictFilterSet):
 
 
 class JournalFilter(StrictFilterSet):
-    """Entries by hand."""
+    """Filters of the list of journal entries made by hand."""
 
     kind = django_filters.ChoiceFilter(choices=JournalEntry.Kind.choices)
     currency = django_filters.CharFilter()
@@ -224,7 +224,7 @@ class JournalFilter(StrictFilterSet):
 
 
 class BankLineFilter(StrictFilterSet):
-    """Bank lines."""
+    """Filters of the list of bank lines."""
 
     statement = django_filters.NumberFilter(field_name="statement_id")
     account = django_filters.ChoiceFilter(choices=BankStatement.Account.choices)
@@ -239,7 +239,7 @@ class BankLineFilter(StrictFilterSet):
 
 
 class StatementFilter(StrictFilterSet):
-    """Statements."""
+    """Filters of the list of sellers' statements."""
 
     seller = ReferenceFilter(field_name="seller")
     currency = django_filters.CharFilter()
@@ -251,7 +251,7 @@ class StatementFilter(StrictFilterSet):
 
 
 class InvoiceFilter(StatementFilter):
-    """Invoices."""
+    """Filters of the list of commission invoices."""
 
     class Meta:
         model = CommissionInvoice

@@ -150,7 +150,7 @@ class PayoutViewSet(ListAction, RetrieveAction, StaffViewSet):
     versioned = True
 
     def get_queryset(self) -> QuerySet:
-        """Return all of them."""
+        """Return the payouts of all sellers."""
         return Payout.objects.select_related("seller")
 
     @extend_schema(responses=PayoutDetailSerializer)
@@ -216,7 +216,7 @@ class LedgerViewSet(ListAction, StaffViewSet):
     ordering_fields = ["id"]
 
     def get_queryset(self) -> QuerySet:
-        """Return all of them."""
+        """Return the ledger entries of all sellers."""
         return LedgerEntry.objects.for_staff()
 
     @extend_schema(

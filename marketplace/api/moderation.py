@@ -82,7 +82,7 @@ class StaffProductViewSet(ReasonedViewSet, PushedProducts):
     versioned = True
 
     def get_queryset(self) -> QuerySet:
-        """Return all of them."""
+        """Return the products of all members."""
         return Product.objects.for_staff().prefetch_related("revisions")
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -132,7 +132,7 @@ class StaffProductViewSet(ReasonedViewSet, PushedProducts):
     @extend_schema(request=ModerationReasonInput, responses=StaffProductSerializer)
     @action(detail=True, methods=["post"])
     def reject(self, request: Request, pk: str) -> Response:
-        """Refuse a product."""
+        """Reject a product; the seller reads the reason."""
         return self._decide(services.reject_product)
 
     @extend_schema(request=ModerationReasonInput, responses=StaffProductSerializer)
@@ -222,7 +222,7 @@ class RevisionViewSet(ListAction, RetrieveAction, ReasonedViewSet):
     checks_version = {"approve", "reject", "request_changes"}
 
     def get_queryset(self) -> QuerySet:
-        """Return all of them."""
+        """Return the revisions of products of all members."""
         return ProductRevision.objects.for_staff()
 
     @extend_schema(request=None, responses=StaffRevisionSerializer)

@@ -73,7 +73,7 @@ class OwnPayoutViewSet(ListAction, RetrieveAction, MemberViewSet):
     ordering_fields = ["id"]
 
     def get_queryset(self) -> QuerySet:
-        """Return their own."""
+        """Return the payouts of the seller who asks."""
         return Payout.objects.filter(seller=self.request.user.pk).select_related("seller")
 
     @extend_schema(responses=PayoutDetailSerializer)

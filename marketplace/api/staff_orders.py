@@ -60,7 +60,7 @@ class StaffOrderViewSet(ListAction, ImportedOrders):
     versioned = True
 
     def get_queryset(self) -> QuerySet:
-        """Return all of them."""
+        """Return the orders with their lines of all members."""
         return Order.objects.with_lines()
 
     @extend_schema(responses=StaffOrderDetailSerializer)
@@ -160,7 +160,7 @@ class DisputeViewSet(ListAction, StaffViewSet):
     checks_version = {"resolve", "appeal"}
 
     def get_queryset(self) -> QuerySet:
-        """Return all of them."""
+        """Return the disputes of all members."""
         return Dispute.objects.select_related("opened_by")
 
     @extend_schema(responses=DisputeDetailSerializer)

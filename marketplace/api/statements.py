@@ -121,7 +121,7 @@ class StaffStatementViewSet(_Statements, StaffViewSet):
     }
 
     def get_queryset(self) -> QuerySet:
-        """Return all of them."""
+        """Return the statements of all sellers."""
         return SellerStatement.objects.select_related("seller")
 
     @extend_schema(request=MonthInput, responses={201: MadeSerializer})
@@ -141,7 +141,7 @@ class StaffInvoiceViewSet(_Invoices, StaffViewSet):
     }
 
     def get_queryset(self) -> QuerySet:
-        """Return all of them."""
+        """Return the commission invoices of all sellers."""
         return CommissionInvoice.objects.all()
 
 
@@ -149,7 +149,7 @@ class OwnStatementViewSet(_Statements, MemberViewSet):
     """`/api/seller/statements`: a seller's own months."""
 
     def get_queryset(self) -> QuerySet:
-        """Return their own."""
+        """Return the statements of the seller who asks."""
         own = SellerStatement.objects.filter(seller=self.request.user.pk)
         return own.select_related("seller")
 
@@ -158,5 +158,5 @@ class OwnInvoiceViewSet(_Invoices, MemberViewSet):
     """`/api/seller/invoices`: the invoices to a seller."""
 
     def get_queryset(self) -> QuerySet:
-        """Return their own."""
+        """Return the commission invoices of the seller who asks."""
         return CommissionInvoice.objects.filter(seller=self.request.user.pk)

@@ -11,7 +11,7 @@ MAX_QUERY_WORDS = 8
 
 
 class CategoryQuerySet(models.QuerySet):
-    """Categories."""
+    """Named filters over categories."""
 
     def within(self, category_id: int) -> "CategoryQuerySet":
         """Return a category and its descendants."""
@@ -30,7 +30,7 @@ class CategoryQuerySet(models.QuerySet):
 
 
 class ProductQuerySet(models.QuerySet):
-    """Products."""
+    """Named filters over products."""
 
     def public(self) -> "ProductQuerySet":
         """Return what anyone may see: approved, in an active category."""

@@ -4,7 +4,7 @@ from django.db import models
 
 
 class CommissionRuleQuerySet(models.QuerySet):
-    """Rules."""
+    """Named filters over commission rules."""
 
     def in_order(self) -> "CommissionRuleQuerySet":
         """As they are tried, with what they are limited to: four queries however many."""
@@ -12,7 +12,7 @@ class CommissionRuleQuerySet(models.QuerySet):
 
 
 class CommissionLineQuerySet(models.QuerySet):
-    """Frozen lines."""
+    """Named filters over the commission lines of sold order lines."""
 
     def for_staff(self) -> "CommissionLineQuerySet":
         """Return the rows with order, product and rule."""

@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Q, Sum
 
 
 class LedgerEntryQuerySet(models.QuerySet):
-    """Entries."""
+    """Named filters over ledger entries."""
 
     def balances(self) -> list[dict[str, Any]]:
         """Return the sum of every account."""

@@ -4,7 +4,7 @@ from django.db import models
 
 
 class ProductRevisionQuerySet(models.QuerySet):
-    """Revisions."""
+    """Named filters over product revisions."""
 
     def open(self) -> "ProductRevisionQuerySet":
         """Not yet decided or withdrawn."""

@@ -18,7 +18,7 @@ SOLD = (
 
 
 class OrderQuerySet(models.QuerySet):
-    """Orders."""
+    """Named filters over orders."""
 
     def of_member(self, user: Any, role: str | None = None) -> "OrderQuerySet":
         """Return what the member bought, sold, or both."""

@@ -1,4 +1,4 @@
-"""What a payout pays."""
+"""Reads of payouts."""
 
 from typing import Any
 

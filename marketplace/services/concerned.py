@@ -95,7 +95,7 @@ def _alone_in(categories: Iterable[Category], own: Sequence[int]) -> list[int]:
 
 
 def parties(*, order: Order, **_rest: Any) -> list[int]:
-    """Return buyer and seller."""
+    """Return the ids of the order's buyer and seller."""
     return [order.buyer_id, order.seller_id]
 
 
@@ -135,7 +135,7 @@ def paid_seller(*, seller: User, **_rest: Any) -> list[int]:
 
 
 def seller_of_payout(*, payout: Payout, **_rest: Any) -> list[int]:
-    """Return who is paid."""
+    """Return the id of the seller whom the payout pays."""
     return [payout.seller_id]
 
 

@@ -36,7 +36,7 @@ class PayoutQuote:
 
     @property
     def amount(self) -> int:
-        """What the seller receives."""
+        """Return what the seller receives: the gross amount without fee and its tax."""
         return self.gross - self.fee - self.fee_tax
 
 

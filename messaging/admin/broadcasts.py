@@ -114,7 +114,7 @@ class BroadcastAdmin(ServiceModelAdmin):
         return is_open and super().has_change_permission(request, obj)
 
     def create(self, actor: Any, values: dict[str, Any]) -> Broadcast:
-        """Draft it."""
+        """Create the broadcast as a draft."""
         return services.create_broadcast(actor=actor, **values)
 
     def update(self, actor: Any, obj: Any, values: dict[str, Any]) -> Broadcast:

@@ -38,7 +38,7 @@ class ConversationAdmin(AtalayaModelAdmin):
 
 @admin.register(Block)
 class BlockAdmin(AtalayaModelAdmin):
-    """Who keeps whom away."""
+    """List which members blocked which."""
 
     list_display = ["id", "blocker", "blocked", "created_at"]
     list_select_related = ["blocker", "blocked"]

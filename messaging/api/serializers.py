@@ -176,7 +176,7 @@ class PreferencesSerializer(serializers.ModelSerializer):
 
 
 class ReadStateSerializer(serializers.Serializer):
-    """Where the marker stands."""
+    """The read marker of a conversation and its unread count."""
 
     last_read_seq = serializers.IntegerField()
     conversation_unread = serializers.IntegerField()
@@ -184,7 +184,7 @@ class ReadStateSerializer(serializers.Serializer):
 
 
 class UnreadCountSerializer(serializers.Serializer):
-    """The total."""
+    """The number of unread messages over all conversations."""
 
     unread_count = serializers.IntegerField()
 

@@ -11,7 +11,7 @@ from systemadmin.foundation.files import PrivateStorage
 
 
 class MessageKind(models.TextChoices):
-    """Who speaks."""
+    """Who wrote a message: a member, the team, or a broadcast."""
 
     MEMBER = "member", _("Member")
     SYSTEM = "system", _("Team")

@@ -106,7 +106,7 @@ class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
 
     @admin.display(description=_("level"))
     def level(self, obj: Any) -> Any:
-        """Return its level."""
+        """Return the level of the risk score."""
         found = getattr(obj, "risk_score", None)
         return Level(found.level).label if found else "–"
 
@@ -285,7 +285,7 @@ class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
         return HttpResponseRedirect(reverse("admin:riskops_account_change", args=[pk]))
 
     def note(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Return a new note."""
+        """Return the form for a new note."""
         account = self._account(request, pk)
         if request.method != "POST" or not request.user.has_perm("riskops.add_accountnote"):
             raise PermissionDenied

@@ -54,7 +54,7 @@ class ResolveForm(forms.Form):
 
 
 class WhyForm(forms.Form):
-    """Why."""
+    """Ask for an optional note with the reason."""
 
     note = forms.CharField(label=_("Note"), max_length=1000, required=False)
 

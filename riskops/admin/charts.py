@@ -37,7 +37,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """A whole breakdown."""
+    """The bars of a score's breakdown."""
 
     bars: list[Bar]
     zero: float

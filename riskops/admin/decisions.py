@@ -33,7 +33,7 @@ class OverrideForm(forms.Form):
 
 
 class WhyForm(forms.Form):
-    """Why."""
+    """Ask for an optional reason."""
 
     reason = forms.CharField(label=_("reason"), max_length=1000, required=False)
 
@@ -171,7 +171,7 @@ class AccountDecisions:
         description=_("Lift the suspension"), perm=SUSPEND, form=WhyForm, applies=_is_suspended
     )
     def reinstate(self, request: Any, obj: Any, data: dict[str, Any]) -> None:
-        """Let in again."""
+        """Lift the suspension, so that the account can sign in again."""
         reinstate_user(actor=request.user, user=_account(obj), reason=data["reason"])
 
     @form_action(

@@ -42,7 +42,7 @@ class VerdictForm(forms.Form):
 
 
 class NoteForm(forms.Form):
-    """Why."""
+    """Ask for an optional note with the reason."""
 
     note = forms.CharField(label=_("note"), max_length=1000, required=False, widget=forms.Textarea)
 
@@ -186,7 +186,7 @@ class MemberInline(ReadOnlyInline):
 
     @admin.display(description=_("score"))
     def score(self, obj: ClusterMember) -> Any:
-        """Return its risk score."""
+        """Return the risk score of the account."""
         found = getattr(obj.account, "risk_score", None)
         return found.score if found else "–"
 

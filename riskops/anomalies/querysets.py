@@ -31,7 +31,7 @@ class AnomalyQuerySet(QuerySet):
     """Named filters over anomalies."""
 
     def open(self) -> AnomalyQuerySet:
-        """Not yet resolved."""
+        """Return anomalies that are not resolved yet."""
         return self.filter(status="open")
 
     def worst_first(self) -> AnomalyQuerySet:

@@ -132,7 +132,7 @@ class ExemptInput(StrictSerializer):
 
 
 class UnexemptInput(StrictSerializer):
-    """Which account."""
+    """Input of ending an exemption: the account."""
 
     user = AccountKeyField()
 

@@ -109,7 +109,7 @@ class DecisionViewSet(StaffViewSet):
 
 
 class DecisionFilter(StrictFilterSet):
-    """Which decisions."""
+    """Filters of the list of decisions."""
 
     kind = django_filters.ChoiceFilter(
         choices=[(code, code) for code in KIND_BY_CODE], method="of_kind"
@@ -143,7 +143,7 @@ class DecisionStreamViewSet(ListAction, RetrieveAction, StaffViewSet):
 
 
 class DecisionRuleFilter(StrictFilterSet):
-    """Which rules."""
+    """Filters of the list of decision rules."""
 
     class Meta:
         model = DecisionRule
@@ -178,7 +178,7 @@ class DecisionRuleViewSet(ServiceCrudViewSet):
 
 
 class ListEntryFilter(StrictFilterSet):
-    """Which entries."""
+    """Filters of the entries of allow, deny and watch lists."""
 
     user = ReferenceFilter("account")
 

@@ -20,7 +20,7 @@ from systemadmin.foundation.api import ReferenceFilter, StrictFilterSet
 
 
 class RelatedFilter(StrictFilterSet):
-    """Which related accounts."""
+    """Filters of the list of related accounts."""
 
     min_strength = django_filters.NumberFilter(
         "strength", lookup_expr="gte", min_value=0, max_value=100
@@ -37,7 +37,7 @@ class RelatedFilter(StrictFilterSet):
 
 
 class ClusterFilter(StrictFilterSet):
-    """Which clusters."""
+    """Filters of the list of clusters."""
 
     status = django_filters.ChoiceFilter(choices=LinkStatus.choices)
     min_size = django_filters.NumberFilter(
@@ -50,7 +50,7 @@ class ClusterFilter(StrictFilterSet):
 
 
 class AnomalyFilter(StrictFilterSet):
-    """Which anomalies."""
+    """Filters of the list of anomalies."""
 
     rule = django_filters.CharFilter("rule__code", help_text="Code of the rule.")
     severity = django_filters.ChoiceFilter(choices=Severity.choices)
@@ -65,7 +65,7 @@ class AnomalyFilter(StrictFilterSet):
 
 
 class AnomalyRuleFilter(StrictFilterSet):
-    """Which rules."""
+    """Filters of the list of anomaly rules."""
 
     class Meta:
         model = AnomalyRule
@@ -73,7 +73,7 @@ class AnomalyRuleFilter(StrictFilterSet):
 
 
 class RangeFilter(StrictFilterSet):
-    """Which listed addresses."""
+    """Filters of the list of listed address ranges."""
 
     class Meta:
         model = IpRange

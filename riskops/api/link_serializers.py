@@ -85,14 +85,14 @@ class JudgedPairSerializer(serializers.ModelSerializer):
 
 
 class PairVerdictInput(StrictSerializer):
-    """Why, and until when."""
+    """Input of a verdict on a pair: the reason, and until when it holds."""
 
     note = serializers.CharField(max_length=1000, required=False, allow_blank=True)
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
 
 
 class DecisionNoteInput(StrictSerializer):
-    """Why."""
+    """Input of a decision on a link: a note with the reason."""
 
     note = serializers.CharField(max_length=1000, required=False, allow_blank=True)
 

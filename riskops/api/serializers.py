@@ -312,13 +312,13 @@ class AccountSerializer(serializers.ModelSerializer):
 
 
 class SuspendInput(StrictSerializer):
-    """Why, and until when."""
+    """Input of suspending an account: the reason, and until when."""
 
     reason = serializers.CharField(max_length=1000)
     until = serializers.DateTimeField(required=False, allow_null=True)
 
 
 class StandingReasonInput(StrictSerializer):
-    """Why."""
+    """Input of an act on an account: the reason."""
 
     reason = serializers.CharField(max_length=1000, required=False, allow_blank=True)

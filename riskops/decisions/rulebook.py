@@ -59,7 +59,7 @@ RULE_COLUMNS = ("id", "version", "code", "title", "outcome", "is_shadow", "kinds
 
 
 class _Joined(Aggregate):
-    """Texts with commas between."""
+    """Collect pieces of SQL that commas separate."""
 
     function = "STRING_AGG"
     template = "%(function)s(%(expressions)s, ',')"

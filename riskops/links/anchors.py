@@ -11,9 +11,9 @@ import numpy as np
 from riskops.links.linking import Sightings, sums
 from riskops.links.rules import DEVICE, HOME, IP, Bools, Floats, Ints
 
-# One's own is what nobody else was seen with, so many times at least…
+# An identifier is an account's own if no other account was seen with it, at least this many times.
 OWN_HITS = 3
-# …and for so much of all that the account did: addresses of a VPN, one after another, are not.
+# It must also have this share of the account's sightings. Changing addresses of a VPN have less.
 OWN_SHARE = 0.4
 
 

@@ -35,7 +35,7 @@ class Factor:
     window: int | None = None
     enabled: bool = True
     steps: tuple[Step, ...] = ()
-    # Of factors that staff wrote.
+    # The title that staff gave to a factor they wrote; empty for shipped factors.
     given_title: str = ""
     # What is counted over the events of the window, of factors that read them one by one.
     measure: Measure | None = None

@@ -104,7 +104,7 @@ class Measure:
     `other` is the second choice of `share` and `between`; `past` is how many seconds before the
     window the habit is taken from. Of a counterparty the events of `past` seconds count, up to
     `delay` seconds ago: of later ones it is not known yet what became of them. An account with
-    fewer than `least_past` events in its own past has no habit: nothing is counted.
+    fewer than `least_past` events in that time has no habit: nothing is counted.
     """
 
     aggregate: str

@@ -192,7 +192,7 @@ class SlaPolicyAdmin(CatalogueAdmin):
         perm="support.change_slapolicy",
     )
     def apply_to_open_tickets(self, request: HttpRequest, obj: SlaPolicy) -> None:
-        """Queue it."""
+        """Queue the task that gives open tickets their new due times."""
         apply_to_open(actor=agent_of(request), policy=obj)
 
 

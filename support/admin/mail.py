@@ -111,7 +111,7 @@ class InboundMessageAdmin(AtalayaModelAdmin):
 
     @admin.display(description=_("raw mail"))
     def raw_link(self, obj: InboundMessage) -> str:
-        """Where to get it."""
+        """Return a link to the mail as it was received."""
         url = reverse("admin:support_inboundmessage_raw", args=[obj.pk])
         return format_html('<a href="{}">{}</a>', url, _("Download"))
 

@@ -1,4 +1,4 @@
-"""Whose request it is."""
+"""The account behind a request of the admin."""
 
 from typing import cast
 

@@ -28,7 +28,7 @@ class AnyOf(django_filters.MultipleChoiceFilter):
 
 
 class TicketFilter(StrictFilterSet):
-    """The staff list."""
+    """Filters of the staff's list of tickets."""
 
     status = AnyOf(choices=Status.choices)
     priority = AnyOf(choices=Priority.choices)
@@ -67,7 +67,7 @@ class TicketFilter(StrictFilterSet):
 
 
 class MemberTicketFilter(StrictFilterSet):
-    """A member's own list."""
+    """Filters of a member's own list of tickets."""
 
     status = AnyOf(choices=Status.choices)
 
@@ -88,7 +88,7 @@ class CategoryByCode(django_filters.CharFilter):
 
 
 class FaqFilter(StrictFilterSet):
-    """Questions and answers."""
+    """Filters of the public list of questions and answers."""
 
     category = CategoryByCode()
     search = django_filters.CharFilter(method="by_search")
@@ -102,7 +102,7 @@ class FaqFilter(StrictFilterSet):
 
 
 class StaffFaqFilter(FaqFilter):
-    """Also those not published."""
+    """Filters of the staff's list, which has unpublished questions too."""
 
     class Meta:
         model = Faq
@@ -110,7 +110,7 @@ class StaffFaqFilter(FaqFilter):
 
 
 class TemplateFilter(StrictFilterSet):
-    """Prepared answers."""
+    """Filters of the list of reply templates."""
 
     category = CategoryByCode()
 
@@ -120,7 +120,7 @@ class TemplateFilter(StrictFilterSet):
 
 
 class InboundFilter(StrictFilterSet):
-    """Incoming mail."""
+    """Filters of the list of incoming mail."""
 
     status = AnyOf(choices=InboundMessage.Status.choices)
     blocked_by = django_filters.NumberFilter(
@@ -134,7 +134,7 @@ class InboundFilter(StrictFilterSet):
 
 
 class OutboundFilter(StrictFilterSet):
-    """Outgoing mail."""
+    """Filters of the list of outgoing mail."""
 
     status = AnyOf(choices=OutboundMessage.Status.choices)
     ticket = django_filters.NumberFilter(field_name="ticket_id", min_value=0, max_value=2**63 - 1)

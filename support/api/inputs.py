@@ -115,14 +115,14 @@ class TicketMergeInput(StrictSerializer):
 
 
 class TicketLinkInput(StrictSerializer):
-    """The other ticket."""
+    """Input of linking two tickets: the other ticket."""
 
     ticket = Key(queryset=Ticket.objects.all())
     note = serializers.CharField(max_length=200, allow_blank=True, default="")
 
 
 class TicketUnlinkInput(StrictSerializer):
-    """The other ticket."""
+    """Input of removing a link: the other ticket."""
 
     ticket = Key(queryset=Ticket.objects.all())
 
@@ -172,14 +172,14 @@ class MemberReplyInput(StrictSerializer):
 
 
 class TicketRatingInput(StrictSerializer):
-    """The verdict."""
+    """Input of rating a resolved ticket."""
 
     score = serializers.IntegerField(min_value=1, max_value=5)
     comment = serializers.CharField(max_length=2000, allow_blank=True, default="")
 
 
 class FaqVoteInput(StrictSerializer):
-    """Whether the answer helped."""
+    """Input of a vote on an answer: whether it helped."""
 
     helpful = serializers.BooleanField()
 

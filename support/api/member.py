@@ -82,7 +82,7 @@ class MemberTicketViewSet(OriginalActions, ListAction, MemberViewSet):
     )
     @action(detail=True, methods=["post"])
     def reply(self, request: Request, pk: str) -> Response:
-        """Add to the conversation."""
+        """Add the member's reply to their ticket."""
         data = self.parse(inputs.MemberReplyInput)
         reply = reply_as_customer(ticket=self.get_object(), author=self.caller, **data)
         return self.answer(reply, 201, serializers.MemberReplySerializer)

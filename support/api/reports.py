@@ -88,7 +88,7 @@ class ReportViewSet(StaffViewSet):
 
     @extend_schema(parameters=PERIOD, responses=SupportReportSerializer, filters=False)
     def list(self, request: Request) -> Response:
-        """As JSON."""
+        """Return the report as JSON."""
         return Response(SupportReportSerializer(asdict(self._report())).data)
 
     @extend_schema(
@@ -96,5 +96,5 @@ class ReportViewSet(StaffViewSet):
     )
     @action(detail=False, methods=["get"])
     def csv(self, request: Request) -> HttpResponse:
-        """For a spreadsheet."""
+        """Return the report as CSV for a spreadsheet."""
         return HttpResponse(csv_of(self._report()), content_type="text/csv; charset=utf-8")

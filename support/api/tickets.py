@@ -101,7 +101,7 @@ class TicketViewSet(
         return replies_for(user=self.caller, ticket=ticket)
 
     def files_of(self, ticket: Ticket) -> Any:
-        """Return all of them."""
+        """Return the ticket's files, internal notes included."""
         return files_for(user=self.caller, ticket=ticket)
 
     def get_serializer_context(self) -> dict[str, Any]:
@@ -135,7 +135,7 @@ class TicketViewSet(
 
     @extend_schema(request=inputs.TicketChangesInput, responses=serializers.TicketDetailSerializer)
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Set some of them."""
+        """Change the given properties of a ticket."""
         return self._change(request, self.parse(inputs.TicketChangesInput, partial=True))
 
     def _change(self, request: Request, changes: dict[str, Any]) -> Response:

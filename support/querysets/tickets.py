@@ -62,7 +62,7 @@ class TicketQuerySet(QuerySet):
         return self.filter(requester=user, merged_into__isnull=True)
 
     def open(self) -> "TicketQuerySet":
-        """Neither resolved nor closed."""
+        """Return tickets that are neither resolved nor closed."""
         return self.filter(status__in=lifecycle.OPEN_STATUSES)
 
     def mine(self, user: Any) -> "TicketQuerySet":
@@ -95,7 +95,7 @@ class TicketQuerySet(QuerySet):
         )
 
     def on_time(self, now: datetime | None = None) -> "TicketQuerySet":
-        """Return everything else."""
+        """Return tickets that are not overdue, the opposite of `overdue`."""
         return self.filter(overdue_since__isnull=True).filter(
             Q(next_due_at__isnull=True) | Q(next_due_at__gte=now or timezone.now())
         )

@@ -17,7 +17,7 @@ from systemadmin.services.second_person import act_named
 
 
 class ApproveForm(forms.Form):
-    """An optional remark."""
+    """Ask for an optional remark on an approval."""
 
     reason = forms.CharField(
         label=gettext_lazy("Remark"), required=False, max_length=approvals.LONGEST_REASON
@@ -25,7 +25,7 @@ class ApproveForm(forms.Form):
 
 
 class RefuseForm(forms.Form):
-    """Why."""
+    """Ask for the reason of a refusal."""
 
     reason = forms.CharField(label=gettext_lazy("Reason"), max_length=approvals.LONGEST_REASON)
 
@@ -76,7 +76,7 @@ class ApprovalRequestAdmin(AtalayaModelAdmin):
 
     @admin.display(description=gettext_lazy("amount"), ordering="amount")
     def amount_shown(self, obj: ApprovalRequest) -> str:
-        """With its currency."""
+        """Return the amount with its currency; empty without one."""
         return "" if obj.amount is None else format_money(obj.amount, obj.currency)
 
     def change_view(

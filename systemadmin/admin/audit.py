@@ -51,7 +51,7 @@ class AuditEntryAdmin(AtalayaModelAdmin):
         return role_title(obj.actor_role) if obj.actor_role else "-"
 
     def get_urls(self) -> list[Any]:
-        """Add the button."""
+        """Return the addresses, with that of verifying the trail."""
         wrap = self.admin_site.admin_view
         own = [path("verify/", wrap(self.verify), name="systemadmin_audit_verify")]
         return own + super().get_urls()

@@ -88,7 +88,7 @@ class ConfirmForm(forms.Form):
 
 
 class VerificationInline(ReadOnlyInline):
-    """Proofs of one backup."""
+    """List the verifications of a backup."""
 
     model = BackupVerification
     readonly_fields: Any = ["created_at", "status", "restore_seconds", "actor_name", "error"]
@@ -235,7 +235,7 @@ class BackupAdmin(AtalayaModelAdmin):
 
     @service_action(description=_("Verify by a trial restore"), perm="systemadmin.verify_backup")
     def verify(self, request: HttpRequest, obj: Backup) -> None:
-        """Queue a proof."""
+        """Queue a verification of the backup."""
         backups.request_verification(actor=caller(request), backup=obj)
 
     @form_action(
@@ -255,12 +255,12 @@ class BackupAdmin(AtalayaModelAdmin):
 
     @service_action(description=_("Keep for good"), perm="systemadmin.pin_backup")
     def pin(self, request: HttpRequest, obj: Backup) -> None:
-        """Retention spares it."""
+        """Pin the backup, so that retention never deletes it."""
         backups.set_pinned(actor=caller(request), backup=obj, pinned=True)
 
     @service_action(description=_("Let retention decide"), perm="systemadmin.pin_backup")
     def unpin(self, request: HttpRequest, obj: Backup) -> None:
-        """Retention decides again."""
+        """Remove the pin, so that retention may delete the backup."""
         backups.set_pinned(actor=caller(request), backup=obj, pinned=False)
 
 

@@ -43,5 +43,5 @@ class BlockedNetworkAdmin(ServiceModelAdmin):
 
     @service_action(description=_("Lift the block"), perm="systemadmin.delete_blockednetwork")
     def lift(self, request: HttpRequest, obj: BlockedNetwork) -> None:
-        """Let it in again."""
+        """Lift the block, so that the network gets in again."""
         lift_block(actor=caller(request), block=obj)

@@ -40,7 +40,7 @@ class MaintenanceWindowAdmin(AtalayaModelAdmin):
     change_list_template = "admin/systemadmin/maintenance_list.html"
 
     def get_urls(self) -> list[Any]:
-        """Add the switch."""
+        """Return the addresses, with those that switch maintenance on and off."""
         wrap = self.admin_site.admin_view
         own = [
             path("on/", wrap(self.switch_on), name="systemadmin_maintenance_on"),
@@ -71,7 +71,7 @@ class MaintenanceWindowAdmin(AtalayaModelAdmin):
         return TemplateResponse(request, "admin/systemadmin/maintenance_form.html", context)
 
     def switch_off(self, request: HttpRequest) -> HttpResponse:
-        """Open again (POST only)."""
+        """End maintenance; only POST changes something."""
         if request.method != "POST" or not self._may(request):
             return self._back(request, _("You do not have permission to do this."))
         try:

@@ -49,12 +49,12 @@ class QueuedTaskAdmin(ServiceModelAdmin):
 
     @admin.display(description=_("task"))
     def task_shown(self, row: Any) -> str:
-        """Return which function."""
+        """Return the name of the task's function."""
         return queue.summary_of(row)["task"]
 
     @admin.display(description=_("arguments"))
     def arguments_shown(self, row: Any) -> str:
-        """With what."""
+        """Return the arguments of the task."""
         return str(queue.summary_of(row).get("args", "-"))
 
     @admin.display(description=_("state"))
@@ -90,7 +90,7 @@ class FailedTaskAdmin(ServiceModelAdmin):
 
     @admin.display(description=_("task"), ordering="name")
     def task_shown(self, task: Any) -> str:
-        """Return which function."""
+        """Return the name of the task's function."""
         return task.name
 
     @admin.display(description=_("error"))
@@ -100,12 +100,12 @@ class FailedTaskAdmin(ServiceModelAdmin):
 
     @admin.display(description=_("error"))
     def error_shown(self, task: Any) -> str:
-        """Return all of it."""
+        """Return the whole error of the failed task."""
         return str(task.result)
 
     @admin.display(description=_("arguments"))
     def arguments_shown(self, task: Any) -> str:
-        """With what."""
+        """Return the arguments of the task."""
         return str(task.args)
 
     @form_action(description=_("Run again"), perm="django_q.change_failure", form=ConfirmForm)
@@ -114,7 +114,7 @@ class FailedTaskAdmin(ServiceModelAdmin):
         retry_task(actor=caller(request), task=obj)
 
     def remove(self, actor: Any, obj: Any) -> None:
-        """Delete the record."""
+        """Delete the record of the failed task."""
         delete_failed_task(actor=actor, task=obj)
 
 
@@ -129,12 +129,12 @@ class ScheduleAdmin(ServiceModelAdmin):
 
     @admin.display(description=_("rhythm"))
     def rhythm(self, row: Any) -> str:
-        """Return how often."""
+        """Return how often the schedule runs."""
         return row.cron or _("every %(count)s min") % {"count": row.minutes}
 
     @admin.display(description=_("workers"))
     def cluster_shown(self, row: Any) -> str:
-        """Return which workers."""
+        """Return the cluster of workers that runs the task."""
         return row.cluster or queue.DEFAULT_CLUSTER
 
     @admin.display(description=_("of the release"), boolean=True)

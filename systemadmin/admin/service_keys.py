@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from systemadmin.foundation.admin import ServiceModelAdmin, form_action
+from systemadmin.foundation.admin import ReasonForm, ServiceModelAdmin, form_action
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.scopes import known_scopes
 from systemadmin.models import ServiceKey, User
@@ -66,14 +66,8 @@ class RotateForm(forms.Form):
     )
 
 
-class RevokeForm(forms.Form):
-    """Why."""
-
-    reason = forms.CharField(label=_("Reason"), max_length=500)
-
-
 class HandOverForm(forms.Form):
-    """To whom."""
+    """Ask for the new owner of a service key."""
 
     owner = forms.ModelChoiceField(
         label=_("New owner"), queryset=User.objects.staff().order_by("username")
@@ -164,7 +158,7 @@ class ServiceKeyAdmin(ServiceModelAdmin):
         )
         messages.warning(request, _secret_text(issued.secret))
 
-    @form_action(description=_("Revoke"), perm="systemadmin.change_servicekey", form=RevokeForm)
+    @form_action(description=_("Revoke"), perm="systemadmin.change_servicekey", form=ReasonForm)
     def revoke(self, request: HttpRequest, obj: ServiceKey, data: dict[str, Any]) -> None:
         """End the key at once and for good."""
         service_keys.revoke_service_key(actor=caller(request), key=obj, **data)

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from systemadmin.foundation.admin import ReasonForm
 from systemadmin.foundation.errors import DomainError, InvalidInput
 from systemadmin.foundation.personal_data import masked, sees_personal_data
 from systemadmin.models import StaffIdentity, User
@@ -31,12 +32,6 @@ class PasswordForm(forms.Form):
     reason = forms.CharField(label=gettext_lazy("Reason"), max_length=500, required=False)
 
 
-class WhyForm(forms.Form):
-    """Why."""
-
-    reason = forms.CharField(label=gettext_lazy("Reason"), max_length=500)
-
-
 def access_page(request: HttpRequest, site: Any, user_id: int) -> HttpResponse:
     """Show every open door of the account and do what the buttons say."""
     actor: Any = request.user
@@ -45,11 +40,11 @@ def access_page(request: HttpRequest, site: Any, user_id: int) -> HttpResponse:
     user = User.objects.filter(pk=user_id).first()
     if user is None:
         raise Http404
-    password, reset = PasswordForm(), WhyForm()
+    password, reset = PasswordForm(), ReasonForm()
     if request.method == "POST":
         act = request.POST.get("act", "")
         password = PasswordForm(request.POST if act == "password" else None)
-        reset = WhyForm(request.POST if act in ("reset", "link", "unlink") else None)
+        reset = ReasonForm(request.POST if act in ("reset", "link", "unlink") else None)
         if _act(request, user, act, password, reset):
             return HttpResponseRedirect(request.path)
     context = {
@@ -83,7 +78,7 @@ def _identities(actor: Any, user: User) -> list[StaffIdentity]:
 
 
 def _act(
-    request: HttpRequest, user: User, act: str, password: PasswordForm, reset: WhyForm
+    request: HttpRequest, user: User, act: str, password: PasswordForm, reset: ReasonForm
 ) -> bool:
     """Do it and say so; False when a form has to be shown again."""
     try:
@@ -102,7 +97,7 @@ def _act(
 
 
 def _do(
-    request: HttpRequest, user: User, act: str, password: PasswordForm, reset: WhyForm
+    request: HttpRequest, user: User, act: str, password: PasswordForm, reset: ReasonForm
 ) -> str | None:
     actor: Any = request.user
     if act == "end":
@@ -162,7 +157,7 @@ def end_members_page(request: HttpRequest, site: Any) -> HttpResponse:
     """Ask for a reason, then end the sessions of everybody but staff."""
     actor: Any = request.user
     _need(actor, "systemadmin.end_member_sessions")
-    form = WhyForm(request.POST or None)
+    form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         ended = sessions.end_all_of_members(actor=actor, reason=form.cleaned_data["reason"])
         messages.success(request, _ended(ended))

@@ -2,21 +2,14 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from systemadmin.foundation.admin import ServiceModelAdmin, form_action
+from systemadmin.foundation.admin import ReasonForm, ServiceModelAdmin, form_action
 from systemadmin.foundation.caller import caller
 from systemadmin.models import StaffIdentity
 from systemadmin.services.staff_identities import unlink_identity
-
-
-class UnlinkForm(forms.Form):
-    """Why."""
-
-    reason = forms.CharField(label=_("Reason"), max_length=500)
 
 
 @admin.register(StaffIdentity)
@@ -41,7 +34,7 @@ class StaffIdentityAdmin(ServiceModelAdmin):
     def is_in_force(self, obj: StaffIdentity) -> bool:
         return obj.is_in_force
 
-    @form_action(description=_("Disconnect"), perm="systemadmin.manage_staff", form=UnlinkForm)
+    @form_action(description=_("Disconnect"), perm="systemadmin.manage_staff", form=ReasonForm)
     def unlink(self, request: HttpRequest, obj: StaffIdentity, data: dict[str, Any]) -> None:
         """Cut the connection; every session and token of the account ends."""
         unlink_identity(actor=caller(request), user=obj.user, issuer=obj.issuer, **data)

@@ -38,13 +38,13 @@ def _holds_all_rights(request: HttpRequest) -> bool:
 
 
 class ReasonForm(forms.Form):
-    """Why."""
+    """Ask for the reason of an act on an account."""
 
     reason = forms.CharField(label=_("Reason"), max_length=500, widget=forms.Textarea)
 
 
 class SuspendForm(ReasonForm):
-    """Why, and until when."""
+    """Ask for the reason of a suspension, and until when it lasts."""
 
     until = forms.DateTimeField(
         label=_("Until"),
@@ -306,7 +306,7 @@ class UserAdmin(ServiceModelAdmin):
         return personal_data.export_file(request, user_id, export_id)
 
     def end_members_page(self, request: HttpRequest) -> HttpResponse:
-        """Log every member out."""
+        """Answer the page that ends the sessions of all members."""
         return sessions.end_members_page(request, self.admin_site)
 
     # -- actions ---------------------------------------------------------------------

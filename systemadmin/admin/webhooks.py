@@ -40,7 +40,7 @@ class EndpointForm(forms.ModelForm):
 
 @admin.register(WebhookEndpoint)
 class WebhookEndpointAdmin(ServiceModelAdmin):
-    """Where messages go."""
+    """Edit the addresses that webhook messages are sent to."""
 
     form = EndpointForm
     list_display = ["url", "description", "is_active", "disabled_reason", "owner", "created_at"]
@@ -66,7 +66,7 @@ class WebhookEndpointAdmin(ServiceModelAdmin):
         return webhooks.update_endpoint(actor=actor, endpoint=obj, **values)
 
     def remove(self, actor: Any, obj: Any) -> None:
-        """Delete with its log."""
+        """Delete the endpoint with its deliveries."""
         webhooks.delete_endpoint(actor=actor, endpoint=obj)
 
     @service_action(description=_("Give a new secret"), perm="systemadmin.change_webhookendpoint")
@@ -87,7 +87,7 @@ def _secret_text(secret: str) -> str:
 
 
 class AttemptInline(ReadOnlyInline):
-    """Every try."""
+    """List every attempt of a delivery with its result."""
 
     model = WebhookAttempt
     fields = ["number", "created_at", "status_code", "error", "duration_ms", "response_excerpt"]
@@ -97,7 +97,7 @@ class AttemptInline(ReadOnlyInline):
 
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(AtalayaModelAdmin):
-    """The log."""
+    """List deliveries of webhooks with their attempts."""
 
     list_display = [
         "event",

@@ -58,7 +58,7 @@ class SilenceSerializer(serializers.ModelSerializer):
 
 
 class AlertFilter(StrictFilterSet):
-    """By state, severity, rule."""
+    """Filters of the list of alerts."""
 
     rule = django_filters.CharFilter(lookup_expr="startswith")
 
@@ -68,13 +68,13 @@ class AlertFilter(StrictFilterSet):
 
 
 class AcknowledgeInput(StrictSerializer):
-    """An optional note."""
+    """Input of acknowledging an alert: an optional note."""
 
     note = serializers.CharField(max_length=1000, required=False, allow_blank=True)
 
 
 class SilenceInput(StrictSerializer):
-    """Until when and why."""
+    """Input of silencing an alert: until when, and the reason."""
 
     until = serializers.DateTimeField()
     reason = serializers.CharField(max_length=300)

@@ -48,7 +48,7 @@ EXPORT_LIMIT = 100_000
 
 
 class AuditEntrySerializer(MaskedModelSerializer):
-    """One act."""
+    """An entry of the audit trail."""
 
     class Meta:
         model = AuditEntry

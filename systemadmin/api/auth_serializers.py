@@ -95,7 +95,7 @@ class NewPasswordInput(StrictSerializer):
 
 
 class ReasonInput(StrictSerializer):
-    """Why."""
+    """Input of an act on an account: the reason."""
 
     reason = serializers.CharField(max_length=500)
 

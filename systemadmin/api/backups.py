@@ -75,7 +75,7 @@ class BackupSerializer(serializers.ModelSerializer):
 
 
 class VerificationSerializer(serializers.ModelSerializer):
-    """One proof."""
+    """A verification of a backup, with its result."""
 
     class Meta:
         model = BackupVerification

@@ -47,7 +47,7 @@ class BlockNetworkInput(StrictSerializer):
 
 
 class BlockFilter(StrictFilterSet):
-    """By origin."""
+    """Filters of the list of blocked networks."""
 
     class Meta:
         model = BlockedNetwork

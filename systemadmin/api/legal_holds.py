@@ -45,7 +45,7 @@ class ReleaseInput(StrictSerializer):
 
 
 class LegalHoldFilter(StrictFilterSet):
-    """By account."""
+    """Filters of the list of legal holds."""
 
     class Meta:
         model = LegalHold

@@ -53,7 +53,7 @@ class RetentionSerializer(serializers.Serializer):
 
 
 class RetentionViewSet(StaffViewSet):
-    """What is kept."""
+    """Every table with how long its rows are kept."""
 
     singular = {"list"}
     access = {"list": "systemadmin.view_retention"}

@@ -98,19 +98,19 @@ class RotateInput(StrictSerializer):
 
 
 class RevokeInput(StrictSerializer):
-    """Why."""
+    """Input of revoking a service key: the reason."""
 
     reason = serializers.CharField(max_length=500)
 
 
 class HandOverInput(StrictSerializer):
-    """To whom."""
+    """Input of handing a service key over: its new owner."""
 
     owner = AccountKeyField()
 
 
 class ServiceKeyFilter(StrictFilterSet):
-    """By owner."""
+    """Filters of the list of service keys."""
 
     class Meta:
         model = ServiceKey

@@ -51,7 +51,7 @@ class UnlinkInput(StrictSerializer):
 
 
 class StaffIdentityFilter(StrictFilterSet):
-    """By account."""
+    """Filters of the list of staff identities."""
 
     class Meta:
         model = StaffIdentity

@@ -101,7 +101,7 @@ def _moment(field: str, raw: str | None, zone: ZoneInfo) -> datetime | None:
 
 
 class StatsViewSet(StaffViewSet):
-    """Real figures only."""
+    """Statistics of all desks, calculated from their tables."""
 
     access = {"default": "systemadmin.view_statistics"}
     serializer_class = StatisticsSerializer
@@ -117,7 +117,7 @@ class StatsViewSet(StaffViewSet):
     @extend_schema(parameters=PARAMETERS, summary="Accounts")
     @action(detail=False)
     def users(self, request: Request) -> Response:
-        """Return members and staff."""
+        """Return the figures about members and staff."""
         return Response(statistics("users", span_of(request)))
 
     @extend_schema(parameters=PARAMETERS, summary="Transactions")

@@ -57,7 +57,7 @@ class WebhookEndpointInput(StrictSerializer):
 
 
 class WebhookAttemptSerializer(serializers.ModelSerializer):
-    """One try."""
+    """One attempt to deliver a webhook message."""
 
     class Meta:
         model = WebhookAttempt

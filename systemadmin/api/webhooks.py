@@ -116,7 +116,7 @@ class WebhookDeliveryViewSet(ListAction, StaffViewSet):
     ordering_fields = ["id"]
 
     def get_queryset(self) -> QuerySet:
-        """Return all of them."""
+        """Return the deliveries of all endpoints."""
         return WebhookDelivery.objects.select_related("event", "endpoint")
 
     @extend_schema(responses=WebhookDeliveryDetailSerializer)

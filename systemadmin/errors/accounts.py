@@ -78,7 +78,7 @@ class RoleIsShipped(RuleViolation):
 
 
 class RoleInUse(RuleViolation):
-    """Accounts hold it."""
+    """The role cannot be deleted while accounts hold it."""
 
     code = "role_in_use"
     default_detail = _("Accounts have this role. Take it from them first.")

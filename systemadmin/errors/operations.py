@@ -26,7 +26,7 @@ class TaskCannotRun(RuleViolation):
 
 
 class TaskIsRunning(RuleViolation):
-    """A worker has it."""
+    """The task cannot be deleted while a worker runs it."""
 
     code = "task_is_running"
     default_detail = _("A worker is running this task.")

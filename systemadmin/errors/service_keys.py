@@ -44,7 +44,7 @@ class NotOnServiceKeys(InvalidInput):
     """Permissions that this key cannot be given."""
 
     def __init__(self, names: list[str]) -> None:
-        """Name them."""
+        """Name the permissions that cannot be given."""
         super().__init__(
             "permissions",
             _("Not one of yours, for people only, or for a superuser to give: %(names)s.")

@@ -92,7 +92,7 @@ class TwoFactorNotEnabled(RuleViolation):
 
 
 class TwoFactorMandatory(RuleViolation):
-    """Staff cannot do without."""
+    """Staff must have a second factor; it can be replaced, not removed."""
 
     code = "two_factor_mandatory"
     default_detail = _("Staff need a second factor. You can replace yours, not remove it.")

@@ -40,7 +40,7 @@ class FailureList(Protocol):
         """Return the keys that failed, each with its state."""
 
     def failed(self, batch: str, key: str, error: BaseException) -> None:
-        """Note one more failure."""
+        """Record one more failure of a row."""
 
     def succeeded(self, batch: str, key: str) -> None:
         """Forget the failures of a row that went through."""

@@ -43,5 +43,5 @@ class CircuitBreaker:
             return was_closed
 
     def worked(self) -> None:
-        """Let everybody through again."""
+        """Close the breaker after a success, so that calls go through again."""
         self._is_open = False

@@ -47,7 +47,7 @@ class RemoteDocument(Generic[Content]):
         self.forget()
 
     def forget(self) -> None:
-        """Start anew (tests)."""
+        """Forget what was read, so that tests start anew."""
         self._content: Content | None = None
         self._read_at = self._tried_at = float("-inf")
 

@@ -40,7 +40,7 @@ def buckets(start: datetime, end: datetime, granularity: str, tz: tzinfo) -> Ite
 
 
 def between(queryset: QuerySet, field: str, start: datetime, end: datetime) -> QuerySet:
-    """Narrow to [start, end)."""
+    """Return the rows whose `field` is from `start` to before `end`."""
     return queryset.filter(**{f"{field}__gte": start, f"{field}__lt": end})
 
 

@@ -21,14 +21,14 @@ from systemadmin.services.second_person import Attempt, needs_second_person
 
 
 class AlertAlreadyResolved(RuleViolation):
-    """It is over."""
+    """The alert was resolved already."""
 
     code = "alert_already_resolved"
     default_detail = _("The alert is already resolved.")
 
 
 class AlertAlreadyAcknowledged(RuleViolation):
-    """Someone took it before."""
+    """Somebody has acknowledged the alert already."""
 
     code = "alert_already_acknowledged"
     default_detail = _("The alert is already acknowledged.")

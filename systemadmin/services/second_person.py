@@ -160,7 +160,7 @@ class GuardedAct:
         return self.amount(attempt)
 
     def run(self, *, actor: Any, arguments: Mapping[str, Any]) -> Any:
-        """Call the service."""
+        """Call the service of the act with these arguments and return its result."""
         module, _dot, name = self.function.rpartition(".")
         return getattr(import_module(module), name)(actor=actor, **arguments)
 
@@ -235,7 +235,7 @@ needs_second_person = GuardedAct
 
 def _run_tried(act: GuardedAct, actor: Any, arguments: dict[str, Any], call: Callable[[], R]) -> R:
     """Run, then decide: what waits is rolled back with everything that it did."""
-    # Asked first: the act may be the very switch.
+    # Read before the call: the act itself may change the setting that allows a single person.
     is_single = is_single_person_place()
     try:
         with transaction.atomic():
@@ -254,7 +254,7 @@ def _run_tried(act: GuardedAct, actor: Any, arguments: dict[str, Any], call: Cal
 def _run_checked(
     act: GuardedAct, actor: Any, arguments: dict[str, Any], call: Callable[[], R]
 ) -> R:
-    """Decide, then run."""
+    """Run the act, or raise `SecondPersonNeeded` if it needs another person."""
     before = act.before(**arguments) if act.before else None
     attempt = Attempt(actor=actor, arguments=arguments, before=before)
     if act.needs(attempt):

@@ -250,7 +250,7 @@ class StaffRevisionSerializer(ProductRevisionSerializer):
 
 
 class ReviewSerializer(serializers.ModelSerializer):
-    """One decision."""
+    """A decision of a moderator on a product."""
 
     class Meta:
         model = ProductReview

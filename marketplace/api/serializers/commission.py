@@ -160,7 +160,7 @@ class FindingSerializer(serializers.Serializer):
 
 
 class LintSerializer(serializers.Serializer):
-    """All of them."""
+    """All findings about the commission rules."""
 
     findings = FindingSerializer(many=True)
 

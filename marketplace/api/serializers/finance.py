@@ -178,13 +178,13 @@ class BatchPaidSerializer(serializers.Serializer):
 
 
 class PaidInput(StrictSerializer):
-    """The bank's reference."""
+    """Input of marking a payout as paid: the bank's reference."""
 
     reference = serializers.CharField(max_length=120, required=False, allow_blank=True, default="")
 
 
 class FailedInput(StrictSerializer):
-    """What went wrong."""
+    """Input of marking a payout as failed: what went wrong."""
 
     reason = serializers.CharField(max_length=500)
 

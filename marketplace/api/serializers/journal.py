@@ -100,6 +100,6 @@ def _line(values: dict[str, Any]) -> Line:
 
 
 class ReversalInput(StrictSerializer):
-    """Why."""
+    """Input of reversing a journal entry: the reason."""
 
     reason = serializers.CharField(max_length=1000)

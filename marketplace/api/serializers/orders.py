@@ -238,7 +238,7 @@ class RefundInput(StrictSerializer):
 
 
 class DisputeInput(StrictSerializer):
-    """Why."""
+    """Input of opening a dispute: the reason."""
 
     reason = serializers.ChoiceField(choices=Dispute.Reason.choices)
     body = serializers.CharField(max_length=10_000)
@@ -324,7 +324,7 @@ class DisputeDetailSerializer(DisputeSerializer):
 
 
 class ResolveInput(StrictSerializer):
-    """The decision."""
+    """Input of resolving a dispute: for whom, and the refund."""
 
     in_favour_of = serializers.ChoiceField(choices=["buyer", "seller"])
     refund_amount = AmountField(min_value=1, required=False)

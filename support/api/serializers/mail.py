@@ -32,7 +32,7 @@ class FileLinkSerializer(serializers.ModelSerializer):
 
 
 class InboundMessageSerializer(MaskedModelSerializer):
-    """A mail that came."""
+    """An incoming mail."""
 
     class Meta:
         model = InboundMessage
@@ -55,7 +55,7 @@ class InboundMessageSerializer(MaskedModelSerializer):
 
 
 class OutboundMessageSerializer(MaskedModelSerializer):
-    """A mail that goes."""
+    """An outgoing mail."""
 
     class Meta:
         model = OutboundMessage

@@ -7,6 +7,7 @@ from systemadmin.foundation.admin.actions import (
     run_per_row,
     service_action,
 )
+from systemadmin.foundation.admin.forms import ReasonForm
 from systemadmin.foundation.admin.pages import (
     AtalayaModelAdmin,
     ReadOnlyInline,
@@ -20,6 +21,7 @@ __all__ = [
     "REFUSALS",
     "AtalayaModelAdmin",
     "ReadOnlyInline",
+    "ReasonForm",
     "ServiceModelAdmin",
     "WriteWithoutService",
     "delete_selected",

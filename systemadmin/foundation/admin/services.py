@@ -114,7 +114,7 @@ class ServiceModelAdmin(AtalayaModelAdmin):
             return HttpResponseRedirect(reverse(name, args=[object_id]))
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
-        """By the service."""
+        """Delete the row by its service."""
         self.remove(request.user, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
