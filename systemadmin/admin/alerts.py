@@ -34,7 +34,9 @@ class NoteForm(forms.Form):
 class SilenceForm(forms.Form):
     """Until when and why."""
 
-    until = forms.DateTimeField(label=_("Until (UTC)"))
+    until = forms.DateTimeField(
+        label=_("Until (UTC)"), widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
+    )
     reason = forms.CharField(label=_("Reason"), max_length=300)
 
 

@@ -10,6 +10,7 @@ from django.urls import path, reverse
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin.foundation.admin import AtalayaModelAdmin
+from systemadmin.foundation.admin.refusals import REFUSALS, add_refusal
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import DomainError
 from systemadmin.models import MaintenanceWindow
@@ -23,10 +24,16 @@ class WindowForm(forms.Form):
     message = forms.CharField(label=_("Message in English"), required=False, max_length=500)
     message_es = forms.CharField(label=_("Message in Spanish"), required=False, max_length=500)
     starts_at = forms.DateTimeField(
-        label=_("Starts at (UTC)"), required=False, help_text=_("Empty: now.")
+        label=_("Starts at (UTC)"),
+        required=False,
+        help_text=_("Empty: now."),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
     )
     until = forms.DateTimeField(
-        label=_("Until (UTC)"), required=False, help_text=_("Empty: the configured longest time.")
+        label=_("Until (UTC)"),
+        required=False,
+        help_text=_("Empty: the configured longest time."),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
     )
     pause_queue = forms.BooleanField(label=_("Pause the queue"), required=False)
 
@@ -59,9 +66,10 @@ class MaintenanceWindowAdmin(AtalayaModelAdmin):
         if request.method == "POST" and form.is_valid():
             try:
                 enable_maintenance(actor=caller(request), **form.cleaned_data)
-            except DomainError as refusal:
-                return self._back(request, str(refusal))
-            return self._back(request, _("Maintenance is set."), messages.SUCCESS)
+            except REFUSALS as refusal:
+                add_refusal(form, refusal)
+            else:
+                return self._back(request, _("Maintenance is set."), messages.SUCCESS)
         context = {
             **self.admin_site.each_context(request),
             "title": _("Switch maintenance on"),

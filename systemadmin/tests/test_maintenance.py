@@ -169,6 +169,21 @@ def test_the_admin_page(admin_client_for, staff, superuser):
     assert MaintenanceWindow.objects.filter(ended_at__isnull=True).count() == 0
 
 
+def test_a_refused_window_keeps_what_was_typed(admin_client_for, superuser):
+    browser = admin_client_for(superuser)
+    page = "/admin/systemadmin/maintenancewindow/on/"
+    assert 'type="datetime-local"' in browser.get(page).content.decode()
+    typed = {"mode": "full", "message": "New shelves", "message_es": "Estantes nuevos"}
+    times = {"starts_at": "2037-01-02T10:00", "until": "2037-01-02T09:00"}
+    answer = browser.post(page, {**typed, **times})
+    text = answer.content.decode()
+    assert answer.status_code == 200
+    assert answer.context["form"].errors
+    assert "New shelves" in text
+    assert 'value="2037-01-02T09:00"' in text
+    assert not MaintenanceWindow.objects.exists()
+
+
 def test_the_admin_page_refuses_those_without_the_permission(admin_client_for, staff):
     browser = admin_client_for(staff("auditor"))
     browser.post("/admin/systemadmin/maintenancewindow/on/", {"mode": "full"})
