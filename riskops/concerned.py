@@ -9,6 +9,7 @@ from riskops.models import (
     AccountCluster,
     Anomaly,
     ClusterMember,
+    Dealing,
     Identifier,
     RelatedAccount,
     Sighting,
@@ -39,6 +40,13 @@ def own_members(*, actor: User, cluster: AccountCluster, **_rest: Any) -> Iterab
 
 
 def own_behind(*, actor: User, identifier: Identifier, **_rest: Any) -> Iterable[int]:
-    """Return the accounts of the actor behind an identifier, which may be a crowd."""
-    seen = Sighting.objects.filter(identifier=identifier, account_id__in=accounts_of(actor.pk))
-    return seen.values_list("account_id", flat=True)
+    """Return the accounts of the actor behind an identifier, which may be a crowd.
+
+    Whoever moved money to or from a wallet stands behind it too.
+    """
+    own = {"identifier": identifier, "account_id__in": accounts_of(actor.pk)}
+    return {
+        pk
+        for rows in (Sighting.objects, Dealing.objects)
+        for pk in rows.filter(**own).values_list("account_id", flat=True)
+    }

@@ -39,6 +39,7 @@ from systemadmin.models import (
     AccessLink,
     AlertRule,
     ApprovalRequest,
+    BlockedNetwork,
     LegalHold,
     Notification,
     Restore,
@@ -57,6 +58,7 @@ from systemadmin.services import (
 from systemadmin.services.alert_rules import delete_alert_rule, save_alert_rule, ship_default_rules
 from systemadmin.services.alerts import raise_alert, silence_alert
 from systemadmin.services.approvers import who_may
+from systemadmin.services.blocked_networks import block_network
 from systemadmin.services.configuration import change_settings
 from systemadmin.services.legal_holds import hold_account, release_hold
 from systemadmin.services.second_person import SecondPersonNeeded, acts
@@ -374,6 +376,13 @@ def share_place(actor):
     )
 
 
+def block_many(actor):
+    return (
+        lambda: block_network(actor=actor, network="203.0.0.0/12", reason="flood"),
+        lambda: BlockedNetwork.objects.exists(),
+    )
+
+
 def lower_score(actor):
     account = UserFactory()
     score = calculate_score(account=account)
@@ -420,6 +429,7 @@ ACTS = {
     "riskops.publish_ruleset": ("risk_analyst", publish_without_a_factor),
     "riskops.share_identifier": ("risk_analyst", share_place),
     "riskops.switch_off_anomaly_rule": ("risk_analyst", switch_off_anomaly_rule),
+    "systemadmin.block_network": ("operator", block_many),
     "systemadmin.change_settings": ("operator", shorten),
     "systemadmin.delete_alert_rule": (None, delete_rule_of_alerts),
     "systemadmin.purge_demo": ("operator", purge),
@@ -450,6 +460,7 @@ KINDS = {
     "restore": {"request_restore"},
     "purge": {"purge_demo"},
     "hold": {"release_hold", "reinstate_user"},
+    "lockout": {"block_network"},
     "switch_off": {
         "add_list_entry",
         "change_decision_rule",

@@ -13,9 +13,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from riskops.concerned import own_behind
-from riskops.decisions.keys import normal_value
+from riskops.decisions.keys import CARD_NAME, normal_value
 from riskops.errors import EndsInThePast
-from riskops.models import Identifier, IdentifierKind, ListEntry, ListKind, ListName
+from riskops.models import (
+    AccountEvent,
+    Identifier,
+    IdentifierKind,
+    ListEntry,
+    ListKind,
+    ListName,
+)
 from systemadmin import audit
 from systemadmin.foundation.errors import InvalidInput, NotFound
 from systemadmin.foundation.readable_text import is_visible
@@ -59,14 +66,23 @@ _SEEN_WITH: Mapping[str, str] = {
 }
 
 
+def _own_paid_with(actor: User, card: str) -> list[int]:
+    """Return the accounts of the actor whose events name a card."""
+    events = AccountEvent.objects.filter(account__in=accounts_of(actor.pk))
+    named = events.filter(**{f"data__{CARD_NAME}": card}).order_by()
+    return list(named.values_list("account_id", flat=True).distinct())
+
+
 def _own_seen_with(actor: User, kind: str, value: str) -> list[int]:
-    """Return the accounts of the actor that were seen with one address, device or wallet.
+    """Return the accounts of the actor that were seen with one address, device, wallet or card.
 
     Whole networks are left to the second person that they need.
     """
+    spelled = _spelling(kind, value)
+    if kind == ListKind.CARD:
+        return _own_paid_with(actor, spelled)
     if kind not in _SEEN_WITH:
         return []
-    spelled = _spelling(kind, value)
     if kind == ListKind.ADDRESS:
         spelled, _slash, length = spelled.partition("/")
         if length not in ("32", "128"):

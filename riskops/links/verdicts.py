@@ -144,10 +144,10 @@ def _money(account: int) -> set[int]:
 # -- public places -------------------------------------------------------------
 
 
-def _links_accounts(attempt: Attempt) -> bool:
-    """Return whether more than one account stands behind the identifier."""
+def _has_accounts(attempt: Attempt) -> bool:
+    """Return whether an account stands behind the identifier: it would be linked to none later."""
     row: Identifier = attempt.result
-    return row.accounts + row.dealers > 1
+    return row.accounts + row.dealers > 0
 
 
 def _shown_place(*, identifier: Identifier, reason: str) -> list[tuple[Any, Any]]:
@@ -178,8 +178,8 @@ def _shown_place(*, identifier: Identifier, reason: str) -> list[tuple[Any, Any]
     kind="switch_off",
     title=gettext_lazy("Mark a public place, which links nobody"),
     permission="riskops.share_identifier",
-    rule=gettext_lazy("when more than one account stands behind it"),
-    needs=_links_accounts,
+    rule=gettext_lazy("when an account stands behind it"),
+    needs=_has_accounts,
     subject=lambda attempt: attempt.arguments["identifier"],
     # Its counts and moments change with every visit.
     state=lambda *, identifier, **_rest: [identifier.pk, identifier.is_shared],

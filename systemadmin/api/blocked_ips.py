@@ -63,6 +63,7 @@ class BlockedIpViewSet(ListAction, RetrieveAction, StaffViewSet):
         "create": "systemadmin.add_blockednetwork",
         "destroy": "systemadmin.delete_blockednetwork",
     }
+    needs_second_person = {"create"}
     queryset = BlockedNetwork.objects.all()
     serializer_class = BlockedNetworkSerializer
     filterset_class = BlockFilter

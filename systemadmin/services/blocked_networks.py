@@ -1,12 +1,16 @@
 """Keeping networks out: by hand, and by themselves when they flood us."""
 
 import ipaddress
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
+from django.contrib.sessions.models import Session
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from systemadmin import audit
 from systemadmin.foundation import parsing
@@ -15,11 +19,21 @@ from systemadmin.foundation.blocklist import BLOCKED_KEY, Network
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.configuration import forget_stored_values, setting
 from systemadmin.foundation.errors import InvalidInput, RuleViolation
-from systemadmin.models import BlockedNetwork, SystemConfig, User
+from systemadmin.models import (
+    ApiToken,
+    BlockedNetwork,
+    ServiceKey,
+    SystemConfig,
+    User,
+    UserSession,
+)
+from systemadmin.services.second_person import Attempt, Subject, needs_second_person
 
 MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 # Nobody means to block half of the internet; a slip of the finger would.
 WIDEST = {4: 8, 6: 19}
+# What is wider shuts out many members, which one person does not decide.
+ALONE = {4: 16, 6: 32}
 
 
 class AlreadyBlocked(RuleViolation):
@@ -68,6 +82,49 @@ def exempt_networks() -> list[Network]:
     return [parsing.parse_network(text) for text in setting("blocking.exempt")]
 
 
+def _shuts_out(attempt: Attempt) -> bool:
+    """Return whether a block is wide, or colleagues or keys of others come from its addresses."""
+    network = ipaddress.ip_network(attempt.result.network)
+    if network.prefixlen < ALONE[network.version]:
+        return True
+    return any(ipaddress.ip_address(ip) in network for ip in _addresses_of_others(attempt.actor))
+
+
+def _addresses_of_others(actor: User) -> Iterator[str]:
+    """Yield the addresses of open sessions and tokens of colleagues, and of keys in use."""
+    now, others = timezone.now(), User.objects.staff().exclude(pk=actor.pk)
+    live = Session.objects.filter(expire_date__gt=now).values("session_key")
+    web = UserSession.objects.filter(user__in=others, session_key__in=live)
+    tokens = ApiToken.objects.filter(user__in=others).exclude(expiry__lte=now)
+    keys = ServiceKey.objects.filter(revoked_at__isnull=True).exclude(owner=actor)
+    for rows, name in ((web, "ip"), (tokens, "ip"), (keys, "last_used_ip")):
+        found = rows.filter(**{f"{name}__isnull": False}).order_by()
+        yield from found.values_list(name, flat=True).distinct()
+
+
+def _shown(*, network: str, reason: str, **rest: Any) -> list[tuple[Any, Any]]:
+    return [
+        (gettext_lazy("network"), network),
+        (gettext_lazy("reason"), reason),
+        (gettext_lazy("expires at"), rest.get("expires_at")),
+    ]
+
+
+@needs_second_person(
+    "systemadmin.block_network",
+    kind="lockout",
+    title=gettext_lazy("Block a network that others come from"),
+    permission="systemadmin.add_blockednetwork",
+    rule=gettext_lazy(
+        "when colleagues are signed in from it, when keys of others are used from it,"
+        " and when it is wider than a /16 (IPv6: /32)"
+    ),
+    needs=_shuts_out,
+    subject=lambda attempt: Subject(
+        type="network", id=attempt.result.network, name=attempt.result.network
+    ),
+    shown=_shown,
+)
 @transaction.atomic
 def block_network(
     *,

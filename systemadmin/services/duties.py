@@ -152,10 +152,14 @@ def accounts_of(account_id: int) -> set[int]:
     return roots.union(*(same(root) for root in roots for same in same_person))
 
 
-def open_counterparties(account_id: int) -> set[int]:
-    """Return the ids of the accounts that have open business with an account, in all desks."""
-    found = collect("interests", "OPEN_COUNTERPARTIES")
-    return {other for counterparties in found for other in counterparties(account_id)}
+def user_or_other_party(*, actor: Any, user: Any, **_rest: Any) -> set[int]:
+    """Return the account, and those of the actor's that have open business with it, in all desks.
+
+    For acts by which somebody would be rid of the other party of their own order or dispute.
+    """
+    own = accounts_of(actor.pk)
+    asked = collect("interests", "OPEN_COUNTERPARTIES")
+    return {user.pk}.union(*(counterparties(user.pk, own) for counterparties in asked))
 
 
 def _refusal(act: str) -> OwnInterest:

@@ -36,7 +36,7 @@ from systemadmin.models import AccountErasure, User
 from systemadmin.querysets.erasures import digest_of
 from systemadmin.querysets.legal_holds import is_held
 from systemadmin.services import rights, sessions
-from systemadmin.services.duties import decides, open_counterparties
+from systemadmin.services.duties import decides, user_or_other_party
 from systemadmin.services.installation import current_installation
 
 logger = logging.getLogger("atalaya.privacy")
@@ -82,12 +82,11 @@ def state_of(user: User) -> dict[str, Any]:
 # -- asking ----------------------------------------------------------------------------
 
 
-def _concerned(*, user: User, **_rest: Any) -> list[int]:
-    """Return the account, and who would be rid of the other party of an open order or dispute."""
-    return [user.pk, *open_counterparties(user.pk)]
-
-
-@decides("systemadmin.request_erasure", permission="systemadmin.erase_account", concerns=_concerned)
+@decides(
+    "systemadmin.request_erasure",
+    permission="systemadmin.erase_account",
+    concerns=user_or_other_party,
+)
 @transaction.atomic
 def request_erasure(
     *,
@@ -109,7 +108,11 @@ def request_erasure(
     return erasure
 
 
-@decides("systemadmin.erase_account", permission="systemadmin.erase_account", concerns=_concerned)
+@decides(
+    "systemadmin.erase_account",
+    permission="systemadmin.erase_account",
+    concerns=user_or_other_party,
+)
 def erase_account(
     *, actor: User | None, user: User, reason: str, despite_open_business: bool = False
 ) -> AccountErasure:

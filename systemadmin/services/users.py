@@ -25,13 +25,17 @@ from systemadmin.foundation.readable_text import visible_text
 from systemadmin.models import AuditEntry, User
 from systemadmin.services import rights, sessions
 from systemadmin.services.announcements import announce_account
-from systemadmin.services.duties import concerned_user, decides
+from systemadmin.services.duties import concerned_user, decides, user_or_other_party
 from systemadmin.services.legal_holds import LIFT_HOLDS
 from systemadmin.services.second_person import Attempt, SecondPersonNeeded, needs_second_person
 from systemadmin.services.security_notices import notify_addresses
 
 
-@decides("systemadmin.suspend_user", permission="systemadmin.suspend_user", concerns=concerned_user)
+@decides(
+    "systemadmin.suspend_user",
+    permission="systemadmin.suspend_user",
+    concerns=user_or_other_party,
+)
 @needs_second_person(
     "systemadmin.suspend_user",
     kind="rights",

@@ -1,0 +1,225 @@
+"""What people of staff tried with accounts of others: to be rid of them, to learn, to vouch."""
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.core.management import call_command
+
+from marketplace.services import open_dispute
+from marketplace.tests import factories as shop
+from messaging.services import report_message
+from messaging.tests.factories import send
+from riskops.links.clusters import suspend_cluster
+from riskops.models import AccountCluster, ClusterMember, Dealing, Identifier
+from riskops.tests.factories import NOW, confirmed, event, record
+from support.models import Ticket
+from support.tests.factories import make_ticket
+from systemadmin.errors import OwnInterest
+from systemadmin.foundation.testing import problem
+from systemadmin.models import (
+    ApiToken,
+    ApprovalRequest,
+    BlockedNetwork,
+    ServiceKey,
+    UserSession,
+)
+from systemadmin.services.service_keys import create_service_key
+from systemadmin.tests.factories import StaffFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def shipped(db):
+    call_command("setup", verbosity=0)
+
+
+@pytest.fixture(params=["own", "related"])
+def own_account(request):
+    """`own_account(actor)`: the actor's account, or another one confirmed as theirs."""
+
+    def account_of(actor):
+        return actor if request.param == "own" else confirmed(actor, UserFactory())
+
+    return account_of
+
+
+# -- suspending the other party --------------------------------------------------------------
+
+
+def bought(own, other):
+    return shop.paid(shop.approved(other, stock=None), buyer=own)
+
+
+def sold(own, other):
+    return bought(other, own)
+
+
+def disputed(own, other):
+    order = bought(own, other)
+    open_dispute(actor=own, order=order, reason="other", body="x")
+    type(order).objects.filter(pk=order.pk).update(status="completed")
+
+
+def reported(own, other):
+    report_message(actor=own, message=send(other, own, "You owe me"), reason="harassment")
+
+
+OPEN_BUSINESS = {"bought": bought, "sold": sold, "disputed": disputed, "reported": reported}
+
+
+@pytest.mark.parametrize("business", sorted(OPEN_BUSINESS))
+def test_nobody_suspends_the_other_party_of_open_business(business, own_account, as_user):
+    analyst, other = StaffFactory(role="risk_analyst"), UserFactory()
+    OPEN_BUSINESS[business](own_account(analyst), other)
+    url, body = f"/api/admin/users/{other.pk}/suspend", {"reason": "fraud"}
+    refused = as_user(analyst).post(url, body, format="json")
+    assert problem(refused, 403)["code"] == "own_interest"
+    other.refresh_from_db()
+    assert not other.is_suspended
+    cluster = AccountCluster.objects.create(size=1, strength=90)
+    ClusterMember.objects.create(cluster=cluster, account=other)
+    with pytest.raises(OwnInterest):
+        suspend_cluster(actor=analyst, cluster=cluster, reason="fraud")
+    colleague = as_user(StaffFactory(role="risk_analyst"))
+    assert colleague.post(url, body, format="json").status_code == 200
+
+
+def test_a_superuser_does_not_suspend_who_works_on_his_ticket(as_user):
+    boss, agent = StaffFactory(is_superuser=True), StaffFactory(role="support_agent")
+    ticket = make_ticket(boss)
+    Ticket.objects.filter(pk=ticket.pk).update(assignee=agent)
+    url = f"/api/admin/users/{agent.pk}/suspend"
+    assert as_user(boss).post(url, {"reason": "x"}, format="json").status_code == 403
+    # Whose ticket an agent works on may be suspended by them.
+    analyst, member = StaffFactory(role="risk_analyst"), UserFactory()
+    Ticket.objects.filter(pk=make_ticket(member).pk).update(assignee=analyst)
+    url = f"/api/admin/users/{member.pk}/suspend"
+    assert as_user(analyst).post(url, {"reason": "x"}, format="json").status_code == 200
+
+
+def test_business_that_is_over_is_no_interest_in_a_suspension(as_user):
+    analyst, seller = StaffFactory(role="risk_analyst"), UserFactory()
+    order = bought(analyst, seller)
+    type(order).objects.filter(pk=order.pk).update(status="completed")
+    url = f"/api/admin/users/{seller.pk}/suspend"
+    assert as_user(analyst).post(url, {"reason": "x"}, format="json").status_code == 200
+
+
+# -- what stands behind an identifier ----------------------------------------------------------
+
+
+def test_whoever_dealt_with_a_wallet_stands_behind_it(own_account, as_user):
+    analyst = StaffFactory(role="risk_analyst")
+    wallet = Identifier.objects.create(kind="wallet", value="0xabc", dealers=1)
+    Dealing.objects.create(
+        identifier=wallet, account=own_account(analyst), first_seen=NOW, last_seen=NOW
+    )
+    client = as_user(analyst)
+    shared = client.post(
+        f"/api/admin/identifiers/{wallet.pk}/share", {"reason": "exchange"}, format="json"
+    )
+    assert problem(shared, 403)["code"] == "own_interest"
+    entry = {"list": "allow", "kind": "wallet", "value": "0xabc", "reason": "x"}
+    listed = client.post("/api/admin/risk/list-entries", entry, format="json")
+    assert problem(listed, 403)["code"] == "own_interest"
+
+
+def test_nobody_lets_his_own_card_pass(own_account, as_user):
+    analyst = StaffFactory(role="risk_analyst")
+    record(event(own_account(analyst), data={"card": "fp-1"}))
+    entry = {"list": "allow", "kind": "card", "value": " fp-1", "reason": "x"}
+    url = "/api/admin/risk/list-entries"
+    listed = as_user(analyst).post(url, entry, format="json")
+    assert problem(listed, 403)["code"] == "own_interest"
+    stranger = as_user(StaffFactory(role="risk_analyst"))
+    assert stranger.post(url, entry, format="json").status_code == 201
+
+
+@pytest.mark.two_people
+def test_one_account_behind_a_public_place_is_enough_for_two_people(as_user):
+    place = Identifier.objects.create(kind="ip", value="203.0.113.70", accounts=1)
+    answer = as_user(StaffFactory(role="risk_analyst")).post(
+        f"/api/admin/identifiers/{place.pk}/share",
+        {"reason": "library"},
+        format="json",
+        HTTP_APPROVAL_REASON="library",
+    )
+    assert answer.status_code == 202, answer.content
+    place.refresh_from_db()
+    assert not place.is_shared
+
+
+# -- shutting colleagues out -------------------------------------------------------------------
+
+BLOCKED = "/api/admin/blocked-ips"
+
+
+def signed_in_from(ip, user):
+    token = ApiToken.objects.create(user)[0]
+    ApiToken.objects.filter(pk=token.pk).update(ip=ip)
+
+
+def browsing_from(ip, user):
+    Session.objects.create(session_key="k1", session_data="", expire_date="2100-01-01T00:00:00Z")
+    UserSession.objects.create(user=user, session_key="k1", ip=ip)
+
+
+def calling_from(ip, user):
+    create_service_key(actor=None, name="shop", owner=user, permissions=[])
+    ServiceKey.objects.update(last_used_ip=ip)
+
+
+@pytest.mark.two_people
+@pytest.mark.parametrize("present", [signed_in_from, browsing_from, calling_from])
+@pytest.mark.parametrize(
+    ("ip", "network"), [("203.0.113.9", "203.0.113.9"), ("2001:db8:5::9", "2001:db8:5::/48")]
+)
+def test_one_person_does_not_block_where_a_colleague_is(ip, network, present, as_user):
+    operator = as_user(StaffFactory(role="operator"))
+    present(ip, StaffFactory(role="auditor"))
+    body = {"network": network, "reason": "abuse"}
+    answer = operator.post(BLOCKED, body, format="json", HTTP_APPROVAL_REASON="abuse")
+    assert answer.status_code == 202, answer.content
+    assert not BlockedNetwork.objects.exists()
+    elsewhere = operator.post(BLOCKED, {**body, "network": "198.51.100.0/24"}, format="json")
+    assert elsewhere.status_code == 201, elsewhere.content
+
+
+@pytest.mark.two_people
+def test_where_members_are_and_where_staff_were_is_blocked_by_one_person(as_user):
+    operator = StaffFactory(role="operator")
+    signed_in_from("203.0.113.9", UserFactory())
+    signed_in_from("203.0.113.9", StaffFactory(is_active=False))
+    browsing_from("203.0.113.9", StaffFactory())
+    Session.objects.update(expire_date="2020-01-01T00:00:00Z")
+    calling_from("203.0.113.9", operator)
+    answer = as_user(operator).post(
+        BLOCKED, {"network": "203.0.113.0/24", "reason": "abuse"}, format="json"
+    )
+    assert answer.status_code == 201, answer.content
+
+
+@pytest.mark.two_people
+@pytest.mark.parametrize(
+    ("network", "status"),
+    [("203.0.0.0/15", 202), ("203.0.0.0/16", 201), ("2001:db8::/31", 202), ("2001:db8::/32", 201)],
+)
+def test_wide_blocks_need_a_second_person(network, status, as_user):
+    answer = as_user(StaffFactory(role="operator")).post(
+        BLOCKED,
+        {"network": network, "reason": "flood"},
+        format="json",
+        HTTP_APPROVAL_REASON="flood",
+    )
+    assert answer.status_code == status, answer.content
+
+
+@pytest.mark.two_people
+def test_the_form_for_blocks_says_that_it_waits(admin_client_for):
+    page = admin_client_for(StaffFactory(role="operator")).post(
+        "/admin/systemadmin/blockednetwork/add/",
+        {"network": "203.0.0.0/15", "reason": "flood", "expires_at_0": "", "expires_at_1": ""},
+        follow=True,
+    )
+    assert "second person" in page.content.decode()
+    assert ApprovalRequest.objects.get().act == "systemadmin.block_network"
