@@ -48,6 +48,11 @@ def _seen(prefix: str) -> Any:
     return rows
 
 
+def _not_erased(rows: Any) -> Any:
+    """Return the same without what a legal hold keeps of erased messages."""
+    return lambda account: rows(account) & Q(message__erased_at__isnull=True)
+
+
 def _of(*lookups: str) -> Any:
     def rows(account: Any) -> Q:
         found = Q()
@@ -62,13 +67,14 @@ TABLES = [
     PersonalTable(
         model=MessageRevision,
         rows=_of("message__sender"),
+        exported=_not_erased(_of("message__sender")),
         on_erasure=OnErasure.DELETE,
         columns=("message", "body", "replaced_at"),
     ),
     PersonalTable(
         model=Attachment,
         rows=_of("message__sender"),
-        exported=_seen("message__"),
+        exported=_not_erased(_seen("message__")),
         on_erasure=OnErasure.DELETE,
         columns=("message", "name", "content_type", "size"),
         files=(

@@ -7,6 +7,8 @@ from datetime import datetime
 from django.db import models
 from django.db.models import F, OuterRef, Q
 
+from systemadmin.querysets.legal_holds import held_accounts
+
 # Names the excerpt and its surroundings, not the whole conversation.
 _CONTEXT = 25
 
@@ -72,6 +74,11 @@ class MessageQuerySet(models.QuerySet):
     def in_conversation_of(self, user_id: int) -> MessageQuerySet:
         """Return messages this member sent or received."""
         return self.filter(Q(conversation__lower_id=user_id) | Q(conversation__higher_id=user_id))
+
+    def not_held(self) -> MessageQuerySet:
+        """Return messages between accounts none of which is under a legal hold."""
+        held = held_accounts()
+        return self.exclude(Q(conversation__lower__in=held) | Q(conversation__higher__in=held))
 
     def unread_after(self, seq: int | OuterRef, user_id: int | OuterRef) -> MessageQuerySet:
         """Return what counts as unread beyond a read marker: the definition of the stored counter.

@@ -1,5 +1,7 @@
 """What this desk keeps: of whom, why, how long."""
 
+from datetime import timedelta
+
 from django.db.models import Q
 
 from messaging import services
@@ -31,6 +33,16 @@ TABLES = [
         purpose="reports of abuse",
         owners=["message__sender"],
         kept=WITH_MESSAGE,
+        rules=[
+            Job(
+                name="released_wordings",
+                span=Span(fixed=timedelta(0)),
+                run=lambda _seconds: services.erase_released(),
+                due=services.due_released,
+                says="deleted, and the file with it, once the message was erased and no legal hold"
+                " of a party keeps it",
+            )
+        ],
     ),
     Table(
         model="messaging.Attachment",

@@ -1,9 +1,11 @@
 """What people of staff tried for themselves with lists, scores, outcomes, rules and erasures."""
 
 from datetime import timedelta
+from unittest import mock
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
@@ -11,6 +13,7 @@ from marketplace.services import open_dispute
 from marketplace.tests import factories as shop
 from messaging import services as messaging
 from messaging.models import Message
+from messaging.services import erasing as erasing_messages
 from messaging.tests.factories import send
 from riskops.anomalies.handling import change_rule, end_exemption, exempt_account
 from riskops.decisions.lists import add_list_entry, remove_list_entry
@@ -26,12 +29,12 @@ from riskops.scores.overrides import override_score
 from riskops.tests.factories import NOW, confirmed, event, record
 from systemadmin import audit
 from systemadmin.errors import AccountIsHeld, OwnInterest
-from systemadmin.models import AccountErasure, ServiceKey
+from systemadmin.models import AccountErasure, LegalHold, ServiceKey, User
 from systemadmin.services.erasure import erase_account, request_erasure
 from systemadmin.services.legal_holds import hold_account, release_hold
 from systemadmin.services.second_person import SecondPersonNeeded
 from systemadmin.services.service_keys import create_service_key
-from systemadmin.tests.factories import UserFactory
+from systemadmin.tests.factories import StaffFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -207,6 +210,69 @@ def test_messages_of_a_held_member_are_not_erased(superuser):
     assert Message.objects.get(pk=letter.pk).body == "evidence"
     release_hold(actor=superuser, hold=hold, reason="Over")
     assert messaging.erase_member(actor=superuser, user=writer, reason="x") == 1
+
+
+@pytest.fixture
+def held(superuser):
+    """A member under a legal hold, as a client, who just sent an edited message with a file."""
+    writer, reader = UserFactory(username="writer"), UserFactory(username="reader")
+    attachment = SimpleUploadedFile("plan.txt", b"the plan", "text/plain")
+    letter = messaging.send_message(
+        actor=writer, recipient=reader, body="first words", attachment=attachment
+    ).message
+    messaging.edit_message(actor=writer, message=letter, body="evidence")
+    hold_account(
+        actor=superuser, user=writer, reason="Court", ends_at=timezone.now() + timedelta(days=9)
+    )
+    return letter
+
+
+def unsent(letter, as_user):
+    answer = as_user(letter.sender).post(f"/api/messages/{letter.pk}/unsend")
+    assert answer.status_code == 200, answer.content
+
+
+def erased_by_a_moderator(letter, as_user):
+    reader = User.objects.get(username="reader")
+    report = messaging.report_message(actor=reader, message=letter, reason="harassment")
+    moderator = StaffFactory(role="marketplace_moderator")
+    messaging.uphold_report(actor=moderator, report=report, resolution="Rude", erase=True)
+
+
+def erased_with_all_others(letter, as_user):
+    """Erase everything of the sender, who is held from the second half of it on."""
+    LegalHold.objects.update(ends_at=timezone.now())
+    begin = erasing_messages.set_tombstone_of
+
+    def hold_now(**arguments):
+        begin(**arguments)
+        LegalHold.objects.update(ends_at=timezone.now() + timedelta(days=9))
+
+    with mock.patch.object(erasing_messages, "set_tombstone_of", hold_now):
+        assert messaging.erase_member(actor=None, user=letter.sender, reason="asked") == 1
+
+
+@pytest.mark.parametrize("erase", [unsent, erased_by_a_moderator, erased_with_all_others])
+def test_what_a_hold_keeps_is_hidden_and_goes_when_the_hold_ends(erase, held, as_user):
+    erase(held, as_user)
+    for username in ("writer", "reader"):
+        client = as_user(User.objects.get(username=username))
+        url = f"/api/messages/{held.pk}"
+        assert client.get(f"{url}/revisions").json() == []
+        assert client.get(f"{url}/attachment").status_code == 404
+        export = b"".join(client.get("/api/messages/export").streaming_content).decode()
+        listed = client.get("/api/messages/conversations").content.decode()
+        assert not any(word in export + listed for word in ("words", "evidence", "plan.txt"))
+    kept = Message.objects.get(pk=held.pk)
+    assert [row.body for row in kept.revisions.all()] == ["first words", "evidence"]
+    assert kept.attachment.file.read() == b"the plan"
+    messaging.erase_released()
+    assert kept.revisions.count() == 2
+    LegalHold.objects.update(ends_at=timezone.now())
+    assert messaging.due_released() == 1
+    assert messaging.erase_released() == 1
+    kept = Message.objects.get(pk=held.pk)
+    assert (kept.revisions.count(), hasattr(kept, "attachment")) == (0, False)
 
 
 # -- erasing the other party ---------------------------------------------------------------

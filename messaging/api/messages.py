@@ -197,7 +197,8 @@ class MessageViewSet(OwnViewSet):
     )
     def revisions(self, request: Request, id: str) -> Response:
         """Return what the message said before its edits, oldest first."""
-        rows = self._message(id).revisions.all()
+        message = self._message(id)
+        rows = message.revisions.none() if message.erased_at else message.revisions.all()
         return Response(RevisionSerializer(rows, many=True).data)
 
     @extend_schema(
@@ -219,7 +220,7 @@ class MessageViewSet(OwnViewSet):
     )
     def attachment(self, request: Request, id: str) -> HttpResponseBase:
         """Download the file of a message."""
-        found = getattr(self._message(id), "attachment", None)
+        found = self._message(id).shown_attachment
         if found is None:
             raise NotFound
         return private_response(

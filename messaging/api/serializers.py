@@ -62,7 +62,7 @@ class MessageSerializer(serializers.ModelSerializer):
 
     @extend_schema_field(AttachmentSerializer(allow_null=True))
     def get_attachment(self, message: Message) -> Any:
-        attachment = getattr(message, "attachment", None)
+        attachment = message.shown_attachment
         return AttachmentSerializer(attachment).data if attachment else None
 
     def get_client_id(self, message: Message) -> str | None:

@@ -93,6 +93,11 @@ class Message(models.Model):
         return f"#{self.pk}"
 
     @property
+    def shown_attachment(self) -> "Attachment | None":
+        """The file, unless the message was erased: under a legal hold files outlive that."""
+        return None if self.erased_at else getattr(self, "attachment", None)
+
+    @property
     def preview(self) -> str:
         """The first words, on one line."""
         text = " ".join(self.body.split())

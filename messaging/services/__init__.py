@@ -12,7 +12,13 @@ from messaging.services.broadcasts import (
 )
 from messaging.services.delivery import deliver_broadcast, deliver_chunk, start_due_broadcasts
 from messaging.services.editing import edit_message
-from messaging.services.erasing import erase_member, erase_message, request_erasure
+from messaging.services.erasing import (
+    due_released,
+    erase_member,
+    erase_message,
+    erase_released,
+    request_erasure,
+)
 from messaging.services.exports import export_messages
 from messaging.services.muting import set_muted
 from messaging.services.notices import send_due_notices
@@ -49,11 +55,13 @@ __all__ = [
     "disclose_conversation",
     "dismiss_report",
     "due_messages",
+    "due_released",
     "due_stream_events",
     "edit_broadcast",
     "edit_message",
     "erase_member",
     "erase_message",
+    "erase_released",
     "expire_messages",
     "export_messages",
     "hide_message",

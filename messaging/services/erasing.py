@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django.core.files.storage import Storage
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -46,10 +47,10 @@ _CHUNK = 1000
 def erase_message(*, actor: User | None, message: Message, reason: str) -> None:
     """Remove the content of one message for both sides; its place in the order stays.
 
-    It no longer counts as unread, and no notice mentions it.
+    It no longer counts as unread, and no notice mentions it. Under a legal hold it is kept, hidden.
     """
     journal = Journal(lock_mailboxes(_parties(message)), timezone.now())
-    erase_content([message.pk], journal)
+    erase_content([message.pk], journal, is_kept=is_under_hold(message))
     journal.write()
     audit.record("messaging.message.erased", actor=actor, target=message, reason=reason)
 
@@ -103,6 +104,9 @@ def erase_everything_of(user: User) -> int:
     while count := erase_chunk(user):
         erased += count
     with transaction.atomic():
+        if is_held(user.pk):
+            # What is left says nothing that readers see; retention takes it after the hold.
+            return erased
         Block.objects.filter(blocker=user).delete()
         Preferences.objects.filter(user=user).delete()
         StreamEvent.objects.filter(user=user).delete()
@@ -121,7 +125,8 @@ def erase_chunk(user: User) -> int:
     if chunk:
         parties = {party for message in chunk for party in _parties(message)}
         journal = Journal(lock_mailboxes(parties), timezone.now())
-        erase_content([message.pk for message in chunk], journal)
+        # A hold may have come since the erasure began: what it keeps is hidden all the same.
+        erase_content([message.pk for message in chunk], journal, is_kept=is_held(user.pk))
         journal.write()
     return len(chunk)
 
@@ -131,18 +136,29 @@ def _parties(message: Message) -> tuple[int, int]:
 
 
 def erase_content(
-    message_ids: list[int], journal: Journal, *, keeps_fingerprint: bool = False
+    message_ids: list[int],
+    journal: Journal,
+    *,
+    keeps_fingerprint: bool = False,
+    is_kept: bool = False,
 ) -> None:
     """Erase what these messages say, and correct counters and streams of both sides.
 
     The mailboxes of all parties are locked; the caller writes the journal. What was erased before
-    stays as it is.
+    stays as it is. With `is_kept`, under a legal hold, nobody reads it any more, but its wordings
+    and its file stay until `erase_released` deletes them.
     """
     waiting = Message.objects.filter(pk__in=message_ids, erased_at__isnull=True)
     messages = list(waiting.select_related("conversation"))
     erased = [message.pk for message in messages]
-    MessageRevision.objects.filter(message__in=erased).delete()
-    delete_attachments(erased)
+    if is_kept:
+        MessageRevision.objects.bulk_create(
+            MessageRevision(message=message, body=message.body, replaced_at=journal.now)
+            for message in messages
+            if message.body
+        )
+    else:
+        delete_wordings(erased)
     changes: dict[str, Any] = {"body": "", "erased_at": journal.now}
     if not keeps_fingerprint:
         changes["fingerprint"] = None
@@ -152,6 +168,38 @@ def erase_content(
         lower, higher = _parties(message)
         for user_id, peer_id in ((lower, higher), (higher, lower)):
             journal.record(user_id, StreamKind.EDITED, peer_id=peer_id, message=message)
+
+
+def delete_wordings(message_ids: list[int]) -> None:
+    """Delete what messages said, and their files."""
+    MessageRevision.objects.filter(message__in=message_ids).delete()
+    delete_attachments(message_ids)
+
+
+def erase_released() -> int:
+    """Delete what was kept of erased messages for legal holds that are over; return how many."""
+    erased = 0
+    while chunk := list(_released().order_by("pk").values_list("pk", flat=True)[:_CHUNK]):
+        with transaction.atomic():
+            delete_wordings(chunk)
+        erased += len(chunk)
+    return erased
+
+
+def due_released() -> int:
+    """Return how many erased messages still have a wording or a file without a legal hold."""
+    return _released().count()
+
+
+def _released() -> QuerySet[Message]:
+    kept = Q(pk__in=MessageRevision.objects.values("message"))
+    kept |= Q(pk__in=Attachment.objects.values("message"))
+    return Message.objects.filter(kept, erased_at__isnull=False).not_held()
+
+
+def is_under_hold(message: Message) -> bool:
+    """Return whether either party of a message is under a legal hold."""
+    return any(is_held(party) for party in _parties(message))
 
 
 def delete_attachments(message_ids: list[int]) -> None:

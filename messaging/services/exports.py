@@ -42,7 +42,7 @@ def _conversation(participant: Participant, peer: str) -> Iterator[dict[str, Any
 
 def _row(message: Message, participant: Participant, peer: str) -> dict[str, Any]:
     is_mine = message.sender_id == participant.user_id
-    attachment = getattr(message, "attachment", None)
+    attachment = message.shown_attachment
     return {
         "id": message.pk,
         "with": peer,
@@ -54,7 +54,7 @@ def _row(message: Message, participant: Participant, peer: str) -> dict[str, Any
         "erased_at": message.erased_at.isoformat() if message.erased_at else None,
         "earlier_wordings": [
             {"body": row.body, "replaced_at": row.replaced_at.isoformat()}
-            for row in message.revisions.all()
+            for row in ([] if message.erased_at else message.revisions.all())
         ],
         "attachment": attachment.name if attachment else None,
     }

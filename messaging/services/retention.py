@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from messaging.models import (
@@ -19,7 +19,6 @@ from messaging.services.mailboxes import Journal, lock_mailboxes
 from messaging.services.reading import show_newest
 from systemadmin.foundation.batches import Batch
 from systemadmin.foundation.configuration import setting
-from systemadmin.querysets.legal_holds import held_accounts
 from systemadmin.services import backup_since
 
 _CHUNK = 1000
@@ -39,7 +38,7 @@ def expire_messages(*, max_chunks: int = 1000) -> int:
     expired = 0
     for _chunk in range(max_chunks):
         # Ids rise with time, so the oldest are found without an index of their own.
-        messages = _free_messages().exclude(conversation_id__in=EXPIRY.held())
+        messages = Message.objects.not_held().exclude(conversation_id__in=EXPIRY.held())
         oldest = messages.order_by("pk").values_list("conversation_id", "created_at")
         conversations = {row[0] for row in oldest[:_CHUNK] if row[1] < cutoff}
         if not conversations:
@@ -55,17 +54,11 @@ def expire_messages(*, max_chunks: int = 1000) -> int:
 def due_messages() -> int:
     """Return how many messages are beyond the retention time."""
     days = setting("messaging.retention_days")
-    return _free_messages().filter(created_at__lt=_cutoff(days)).count() if days else 0
+    return Message.objects.not_held().filter(created_at__lt=_cutoff(days)).count() if days else 0
 
 
 def _cutoff(days: int) -> datetime:
     return timezone.now() - timedelta(days=days)
-
-
-def _free_messages() -> QuerySet[Message]:
-    """Return messages between accounts none of which is under a legal hold."""
-    held = Q(conversation__lower__in=held_accounts()) | Q(conversation__higher__in=held_accounts())
-    return Message.objects.exclude(held)
 
 
 @transaction.atomic

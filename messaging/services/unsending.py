@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from messaging.errors import NotYourMessage, UnsendWindowOver
 from messaging.models import Message, MessageKind
-from messaging.services.erasing import erase_content
+from messaging.services.erasing import erase_content, is_under_hold
 from messaging.services.mailboxes import Journal, lock_mailboxes
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
@@ -36,7 +36,7 @@ def unsend_message(*, actor: User, message: Message) -> Message:
         raise UnsendWindowOver
     journal = Journal(boxes, now)
     # The fingerprint stays: else the limit of one text to many would be evaded by taking it back.
-    erase_content([message.pk], journal, keeps_fingerprint=True)
+    erase_content([message.pk], journal, keeps_fingerprint=True, is_kept=is_under_hold(message))
     journal.write()
     audit.record("messaging.message.unsent", actor=actor, target=message)
     message.refresh_from_db(fields=["body", "erased_at"])
