@@ -27,6 +27,11 @@ def deliver_notification(notification_id: int) -> None:
     notifications.OUTBOX.deliver(notification_id)
 
 
+def deliver_security_notice(notification_id: int) -> None:
+    """Send one queued notice about the security of an account; also while the queue is paused."""
+    notifications.OUTBOX.deliver(notification_id)
+
+
 def send_sign_in_code(user_id: int) -> None:
     """Send the one-time code of a locked sign-in; 0 names no account and does nothing."""
     sign_in_lock.send_code(user_id)

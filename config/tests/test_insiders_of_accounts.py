@@ -3,6 +3,7 @@
 import pytest
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
+from rest_framework.test import APIClient
 
 from marketplace.services import open_dispute
 from marketplace.tests import factories as shop
@@ -14,14 +15,22 @@ from riskops.tests.factories import NOW, confirmed, event, record
 from support.models import Ticket
 from support.tests.factories import make_ticket
 from systemadmin.errors import OwnInterest
+from systemadmin.foundation import queue
 from systemadmin.foundation.testing import problem
 from systemadmin.models import (
+    AccountExport,
     ApiToken,
     ApprovalRequest,
+    AuditEntry,
     BlockedNetwork,
+    Notification,
     ServiceKey,
     UserSession,
 )
+from systemadmin.services.authentication import set_password
+from systemadmin.services.maintenance import disable_maintenance, enable_maintenance
+from systemadmin.services.notifications import notify_user
+from systemadmin.services.personal_exports import request_own_export, run_export
 from systemadmin.services.service_keys import create_service_key
 from systemadmin.tests.factories import StaffFactory, UserFactory
 
@@ -223,3 +232,116 @@ def test_the_form_for_blocks_says_that_it_waits(admin_client_for):
     )
     assert "second person" in page.content.decode()
     assert ApprovalRequest.objects.get().act == "systemadmin.block_network"
+
+
+# -- who a related account is ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("country", "FR"), ("email", "new@example.org"), ("last_name", "Other")]
+)
+@pytest.mark.parametrize("by", ["person", "key"])
+def test_nobody_says_who_a_related_account_is(by, field, value, as_user):
+    operator = StaffFactory(role="operator")
+    related = confirmed(operator, UserFactory(external_id="u-1", country="ES"))
+    UserFactory(external_id="u-2")
+    if by == "person":
+        client = as_user(operator)
+    else:
+        permissions = ["systemadmin.manage_members"]
+        key = create_service_key(actor=None, name="sync", owner=operator, permissions=permissions)
+        client = APIClient()
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {key.secret}")
+    refused = client.put("/api/admin/members/u-1", {field: value}, format="json")
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, field)
+    assert refused.json()["errors"][0]["code"] == "own_interest"
+    rows = [{"external_id": name, field: value} for name in ("u-1", "u-2")]
+    outcome = client.post("/api/admin/members/batch", {"members": rows}, format="json").json()
+    assert [one["status"] for one in outcome["results"]] == ["refused", "updated"]
+    # What says nothing new is no act.
+    same = client.put("/api/admin/members/u-1", {"country": "ES"}, format="json")
+    assert same.status_code == 200, same.json()
+    before = {name: getattr(related, name) for name in ("country", "email", "last_name")}
+    related.refresh_from_db()
+    assert {name: getattr(related, name) for name in before} == before
+
+
+# -- the data of superusers --------------------------------------------------------------------
+
+
+def test_an_analyst_exports_no_superuser(as_user, admin_client_for):
+    analyst, boss = StaffFactory(role="risk_analyst"), StaffFactory(is_superuser=True)
+    client, url = as_user(analyst), f"/api/admin/users/{boss.pk}/export"
+    assert client.post(url, {}, format="json").status_code == 403
+    page = f"/admin/systemadmin/user/{boss.pk}/personal-data/"
+    admin_client_for(analyst).post(page, {"export": "1"})
+    assert not AccountExport.objects.exists()
+    # Nor takes what the superuser or another one asked for.
+    export = request_own_export(actor=boss)
+    run_export(export.pk)
+    download = f"/api/admin/users/{boss.pk}/export/{export.pk}/download"
+    assert client.get(download).status_code == 403
+    assert as_user(StaffFactory(is_superuser=True)).get(download).status_code == 200
+    assert as_user(boss).get("/api/me/export/download").status_code == 200
+
+
+# -- where the notices of superusers go --------------------------------------------------------
+
+
+def edit(browser, user, **changes):
+    names = ("username", "first_name", "last_name", "email", "country", "language")
+    flags = {
+        name: "on" for name in ("is_active", "is_staff", "is_superuser") if getattr(user, name)
+    }
+    form = {name: getattr(user, name) for name in names} | flags
+    groups = list(user.groups.values_list("pk", flat=True))
+    form |= {"external_id": "", "telegram_chat_id": user.telegram_chat_id, "groups": groups}
+    page = browser.post(f"/admin/systemadmin/user/{user.pk}/change/", form | changes)
+    assert page.status_code == 302, page.context["errors"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("telegram_chat_id", "4711"), ("email", "elsewhere@example.org")]
+)
+def test_superusers_hear_of_another_address_of_one_of_them(field, value, admin_client_for):
+    boss, victim = (StaffFactory(is_superuser=True) for _number in range(2))
+    third, agent = StaffFactory(is_superuser=True, language="es"), StaffFactory(role="auditor")
+    browser = admin_client_for(boss)
+    edit(browser, victim, **{field: value})
+    victim.refresh_from_db()
+    assert getattr(victim, field) == value
+    assert AuditEntry.objects.filter(action="systemadmin.user.changed").count() == 1
+    heard = Notification.objects.filter(kind__startswith="security.", channel="email")
+    assert set(heard.values_list("user", flat=True)) == {boss.pk, victim.pk, third.pk}
+    assert victim.username in heard.get(user=boss).body
+    assert boss.username in heard.get(user=boss).body
+    # Of others the owner alone hears.
+    heard.delete()
+    edit(browser, agent, **{field: "5811" if field == "telegram_chat_id" else "new@example.org"})
+    assert set(heard.all().values_list("user", flat=True)) == {agent.pk}
+
+
+# -- a paused queue ----------------------------------------------------------------------------
+
+
+def test_a_paused_queue_sends_notices_about_the_security_of_accounts(monkeypatch):
+    monkeypatch.setattr(queue.Conf, "POLL", 0)
+    monkeypatch.setattr(queue.Conf, "BULK", 1)
+    member = UserFactory()
+    notify_user(user=member, kind="order.paid", subject="x", body="x", key="a")
+    enable_maintenance(actor=StaffFactory(role="operator"), pause_queue=True)
+    notify_user(user=member, kind="order.paid", subject="x", body="x", key="b")
+    set_password(actor=None, user=member, new_password="given-by-staff-1!")
+    broker = queue.PausableBroker("default")
+    ((_pk, payload),) = broker.dequeue()
+    package = queue.open_package(payload)
+    notice = Notification.objects.get(pk=package.args[0])
+    assert notice.kind == "security.password_set"
+    queue.run_task(package.path, package.request_id, package.key, *package.args)
+    notice.refresh_from_db()
+    assert notice.status == "sent"
+    assert broker.dequeue() == []
+    set_password(actor=None, user=member, new_password="given-by-staff-2!")
+    assert len(broker.dequeue()) == 1
+    disable_maintenance(actor=None)
+    assert [len(broker.dequeue()) for _row in range(3)] == [1, 1, 0]

@@ -19,6 +19,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
+from django.db.models import QuerySet
 from django.dispatch import receiver
 from django.utils import timezone
 from django_q.brokers.orm import ORM
@@ -48,24 +49,47 @@ FailedTask, QueuedTask, ScheduleRow = Failure, OrmQ, Schedule
 logger = logging.getLogger("atalaya.queue")
 
 
+# Rows of a paused queue that one look for urgent ones opens.
+_OPENED_AT_ONCE = 500
+
+
 class PausableBroker(ORM):
-    """django-q2's database broker with leases, which takes nothing while the queue is paused.
+    """django-q2's database broker with leases; while the queue is paused, for urgent tasks alone.
 
     The sentinel of a cluster (the process that watches its workers) saves its state through here
     twice a second; that is where it leaves its heartbeat and starts what is due by the clock.
     """
 
+    # The last row of a paused queue that was opened and waits for the end of the pause.
+    _passed_over = 0
+
     def dequeue(self) -> list[tuple[int, str]]:
         """Return tasks to run, or nothing after a poll's wait."""
-        if hard_state() is not None or queue_is_paused():
+        if hard_state() is not None:
             time.sleep(Conf.POLL)
             return []
-        waiting = self.get_connection().filter(key=self.list_key, lock__lt=timezone.now())
-        rows = list(waiting.order_by("id")[: Conf.BULK])
+        if queue_is_paused():
+            rows = self._urgent()
+        else:
+            self._passed_over = 0
+            rows = list(self._waiting()[: Conf.BULK])
         if not rows:
             time.sleep(Conf.POLL)
         taken = [(row.pk, row.payload) for row in rows if self._take(row)]
         return [row for row in taken if _is_ours(*row)]
+
+    def _waiting(self) -> QuerySet[OrmQ]:
+        waiting = self.get_connection().filter(key=self.list_key, lock__lt=timezone.now())
+        found: QuerySet[OrmQ] = waiting.order_by("id")
+        return found
+
+    def _urgent(self) -> list[OrmQ]:
+        """Return the next urgent row; each other row is opened once per pause."""
+        for row in self._waiting().filter(pk__gt=self._passed_over)[:_OPENED_AT_ONCE]:
+            if _is_urgent(row.payload):
+                return [row]
+            self._passed_over = row.pk
+        return []
 
     def _take(self, row: OrmQ) -> bool:
         with transaction.atomic():
@@ -123,6 +147,14 @@ def _note_start(sender: Any, task: dict[str, Any], **_kwargs: Any) -> None:
         except DatabaseError:
             # The worker would end; without the note the task only waits longer if it dies.
             logger.warning("the start of a task could not be noted", exc_info=True)
+
+
+def _is_urgent(payload: str) -> bool:
+    """Return whether a task runs although the queue is paused."""
+    try:
+        return open_package(payload).path in settings.URGENT_TASKS
+    except RefusedTask:
+        return False
 
 
 def _is_ours(row_id: int, payload: str) -> bool:

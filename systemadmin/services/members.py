@@ -105,7 +105,7 @@ def _changes(
 ) -> list[tuple[MemberRow, User, dict[str, Any]]]:
     """Return the rows that change a stored account, with the values before."""
     protected = _protected(actor, stored)
-    # Nobody says of themselves, or by a key of theirs, that they are who they say.
+    # Nobody says of themselves, or by a key of theirs, who they are, where, or since when.
     own = accounts_of(actor.pk) if actor is not None else set()
     changed: list[tuple[MemberRow, User, dict[str, Any]]] = []
     for key, account in stored.items():
@@ -115,22 +115,22 @@ def _changes(
             row.refuse("external_id", ActsForMembersOnly.code, str(ActsForMembersOnly.title))
         elif "username" in before and row.values["username"].lower() in taken:
             _refuse_name(row)
-        elif _TRUSTED & before.keys():
-            _check_trusted(row, before, actor, is_own=account.pk in own)
+        else:
+            _check_may_say(row, before, actor, is_own=account.pk in own)
         if before and not row.errors:
             changed.append((row, account, before))
         outcomes[row.index] = Outcome.of(row, "refused" if row.errors else "unchanged", account.pk)
     return changed
 
 
-def _check_trusted(
+def _check_may_say(
     row: MemberRow, before: dict[str, Any], actor: User | None, *, is_own: bool
 ) -> None:
-    """Refuse changes that say who the member is, of oneself or without the right to vouch."""
+    """Refuse changes of a related account, and of who a member is without the right to vouch."""
     if is_own:
-        _refuse_trusted(row, before, OwnInterest.code, str(OwnInterest.default_detail))
-    elif not _may_vouch(actor):
-        _refuse_trusted(row, before, "not_given", _needs_verify())
+        _refuse_columns(row, before, OwnInterest.code, str(OwnInterest.default_detail))
+    elif _TRUSTED & before.keys() and not _may_vouch(actor):
+        _refuse_columns(row, _TRUSTED & before.keys(), "not_given", _needs_verify())
 
 
 def _stored(wanted: dict[str, MemberRow]) -> dict[str, User]:
@@ -185,8 +185,8 @@ def _needs_verify() -> str:
     return _("This needs the permission %(permission)s.") % {"permission": _VERIFY}
 
 
-def _refuse_trusted(row: MemberRow, said: Iterable[str], code: str, detail: str) -> None:
-    for column in sorted(_TRUSTED.intersection(said)):
+def _refuse_columns(row: MemberRow, columns: Iterable[str], code: str, detail: str) -> None:
+    for column in sorted(columns):
         name = next(name for name, (stored, _read) in FIELDS.items() if stored == column)
         row.refuse(name, code, detail)
 
@@ -268,7 +268,7 @@ def _new_accounts(
     for row in sorted(new, key=lambda one: one.external_id):
         values = dict(row.values)
         if not may_vouch and _TRUSTED & values.keys():
-            _refuse_trusted(row, values, "not_given", _needs_verify())
+            _refuse_columns(row, _TRUSTED & values.keys(), "not_given", _needs_verify())
             outcomes[row.index] = Outcome.of(row, "refused")
             continue
         name = values.pop("username", None) or usual_username(row.external_id)

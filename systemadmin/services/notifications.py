@@ -14,11 +14,15 @@ from systemadmin import telegram
 from systemadmin.errors import NotificationNotFailed
 from systemadmin.foundation.outbox import LEASE, DeliveryFailed, Outbox, doubling, skip
 from systemadmin.foundation.plugins import collect
+from systemadmin.foundation.queue import enqueue
 from systemadmin.foundation.single_line import single_line
 from systemadmin.models import Notification, User
 from systemadmin.services.resend import resend
 
 DELIVER = "systemadmin.tasks.deliver_notification"
+# Nobody who pauses the queue keeps these from anybody.
+DELIVER_SECURITY = "systemadmin.tasks.deliver_security_notice"
+SECURITY = "security."
 
 
 @transaction.atomic
@@ -61,7 +65,7 @@ def notify_user(
         )
         if created:
             if not hold:
-                OUTBOX.post(notice)
+                enqueue(DELIVER_SECURITY if kind.startswith(SECURITY) else DELIVER, notice.pk)
             queued.append(notice)
     return queued
 
@@ -71,12 +75,15 @@ def withdraw_notices(*, key: str) -> int:
     return skip(Notification.objects.filter(key=key), "what it says was taken back")
 
 
-def notify_superusers(*, kind: str, subject: object, body: object, key: str) -> None:
-    """Queue a notice to every superuser who can sign in, once per `key`.
+def notify_superusers(
+    *, kind: str, subject: object, body: object, key: str, but: User | None = None
+) -> None:
+    """Queue a notice to every superuser who can sign in, `but` one, once per `key`.
 
     Lazily translated texts are written in each reader's language.
     """
-    for user in User.objects.staff().filter(is_superuser=True, is_demo=False):
+    readers = User.objects.staff().filter(is_superuser=True, is_demo=False)
+    for user in readers.exclude(pk=but.pk) if but is not None else readers:
         with override(user.language):
             title, text = str(subject), str(body)
         notify_user(user=user, kind=kind, key=f"{key}-{user.pk}", subject=title, body=text)

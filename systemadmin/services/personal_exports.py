@@ -46,9 +46,10 @@ _CHUNK: Final = 1000
 def request_export(*, actor: User | None, user: User, language: str = "") -> AccountExport:
     """Queue an export of an account for staff or the platform.
 
-    Raises `OwnInterest`, `DemoActsOnReal`, `AccountIsErased` and `ExportRunning`.
+    Raises `OwnInterest`, `DemoActsOnReal`, `NotAllowed` (a superuser's, asked for by somebody
+    lesser), `AccountIsErased` and `ExportRunning`.
     """
-    rights.check_demo(actor, user)
+    rights.check_reach(actor, user)
     return _request(actor, user, language or user.language, is_own=False)
 
 
@@ -253,7 +254,8 @@ def _is_account(model: type[models.Model], name: str) -> bool:
 
 
 def download_export(*, actor: User | None, export: AccountExport) -> FileResponse:
-    """Return the file of an export and note who took it; raises `ExportNotReady`."""
+    """Return the file of an export and note who took it; raises `ExportNotReady`, `NotAllowed`."""
+    rights.check_reach(actor, export.account)
     is_over = export.expires_at is None or export.expires_at <= timezone.now()
     if export.status != AccountExport.Status.DONE or is_over:
         raise ExportNotReady

@@ -1,13 +1,15 @@
 """Notices to the owner of an account when what protects it changes, whoever changed it."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from django.utils import timezone, translation
+from django.utils.functional import lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
 from systemadmin.models import AuditEntry, User
-from systemadmin.services.notifications import notify_user
+from systemadmin.services.notifications import notify_superusers, notify_user
 
 _WHAT: Final[dict[str, Any]] = {
     "two_factor_enabled": gettext_lazy("Your second factor was turned on."),
@@ -26,9 +28,16 @@ _WHAT: Final[dict[str, Any]] = {
         "Your account is no longer connected with your account at the identity provider of staff, "
         "and you were signed out everywhere."
     ),
+    "telegram_changed": gettext_lazy("The Telegram chat that your notices go to was changed."),
     "password_set": gettext_lazy("Our staff set a new password for your account."),
 }
 _SUBJECT: Final = gettext_noop("The security of your account")
+
+_CONTACT: Final = frozenset({"email", "telegram_chat_id"})
+_TO_SUPERUSERS: Final = gettext_lazy(
+    "The e-mail address or Telegram chat of the superuser %(account)s was changed by %(who)s. "
+    "Ask both of them whether that is right: whoever reads those notices may take the account over."
+)
 
 _ADDRESS_CHANGED: Final = gettext_lazy(
     "Hello %(name)s,\n\nthe e-mail address of your account was changed.\nTime: %(when)s.\n\n"
@@ -61,6 +70,26 @@ def notify_owner(*, user: User, kind: str, entry: AuditEntry, what: Any = None) 
             subject=_(_SUBJECT),
             body=body,
             key=f"security-{entry.pk}",
+        )
+
+
+def notify_contact(*, user: User, before: Mapping[str, Any], entry: AuditEntry) -> None:
+    """Notify of another e-mail address or Telegram chat: the owner, and superusers of each other's.
+
+    `before` has the values that changed.
+    """
+    if "email" in before:
+        notify_addresses(user=user, old=before["email"], entry=entry)
+    if "telegram_chat_id" in before:
+        notify_owner(user=user, kind="telegram_changed", entry=entry)
+    if user.is_superuser and not user.is_demo and _CONTACT.intersection(before):
+        values = {"account": user.get_username(), "who": entry.actor_name}
+        notify_superusers(
+            kind="security.superuser_contact",
+            subject=gettext_lazy("Where a superuser's notices go was changed"),
+            body=lazy(lambda: _TO_SUPERUSERS % values, str)(),
+            key=f"security-{entry.pk}-superusers",
+            but=user,
         )
 
 

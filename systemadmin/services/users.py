@@ -28,7 +28,7 @@ from systemadmin.services.announcements import announce_account
 from systemadmin.services.duties import concerned_user, decides, user_or_other_party
 from systemadmin.services.legal_holds import LIFT_HOLDS
 from systemadmin.services.second_person import Attempt, SecondPersonNeeded, needs_second_person
-from systemadmin.services.security_notices import notify_addresses
+from systemadmin.services.security_notices import notify_contact
 
 
 @decides(
@@ -286,12 +286,13 @@ def _audit_account(
     names = [name for name in _EDITED if name in changed]
     if not names and not is_new:
         return
+    before = {} if is_new else {name: getattr(stored, name) for name in names}
     entry = audit.record(
         "systemadmin.user.created" if is_new else "systemadmin.user.changed",
         actor=actor,
         target=user,
-        before={} if is_new else {name: getattr(stored, name) for name in names},
+        before=before,
         after={name: wanted[name] for name in names},
     )
-    if "email" in names and not is_new:
-        notify_addresses(user=user, old=stored.email, entry=entry)
+    if not is_new:
+        notify_contact(user=user, before=before, entry=entry)
