@@ -391,6 +391,7 @@ OTHER_SERVICES = {
     "systemadmin.services.batch_failures",
     "systemadmin.services.notifications",
     "systemadmin.services.resend",
+    "systemadmin.services.undoing",
     # set_rights decides for them
     "support.services.leaving.leave_categories",
     "support.services.leaving.leave_escalations",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
@@ -12,9 +13,15 @@ from support.admin.people import agent_of
 from support.models import BlockedSender
 from support.services.mail_in import unblock_and_take
 from support.services.spam import block_sender, unblock_sender
-from systemadmin.foundation.admin import ServiceModelAdmin, service_action
+from systemadmin.foundation.admin import ServiceModelAdmin, form_action
 
 LOOK, DECIDE = "support.view_inboundmessage", "support.process_inboundmessage"
+
+
+class UnblockForm(forms.Form):
+    """Why; needed where a colleague blocked them."""
+
+    reason = forms.CharField(label=_("Reason"), max_length=300, required=False)
 
 
 @admin.register(BlockedSender)
@@ -57,16 +64,12 @@ class BlockedSenderAdmin(ServiceModelAdmin):
         return request.user.has_perm(DECIDE)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the user may decide what becomes of incoming mail."""
-        return request.user.has_perm(DECIDE)
+        """Return False: the action *Unblock* asks for the reason."""
+        return False
 
     def create(self, actor: Any, values: dict[str, Any]) -> BlockedSender:
         """Block an address or a domain."""
         return block_sender(actor=actor, **values)
-
-    def remove(self, actor: Any, obj: Any) -> None:
-        """Unblock the sender."""
-        unblock_sender(actor=actor, sender=obj)
 
     @admin.display(description=_("ticket"))
     def ticket_number(self, obj: BlockedSender) -> str:
@@ -79,12 +82,16 @@ class BlockedSenderAdmin(ServiceModelAdmin):
         url = reverse("admin:support_inboundmessage_changelist")
         return format_html('<a href="{}?blocked_by={}">{}</a>', url, obj.pk, obj.held_count)
 
-    @service_action(description=_("Unblock"), perm=DECIDE)
-    def unblock(self, request: HttpRequest, obj: BlockedSender) -> None:
+    @form_action(description=_("Unblock"), perm=DECIDE, form=UnblockForm)
+    def unblock(self, request: HttpRequest, obj: BlockedSender, data: dict[str, Any]) -> None:
         """Let their mail open tickets again; what was held stays on the list."""
-        unblock_sender(actor=agent_of(request), sender=obj)
+        unblock_sender(actor=agent_of(request), sender=obj, **data)
 
-    @service_action(description=_("Unblock, and make tickets of the mail held"), perm=DECIDE)
-    def unblock_and_take_mail(self, request: HttpRequest, obj: BlockedSender) -> None:
+    @form_action(
+        description=_("Unblock, and make tickets of the mail held"), perm=DECIDE, form=UnblockForm
+    )
+    def unblock_and_take_mail(
+        self, request: HttpRequest, obj: BlockedSender, data: dict[str, Any]
+    ) -> None:
         """Undo the block and what it did."""
-        unblock_and_take(actor=agent_of(request), sender=obj)
+        unblock_and_take(actor=agent_of(request), sender=obj, **data)

@@ -323,14 +323,14 @@ def process_again(*, actor: User, message: InboundMessage) -> InboundMessage:
     return done
 
 
-def unblock_and_take(*, actor: User, sender: BlockedSender) -> int:
+def unblock_and_take(*, actor: User, sender: BlockedSender, reason: str = "") -> int:
     """Unblock a sender and make tickets of the mail that the rule held; return how many.
 
     The newest MAX_TAKEN; the rest stays on the list.
     """
     held = sender.held.light().filter(ticket=None).order_by("-pk")[:MAX_TAKEN]
     messages = list(held)
-    spam.unblock_sender(actor=actor, sender=sender)
+    spam.unblock_sender(actor=actor, sender=sender, reason=reason)
     for message in reversed(messages):
         process_again(actor=actor, message=message)
     return len(messages)

@@ -1,10 +1,12 @@
 """Mail that nobody wants: senders blocked, tickets marked as spam, and both taken back."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from support import lifecycle
 from support.errors import NotSpam
@@ -19,6 +21,9 @@ from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.single_line import single_line
 from systemadmin.models import User
 from systemadmin.services.duties import decides
+from systemadmin.services.undoing import notify_undone, reason_to_undo
+
+_BLOCKED: Final = gettext_lazy("You had blocked the sender %(address)s.")
 
 
 def block_of(address: str) -> BlockedSender | None:
@@ -59,9 +64,15 @@ def block_sender(
 
 
 @transaction.atomic
-def unblock_sender(*, actor: User, sender: BlockedSender) -> None:
-    """Let their mail open tickets again."""
-    audit.record("support.sender.unblocked", actor=actor, target=sender)
+def unblock_sender(*, actor: User, sender: BlockedSender, reason: str = "") -> None:
+    """Let their mail open tickets again.
+
+    A colleague who blocked them is told, with the reason; without one `InvalidInput` is raised.
+    """
+    by = sender.created_by
+    why = reason_to_undo(actor=actor, by=by, reason=reason)
+    entry = audit.record("support.sender.unblocked", actor=actor, target=sender, reason=why)
+    notify_undone(by=by, what=_BLOCKED, values={"address": sender.address}, entry=entry)
     sender.delete()
 
 
@@ -104,7 +115,7 @@ def unmark_spam(*, actor: User, ticket: Ticket) -> Ticket:
     finish(locked, now=now)
     audit.record("support.ticket.unmarked_spam", actor=actor, target=locked)
     for sender in blocks_of(locked):
-        unblock_sender(actor=actor, sender=sender)
+        unblock_sender(actor=actor, sender=sender, reason=_("Their ticket is no spam."))
     return locked
 
 

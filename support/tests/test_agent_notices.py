@@ -355,7 +355,7 @@ class TestSpam:
         assert f'?blocked_by={rule.pk}">2</a>' in page
         listed = reverse("admin:support_inboundmessage_changelist")
         assert browser.get(listed, {"blocked_by": rule.pk}).context["cl"].result_count == 2
-        data = {"action": "unblock_and_take_mail", "_selected_action": [rule.pk]}
+        data = {"action": "unblock_and_take_mail", "_selected_action": [rule.pk], "apply": "1"}
         browser.post(url, data)
         assert not BlockedSender.objects.exists()
         statuses = InboundMessage.objects.filter(pk__in=[m.pk for m in held])

@@ -62,6 +62,12 @@ def chart(rows: list[Backup]) -> list[Bar]:
     ]
 
 
+class UnpinForm(forms.Form):
+    """Why; needed where a colleague pinned it."""
+
+    reason = forms.CharField(label=_("Reason"), max_length=500, required=False)
+
+
 class NoteForm(forms.Form):
     """Why the backup is made."""
 
@@ -258,10 +264,12 @@ class BackupAdmin(AtalayaModelAdmin):
         """Pin the backup, so that retention never deletes it."""
         backups.set_pinned(actor=caller(request), backup=obj, pinned=True)
 
-    @service_action(description=_("Let retention decide"), perm="systemadmin.pin_backup")
-    def unpin(self, request: HttpRequest, obj: Backup) -> None:
+    @form_action(
+        description=_("Let retention decide"), perm="systemadmin.pin_backup", form=UnpinForm
+    )
+    def unpin(self, request: HttpRequest, obj: Backup, data: dict[str, Any]) -> None:
         """Remove the pin, so that retention may delete the backup."""
-        backups.set_pinned(actor=caller(request), backup=obj, pinned=False)
+        backups.set_pinned(actor=caller(request), backup=obj, pinned=False, **data)
 
 
 @admin.register(Restore)

@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Final
 
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from systemadmin import audit
 from systemadmin.backups import pins
@@ -18,10 +19,13 @@ from systemadmin.backups.retention_rule import Candidate, Decision, Rule, decide
 from systemadmin.backups.vault import Vault, open_vault
 from systemadmin.errors import BackupFailed, BackupWorkInProgress
 from systemadmin.foundation.configuration import setting
-from systemadmin.models import Backup, User
+from systemadmin.models import AuditEntry, Backup, User
 from systemadmin.services.installation import current_installation
+from systemadmin.services.undoing import notify_undone, reason_to_undo
 
 logger = logging.getLogger("atalaya.backups")
+
+_PINNED: Final = gettext_lazy("You had pinned the backup %(backup)s.")
 
 STORED = (Backup.Status.COMPLETE, Backup.Status.DAMAGED)
 # These are gone, and show that time passed.
@@ -134,12 +138,17 @@ def prune_after_schedule() -> None:
 
 
 @transaction.atomic
-def set_pinned(*, actor: User | None, backup: Backup, pinned: bool) -> Backup:
-    """Keep a backup from being deleted, or let it go again; raises `BackupFailed`.
+def set_pinned(*, actor: User | None, backup: Backup, pinned: bool, reason: str = "") -> Backup:
+    """Keep a backup from being deleted, or let it go again.
+
+    Raises `BackupFailed`, and `InvalidInput` where a colleague pinned it and no reason is given
+    for letting it go; the colleague is told.
 
     The pin lies in the storage, where it outlives this database and counts for every
     installation. Each installation takes off its own only.
     """
+    by = None if pinned else _pinned_by(backup)
+    why = reason_to_undo(actor=actor, by=by, reason=reason)
     vault, uid = open_vault(), current_installation()
     try:
         if pinned:
@@ -158,8 +167,20 @@ def set_pinned(*, actor: User | None, backup: Backup, pinned: bool) -> Backup:
     backup.is_pinned = pinned
     backup.save(update_fields=["is_pinned", "updated_at"])
     action = "systemadmin.backup.pinned" if pinned else "systemadmin.backup.unpinned"
-    audit.record(action, actor=actor, target=backup)
+    entry = audit.record(action, actor=actor, target=backup, reason=why)
+    notify_undone(by=by, what=_PINNED, values={"backup": backup.name}, entry=entry)
     return backup
+
+
+def _pinned_by(backup: Backup) -> User | None:
+    """Return who pinned a backup last, if a person of this installation did."""
+    rows = AuditEntry.objects.filter(
+        action="systemadmin.backup.pinned",
+        target_type="systemadmin.backup",
+        target_id=str(backup.pk),
+    )
+    found = rows.select_related("actor").order_by("-id").first() if backup.is_pinned else None
+    return found.actor if found else None
 
 
 def _delete(vault: Vault, backup: Backup, actor: User | None) -> None:

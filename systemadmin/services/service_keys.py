@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from systemadmin import audit
 from systemadmin.errors import (
@@ -30,6 +31,7 @@ from systemadmin.models import ApiToken, ServiceKey, ServiceKeySecret, User
 from systemadmin.service_key_format import digest_of, new_secret
 from systemadmin.services import approvals, rights
 from systemadmin.services.second_person import acts
+from systemadmin.services.undoing import notify_undone
 
 # What is a person's to do: rights of others, keys, and the second pair of eyes.
 NEVER: Final = frozenset(
@@ -52,6 +54,7 @@ IN_A_MEMBERS_NAME: Final = frozenset(
         "systemadmin.manage_members",
     }
 )
+_KEY_REVOKED: Final = gettext_lazy("Your service key %(key)s was revoked.")
 LONGEST_OVERLAP: Final = timedelta(days=7)
 USUAL_OVERLAP: Final = timedelta(hours=24)
 MOST_NETWORKS: Final = 50
@@ -140,7 +143,10 @@ def rotate_service_key(
 
 @transaction.atomic
 def revoke_service_key(*, actor: User | None, key: ServiceKey, reason: str) -> ServiceKey:
-    """End a key at once and for good; raises `KeyOfAKey`, `KeyIsRevoked`, `InvalidInput`."""
+    """End a key at once and for good; an owner who is somebody else is told.
+
+    Raises `KeyOfAKey`, `KeyIsRevoked` and `InvalidInput`.
+    """
     _check_person(actor)
     reason = visible_text(reason)
     if not reason:
@@ -149,7 +155,10 @@ def revoke_service_key(*, actor: User | None, key: ServiceKey, reason: str) -> S
     locked.revoked_at = timezone.now()
     locked.save(update_fields=["revoked_at", "updated_at"])
     User.objects.filter(pk=locked.account_id).update(is_active=False)
-    audit.record("systemadmin.service_key.revoked", actor=actor, target=locked, reason=reason[:500])
+    entry = audit.record(
+        "systemadmin.service_key.revoked", actor=actor, target=locked, reason=reason[:500]
+    )
+    notify_undone(by=locked.owner, what=_KEY_REVOKED, values={"key": locked.name}, entry=entry)
     return locked
 
 

@@ -76,7 +76,7 @@ def test_verify_and_pins(page):
         page.post(LIST, {"action": action, "_selected_action": backup.pk})
     assert BackupVerification.objects.get().backup == backup
     assert get_backup(backup.pk).is_pinned
-    page.post(LIST, {"action": "unpin", "_selected_action": backup.pk})
+    page.post(LIST, {"action": "unpin", "_selected_action": backup.pk, "apply": "1"})
     assert not get_backup(backup.pk).is_pinned
 
 
