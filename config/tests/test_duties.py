@@ -459,6 +459,7 @@ OTHER_SERVICES = {
     "riskops.links.detect.reopen_rows",
     "support.services.assignment.check_assignee",
     "support.services.assignment.check_may_assign",
+    "support.services.assignment.check_may_choose",
     "support.services.clocks.choose_policy",
     "support.services.history.note",
     # it calls merge_tickets

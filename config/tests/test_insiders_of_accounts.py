@@ -345,3 +345,20 @@ def test_a_paused_queue_sends_notices_about_the_security_of_accounts(monkeypatch
     assert len(broker.dequeue()) == 1
     disable_maintenance(actor=None)
     assert [len(broker.dequeue()) for _row in range(3)] == [1, 1, 0]
+
+
+# -- who answers -------------------------------------------------------------------------------
+
+
+def test_nobody_chooses_who_answers_his_own_ticket(own_account, as_user):
+    agent, friend = StaffFactory(role="support_agent"), StaffFactory(role="support_agent")
+    requester = own_account(agent)
+    body = {"user": requester.pk, "subject": "Refund", "body": "Now", "priority": "urgent"}
+    url, client = "/api/admin/tickets", as_user(agent)
+    refused = client.post(url, {**body, "assignee": friend.pk}, format="json")
+    assert problem(refused, 403)["code"] == "own_interest"
+    assert not Ticket.objects.exists()
+    opened = client.post(url, body, format="json")
+    assert (opened.status_code, opened.json()["assignee"]) == (201, None)
+    stranger = {**body, "user": UserFactory().pk, "assignee": agent.pk}
+    assert client.post(url, stranger, format="json").status_code == 201

@@ -54,6 +54,11 @@ def check_assignee(actor: User | None, ticket: Ticket, assignee: User | None) ->
     check_may_assign(actor, ticket, assignee)
 
 
+def check_may_choose(actor: User | None, ticket: Ticket) -> None:
+    """Raise `OwnInterest` where somebody would choose who answers them: the rule chooses."""
+    check_no_own_interest(actor=actor, concerns=[ticket.requester_id], act="support.update_ticket")
+
+
 def check_not_own(user: User, ticket: Ticket) -> None:
     """Raise `OwnInterest` where a ticket would be given to whoever asks in it."""
     check_no_own_interest(actor=user, concerns=[ticket.requester_id], act="support.update_ticket")

@@ -88,6 +88,7 @@ def open_ticket(
     _check_requester(ticket)
     ticket.sla_version = version_for(ticket)
     if assignee is not None:
+        assignment.check_may_choose(actor, ticket)
         assignment.check_assignee(actor, ticket, assignee)
     ticket.assignee = assignee or assignment.choose_agent(category, mailbox, requester=requester)
     ticket.number = next_number(now.year)
