@@ -7,10 +7,12 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.errors import CategoryInUse
-from marketplace.models import Category, CommissionRule
+from marketplace.models import Category, CommissionRule, Product
+from marketplace.services.own_rules import check_no_own_rule
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
+from systemadmin.services.duties import accounts_of
 
 FIELDS = ("name", "slug", "position", "is_active")
 
@@ -51,6 +53,8 @@ def update_category(
     category.bump()
     category.full_clean(exclude=["path"])
     category.save()
+    if moved and actor is not None:
+        _check_own_products(actor, category)
     audit.record(
         "marketplace.category.updated",
         actor=actor,
@@ -59,6 +63,15 @@ def update_category(
         after=_shown(category),
     )
     return category
+
+
+def _check_own_products(actor: Any, category: Category) -> None:
+    """Refuse to move one's own products under a rule that one wrote."""
+    own = Product.objects.filter(
+        category__path__startswith=category.path, seller__in=accounts_of(actor.pk)
+    )
+    for seller in own.order_by().values_list("seller", flat=True).distinct():
+        check_no_own_rule(seller_id=seller, category=category)
 
 
 @transaction.atomic

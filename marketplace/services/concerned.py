@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from django.db.models import QuerySet
+
 from marketplace.journal_templates import Line
 from marketplace.models import (
     Category,
@@ -85,13 +87,22 @@ def _with_products(actor: Any) -> list[int]:
 
 def _alone_in(categories: Iterable[Category], own: Sequence[int]) -> list[int]:
     """Return the accounts if all products in the categories, and below them, are theirs."""
+    categories = list(categories)
+    if is_sold_by_others(categories, own):
+        return []
+    return list(own) if _sold_in(categories).exists() else []
+
+
+def is_sold_by_others(categories: Iterable[Category], own: Iterable[int]) -> bool:
+    """Return whether anybody else has a product in the categories, or below them."""
+    return _sold_in(categories).exclude(seller__in=own).exists()
+
+
+def _sold_in(categories: Iterable[Category]) -> QuerySet[Product]:
     below = Category.objects.none()
     for category in categories:
         below |= Category.objects.filter(path__startswith=category.path)
-    there = Product.objects.filter(category__in=below).exclude(status="removed")
-    if there.exclude(seller__in=own).exists():
-        return []
-    return list(own) if there.exists() else []
+    return Product.objects.filter(category__in=below).exclude(status="removed")
 
 
 def parties(*, order: Order, **_rest: Any) -> list[int]:

@@ -1,13 +1,15 @@
 """Writes of products by their sellers and by staff: create, edit, submit, pause, remove."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
 
 from marketplace.errors import PausedByStaff, SellerNotActive, TransitionNotAllowed
-from marketplace.models import Product, ProductReview
+from marketplace.models import Category, Product, ProductReview
 from marketplace.services import clock, concerned, product_checks, revisions
 from marketplace.services.announcements import announce_product
+from marketplace.services.own_rules import check_no_own_rule
 from marketplace.services.product_content import assign, content_of, plain, save_checked
 from marketplace.services.transitions import move
 from marketplace.transitions import PRODUCT
@@ -26,6 +28,7 @@ def create_product(*, actor: User, seller: User, **content: Any) -> Product:
     product = Product(seller=seller)
     assign(product, content)
     save_checked(product)
+    check_no_own_rule(seller_id=seller.pk, category=product.category)
     audit.record(
         "marketplace.product.created", actor=actor, target=product, after=content_of(product)
     )
@@ -55,6 +58,7 @@ def update_product(
         raise TransitionNotAllowed
     before = {**content_of(product), "stock": product.stock}
     wanted = plain(changes)
+    _check_category(product, wanted)
     if product.status in LIVE and not by_moderator:
         wanted = revisions.divert_material(actor=actor, product=product, changes=wanted)
     changed = {field: value for field, value in wanted.items() if value != before[field]}
@@ -76,6 +80,13 @@ def update_product(
         after=changed,
     )
     return product
+
+
+def _check_category(product: Product, wanted: Mapping[str, Any]) -> None:
+    """Refuse another category that the seller wrote the rule of."""
+    category = Category.objects.filter(pk=wanted.get("category", product.category_id)).first()
+    if category is not None and category.pk != product.category_id:
+        check_no_own_rule(seller_id=product.seller_id, category=category)
 
 
 @transaction.atomic

@@ -6,7 +6,7 @@ from django.core.management import call_command
 from rest_framework.test import APIClient
 
 from marketplace import services
-from marketplace.models import CommissionRule, Order
+from marketplace.models import CommissionRule, Order, Product
 from marketplace.services.ledger import seller_balances
 from marketplace.tests import factories as shop
 from riskops.tests.factories import confirmed
@@ -272,6 +272,51 @@ def test_a_category_with_products_of_others_is_nobodys(operator, as_user):
         f"/api/admin/commission-rules/{rule.pk}", {"position": 1}, format="json"
     )
     assert answer.status_code == 200, answer.content
+
+
+def listed(client, category):
+    body = {"title": "Lamp", "description": "Bright", "price": 10_00, "currency": "EUR"}
+    return client.post("/api/products", {**body, "category": category.pk}, format="json")
+
+
+@pytest.mark.parametrize("by", ["person", "key"])
+@pytest.mark.parametrize("whose", ["own", "related"])
+def test_nobody_sells_under_a_rule_that_he_wrote_for_an_empty_category(by, whose, as_user):
+    operator, colleague = StaffFactory(role="operator"), StaffFactory(role="operator")
+    seller = operator if whose == "own" else confirmed(operator, UserFactory())
+    everything = shop.category()
+    category = shop.category(parent=everything)
+    author = as_user(operator)
+    if by == "key":
+        author = key_of(operator, "marketplace.add_commissionrule")
+    rule = {"name": "Free", "ppm": 0, "categories": [everything.pk]}
+    made = author.post("/api/admin/commission-rules", rule, format="json")
+    assert made.status_code == 201, made.content
+    client = as_user(seller)
+    refused = problem(listed(client, category), 400)["errors"][0]
+    assert (refused["field"], refused["code"]) == ("category", "own_interest")
+    elsewhere = listed(client, shop.category())
+    assert elsewhere.status_code == 201, elsewhere.content
+    product = f"/api/products/{elsewhere.json()['id']}"
+    problem(client.patch(product, {"category": category.pk}, format="json"), 400)
+    # Nor is the place of the product moved under the rule.
+    place = elsewhere.json()["category"]["id"]
+    mover = StaffFactory(is_superuser=True)
+    confirmed(operator, mover)
+    moved = as_user(mover).patch(
+        f"/api/admin/categories/{place}", {"parent": everything.pk}, format="json"
+    )
+    problem(moved, 400)
+    # Others sell there as they like; and so may the author once a colleague stands for the rule.
+    assert listed(as_user(UserFactory()), shop.category(parent=everything)).status_code == 201
+    Product.objects.exclude(pk=elsewhere.json()["id"]).delete()
+    saved = as_user(colleague).patch(
+        f"/api/admin/commission-rules/{made.json()['id']}",
+        {"name": "Free for a start"},
+        format="json",
+    )
+    assert saved.status_code == 200, saved.content
+    assert listed(client, category).status_code == 201
 
 
 def rights(*names):
