@@ -127,7 +127,9 @@ def test_a_password_that_staff_gave_serves_nobody_but_the_member(as_user, member
     operator, colleague = StaffFactory(role="operator"), StaffFactory(role="operator")
     product = shop.approved(operator)
     order = shop.paid(product, buyer=member)
-    seller = UserFactory()
+    User.objects.filter(pk=member.pk).update(email="")
+    member.refresh_from_db()
+    seller = UserFactory(email="")
     market.post_journal_entry(
         actor=None,
         kind="goodwill_platform",

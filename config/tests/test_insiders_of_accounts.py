@@ -18,6 +18,7 @@ from systemadmin.errors import OwnInterest
 from systemadmin.foundation import queue
 from systemadmin.foundation.testing import problem
 from systemadmin.models import (
+    AccessLink,
     AccountExport,
     ApiToken,
     ApprovalRequest,
@@ -362,3 +363,48 @@ def test_nobody_chooses_who_answers_his_own_ticket(own_account, as_user):
     assert (opened.status_code, opened.json()["assignee"]) == (201, None)
     stranger = {**body, "user": UserFactory().pk, "assignee": agent.pk}
     assert client.post(url, stranger, format="json").status_code == 201
+
+
+# -- passwords of members ----------------------------------------------------------------------
+
+
+def test_nobody_learns_the_password_of_a_member_who_has_an_address(as_user, admin_client_for):
+    operator, member = StaffFactory(role="operator"), UserFactory(external_id="u-1")
+    client, browser = as_user(operator), admin_client_for(operator)
+    url, new = f"/api/admin/users/{member.pk}", "given-by-staff-1!"
+    refused = client.post(f"{url}/password", {"new_password": new}, format="json")
+    assert problem(refused, 409)["code"] == "owner_sets_password"
+    page = f"/admin/systemadmin/user/{member.pk}/access/"
+    assert 'name="new_password"' not in browser.get(page).content.decode()
+    browser.post(page, {"act": "password", "new_password": new, "reason": "x"})
+    # Nor after the address was taken off.
+    taken = client.put("/api/admin/members/u-1", {"email": ""}, format="json")
+    assert taken.status_code == 200, taken.json()
+    again = client.post(f"{url}/password", {"new_password": new}, format="json")
+    assert problem(again, 409)["code"] == "owner_sets_password"
+    member.refresh_from_db()
+    assert not member.check_password(new)
+
+
+@pytest.mark.two_people
+def test_a_link_to_an_address_that_staff_set_needs_a_second_person(as_user):
+    operator, member = StaffFactory(role="operator"), UserFactory(external_id="u-1")
+    client, url = as_user(operator), f"/api/admin/users/{member.pk}/password-reset"
+    sent = client.post(url, {"reason": "lost"}, format="json")
+    assert sent.status_code == 204, sent.content
+    client.put("/api/admin/members/u-1", {"email": "mine@example.org"}, format="json")
+    assert client.post(url, {"reason": "lost"}, format="json").status_code == 202
+    assert AccessLink.objects.count() == 1
+    # What the platform passes on is what the owner said.
+    key = create_service_key(
+        actor=None,
+        name="sync",
+        owner=StaffFactory(is_superuser=True),
+        permissions=["systemadmin.manage_members"],
+    )
+    platform = APIClient()
+    platform.credentials(HTTP_AUTHORIZATION=f"Bearer {key.secret}")
+    said = platform.put("/api/admin/members/u-1", {"email": "new@example.org"}, format="json")
+    assert said.status_code == 200, said.json()
+    ApprovalRequest.objects.all().delete()
+    assert client.post(url, {"reason": "lost"}, format="json").status_code == 204

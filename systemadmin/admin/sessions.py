@@ -58,6 +58,7 @@ def access_page(request: HttpRequest, site: Any, user_id: int) -> HttpResponse:
         "may_unlink": actor.has_perm("systemadmin.manage_staff"),
         "has_two_factor": two_factor.confirmed_device(user) is not None,
         "may_set_password": actor.has_perm("systemadmin.set_password"),
+        "may_be_given": authentication.may_be_given(user),
         "is_colleague": access_links.is_colleague(user),
         "may_reset": actor.has_perm("systemadmin.reset_two_factor"),
         "password_form": password,

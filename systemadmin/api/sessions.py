@@ -126,7 +126,7 @@ class UserSessionsViewSet(StaffViewSet):
         request=bodies.NewPasswordInput, responses={204: None}, summary="Set a new password"
     )
     def set_password(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Give a member a new password; staff choose theirs by a link (`password-reset`)."""
+        """Give a member without an address a password; others choose one by `password-reset`."""
         data = self.parse(bodies.NewPasswordInput)
         authentication.set_password(
             actor=caller(request),
@@ -144,7 +144,7 @@ class UserSessionsViewSet(StaffViewSet):
     def reset_password(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Send a link by which the owner chooses a password; sessions and tokens end now.
 
-        For staff this needs a second person (202).
+        For staff, and to an address that staff set of late, this needs a second person (202).
         """
         reason = self.parse(bodies.ReasonInput)["reason"]
         access_links.reset_password(actor=caller(request), user=self.account(), reason=reason)

@@ -108,6 +108,16 @@ class ColleagueSetsPasswordThemselves(RuleViolation):
     )
 
 
+class OwnerSetsPasswordThemselves(RuleViolation):
+    """Nobody sets the password of a member who can choose one by a link."""
+
+    code = "owner_sets_password"
+    default_detail = _(
+        "The owner has an address on file, or had one until a short while ago. "
+        "Send a one-time link to choose a new password."
+    )
+
+
 class NoAddressOnFile(RuleViolation):
     """There is nowhere to send the link."""
 

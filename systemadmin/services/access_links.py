@@ -44,8 +44,10 @@ def is_colleague(user: User) -> bool:
     return user.holds_rights
 
 
-def _is_about_colleague(attempt: Attempt) -> bool:
-    return is_colleague(attempt.arguments["user"])
+def _needs_another(attempt: Attempt) -> bool:
+    """Return whether the link goes to a colleague, or to an address that staff set of late."""
+    user = attempt.arguments["user"]
+    return is_colleague(user) or address_history.recent_change_by_staff(user) is not None
 
 
 def shown(*, user: User, reason: str = "", **_rest: Any) -> list[tuple[Any, Any]]:
@@ -95,8 +97,11 @@ def state(*, user: User, **_rest: Any) -> list[Any]:
     kind="staff_reset",
     title=gettext_lazy("Reset a colleague's password"),
     permission="systemadmin.set_password",
-    rule=gettext_lazy("when the account holds rights: staff and service accounts"),
-    needs=_is_about_colleague,
+    rule=gettext_lazy(
+        "when the account holds rights (staff and service accounts), and when staff set its address"
+        " within `duties.new_address_days`"
+    ),
+    needs=_needs_another,
     subject=lambda attempt: attempt.arguments["user"],
     state=state,
     shown=shown,

@@ -8,7 +8,11 @@ from django.utils.translation import gettext as _
 from systemadmin.foundation.configuration import setting
 from systemadmin.models import AuditEntry, User
 
-_SETS_ADDRESS = ("systemadmin.user.created", "systemadmin.user.changed")
+_SETS_ADDRESS = (
+    "systemadmin.user.created",
+    "systemadmin.user.changed",
+    "systemadmin.member.updated",
+)
 
 
 def last_change(user: User) -> AuditEntry | None:
@@ -27,6 +31,18 @@ def recent_change(user: User) -> AuditEntry | None:
     found = last_change(user)
     since = timezone.now() - timedelta(days=setting("duties.new_address_days"))
     return found if found is not None and found.occurred_at > since else None
+
+
+def recent_change_by_staff(user: User) -> AuditEntry | None:
+    """Return that row where a person of staff put another address on file.
+
+    A platform's key passes on what owners say, and a new account has no other owner yet.
+    """
+    found = recent_change(user)
+    if found is None or found.action == "systemadmin.user.created" or found.actor is None:
+        return None
+    is_staff = found.actor_id != user.pk and not found.actor.is_service
+    return found if is_staff else None
 
 
 def since(user: User) -> str:

@@ -20,6 +20,7 @@ from systemadmin.errors import (
     ColleagueSetsPasswordThemselves,
     InvalidCredentials,
     OtpInvalid,
+    OwnerSetsPasswordThemselves,
     SignInLocked,
     SignInSuspended,
 )
@@ -28,7 +29,14 @@ from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.context import current
 from systemadmin.foundation.errors import InvalidInput, NotAllowed
 from systemadmin.models import AccessLink, ApiToken, Demo2FASession, User, UserSession
-from systemadmin.services import access_links, rights, sessions, sign_in_lock, two_factor
+from systemadmin.services import (
+    access_links,
+    address_history,
+    rights,
+    sessions,
+    sign_in_lock,
+    two_factor,
+)
 from systemadmin.services.demo_2fa import is_offered
 from systemadmin.services.duties import concerned_user, decides
 from systemadmin.services.emergency_account import report_emergency_sign_in
@@ -284,8 +292,10 @@ def _renew_session(http: HttpRequest, user: User) -> None:
 def set_password(*, actor: User | None, user: User, new_password: str, reason: str = "") -> None:
     """Give a member a new password; all its sessions and tokens end.
 
-    Staff and service accounts get theirs by a one-time link (`access_links.reset_password`).
-    Raises `NotAllowed`, `AccountIsErased`, `ColleagueSetsPasswordThemselves` and `InvalidInput`.
+    Whoever knows it could act as the member: whoever has an address on file gets a one-time link
+    instead (`access_links.reset_password`), unless the command line asks; so do staff and service
+    accounts. Raises `NotAllowed`, `AccountIsErased`, `ColleagueSetsPasswordThemselves`,
+    `OwnerSetsPasswordThemselves` and `InvalidInput`.
     """
     # The row that `set_rights` locks too: rights are either seen here or see the new password.
     user = lock_row(User.objects.all(), pk=user.pk)
@@ -294,7 +304,16 @@ def set_password(*, actor: User | None, user: User, new_password: str, reason: s
         raise NotAllowed
     if access_links.is_colleague(user):
         raise ColleagueSetsPasswordThemselves
+    if actor is not None and not may_be_given(user):
+        raise OwnerSetsPasswordThemselves
     _give_password(actor, user, new_password, reason)
+
+
+def may_be_given(user: User) -> bool:
+    """Return whether staff may give the account a password: no link would reach its owner."""
+    if access_links.is_colleague(user) or user.email:
+        return False
+    return address_history.recent_change(user) is None
 
 
 @transaction.atomic

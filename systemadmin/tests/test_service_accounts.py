@@ -154,13 +154,14 @@ def test_rights_given_to_an_account_whose_password_changed_meanwhile_fail(superu
             actor=superuser, user=user, permissions=[permission("marketplace.pay_order")]
         )
     )
-    authentication.set_password(actor=operator, user=user, new_password=NEW)
+    access_links.reset_password(actor=operator, user=user, reason="lost")
+    authentication.choose_password(link=AccessLink.objects.get(), new_password=NEW)
     assert approvals.approve(actor=other, request=row, reason="ok").state == "failed"
     assert not User.objects.get(pk=user.pk).holds_rights
 
 
 def test_who_gives_rights_reads_who_set_the_password(superuser, operator):
-    user = UserFactory()
+    user = UserFactory(email="")
     authentication.set_password(actor=operator, user=user, new_password=NEW)
     row = ask(
         lambda: rights.set_rights(

@@ -8,7 +8,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from systemadmin.foundation.testing import assert_constant_queries, problem
-from systemadmin.models import ApiToken, AuditEntry, Notification, UserSession
+from systemadmin.models import ApiToken, AuditEntry, Notification, User, UserSession
 from systemadmin.services.retention import prune_rules
 from systemadmin.tests.factories import PASSWORD, UserFactory, totp_device_for
 
@@ -144,6 +144,7 @@ class TestPasswordOfOthers:
 
     def test_it_changes_and_ends_every_access(self, api, as_user, operator, member):
         client = as_user(member)
+        User.objects.filter(pk=member.pk).update(email="")
         response = as_user(operator).post(self.url(member), {"new_password": self.NEW})
         assert response.status_code == 204
         problem(client.get("/api/auth/me"), 401)
@@ -152,6 +153,7 @@ class TestPasswordOfOthers:
         assert self.NEW not in str(list(AuditEntry.objects.values()))
 
     def test_weak_ones_are_refused(self, as_user, operator, member):
+        User.objects.filter(pk=member.pk).update(email="")
         response = as_user(operator).post(self.url(member), {"new_password": "short"})
         problem(response, 400, field="new_password")
         member.refresh_from_db()
@@ -222,6 +224,7 @@ class TestNoticesToTheOwner:
         self, as_user, operator, member
     ):
         body = {"new_password": "A-quite-different-1-phrase"}
+        User.objects.filter(pk=member.pk).update(email="", telegram_chat_id="1")
         as_user(operator).post(f"/api/admin/users/{member.pk}/password", body)
         notice = Notification.objects.get(user=member)
         assert notice.kind == "security.password_set"
@@ -236,7 +239,7 @@ class TestNoticesToTheOwner:
 
     def test_the_demo_writes_to_nobody(self, as_user, operator):
         body = {"new_password": "A-quite-different-1-phrase"}
-        demo = UserFactory(is_demo=True)
+        demo = UserFactory(is_demo=True, email="", telegram_chat_id="1")
         as_user(operator).post(f"/api/admin/users/{demo.pk}/password", body)
         assert self.kinds() == []
 
