@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from marketplace import services as market
-from marketplace.models import JournalEntry, LedgerAccount, Payout, PayoutBatch
+from marketplace.models import FeeTaxRate, JournalEntry, LedgerAccount, Payout, PayoutBatch
 from marketplace.services import clock
 from marketplace.tests import factories as shop
 from riskops.anomalies.handling import change_rule, create_rule, delete_rule, exempt_account
@@ -376,6 +376,50 @@ def share_place(actor):
     )
 
 
+def charged():
+    """A rule that charged a sale."""
+    rule = shop.rule(ppm=100_000)
+    sold()
+    return rule
+
+
+def switch_fee_off(actor):
+    fee = charged().fee
+    return (
+        lambda: market.update_fee(actor=actor, fee=fee, is_active=False),
+        lambda: not type(fee).objects.get(pk=fee.pk).is_active,
+    )
+
+
+def add_tax_rate(actor):
+    charged()
+    return (
+        lambda: market.create_fee_tax_rate(actor=actor, country="XK", ppm=0),
+        lambda: FeeTaxRate.objects.filter(country="XK").exists(),
+    )
+
+
+def tax_rate():
+    charged()
+    return market.create_fee_tax_rate(actor=None, country="XK", ppm=210_000)
+
+
+def lower_tax_rate(actor):
+    rate = tax_rate()
+    return (
+        lambda: market.update_fee_tax_rate(actor=actor, rate=rate, ppm=0),
+        lambda: FeeTaxRate.objects.get(pk=rate.pk).ppm == 0,
+    )
+
+
+def delete_tax_rate(actor):
+    rate = tax_rate()
+    return (
+        lambda: market.delete_fee_tax_rate(actor=actor, rate=rate),
+        lambda: not FeeTaxRate.objects.filter(pk=rate.pk).exists(),
+    )
+
+
 def block_many(actor):
     return (
         lambda: block_network(actor=actor, network="203.0.0.0/12", reason="flood"),
@@ -411,14 +455,18 @@ def send_batch(actor):
 
 # Every act: who asks and who else approves (a role; None for superusers), and the act.
 ACTS = {
+    "marketplace.create_fee_tax_rate": ("operator", add_tax_rate),
     "marketplace.create_payout": ("operator", create_payout),
     "marketplace.create_payout_batch": ("operator", send_batch),
+    "marketplace.delete_fee_tax_rate": ("operator", delete_tax_rate),
     "marketplace.fail_payout": ("operator", return_payout),
     "marketplace.pay_order": ("operator", pay_order),
     "marketplace.pay_payout": ("operator", pay_payout),
     "marketplace.pay_payout_batch": ("operator", pay_batch),
     "marketplace.post_journal_entry": ("operator", post_entry),
     "marketplace.reverse_journal_entry": ("operator", reverse_entry),
+    "marketplace.update_fee": ("operator", switch_fee_off),
+    "marketplace.update_fee_tax_rate": ("operator", lower_tax_rate),
     "riskops.add_list_entry": ("risk_analyst", allow_a_domain),
     "riskops.change_decision_rule": ("risk_analyst", weaken_rule),
     "riskops.create_decision_rule": ("risk_analyst", write_rule_before_a_block),
@@ -460,6 +508,12 @@ KINDS = {
     "restore": {"request_restore"},
     "purge": {"purge_demo"},
     "hold": {"release_hold", "reinstate_user"},
+    "fees": {
+        "create_fee_tax_rate",
+        "delete_fee_tax_rate",
+        "update_fee",
+        "update_fee_tax_rate",
+    },
     "lockout": {"block_network"},
     "switch_off": {
         "add_list_entry",

@@ -15,6 +15,7 @@ class CommissionFeeViewSet(ServiceCrudViewSet):
     """`/api/admin/fees`: what every order is charged by, in this order."""
 
     access = crud_access("marketplace.commissionfee")
+    needs_second_person = {"update", "partial_update"}
     serializer_class = CommissionFeeSerializer
     input_class = CommissionFeeInput
     queryset = CommissionFee.objects.order_by("position", "id")
@@ -28,6 +29,7 @@ class FeeTaxRateViewSet(ServiceCrudViewSet):
     """`/api/admin/fee-tax-rates`: the tax on fees by a seller's country and tax status."""
 
     access = crud_access("marketplace.feetaxrate")
+    needs_second_person = {"create", "update", "partial_update", "destroy"}
     serializer_class = FeeTaxRateSerializer
     input_class = FeeTaxRateInput
     queryset = FeeTaxRate.objects.order_by("country", "tax_status")

@@ -6,14 +6,60 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.errors import FeeInUse
-from marketplace.models import CommissionCharge, CommissionFee, FeeTaxRate
+from marketplace.models import CommissionCharge, CommissionFee, FeeTaxRate, PayoutCharge
 from marketplace.services.rule_checks import ON_TOP_GOES_BACK, ON_TOP_WAYS, ON_TOP_WHOLE
 from systemadmin.audited_rows import delete_audited, save_audited
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
+from systemadmin.services.second_person import Attempt, Subject, needs_second_person
 
 FEE_FIELDS = ("code", "name", "position", "combine", "payer", "is_active")
 TAX_FIELDS = ("country", "tax_status", "ppm", "is_reverse_charge")
+
+
+# Of a fee, what decides what people pay.
+_DECIDES = ("combine", "payer", "is_active")
+_ONCE_CHARGED = _("once a fee was charged")
+
+
+def _is_charging() -> bool:
+    """Return whether anybody was charged yet; the first set-up is one person's."""
+    return CommissionCharge.objects.exists() or PayoutCharge.objects.exists()
+
+
+def _values_before(*, fee: CommissionFee, **_rest: Any) -> list[Any]:
+    stored = CommissionFee.objects.get(pk=fee.pk)
+    return [getattr(stored, name) for name in _DECIDES]
+
+
+def _changes_charges(attempt: Attempt) -> bool:
+    now = [getattr(attempt.result, name) for name in _DECIDES]
+    return now != attempt.before and attempt.result.rules.exists() and _is_charging()
+
+
+def _rate_before(*, rate: FeeTaxRate, **_rest: Any) -> list[Any]:
+    stored = FeeTaxRate.objects.get(pk=rate.pk)
+    return [getattr(stored, name) for name in TAX_FIELDS]
+
+
+def _changes_tax(attempt: Attempt) -> bool:
+    now = [getattr(attempt.result, name) for name in TAX_FIELDS]
+    return now != attempt.before and _is_charging()
+
+
+def _shown(**arguments: Any) -> list[tuple[Any, Any]]:
+    """Return the row as it is, and what it would be."""
+    row = arguments.get("rate") or arguments.get("fee")
+    names = FEE_FIELDS if "fee" in arguments else TAX_FIELDS
+    meta: Any = (CommissionFee if "fee" in arguments else FeeTaxRate)._meta
+    shown: list[tuple[Any, Any]] = []
+    for name in names:
+        label = meta.get_field(name).verbose_name
+        if row is not None:
+            shown.append((label, getattr(row, name)))
+        if name in arguments:
+            shown.append((_("new: %(name)s") % {"name": label}, arguments[name]))
+    return shown
 
 
 @transaction.atomic
@@ -29,6 +75,17 @@ def create_fee(*, actor: Any, **values: Any) -> CommissionFee:
     )
 
 
+@needs_second_person(
+    "marketplace.update_fee",
+    kind="fees",
+    title=_("Change who pays a fee, or switch it"),
+    permission="marketplace.change_commissionfee",
+    rule=_("once a fee was charged: how it adds up, who pays it, whether it is charged"),
+    needs=_changes_charges,
+    subject=lambda attempt: attempt.arguments["fee"],
+    before=_values_before,
+    shown=_shown,
+)
 @transaction.atomic
 def update_fee(
     *, actor: Any, fee: CommissionFee, expected_version: int | None = None, **values: Any
@@ -56,6 +113,18 @@ def delete_fee(*, actor: Any, fee: CommissionFee, expected_version: int | None =
     delete_audited(fee, actor=actor, action="marketplace.fee.deleted", fields=FEE_FIELDS)
 
 
+@needs_second_person(
+    "marketplace.create_fee_tax_rate",
+    kind="fees",
+    title=_("Add a tax on fees"),
+    permission="marketplace.add_feetaxrate",
+    rule=_ONCE_CHARGED,
+    needs=lambda _attempt: _is_charging(),
+    subject=lambda attempt: Subject(
+        type="fee_tax_rate", id=str(attempt.result), name=str(attempt.result)
+    ),
+    shown=_shown,
+)
 @transaction.atomic
 def create_fee_tax_rate(*, actor: Any, **values: Any) -> FeeTaxRate:
     """Add a row to the taxes on fees."""
@@ -69,6 +138,17 @@ def create_fee_tax_rate(*, actor: Any, **values: Any) -> FeeTaxRate:
     )
 
 
+@needs_second_person(
+    "marketplace.update_fee_tax_rate",
+    kind="fees",
+    title=_("Change a tax on fees"),
+    permission="marketplace.change_feetaxrate",
+    rule=_ONCE_CHARGED,
+    needs=_changes_tax,
+    subject=lambda attempt: attempt.arguments["rate"],
+    before=_rate_before,
+    shown=_shown,
+)
 @transaction.atomic
 def update_fee_tax_rate(
     *, actor: Any, rate: FeeTaxRate, expected_version: int | None = None, **values: Any
@@ -85,6 +165,16 @@ def update_fee_tax_rate(
     )
 
 
+@needs_second_person(
+    "marketplace.delete_fee_tax_rate",
+    kind="fees",
+    title=_("Delete a tax on fees"),
+    permission="marketplace.delete_feetaxrate",
+    rule=_ONCE_CHARGED,
+    needs=lambda _attempt: _is_charging(),
+    subject=lambda attempt: attempt.arguments["rate"],
+    shown=_shown,
+)
 @transaction.atomic
 def delete_fee_tax_rate(
     *, actor: Any, rate: FeeTaxRate, expected_version: int | None = None

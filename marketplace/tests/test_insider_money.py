@@ -6,7 +6,7 @@ from django.core.management import call_command
 from rest_framework.test import APIClient
 
 from marketplace import services
-from marketplace.models import CommissionRule, Order, Product
+from marketplace.models import CommissionRule, FeeTaxRate, Order, Product
 from marketplace.services.ledger import seller_balances
 from marketplace.tests import factories as shop
 from riskops.tests.factories import confirmed
@@ -208,6 +208,49 @@ def test_the_owner_of_a_key_does_not_speak_in_his_own_dispute(seller_is, operato
         assert problem(said, 403)["code"] == "own_interest"
     else:
         assert said.status_code == 201, said.content
+
+
+# -- fees and the taxes on them -------------------------------------------------------------
+
+
+def tried_with_fees(client, fee):
+    """Change what is charged, each by a call; return what was answered."""
+    rates, headers = "/api/admin/fee-tax-rates", {"HTTP_APPROVAL_REASON": "new%20law"}
+    body = {"country": "XK", "tax_status": "", "ppm": 0, "is_reverse_charge": True}
+    made = client.post(rates, body, format="json", **headers)
+    rate, gone = FeeTaxRate.objects.get(country="DE"), FeeTaxRate.objects.get(country="AT")
+    answers = [
+        made,
+        client.patch(f"{rates}/{rate.pk}", {"ppm": 0}, format="json", **headers),
+        client.patch(f"/api/admin/fees/{fee.pk}", {"is_active": False}, format="json", **headers),
+        client.delete(f"{rates}/{gone.pk}", **headers),
+    ]
+    return [one.status_code for one in answers]
+
+
+def test_one_person_changes_no_fee_that_is_charged(operator, as_user, admin_client_for):
+    rule = shop.rule(ppm=100_000)
+    for country in ("DE", "AT"):
+        services.create_fee_tax_rate(actor=None, country=country, ppm=190_000)
+    shop.completed()
+    assert tried_with_fees(as_user(operator), rule.fee) == [202] * 4
+    form = {"country": "FR", "tax_status": "", "ppm": "0"}
+    admin_client_for(operator).post("/admin/marketplace/feetaxrate/add/", form)
+    assert list(FeeTaxRate.objects.values_list("ppm", flat=True)) == [190_000] * 2
+    rule.fee.refresh_from_db()
+    assert rule.fee.is_active
+    # Its name and its place decide nothing.
+    named = as_user(operator).patch(
+        f"/api/admin/fees/{rule.fee_id}", {"name": "Selling fee"}, format="json"
+    )
+    assert named.status_code == 200, named.content
+
+
+def test_one_person_sets_fees_up_before_anybody_is_charged(operator, as_user):
+    rule = shop.rule(ppm=100_000)
+    for country in ("DE", "AT"):
+        services.create_fee_tax_rate(actor=None, country=country, ppm=190_000)
+    assert tried_with_fees(as_user(operator), rule.fee) == [201, 200, 200, 204]
 
 
 # -- the order of commission rules ----------------------------------------------------------
