@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import BigIntegerField
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -33,6 +33,7 @@ from marketplace.admin.forms import (
     ReplyForm,
 )
 from marketplace.admin.order_inlines import LineInline, RefundInline
+from marketplace.admin.order_overview import AMOUNTS, order_overview
 from marketplace.admin.refund_choices import lines_to_choose, shipping_left, shipping_to_choose
 from marketplace.errors import AmountMismatch
 from marketplace.models import Dispute, DisputeMessage, Order
@@ -54,11 +55,6 @@ from systemadmin.foundation.forms import clean_amount
 from systemadmin.foundation.money import exponent, format_money, to_major
 from systemadmin.foundation.snapshots import read_snapshot, snapshot_download
 
-AMOUNTS = frozenset(
-    field.name
-    for field in Order._meta.concrete_fields
-    if isinstance(field, BigIntegerField) and field.name != "id"
-)
 VIEW_REPORTS = "marketplace.view_reports"
 REFUND, RESOLVE = "marketplace.refund_order", "marketplace.resolve_dispute"
 
@@ -103,6 +99,8 @@ class OrderAdmin(ChargebackActions, AtalayaModelAdmin):
             facts["shipping"] = shipping_to_choose(order)
             facts["has_stock"] = any(one["line"].has_stock for one in facts["lines"])
             context |= {"dialog_for": "refund", "refund_facts": facts}
+            context["overview"] = order_overview(order, request.user)
+            context["subtitle"] = f"{capfirst(self.opts.verbose_name)} {order}"
         return super().change_view(request, object_id, form_url, context)
 
     def get_urls(self) -> list[Any]:

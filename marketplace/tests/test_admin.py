@@ -205,6 +205,21 @@ def test_order_actions(browser):
     assert (unpaid.status, unpaid.cancel_reason) == ("cancelled", "Never mind")
 
 
+def test_the_page_of_an_order_begins_with_who_and_how_much(browser):
+    seller = UserFactory(first_name="Bruno", last_name="Romero")
+    order = factories.paid(factories.approved(seller))
+    answer = browser.get(reverse("admin:marketplace_order_change", args=[order.pk]))
+    head, _, rest = answer.content.decode().partition("Every field")
+    assert f"Order #{order.pk}" in head
+    assert "Bruno Romero" in head
+    assert reverse("admin:systemadmin_user_change", args=[seller.pk]) in head
+    amounts = dict(answer.context["overview"]["amounts"])
+    assert amounts["Total"] == "20.00 EUR"
+    assert amounts["Refunded"] == "0.00 EUR"
+    assert "Discount by the platform" not in amounts
+    assert "Discount by the platform" in rest
+
+
 def test_dispute_actions(moderator, shop):
     dispute = shop["dispute"]
     act(moderator, "dispute", "reply", dispute, body="Please send a photo.")
