@@ -14,8 +14,10 @@ import asyncio
 import os
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+from axe_core_python.sync_playwright import Axe
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
@@ -23,6 +25,9 @@ from django_otp import DEVICE_ID_SESSION_KEY
 
 from systemadmin.tests.factories import totp_device_for
 
+# The label of Django's own sign beside a filter of choices.
+CONTEXT = {"exclude": [[".help-tooltip"]]}
+RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -122,3 +127,36 @@ def sign_in(page, live_server):
         return page
 
     return sign_in
+
+
+@pytest.fixture
+def look(page):
+    """`look(name)`: judge the page that is shown, and keep a picture of it when asked to."""
+    folder = os.environ.get("SCREENSHOTS")
+    faults = []
+
+    def look(name):
+        name = f"{name} at {page.viewport_size['width']}"
+        # The page scrolls in `main`; what it does not show sideways is cut off there.
+        if page.evaluate(
+            "[document.documentElement, document.getElementById('main')]"
+            ".some((box) => box.scrollWidth > box.clientWidth)"
+        ):
+            faults.append(f"{name}: wider than the window")
+        faults.extend(
+            f"{name}: {one['id']}: {node['html'][:200]} {node.get('failureSummary', '')[:300]}"
+            for one in Axe().run(page, context=CONTEXT, options=RULES)["violations"]
+            if one["impact"] in ("serious", "critical")
+            for node in one["nodes"]
+        )
+        if folder:
+            page.screenshot(path=str(Path(folder) / f"{name.replace(' at ', '-')}.png"))
+
+    yield look
+    # All of them at the end: one run tells everything.
+    assert not faults, "\n".join(faults)
+
+
+def show(page, width, height, scheme):
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme=scheme)

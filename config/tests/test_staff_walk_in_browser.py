@@ -4,14 +4,12 @@ Nothing may be blocked by the Content-Security-Policy, no error may reach the co
 fixture sees to both), nothing may stick out sideways, and axe must find nothing serious.
 """
 
-import os
 import re
-from pathlib import Path
 
 import pytest
-from axe_core_python.sync_playwright import Axe
 from django.core.management import call_command
 
+from config.tests.browser import show
 from marketplace import services as marketplace
 from marketplace.models import Product
 from marketplace.tests import factories as shop
@@ -32,7 +30,6 @@ from systemadmin.tests.factories import (
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
-RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
 WIDTHS = pytest.mark.parametrize(
     ("width", "height", "scheme"), [(1280, 900, "light"), (390, 844, "dark")]
 )
@@ -49,39 +46,6 @@ def chief(transactional_db):
     # A test with real transactions starts without what migrations wrote.
     call_command("setup")
     return StaffFactory(username="ana", is_superuser=True)
-
-
-@pytest.fixture
-def look(page):
-    """`look(name)`: judge the page that is shown, and keep a picture of it when asked to."""
-    folder = os.environ.get("SCREENSHOTS")
-    faults = []
-
-    def look(name):
-        name = f"{name} at {page.viewport_size['width']}"
-        # The page scrolls in `main`; what it does not show sideways is cut off there.
-        if page.evaluate(
-            "[document.documentElement, document.getElementById('main')]"
-            ".some((box) => box.scrollWidth > box.clientWidth)"
-        ):
-            faults.append(f"{name}: wider than the window")
-        faults.extend(
-            f"{name}: {one['id']}: {node['html'][:200]} {node.get('failureSummary', '')[:300]}"
-            for one in Axe().run(page, options=RULES)["violations"]
-            if one["impact"] in ("serious", "critical")
-            for node in one["nodes"]
-        )
-        if folder:
-            page.screenshot(path=str(Path(folder) / f"{name.replace(' at ', '-')}.png"))
-
-    yield look
-    # All of them at the end: one run tells everything.
-    assert not faults, "\n".join(faults)
-
-
-def show(page, width, height, scheme):
-    page.set_viewport_size({"width": width, "height": height})
-    page.emulate_media(color_scheme=scheme)
 
 
 def press(page, name):

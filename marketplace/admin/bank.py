@@ -6,13 +6,16 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils.html import format_html_join
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
 from marketplace.bank_files import DATE_FORMATS, DELIMITERS, Columns
-from marketplace.models import BankLine, BankStatement
+from marketplace.models import BankLine, BankStatement, LedgerEntry
+from marketplace.services import clock
 from systemadmin.foundation.admin import (
     AtalayaModelAdmin,
     ServiceModelAdmin,
@@ -63,6 +66,12 @@ class BankStatementForm(forms.ModelForm):
         model = BankStatement
         fields = ["account", "currency", "format"]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "currency" in self.fields:
+            self.fields["currency"].initial = services.only_currency()
+            self.fields["account"].initial = BankStatement.Account.BANK
+
 
 @admin.register(BankStatement)
 class BankStatementAdmin(ServiceModelAdmin):
@@ -95,14 +104,23 @@ class BankStatementAdmin(ServiceModelAdmin):
 
         def money(name: str) -> str:
             value = found[name]
-            return "-" if value is None else format_money(value, statement.currency)
+            if value is None:
+                return gettext("the file states no balance")
+            return format_money(value, statement.currency)
 
+        open_lines = format_html(
+            '<a href="{}?matched=no&amp;account__exact={}&amp;currency__exact={}">{}</a>',
+            reverse("admin:marketplace_bankline_changelist"),
+            statement.account,
+            statement.currency,
+            gettext("Lines without an entry"),
+        )
         rows = [
             (gettext("At the bank"), money("bank_balance")),
             (gettext("In the books"), money("book_balance")),
             (gettext("Difference"), money("difference")),
             (
-                gettext("Lines without an entry"),
+                open_lines,
                 f"{found['unmatched_lines']} ({money('unmatched_lines_amount')})",
             ),
             (
@@ -138,6 +156,25 @@ class MatchForm(forms.Form):
             return [parse_whole_number(part.strip()) for part in parts]
         except Unreadable as error:
             raise forms.ValidationError(str(error), code=error.code) from error
+
+
+def _could_be(line: BankLine) -> str:
+    """Return in words what the bank reports, and the numbers of the entries it could be."""
+    reported = f"{format_money(line.amount, line.currency)} · {line.reference}"
+    found = ", ".join(_entry_in_words(entry) for entry in services.entries_like(line))
+    if not found:
+        alone = gettext("No open entry has this amount. Several together may have it.")
+        return f"{reported} · {alone}"
+    text = gettext("Open entries of this amount: %(entries)s") % {"entries": found}
+    return f"{reported} · {text}"
+
+
+def _entry_in_words(entry: LedgerEntry) -> str:
+    about = entry.transaction
+    day = date_format(about.posted_at.astimezone(clock.place_zone()).date())
+    subject = about.order or about.payout
+    what = f"{subject._meta.verbose_name} {subject}" if subject else about.get_kind_display()
+    return f"{entry.pk} ({what}, {day})"
 
 
 class MatchedFilter(admin.SimpleListFilter):
@@ -186,12 +223,20 @@ class BankLineAdmin(AtalayaModelAdmin):
         """Return the numbers of the matched ledger entries."""
         return ", ".join(str(match.entry_id) for match in line.matches.all()) or "-"
 
-    @form_action(description=_("Match by hand"), form=MatchForm, perm=CHANGE)
+    @form_action(
+        description=_("Match by hand"),
+        form=MatchForm,
+        perm=CHANGE,
+        applies=lambda line: not line.matches.all(),
+        says=_could_be,
+    )
     def match(self, request: HttpRequest, obj: BankLine, data: dict[str, Any]) -> None:
         """Match the line with these entries."""
         services.match_bank_line(actor=caller(request), line=obj, entries=data["entries"])
 
-    @service_action(description=_("Take a match back"), perm=CHANGE)
+    @service_action(
+        description=_("Take a match back"), perm=CHANGE, applies=lambda line: line.matches.all()
+    )
     def unmatch(self, request: HttpRequest, obj: BankLine) -> None:
         """Undo the match, so that the bank line is open again."""
         services.unmatch_bank_line(actor=caller(request), line=obj)

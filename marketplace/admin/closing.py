@@ -19,6 +19,10 @@ class CloseMonthForm(forms.ModelForm):
     """Ask which month to close; the oldest open one is filled in."""
 
     month = MonthField(label=_("Month"))
+    is_sure = forms.BooleanField(
+        label=_("Close it for good"),
+        help_text=_("Only a superuser can open it again, and only the month that was closed last."),
+    )
 
     class Meta:
         model = ClosedMonth
@@ -39,7 +43,7 @@ class ClosedMonthAdmin(ServiceModelAdmin):
     """Close a month by adding it here."""
 
     form = CloseMonthForm
-    list_display = ["__str__", "closed_by", "created_at", "reopened_at", "note"]
+    list_display = ["__str__", "closed_by", "closed_at", "reopened_at", "note"]
     list_select_related = ["closed_by"]
     ordering = ["-month", "-id"]
     readonly_fields = ["totals_shown"]
@@ -48,9 +52,14 @@ class ClosedMonthAdmin(ServiceModelAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return month and note when it is closed; everything afterwards."""
         if obj is None:
-            return ["month", "note"]
+            return ["month", "note", "is_sure"]
         names = (field.name for field in ClosedMonth._meta.fields if field.name != "id")
         return ["totals_shown" if name == "totals" else name for name in names]
+
+    @admin.display(description=_("closed at"), ordering="created_at")
+    def closed_at(self, closed: ClosedMonth) -> Any:
+        """Return when it was closed."""
+        return closed.created_at
 
     @admin.display(description=_("turnover"))
     def totals_shown(self, closed: ClosedMonth) -> Any:
@@ -59,7 +68,7 @@ class ClosedMonthAdmin(ServiceModelAdmin):
 
     def create(self, actor: Any, values: dict[str, Any]) -> ClosedMonth:
         """Close the month by its service."""
-        return services.close_month(actor=actor, **values)
+        return services.close_month(actor=actor, month=values["month"], note=values["note"])
 
     @service_action(
         description=_("Make statements and invoices"), perm="marketplace.add_sellerstatement"

@@ -293,7 +293,7 @@ class CommissionLineAdmin(AtalayaModelAdmin):
 
 
 def _known(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name in (*SIMPLE, *MANY)}
+    return {name: value for name, value in values.items() if name in ("fee", *SIMPLE, *MANY)}
 
 
 def _bounds_shown(rule: CommissionRule) -> list[str]:

@@ -65,23 +65,30 @@ class JournalEntryForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if "booked_on" in self.fields:
             self.fields["booked_on"].initial = clock.today()
+            self.fields["currency"].initial = services.only_currency()
 
     def clean(self) -> dict[str, Any]:
         """Turn what was typed into lines in minor units."""
         data: dict[str, Any] = super().clean() or {}
         currency = data.get("currency", "")
+        if "amount" not in self.errors and not self._says_how_much(data):
+            self.add_error("amount", gettext("Give either an amount or the lines."))
         if self.errors:
             return data
         if not is_currency(currency):
             raise ValidationError({"currency": gettext("Not an ISO 4217 currency code.")})
         amount = clean_amount("amount", data.get("amount"), currency)
         rows = list(self._rows(data, currency))
-        if bool(amount) == bool(rows):
+        if amount and rows:
             raise ValidationError({"amount": gettext("Give either an amount or the lines.")})
         if amount:
             rows = self._usual(data, amount, currency)
         data["lines"] = rows
         return data
+
+    def _says_how_much(self, data: dict[str, Any]) -> bool:
+        names = (f"line_{number}_{part}" for number in range(1, ROWS + 1) for part in PARTS)
+        return bool(data.get("amount")) or any(data.get(n) or n in self.errors for n in names)
 
     def _usual(self, data: dict[str, Any], amount: int, currency: str) -> list[Line]:
         kind, seller = data["kind"], data.get("seller")

@@ -14,10 +14,10 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
-from marketplace.models import PayoutBatch
+from marketplace.models import Payout, PayoutBatch
 from marketplace.querysets.payouts import waiting_for_a_file
 from marketplace.services import clock
-from systemadmin.foundation.admin import ServiceModelAdmin, service_action
+from systemadmin.foundation.admin import ConfirmForm, ServiceModelAdmin, form_action
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.money import format_money
 
@@ -65,6 +65,16 @@ def _in_words(row: Any) -> str:
         row["count"],
     )
     return text % {**row, "sum": format_money(row["sum"], row["currency"])}
+
+
+def _what_is_paid(batch: PayoutBatch) -> str:
+    """Return in words what becomes paid, or that nothing does."""
+    pending = batch.payouts.filter(status=Payout.Status.PENDING)
+    found = pending.aggregate(count=Count("pk"), sum=Sum("amount", default=0))
+    if not found["count"]:
+        return gettext("None of its payouts is pending.")
+    what = _in_words({"currency": batch.currency, **found})
+    return gettext("Becomes paid: %(what)s") % {"what": what}
 
 
 @admin.register(PayoutBatch)
@@ -128,7 +138,12 @@ class PayoutBatchAdmin(ServiceModelAdmin):
         """Put the pending payouts of a currency into a batch, with its file for the bank."""
         return services.create_payout_batch(actor=actor, **values)
 
-    @service_action(description=_("The bank carried it out"), perm="marketplace.change_payoutbatch")
-    def mark_paid(self, request: HttpRequest, obj: PayoutBatch) -> None:
+    @form_action(
+        description=_("The bank carried it out"),
+        form=ConfirmForm,
+        perm="marketplace.change_payoutbatch",
+        says=_what_is_paid,
+    )
+    def mark_paid(self, request: HttpRequest, obj: PayoutBatch, data: dict[str, Any]) -> None:
         """Its pending payouts are paid."""
         services.pay_payout_batch(actor=caller(request), batch=obj)

@@ -98,6 +98,8 @@ class CommissionRuleForm(forms.ModelForm):
     class Meta:
         model = CommissionRule
         fields = ["fee", *MANY, *SIMPLE]
+        # The model calls both "fixed amount".
+        labels = {"fixed_per": _("fixed amount is charged")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,12 +1,14 @@
 """Every write of the marketplace: one function a mutation."""
 
 from marketplace.services.bank import (
+    entries_like,
     import_bank_statement,
     match_bank_line,
     match_bank_lines,
     reconciliation,
     unmatch_bank_line,
 )
+from marketplace.services.books import only_currency
 from marketplace.services.categories import create_category, delete_category, update_category
 from marketplace.services.chargebacks import (
     appeal_dispute,
@@ -119,6 +121,7 @@ __all__ = [
     "delete_fee_tax_rate",
     "delete_reason_template",
     "delete_rule",
+    "entries_like",
     "evidence_pack",
     "expire_reservations",
     "fail_payout",
@@ -133,6 +136,7 @@ __all__ = [
     "match_bank_lines",
     "month_to_close",
     "note_export",
+    "only_currency",
     "open_dispute",
     "pause_product",
     "pay_order",

@@ -20,10 +20,11 @@ from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput, TooLarge
 from systemadmin.foundation.files import safe_name
-from systemadmin.foundation.money import is_currency
+from systemadmin.foundation.money import format_money, is_currency
 from systemadmin.models import User
 
 MOST_BYTES = 10 * 1024 * 1024
+MOST_ALIKE = 10
 
 
 @transaction.atomic
@@ -146,6 +147,12 @@ def unmatched_entries(account: str, currency: str) -> Any:
     ).select_related("transaction__order", "transaction__payout")
 
 
+def entries_like(line: BankLine) -> list[LedgerEntry]:
+    """Return the newest unmatched entries of a line's account that have its amount."""
+    rows = unmatched_entries(line.account, line.currency).filter(amount=line.amount)
+    return list(rows.order_by("-pk")[:MOST_ALIKE])
+
+
 def _candidate(entry: LedgerEntry) -> bank_matching.Candidate:
     about = entry.transaction
     references = [about.key]
@@ -171,8 +178,10 @@ def match_bank_line(*, actor: User | None, line: BankLine, entries: list[int]) -
         raise InvalidInput("entries", _("Name unmatched entries of the line's account."))
     total = sum(row.amount for row in rows)
     if total != line.amount:
-        text = _("The entries add up to %(total)d instead of %(amount)d.")
-        raise InvalidInput("entries", text % {"total": total, "amount": line.amount})
+        text = _("The entries add up to %(total)s instead of %(amount)s.")
+        sums = {"total": total, "amount": line.amount}
+        shown = {name: format_money(value, line.currency) for name, value in sums.items()}
+        raise InvalidInput("entries", text % shown)
     BankMatch.objects.bulk_create([BankMatch(line=line, entry=row, actor=actor) for row in rows])
     _note(actor, line, "matched", sorted(wanted))
     return line

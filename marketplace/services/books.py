@@ -7,7 +7,7 @@ from django.db import connection
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
-from marketplace.models import ClosedMonth, LedgerEntry
+from marketplace.models import ClosedMonth, LedgerAccount, LedgerEntry
 from marketplace.services import clock
 
 # The advisory lock that postings share and a closing takes alone; the trigger on the ledger's
@@ -59,6 +59,12 @@ def totals_between(start: datetime, end: datetime) -> Totals:
     for row in rows:
         totals.setdefault(row["currency"], {})[row["account__code"]] = row["sum"]
     return totals
+
+
+def only_currency() -> str:
+    """Return the currency of the books, or nothing where there is none or more than one."""
+    found = LedgerAccount.objects.order_by().values_list("currency", flat=True).distinct()[:2]
+    return found[0] if len(found) == 1 else ""
 
 
 def lock_books() -> None:

@@ -53,7 +53,7 @@ def create_payout_batch(
     """
     day = execution_on or clock.today()
     if day < clock.today():
-        raise InvalidInput("execution_on", _("The day of execution is not in the past."))
+        raise InvalidInput("execution_on", _("Choose today or a later day."))
     payouts = list(
         waiting_for_a_file()
         .select_for_update(of=("self",))

@@ -3,6 +3,7 @@
 import pytest
 from django.urls import reverse
 
+from marketplace import services
 from marketplace.models import CommissionRule
 from marketplace.services.commission import default_fee
 from marketplace.tests import factories
@@ -66,6 +67,20 @@ def test_rules_are_saved_by_the_service(browser):
         page("commissionrule", "add"), rule_form(tiers="0.05: 1", currency="EUR"), follow=True
     )
     assert any("start at 0" in text or "not valid" in text for text in told(wrong))
+
+
+def test_a_rule_belongs_to_the_fee_that_was_chosen(browser):
+    listing, closing = (
+        services.create_fee(actor=None, code=code, name=code, position=2)
+        for code in ("listing", "closing")
+    )
+    form = rule_form(applies_to_all="on", fixed="0.20", currency="EUR", fee=listing.pk)
+    browser.post(page("commissionrule", "add"), form)
+    rule = CommissionRule.objects.get()
+    assert (rule.fee, rule.fixed) == (listing, 20)
+    browser.post(page("commissionrule", "change", rule.pk), {**form, "fee": closing.pk})
+    rule.refresh_from_db()
+    assert rule.fee == closing
 
 
 def test_amounts_and_rates_are_typed_as_people_write_them(browser):

@@ -317,6 +317,14 @@ def test_the_pages_import_match_and_take_back(admin_client_for, superuser, payou
     client.post(page, {**chosen, "action": "unmatch"})
     assert not BankMatch.objects.exists()
     pk = LedgerEntry.objects.get(account__code="cash", amount=-90_00).pk
+    asked = client.post(page, {**chosen, "action": "match"}).content.decode()
+    assert f"Open entries of this amount: {pk} (" in asked
+    other = LedgerEntry.objects.filter(account__code="cash").exclude(pk=pk).first()
+    wrong = {**chosen, "action": "match", "apply": "1", "entries": other.pk}
+    said = client.post(page, wrong, follow=True).content.decode()
+    assert "The entries add up to 90.00 EUR instead of -90.00 EUR" in said
+    # Beside what was typed.
+    assert f'name="entries" value="{other.pk}"' in said
     client.post(page, {**chosen, "action": "match", "apply": "1", "entries": f" {pk} "})
     assert BankMatch.objects.get().entry_id == pk
     assert client.get(f"{page}?matched=yes").status_code == 200
@@ -325,3 +333,5 @@ def test_the_pages_import_match_and_take_back(admin_client_for, superuser, payou
     assert b"In the books" in shown.content
     bad = client.post(add, {**form, "file": SimpleUploadedFile("a.csv", b"x")})
     assert b"has no column" in bad.content
+    missing = {**form, "format": "", "file": SimpleUploadedFile("a.csv", b"x")}
+    assert b"Choose the file again" in client.post(add, missing).content

@@ -12,12 +12,18 @@ from django.urls import reverse
 from django.utils import timezone
 
 from marketplace import errors, services
-from marketplace.models import ClosedMonth, LedgerAccount, LedgerEntry, LedgerTransaction
+from marketplace.models import (
+    ClosedMonth,
+    LedgerAccount,
+    LedgerEntry,
+    LedgerTransaction,
+)
 from marketplace.services import ledger
 from marketplace.tests import factories
-from systemadmin.foundation.testing import problem
+from systemadmin.foundation.testing import problem, run_threads
 from systemadmin.models import AuditEntry
 from systemadmin.services.configuration import change_settings
+from systemadmin.tests.factories import UserFactory
 
 URL = "/api/admin/closed-months"
 MARCH, APRIL = date(2025, 3, 1), date(2025, 4, 1)
@@ -136,8 +142,12 @@ def test_the_command(march):
 def test_the_page_closes_and_opens(admin_client_for, superuser, march):
     client = admin_client_for(superuser)
     add = reverse("admin:marketplace_closedmonth_add")
-    assert b"is not over" in client.post(add, {"month": f"{timezone.now():%Y-%m}"}).content
-    assert client.post(add, {"month": "2025-03", "note": "x"}).status_code == 302
+    sure = {"is_sure": "on"}
+    early = client.post(add, {"month": f"{timezone.now():%Y-%m}", **sure})
+    assert b"is not over" in early.content
+    unsure = client.post(add, {"month": "2025-03", "note": "x"})
+    assert unsure.context["adminform"].form.errors.keys() == {"is_sure"}
+    assert client.post(add, {"month": "2025-03", "note": "x", **sure}).status_code == 302
     closed = ClosedMonth.objects.get()
     # The next one is suggested.
     assert 'value="2025-04"' in client.get(add).content.decode()
@@ -220,3 +230,48 @@ def test_closing_waits_for_a_posting_under_way():
     with pytest.raises(errors.MonthOutOfOrder):
         close()
     assert timedelta(0) < timezone.now() - found["closed"].end_at
+
+
+def import_of_march(number, product, buyer):
+    """Return an order of March as a platform reports it afterwards."""
+    return {
+        "external_id": f"march-{number}",
+        "buyer": buyer.pk,
+        "currency": "EUR",
+        "ordered_at": "2025-03-20T10:00:00Z",
+        "lines": [{"product": product.pk, "quantity": 1, "unit_price": 50_00}],
+        "payment": {"reference": f"pi-{number}", "paid_at": "2025-03-20T10:05:00Z"},
+    }
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("ledger_db")
+def test_closings_refunds_and_late_orders_at_once_leave_one_closed_month_that_adds_up():
+    factories.rule(ppm=100_000)
+    orders = [sold_at("2025-03-10T12:00") for _ in range(4)]
+    root, product, buyer = factories.root(), factories.approved(stock=None), UserFactory()
+
+    def step(number):
+        if number < 4:
+            return services.close_month(actor=root, month=MARCH)
+        if number < 12:
+            # Each order twice at once.
+            return services.refund_order(actor=None, order=orders[number % 4], amount=60_00)
+        return services.import_order(actor=None, row=import_of_march(number, product, buyer))[0]
+
+    results = run_threads(step, 16)
+    closed = [one for one in results[:4] if isinstance(one, ClosedMonth)]
+    assert len(closed) == 1
+    assert [type(one) for one in results[:4]].count(errors.MonthOutOfOrder) == 3
+    refused = [one for one in results[4:12] if isinstance(one, errors.RefundTooHigh)]
+    assert len(refused) == 4
+    assert not [one for one in results[4:] if isinstance(one, Exception) and one not in refused]
+    assert ClosedMonth.objects.get().totals == closed[0].totals
+    # An order of March is in the turnover of March, or counts later and says where it belongs.
+    payments = LedgerTransaction.objects.filter(order__external_id__startswith="march-")
+    late = payments.filter(belongs_to=MARCH, posted_at__gte=closed[0].end_at).count()
+    inside = payments.filter(belongs_to=None, posted_at__lt=closed[0].end_at).count()
+    assert late + inside == 4
+    assert closed[0].totals["EUR"]["cash"] == 400_00 + inside * 50_00
+    assert services.check_ledger() == []

@@ -239,7 +239,7 @@ def test_the_page_of_batches_asks_why(admin_client_for, asker, second):
     batch = batch_of(1_500_00)
     client = admin_client_for(asker)
     page = reverse("admin:marketplace_payoutbatch_changelist")
-    answer = client.post(page, {"action": "mark_paid", "_selected_action": batch.pk})
+    answer = client.post(page, {"action": "mark_paid", "_selected_action": batch.pk, "apply": "1"})
     assert answer.url == reverse("admin:ask_second_person")
     answer = client.post(answer.url, {"reason": "month's end"}, follow=True)
     row = ApprovalRequest.objects.get()

@@ -197,6 +197,10 @@ def test_the_page_takes_major_units(admin_client_for, superuser, seller):
     ):
         again = client.post(add, {**base, **wrong})
         assert again.context["adminform"].form.errors, wrong
+    # All that is missing is said at once.
+    empty = client.post(add, {}).context["adminform"].form.errors
+    assert {"kind", "currency", "amount", "reason"} <= empty.keys()
+    assert 'name="currency" value="EUR"' in client.get(add).content.decode()
     assert JournalEntry.objects.count() == 2
     entry = JournalEntry.objects.earliest("pk")
     shown = client.get(reverse("admin:marketplace_journalentry_change", args=[entry.pk]))

@@ -263,5 +263,10 @@ def test_the_page(admin_client_for, superuser, payer):
     assert b"pain.001" in client.get(page).content
     file = client.get(reverse("admin:marketplace_payoutbatch_file", args=[batch.pk]))
     assert b"CstmrCdtTrfInitn" in file.content
-    client.post(page, {"action": "mark_paid", "_selected_action": batch.pk})
+    chosen = {"action": "mark_paid", "_selected_action": batch.pk}
+    asked = client.post(page, chosen).content.decode()
+    assert "Becomes paid: EUR: 1 payout, 90.00 EUR" in asked
+    assert Payout.objects.get().status == "pending"
+    client.post(page, {**chosen, "apply": "1"})
     assert Payout.objects.get().status == "paid"
+    assert b"None of its payouts is pending" in client.post(page, chosen).content

@@ -2,6 +2,7 @@
 
 from systemadmin.foundation.admin.actions import (
     MAX_ROWS,
+    ConfirmForm,
     delete_selected,
     form_action,
     run_per_row,
@@ -20,6 +21,7 @@ __all__ = [
     "MAX_ROWS",
     "REFUSALS",
     "AtalayaModelAdmin",
+    "ConfirmForm",
     "ReadOnlyInline",
     "ReasonForm",
     "ServiceModelAdmin",

@@ -17,10 +17,11 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from systemadmin.foundation.admin.refusals import REFUSALS, refusal_text
+from systemadmin.foundation.admin.refusals import REFUSALS, add_refusal, names_fields, refusal_text
 from systemadmin.foundation.errors import Deferred, DeferredTogether
 
 MAX_ROWS = 1000
+MOST_SAID = 20  # each may be a query
 
 
 class ConfirmForm(forms.Form):
@@ -32,10 +33,12 @@ def run_per_row(
     request: HttpRequest,
     queryset: QuerySet,
     call: Callable[[Any], Any],
+    form: forms.Form | None = None,
 ) -> None:
     """Call the service for each row; report how many were done and why the rest were not.
 
-    Raises `DeferredTogether` in the end for rows whose act waits for a second person.
+    What is refused of a single row stands in the form, where it names fields of it. Raises
+    `DeferredTogether` in the end for rows whose act waits for a second person.
     """
     done = 0
     waiting: list[Deferred] = []
@@ -46,6 +49,9 @@ def run_per_row(
         except Deferred as deferred:
             waiting += deferred.each()
         except REFUSALS as refusal:
+            if form is not None and len(rows) == 1 and names_fields(form, refusal):
+                add_refusal(form, refusal)
+                return
             modeladmin.message_user(request, f"{obj}: {refusal_text(refusal)}", messages.ERROR)
         else:
             done += 1
@@ -148,8 +154,9 @@ def form_action(
 ) -> Callable[[Any], Any]:
     """Make `method(self, request, obj, data)` an action behind a page with a form.
 
-    The page lists the selected rows first, so that nothing happens by a slip; after the
-    form is valid the method runs once per row with its cleaned data.
+    The page lists the selected rows first, each with what `says(obj)` tells about it, so that
+    nothing happens by a slip; after the form is valid the method runs once per row with its
+    cleaned data.
     """
 
     def decorate(method: Callable[..., Any]) -> Any:
@@ -162,11 +169,12 @@ def form_action(
             bound = form(request.POST, request.FILES) if confirmed else form()
             if confirmed and bound.is_valid():
                 data = bound.cleaned_data
-                run_per_row(
-                    modeladmin, request, queryset, lambda o: method(modeladmin, request, o, data)
-                )
-                return None
-            return _form_page(modeladmin, request, queryset, bound, description, action, template)
+                call = functools.partial(_call, method, modeladmin, request, data)
+                run_per_row(modeladmin, request, queryset, call, bound)
+                if bound.is_valid():
+                    return None
+            page = _form_page(modeladmin, request, queryset, bound, description, action, template)
+            return _with_words(page, says)
 
         def run(modeladmin: Any, request: HttpRequest, obj: Any, data: dict[str, Any]) -> None:
             _check(request, perm)
@@ -183,6 +191,22 @@ def form_action(
     return decorate
 
 
+def _call(
+    method: Any, modeladmin: Any, request: HttpRequest, data: dict[str, Any], obj: Any
+) -> Any:
+    return method(modeladmin, request, obj, data)
+
+
+def _with_words(page: Any, says: Callable[[Any], Any] | None) -> HttpResponse:
+    """Add to each row of the page what will happen to it, where the rows are few."""
+    rows = list(page.context_data["rows"])
+    if says is None or len(rows) > MOST_SAID:
+        page.context_data["said"] = [(row, "") for row in rows]
+    else:
+        page.context_data["said"] = [(row, says(row)) for row in rows]
+    return page
+
+
 def _form_page(
     modeladmin: Any,
     request: HttpRequest,
@@ -191,7 +215,7 @@ def _form_page(
     description: Any,
     action: Any,
     template: str,
-) -> HttpResponse:
+) -> Any:
     context = {
         **modeladmin.admin_site.each_context(request),
         "title": description,

@@ -37,6 +37,11 @@ def add_refusal(form: forms.Form | forms.ModelForm, refusal: Exception) -> None:
         form.add_error(name if name in form.fields else None, text)
 
 
+def names_fields(form: forms.Form, refusal: Exception) -> bool:
+    """Return whether all that was refused stands beside fields of the form."""
+    return all(name in form.fields for name, _text in _by_field(refusal))
+
+
 def _by_field(refusal: Exception) -> list[tuple[str, str]]:
     errors = getattr(refusal, "errors", None)
     if errors:

@@ -8,6 +8,7 @@ from django.db.models import Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from systemadmin.foundation.admin.pages import AtalayaModelAdmin
 from systemadmin.foundation.admin.refusals import REFUSALS, add_refusal, refusal_text
@@ -76,6 +77,13 @@ class ServiceModelAdmin(AtalayaModelAdmin):
         form = super().get_form(request, obj, change=change, **kwargs)
         refusal = _Refused.of(request).refusal
         return form if refusal is None else _refused_form(form, refusal)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Return the page; of a refused form it says which files have to be chosen again."""
+        _ask_for_files_again(context["adminform"].form)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: bool) -> None:
         """Hand what was entered to the service; the form's own instance is not saved."""
@@ -155,6 +163,15 @@ def _refused_form(form: Any, refusal: Exception) -> Any:
             return cleaned
 
     return RefusedForm
+
+
+def _ask_for_files_again(form: Any) -> None:
+    """Browsers send no file that was chosen for an earlier page, and show an empty field."""
+    if not form.is_bound or not form.errors:
+        return
+    for name in form.fields:
+        if form.add_prefix(name) in form.files and name not in form.errors:
+            form.add_error(name, _("Choose the file again: the browser does not keep it."))
 
 
 def _plain(value: Any) -> Any:
