@@ -67,6 +67,12 @@ def said_of(request: HttpRequest, named: str, ticket: Ticket) -> str:
         else _("Sent: %(ticket)s"),
         "snooze": _("Snoozed: %(ticket)s") if request.POST.get("until") != "" else _("Done."),
         "draft": _("Draft saved."),
+        "take": _("Assigned to you: %(ticket)s"),
+        "spam": _("Marked as spam: %(ticket)s"),
+        "not_spam": _("No longer spam: %(ticket)s"),
+        "unread": _("Left as unread: %(ticket)s"),
+        "merge": _("Merged: %(ticket)s"),
+        "join": _("Merged: %(ticket)s"),
     }.get(named, _("Done."))
     return said % {"ticket": ticket.subject} if "%(" in said else said
 

@@ -125,6 +125,13 @@ class TestSending:
         assert answer.context["ticket"].subject == "The next"
         assert "<html" not in answer.content.decode()
 
+    def test_it_says_what_was_done(self, browser, agent, member):
+        ticket = make_ticket(member, subject="Buy followers", assignee=agent)
+        answer = browser.post(page(ticket), {"operation": "spam"}, **HTMX)
+        assert "Marked as spam: Buy followers" in answer.content.decode()
+        answer = browser.post(page(ticket), {"operation": "not_spam"}, **HTMX)
+        assert "No longer spam: Buy followers" in answer.content.decode()
+
     def test_the_last_one_leads_to_all_clear(self, browser, agent, member):
         ticket = make_ticket(member, assignee=agent)
         data = {"operation": "reply", "body": "Done.", "then": "resolve"}

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -19,6 +20,7 @@ from systemadmin.models import Alert, AlertNotice, AlertRule, AlertSilence
 from systemadmin.services.alert_delivery import resend_notice
 from systemadmin.services.alert_rules import (
     delete_alert_rule,
+    known_metrics,
     save_alert_rule,
     send_test_alert,
 )
@@ -99,6 +101,13 @@ class AlertRuleAdmin(ServiceModelAdmin):
     def shown_title(self, obj: AlertRule) -> str:
         """Say the title of a shipped rule in the reader's language."""
         return gettext(obj.title)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer the metrics that there are, so that nobody has to know their names."""
+        if db_field.name != "metric":
+            return super().formfield_for_dbfield(db_field, request, **kwargs)
+        names = [(name, name) for name in known_metrics()]
+        return forms.ChoiceField(label=capfirst(db_field.verbose_name), choices=names)
 
     def create(self, actor: Any, values: dict[str, Any]) -> AlertRule:
         """Add the alert rule by its service."""

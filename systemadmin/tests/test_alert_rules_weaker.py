@@ -87,6 +87,7 @@ def test_the_admin_refuses_it_at_the_field_and_asks_for_a_second_person(operator
     rule = AlertRule.objects.get(code="queue_depth")
     page = reverse("admin:systemadmin_alertrule_change", args=[rule.pk])
     browser = admin_client_for(operator)
+    assert '<option value="disk_free_percent">' in browser.get(page).content.decode()
     answer = browser.post(page, form(rule, metric="nothing_like_it"))
     assert answer.status_code == 200
     assert "metric" in answer.context["adminform"].form.errors
