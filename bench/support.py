@@ -123,12 +123,12 @@ def make_replies():
     sql(
         """
         INSERT INTO support_reply (created_at, updated_at, ticket_id, kind, is_from_customer,
-            author_id, author_name, body, source, said_at)
+            author_id, author_name, body, original_text, original_html, source, said_at)
         SELECT t.created_at + n * interval '1 hour', t.created_at, t.id,
             CASE WHEN n = 3 THEN 'internal' ELSE 'public' END, n IN (0, 2),
             CASE WHEN n IN (0, 2) THEN t.requester_id ELSE t.assignee_id END, 'x',
             'Reply ' || n || ' of ' || t.number || ': ' || repeat('we looked into it and ', 6),
-            'api', t.created_at + n * interval '1 hour'
+            '', '', 'api', t.created_at + n * interval '1 hour'
         FROM support_ticket t, generate_series(0, 4) AS n
         """
     )

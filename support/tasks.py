@@ -10,6 +10,7 @@ from support.services import (
     fetching,
     mail_in,
     mail_out,
+    mail_pictures,
     policies,
     presence,
     tickets,
@@ -28,6 +29,11 @@ def deliver_mail(pk: int) -> None:
 def process_mail(pk: int) -> None:
     """Read one stored mail."""
     mail_in.process_mail(pk)
+
+
+def attach_mailed_picture(pk: int, at: int) -> None:
+    """Store one picture of a mail that takes long to write anew."""
+    mail_pictures.attach_picture(pk, at)
 
 
 def reapply_policy(pk: int) -> None:

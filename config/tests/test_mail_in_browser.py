@@ -8,11 +8,11 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from support.models import FileLink, OutboundMessage
+from support.models import FileLink, OutboundMessage, Ticket
 from support.services import reply_as_staff
 from support.services.file_links import url_of
 from support.tests.factories import make_mailbox
-from support.tests.mail_texts import multipart, receive
+from support.tests.mail_texts import mail, multipart, receive
 from systemadmin.tests.pictures import png
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -39,8 +39,31 @@ def ticket(superuser):
     reply = reply_as_staff(actor=superuser, ticket=ticket, body="Sorry! Here is all about it.",
                            attachments=files, to_all=True)  # fmt: skip
     OutboundMessage.objects.filter(reply=reply).update(status="sent")
-    OutboundMessage.objects.filter(reply=reply, recipient="beto@b.example").update(status="bounced")
+    ids = dict(OutboundMessage.objects.filter(reply=reply).values_list("recipient", "message_id"))
+    for raw in what_comes_back(ids["ana@example.com"], ids["beto@b.example"]):
+        receive(ticket.mailbox, raw)
     return ticket
+
+
+def what_comes_back(to_ana, to_beto):
+    """Beto's copy bounces, another desk confirms, and somebody answers what Ana forwarded."""
+    yield multipart(
+        ("Content-Type: text/plain", "550 5.1.1 The mailbox beto@b.example does not exist."),
+        ("Content-Type: message/delivery-status", "Reporting-MTA: dns; mx.b.example\n\n"
+         "Final-Recipient: rfc822; beto@b.example\nAction: failed\nStatus: 5.1.1"),
+        ("Content-Type: text/rfc822-headers", f"Message-ID: <{to_beto}>"),
+        subtype='report; report-type="delivery-status"', sender="MAILER-DAEMON@mx.b.example",
+        subject="Undelivered Mail Returned to Sender",
+    )  # fmt: skip
+    yield mail(
+        "Your request #7 has been received.", sender="Works <desk@works.example>",
+        subject="[Request received] Broken lamp", answers=f"<{to_ana}>",
+        Auto_Submitted="auto-replied",
+    )  # fmt: skip
+    yield mail(
+        "I am Ana's sister: she is away until Friday.", sender="Carla Ruiz <carla@c.example>",
+        subject="Re: Broken lamp", answers=f"<{to_ana}>",
+    )  # fmt: skip
 
 
 def keep(page, name):
@@ -79,6 +102,20 @@ def test_a_ticket_that_came_by_mail(page, sign_in, superuser, ticket, width, hei
     assert page.get_by_text("beto@b.example (Bounced)").count() == 1
     assert not is_wide(page)
     keep(page, f"ticket-mail-{width}")
+    page.set_viewport_size({"width": width, "height": 1_500})
+    page.get_by_text("Your request #7 has been received.").last.scroll_into_view_if_needed()
+    keep(page, f"ticket-mail-tall-{width}")
+
+
+def test_the_ticket_of_somebody_whom_nothing_proves_to_take_part(page, sign_in, superuser, ticket):
+    other = Ticket.objects.get(requester_email="carla@c.example")
+    sign_in(superuser)
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        page.goto(reverse("admin:support_ticket_change", args=[other.pk]))
+        assert page.get_by_text(ticket.number).count()
+        assert not is_wide(page)
+        keep(page, f"ticket-stranger-{width}")
 
 
 def test_the_notices_of_an_agent(page, sign_in, superuser, ticket):

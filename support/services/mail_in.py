@@ -14,8 +14,7 @@ from support.mail_bodies import shortened
 from support.mail_headers import plain_address
 from support.mail_parsing import IncomingMail, UnparsableMail, bare_mail, parse_mail
 from support.models import BlockedSender, InboundMessage, InboundReference, Mailbox, Reply, Ticket
-from support.services import agent_mail, mail_late, mail_notices, mail_out, spam
-from support.services.attachments import attach_mailed
+from support.services import agent_mail, mail_late, mail_notices, mail_out, mail_pictures, spam
 from support.services.mail_notices import AUTOMATIC
 from support.services.mail_places import (
     account_of,
@@ -190,10 +189,10 @@ def _take(message: InboundMessage, mail: IncomingMail) -> None:
     reply = _open(message, mail) if ticket is None else _continue(ticket, mail)
     for other in filter(None, (earlier, *place.linked)):
         link_threads(other, reply.ticket)
-    left = attach_mailed(reply, mail.attachments)
+    message.reply, message.ticket = reply, reply.ticket
+    left = mail_pictures.attach_files(message, mail)
     if mail.html:
         Reply.objects.filter(pk=reply.pk).update(original_html=mail.html)
-    message.reply, message.ticket = reply, reply.ticket
     message.may_belong_to = place.suggested
     message.status, message.reason = InboundMessage.Status.PROCESSED, ""
     remember(mail, reply.ticket)

@@ -1,18 +1,22 @@
 """Pictures of a mail stand where they stood, and nothing is fetched from anybody's server."""
 
 import base64
+import io
 import re
 
 import pytest
 from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from support.mail_parsing import parse_mail
 from support.mail_safe_html import placed_html, safe_html
-from support.services import reply_as_staff
+from support.services import process_mail, reply_as_staff, store_mail
+from support.services.mail_pictures import attach_picture
 from support.tests.factories import make_mailbox
 from support.tests.mail_texts import multipart, receive
+from systemadmin.foundation.queue import drain
 from systemadmin.foundation.testing import processor_seconds
 from systemadmin.tests.factories import UserFactory
 from systemadmin.tests.pictures import png
@@ -165,3 +169,33 @@ def test_the_parts_of_a_mixed_mail_are_one_html():
         multipart(("Content-Type: text/plain", "1 < 2"), ("Content-Type: text/html", "<b>two</b>"))
     )
     assert read.html == "<pre>1 &lt; 2</pre>\n<div><b>two</b></div>"
+
+
+class TestManyAndLarge:
+    """What anybody can send must not hold up the mail of others."""
+
+    HEADER = "Content-Type: image/png; name={}.png\nContent-Transfer-Encoding: base64"
+
+    def parts(self, content, names):
+        encoded = base64.encodebytes(content)
+        return [(self.HEADER.format(name), encoded) for name in names]
+
+    def test_all_photos_of_a_mail_are_files(self, box):
+        text = ("Content-Type: text/plain", "See")
+        message = receive(box, multipart(text, *self.parts(PNG, range(15))))
+        assert message.reply.attachments.count() == 15
+
+    def test_large_ones_come_after_the_mail(self, box):
+        out = io.BytesIO()
+        Image.new("1", (7_000, 7_000)).save(out, "PNG")  # 49 million pixels in 6 kB
+        text = ("Content-Type: text/plain", "See")
+        raw = multipart(text, *self.parts(out.getvalue(), "ab"), *self.parts(PNG, "c"))
+        message, _new = store_mail(mailbox=box, raw=raw)
+        assert processor_seconds(lambda: process_mail(message.pk)) < 2
+        message.refresh_from_db()
+        assert [file.name for file in message.reply.attachments.all()] == ["c.png"]
+        drain()
+        attach_picture(message.pk, 0)
+        names = message.reply.attachments.values_list("name", flat=True)
+        assert sorted(names) == ["a.png", "b.png", "c.png"]
+        assert not message.ticket.replies.filter(kind="internal").exists()

@@ -12,6 +12,7 @@ from systemadmin.foundation.pictures import (
     PICTURE_TYPES,
     UnreadablePicture,
     has_metadata,
+    seconds_to_strip,
     strip_metadata,
 )
 from systemadmin.tests import pictures
@@ -132,3 +133,23 @@ def test_every_accepted_upload_has_lost_it():
     text = SimpleUploadedFile("a.txt", b"hello")
     assert accept_upload(text, max_bytes=100, allowed={"text/plain"}) == (text, "text/plain")
     assert validate_upload(text, max_bytes=100, allowed={"text/plain"}) == "text/plain"
+
+
+def test_a_jpeg_of_thousands_of_scans_is_refused():
+    """A decoder draws the whole picture once for each: 10 MB of them would take hours."""
+    before = pictures.photo()
+    drawn_often = before[:-2] + b"\xff\xda\x00\x02" * 1_000 + before[-2:]
+    with pytest.raises(UnreadablePicture):
+        strip_metadata(drawn_often, "image/jpeg")
+    assert strip_metadata(before, "image/jpeg")
+
+
+def test_the_cost_of_a_picture_grows_with_its_pixels_bytes_and_scans():
+    small, large = (
+        pictures.encoded(Image.new("RGB", (side, side)), "PNG") for side in (100, 1_000)
+    )
+    assert 0 < seconds_to_strip(small, "image/png") < seconds_to_strip(large, "image/png") < 1
+    photo = pictures.photo()
+    often = photo + b"\xff\xda" * 400
+    assert seconds_to_strip(often, "image/jpeg") > seconds_to_strip(photo, "image/jpeg")
+    assert seconds_to_strip(b"no picture", "image/png") == 0
