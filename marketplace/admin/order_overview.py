@@ -41,7 +41,8 @@ def order_overview(order: Order, user: Any) -> dict[str, Any]:
 
 
 def _title(name: str) -> str:
-    return capfirst(Order._meta.get_field(name).verbose_name)  # type: ignore[union-attr]
+    field: Any = Order._meta.get_field(name)
+    return str(capfirst(field.verbose_name))
 
 
 def _person(account: Any, user: Any) -> dict[str, Any]:

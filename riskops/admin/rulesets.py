@@ -10,6 +10,7 @@ from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from riskops.admin.factor_form import FactorForm, factor_row
@@ -119,7 +120,7 @@ class RiskRulesetAdmin(AtalayaModelAdmin):
     def _say_what_next(self, request: Any, draft: RiskRuleset) -> None:
         """Name the draft that was written, which need not be the one on the page."""
         text = format_html(
-            _(
+            gettext(
                 'Now in <a href="{page}">{draft}</a>, not in force yet. '
                 '<a href="{trial}">Try it on every account</a>.'
             ),
