@@ -1,5 +1,6 @@
 """Template tags of the ticket workspace: `{% load tickets %}`."""
 
+import re
 from typing import Any
 
 from django import template
@@ -16,6 +17,14 @@ TONES = {
     "resolved": " at-badge-good",
     "closed": "",
 }
+# A text cut in the middle may have lost the second mark.
+EMPHASIS = re.compile(r"\*\*(?=\S)([^*\n]{1,200})(\*\*|\Z)")
+
+
+@register.filter
+def without_emphasis(text: str | None) -> str:
+    """Return the beginning of a reply, if there is one, without the marks of bold words."""
+    return EMPHASIS.sub(r"\1", text or "")
 
 
 @register.simple_tag

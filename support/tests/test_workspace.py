@@ -1,5 +1,6 @@
 """The ticket workspace: queues, drafts, sending on, setting aside, own views; by page and API."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -47,6 +48,13 @@ class TestQueues:
         assert subjects(answer) == ["Sooner", "Later", "Without promise"]
         assert answer.context["ticket"].subject == "Sooner"
         assert "queue=mine" in answer.context["following"]
+
+    def test_a_row_begins_with_words_and_not_with_marks(self, browser, agent, member):
+        ticket = make_ticket(member, assignee=agent)
+        reply_as_staff(actor=agent, ticket=ticket, body="**Sent today**\n\n2 * 3 ** 4 by post")
+        html = browser.get(WORK).content.decode()
+        row = re.search(r'<span class="at-item-snip at-cut">([^<]*)</span>', html)[1]
+        assert " ".join(row.split()) == "Sent today 2 * 3 ** 4 by post"
 
     def test_an_agent_with_nothing_starts_where_something_waits(self, browser, member):
         make_ticket(member, subject="Free one")
