@@ -105,7 +105,8 @@ def decide(
     if asks and request.POST.get("confirmed") != decision.code:
         return Outcome(asks=str(asks), choice=choice)
     remember_read_version(thing, version)
-    return _perform(modeladmin, request, thing, function, choice, can_undo=not asks)
+    name = name_of(queue, thing)
+    return _perform(modeladmin, request, thing, function, choice, name=name, can_undo=not asks)
 
 
 def _perform(
@@ -114,6 +115,7 @@ def _perform(
     thing: Any,
     function: Any,
     choice: Choice,
+    name: str,
     can_undo: bool,
 ) -> Outcome:
     form, decision = choice.form, choice.decision
@@ -127,7 +129,7 @@ def _perform(
         object_actions.add_refusal(form, refusal)
         status = refusal.status if isinstance(refusal, DomainError) else 400
         return Outcome(status=status, text=refusal_text(refusal), choice=choice)
-    text = f"{decision.title}: {thing}"
+    text = f"{decision.title}: {name}"
     return Outcome(is_done=True, text=text, can_undo=can_undo and decision.undo is not None)
 
 
@@ -146,6 +148,11 @@ def _first_error(form: Form) -> str:
         label = form.fields[name].label if name in form.fields else ""
         return f"{label}: {errors[0]}" if label else str(errors[0])
     return ""
+
+
+def name_of(queue: Queue, thing: Any) -> str:
+    """Return what the list calls a thing: names of people, not numbers of rows."""
+    return str(queue.card(thing).title)
 
 
 def decided_text(queue: Queue, thing: Any) -> str:
@@ -168,7 +175,7 @@ def take_back(modeladmin: Any, request: HttpRequest, queue: Queue, thing: Any) -
     except REFUSALS as refusal:
         status = refusal.status if isinstance(refusal, DomainError) else 400
         return Outcome(status=status, text=refusal_text(refusal))
-    return Outcome(is_done=True, text=_("Undone: %(what)s") % {"what": thing})
+    return Outcome(is_done=True, text=_("Undone: %(what)s") % {"what": name_of(queue, thing)})
 
 
 def decide_several(modeladmin: Any, request: HttpRequest, queue: Queue, things: Any) -> Outcome:

@@ -12,6 +12,7 @@ from messaging.models import MessageReport
 from messaging.services import report_message
 from messaging.tests.factories import send
 from riskops.models import Anomaly, AnomalyRule, RelatedAccount, RiskScore
+from riskops.review_queues import PAIRS
 from riskops.scores.calculate import calculate_score
 from systemadmin.foundation.plugins import collect
 from systemadmin.foundation.testing import queries_of
@@ -337,7 +338,8 @@ def test_an_anomaly_that_struck_again_is_not_opened_twice(analyst):
 
 def test_a_pair_is_judged_and_taken_back(analyst):
     found = pair()
-    analyst.post(url("pairs", found), {"decision": "confirm"})
+    answer = analyst.post(url("pairs", found), {"decision": "confirm"}, follow=True)
+    assert str(PAIRS.card(found).title) in str(list(answer.context["messages"])[-1])
     found.refresh_from_db()
     assert found.status == "confirmed"
     analyst.post(url("pairs", found, undo=True), {"decision": "confirm"})

@@ -72,12 +72,26 @@ class HitInline(ReadOnlyInline):
         return bool(request.user.has_perm("riskops.view_anomaly"))
 
 
+def rule_title(rule: AnomalyRule) -> str:
+    """Return what a rule looks for in words, with its code where staff gave it one."""
+    title = str(rule.get_detector_display())
+    return title if rule.code == rule.detector else f"{title} ({rule.code})"
+
+
+class RuleFilter(admin.RelatedFieldListFilter):
+    """Which rule, in words."""
+
+    def field_choices(self, field: Any, request: Any, model_admin: Any) -> list[Any]:
+        """Return the rules with their titles."""
+        return [(rule.pk, rule_title(rule)) for rule in AnomalyRule.objects.order_by("code")]
+
+
 @admin.register(Anomaly)
 class AnomalyAdmin(AtalayaModelAdmin):
     """What the rules found."""
 
-    list_display = ["rule", "who", "severity", "status", "hits", "last_hit_at", "outcome"]
-    list_filter = ["status", "severity", "rule", "outcome"]
+    list_display = ["shown_rule", "who", "severity", "status", "hits", "last_hit_at", "outcome"]
+    list_filter = ["status", "severity", ("rule", RuleFilter), "outcome"]
     list_select_related = ["rule", "account"]
     search_fields = ["account__username__istartswith"]
     ordering = ["-detected_at", "-id"]
@@ -99,6 +113,11 @@ class AnomalyAdmin(AtalayaModelAdmin):
     ]
     inlines = [HitInline]
     actions = ["resolve", "reopen"]
+
+    @admin.display(description=_("rule"), ordering="rule")
+    def shown_rule(self, obj: Anomaly) -> str:
+        """Return what the rule looks for."""
+        return rule_title(obj.rule)
 
     @admin.display(description=_("account"))
     def who(self, obj: Anomaly) -> str:

@@ -226,6 +226,15 @@ def test_rules_are_changed_through_the_service(browser):
     assert AuditEntry.objects.filter(action="riskops.anomaly_rule.changed").exists()
 
 
+def test_the_list_of_anomalies_says_what_a_rule_looks_for(browser, ring):
+    text = browser.get(reverse("admin:riskops_anomaly_changelist")).content.decode()
+    rules = AnomalyRule.objects.filter(anomalies__isnull=False)
+    assert rules
+    for rule in rules:
+        assert f">{rule.get_detector_display()}</a>" in text.replace("&#x27;", "'")
+        assert f">{rule.code}<" not in text
+
+
 def test_an_exemption_is_given_and_ended(browser, member, analyst):
     rule = AnomalyRule.objects.get(code="follow_burst")
     url = reverse("admin:riskops_anomalyexemption_add")
