@@ -28,7 +28,7 @@ def fill(count):
     from marketplace.tests import factories
 
     factories.rule(ppm=100_000, tax_ppm=210_000)
-    with clock.at(MOMENT):
+    with clock.frozen_at(MOMENT):
         first = factories.completed(factories.approved(price=100_00, stock=None))
     sellers = make_sellers(count)
     orders, lines = copy_orders(first, sellers)

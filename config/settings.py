@@ -181,7 +181,7 @@ CACHES = {
             "LOCATION": REDIS_URL,
             "OPTIONS": {
                 # Redis keeps pickles; this reader takes data only.
-                "serializer": "systemadmin.foundation.plain_pickle.PlainRedisSerializer",
+                "serializer": "systemadmin.foundation.safe_pickle.PlainRedisSerializer",
             },
         }
         if REDIS_URL

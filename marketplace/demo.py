@@ -145,7 +145,7 @@ def _product(
     seller = rng.choice(sellers)
     is_service = leaf in ("Clases", "Reparaciones")
     moment = world.now - timedelta(days=DAYS + rng.randrange(1, 60))
-    with clock.at(moment):
+    with clock.frozen_at(moment):
         product = create_product(
             actor=seller,
             seller=seller,
@@ -163,9 +163,9 @@ def _product(
     if fate == "draft":
         return product
     waiting = world.now - timedelta(hours=rng.randrange(1, 90))
-    with clock.at(waiting if fate == "pending" else moment + timedelta(hours=3)):
+    with clock.frozen_at(waiting if fate == "pending" else moment + timedelta(hours=3)):
         product = submit_product(actor=seller, product=product)
-    with clock.at(moment + timedelta(hours=9)):
+    with clock.frozen_at(moment + timedelta(hours=9)):
         if fate == "approved":
             product = approve_product(actor=moderator, product=product)
         elif fate == "rejected":
@@ -184,7 +184,7 @@ def _order(world: DemoWorld, on_sale: list[Product], days_ago: int) -> None:
     buyer = rng.choice([one for one in world.members if one.pk != product.seller_id])
     moment = world.now - timedelta(days=days_ago, hours=rng.randrange(24))
     try:
-        with clock.at(moment):
+        with clock.frozen_at(moment):
             order = create_order(
                 actor=buyer, buyer=buyer, items=[Item(product.pk, rng.choice([1, 1, 1, 2]))]
             )
@@ -193,7 +193,7 @@ def _order(world: DemoWorld, on_sale: list[Product], days_ago: int) -> None:
     Order.objects.filter(pk=order.pk).update(created_at=moment)
     if rng.random() < 0.08:
         return
-    with clock.at(moment + timedelta(minutes=4)):
+    with clock.frozen_at(moment + timedelta(minutes=4)):
         fee = order.total * 15 // 1000
         order = pay_order(
             actor=operator, order=order, reference=f"demo-{order.pk}", processing_fee=fee
@@ -206,7 +206,7 @@ def _order(world: DemoWorld, on_sale: list[Product], days_ago: int) -> None:
 def _ending(world: DemoWorld, order: Order, moment: Any) -> None:
     rng, operator = world.rng, world.staff["operator"]
     ending = rng.choices(["done", "part", "full", "dispute", "open"], [80, 6, 4, 6, 4])[0]
-    with clock.at(moment):
+    with clock.frozen_at(moment):
         if ending != "full":
             order = complete_order(actor=order.buyer, order=order, as_member=True)
         if ending == "part":
@@ -221,7 +221,7 @@ def _ending(world: DemoWorld, order: Order, moment: Any) -> None:
                 body="No es lo que compré. Adjunto la conversación con el vendedor.",
             )
     if ending == "dispute":
-        with clock.at(moment + timedelta(days=1)):
+        with clock.frozen_at(moment + timedelta(days=1)):
             resolve_dispute(
                 actor=world.staff["marketplace_moderator"],
                 dispute=dispute,

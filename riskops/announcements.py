@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 
 from riskops.models import Anomaly, RelatedAccount
 from systemadmin.foundation.context import new_request_id
-from systemadmin.services.event_log import Happening, publish_event, publish_events
+from systemadmin.services.event_log import NewEvent, publish_event, publish_events
 
 
 def announce_levels(changed: Iterable[tuple[int, str, str, int]]) -> None:
     """Publish levels that were crossed: account, level, the one before, score."""
     run = new_request_id()
     publish_events(
-        Happening(
+        NewEvent(
             kind="risk.level_changed",
             key=f"risk-{account}-{run}",
             data={"user": account, "level": level, "previous_level": before, "score": score},
@@ -38,7 +38,7 @@ def announce_link(pair: RelatedAccount) -> None:
 def announce_anomalies(anomalies: Sequence[Anomaly], what: str, rule: str) -> None:
     """Publish anomalies of one rule that were opened or resolved."""
     publish_events(
-        Happening(
+        NewEvent(
             kind=f"anomaly.{what}",
             key=f"anomaly-{one.pk}-{what}",
             data={

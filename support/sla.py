@@ -154,7 +154,7 @@ class Timeline:
         )
 
 
-def fold(events: Iterable[SlaEvent]) -> Timeline:
+def replay(events: Iterable[SlaEvent]) -> Timeline:
     """Replay a log: the same events always give the same clocks."""
     timeline = Timeline()
     targets = Targets()

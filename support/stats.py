@@ -65,7 +65,7 @@ def satisfaction(start: datetime, end: datetime) -> float:
     return round(float(average or 0) * 20, 1)
 
 
-def askers(start: datetime, end: datetime) -> int:
+def requesters(start: datetime, end: datetime) -> int:
     """Return members who opened at least one ticket."""
     return _opened(start, end).aggregate(count=Count("requester", distinct=True))["count"]
 
@@ -109,6 +109,6 @@ STATS = [
         code="ticket_askers",
         title=_("Members who opened tickets"),
         section="users",
-        compute=askers,
+        compute=requesters,
     ),
 ]

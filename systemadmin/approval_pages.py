@@ -18,7 +18,7 @@ from systemadmin.models import ApprovalRequest
 from systemadmin.services import approval_texts, approvals
 from systemadmin.services.approval_notices import page_of
 from systemadmin.services.approvers import who_may
-from systemadmin.services.second_person import SecondPersonNeeded, Wish, acts
+from systemadmin.services.second_person import RequestDraft, SecondPersonNeeded, acts
 
 KEPT: Final = "wishes_for_a_second_person"
 
@@ -44,7 +44,7 @@ def deferred(request: HttpRequest, found: Deferred) -> HttpResponse:
 
 def ask_page(request: HttpRequest, site: Any) -> HttpResponse:
     """Ask why an act that needs a second person should be done, and keep the requests."""
-    wishes = [Wish.from_json(kept) for kept in request.session.get(KEPT, [])]
+    wishes = [RequestDraft.from_json(kept) for kept in request.session.get(KEPT, [])]
     if not wishes:
         return HttpResponseRedirect(reverse("admin:index"))
     form = AskForm(request.POST or None)
@@ -67,7 +67,7 @@ def ask_page(request: HttpRequest, site: Any) -> HttpResponse:
     return TemplateResponse(request, "admin/systemadmin/ask_second_person.html", context)
 
 
-def _keep(request: HttpRequest, wishes: list[Wish], reason: str) -> HttpResponse:
+def _keep(request: HttpRequest, wishes: list[RequestDraft], reason: str) -> HttpResponse:
     actor: Any = request.user
     for wish in wishes:
         try:

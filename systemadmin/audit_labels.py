@@ -11,7 +11,7 @@ from django.utils.translation import pgettext_lazy
 
 from systemadmin.foundation.plugins import collect
 
-DONE: Final = {
+ACTION_WORDS: Final = {
     "acknowledged": pgettext_lazy("done", "taken"),
     "acted": pgettext_lazy("done", "acted by itself"),
     "acted_alone": pgettext_lazy("done", "done by one person"),
@@ -162,6 +162,6 @@ def things() -> dict[str, Any]:
 def action_label(action: str) -> str:
     """Return "Order · paid" for `marketplace.order.paid`; an unknown code as it is."""
     thing, _dot, done = action.rpartition(".")
-    if thing not in things() or done not in DONE:
+    if thing not in things() or done not in ACTION_WORDS:
         return action
-    return f"{things()[thing]} · {DONE[done]}"
+    return f"{things()[thing]} · {ACTION_WORDS[done]}"

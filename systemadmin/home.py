@@ -8,11 +8,11 @@ from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone
 
+from systemadmin.desk_counts import Waiting, waiting_for
 from systemadmin.first_run import Step, first_steps
 from systemadmin.foundation.money import format_money
 from systemadmin.foundation.plugins import Line, Worklist, modules
 from systemadmin.services.statistics import default_span, statistics
-from systemadmin.waiting import Waiting, waiting_for
 
 ROWS = 3  # of each queue; all of them are one press away
 # Who comes back after this long sees what changed meanwhile.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 from systemadmin.foundation import maintenance
-from systemadmin.foundation.api.problems import closed_door
+from systemadmin.foundation.api.problems import maintenance_response
 from systemadmin.foundation.hard_maintenance import hard_state
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -27,7 +27,7 @@ class HardMaintenanceMiddleware:
         if state is None:
             return self.get_response(request)
         refusal = maintenance.UnderMaintenance(state.message or None, retry_after=state.retry_after)
-        return closed_door(request, refusal)
+        return maintenance_response(request, refusal)
 
 
 class MaintenanceMiddleware:
@@ -48,7 +48,7 @@ class MaintenanceMiddleware:
         if refusal is None:
             return self.get_response(request)
         if not path.startswith(OPEN_TO_STAFF) and not _is_staff(request):
-            return closed_door(request, refusal)
+            return maintenance_response(request, refusal)
         response = self.get_response(request)
         if request.method not in maintenance.SAFE_METHODS and _is_staff(request):
             maintenance.write_bypassed.send(

@@ -9,10 +9,10 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from systemadmin.desk_counts import DeskCount, by_desk, waiting_for
 from systemadmin.foundation.plugins import Desk, Worklist, collect
 from systemadmin.preferences import has_single_keys, zone_of
 from systemadmin.roles import ROLE_TITLES
-from systemadmin.waiting import DeskCount, by_desk, waiting_for
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET
 
 from systemadmin import approval_pages, provider_pages, review_pages
-from systemadmin import home_pages as home
+from systemadmin import settings_page as home
 from systemadmin import sign_in_pages as pages
 from systemadmin.access_link_pages import access_link_page
 from systemadmin.foundation.admin import AtalayaModelAdmin, delete_selected

@@ -25,8 +25,8 @@ from messaging.tests.factories import send
 from riskops.anomalies.detection import detect_new
 from riskops.anomalies.handling import exempt_account
 from riskops.decisions.decide import decide
+from riskops.decisions.decision_request import request_for_intended_action
 from riskops.decisions.lists import add_list_entry
-from riskops.decisions.question import ask_about_wish
 from riskops.links.clusters import rebuild_clusters
 from riskops.links.detect import detect_all
 from riskops.links.notes import add_note
@@ -156,7 +156,9 @@ def fill_risk(root):
         confirm_related(actor=root, pair=pair, note="")
     for number in range(3):
         wish = {"account": rings[0][0]}
-        decide(ask_about_wish(wish, action="purchase", key=f"walk{number}", source="shop"))
+        decide(
+            request_for_intended_action(wish, action="purchase", key=f"walk{number}", source="shop")
+        )
         add_list_entry(
             actor=root, list="watch", kind="device", value=f"walked{number}", reason="Test"
         )

@@ -451,7 +451,7 @@ OTHER_SERVICES = {
     "marketplace.services.products.decide",
     "marketplace.services.refunds.refund_locked",
     "marketplace.services.revisions.decide_revision",
-    "marketplace.services.revisions.divert_material",
+    "marketplace.services.revisions.move_material_changes_to_revision",
     "marketplace.services.revisions.withdraw_open",
     "riskops.anomalies.handling.change_rule",
     "riskops.anomalies.handling.create_rule",

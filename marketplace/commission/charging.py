@@ -185,7 +185,7 @@ def _bounded(rule: Rule, amount: int, trace: list[TraceStep]) -> int:
     return amount
 
 
-def within_room(amount: int, room: int, tax_ppm: int, trace: list[TraceStep]) -> int:
+def limit_to_remaining(amount: int, room: int, tax_ppm: int, trace: list[TraceStep]) -> int:
     """Lower a charge so that with its tax it fits into what is left of the captured amount.
 
     commission × (1 + tax) <= room, solved for integers: the seller's net stays >= 0.

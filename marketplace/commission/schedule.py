@@ -9,8 +9,8 @@ from marketplace.commission.charging import (
     Scope,
     base_of,
     charge_on,
+    limit_to_remaining,
     tax_on,
-    within_room,
 )
 from marketplace.commission.matching import NOBODY, mismatch
 from marketplace.commission.rules import (
@@ -96,7 +96,7 @@ def charge_basket(fees: Sequence[Fee], basket: Basket) -> list[Commission]:
     All fees that the seller pays, with their taxes, never exceed what was captured of a line.
     Rules per payout are left out.
     """
-    return _Till(basket).charge(rules_for(fees, payouts=False))
+    return _FeeCalculation(basket).charge(rules_for(fees, payouts=False))
 
 
 def charge_payout(
@@ -114,10 +114,10 @@ def charge_payout(
     The fees with their taxes never exceed the amount.
     """
     basket = Basket((Sale(currency, item=amount, at=at, seller=seller),), party, volumes or {})
-    return _Till(basket).charge(rules_for(fees, payouts=True))[0]
+    return _FeeCalculation(basket).charge(rules_for(fees, payouts=True))[0]
 
 
-class _Till:
+class _FeeCalculation:
     """The state of one calculation: what is left of each line, and the steps so far."""
 
     def __init__(self, basket: Basket) -> None:
@@ -168,7 +168,7 @@ class _Till:
         tax_ppm, is_reverse = _tax(rule, self.basket.party)
         rooms = [self.room[place] for place in places] if is_by_seller else None
         if rooms is not None:
-            amount = within_room(amount, sum(rooms), tax_ppm, steps)
+            amount = limit_to_remaining(amount, sum(rooms), tax_ppm, steps)
         tax = tax_on(amount, tax_ppm, is_reverse, steps)
         amounts, taxes = _shared(amount, tax, bases, rooms)
         fixed_parts = share_within(min(fixed, amount), amounts, amounts)

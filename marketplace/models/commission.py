@@ -57,8 +57,6 @@ class CommissionRule(VersionedModel):
         ORDER = "order", _("per order")
         PAYOUT = "payout", _("per payout")
 
-    FixedPer = Per
-
     class TiersMode(models.TextChoices):
         MARGINAL = "marginal", _("each part at its own rate")
         WHOLE = "whole", _("the whole amount at one rate")
@@ -200,7 +198,7 @@ class CommissionRule(VersionedModel):
     )
     fixed = models.BigIntegerField(_("fixed amount"), default=0, validators=AMOUNT)
     fixed_per = models.CharField(
-        _("fixed amount"), max_length=6, choices=FixedPer.choices, default=FixedPer.UNIT
+        _("fixed amount"), max_length=6, choices=Per.choices, default=Per.UNIT
     )
     minimum = models.BigIntegerField(_("minimum"), null=True, blank=True, validators=AMOUNT)
     maximum = models.BigIntegerField(_("maximum"), null=True, blank=True, validators=AMOUNT)

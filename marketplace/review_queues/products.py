@@ -16,7 +16,7 @@ from marketplace.models import (
 )
 from marketplace.revision_changes import CHECK_NAMES, changes_of, field_name, unchanged_of
 from marketplace.services.revisions import stale_fields
-from marketplace.services.undo import keeps_pictures
+from marketplace.services.undo import has_same_pictures
 from riskops.models import RiskScore
 from riskops.models.scores import Level
 from systemadmin.foundation.display import display_name
@@ -235,7 +235,7 @@ def _undo_edit(*, actor: Any, thing: Any) -> None:
 
 
 def _pictures_go(revision: Any, _data: Any) -> str:
-    if keeps_pictures(revision):
+    if has_same_pictures(revision):
         return ""
     text = gettext("Pictures of “%(title)s” are deleted with this. It cannot be undone.")
     return text % {"title": revision.product.title}

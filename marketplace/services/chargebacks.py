@@ -74,7 +74,7 @@ def record_chargeback(
 
 
 def _record_risk(order: Order, dispute: Dispute) -> None:
-    risk.record(
+    risk.report_risk_event(
         "dispute_opened",
         account_id=order.seller_id,
         external_id=f"order-{order.pk}-dispute-{dispute.pk}",

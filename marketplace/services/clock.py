@@ -19,7 +19,7 @@ def now() -> datetime:
 
 
 @contextmanager
-def at(moment: datetime) -> Iterator[None]:
+def frozen_at(moment: datetime) -> Iterator[None]:
     """Let services write this moment."""
     token = _moment.set(moment)
     try:

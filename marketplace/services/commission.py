@@ -297,7 +297,7 @@ def _assign_simple(rule: CommissionRule, values: dict[str, Any]) -> None:
 def _follow_unit(rule: CommissionRule) -> None:
     """Let the fixed amount count once for what the rule is charged per, unless it says other."""
     if rule.per == CommissionRule.Per.UNIT:
-        rule.fixed_per = CommissionRule.FixedPer.UNIT
+        rule.fixed_per = CommissionRule.Per.UNIT
     elif rule.per in (CommissionRule.Per.ORDER, CommissionRule.Per.PAYOUT):
         rule.fixed_per = rule.per
 

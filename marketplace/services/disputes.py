@@ -50,7 +50,7 @@ def open_dispute(
     dispute.order = order
     hold_for(dispute, actor)
     save_step(actor, order, "dispute_opened", before, reason, dispute=dispute)
-    risk.record(
+    risk.report_risk_event(
         "dispute_opened",
         account_id=order.seller_id,
         external_id=f"order-{order.pk}-dispute-{dispute.pk}",

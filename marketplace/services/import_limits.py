@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.models import Order
-from marketplace.services.by_two import PAYMENT, owed_by_platform
+from marketplace.services.approval_policies import PAYMENT, owed_by_platform
 from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import NotAllowed
 from systemadmin.services.daily_sums import keep_amount, look_at_sum_of_day

@@ -20,7 +20,7 @@ from marketplace.services import clock
 from marketplace.services.announcements import announce_order
 from marketplace.services.products import check_seller
 from marketplace.services.quotes import QuotedLine, QuoteLine, quote_order
-from marketplace.services.stock import take
+from marketplace.services.stock import reserve
 from systemadmin import audit
 from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import InvalidInput
@@ -69,7 +69,7 @@ def create_order(
     wanted = _wanted(items)
     # In order of key, so that two orders over the same products cannot wait for each other.
     for product_id in sorted(wanted):
-        take(product_id, wanted[product_id].quantity)
+        reserve(product_id, wanted[product_id].quantity)
     products = list(
         Product.objects.filter(pk__in=wanted).select_related("seller", "category").order_by("pk")
     )

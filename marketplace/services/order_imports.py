@@ -38,7 +38,7 @@ from systemadmin.foundation.errors import DomainError, InvalidInput, NotAllowed
 from systemadmin.foundation.references import keys_of
 from systemadmin.models import User
 from systemadmin.services.duties import accounts_of
-from systemadmin.services.event_log import Happening, publish_events
+from systemadmin.services.event_log import NewEvent, publish_events
 
 logger = logging.getLogger("atalaya.marketplace")
 
@@ -387,11 +387,11 @@ def _risk_events(draft: _Draft) -> list[EventInput]:
     return events
 
 
-def _happenings(orders: Iterable[Order]) -> Iterable[Happening]:
+def _happenings(orders: Iterable[Order]) -> Iterable[NewEvent]:
     for order in orders:
         steps = ["created"] + ["paid"] * bool(order.paid_at)
         for step in steps + ["completed"] * bool(order.completed_at):
-            yield Happening(
+            yield NewEvent(
                 kind=f"order.{step}",
                 key=f"order-{order.pk}-v{order.version}-{step}",
                 data=order_data(order),

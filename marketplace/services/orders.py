@@ -21,11 +21,11 @@ from marketplace.errors import (
     TransitionNotAllowed,
 )
 from marketplace.models import Order, OrderLine
-from marketplace.services import by_two, clock, concerned, ledger, risk
+from marketplace.services import approval_policies, clock, concerned, ledger, risk
 from marketplace.services.announcements import announce_order
 from marketplace.services.holds import extend_holds
 from marketplace.services.ledger import Code, Leg
-from marketplace.services.stock import give_back, take
+from marketplace.services.stock import give_back, reserve
 from marketplace.services.transitions import move
 from marketplace.transitions import ORDER
 from systemadmin import audit
@@ -42,7 +42,7 @@ COMPLETION = Batch("marketplace.complete_due_orders")
 
 
 @decides("marketplace.pay_order", permission="marketplace.pay_order", concerns=concerned.parties)
-@by_two.pay_order
+@approval_policies.pay_order
 @transaction.atomic
 def pay_order(
     *,
@@ -82,7 +82,7 @@ def pay_order(
         is_demo=order.buyer.is_demo,
     )
     save_step(actor, order, "paid", before, reason)
-    risk.record(
+    risk.report_risk_event(
         "purchase",
         account_id=order.buyer_id,
         external_id=f"order-{order.pk}-paid",
@@ -98,7 +98,7 @@ def _take_again(order: Order) -> None:
         return  # the platform's own checkout keeps its stock
     try:
         for line in order.lines.order_by("product_id"):
-            take(line.product_id, line.quantity)
+            reserve(line.product_id, line.quantity)
     except (OutOfStock, NotForSale) as error:
         raise OrderNotResumable from error
 
@@ -171,7 +171,7 @@ def completion_legs(
     net = order.total - order.refunded - order.processing_fee
     net += order.platform_discount - order.refunded_platform_discount
     for line in lines:
-        kept, tax = kept_of(line)
+        kept, tax = amounts_retained(line)
         legs += [Leg(Code.REVENUE, -kept, None, line.pk), Leg(Code.TAX, -tax, None, line.pk)]
         paid_by_platform = line.platform_discount - line.refunded_platform_discount
         legs.append(Leg(Code.PROMOTIONS, paid_by_platform, None, line.pk))
@@ -180,7 +180,7 @@ def completion_legs(
     return legs + ledger.move_seller(order.seller_id, balances, net)
 
 
-def kept_of(line: OrderLine) -> tuple[int, int]:
+def amounts_retained(line: OrderLine) -> tuple[int, int]:
     """Return what the platform keeps of a line's fees, the buyer's too, and the tax on them."""
     buyer_tax = line.buyer_fee_tax - line.refunded_buyer_fee_tax
     buyer_fee = line.buyer_fee - line.refunded_buyer_fee - buyer_tax
@@ -190,7 +190,7 @@ def kept_of(line: OrderLine) -> tuple[int, int]:
 
 def record_sale(order: Order) -> None:
     """Tell the risk engine that a sale went through."""
-    risk.record(
+    risk.report_risk_event(
         "sale",
         account_id=order.seller_id,
         external_id=f"order-{order.pk}-completed",

@@ -18,7 +18,7 @@ from marketplace.payout_files import (
 )
 from marketplace.querysets.payouts import waiting_for_a_file
 from marketplace.seller_ids import clean_iban
-from marketplace.services import by_two, clock, concerned
+from marketplace.services import approval_policies, clock, concerned
 from marketplace.services.payouts import hold_reasons, pay_payout
 from marketplace.services.sellers import ACCOUNT
 from systemadmin import audit
@@ -41,7 +41,7 @@ MOST_PAYOUTS = 5000
     permission="marketplace.add_payoutbatch",
     concerns=concerned.sellers_of_pending_payouts,
 )
-@by_two.create_payout_batch
+@approval_policies.create_payout_batch
 @transaction.atomic
 def create_payout_batch(
     *, actor: User | None, currency: str, execution_on: date | None = None
@@ -187,7 +187,7 @@ def payout_file(*, actor: User, batch: PayoutBatch, kind: str) -> str:
     permission="marketplace.change_payoutbatch",
     concerns=concerned.sellers_of_batch,
 )
-@by_two.pay_payout_batch
+@approval_policies.pay_payout_batch
 @transaction.atomic
 def pay_payout_batch(*, actor: User | None, batch: PayoutBatch) -> int:
     """Record that the bank carried a batch out; return how many payouts became paid.

@@ -16,7 +16,7 @@ from marketplace.models import (
     PayoutItem,
     SellerProfile,
 )
-from marketplace.services import by_two, clock, concerned, ledger, risk
+from marketplace.services import approval_policies, clock, concerned, ledger, risk
 from marketplace.services.announcements import announce_payout
 from marketplace.services.holds import extend_holds
 from marketplace.services.ledger import Code, Leg
@@ -39,7 +39,7 @@ RUN = Batch("marketplace.run_payouts")
 @decides(
     "marketplace.create_payout", permission="marketplace.add_payout", concerns=concerned.paid_seller
 )
-@by_two.create_payout
+@approval_policies.create_payout
 @transaction.atomic
 def create_payout(*, actor: User | None, seller: User, currency: str) -> Payout:
     """Claim every entry payable to the seller that no payout has claimed.
@@ -157,7 +157,7 @@ def minimum_payout(currency: str) -> int:
     permission="marketplace.change_payout",
     concerns=concerned.seller_of_payout,
 )
-@by_two.pay_payout
+@approval_policies.pay_payout
 @transaction.atomic
 def pay_payout(
     *, actor: User | None, payout: Payout, reference: str = "", expected_version: int | None = None
@@ -186,7 +186,7 @@ def pay_payout(
     permission="marketplace.change_payout",
     concerns=concerned.seller_of_payout,
 )
-@by_two.return_payout
+@approval_policies.return_payout
 @transaction.atomic
 def fail_payout(
     *, actor: User, payout: Payout, reason: str, expected_version: int | None = None

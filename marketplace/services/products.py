@@ -60,7 +60,9 @@ def update_product(
     wanted = plain(changes)
     _check_category(product, wanted)
     if product.status in LIVE and not by_moderator:
-        wanted = revisions.divert_material(actor=actor, product=product, changes=wanted)
+        wanted = revisions.move_material_changes_to_revision(
+            actor=actor, product=product, changes=wanted
+        )
     changed = {field: value for field, value in wanted.items() if value != before[field]}
     if not changed:
         return product

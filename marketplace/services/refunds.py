@@ -104,7 +104,7 @@ def refund_locked(
         # The fees that stay are booked.
         recognise(order, actor)
     save_step(actor, order, "refunded", before, reason, refund=refund)
-    risk.record(
+    risk.report_risk_event(
         "refund",
         account_id=order.seller_id,
         external_id=f"order-{order.pk}-refund-{refund.number}",

@@ -24,7 +24,9 @@ from systemadmin.foundation.configuration import setting
 from systemadmin.models import User
 
 
-def divert_material(*, actor: User, product: Product, changes: dict[str, Any]) -> dict[str, Any]:
+def move_material_changes_to_revision(
+    *, actor: User, product: Product, changes: dict[str, Any]
+) -> dict[str, Any]:
     """Put the material changes into the product's open revision and return the others."""
     live = content_of(product)
     proposed = {field: value for field, value in changes.items() if field in live}

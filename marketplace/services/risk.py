@@ -11,7 +11,7 @@ from riskops.services import EventInput, record_events
 SOURCE = "marketplace"
 
 
-def record(
+def report_risk_event(
     kind: str,
     *,
     account_id: int,

@@ -7,7 +7,7 @@ from marketplace.models import Order, Product
 from systemadmin.foundation.errors import NotFound
 
 
-def take(product_id: int, quantity: int) -> None:
+def reserve(product_id: int, quantity: int) -> None:
     """Take stock by a conditional update: the database itself refuses the sixth of five."""
     taken = (
         Product.objects.filter(pk=product_id, status=Product.Status.APPROVED)

@@ -71,7 +71,7 @@ def undo_revision_decision(*, actor: User, revision: ProductRevision) -> Product
     revision = lock_row(ProductRevision.objects.all(), pk=revision.pk)
     last = ProductReview.objects.filter(product=product).first()
     _check_recent(actor, last, revision.pk, revision.status)
-    if not keeps_pictures(revision) or product.revisions.open().exclude(pk=revision.pk).exists():
+    if not has_same_pictures(revision) or product.revisions.open().exclude(pk=revision.pk).exists():
         raise UndoTooLate
     if revision.status == ProductRevision.Status.APPROVED:
         _take_off(actor, product, revision)
@@ -85,7 +85,7 @@ def undo_revision_decision(*, actor: User, revision: ProductRevision) -> Product
     return revision
 
 
-def keeps_pictures(revision: ProductRevision) -> bool:
+def has_same_pictures(revision: ProductRevision) -> bool:
     """Return whether deciding a revision deletes no picture, neither of the product nor its own."""
     if "images" not in revision.patch or revision.status == "changes_requested":
         return True

@@ -170,9 +170,9 @@ def test_the_month_of_a_volume_begins_where_the_place_is(moderator):
     )
     factories.rule(ppm=100_000, applies_to_all=True)
     seller = UserFactory()
-    with clock.at(datetime(2025, 2, 28, 23, 30, tzinfo=UTC)):
+    with clock.frozen_at(datetime(2025, 2, 28, 23, 30, tzinfo=UTC)):
         factories.paid(factories.approved(seller, price=10_00))
-    with clock.at(datetime(2025, 3, 15, tzinfo=UTC)):
+    with clock.frozen_at(datetime(2025, 3, 15, tzinfo=UTC)):
         later = factories.order(factories.approved(seller, price=10_00))
     assert later.commission == 50
 

@@ -248,7 +248,7 @@ def test_statement_invoice_report_and_dac7_show_it(payout_fee):
 def test_the_invoice_of_a_month_names_the_fees_of_payouts(payout_fee, operator):
     stripe(payout_fee)
     change_settings(actor=None, values={"marketplace.platform_legal_name": "Place Ltd"})
-    with clock.at(clock.day_start(clock.month_of(clock.now())) - timedelta(days=10)):
+    with clock.frozen_at(clock.day_start(clock.month_of(clock.now())) - timedelta(days=10)):
         seller = sold()
         pay_out(seller)
         month = clock.month_of(clock.now())

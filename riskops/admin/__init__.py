@@ -5,8 +5,8 @@ from riskops.admin import (
     anomalies,
     events,
     links,
-    moment,
     preview,
+    realtime_decisions,
     rulesets,
     scores,
 )
@@ -16,8 +16,8 @@ __all__ = [
     "anomalies",
     "events",
     "links",
-    "moment",
     "preview",
+    "realtime_decisions",
     "rulesets",
     "scores",
 ]

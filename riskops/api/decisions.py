@@ -22,9 +22,13 @@ from riskops.api.decision_serializers import (
     ListEntrySerializer,
 )
 from riskops.decisions.decide import decide
+from riskops.decisions.decision_request import (
+    DecisionRequest,
+    ask_about_event,
+    request_for_intended_action,
+)
 from riskops.decisions.feedback import give_decision_feedback
 from riskops.decisions.lists import add_list_entry, remove_list_entry
-from riskops.decisions.question import Question, ask_about_event, ask_about_wish
 from riskops.decisions.rules import (
     change_decision_rule,
     create_decision_rule,
@@ -88,12 +92,12 @@ class DecisionViewSet(StaffViewSet):
         data = DecisionSerializer(answer.decision, context=self.get_serializer_context()).data
         return Response({**data, "event": answer.event, "is_repeated": answer.is_repeated})
 
-    def _question(self, data: dict[str, Any]) -> Question:
+    def _question(self, data: dict[str, Any]) -> DecisionRequest:
         source = data.pop("source", None) or self.caller.get_username()[:32]
         if "event" in data:
             return ask_about_event(data["event"], source=source)
         name, key = data.pop("action"), data.pop("id", "")
-        return ask_about_wish(data, action=name, key=key, source=source)
+        return request_for_intended_action(data, action=name, key=key, source=source)
 
     @extend_schema(
         request=DecisionFeedbackInput,

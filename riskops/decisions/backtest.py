@@ -12,7 +12,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from riskops.decisions.budget import OutOfTime, time_limit
-from riskops.decisions.conditions import LEVEL, LIST, LISTS, MEASURE, Asked
+from riskops.decisions.conditions import LEVEL, LIST, LISTS, MEASURE, RuleCondition
 from riskops.decisions.rulebook import Rule
 from riskops.decisions.sql import COLUMNS, EVENTS, Sql, asked, is_postgres, kinds_match, measure
 from riskops.errors import BacktestTooSlow
@@ -204,7 +204,7 @@ def _day(column: str) -> str:
     return f"substr({column}, 1, 10)"
 
 
-def _dear(conditions: Sequence[Asked]) -> tuple[Sql, Sql]:
+def _dear(conditions: Sequence[RuleCondition]) -> tuple[Sql, Sql]:
     """Return columns for scores and measures, and the condition on them."""
     columns, hits = [], []
     for number, one in enumerate(conditions):
@@ -230,7 +230,7 @@ def _score_then(name: str) -> str:
 # -- lists -------------------------------------------------------------------------
 
 
-def _cheap(one: Asked) -> Sql:
+def _cheap(one: RuleCondition) -> Sql:
     if one.field != LIST:
         return asked(one)
     found = _on_list(str(one.value))

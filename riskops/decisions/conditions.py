@@ -63,7 +63,7 @@ NEW_WITHIN = 90 * DAY
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RuleCondition:
     """One condition: `field` `op` `value`; of a measure also what is counted, over which window."""
 
     field: str
@@ -88,7 +88,7 @@ class ConditionReader:
     def __init__(self) -> None:
         self.errors: dict[str, str] = {}
 
-    def read(self, document: object) -> tuple[Asked, ...]:
+    def read(self, document: object) -> tuple[RuleCondition, ...]:
         """Return the conditions; faults are in `errors`."""
         if not isinstance(document, Sequence) or isinstance(document, str | bytes):
             self._fault("conditions", _("Must be a list."))
@@ -118,7 +118,7 @@ class ConditionReader:
     def _fault(self, place: str, text: Any) -> None:
         self.errors[place] = str(text)
 
-    def _one(self, place: str, document: object) -> Asked | None:
+    def _one(self, place: str, document: object) -> RuleCondition | None:
         if not isinstance(document, Mapping) or not {"field", "op", "value"} <= set(document):
             self._fault(place, _("Must have a field, an operator and a value."))
             return None
@@ -129,7 +129,7 @@ class ConditionReader:
             return None
         if field == MEASURE:
             return self._measure(place, document)
-        return Asked(str(field), op, value)
+        return RuleCondition(str(field), op, value)
 
     def _check_names(self, place: str, document: Mapping[str, Any]) -> bool:
         """Return whether the field and the operator are known and nothing else is given."""
@@ -181,7 +181,7 @@ class ConditionReader:
             return False
         return True
 
-    def _measure(self, place: str, document: Mapping[str, Any]) -> Asked | None:
+    def _measure(self, place: str, document: Mapping[str, Any]) -> RuleCondition | None:
         reader = MeasureReader(f"{place}.measure", self.errors, self.KINDS)
         measure = reader.read(document.get("measure"))
         window = document.get("window")
@@ -199,7 +199,7 @@ class ConditionReader:
             return None
         if measure is None:
             return None
-        return Asked(MEASURE, document["op"], document["value"], measure, window)
+        return RuleCondition(MEASURE, document["op"], document["value"], measure, window)
 
 
-__all__ = ["DAY", "HOUR", "Asked", "ConditionReader"]
+__all__ = ["DAY", "HOUR", "ConditionReader", "RuleCondition"]

@@ -13,10 +13,10 @@ from django.utils.translation import gettext as _
 
 from riskops import bulk
 from riskops.bulk import Column
-from riskops.decisions.before import Before, look_up
 from riskops.decisions.budget import OutOfTime, time_limit
+from riskops.decisions.decision_request import DecisionRequest, event_content
 from riskops.decisions.keys import Key, event_keys
-from riskops.decisions.question import Question, event_content
+from riskops.decisions.known_state import KnownState, look_up
 from riskops.decisions.rulebook import Match, matching, rules_and_lists
 from riskops.errors import AskedDifferently, EventDiffers
 from riskops.events import decision_made
@@ -39,7 +39,7 @@ SPARE = 0.2
 
 
 @dataclass(slots=True)
-class Answer:
+class DecisionResult:
     """A decision with what was done about its event."""
 
     decision: Decision
@@ -56,7 +56,7 @@ class _Account:
     score: RiskScore
 
 
-def decide(question: Question) -> Answer:
+def decide(question: DecisionRequest) -> DecisionResult:
     """Answer a question; the same one again gets the same answer.
 
     Raises `AskedDifferently` when its id was used for another question. When the database does
@@ -71,7 +71,7 @@ def decide(question: Question) -> Answer:
     return _default(question, started, seconds)
 
 
-def _decide(question: Question, started: float, seconds: float) -> Answer:
+def _decide(question: DecisionRequest, started: float, seconds: float) -> DecisionResult:
     first = holding_back_retention() if question.happened else ""
     with transaction.atomic(), time_limit(seconds, first=first):
         before = look_up(question)
@@ -99,10 +99,10 @@ def _decide(question: Question, started: float, seconds: float) -> Answer:
             user_id=decision.account_id,
             outcome=decision.outcome,
         )
-        return Answer(decision, state)
+        return DecisionResult(decision, state)
 
 
-def _known(question: Question) -> Answer | None:
+def _known(question: DecisionRequest) -> DecisionResult | None:
     """Return the answer that was given before to the same question."""
     if not question.external_id:
         return None
@@ -113,7 +113,7 @@ def _known(question: Question) -> Answer | None:
     if found.fingerprint != question.fingerprint:
         raise AskedDifferently
     event = "known" if found.event_id else "none"
-    return Answer(found, event, is_repeated=True)
+    return DecisionResult(found, event, is_repeated=True)
 
 
 # -- the event ---------------------------------------------------------------------
@@ -127,7 +127,7 @@ class _Stored:
     ids: tuple[int | None, ...]
 
 
-def _take_in(question: Question, before: Before) -> tuple[_Stored, str]:
+def _take_in(question: DecisionRequest, before: KnownState) -> tuple[_Stored, str]:
     event = question.event
     if not question.happened:
         return _Stored(None, numbers_of(event, before.identifiers)), "none"
@@ -148,7 +148,7 @@ def _take_in(question: Question, before: Before) -> tuple[_Stored, str]:
     return _stored_event(question), "known"
 
 
-def _stored_event(question: Question) -> _Stored:
+def _stored_event(question: DecisionRequest) -> _Stored:
     names = [name for name, _kind in ALL]
     found = (
         AccountEvent.objects.filter(source=question.source, external_id=question.external_id)
@@ -180,20 +180,20 @@ def _stored_event(question: Question) -> _Stored:
 # -- the account -------------------------------------------------------------------
 
 
-def _user(question: Question, before: Before) -> User:
+def _user(question: DecisionRequest, before: KnownState) -> User:
     if before.account is None:
         field = "event.account" if question.happened else "account"
         raise InvalidInput(field, _("There is no such account."), code="unknown_account")
     return before.account
 
 
-def _keys(question: Question, account: _Account) -> list[Key]:
+def _keys(question: DecisionRequest, account: _Account) -> list[Key]:
     pk, email = account.user.pk, account.user.email
     return event_keys(question.event, account_id=pk, email=email, data=question.data)
 
 
 def _row(
-    question: Question, stored: _Stored, account: _Account, on_lists: frozenset[str]
+    question: DecisionRequest, stored: _Stored, account: _Account, on_lists: frozenset[str]
 ) -> tuple[Any, ...]:
     """Return the event as `riskops.decisions.sql` asks it."""
     event = question.event
@@ -219,7 +219,7 @@ def _row(
 
 
 def _decision(
-    question: Question, stored: _Stored, account: _Account, matches: list[Match]
+    question: DecisionRequest, stored: _Stored, account: _Account, matches: list[Match]
 ) -> Decision:
     decisive = next((match.rule for match in matches if not match.rule.is_shadow), None)
     score = account.score
@@ -233,7 +233,7 @@ def _decision(
     return decision
 
 
-def _blank(question: Question, outcome: str) -> Decision:
+def _blank(question: DecisionRequest, outcome: str) -> Decision:
     return Decision(
         source=question.source,
         external_id=question.external_id,
@@ -278,7 +278,7 @@ def _write(decision: Decision) -> bool:
     return bool(rows)
 
 
-def _default(question: Question, started: float, seconds: float) -> Answer:
+def _default(question: DecisionRequest, started: float, seconds: float) -> DecisionResult:
     """Return the stated default, written down if the database can still do so in the time left."""
     outcome = str(configuration.setting("risk.decision_default"))
     decision = _blank(question, outcome)
@@ -294,4 +294,4 @@ def _default(question: Question, started: float, seconds: float) -> Answer:
                     return known
     except (DatabaseError, OutOfTime):
         logger.warning("a decision by default was not written down", exc_info=True)
-    return Answer(decision, "none")
+    return DecisionResult(decision, "none")

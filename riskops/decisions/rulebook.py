@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models import Aggregate, Subquery, TextField, Value
 from django.utils import timezone
 
-from riskops.decisions.conditions import MEASURE, Asked, ConditionReader
+from riskops.decisions.conditions import MEASURE, ConditionReader, RuleCondition
 from riskops.decisions.keys import Key
 from riskops.decisions.sql import COLUMNS, CONTEXT, Sql, asked, is_postgres, kinds_match, measure
 from riskops.models import DecisionRule, ListEntry
@@ -29,7 +29,7 @@ class Rule:
     outcome: str
     is_shadow: bool
     kinds: tuple[str, ...]
-    conditions: tuple[Asked, ...]
+    conditions: tuple[RuleCondition, ...]
 
 
 @dataclass(frozen=True, slots=True)

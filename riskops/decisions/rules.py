@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from riskops.decisions.conditions import ConditionReader
 from riskops.decisions.sentences import conditions_texts, kinds_text
-from riskops.decisions.weaker import Standing, is_weaker
+from riskops.decisions.weakening import RuleSnapshot, is_weaker
 from riskops.errors import DecisionRuleInUse, TooManyRules
 from riskops.models import Decision, DecisionRule
 from systemadmin import audit
@@ -96,8 +96,8 @@ def ship_default_decision_rules(**_kwargs: Any) -> None:
     )
 
 
-def _standing(rule: DecisionRule) -> Standing:
-    return Standing(
+def _standing(rule: DecisionRule) -> RuleSnapshot:
+    return RuleSnapshot(
         outcome=rule.outcome,
         priority=rule.priority,
         in_earnest=rule.is_enabled and not rule.is_shadow,
@@ -106,12 +106,12 @@ def _standing(rule: DecisionRule) -> Standing:
     )
 
 
-def _standing_before(*, rule: DecisionRule, **_rest: Any) -> Standing | None:
+def _standing_before(*, rule: DecisionRule, **_rest: Any) -> RuleSnapshot | None:
     stored = DecisionRule.objects.filter(pk=rule.pk).first()
     return _standing(stored) if stored else None
 
 
-def _lets_more_pass(before: Standing | None, after: DecisionRule | None, pk: int) -> bool:
+def _lets_more_pass(before: RuleSnapshot | None, after: DecisionRule | None, pk: int) -> bool:
     others = DecisionRule.objects.blocking().exclude(pk=pk).values_list("priority", flat=True)
     return is_weaker(before, _standing(after) if after else None, others)
 

@@ -12,12 +12,12 @@ from typing import Any
 
 from django.db import connection
 
-from riskops.decisions.conditions import LEVEL, LIST, MEASURE, NEW, NEW_WITHIN, Asked
+from riskops.decisions.conditions import LEVEL, LIST, MEASURE, NEW, NEW_WITHIN, RuleCondition
 from riskops.event_kinds import KIND_BY_CODE
 from riskops.models.events import AccountEvent
 from riskops.scores.measure_spec import AMOUNTS, Chosen, Condition, Measure
-from riskops.scores.measured import COMPARISONS, condition_sql, day_of, hour_of
 from riskops.scores.rules import LEVELS
+from riskops.scores.written_factors import COMPARISONS, condition_sql, day_of, hour_of
 
 EVENTS = AccountEvent._meta.db_table
 # Name and type on PostgreSQL of what rules may ask of an event.
@@ -74,7 +74,7 @@ def kinds_match(kinds: Sequence[str]) -> Sql:
     return Sql(f"e.kind IN ({', '.join(map(str, numbers))})")
 
 
-def asked(one: Asked, measured: str = "") -> Sql:
+def asked(one: RuleCondition, measured: str = "") -> Sql:
     """Return whether a condition holds for `e`; `measured` is the column with a measure's value."""
     compare = COMPARISONS[one.op]
     if one.field == MEASURE:

@@ -12,8 +12,8 @@ from typing import Any
 from django.db import reset_queries, transaction
 from django.utils import timezone
 
-from riskops.ingest.files import RowMap
 from riskops.ingest.record import record_rows
+from riskops.ingest.row_mapping import RowMap
 from riskops.ingest.validate import Refusal
 from riskops.models import IngestCheckpoint
 from systemadmin import audit

@@ -18,7 +18,7 @@ from riskops.columns import Read, fetch
 from riskops.errors import AlreadyJudged, NothingToSuspend
 from riskops.ingest.store import mark_pending
 from riskops.links.clustering import ClusterRules, Clusters, Edges, find_clusters
-from riskops.links.hubs import find_hubs
+from riskops.links.hubs import find_ring_devices
 from riskops.links.linking import LIKELY
 from riskops.links.verdicts import confirm_related, dismiss_related
 from riskops.models import AccountCluster, ClusterMember, LinkStatus, RelatedAccount
@@ -110,7 +110,9 @@ def _groups(
         for here, there in ((low, high), (high, low)):
             if label[here] >= 0:
                 bridges[int(label[here])].append([int(accounts[here]), int(accounts[there]), *row])
-    hubs = find_hubs({int(accounts[at]): int(label[at]) for at in np.flatnonzero(label >= 0)})
+    hubs = find_ring_devices(
+        {int(accounts[at]): int(label[at]) for at in np.flatnonzero(label >= 0)}
+    )
     return [
         Group(
             members=frozenset(accounts[members].tolist()),

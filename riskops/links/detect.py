@@ -18,7 +18,7 @@ from riskops.columns import Read, fetch
 from riskops.errors import DetectionBusy
 from riskops.ingest.store import mark_pending
 from riskops.links import combining, linking
-from riskops.links.evidence import OWN, ROLES, World, read_world
+from riskops.links.evidence import OWN, ROLES, LinkInput, read_world
 from riskops.links.linking import LIKELY, PairRows
 from riskops.links.pairs import FoundPairs
 from riskops.links.rules import (
@@ -94,7 +94,7 @@ def least_strength() -> int:
 # -- calculation ---------------------------------------------------------------
 
 
-def slices(world: World) -> Iterable[np.ndarray]:
+def slices(world: LinkInput) -> Iterable[np.ndarray]:
     """Return masks over accounts, of bounded size: look at their pairs with higher ones."""
     sizes = np.bincount(world.quiet.account, minlength=len(world.accounts))
     crowd = world.known.accounts[world.quiet.identifier]
@@ -106,7 +106,7 @@ def slices(world: World) -> Iterable[np.ndarray]:
 
 
 def calculate(
-    world: World,
+    world: LinkInput,
     lows: np.ndarray,
     transfers: PairRows,
     rules: LinkRules,

@@ -13,7 +13,7 @@ import numpy as np
 from riskops import numbers
 from riskops.account_sets import Accounts
 from riskops.columns import Read, fetch, moment
-from riskops.links import anchors, linking, subnets
+from riskops.links import exclusive_use, linking, subnets
 from riskops.links.linking import Identifiers, Sightings
 from riskops.links.rules import COUNTERPARTY, KIND_CODES, TRANSFER, Bools, Floats, LinkRules
 from riskops.links.subnets import PUBLIC_SQL
@@ -35,7 +35,7 @@ ROLES, OWN, MONEY, NET = 3, 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class LinkInput:
     """Everything `riskops.linking` asks for, with the way back to database ids."""
 
     accounts: Ints  # account id by dense index
@@ -95,7 +95,9 @@ def neighbourhood(accounts: Accounts, rules: LinkRules) -> Ints:
     return found["account"]
 
 
-def read_world(rules: LinkRules, around: Accounts | None = None, size: int | None = None) -> World:
+def read_world(
+    rules: LinkRules, around: Accounts | None = None, size: int | None = None
+) -> LinkInput:
     """Return the sightings of everyone, or of some accounts and those they share something with."""
     if around is None:
         scope, asked = None, np.zeros(0, dtype=np.int64)
@@ -246,7 +248,7 @@ def _owners(seen: dict[str, Ints], dense: object, outside: _Outside) -> _Part:
 
 def _assemble(
     parts: list[_Part], in_home: Bools, accounts: Ints, asked: int, rules: LinkRules, size: int
-) -> World:
+) -> LinkInput:
     def joined(name: str, chosen: list[_Part]) -> Ints:
         return np.concatenate([getattr(part, name) for part in chosen])
 
@@ -264,7 +266,7 @@ def _assemble(
     own, net, dealings, owners = (
         everything.only(slice(bounds[i], bounds[i + 1])) for i in range(len(parts))
     )
-    settled, equipped = anchors.of_identifiers(own, in_home, net, crowd, len(accounts))
+    settled, equipped = exclusive_use.of_identifiers(own, in_home, net, crowd, len(accounts))
     known = Identifiers.of(
         crowd,
         joined("public", parts)[first_at].astype(np.bool_),
@@ -280,7 +282,7 @@ def _assemble(
     loud |= known.accounts[candidates.identifier] < 2
     transfer = np.full(len(dealings.identifier), TRANSFER, dtype=np.int64)
     hub = linking.crowded(dealings.identifier, transfer, known, rules)
-    return World(
+    return LinkInput(
         accounts=accounts,
         keys=keys,
         known=known,

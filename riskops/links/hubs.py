@@ -16,7 +16,7 @@ HUBS_KEPT = 10
 BATCH = 500
 
 
-def find_hubs(cluster_of: Mapping[int, int]) -> dict[int, list[list[int]]]:
+def find_ring_devices(cluster_of: Mapping[int, int]) -> dict[int, list[list[int]]]:
     """For each cluster the devices of half its accounts or more: `[identifier, accounts]`."""
     sizes = Counter(cluster_of.values())
     accounts = sorted(a for a, number in cluster_of.items() if sizes[number] >= LEAST_RING)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from riskops.bulk import Column
 from riskops.links.combining import Links
-from riskops.links.evidence import ROLES, World
+from riskops.links.evidence import ROLES, LinkInput
 from riskops.links.linking import PairRows
 from riskops.links.rules import KIND_CODES, KINDS
 from riskops.scores.scoring import Ints
@@ -30,7 +30,7 @@ class FoundPairs:
     without building its evidence, which took longer than finding the pairs.
     """
 
-    def __init__(self, world: World, rows: PairRows, links: Links, least: int) -> None:
+    def __init__(self, world: LinkInput, rows: PairRows, links: Links, least: int) -> None:
         self._world, self._rows, self._links = world, rows, links
         strong = links.strength >= least
         self._pairs = np.flatnonzero(strong)

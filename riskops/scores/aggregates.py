@@ -32,7 +32,7 @@ class MeasuredEvents:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class MeasureResult:
     """What a measure came to for each account."""
 
     count: Ints
@@ -42,7 +42,7 @@ class Counted:
 
 def aggregate(
     factor: Factor, measure: Measure, found: MeasuredEvents, size: int, at: int
-) -> Counted:
+) -> MeasureResult:
     """Return what a measure counts for `size` accounts at one moment."""
     window = (factor.window or 0) * SECOND
     start = at - window
@@ -71,7 +71,7 @@ def aggregate(
     else:
         count = _plain(how, found, chosen, inside, size)
     since = np.where(count > 0, first, NEVER)
-    return Counted(np.minimum(count, MOST), since, leaves)
+    return MeasureResult(np.minimum(count, MOST), since, leaves)
 
 
 def _first(found: MeasuredEvents, mask: Mask, size: int) -> Ints:
@@ -157,7 +157,7 @@ def _unusual(found: MeasuredEvents, chosen: Mask, past: Mask, size: int, least: 
     return share
 
 
-def _elapsed(factor: Factor, edge: Ints, leaves: Ints, first: Ints, at: int) -> Counted:
+def _elapsed(factor: Factor, edge: Ints, leaves: Ints, first: Ints, at: int) -> MeasureResult:
     """Return hours begun since an event, and when they will next be worth other points."""
     known = (edge != FOREVER) & (edge != NEVER)
     edge = np.where(known, edge, 0)
@@ -165,7 +165,7 @@ def _elapsed(factor: Factor, edge: Ints, leaves: Ints, first: Ints, at: int) -> 
     step = _next_count(factor, count)
     grows = np.where(step == FOREVER, FOREVER, edge + (np.minimum(step, MOST // HOURS) - 1) * HOURS)
     changes = np.where(known, np.minimum(grows, leaves), FOREVER)
-    return Counted(count, np.where(known, first, NEVER), changes)
+    return MeasureResult(count, np.where(known, first, NEVER), changes)
 
 
 def _next_count(factor: Factor, count: Ints) -> Ints:

@@ -121,7 +121,7 @@ def score_accounts(
     written = writer.write()
     writer.note(written, cause, actor)
     _end_overrides(dossier.state, evaluation)
-    reactions.react(evaluation, dossier.state, written, ruleset.rules)
+    reactions.apply_level_actions(evaluation, dossier.state, written, ruleset.rules)
     return Scored(
         scored=len(evaluation),
         written=len(written),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from riskops.scores import scoring
-from riskops.scores.facts import KINDS, Dossier
+from riskops.scores.facts import KINDS, ScoringInput
 from riskops.scores.measure_spec import ELAPSED
 from riskops.scores.measures import measure
 from riskops.scores.rules import Ruleset
@@ -61,7 +61,7 @@ class Evaluation:
 
 
 def evaluate(
-    dossier: Dossier, ruleset: Ruleset, *, at: int, ruleset_id: int = 0, fresh: bool = False
+    dossier: ScoringInput, ruleset: Ruleset, *, at: int, ruleset_id: int = 0, fresh: bool = False
 ) -> Evaluation:
     """Scores a dossier; `fresh` looks at the facts alone, without cool-down and override."""
     facts, state = dossier.facts, dossier.state
@@ -81,7 +81,7 @@ def evaluate(
     if not fresh:
         # A cool-down protects against flicker, not against a decision to change the rules.
         same_rules = state["ruleset"] == ruleset_id
-        standing, hold_until = scoring.settle(
+        standing, hold_until = scoring.apply_cool_down(
             points.score,
             np.where(same_rules, state["standing"], -1),
             state["hold_until"],

@@ -17,8 +17,8 @@ from riskops.scores import scoring
 from riskops.scores.factors import Factor
 from riskops.scores.facts import from_micros
 from riskops.scores.measure_spec import AGGREGATES, OF_MONEY, WITH_OWN_PAST, Measure
-from riskops.scores.measured import currency_paid
 from riskops.scores.rules import Ruleset
+from riskops.scores.written_factors import currency_paid
 
 Line = Sequence[Any]  # factor, points, points before the family's cap, counted, since in µs
 
@@ -116,7 +116,7 @@ def explain(
     full = np.zeros((1, len(codes)), dtype=np.int64)
     for code, _given, whole, _count, _since in breakdown:
         full[0, codes.index(code)] = whole
-    without = scoring.without(full, rules)[0]
+    without = scoring.scores_without_each_factor(full, rules)[0]
     reasons = [_reason(line, rules, without, account) for line in breakdown]
     return sorted(reasons, key=lambda reason: (-abs(reason.points), codes.index(reason.factor)))
 

@@ -223,6 +223,6 @@ DEFAULT_FAMILY_CAPS = {
     "payments": 60,
 }
 # Read over windows of months, through an index of their own.
-RARE = ("wallet_changes", "content_reports", "disputes", "refunds", "chargebacks")
+RARE_EVENT_FACTORS = ("wallet_changes", "content_reports", "disputes", "refunds", "chargebacks")
 WINDOWED = frozenset(factor.code for factor in DEFAULT_FACTORS if factor.window)
-BUSY = frozenset({"many_ips", "failed_logins", "automation"})
+FREQUENT_EVENT_FACTORS = frozenset({"many_ips", "failed_logins", "automation"})

@@ -28,13 +28,13 @@ from riskops.models import (
 )
 from riskops.models.events import ACTION_KINDS, RARE_KINDS
 from riskops.scores import neighbours, sharing
-from riskops.scores.aggregates import Counted
-from riskops.scores.factors import BUSY
-from riskops.scores.factors import RARE as RARE_CODES
-from riskops.scores.measured import read_measured
+from riskops.scores.aggregates import MeasureResult
+from riskops.scores.factors import FREQUENT_EVENT_FACTORS
+from riskops.scores.factors import RARE_EVENT_FACTORS as RARE_CODES
 from riskops.scores.measures import Events, Facts, KindNumbers
 from riskops.scores.rules import Ruleset
 from riskops.scores.scoring import NEVER, SECOND, Ints
+from riskops.scores.written_factors import read_measured
 from systemadmin.models import User
 
 EVENTS = AccountEvent._meta.db_table
@@ -96,7 +96,7 @@ STATE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Dossier:
+class ScoringInput:
     """The facts and windows of some accounts, and the score they have so far."""
 
     facts: Facts
@@ -104,7 +104,7 @@ class Dossier:
     rare: Events
     state: dict[str, Ints]
     # What the factors that staff wrote came to.
-    measured: dict[str, Counted]
+    measured: dict[str, MeasureResult]
 
 
 def to_micros(at: datetime) -> int:
@@ -123,7 +123,7 @@ def from_micros(micros: int) -> datetime | None:
 
 def read_dossier(
     accounts: Accounts, ruleset: Ruleset, *, at: datetime, from_log: bool = False
-) -> Dossier:
+) -> ScoringInput:
     """Read what scoring needs; `from_log` derives the facts of that moment from the event log."""
     base = _base_from_log(accounts, at) if from_log else _base(accounts)
     ids = base["account"]
@@ -131,7 +131,7 @@ def read_dossier(
     extra |= _proxies(ids, accounts, ruleset, at)
     extra |= _risky_logins(ids, accounts, ruleset, at)
     names = {column.name for column in BASE}
-    return Dossier(
+    return ScoringInput(
         facts=Facts(**{name: base[name] for name in names}, **extra),
         recent=_recent(ids, accounts, ruleset, at),
         rare=_rare(ids, accounts, ruleset, at),
@@ -281,7 +281,7 @@ def _read_events(
 
 
 def _recent(ids: Ints, accounts: Accounts, ruleset: Ruleset, at: datetime) -> Events:
-    start = _window_start(ruleset, sorted(BUSY), at)
+    start = _window_start(ruleset, sorted(FREQUENT_EVENT_FACTORS), at)
     if start is None:
         return Events.none()
     # An address of someone trying passwords is not the account's.

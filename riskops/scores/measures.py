@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from riskops.scores.aggregates import Counted
+from riskops.scores.aggregates import MeasureResult
 from riskops.scores.rules import Automation, Ruleset
 from riskops.scores.scoring import DAY, FOREVER, NEVER, SECOND, Ints
 
@@ -125,13 +125,13 @@ def measure(
     *,
     at: int,
     kinds: KindNumbers,
-    measured: Mapping[str, Counted] | None = None,
+    measured: Mapping[str, MeasureResult] | None = None,
 ) -> Measures:
     """Return what every factor counts, at one moment, for all given accounts.
 
     `measured` holds what the factors that staff wrote came to.
     """
-    board = _Board(len(facts), ruleset, at)
+    board = FactorMatrix(len(facts), ruleset, at)
     _identity(board, facts, recent, rare, kinds)
     _velocity(board, facts, recent, kinds)
     board.window("content_reports", rare.only(rare.kind == kinds.content_reported))
@@ -150,7 +150,7 @@ def measure(
     return Measures(board.counts, board.since, board.changes_at)
 
 
-class _Board:
+class FactorMatrix:
     """The matrices being filled, factor by factor."""
 
     def __init__(self, size: int, ruleset: Ruleset, at: int) -> None:
@@ -193,7 +193,7 @@ class _Board:
 
 
 def _identity(
-    board: _Board, facts: Facts, recent: Events, rare: Events, kinds: KindNumbers
+    board: FactorMatrix, facts: Facts, recent: Events, rare: Events, kinds: KindNumbers
 ) -> None:
     seen = board.in_window("many_ips", recent.only(recent.ip != 0))
     # A pair (account, IP) counts once however often it was seen.
@@ -208,13 +208,13 @@ def _identity(
     board.put_window("high_risk_country", facts.risky_logins, facts.risky_since)
 
 
-def _velocity(board: _Board, facts: Facts, recent: Events, kinds: KindNumbers) -> None:
+def _velocity(board: FactorMatrix, facts: Facts, recent: Events, kinds: KindNumbers) -> None:
     board.window("failed_logins", recent.only(recent.kind == kinds.login_failed))
     young = facts.created_at > board.start("new_account_burst")
     board.put_window("new_account_burst", np.where(young, facts.actions, 0), facts.created_at)
     actions = recent.only(np.isin(recent.kind, kinds.actions))
     inside = board.in_window("automation", actions)
-    automatic = machine_like(
+    automatic = count_automated_actions(
         inside,
         board.size,
         board.ruleset.automation,
@@ -223,7 +223,7 @@ def _velocity(board: _Board, facts: Facts, recent: Events, kinds: KindNumbers) -
     board.put_window("automation", automatic, board.first(inside))
 
 
-def _others(board: _Board, facts: Facts) -> None:
+def _others(board: FactorMatrix, facts: Facts) -> None:
     """Read what verdicts, anomalies, identifiers, links and clusters say."""
     fraud = (facts.confirmed_fraud_at != NEVER).astype(np.int64)
     board.put("confirmed_fraud", fraud, facts.confirmed_fraud_at)
@@ -242,7 +242,7 @@ def _others(board: _Board, facts: Facts) -> None:
     board.put("quick_purchase", np.where(waited < 0, 0, waited // SECOND + 1), bought)
 
 
-def _trust(board: _Board, facts: Facts) -> None:
+def _trust(board: FactorMatrix, facts: Facts) -> None:
     on = facts.two_factor_on_at > facts.two_factor_off_at
     board.put("two_factor", on.astype(np.int64), facts.two_factor_on_at)
     verified = facts.verified_at != NEVER
@@ -259,7 +259,7 @@ def _trust(board: _Board, facts: Facts) -> None:
     board.put("completed_trades", facts.trades, facts.created_at)
 
 
-def _next_age_step(board: _Board, facts: Facts, days: Ints) -> Ints:
+def _next_age_step(board: FactorMatrix, facts: Facts, days: Ints) -> Ints:
     """When the age will next be worth another point, the account living on."""
     factor = board.ruleset.factor("account_age")
     size = abs(factor.points)
@@ -281,7 +281,9 @@ def _next_age_step(board: _Board, facts: Facts, days: Ints) -> Ints:
     return step
 
 
-def machine_like(events: Events, size: int, limits: Automation, *, at_least: int) -> Ints:
+def count_automated_actions(
+    events: Events, size: int, limits: Automation, *, at_least: int
+) -> Ints:
     """Return the number of actions of accounts that act like a machine, 0 for the others.
 
     Like a machine: gaps that are nearly all equal, or more actions in a minute than hands can do.
@@ -297,7 +299,7 @@ def machine_like(events: Events, size: int, limits: Automation, *, at_least: int
     owners = row[starts]
     lengths = np.diff(np.append(starts, len(row)))
     regular = _regular(at, starts, lengths, limits)
-    hurried = _hurried(row, at, starts, limits)
+    hurried = _too_fast(row, at, starts, limits)
     found[owners] = np.where(regular | hurried, lengths, 0)
     return found
 
@@ -314,7 +316,7 @@ def _regular(at: Ints, starts: Ints, lengths: Ints, limits: Automation) -> NDArr
     return enough & (number * squares - total * total <= spread * spread * total * total)
 
 
-def _hurried(row: Ints, at: Ints, starts: Ints, limits: Automation) -> NDArray[np.bool_]:
+def _too_fast(row: Ints, at: Ints, starts: Ints, limits: Automation) -> NDArray[np.bool_]:
     """Return whether some action comes less than a minute after the one `max_per_minute` before."""
     reach = limits.max_per_minute
     hurried = np.zeros(len(row), dtype=np.int64)

@@ -11,7 +11,13 @@ from django.utils import timezone
 
 from riskops.account_sets import Accounts
 from riskops.models import AccountFacts
-from riskops.scores.replay import Crossing, Judgement, blind_alarms, fresh_scores, verdicts
+from riskops.scores.replay import (
+    ConfusionCounts,
+    Crossing,
+    alarms_without_verdict,
+    fresh_scores,
+    verdicts,
+)
 from riskops.scores.rules import LEVELS, Ruleset
 from riskops.scores.rulesets import current_ruleset, parse_definition
 
@@ -35,8 +41,8 @@ class Preview:
     levels_after: list[int] = field(default_factory=lambda: [0] * len(LEVELS))
     crossings: list[Crossing] = field(default_factory=list)
     crossed: int = 0
-    judgement_before: Judgement = field(default_factory=Judgement)
-    judgement_after: Judgement = field(default_factory=Judgement)
+    judgement_before: ConfusionCounts = field(default_factory=ConfusionCounts)
+    judgement_after: ConfusionCounts = field(default_factory=ConfusionCounts)
 
 
 def preview_ruleset(definition: dict[str, Any]) -> Preview:
@@ -100,7 +106,7 @@ def _add(preview: Preview, accounts: Accounts, before: Ruleset, after: Ruleset) 
             )
         )
     known = verdicts(accounts)
-    judged_old, judged_new = blind_alarms(old, before), blind_alarms(new, after)
+    judged_old, judged_new = alarms_without_verdict(old, before), alarms_without_verdict(new, after)
     for row, account in enumerate(new.account.tolist()):
         if account in known:
             preview.judgement_before.add(bool(judged_old[row]), known[account])

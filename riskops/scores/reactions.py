@@ -22,7 +22,9 @@ ALERT_RULE = "riskops.high_score"
 SINGLE_ALERTS = 20
 
 
-def react(evaluation: Evaluation, state: dict[str, Ints], rows: Ints, rules: Ruleset) -> None:
+def apply_level_actions(
+    evaluation: Evaluation, state: dict[str, Ints], rows: Ints, rules: Ruleset
+) -> None:
     """Acts on the written rows whose score crossed the alert threshold or changed level."""
     score, before = evaluation.score[rows], state["score"][rows]
     level, level_before = evaluation.level[rows], state["level"][rows]

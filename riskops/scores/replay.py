@@ -31,7 +31,7 @@ class Crossing:
 
 
 @dataclass(slots=True)
-class Judgement:
+class ConfusionCounts:
     """How often rules that raise an alarm agree with what staff found."""
 
     true_positives: int = 0
@@ -55,7 +55,7 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
-class Risky:
+class RankedAccount:
     """An account at the top of a list, by its sum of points."""
 
     account: int
@@ -70,12 +70,12 @@ class Comparison:
     scored: int = 0
     by_level_before: list[int] = field(default_factory=lambda: [0] * len(LEVELS))
     by_level_after: list[int] = field(default_factory=lambda: [0] * len(LEVELS))
-    judgement_before: Judgement = field(default_factory=Judgement)
-    judgement_after: Judgement = field(default_factory=Judgement)
+    judgement_before: ConfusionCounts = field(default_factory=ConfusionCounts)
+    judgement_after: ConfusionCounts = field(default_factory=ConfusionCounts)
     crossed: int = 0
     crossings: list[Crossing] = field(default_factory=list)
     # The accounts with most points by the later rules, the riskiest first.
-    riskiest: list[Risky] = field(default_factory=list)
+    riskiest: list[RankedAccount] = field(default_factory=list)
     top: int = 0
 
 
@@ -127,14 +127,16 @@ def compare_with_stored(
     return comparison
 
 
-def _riskiest(found: Evaluation, top: int, left_out: scoring.Ints | None = None) -> list[Risky]:
+def _riskiest(
+    found: Evaluation, top: int, left_out: scoring.Ints | None = None
+) -> list[RankedAccount]:
     """Return the accounts with most points, of equals the lower id first."""
     rows = np.lexsort((found.account, -found.points.raw))
     if left_out is not None:
         rows = rows[~np.isin(found.account[rows], left_out)]
     rows = rows[:top]
     columns = (found.account[rows], found.points.score[rows], found.points.raw[rows])
-    return [Risky(*row) for row in zip(*(c.tolist() for c in columns), strict=True)]
+    return [RankedAccount(*row) for row in zip(*(c.tolist() for c in columns), strict=True)]
 
 
 def _stored_points(known: Iterable[int], rules: Ruleset) -> Iterator[tuple[int, scoring.Ints]]:
@@ -157,7 +159,7 @@ class _Standing:
     blind: Mask
 
 
-def blind_alarms(found: Evaluation, rules: Ruleset) -> Mask:
+def alarms_without_verdict(found: Evaluation, rules: Ruleset) -> Mask:
     """Return who would be alarmed about if the verdicts of staff were unknown."""
     alarms: Mask = scoring.without_verdict(found.points.full, rules) >= rules.alert_threshold
     return alarms
@@ -165,7 +167,9 @@ def blind_alarms(found: Evaluation, rules: Ruleset) -> Mask:
 
 def _standing(found: Evaluation, rules: Ruleset) -> _Standing:
     alarm = found.score >= rules.alert_threshold
-    return _Standing(found.account, found.score, found.level, alarm, blind_alarms(found, rules))
+    return _Standing(
+        found.account, found.score, found.level, alarm, alarms_without_verdict(found, rules)
+    )
 
 
 def _compare(was: _Standing, now: _Standing, known: dict[int, bool]) -> Comparison:

@@ -11,13 +11,13 @@ from django.utils.translation import gettext_lazy as _
 
 from riskops.event_kinds import KIND_BY_CODE, RARE_KINDS
 from riskops.scores.factors import (
-    BUSY,
     CODES,
     CODES_OF_FORMAT,
     DAY,
     DEFAULT_FACTORS,
     DEFAULT_FAMILY_CAPS,
     FAMILIES,
+    FREQUENT_EVENT_FACTORS,
     HOUR,
     WINDOWED,
     Factor,
@@ -257,7 +257,7 @@ class _Reader:
     def _longest(self, factor: Factor) -> int:
         if factor.measure is not None:
             return longest_window(factor.measure, self.RARE_KINDS)
-        return MAX_BUSY_WINDOW if factor.code in BUSY else MAX_WINDOW
+        return MAX_BUSY_WINDOW if factor.code in FREQUENT_EVENT_FACTORS else MAX_WINDOW
 
     def _factor(self, name: str, default: Factor, row: Mapping[str, Any]) -> Factor:
         known = self.FACTOR_KEYS | (self.OWN_KEYS if default.given_title else frozenset())

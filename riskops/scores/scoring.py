@@ -112,7 +112,7 @@ def score(counts: Ints, ruleset: Ruleset) -> Points:
     return Points(full=full, given=given, raw=raw, score=shown, level=levels(shown, ruleset))
 
 
-def without(full: Ints, ruleset: Ruleset) -> Ints:
+def scores_without_each_factor(full: Ints, ruleset: Ruleset) -> Ints:
     """Return the score each account would have without each factor, caps applied anew."""
     capped = {
         column: (np.clip(full[:, columns].sum(axis=1), -cap, cap), full[:, columns].sum(axis=1))
@@ -139,7 +139,7 @@ def without_verdict(full: Ints, ruleset: Ruleset) -> Ints:
     return clamp(cap_families(others, ruleset).sum(axis=1))
 
 
-def settle(
+def apply_cool_down(
     computed: Ints, standing: Ints, hold_until: Ints, *, at: int, cool_down: int
 ) -> tuple[Ints, Ints]:
     """Apply the cool-down: a score rises at once and falls only after it.

@@ -6,10 +6,14 @@ from riskops.anomalies.handling import (
     reopen_anomaly,
     resolve_anomaly,
 )
-from riskops.decisions.decide import Answer, decide
+from riskops.decisions.decide import DecisionResult, decide
+from riskops.decisions.decision_request import (
+    DecisionRequest,
+    ask_about_event,
+    request_for_intended_action,
+)
 from riskops.decisions.feedback import give_decision_feedback
 from riskops.decisions.lists import add_list_entry, remove_list_entry
-from riskops.decisions.question import Question, ask_about_event, ask_about_wish
 from riskops.decisions.rules import (
     change_decision_rule,
     create_decision_rule,
@@ -29,14 +33,13 @@ from riskops.scores.outcomes import record_outcome
 from riskops.scores.overrides import override_score, remove_override
 
 __all__ = [
-    "Answer",
+    "DecisionRequest",
+    "DecisionResult",
     "EventInput",
     "IngestResult",
-    "Question",
     "Refusal",
     "add_list_entry",
     "ask_about_event",
-    "ask_about_wish",
     "change_decision_rule",
     "confirm_cluster",
     "confirm_related",
@@ -56,6 +59,7 @@ __all__ = [
     "remove_override",
     "reopen_anomaly",
     "reopen_related",
+    "request_for_intended_action",
     "resolve_anomaly",
     "share_identifier",
     "suspend_cluster",

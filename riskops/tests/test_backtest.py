@@ -22,10 +22,10 @@ from riskops.decisions.rulebook import matching, rule_of
 from riskops.decisions.rules import create_decision_rule
 from riskops.models import AccountEvent, DecisionRule, ListEntry, RiskScoreHistory
 from riskops.scores.facts import to_micros
-from riskops.scores.measured import read_measured
 from riskops.scores.outcomes import record_outcome
 from riskops.scores.rules import Ruleset
 from riskops.scores.rulesets import current_ruleset
+from riskops.scores.written_factors import read_measured
 from riskops.tests.factories import event, record
 from systemadmin.foundation.testing import problem
 from systemadmin.tests.factories import UserFactory

@@ -11,9 +11,9 @@ from riskops.account_sets import Accounts
 from riskops.models import EventOutcome, PendingScore
 from riskops.scores.aggregates import MeasuredEvents, _unusual
 from riskops.scores.facts import to_micros
-from riskops.scores.measured import SMOOTHED, SMOOTHING, read_measured
 from riskops.scores.replay import fresh_scores
 from riskops.scores.rules import InvalidRuleset, Ruleset
+from riskops.scores.written_factors import SMOOTHED, SMOOTHING, read_measured
 from riskops.tests.factories import NOW, event, record
 from systemadmin.foundation.testing import problem
 from systemadmin.tests.factories import UserFactory

@@ -69,7 +69,7 @@ def test_no_family_exceeds_its_cap(rows, rules):
 @given(COUNTS, rulesets())
 def test_the_counterfactual_is_the_score_with_the_factor_switched_off(rows, rules):
     points = scoring.score(matrix(rows), rules)
-    without = scoring.without(points.full, rules)
+    without = scoring.scores_without_each_factor(points.full, rules)
     for column, code in enumerate(CODES):
         off = scoring.score(matrix(rows), rules.with_factor(code, enabled=False))
         assert (without[:, column] == off.score).all()
@@ -104,7 +104,7 @@ def test_a_score_rises_at_once_and_falls_only_after_the_cool_down(
 ):
     at *= scoring.SECOND
     hold = scoring.NEVER if hold is None else hold * scoring.SECOND
-    shown, until = scoring.settle(
+    shown, until = scoring.apply_cool_down(
         np.array([computed]), np.array([standing]), np.array([hold]), at=at, cool_down=cool_down
     )
     shown, until = int(shown[0]), int(until[0])

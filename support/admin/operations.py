@@ -54,12 +54,12 @@ def _reply(request: HttpRequest, ticket: Ticket) -> Ticket:
     return ticket
 
 
-def goes_on(request: HttpRequest) -> bool:
+def opens_next_ticket(request: HttpRequest) -> bool:
     """Return whether the button leads to the next ticket of the queue."""
     return request.POST.get("then") in ("next", "resolve")
 
 
-def said_of(request: HttpRequest, named: str, ticket: Ticket) -> str:
+def done_message(request: HttpRequest, named: str, ticket: Ticket) -> str:
     """Return what was done, in words."""
     said = {
         "reply": _("Note saved: %(ticket)s")

@@ -24,7 +24,13 @@ from support.admin.conversation import (
     page_context,
     templates_for,
 )
-from support.admin.operations import KEEPS_TEXT, OPERATIONS, goes_on, said_of, view_values
+from support.admin.operations import (
+    KEEPS_TEXT,
+    OPERATIONS,
+    done_message,
+    opens_next_ticket,
+    view_values,
+)
 from support.admin.people import agent_of
 from support.admin.queues import Queue, page_keys, view_named
 from support.models import ReplyTemplate, Ticket
@@ -154,7 +160,7 @@ class TicketPages:
         context: dict[str, Any] = {"queue": queue, "ticket": ticket}
         if ticket is not None:
             agent = agent_of(request)
-            presence.look(ticket=ticket, user=agent)
+            presence.record_presence(ticket=ticket, user=agent)
             agent_notices.mark_seen(user=agent, ticket=ticket)
             readings.mark_read(user=agent, ticket=ticket)
             context |= page_context(request, ticket) | draft_context(request, ticket)
@@ -208,8 +214,8 @@ class TicketPages:
         except (DomainError, ValidationError) as refusal:
             text = "; ".join(getattr(refusal, "messages", None) or [str(refusal)])
             return self._refuse(request, queue, ticket, text)
-        said = said_of(request, named, ticket)
-        if goes_on(request):
+        said = done_message(request, named, ticket)
+        if opens_next_ticket(request):
             presence.leave(ticket=ticket, user=agent_of(request))
             shown = queue.after(place)
         if "HX-Request" in request.headers:
@@ -238,7 +244,7 @@ class TicketPages:
         """Return who else has the ticket open."""
         _require(request, "support.view_ticket")
         ticket = self._ticket(request, str(pk))
-        others = presence.look(
+        others = presence.record_presence(
             ticket=ticket, user=agent_of(request), is_writing=request.POST.get("writing") == "1"
         )
         people = [{"name": display_name(row.user), "writing": row.is_writing} for row in others]

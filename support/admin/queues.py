@@ -149,7 +149,7 @@ class Queue:
 def view_rows(view: SavedView, user: Any) -> Any:
     """Return the tickets of a saved view, as this agent sees them."""
     rows = Ticket.objects.visible_to(user)
-    if view.which == SavedView.Which.OPEN:
+    if view.which == SavedView.StatusFilter.OPEN:
         rows = rows.open().awake()
     else:
         rows = rows.filter(status=view.which)

@@ -309,8 +309,10 @@ class SavedViewInput(StrictSerializer):
 
     name = serializers.CharField(max_length=40)
     is_shared = serializers.BooleanField(default=False)
-    which = serializers.ChoiceField(SavedView.Which.choices, default=SavedView.Which.OPEN)
-    whose = serializers.ChoiceField(SavedView.Whose.choices, allow_blank=True, default="")
+    which = serializers.ChoiceField(
+        SavedView.StatusFilter.choices, default=SavedView.StatusFilter.OPEN
+    )
+    whose = serializers.ChoiceField(SavedView.AssigneeFilter.choices, allow_blank=True, default="")
     priority = serializers.ChoiceField(Priority.choices, allow_blank=True, default="")
     category = Key(queryset=Category.objects.all(), allow_null=True, default=None)
     tag = serializers.CharField(max_length=50, allow_blank=True, default="")

@@ -271,7 +271,7 @@ class TicketViewSet(
     def presence(self, request: Request, pk: str) -> Response:
         """Say that one has the ticket open; returns who else has."""
         data = self.parse(inputs.TicketPresenceInput)
-        others = presence.look(ticket=self.get_object(), user=self.caller, **data)
+        others = presence.record_presence(ticket=self.get_object(), user=self.caller, **data)
         people = [{"person": row.user, "is_writing": row.is_writing} for row in others]
         return Response(serializers.TicketPresenceSerializer(people, many=True).data)
 

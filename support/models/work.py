@@ -84,12 +84,12 @@ class TicketRead(models.Model):
 class SavedView(VersionedModel):
     """A list of tickets to come back to: an agent's own, or shared with all of the desk."""
 
-    class Whose(models.TextChoices):
+    class AssigneeFilter(models.TextChoices):
         ANYBODY = "", _("Anybody's")
         MINE = "mine", _("Mine")
         NOBODY = "nobody", _("Unassigned")
 
-    class Which(models.TextChoices):
+    class StatusFilter(models.TextChoices):
         OPEN = "open", _("Open")
         NEW = Status.NEW.value, Status.NEW.label
         IN_PROGRESS = Status.IN_PROGRESS.value, Status.IN_PROGRESS.label
@@ -105,9 +105,11 @@ class SavedView(VersionedModel):
     )
     name = models.CharField(_("name"), max_length=40)
     is_shared = models.BooleanField(_("shared with the desk"), default=False)
-    which = models.CharField(_("status"), max_length=20, choices=Which.choices, default=Which.OPEN)
+    which = models.CharField(
+        _("status"), max_length=20, choices=StatusFilter.choices, default=StatusFilter.OPEN
+    )
     whose = models.CharField(
-        _("assignee"), max_length=10, choices=Whose.choices, blank=True, default=""
+        _("assignee"), max_length=10, choices=AssigneeFilter.choices, blank=True, default=""
     )
     priority = models.CharField(
         _("priority"), max_length=10, choices=Priority.choices, blank=True, default=""

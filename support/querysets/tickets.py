@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from support import lifecycle, search
-from support.querysets.words import holds
+from support.querysets.words import words_condition
 
 # Words in more than one ticket of this many are common: the list, read in order, meets them soon.
 _RARE = 200
@@ -154,7 +154,7 @@ class TicketQuerySet(QuerySet):
         long = self._long_with_words(asked)
         if connections[self.db].vendor == "postgresql":
             return self._with_words(asked, long)
-        found = holds("search__document", asked, self.db)
+        found = words_condition("search__document", asked, self.db)
         return self.filter(found | Q(pk__in=long) if long else found)
 
     def _with_words(self, asked: list[str], long: list[int]) -> "TicketQuerySet":
@@ -164,12 +164,12 @@ class TicketQuerySet(QuerySet):
         tickets in order to find one.
         """
         words = self.model._meta.apps.get_model("support", "TicketSearch").objects
-        found = holds("document", asked, self.db)
+        found = words_condition("document", asked, self.db)
         newest = words.filter(
             pk__in=list(words.order_by("-pk").values_list("pk", flat=True)[:_SAMPLE])
         )
         if newest.filter(found).count() * _RARE > _SAMPLE:
-            found = holds("search__document", asked, self.db)
+            found = words_condition("search__document", asked, self.db)
             return self.filter(found | Q(pk__in=long) if long else found)
         either = found | Q(pk__in=long) if long else found
         # The bound is never reached; it keeps the planner from joining before searching.
@@ -182,7 +182,7 @@ class TicketQuerySet(QuerySet):
         """
         get_model = self.model._meta.apps.get_model
         parts: Any = get_model("support", "TicketSearchPart").objects.using(self.db)
-        some = parts.filter(holds("document", asked, self.db, any_of=True))
+        some = parts.filter(words_condition("document", asked, self.db, any_of=True))
         keys = set(some.values_list("ticket_id", flat=True))
         if not keys:
             return []
@@ -190,7 +190,7 @@ class TicketQuerySet(QuerySet):
         found: Any = get_model("support", "TicketSearch").objects.using(self.db)
         found = found.filter(pk__in=keys)
         for word in asked:
-            here = holds("document", [word], self.db)
+            here = words_condition("document", [word], self.db)
             found = found.filter(here | Exists(own.filter(here)))
         return list(found.values_list("pk", flat=True))
 

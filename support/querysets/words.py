@@ -23,7 +23,7 @@ class Padded(Func):
     output_field = TextField()
 
 
-def holds(field: str, words: Sequence[str], using: str, *, any_of: bool = False) -> Q:
+def words_condition(field: str, words: Sequence[str], using: str, *, any_of: bool = False) -> Q:
     """Return whether each of these words, or any of them, begins a word stored in a field."""
     if connections[using].vendor == "postgresql":
         condition = (" | " if any_of else " & ").join(f"'{word}':*" for word in words)

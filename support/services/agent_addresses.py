@@ -16,7 +16,7 @@ TAG = re.compile(r"\+a([0-9]{1,12})\.([0-9]{1,12})\.([np])\.([a-z2-7]{16})@", re
 
 
 @dataclass(frozen=True)
-class AnswerOf:
+class SignedReplyAddress:
     """Which agent answers which ticket, and whether as a note for colleagues."""
 
     agent: int
@@ -32,7 +32,7 @@ def answer_address(agent: User, ticket: Ticket, *, is_note: bool) -> str:
     return f"{local}+a{agent.pk}.{ticket.pk}.{kind}.{signed}@{host}"
 
 
-def answer_of(addresses: Iterable[str]) -> AnswerOf | None:
+def answer_of(addresses: Iterable[str]) -> SignedReplyAddress | None:
     """Return what an address among these says that we signed."""
     for address in addresses:
         found = TAG.search(address)
@@ -41,7 +41,7 @@ def answer_of(addresses: Iterable[str]) -> AnswerOf | None:
         agent, ticket, kind = int(found[1]), int(found[2]), found[3].lower()
         for key in address_keys():
             if hmac.compare_digest(_signature(agent, ticket, kind, key), found[4].lower()):
-                return AnswerOf(agent, ticket, kind == "n")
+                return SignedReplyAddress(agent, ticket, kind == "n")
     return None
 
 

@@ -14,7 +14,7 @@ from support.mail_headers import plain_address
 from support.mail_parsing import IncomingMail, MailAttachment, UnparsableMail, parse_mail
 from support.mail_threading import FORWARD
 from support.models import InboundReference, Reply, Ticket
-from support.services.agent_addresses import AnswerOf, answer_of
+from support.services.agent_addresses import SignedReplyAddress, answer_of
 from support.services.agent_notices import may_see
 from support.services.attachments import attach_mailed
 from support.services.mail_places import account_of, own_addresses
@@ -29,7 +29,7 @@ DMARC_FAILED = re.compile(r"\bdmarc\s*=\s*fail", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Taken:
+class AgentMailResult:
     """What became of an agent's mail, and which of its files were left out."""
 
     reply: Reply
@@ -44,7 +44,7 @@ def agent_of_mail(mail: IncomingMail) -> User | None:
     return None if DMARC_FAILED.search(mail.headers.get("authentication-results", "")) else sender
 
 
-def take_answer(mail: IncomingMail) -> Taken | None:
+def take_answer(mail: IncomingMail) -> AgentMailResult | None:
     """Answer a ticket as the agent whose notice this mail answers.
 
     Proof is the address, signed for one agent and one ticket, and the agent's own sender address.
@@ -64,7 +64,9 @@ def take_answer(mail: IncomingMail) -> Taken | None:
     return _answer(mail, agent, ticket, named)
 
 
-def _answer(mail: IncomingMail, agent: User, ticket: Ticket, named: AnswerOf) -> Taken:
+def _answer(
+    mail: IncomingMail, agent: User, ticket: Ticket, named: SignedReplyAddress
+) -> AgentMailResult:
     body = mail.text.strip()
     # Without our mark the notice was not quoted; where it stands in what is left, it was not cut.
     is_clear = bool(body) and REPLY_MARK not in body
@@ -89,8 +91,8 @@ def _answer(mail: IncomingMail, agent: User, ticket: Ticket, named: AnswerOf) ->
             body=f"**{told}** {reason}\n\n{body}".strip()[:50_000],
             original_text=mail.full_text,
         )
-        return Taken(reply, tuple(file.name for file in mail.attachments))
-    return Taken(reply, tuple(left))
+        return AgentMailResult(reply, tuple(file.name for file in mail.attachments))
+    return AgentMailResult(reply, tuple(left))
 
 
 class _Unclear(Exception):
@@ -111,7 +113,9 @@ def _uploads(files: Sequence[MailAttachment]) -> tuple[list[SimpleUploadedFile],
     return uploads, left
 
 
-def take_forward(mail: IncomingMail, open_for: Callable[[IncomingMail], Reply]) -> Taken | None:
+def take_forward(
+    mail: IncomingMail, open_for: Callable[[IncomingMail], Reply]
+) -> AgentMailResult | None:
     """Open the ticket of the customer whose mail an agent forwards; None where it is no forward.
 
     `open_for` opens a ticket for a mail. The customer's words become the first message; what the
@@ -131,12 +135,14 @@ def take_forward(mail: IncomingMail, open_for: Callable[[IncomingMail], Reply]) 
         original_text=mail.full_text,
     )
     if inner is None:
-        return Taken(reply, tuple(attach_mailed(reply, mail.attachments)))
+        return AgentMailResult(reply, tuple(attach_mailed(reply, mail.attachments)))
     if inner.message_id:
         InboundReference.objects.get_or_create(
             message_id=inner.message_id[:500], ticket=reply.ticket
         )
-    return Taken(reply, tuple(attach_mailed(reply, [*inner.attachments, *mail.attachments])))
+    return AgentMailResult(
+        reply, tuple(attach_mailed(reply, [*inner.attachments, *mail.attachments]))
+    )
 
 
 def _as_customers_mail(

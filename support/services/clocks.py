@@ -15,7 +15,7 @@ from support.events import ticket_target_missed
 from support.models import SlaBreach, SlaPolicy, SlaPolicyVersion, Ticket, TicketEvent
 from support.services import escalation
 from support.services.history import note
-from support.sla import Clock, SlaEvent, Targets, Timeline, fold
+from support.sla import Clock, SlaEvent, Targets, Timeline, replay
 from systemadmin.foundation.batches import Batch
 from systemadmin.models import User
 
@@ -31,7 +31,7 @@ def timeline_of(ticket: Ticket) -> Timeline:
     )
     wanted = {data["version"] for _at, _kind, data in rows if data.get("version")}
     terms = dict(SlaPolicyVersion.objects.filter(pk__in=wanted).values_list("pk", "terms"))
-    return fold(
+    return replay(
         SlaEvent(
             at=at,
             kind=kind,

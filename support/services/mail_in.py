@@ -196,7 +196,7 @@ def _take(message: InboundMessage, mail: IncomingMail) -> None:
     message.may_belong_to = place.suggested
     message.status, message.reason = InboundMessage.Status.PROCESSED, ""
     remember(mail, reply.ticket)
-    mail_late.take_in(place.late, reply.ticket)
+    mail_late.merge_earlier_answers(place.late, reply.ticket)
     _note_what_is_missing(reply.ticket, mail, left)
 
 

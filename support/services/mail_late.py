@@ -9,7 +9,7 @@ from support.services.merging import merge_tickets
 from support.services.participants import add_participants
 
 
-def take_in(late: Iterable[Ticket], ticket: Ticket) -> None:
+def merge_earlier_answers(late: Iterable[Ticket], ticket: Ticket) -> None:
     """Put tickets whose mail answers a mail of `ticket` where they had gone in the other order.
 
     Only what nobody has worked on yet, and only where each of the two has written to the other or

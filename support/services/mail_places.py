@@ -18,7 +18,7 @@ from systemadmin.models import User
 
 
 @dataclass(frozen=True)
-class Place:
+class MailTarget:
     """Where a mail goes: `ticket` by proof, `suggested` if it mentions one without proof.
 
     `linked` are further tickets of the same sender that it mentions, `late` those whose mail
@@ -42,7 +42,7 @@ def account_of(address: str) -> User | None:
     return found[0] if len(found) == 1 else None
 
 
-def find_place(mail: IncomingMail) -> Place:
+def find_place(mail: IncomingMail) -> MailTarget:
     """Find the ticket of a mail.
 
     Proof is an address that we signed, or the id of a mail that the ticket sent or received
@@ -54,15 +54,15 @@ def find_place(mail: IncomingMail) -> Place:
     proven, mentioned = _by_thread(mail)
     late = _waiting_for(mail)
     if tagged is not None and is_removed(tagged, mail.sender):
-        return Place(suggested=tagged)
+        return MailTarget(suggested=tagged)
     if tagged is not None:
-        return Place(tagged, late=late)
+        return MailTarget(tagged, late=late)
     if proven:
-        return Place(proven[0], linked=tuple(proven[1:]), late=late)
+        return MailTarget(proven[0], linked=tuple(proven[1:]), late=late)
     own = next((ticket for ticket in late if _is_requester(ticket, mail.sender)), None)
     if own is not None:
-        return Place(own, late=late)
-    return Place(suggested=next(iter(mentioned), None) or _by_subject(mail), late=late)
+        return MailTarget(own, late=late)
+    return MailTarget(suggested=next(iter(mentioned), None) or _by_subject(mail), late=late)
 
 
 def ticket_of_address(addresses: Iterable[str]) -> Ticket | None:

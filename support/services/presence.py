@@ -11,7 +11,7 @@ from systemadmin.models import User
 FRESH = timedelta(seconds=60)
 
 
-def look(*, ticket: Ticket, user: User, is_writing: bool = False) -> QuerySet:
+def record_presence(*, ticket: Ticket, user: User, is_writing: bool = False) -> QuerySet:
     """Note that an agent has the ticket open; returns who else has."""
     TicketPresence.objects.update_or_create(
         ticket=ticket,

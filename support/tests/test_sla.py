@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from support import lifecycle, sla
 from support.business_hours import BusinessHours
-from support.sla import SlaEvent, Targets, fold
+from support.sla import SlaEvent, Targets, replay
 from support.tests.test_business_hours import calendars, moments, office
 
 H = timedelta(hours=1)
@@ -35,49 +35,51 @@ def customer(at):
 
 class TestFirstResponse:
     def test_runs_from_the_opening(self):
-        timeline = fold([opened()])
+        timeline = replay([opened()])
         assert timeline.due_at(sla.FIRST_RESPONSE) == START + 4 * H
 
     def test_ends_with_the_first_public_answer(self):
-        clock = fold([opened(), staff(START + H), staff(START + 9 * H)]).latest(sla.FIRST_RESPONSE)
+        clock = replay([opened(), staff(START + H), staff(START + 9 * H)]).latest(
+            sla.FIRST_RESPONSE
+        )
         assert clock.stopped_at == START + H
         assert clock.elapsed == H
         assert clock.breached_at is None
 
     def test_is_not_paused_by_waiting(self):
         """Setting a status does not answer anyone."""
-        timeline = fold([opened(), status(START + H, lifecycle.WAITING_CUSTOMER)])
+        timeline = replay([opened(), status(START + H, lifecycle.WAITING_CUSTOMER)])
         assert timeline.due_at(sla.FIRST_RESPONSE) == START + 4 * H
 
     def test_an_answer_on_the_last_moment_is_in_time(self):
-        timeline = fold([opened(), staff(START + 4 * H)])
+        timeline = replay([opened(), staff(START + 4 * H)])
         assert timeline.breaches(START + 99 * H)[0].kind == sla.RESOLUTION
-        late = fold([opened(), staff(START + 4 * H + timedelta(microseconds=1))])
+        late = replay([opened(), staff(START + 4 * H + timedelta(microseconds=1))])
         assert late.latest(sla.FIRST_RESPONSE).breached_at == START + 4 * H
 
     def test_closing_without_an_answer_pauses_it_until_reopened(self):
         events = [opened(), status(START + H, lifecycle.CLOSED)]
-        assert fold(events).next_due() is None
+        assert replay(events).next_due() is None
         events.append(status(START + 10 * H, lifecycle.IN_PROGRESS))
-        assert fold(events).due_at(sla.FIRST_RESPONSE) == START + 13 * H
+        assert replay(events).due_at(sla.FIRST_RESPONSE) == START + 13 * H
 
     def test_an_evening_answer_after_an_afternoon_due_is_late(self):
         hours = Targets(office(), first_response=4 * H)
         friday = datetime(2026, 3, 6, 9, tzinfo=UTC)  # 10:00 to 14:00 is four hours
-        timeline = fold([opened(friday, hours), staff(datetime(2026, 3, 6, 20, tzinfo=UTC))])
+        timeline = replay([opened(friday, hours), staff(datetime(2026, 3, 6, 20, tzinfo=UTC))])
         assert timeline.latest(sla.FIRST_RESPONSE).breached_at == friday + 4 * H
 
 
 class TestNextResponse:
     def test_starts_with_a_customer_message_after_the_first_answer(self):
         events = [opened(), customer(START + H)]
-        assert fold(events).latest(sla.NEXT_RESPONSE) is None
+        assert replay(events).latest(sla.NEXT_RESPONSE) is None
         events += [staff(START + 2 * H), customer(START + 5 * H)]
-        assert fold(events).due_at(sla.NEXT_RESPONSE) == START + 7 * H
+        assert replay(events).due_at(sla.NEXT_RESPONSE) == START + 7 * H
 
     def test_the_earliest_unanswered_message_counts(self):
         events = [opened(), staff(START), customer(START + H), customer(START + 2 * H)]
-        timeline = fold(events)
+        timeline = replay(events)
         assert timeline.due_at(sla.NEXT_RESPONSE) == START + 3 * H
         assert timeline.latest(sla.NEXT_RESPONSE).cycle == 1
 
@@ -85,21 +87,21 @@ class TestNextResponse:
         events = [opened(), staff(START)]
         for turn in range(3):
             events += [customer(START + 4 * turn * H), staff(START + (4 * turn + 3) * H)]
-        clocks = [c for c in fold(events).clocks if c.kind == sla.NEXT_RESPONSE]
+        clocks = [c for c in replay(events).clocks if c.kind == sla.NEXT_RESPONSE]
         assert [c.cycle for c in clocks] == [1, 2, 3]
         assert all(c.breached_at for c in clocks)
 
     def test_closing_ends_it(self):
         events = [opened(), staff(START), customer(START + H), status(START + 2 * H, "closed")]
-        assert fold(events).latest(sla.NEXT_RESPONSE).stopped_at == START + 2 * H
+        assert replay(events).latest(sla.NEXT_RESPONSE).stopped_at == START + 2 * H
 
 
 class TestResolution:
     def test_waiting_for_the_customer_pauses_it(self):
         events = [opened(), status(START + H, lifecycle.WAITING_CUSTOMER)]
-        assert fold(events).due_at(sla.RESOLUTION) is None
+        assert replay(events).due_at(sla.RESOLUTION) is None
         events.append(status(START + 6 * H, lifecycle.IN_PROGRESS))
-        assert fold(events).due_at(sla.RESOLUTION) == START + 29 * H
+        assert replay(events).due_at(sla.RESOLUTION) == START + 29 * H
 
     def test_reopening_takes_up_where_it_stood(self):
         events = [
@@ -107,7 +109,7 @@ class TestResolution:
             status(START + 10 * H, lifecycle.RESOLVED),
             status(START + 50 * H, lifecycle.IN_PROGRESS),
         ]
-        clock = fold(events).latest(sla.RESOLUTION)
+        clock = replay(events).latest(sla.RESOLUTION)
         assert clock.stopped_at is None
         assert clock.due_at == START + 64 * H
 
@@ -117,7 +119,7 @@ class TestResolution:
             status(START + H, lifecycle.RESOLVED),
             status(START + 2 * H, lifecycle.WAITING_CUSTOMER),
         ]
-        clock = fold(events).latest(sla.RESOLUTION)
+        clock = replay(events).latest(sla.RESOLUTION)
         assert clock.stopped_at is None
         assert clock.due_at is None
         assert clock.elapsed == H
@@ -128,7 +130,7 @@ class TestResolution:
             status(START + H, lifecycle.RESOLVED),
             status(START + 90 * H, lifecycle.CLOSED),
         ]
-        clock = fold(events).latest(sla.RESOLUTION)
+        clock = replay(events).latest(sla.RESOLUTION)
         assert clock.stopped_at == START + H
         assert clock.breached_at is None
 
@@ -138,30 +140,30 @@ class TestResolution:
             status(START + 30 * H, lifecycle.WAITING_CUSTOMER),
             status(START + 40 * H, lifecycle.IN_PROGRESS),
         ]
-        clock = fold(events).latest(sla.RESOLUTION)
+        clock = replay(events).latest(sla.RESOLUTION)
         assert clock.breached_at == clock.due_at == START + 24 * H
 
 
 class TestTargets:
     def test_a_higher_priority_keeps_the_time_already_used(self):
         urgent = Targets(BusinessHours(), H, H, 12 * H)
-        timeline = fold([opened(), SlaEvent(START + 2 * H, sla.TARGETS, targets=urgent)])
+        timeline = replay([opened(), SlaEvent(START + 2 * H, sla.TARGETS, targets=urgent)])
         assert timeline.due_at(sla.RESOLUTION) == START + 12 * H
         # The hour had passed before it was promised: due at the change, not in the past.
         assert timeline.due_at(sla.FIRST_RESPONSE) == START + 2 * H
 
     def test_losing_the_policy_ends_the_promises_but_not_the_measuring(self):
-        timeline = fold([opened(), SlaEvent(START + H, sla.TARGETS)])
+        timeline = replay([opened(), SlaEvent(START + H, sla.TARGETS)])
         assert timeline.next_due() is None
         assert timeline.latest(sla.FIRST_RESPONSE).elapsed_at(START + 3 * H) == 3 * H
 
     def test_next_due_skips_what_is_on_record(self):
-        timeline = fold([opened()])
+        timeline = replay([opened()])
         assert timeline.next_due() == START + 4 * H
         assert timeline.next_due({(sla.FIRST_RESPONSE, 1)}) == START + 24 * H
 
     def test_the_order_of_the_log_wins_over_clocks_that_disagree(self):
-        timeline = fold([opened(), staff(START - H)])
+        timeline = replay([opened(), staff(START - H)])
         assert timeline.latest(sla.FIRST_RESPONSE).stopped_at == START
 
 
@@ -194,7 +196,7 @@ def log(start, promise, rows):
 @settings(max_examples=60, deadline=None)
 def test_every_clock_holds_together(start, promise, rows):
     events = log(start, promise, rows)
-    timeline = fold(events)
+    timeline = replay(events)
     end = events[-1].at + 50 * H
     assert len({c.key for c in timeline.clocks}) == len(timeline.clocks)
     for clock in timeline.breaches(end):
@@ -213,7 +215,7 @@ def test_a_breach_once_seen_is_never_taken_back(start, promise, rows):
     events = log(start, promise, rows)
     seen = []
     for length in range(1, len(events) + 1):
-        seen.append({c.key for c in fold(events[:length]).breaches(events[length - 1].at)})
+        seen.append({c.key for c in replay(events[:length]).breaches(events[length - 1].at)})
     assert all(earlier <= later for earlier, later in pairwise(seen))
 
 
@@ -224,8 +226,8 @@ def test_a_breach_once_seen_is_never_taken_back(start, promise, rows):
 def test_a_pause_shifts_the_due_moment_exactly(hours, start, before, pause, amount):
     promise = Targets(hours, resolution=amount)
     stop, resume = start + before, start + before + pause
-    undisturbed = fold([opened(start, promise)]).due_at(sla.RESOLUTION)
-    paused = fold(
+    undisturbed = replay([opened(start, promise)]).due_at(sla.RESOLUTION)
+    paused = replay(
         [
             opened(start, promise),
             status(stop, lifecycle.WAITING_CUSTOMER),

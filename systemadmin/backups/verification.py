@@ -58,7 +58,7 @@ def run_verification(proof_id: int) -> None:
     if claimed:
         proof = BackupVerification.objects.select_related("backup").get(pk=proof_id)
         with suppress(BackupWorkInProgress):
-            _prove(open_vault(), proof)
+            _verify(open_vault(), proof)
 
 
 def verify_backup(*, actor: User | None = None, backup: Backup) -> BackupVerification:
@@ -68,7 +68,7 @@ def verify_backup(*, actor: User | None = None, backup: Backup) -> BackupVerific
     """
     refuse_inside_transaction()
     proof = _new_row(actor, backup, BackupVerification.Status.RUNNING)
-    _prove(open_vault(), proof)
+    _verify(open_vault(), proof)
     return proof
 
 
@@ -93,7 +93,7 @@ def _new_row(actor: User | None, backup: Backup, status: str) -> BackupVerificat
     )
 
 
-def _prove(vault: Vault, proof: BackupVerification) -> None:
+def _verify(vault: Vault, proof: BackupVerification) -> None:
     begin(proof, BackupVerification.Status.RUNNING)
     try:
         with exclusive(vault):

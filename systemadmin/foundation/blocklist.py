@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from systemadmin.foundation.api.problems import closed_door
+from systemadmin.foundation.api.problems import maintenance_response
 from systemadmin.foundation.configuration import stored_value
 from systemadmin.foundation.context import current
 from systemadmin.foundation.errors import NotAllowed
@@ -54,5 +54,5 @@ class BlocklistMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not request.path_info.startswith("/api/health") and is_blocked(current().ip or ""):
-            return closed_door(request, NetworkBlocked())
+            return maintenance_response(request, NetworkBlocked())
         return self.get_response(request)

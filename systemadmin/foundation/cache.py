@@ -14,7 +14,7 @@ from django.core.cache.backends.db import DatabaseCache
 from django.db import connections, router, transaction
 from django.utils import timezone
 
-from systemadmin.foundation.plain_pickle import load_plain_or_none
+from systemadmin.foundation.safe_pickle import load_plain_or_none
 
 # Removing what has expired on every write, as Django does, counts the whole table each time.
 CULL_PROBABILITY = 1 / 500

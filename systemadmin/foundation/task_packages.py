@@ -14,7 +14,7 @@ from django_q import core_signing
 from django_q.conf import Conf
 from django_q.tasks import async_task
 
-from systemadmin.foundation.plain_pickle import NotPlain, PlainSerializer
+from systemadmin.foundation.safe_pickle import NotPlain, PlainSerializer
 from systemadmin.foundation.task_registry import RefusedTask, checked
 
 RUNNER: Final = "systemadmin.foundation.queue.run_task"

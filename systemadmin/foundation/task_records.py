@@ -18,7 +18,7 @@ from django.utils import timezone
 from django_q.models import OrmQ, Task
 from django_q.signals import call_hook
 
-from systemadmin.foundation.plain_pickle import NotPlain, load_plain
+from systemadmin.foundation.safe_pickle import NotPlain, load_plain
 
 logger = logging.getLogger("atalaya.queue")
 

@@ -105,8 +105,8 @@ def state(*, user: User, **_rest: Any) -> list[Any]:
     subject=lambda attempt: attempt.arguments["user"],
     state=state,
     shown=shown,
-    caution=caution,
-    tied=tied,
+    question_for_approver=caution,
+    excluded_approvers=tied,
 )
 @transaction.atomic
 def reset_password(*, actor: User | None, user: User, reason: str) -> None:

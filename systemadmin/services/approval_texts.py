@@ -49,10 +49,10 @@ def facts(row: ApprovalRequest, *, viewer: User) -> list[tuple[Any, Any]]:
 def caution_of(row: ApprovalRequest, *, viewer: User) -> str:
     """Return what whoever approves has to answer in words, or nothing."""
     act = act_named(row.act)
-    if act.caution is None or row.standing != State.WAITING:
+    if act.question_for_approver is None or row.standing != State.WAITING:
         return ""
     try:
-        text = act.caution(**decode_all(row.arguments))
+        text = act.question_for_approver(**decode_all(row.arguments))
     except DomainError:
         return ""
     may_read = sees_personal_data(viewer) or not obstacle(viewer, row, act)

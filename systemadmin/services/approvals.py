@@ -45,8 +45,8 @@ from systemadmin.services.approvers import (
 )
 from systemadmin.services.second_person import (
     GuardedAct,
+    RequestDraft,
     SecondPersonNeeded,
-    Wish,
     act_named,
     acts,
     without_second_person,
@@ -63,7 +63,7 @@ LONGEST_REASON: Final = 1000
 
 
 @transaction.atomic
-def ask(*, actor: User | None, wish: Wish, reason: str = "") -> ApprovalRequest:
+def ask(*, actor: User | None, wish: RequestDraft, reason: str = "") -> ApprovalRequest:
     """Keep a request for an act that waits; asked for twice it is kept once.
 
     Call it outside of the transaction that the act was rolled back with. Raises `InvalidInput`
@@ -135,9 +135,9 @@ def _same_or_refuse(row: ApprovalRequest, act: GuardedAct) -> ApprovalRequest:
         .first()
     )
     is_same_call = waiting is not None and waiting.arguments == row.arguments
-    if act.drop is not None and not is_same_call:
+    if act.discard_files is not None and not is_same_call:
         # The waiting request has stored its own file; this one belongs to nothing.
-        act.drop(**decode_all(row.arguments))
+        act.discard_files(**decode_all(row.arguments))
         is_same_call = True
     if waiting is None:
         raise RequestWaitsAlready
@@ -180,7 +180,7 @@ def approve(
 
 
 def _check_answered(act: GuardedAct, arguments: Mapping[str, Any], reason: str) -> None:
-    caution = act.caution(**arguments) if act.caution else ""
+    caution = act.question_for_approver(**arguments) if act.question_for_approver else ""
     if caution and not visible_text(reason):
         raise CautionNotAnswered(caution)
 
@@ -304,7 +304,7 @@ def _decide(actor: User | None, row: ApprovalRequest, state: str, reason: str) -
 
 def _drop_files(row: ApprovalRequest) -> None:
     """Delete, once this is committed, the files that were stored for an act that will not be."""
-    drop = act_named(row.act).drop
+    drop = act_named(row.act).discard_files
     if drop is not None:
         arguments = decode_found(row.arguments)
         transaction.on_commit(lambda: drop(**arguments), robust=True)

@@ -53,7 +53,7 @@ def _holds(permission: str, prefix: str) -> Q:
 def eligible(asker: User | None, act: GuardedAct, arguments: Mapping[str, Any]) -> list[User]:
     """Return the colleagues who may decide what `asker` asks for, by name."""
     people = User.objects.staff()
-    if act.is_for_superusers(encode_all(arguments) if act.reserved else {}):
+    if act.is_for_superusers(encode_all(arguments) if act.superusers_only else {}):
         people = people.filter(is_superuser=True)
     else:
         people = people.filter(Q(is_superuser=True) | _holds(act.permission, "groups__")).filter(
@@ -65,7 +65,7 @@ def eligible(asker: User | None, act: GuardedAct, arguments: Mapping[str, Any]) 
         people = people.exclude(pk__in=_tied_to(asker) | _made_by(asker))
         people = people if asker.is_demo else people.filter(is_demo=False)
     found = list(people.distinct().order_by("username"))
-    tied = act.tied(**arguments) if act.tied else set()
+    tied = act.excluded_approvers(**arguments) if act.excluded_approvers else set()
     return [one for one in found if one.pk not in tied and not _is_concerned(one, act, arguments)]
 
 
@@ -125,10 +125,10 @@ def _closeness(actor: User, asker: User) -> str:
 
 
 def _tied(request: ApprovalRequest, act: GuardedAct) -> set[int]:
-    if act.tied is None or request.standing != ApprovalRequest.State.WAITING:
+    if act.excluded_approvers is None or request.standing != ApprovalRequest.State.WAITING:
         return set()
     try:
-        return act.tied(**decode_all(request.arguments))
+        return act.excluded_approvers(**decode_all(request.arguments))
     except NotFound:
         return set()
 

@@ -129,7 +129,7 @@ def _shown(*, values: Mapping[str, Any], **_rest: Any) -> list[tuple[Any, Any]]:
     state=_values_now,
     shown=_shown,
     # Who would be alone afterwards, and who not: the other superuser is asked, nobody else.
-    reserved=lambda *, values, **_rest: bool(values.get(SINGLE_PERSON)),
+    superusers_only=lambda *, values, **_rest: bool(values.get(SINGLE_PERSON)),
 )
 @transaction.atomic
 def change_settings(*, actor: User | None, values: Mapping[str, Any], reason: str = "") -> None:

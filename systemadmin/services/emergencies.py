@@ -13,7 +13,7 @@ from systemadmin.services.alerts import raise_alert
 from systemadmin.services.notifications import notify_superusers
 from systemadmin.services.second_person import (
     Attempt,
-    Wish,
+    RequestDraft,
     acts,
     is_single_person_place,
     title_of,
@@ -38,7 +38,7 @@ def run_or_ask(
     """
     attempt = Attempt(actor=None, arguments=arguments, before=None)
     if not (is_emergency or is_single_person_place()):
-        return approvals.ask(actor=None, wish=Wish.of(acts()[act], attempt), reason=reason)
+        return approvals.ask(actor=None, wish=RequestDraft.of(acts()[act], attempt), reason=reason)
     with context(audit_details={"emergency": is_emergency}):
         audit.record(EMERGENCY, metadata={"act": act, "single_person": True}, reason=reason)
         result = run()

@@ -28,7 +28,7 @@ RESTORE_STEP = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Happening:
+class NewEvent:
     """Something to publish; `key` is the same for the same thing, however often it is published."""
 
     kind: str
@@ -41,10 +41,10 @@ def publish_event(
     kind: str, *, key: str, data: Mapping[str, Any], occurred_at: datetime | None = None
 ) -> None:
     """Write an event in the transaction of what happened."""
-    publish_events([Happening(kind=kind, key=key, data=data, occurred_at=occurred_at)])
+    publish_events([NewEvent(kind=kind, key=key, data=data, occurred_at=occurred_at)])
 
 
-def publish_events(happenings: Iterable[Happening]) -> None:
+def publish_events(happenings: Iterable[NewEvent]) -> None:
     """Write many events at once; one whose key is there already is left as it is."""
     rows = [_row(one) for one in happenings]
     if not rows:
@@ -54,7 +54,7 @@ def publish_events(happenings: Iterable[Happening]) -> None:
         enqueue(DISPATCH)
 
 
-def _row(one: Happening) -> PublishedEvent:
+def _row(one: NewEvent) -> PublishedEvent:
     kind = event_kinds()[one.kind]
     kind.check(one.data)
     accounts = [*kind.accounts(one.data), None, None]

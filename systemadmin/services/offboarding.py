@@ -33,7 +33,7 @@ _NO_RIGHTS: Final = {"is_staff": False, "is_superuser": False}
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class RemainingHolding:
     """One kind of thing of staff's, and how much of it an account still has."""
 
     code: str
@@ -41,9 +41,9 @@ class Left:
     count: int
 
 
-def what_is_left(user: User) -> list[Left]:
+def what_is_left(user: User) -> list[RemainingHolding]:
     """Return what makes an account staff and what it holds; all zero when it is off-boarded."""
-    return [Left(one.code, one.title, one.count(user)) for one in _holdings()]
+    return [RemainingHolding(one.code, one.title, one.count(user)) for one in _holdings()]
 
 
 def _holdings() -> list[Holding]:
@@ -98,7 +98,7 @@ def _number_of(rows: QuerySet[Any]) -> Callable[[User], int]:
 @transaction.atomic
 def offboard(
     *, actor: User | None, user: User, reason: str, successor: User | None = None
-) -> list[Left]:
+) -> list[RemainingHolding]:
     """Take rights, sessions, tokens, second factor and held work from an account of staff.
 
     Work goes to `successor` or, without one, back to everybody. The account stays as a member's.

@@ -84,20 +84,21 @@ class MoneyLimit:
 class GuardedAct:
     """A service that one person alone does not do to the end.
 
-    `needs` says of a call whether it needs a second person; with a `limit`, whether its sum counts
-    at all, and `anyway` whether it waits whatever the sum. `subject` says what it concerns;
-    `amount` its sum in minor units with the currency.
-    `state` takes the arguments and returns, as JSON holds it, what the decision is about, where the
-    object has no version. `shown` takes the arguments and returns pairs of label and value for
-    whoever decides. `approver` is asked of a person beyond the permission; `reserved` takes the
-    arguments and returns whether superusers alone approve such a call. `caution` takes them and
-    returns what whoever approves has to answer in words, if anything; `tied` the ids of accounts
-    that do not approve.
-    An act that must not run inside a transaction has
-    `in_transaction=False`: it is not tried first, and runs in the queue once approved.
-    An act that stores files has `kept`, which returns the arguments as a request holds them, with
-    the file by its place; its `subject` names all that was asked. `drop` takes the arguments of a
-    request that came to nothing and deletes the file.
+    - `needs` says whether a call needs a second person. With a `limit`, it says whether the sum of
+      the call counts at all; a call with `always_needed` then waits whatever its sum.
+    - `subject` says what the call is about; `amount` is its sum in minor units with the currency.
+    - `state` takes the arguments and returns, as JSON, what the decision is about. It is for
+      objects without a version.
+    - `shown` takes the arguments and returns pairs of label and value for the approver.
+    - `approver` is asked of a person beyond the permission. `superusers_only` takes the arguments
+      and returns whether only superusers approve the call.
+    - `question_for_approver` takes the arguments and returns a question that the approver answers
+      in words, or nothing. `excluded_approvers` returns the ids of accounts that may not approve.
+    - `in_transaction=False` is for an act that must not run inside a transaction. It is not tried
+      first, and runs in the queue once approved.
+    - `stored_arguments` is for an act that stores files. It returns the arguments as a request
+      holds them, with the place of the file; `subject` then names all that was asked.
+      `discard_files` takes the arguments of a request that came to nothing and deletes the file.
     """
 
     name: str = field(kw_only=False)
@@ -112,17 +113,17 @@ class GuardedAct:
     subject: Callable[[Attempt], Model | Subject]
     amount: Callable[[Attempt], tuple[int, str] | None] | None = None
     limit: MoneyLimit | None = None
-    anyway: Callable[[Attempt], bool] | None = None
+    always_needed: Callable[[Attempt], bool] | None = None
     before: Callable[..., Any] | None = None
     state: Callable[..., Any] | None = None
     shown: Callable[..., list[tuple[Any, Any]]] | None = None
     approver: Callable[[Any], bool] | None = None
-    reserved: Callable[..., bool] | None = None
-    caution: Callable[..., str] | None = None
-    tied: Callable[..., set[int]] | None = None
+    superusers_only: Callable[..., bool] | None = None
+    question_for_approver: Callable[..., str] | None = None
+    excluded_approvers: Callable[..., set[int]] | None = None
     in_transaction: bool = True
-    kept: Callable[[Attempt], Mapping[str, Any]] | None = None
-    drop: Callable[..., None] | None = None
+    stored_arguments: Callable[[Attempt], Mapping[str, Any]] | None = None
+    discard_files: Callable[..., None] | None = None
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Register a service as this act and return it with the check around it.
@@ -135,7 +136,7 @@ class GuardedAct:
         @wraps(function)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
             actor = kwargs.get("actor")
-            if actor is None or not _asks.get():
+            if actor is None or not _enforced.get():
                 return function(*args, **kwargs)
             arguments = {key: value for key, value in kwargs.items() if key != "actor"}
             if not act.in_transaction:
@@ -148,7 +149,7 @@ class GuardedAct:
         """Return whether superusers alone approve a call; `kept` are its arguments as JSON."""
         if self.approver is not None:
             return True
-        return self.reserved is not None and self.reserved(**decode_found(kept))
+        return self.superusers_only is not None and self.superusers_only(**decode_found(kept))
 
     def amount_of(
         self, actor: Any, arguments: Mapping[str, Any], result: Any
@@ -166,7 +167,7 @@ class GuardedAct:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class RequestDraft:
     """What is asked for: everything of a request but who asks; `arguments` as JSON holds them."""
 
     act: str
@@ -177,13 +178,15 @@ class Wish:
     reason: str
 
     @classmethod
-    def of(cls, act: GuardedAct, attempt: Attempt) -> "Wish":
-        """Return the wish that a call is."""
+    def of(cls, act: GuardedAct, attempt: Attempt) -> "RequestDraft":
+        """Return the draft of a request for this call."""
         amount, currency = _amount(act, attempt)
         given = attempt.arguments.get("reason") or attempt.arguments.get("note") or ""
         return cls(
             act=act.name,
-            arguments=encode_all(act.kept(attempt) if act.kept else attempt.arguments),
+            arguments=encode_all(
+                act.stored_arguments(attempt) if act.stored_arguments else attempt.arguments
+            ),
             subject=Subject.of(act.subject(attempt)),
             amount=amount,
             currency=currency,
@@ -191,8 +194,8 @@ class Wish:
         )
 
     @classmethod
-    def from_json(cls, kept: Mapping[str, Any]) -> "Wish":
-        """Return the wish that `dataclasses.asdict` made this of."""
+    def from_json(cls, kept: Mapping[str, Any]) -> "RequestDraft":
+        """Return the draft that `dataclasses.asdict` turned into this."""
         return cls(**{**kept, "subject": Subject(**kept["subject"])})
 
 
@@ -202,7 +205,7 @@ class SecondPersonNeeded(Deferred):
     def __init__(self, act: GuardedAct, attempt: Attempt) -> None:
         super().__init__(act.name)
         self.actor = attempt.actor
-        self.wish = Wish.of(act, attempt)
+        self.wish = RequestDraft.of(act, attempt)
 
 
 def _amount(act: GuardedAct, attempt: Attempt) -> tuple[int | None, str]:
@@ -211,17 +214,17 @@ def _amount(act: GuardedAct, attempt: Attempt) -> tuple[int | None, str]:
 
 
 _acts: dict[str, GuardedAct] = {}
-_asks: ContextVar[bool] = ContextVar("atalaya_asks_for_second_person", default=True)
+_enforced: ContextVar[bool] = ContextVar("atalaya_asks_for_second_person", default=True)
 
 
 @contextmanager
 def without_second_person() -> Iterator[None]:
     """Run acts in this block at once: they are approved, or the block makes demo data."""
-    token = _asks.set(False)
+    token = _enforced.set(False)
     try:
         yield
     finally:
-        _asks.reset(token)
+        _enforced.reset(token)
 
 
 def is_single_person_place() -> bool:
@@ -271,7 +274,7 @@ def _needs(act: GuardedAct, attempt: Attempt) -> bool:
         return False
     needed = act.limit.is_reached(attempt.actor, amount, currency)
     keep_amount(actor=attempt.actor, kind=act.limit.kind, currency=currency, amount=amount)
-    return needed or (act.anyway is not None and act.anyway(attempt))
+    return needed or (act.always_needed is not None and act.always_needed(attempt))
 
 
 def _check(act: GuardedAct, attempt: Attempt, is_single: bool) -> None:
@@ -288,7 +291,7 @@ def note_acted_alone(act: GuardedAct, attempt: Attempt) -> None:
     """Leave an audit row that says that one person did this alone, and report it."""
     subject = act.subject(attempt)
     amount, currency = _amount(act, attempt)
-    caution = act.caution(**attempt.arguments) if act.caution else ""
+    caution = act.question_for_approver(**attempt.arguments) if act.question_for_approver else ""
     audit.record(
         ACTED_ALONE,
         actor=attempt.actor,
@@ -331,15 +334,15 @@ def act_named(name: str) -> GuardedAct:
         subject=lambda _attempt: Subject(type="", id="", name=name),
         amount=None,
         limit=None,
-        anyway=None,
+        always_needed=None,
         before=None,
         state=None,
         shown=None,
         approver=lambda _person: False,
-        reserved=None,
-        caution=None,
-        tied=None,
+        superusers_only=None,
+        question_for_approver=None,
+        excluded_approvers=None,
         in_transaction=True,
-        kept=None,
-        drop=None,
+        stored_arguments=None,
+        discard_files=None,
     )

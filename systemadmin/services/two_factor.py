@@ -183,8 +183,8 @@ def disable(*, user: User, code: str) -> None:
     subject=lambda attempt: attempt.arguments["user"],
     state=access_links.state,
     shown=access_links.shown,
-    caution=access_links.caution,
-    tied=access_links.tied,
+    question_for_approver=access_links.caution,
+    excluded_approvers=access_links.tied,
 )
 @transaction.atomic
 def reset(*, actor: User | None, user: User, reason: str) -> None:

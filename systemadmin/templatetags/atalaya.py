@@ -49,7 +49,7 @@ def initials_of(name: str, hue: int, size: str = "") -> SafeString:
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
-def spell(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """Return a length of time in its largest unit: "38 min", "9 h", "3 d"."""
     seconds = abs(seconds)
     if seconds < HOUR:
@@ -62,7 +62,7 @@ def spell(seconds: float) -> str:
 @register.simple_tag(takes_context=True)
 def ago(context: Any, moment: datetime) -> SafeString:
     """Return how long ago a moment was; the exact one on hover."""
-    return _time(context, moment, spell((timezone.now() - moment).total_seconds()))
+    return _time(context, moment, duration_text((timezone.now() - moment).total_seconds()))
 
 
 @register.simple_tag(takes_context=True)
@@ -75,7 +75,7 @@ def due(context: Any, moment: datetime) -> SafeString:
         '<span class="at-sla at-sla-{}">{}{}</span>',
         state,
         icon("timer", "s"),
-        _time(context, moment, text % {"time": spell(left)}),
+        _time(context, moment, text % {"time": duration_text(left)}),
     )
 
 

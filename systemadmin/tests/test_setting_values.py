@@ -98,7 +98,7 @@ class TestAgainstTheDatabase:
 
     @pytest.mark.parametrize("text", ["²", "٣0", "1_000", "+50"])
     def test_the_settings_page_reads_numbers_by_the_same_rule(self, client, superuser, text):
-        from systemadmin.home_pages import settings_form
+        from systemadmin.settings_page import settings_form
 
         form = settings_form("audit", {"audit.retention_days": text})
         assert "audit.retention_days" in form.errors

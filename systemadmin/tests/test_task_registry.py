@@ -15,7 +15,7 @@ from django_q.models import OrmQ, Schedule, Task
 from django_q.signing import SignedPackage
 
 from systemadmin.foundation import queue, scheduler
-from systemadmin.foundation.plain_pickle import NotPlain, PlainRedisSerializer, load_plain
+from systemadmin.foundation.safe_pickle import NotPlain, PlainRedisSerializer, load_plain
 from systemadmin.foundation.task_packages import RUNNER, open_package
 from systemadmin.foundation.task_registry import RefusedTask, checked, fits, registered_tasks
 from systemadmin.models import Alert, AuditEntry

@@ -4,11 +4,11 @@ import pytest
 from django.core.cache import cache
 from django.utils import timezone
 
+from systemadmin.desk_counts import by_desk, waiting_for
 from systemadmin.foundation.plugins import collect
 from systemadmin.foundation.waiting import count_up_to, shown_count
 from systemadmin.models import Alert, User
 from systemadmin.tests.factories import UserFactory
-from systemadmin.waiting import by_desk, waiting_for
 
 pytestmark = pytest.mark.django_db
 

@@ -125,7 +125,7 @@ class CommissionRuleInput(StrictSerializer):
     tiers_by = serializers.ChoiceField(choices=CommissionRule.TiersBy.choices, required=False)
     rounding = serializers.ChoiceField(choices=CommissionRule.Rounding.choices, required=False)
     fixed = AmountField(required=False)
-    fixed_per = serializers.ChoiceField(choices=CommissionRule.FixedPer.choices, required=False)
+    fixed_per = serializers.ChoiceField(choices=CommissionRule.Per.choices, required=False)
     minimum = AmountField(required=False, allow_null=True)
     maximum = AmountField(required=False, allow_null=True)
     tax_ppm = serializers.IntegerField(required=False, **RATE)

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from riskops.ingest.files import RowMap, parse_pairs
 from riskops.ingest.load import LoadOptions, load_file
+from riskops.ingest.row_mapping import RowMap, parse_pairs
 from riskops.models import IngestCheckpoint
 from riskops.models.events import KIND_BY_CODE
 from systemadmin.foundation.import_command import ImportCommand

@@ -253,7 +253,7 @@ class Command(BaseCommand):
                     f"recall {_percent(found['recall'])}"
                 )
 
-    def _named(self, riskiest: list[replay.Risky]) -> list[dict[str, Any]]:
+    def _named(self, riskiest: list[replay.RankedAccount]) -> list[dict[str, Any]]:
         users = User.objects.filter(pk__in=[one.account for one in riskiest])
         names = dict(users.values_list("pk", "external_id"))
         return [{**asdict(one), "external_id": names.get(one.account)} for one in riskiest]

@@ -27,7 +27,7 @@ def replace_contents(manifest: Manifest, dump: IO[bytes], restore_id: int) -> li
     with transaction.atomic():
         raw = connection.connection
         before = postgres_properties.read(raw, engine.database)
-        if reason := in_place.why_not(raw):
+        if reason := in_place.reason_in_place_impossible(raw):
             raise DatabaseBusy(reason)
         # What waits for the end of the transaction would forbid the migrations' ALTER TABLE.
         raw.execute("SET CONSTRAINTS ALL IMMEDIATE")

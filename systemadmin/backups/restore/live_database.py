@@ -36,7 +36,7 @@ from systemadmin.backups.restore.steps import (
     check_compatible,
     database_part,
     load_verified,
-    reset_in_child,
+    migrate_and_check_in_child,
     restore_media,
     swap_in,
 )
@@ -217,7 +217,7 @@ def _replace(vault: Vault, restore: Restore, manifest: Manifest) -> tuple[Swap, 
         findings = load_verified(vault, manifest, scratch)
         restore.warnings = findings.warnings
         _step(restore, "settling")
-        reset = reset_in_child(vault, manifest, scratch, purge=True)
+        reset = migrate_and_check_in_child(vault, manifest, scratch, purge=True)
         restore.warnings = [*findings.warnings, *reset.warnings]
         if reset.problems:
             raise ContentMismatch("; ".join(reset.problems[:10]))

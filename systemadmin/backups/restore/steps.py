@@ -100,7 +100,9 @@ def load_verified(vault: Vault, manifest: Manifest, scratch: Scratch) -> Finding
     return Findings(warnings=warnings, load_seconds=time.monotonic() - started)
 
 
-def reset_in_child(vault: Vault, manifest: Manifest, scratch: Scratch, *, purge: bool) -> Findings:
+def migrate_and_check_in_child(
+    vault: Vault, manifest: Manifest, scratch: Scratch, *, purge: bool
+) -> Findings:
     """In a process of its own that takes the scratch for its database: migrate, purge, check.
 
     With `purge` accounts that were erased since the backup are erased again.
@@ -213,7 +215,7 @@ def verify(vault: Vault, manifest: Manifest) -> Findings:
     check_compatible(vault, manifest)
     with vault.engine.scratch("verify") as scratch:
         findings = load_verified(vault, manifest, scratch)
-        reset = reset_in_child(vault, manifest, scratch, purge=False)
+        reset = migrate_and_check_in_child(vault, manifest, scratch, purge=False)
     findings.warnings += reset.warnings
     findings.problems += reset.problems + check_media(vault, manifest)
     return findings

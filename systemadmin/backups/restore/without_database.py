@@ -10,7 +10,7 @@ from systemadmin.backups.records import drop_connections, exclusive
 from systemadmin.backups.restore.steps import (
     check_compatible,
     load_verified,
-    reset_in_child,
+    migrate_and_check_in_child,
     restore_media,
 )
 from systemadmin.backups.vault import Vault, open_vault
@@ -42,7 +42,7 @@ def restore_without_database(
         check_compatible(vault, manifest)
         with vault.engine.scratch("rescue") as scratch:
             findings = load_verified(vault, manifest, scratch)
-            reset = reset_in_child(vault, manifest, scratch, purge=True)
+            reset = migrate_and_check_in_child(vault, manifest, scratch, purge=True)
             if reset.problems:
                 raise ContentMismatch("; ".join(reset.problems[:10]))
             swap = vault.engine.swap(scratch, manifest)

@@ -240,7 +240,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     return defaults.permission_denied(request, exception)
 
 
-def closed_door(request: HttpRequest, refusal: DomainError) -> HttpResponse:
+def maintenance_response(request: HttpRequest, refusal: DomainError) -> HttpResponse:
     """Answer while hard maintenance is in force: a problem for clients, a page for browsers."""
     if wants_problem(request):
         return plain_problem(refusal)
@@ -259,7 +259,7 @@ def is_database_down() -> bool:
 def server_error(request: HttpRequest) -> HttpResponse:
     """handler500: a database that does not answer is a 503 that says so."""
     if is_database_down():
-        return closed_door(request, database_down())
+        return maintenance_response(request, database_down())
     if wants_problem(request):
         error = DomainError(code="internal_error")
         error.status, error.title = 500, _("Something went wrong on our side.")

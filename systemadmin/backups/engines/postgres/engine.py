@@ -197,7 +197,7 @@ class PostgresEngine:
 
     def obstacle_in_place(self) -> str:
         with self.connect() as connection:
-            return postgres_in_place.why_not(connection)
+            return postgres_in_place.reason_in_place_impossible(connection)
 
     def properties(self) -> dict[str, Any]:
         """Return what `pg_dump` writes with `--create` only."""

@@ -114,7 +114,7 @@ TERMINATE_OTHERS = """
 """
 
 
-def why_not(connection: psycopg.Connection[Any]) -> str:
+def reason_in_place_impossible(connection: psycopg.Connection[Any]) -> str:
     """Return what keeps our role from replacing the contents in place; empty when nothing does."""
     may_create, may_keep = connection.execute(MAY).fetchall()[0]
     if not may_create:

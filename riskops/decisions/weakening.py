@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from riskops.decisions.conditions import Asked
+from riskops.decisions.conditions import RuleCondition
 
 BLOCK = "block"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RuleSnapshot:
     """What counts of a rule."""
 
     outcome: str
     priority: int
     in_earnest: bool
     kinds: tuple[str, ...]
-    conditions: tuple[Asked, ...]
+    conditions: tuple[RuleCondition, ...]
 
     @property
     def blocks(self) -> bool:
         return self.in_earnest and self.outcome == BLOCK
 
-    def covers(self, other: Standing) -> bool:
+    def covers(self, other: RuleSnapshot) -> bool:
         """Return whether it matches at least whatever the other one matches."""
         if self.kinds and not (other.kinds and set(other.kinds) <= set(self.kinds)):
             return False
@@ -33,7 +33,7 @@ class Standing:
         )
 
 
-def _implies(narrow: Asked, broad: Asked) -> bool:
+def _implies(narrow: RuleCondition, broad: RuleCondition) -> bool:
     """Return whether the first condition never holds without the second."""
     same = (narrow.field, narrow.op, narrow.measure, narrow.window) == (
         broad.field,
@@ -51,7 +51,9 @@ def _implies(narrow: Asked, broad: Asked) -> bool:
     return narrow.value == broad.value
 
 
-def is_weaker(before: Standing | None, after: Standing | None, blocked_from: Iterable[int]) -> bool:
+def is_weaker(
+    before: RuleSnapshot | None, after: RuleSnapshot | None, blocked_from: Iterable[int]
+) -> bool:
     """Return whether a rule changed, made (no before) or deleted (no after) blocks less.
 
     `blocked_from` are the priorities of the other rules that block.
@@ -61,7 +63,7 @@ def is_weaker(before: Standing | None, after: Standing | None, blocked_from: Ite
     return after is not None and _takes_from_blocks(before, after, blocked_from)
 
 
-def _still_blocks(before: Standing, after: Standing | None) -> bool:
+def _still_blocks(before: RuleSnapshot, after: RuleSnapshot | None) -> bool:
     """Return whether a rule that blocks goes on to block all that it did, as early as it did."""
     return (
         after is not None
@@ -72,7 +74,7 @@ def _still_blocks(before: Standing, after: Standing | None) -> bool:
 
 
 def _takes_from_blocks(
-    before: Standing | None, after: Standing, blocked_from: Iterable[int]
+    before: RuleSnapshot | None, after: RuleSnapshot, blocked_from: Iterable[int]
 ) -> bool:
     """Return whether a rule that does not block newly answers before one that does.
 

@@ -7,14 +7,14 @@ from datetime import datetime
 
 from django.db.models import Max, OuterRef, Subquery
 
-from riskops.decisions.question import Question
+from riskops.decisions.decision_request import DecisionRequest
 from riskops.ingest.sightings import ALL, Ids
 from riskops.models import AccountEvent, Decision, EventSum, Identifier, SumAspect
 from systemadmin.models import User
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
+class KnownState:
     """The account of a question with its score, and what was answered and recorded before."""
 
     account: User | None
@@ -26,7 +26,7 @@ class Before:
     identifiers: Ids = field(default_factory=dict)
 
 
-def look_up(question: Question) -> Before:
+def look_up(question: DecisionRequest) -> KnownState:
     """Return what there is already of a question."""
     event = question.event
     named = [(name, kind, value) for name, kind in ALL if (value := getattr(event, name))]
@@ -54,9 +54,9 @@ def look_up(question: Question) -> Before:
     if user is None:
         # Whoever asked before is answered even when the account has gone meanwhile.
         known = decisions.values_list("pk", flat=True).first() if question.external_id else None
-        return Before(None, known)
+        return KnownState(None, known)
     numbers = {(kind, value): getattr(user, f"{name}_found") for name, kind, value in named}
-    return Before(
+    return KnownState(
         user,
         user.decision_found,
         user.event_found,

@@ -232,8 +232,8 @@ create_payout = needs_second_person(
         payee_accounts.stamps([seller.pk]),
     ],
     shown=_shown_seller,
-    caution=lambda *, seller, currency: payee_accounts.caution([seller.pk]),
-    tied=lambda *, seller, currency: payee_accounts.authors([seller.pk]),
+    question_for_approver=lambda *, seller, currency: payee_accounts.caution([seller.pk]),
+    excluded_approvers=lambda *, seller, currency: payee_accounts.authors([seller.pk]),
 )
 
 pay_payout = needs_second_person(
@@ -244,7 +244,7 @@ pay_payout = needs_second_person(
     rule=_SENT_RULE,
     needs=_counts,
     limit=_PAID,
-    anyway=_goes_to_new_account,
+    always_needed=_goes_to_new_account,
     subject=_payout,
     amount=_amount,
     state=lambda *, payout, **_rest: [
@@ -252,8 +252,8 @@ pay_payout = needs_second_person(
         payee_accounts.stamps([payout.seller_id]),
     ],
     shown=_shown,
-    caution=lambda *, payout, **_rest: payee_accounts.caution(_paid_by_hand(payout)),
-    tied=lambda *, payout, **_rest: payee_accounts.authors([payout.seller_id]),
+    question_for_approver=lambda *, payout, **_rest: payee_accounts.caution(_paid_by_hand(payout)),
+    excluded_approvers=lambda *, payout, **_rest: payee_accounts.authors([payout.seller_id]),
 )
 
 return_payout = needs_second_person(
@@ -298,7 +298,7 @@ create_payout_batch = needs_second_person(
     rule=_SENT_RULE,
     needs=_counts,
     limit=_SENT,
-    anyway=lambda attempt: bool(
+    always_needed=lambda attempt: bool(
         payee_accounts.changes_by_others(attempt.result.payouts.values_list("seller_id", flat=True))
     ),
     subject=lambda attempt: Subject(
@@ -309,8 +309,12 @@ create_payout_batch = needs_second_person(
     amount=_amount,
     state=_state_of_pending,
     shown=_shown_new_batch,
-    caution=lambda *, currency, **_rest: payee_accounts.caution(_sellers_pending(currency)),
-    tied=lambda *, currency, **_rest: payee_accounts.authors(_sellers_pending(currency)),
+    question_for_approver=lambda *, currency, **_rest: payee_accounts.caution(
+        _sellers_pending(currency)
+    ),
+    excluded_approvers=lambda *, currency, **_rest: payee_accounts.authors(
+        _sellers_pending(currency)
+    ),
 )
 
 pay_payout_batch = needs_second_person(
@@ -345,8 +349,8 @@ post_journal_entry = needs_second_person(
     amount=_entry_amount,
     state=lambda *, currency, **_rest: [currency],
     shown=_shown_new_entry,
-    kept=_kept_entry,
-    drop=drop_receipt,
+    stored_arguments=_kept_entry,
+    discard_files=drop_receipt,
 )
 
 reverse_journal_entry = needs_second_person(

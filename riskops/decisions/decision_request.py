@@ -18,14 +18,14 @@ from systemadmin.foundation.errors import InvalidInput
 from systemadmin.models import User
 
 # Names of a wish that are an event's by another name.
-WISH_FIELDS = frozenset(
+INTENDED_ACTION_FIELDS = frozenset(
     {"account", "account_external_id", "ip", "device", "wallet", "counterparty_wallet"}
     | {"amount", "currency", "country", "data"}
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class DecisionRequest:
     """One question: `event` in its stored form; only one that happened is recorded."""
 
     source: str
@@ -67,18 +67,20 @@ def event_content(event: CheckedEvent) -> list[Any]:
     ]
 
 
-def ask_about_event(row: Mapping[str, Any], *, source: str) -> Question:
+def ask_about_event(row: Mapping[str, Any], *, source: str) -> DecisionRequest:
     """Return the question about an event; raises `InvalidInput` with the field at fault."""
     event = _checked(row, "event.")
-    return Question(check_source(source), event.external_id, event, happened=True)
+    return DecisionRequest(check_source(source), event.external_id, event, happened=True)
 
 
-def ask_about_wish(values: Mapping[str, Any], *, action: str, key: str, source: str) -> Question:
+def request_for_intended_action(
+    values: Mapping[str, Any], *, action: str, key: str, source: str
+) -> DecisionRequest:
     """Return the question whether an account may do something, which is not recorded."""
     now = timezone.now()
-    row = {name: values[name] for name in WISH_FIELDS if name in values}
+    row = {name: values[name] for name in INTENDED_ACTION_FIELDS if name in values}
     event = _checked(row | {"kind": action, "occurred_at": now, "external_id": key or "-"}, "")
-    return Question(check_source(source), key, event, happened=False)
+    return DecisionRequest(check_source(source), key, event, happened=False)
 
 
 def _checked(row: Mapping[str, Any], place: str) -> CheckedEvent:

@@ -13,7 +13,7 @@ from riskops.columns import Read, fetch, moment
 from riskops.event_kinds import KIND_BY_CODE
 from riskops.models.event_outcomes import EventOutcome
 from riskops.models.events import AccountEvent
-from riskops.scores.aggregates import Counted, MeasuredEvents, aggregate
+from riskops.scores.aggregates import MeasuredEvents, MeasureResult, aggregate
 from riskops.scores.factors import Factor
 from riskops.scores.measure_spec import AMOUNTS, WITH_FIELD, Chosen, Condition, Measure, own_past
 from riskops.scores.rules import Ruleset
@@ -28,7 +28,7 @@ COMPARISONS = {"is": "=", "is_not": "<>", "at_least": ">=", "at_most": "<="}
 
 def read_measured(
     ids: Ints, accounts: Accounts, ruleset: Ruleset, *, at: datetime, at_micros: int
-) -> dict[str, Counted]:
+) -> dict[str, MeasureResult]:
     """Return what each measure of the ruleset counts, by factor, one element an account."""
     factors = _measuring(ruleset)
     if not factors or not len(ids):
