@@ -220,16 +220,20 @@ def _attribution(
         if length > 1 and _begins_below(lines, at, length):
             return None
         named = set(map(plain_address, ANY_ADDRESS.findall(joined)))
-        is_ours = bool(named & own)
+        is_ours = not named.isdisjoint(own)
         if named and not is_ours:
             return None
         is_dated = _is_dated(joined)
         if is_ours and is_dated:
             return length, True
-        is_likely = is_ours or (is_reply and is_dated)
-        if is_likely and _quote_follows(lines, at + length):
+        if _is_likely(is_ours, is_reply, is_dated) and _quote_follows(lines, at + length):
             return length, False
     return None
+
+
+def _is_likely(is_ours: bool, is_reply: bool, is_dated: bool) -> bool:
+    """Return whether a sentence introduces a quote if one follows."""
+    return is_ours or (is_reply and is_dated)
 
 
 def _begins_below(lines: list[str], at: int, length: int) -> bool:

@@ -157,13 +157,17 @@ def _text_or_file(part: Message, kind: str, parts: MailParts) -> PartText:
         return _packed(part, kind, data, parts)
     if _is_inline_text(part, kind, name):
         return _html(part, data, parts) if kind == "text/html" else _plain(part, data, parts)
+    _keep_file(part, kind, name, data, parts)
+    return PartText()
+
+
+def _keep_file(part: Message, kind: str, name: str, data: bytes, parts: MailParts) -> None:
     if kind in CALENDARS:
         parts.calendar.append(decode_text(data, charset_of(part)))
     if data or name:
         parts.attachments.append(_attachment(part, kind, name, data))
     if kind == "text/plain" and _disposition(part) != "attachment":
         parts.named.append(part)
-    return PartText()
 
 
 def _is_inline_text(part: Message, kind: str, name: str) -> bool:

@@ -19,6 +19,7 @@ from systemadmin.foundation.maintenance import write_bypassed
 from systemadmin.foundation.ratelimit import flooded
 from systemadmin.models import User
 from systemadmin.services import authentication, event_log, raise_alert, sessions
+from systemadmin.services.alerts import ACTED_ALONE_RULE
 from systemadmin.services.blocked_networks import block_flood
 from systemadmin.services.second_person import title_of
 
@@ -94,7 +95,7 @@ def on_flooded(sender: Any, ip: str, count: int, **kwargs: Any) -> None:
 def on_acted_alone(sender: Any, act: str, actor_name: str, **kwargs: Any) -> None:
     """One person did alone what needs a second person elsewhere."""
     raise_alert(
-        rule="duties.acted_alone",
+        rule=ACTED_ALONE_RULE,
         key=act,
         severity="warning",
         summary=gettext_noop("Done by one person alone: %(act_text)s"),

@@ -1,8 +1,11 @@
 """What people of staff tried for themselves: by keys, for members, by lists and by rules."""
 
+from datetime import timedelta
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from marketplace import services as market
@@ -122,8 +125,13 @@ def test_the_form_offers_what_may_be_given(admin_client_for, superuser):
     assert text not in admin_client_for(operator).get(url).content.decode()
 
 
+def change_password(member, current, new):
+    user = User.objects.get(pk=member.pk)
+    auth.change_password(user=user, current_password=current, new_password=new, keep=None)
+
+
 @pytest.mark.two_people
-def test_a_password_that_staff_gave_serves_nobody_but_the_member(as_user, member):
+def test_a_password_that_staff_gave_serves_nobody_but_the_member(as_user, member, time_machine):
     operator, colleague = StaffFactory(role="operator"), StaffFactory(role="operator")
     product = shop.approved(operator)
     order = shop.paid(product, buyer=member)
@@ -149,13 +157,11 @@ def test_a_password_that_staff_gave_serves_nobody_but_the_member(as_user, member
     (row,) = approvals.keep(found.value, "month's end")
     with pytest.raises(CannotDecideRequest):
         approvals.approve(actor=operator, request=row, reason="asked")
-    # Once the member has chosen a password, it is theirs.
-    auth.change_password(
-        user=User.objects.get(pk=member.pk),
-        current_password="given-by-staff-1!",
-        new_password="chosen-by-me-2!",
-        keep=None,
-    )
+    # Whoever gave it can change it as the member does; after a while a change is the member's.
+    change_password(member, "given-by-staff-1!", "chosen-by-whom-2!")
+    assert as_user(member).post(f"/api/orders/{order.pk}/confirm").status_code == 403
+    time_machine.move_to(timezone.now() + timedelta(days=15))
+    change_password(member, "chosen-by-whom-2!", "chosen-by-me-3!")
     assert as_user(member).post(f"/api/orders/{order.pk}/confirm").status_code == 200
 
 

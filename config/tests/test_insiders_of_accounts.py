@@ -6,8 +6,10 @@ from django.core.management import call_command
 from rest_framework.test import APIClient
 
 from marketplace.services import open_dispute
+from marketplace.services.categories import create_category, update_category
 from marketplace.tests import factories as shop
 from messaging.services import report_message
+from messaging.services.erasing import request_erasure
 from messaging.tests.factories import send
 from riskops.links.clusters import suspend_cluster
 from riskops.models import AccountCluster, ClusterMember, Dealing, Identifier
@@ -15,11 +17,13 @@ from riskops.tests.factories import NOW, confirmed, event, record
 from support.models import Ticket
 from support.tests.factories import make_ticket
 from systemadmin.errors import OwnInterest
+from systemadmin.events import acted_alone
 from systemadmin.foundation import queue
 from systemadmin.foundation.testing import problem
 from systemadmin.models import (
     AccessLink,
     AccountExport,
+    Alert,
     ApiToken,
     ApprovalRequest,
     AuditEntry,
@@ -28,6 +32,7 @@ from systemadmin.models import (
     ServiceKey,
     UserSession,
 )
+from systemadmin.services.alerts import resolve_by_hand
 from systemadmin.services.authentication import set_password
 from systemadmin.services.maintenance import disable_maintenance, enable_maintenance
 from systemadmin.services.notifications import notify_user
@@ -408,3 +413,49 @@ def test_a_link_to_an_address_that_staff_set_needs_a_second_person(as_user):
     assert said.status_code == 200, said.json()
     ApprovalRequest.objects.all().delete()
     assert client.post(url, {"reason": "lost"}, format="json").status_code == 204
+
+
+# -- the rest of an insider's ways ------------------------------------------------------------
+
+
+@pytest.mark.two_people
+def test_a_link_to_an_address_that_a_key_of_ones_own_entered_needs_another(as_user):
+    superuser, member = StaffFactory(is_superuser=True), UserFactory(external_id="u-7")
+    issued = create_service_key(
+        actor=None, name="sync", owner=superuser, permissions=["systemadmin.manage_members"]
+    )
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {issued.secret}")
+    row = {"username": member.username, "email": "mine@example.org"}
+    path = f"/api/admin/members/{member.external_id}"
+    assert client.put(path, row, format="json").status_code == 200
+    path = f"/api/admin/users/{member.pk}/password-reset"
+    assert as_user(superuser).post(path, {"reason": "asked"}).status_code == 202
+    other = as_user(StaffFactory(is_superuser=True))
+    assert other.post(path, {"reason": "asked"}).status_code == 204
+
+
+def test_nobody_erases_the_messages_of_the_other_party(as_user):
+    operator, buyer = StaffFactory(role="operator"), UserFactory()
+    sold(operator, buyer)
+    with pytest.raises(OwnInterest):
+        request_erasure(actor=operator, user=buyer, reason="clean up")
+
+
+def test_nobody_moves_their_own_products_to_another_branch():
+    moderator = StaffFactory(role="marketplace_moderator")
+    branch, charity = (create_category(actor=None, name=name) for name in ("Own", "Charity"))
+    shop.approved(moderator, category=branch)
+    with pytest.raises(OwnInterest):
+        update_category(actor=moderator, category=branch, parent=charity)
+    moved = update_category(actor=UserFactory(), category=branch, parent=charity)
+    assert moved.parent == charity
+
+
+def test_nobody_takes_away_the_report_over_what_they_did_alone():
+    operator, colleague = StaffFactory(role="operator"), StaffFactory(role="operator")
+    acted_alone.send(sender=None, act="marketplace.pay_order", actor_name=operator.username)
+    alert = Alert.objects.get(rule="duties.acted_alone")
+    with pytest.raises(OwnInterest):
+        resolve_by_hand(actor=operator, alert=alert)
+    resolve_by_hand(actor=colleague, alert=alert)

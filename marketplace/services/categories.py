@@ -8,11 +8,10 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.errors import CategoryInUse
 from marketplace.models import Category, CommissionRule, Product
-from marketplace.services.own_rules import check_no_own_rule
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
-from systemadmin.services.duties import accounts_of
+from systemadmin.services.duties import accounts_of, check_no_own_interest
 
 FIELDS = ("name", "slug", "position", "is_active")
 
@@ -66,12 +65,15 @@ def update_category(
 
 
 def _check_own_products(actor: Any, category: Category) -> None:
-    """Refuse to move one's own products under a rule that one wrote."""
+    """Refuse to move one's own products: commissions of another branch may be lower."""
     own = Product.objects.filter(
         category__path__startswith=category.path, seller__in=accounts_of(actor.pk)
     )
-    for seller in own.order_by().values_list("seller", flat=True).distinct():
-        check_no_own_rule(seller_id=seller, category=category)
+    check_no_own_interest(
+        actor=actor,
+        concerns=own.order_by().values_list("seller", flat=True).distinct(),
+        act="marketplace.move_category",
+    )
 
 
 @transaction.atomic

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, Final
 
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -65,10 +66,15 @@ def authors(seller_ids: Iterable[int]) -> set[int]:
     """
     changed = recent_changes(seller_ids)
     found = changed.values()
-    owners = {entry.metadata.get("service_owner") for entry in found} - {None, ""}
-    by_key = User.objects.filter(username__in=owners).values_list("pk", flat=True)
-    by_password = _recently_known(changed).values()
-    return {entry.actor_id for entry in found if entry.actor_id} | set(by_key) | set(by_password)
+    actors = {entry.actor_id for entry in found if entry.actor_id}
+    # Names change; the account of a key stays.
+    services = {entry.metadata.get("service_id") for entry in found} - {None}
+    names = {entry.metadata.get("service_owner") for entry in found} - {None, ""}
+    owners = User.objects.filter(
+        Q(username__in=names) | Q(service_keys__account__in=actors | services)
+    )
+    by_password = set(_recently_known(changed).values())
+    return actors | set(owners.values_list("pk", flat=True)) | by_password
 
 
 def _changes(seller_ids: Iterable[int]) -> dict[int, AuditEntry]:

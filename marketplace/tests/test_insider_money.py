@@ -342,14 +342,14 @@ def test_nobody_sells_under_a_rule_that_he_wrote_for_an_empty_category(by, whose
     assert elsewhere.status_code == 201, elsewhere.content
     product = f"/api/products/{elsewhere.json()['id']}"
     problem(client.patch(product, {"category": category.pk}, format="json"), 400)
-    # Nor is the place of the product moved under the rule.
+    # Nor is the place of one's products moved to another branch.
     place = elsewhere.json()["category"]["id"]
     mover = StaffFactory(is_superuser=True)
     confirmed(operator, mover)
     moved = as_user(mover).patch(
         f"/api/admin/categories/{place}", {"parent": everything.pk}, format="json"
     )
-    problem(moved, 400)
+    problem(moved, 403)
     # Others sell there as they like; and so may the author once a colleague stands for the rule.
     assert listed(as_user(UserFactory()), shop.category(parent=everything)).status_code == 201
     Product.objects.exclude(pk=elsewhere.json()["id"]).delete()

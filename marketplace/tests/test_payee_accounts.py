@@ -11,10 +11,11 @@ from marketplace.models import Payout, PayoutBatch
 from marketplace.tests import factories
 from systemadmin.errors import CannotDecideRequest, CautionNotAnswered, OwnInterest
 from systemadmin.foundation.context import context
-from systemadmin.models import ApprovalRequest, AuditEntry, Notification
+from systemadmin.models import ApprovalRequest, AuditEntry, Notification, User
 from systemadmin.services import approval_texts, approvals
 from systemadmin.services.configuration import change_settings
 from systemadmin.services.second_person import SecondPersonNeeded
+from systemadmin.services.service_keys import create_service_key
 from systemadmin.tests.factories import StaffFactory, UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.two_people]
@@ -210,3 +211,22 @@ def test_a_service_that_acts_for_the_seller_is_not_the_seller(operator, second):
     assert "(shop-sync)" in approval_texts.caution_of(row, viewer=StaffFactory(role="operator"))
     with pytest.raises(CannotDecideRequest):
         approvals.approve(actor=second, request=row, reason="my own key did it")
+
+
+def test_a_new_name_does_not_hide_who_owns_the_key(operator, second):
+    issued = create_service_key(
+        actor=None, name="shop-sync", owner=second, permissions=["systemadmin.manage_members"]
+    )
+    seller = owed()
+    payout = pending(seller)
+    details = {
+        "service": issued.key.account.username,
+        "service_id": issued.key.account_id,
+        "service_owner": second.username,
+    }
+    with context(audit_details=details):
+        services.save_own_details(actor=seller, iban=OTHER)
+    User.objects.filter(pk=second.pk).update(username="somebody-new")
+    row = ask(lambda: services.pay_payout(actor=operator, payout=payout))
+    with pytest.raises(CannotDecideRequest):
+        approvals.approve(actor=second, request=row, reason="not my key any more")

@@ -30,7 +30,7 @@ from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.queue import LONG_CLUSTER, enqueue
 from systemadmin.models import User
 from systemadmin.querysets.legal_holds import is_held
-from systemadmin.services.duties import concerned_user, decides
+from systemadmin.services.duties import decides, user_or_other_party
 from systemadmin.services.erasure import set_tombstone_of
 
 ERASE_TASK: Final = "messaging.tasks.erase_member"
@@ -56,7 +56,7 @@ def erase_message(*, actor: User | None, message: Message, reason: str) -> None:
 
 
 @decides(
-    "messaging.request_erasure", permission="messaging.erase_messages", concerns=concerned_user
+    "messaging.request_erasure", permission="messaging.erase_messages", concerns=user_or_other_party
 )
 @transaction.atomic
 def request_erasure(*, actor: User | None, user: User, reason: str) -> None:
@@ -66,7 +66,9 @@ def request_erasure(*, actor: User | None, user: User, reason: str) -> None:
     enqueue(ERASE_TASK, user.pk, actor.pk if actor else None, reason, cluster=LONG_CLUSTER)
 
 
-@decides("messaging.erase_member", permission="messaging.erase_messages", concerns=concerned_user)
+@decides(
+    "messaging.erase_member", permission="messaging.erase_messages", concerns=user_or_other_party
+)
 def erase_member(*, actor: User | None, user: User, reason: str) -> int:
     """Erase everything a member wrote here; returns how many messages lost their content.
 

@@ -87,9 +87,7 @@ def open_ticket(
     )
     _check_requester(ticket)
     ticket.sla_version = version_for(ticket)
-    if assignee is not None:
-        assignment.check_may_choose(actor, ticket)
-        assignment.check_assignee(actor, ticket, assignee)
+    _check_choice(actor, ticket, assignee)
     ticket.assignee = assignee or assignment.choose_agent(category, mailbox, requester=requester)
     ticket.number = next_number(now.year)
     check_fields(ticket)
@@ -103,6 +101,12 @@ def open_ticket(
     indexing.index_ticket(ticket, body, original_text)
     _announce_new(ticket, actor, acknowledge=acknowledge)
     return ticket
+
+
+def _check_choice(actor: User | None, ticket: Ticket, assignee: User | None) -> None:
+    if assignee is not None:
+        assignment.check_may_choose(actor, ticket)
+        assignment.check_assignee(actor, ticket, assignee)
 
 
 def _announce_new(ticket: Ticket, actor: User | None, *, acknowledge: bool) -> None:

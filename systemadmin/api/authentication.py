@@ -75,7 +75,13 @@ class ServiceKeyAuthentication(_BearerScheme):
             return None
         key = key_of_secret(secret, ip=client_ip(request._request))
         owner = key.owner.get_username() if key.owner else ""
-        note_details({"service": key.account.get_username(), "service_owner": owner})
+        note_details(
+            {
+                "service": key.account.get_username(),
+                "service_id": key.account_id,
+                "service_owner": owner,
+            }
+        )
         named = request.headers.get(ACT_FOR)
         if named is None:
             return _vouched(key.account), _grant(key, None)

@@ -23,7 +23,7 @@ from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.crypto import keyed_hash, keyed_hash_matches
 from systemadmin.foundation.errors import InvalidInput, NotAllowed, StaleVersion
 from systemadmin.foundation.readable_text import is_visible
-from systemadmin.models import AccessLink, User
+from systemadmin.models import AccessLink, ServiceKey, User
 from systemadmin.services import address_history, rights, sessions
 from systemadmin.services.duties import concerned_user, decides
 from systemadmin.services.notifications import notify_user
@@ -47,7 +47,8 @@ def is_colleague(user: User) -> bool:
 def _needs_another(attempt: Attempt) -> bool:
     """Return whether the link goes to a colleague, or to an address that staff set of late."""
     user = attempt.arguments["user"]
-    return is_colleague(user) or address_history.recent_change_by_staff(user) is not None
+    change = address_history.recent_change_by_staff(user, attempt.actor)
+    return is_colleague(user) or change is not None
 
 
 def shown(*, user: User, reason: str = "", **_rest: Any) -> list[tuple[Any, Any]]:
@@ -79,9 +80,12 @@ def caution(*, user: User, **_rest: Any) -> str:
 
 
 def tied(*, user: User, **_rest: Any) -> set[int]:
-    """Return who does not approve a reset: whoever set the address a short while ago."""
+    """Return who does not approve a reset: whoever set the address of late, or owns the key."""
     change = address_history.recent_change(user)
-    return {change.actor_id} if change is not None and change.actor_id else set()
+    if change is None or change.actor_id is None:
+        return set()
+    owners = ServiceKey.objects.filter(account=change.actor_id, owner__isnull=False)
+    return {change.actor_id, *owners.values_list("owner", flat=True)}
 
 
 def state(*, user: User, **_rest: Any) -> list[Any]:

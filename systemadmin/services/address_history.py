@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from systemadmin.foundation.configuration import setting
 from systemadmin.models import AuditEntry, User
+from systemadmin.services.duties import accounts_of
 
 _SETS_ADDRESS = (
     "systemadmin.user.created",
@@ -33,15 +34,17 @@ def recent_change(user: User) -> AuditEntry | None:
     return found if found is not None and found.occurred_at > since else None
 
 
-def recent_change_by_staff(user: User) -> AuditEntry | None:
+def recent_change_by_staff(user: User, asked_by: User) -> AuditEntry | None:
     """Return that row where a person of staff put another address on file.
 
-    A platform's key passes on what owners say, and a new account has no other owner yet.
+    A platform's key passes on what owners say, unless it is a key of whoever asks; a new account
+    has no other owner yet.
     """
     found = recent_change(user)
     if found is None or found.action == "systemadmin.user.created" or found.actor is None:
         return None
-    is_staff = found.actor_id != user.pk and not found.actor.is_service
+    by_platform = found.actor.is_service and asked_by.pk not in accounts_of(found.actor.pk)
+    is_staff = found.actor_id != user.pk and not by_platform
     return found if is_staff else None
 
 

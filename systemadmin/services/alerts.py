@@ -19,6 +19,8 @@ from systemadmin.models import Alert, AlertSilence, User
 from systemadmin.services.duties import decides
 from systemadmin.services.second_person import Attempt, needs_second_person
 
+ACTED_ALONE_RULE = "duties.acted_alone"
+
 
 class AlertAlreadyResolved(RuleViolation):
     """The alert was resolved already."""
@@ -81,7 +83,9 @@ def resolve_alert(*, rule: str, key: str = "") -> int:
 
 
 def _reported_account(*, alert: Alert, **_rest: Any) -> list[int]:
-    """Alerts about an account name it in their key."""
+    """Return the account that an alert names in its key, or in its detail who acted alone."""
+    if alert.rule == ACTED_ALONE_RULE:
+        return list(User.objects.filter(username=alert.detail).values_list("pk", flat=True))
     kind, _colon, number = alert.key.partition(":")
     return [int(number)] if kind == "account" and is_whole_number(number) else []
 

@@ -139,13 +139,9 @@ def block_network(
 
     Raises `InvalidInput`, `AlreadyBlocked`, `WouldLockYouOut` and `NetworkIsExempt`.
     """
-    parsed = parse_network(network)
     if expires_at is not None and expires_at <= timezone.now():
         raise InvalidInput("expires_at", _("The end must lie in the future."))
-    if own_ip and ipaddress.ip_address(own_ip) in parsed:
-        raise WouldLockYouOut
-    if any(_overlap(parsed, exempt) for exempt in exempt_networks()):
-        raise NetworkIsExempt
+    parsed = _blockable(network, own_ip)
     lift_expired()
     try:
         with transaction.atomic():
@@ -167,6 +163,15 @@ def block_network(
         reason=reason,
     )
     return row
+
+
+def _blockable(network: str, own_ip: str) -> Network:
+    parsed = parse_network(network)
+    if own_ip and ipaddress.ip_address(own_ip) in parsed:
+        raise WouldLockYouOut
+    if any(_overlap(parsed, exempt) for exempt in exempt_networks()):
+        raise NetworkIsExempt
+    return parsed
 
 
 def _overlap(one: Network, other: Network) -> bool:
