@@ -179,10 +179,8 @@ CACHES = {
         {
             "BACKEND": "systemadmin.foundation.redis_cache.GuardedRedisCache",
             "LOCATION": REDIS_URL,
-            "OPTIONS": {
-                # Redis keeps pickles; this reader takes data only.
-                "serializer": "systemadmin.foundation.safe_pickle.PlainRedisSerializer",
-            },
+            # Redis keeps pickles; this reader takes data only.
+            "OPTIONS": {"serializer": "systemadmin.foundation.safe_pickle.PlainRedisSerializer"},
         }
         if REDIS_URL
         else {

@@ -135,13 +135,8 @@ def block_network(
     own_ip: str = "",
     is_automatic: bool = False,
 ) -> BlockedNetwork:
-    """Keep a network out.
-
-    Raises `InvalidInput`, `AlreadyBlocked`, `WouldLockYouOut` and `NetworkIsExempt`.
-    """
-    if expires_at is not None and expires_at <= timezone.now():
-        raise InvalidInput("expires_at", _("The end must lie in the future."))
-    parsed = _blockable(network, own_ip)
+    """Keep a network out; raises `AlreadyBlocked`, `WouldLockYouOut` and `NetworkIsExempt`."""
+    parsed = _blockable(network, own_ip, expires_at)
     lift_expired()
     try:
         with transaction.atomic():
@@ -165,8 +160,10 @@ def block_network(
     return row
 
 
-def _blockable(network: str, own_ip: str) -> Network:
+def _blockable(network: str, own_ip: str, expires_at: datetime | None) -> Network:
     parsed = parse_network(network)
+    if expires_at is not None and expires_at <= timezone.now():
+        raise InvalidInput("expires_at", _("The end must lie in the future."))
     if own_ip and ipaddress.ip_address(own_ip) in parsed:
         raise WouldLockYouOut
     if any(_overlap(parsed, exempt) for exempt in exempt_networks()):
