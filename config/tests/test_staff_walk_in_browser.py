@@ -121,7 +121,7 @@ def test_a_day_at_the_desks(page, chief, look, width, height, scheme):
     # An anomaly is resolved.
     page.goto("/admin/riskops/anomaly/")
     look("anomalies")
-    act(page, anomaly.rule.code, "resolve")
+    act(page, anomaly.rule.get_detector_display(), "resolve")
     page.get_by_label("Outcome:").select_option("false_positive")
     look("resolve")
     page.locator("input[name=apply]").click()
