@@ -71,7 +71,7 @@ def site(tmp_path, transactional_db):
 def events_file(tmp_path):
     rng = random.Random(7)
     path = tmp_path / "events.csv"
-    # Ages count in whole hours since the events: no hour may be full while a test runs.
+    # Ages count in whole days since the events: none may become full while a test runs.
     minute = (timezone.now().minute + 30) % 60
     fields = ("kind", "account_external_id", "occurred_at", "external_id", "ip", "device", "wallet")
     with path.open("w", newline="") as file:
