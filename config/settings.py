@@ -382,7 +382,7 @@ LOGGING = logging_config(log_dir=LOG_DIR, debug=DEBUG or TESTING)
 # -- our own hooks: the foundation knows no app, settings name what it calls ----
 
 TRAFFIC = "systemadmin.services.telemetry"
-# They run although a maintenance pauses the queue: what tells people of changes to their accounts.
+# Notices about changes to accounts: they run while maintenance pauses the queue.
 URGENT_TASKS = ["systemadmin.tasks.deliver_security_notice"]
 TASK_GUARD = "systemadmin.services.task_guard"
 # What the API answers for an act that waits for a second person.

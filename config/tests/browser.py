@@ -153,7 +153,7 @@ def look(page):
             page.screenshot(path=str(Path(folder) / f"{name.replace(' at ', '-')}.png"))
 
     yield look
-    # All of them at the end: one run tells everything.
+    # All faults are listed at the end, not only the first.
     assert not faults, "\n".join(faults)
 
 

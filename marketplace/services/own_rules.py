@@ -6,8 +6,7 @@ from django.utils.translation import gettext as _
 from marketplace.models import Category, CommissionRule, CommissionRuleVersion
 from marketplace.services.concerned import is_sold_by_others
 from systemadmin.foundation.errors import InvalidInput
-from systemadmin.models import ServiceKey
-from systemadmin.services.duties import accounts_of
+from systemadmin.services.duties import accounts_of, key_owners
 
 
 def check_no_own_rule(*, seller_id: int, category: Category) -> None:
@@ -25,9 +24,7 @@ def check_no_own_rule(*, seller_id: int, category: Category) -> None:
     authors = dict(written.values_list("rule", "changed_by"))
     if not authors:
         return
-    owners = dict(
-        ServiceKey.objects.filter(account__in=authors.values()).values_list("account", "owner")
-    )
+    owners = key_owners(authors.values())
     own = accounts_of(seller_id)
     for rule in CommissionRule.objects.filter(pk__in=authors):
         author = authors[rule.pk]

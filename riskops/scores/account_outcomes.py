@@ -10,12 +10,11 @@ from typing import Any
 from django.utils import timezone
 
 from riskops.ingest.parse import RefusedField, check_names, read_text
-from riskops.ingest.record import EventInput, event_key, record_events
 from riskops.ingest.validate import Refusal
 from riskops.models import RiskOutcome, RiskScore
 from riskops.models.scores import Verdict
 from riskops.scores.event_outcomes import ACCOUNT, FIELDS, OutcomesTaken, read_known_at, read_truth
-from riskops.scores.outcomes import EVENT_OF, RECORDED, SOURCE
+from riskops.scores.outcomes import RECORDED, send_to_engine
 from systemadmin import audit
 from systemadmin.models import User
 from systemadmin.services.duties import accounts_of
@@ -135,15 +134,4 @@ def _write(judged: Sequence[tuple[User, _Row]], actor: User | None) -> None:
     for (account, row), outcome in zip(judged, outcomes, strict=True):
         after = {"verdict": row.verdict, "known_at": outcome.created_at}
         audit.record(RECORDED, actor=actor, target=account, after=after)
-    record_events(
-        [
-            EventInput(
-                kind=EVENT_OF[outcome.verdict],
-                account_id=outcome.account_id,
-                occurred_at=outcome.created_at,
-                external_id=event_key("outcome", outcome.pk),
-            )
-            for outcome in outcomes
-        ],
-        source=SOURCE,
-    )
+    send_to_engine(outcomes)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db import transaction
-from django.utils import timezone
 
 from riskops import concerned
 from riskops.ingest.record import EventInput, event_key, record_events
@@ -49,18 +50,22 @@ def record_outcome(
         after={"verdict": verdict},
         reason=note,
     )
-    record_events(
-        [
-            EventInput(
-                kind=EVENT_OF[verdict],
-                account_id=account.pk,
-                occurred_at=timezone.now(),
-                external_id=event_key("outcome", outcome.pk),
-            )
-        ],
-        source=SOURCE,
-    )
+    send_to_engine([outcome])
     return outcome
+
+
+def send_to_engine(outcomes: Iterable[RiskOutcome]) -> None:
+    """Record stored verdicts as events of the moments at which they were known."""
+    events = [
+        EventInput(
+            kind=EVENT_OF[outcome.verdict],
+            account_id=outcome.account_id,
+            occurred_at=outcome.created_at,
+            external_id=event_key("outcome", outcome.pk),
+        )
+        for outcome in outcomes
+    ]
+    record_events(events, source=SOURCE)
 
 
 def is_confirmed_fraud(account_id: int) -> bool:

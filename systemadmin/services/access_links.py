@@ -23,9 +23,9 @@ from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.crypto import keyed_hash, keyed_hash_matches
 from systemadmin.foundation.errors import InvalidInput, NotAllowed, StaleVersion
 from systemadmin.foundation.readable_text import is_visible
-from systemadmin.models import AccessLink, ServiceKey, User
+from systemadmin.models import AccessLink, User
 from systemadmin.services import address_history, rights, sessions
-from systemadmin.services.duties import concerned_user, decides
+from systemadmin.services.duties import concerned_user, decides, key_owners
 from systemadmin.services.notifications import notify_user
 from systemadmin.services.second_person import Attempt, needs_second_person
 from systemadmin.services.security_notices import notify_owner
@@ -84,8 +84,7 @@ def tied(*, user: User, **_rest: Any) -> set[int]:
     change = address_history.recent_change(user)
     if change is None or change.actor_id is None:
         return set()
-    owners = ServiceKey.objects.filter(account=change.actor_id, owner__isnull=False)
-    return {change.actor_id, *owners.values_list("owner", flat=True)}
+    return {change.actor_id, *key_owners([change.actor_id]).values()}
 
 
 def state(*, user: User, **_rest: Any) -> list[Any]:

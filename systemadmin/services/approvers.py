@@ -12,9 +12,14 @@ from django.utils.translation import gettext as _
 from systemadmin.errors import CannotDecideRequest, OwnInterest
 from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import NotFound
-from systemadmin.models import ApprovalRequest, AuditEntry, ServiceKey, User
+from systemadmin.models import ApprovalRequest, AuditEntry, User
 from systemadmin.services.approval_arguments import decode_all, encode_all
-from systemadmin.services.duties import accounts_of, check_no_own_interest, concerned_by
+from systemadmin.services.duties import (
+    accounts_of,
+    check_no_own_interest,
+    concerned_by,
+    key_owners,
+)
 from systemadmin.services.second_person import GuardedAct, is_single_person_place
 
 DECIDE: Final = "systemadmin.decide_approvalrequest"
@@ -140,7 +145,7 @@ def _tied_to(asker: User) -> set[int]:
     """
     tied = accounts_of(asker.pk)
     if asker.is_service and is_single_person_place():
-        tied -= set(ServiceKey.objects.filter(account=asker).values_list("owner", flat=True))
+        tied -= set(key_owners([asker.pk]).values())
     return tied
 
 

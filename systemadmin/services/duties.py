@@ -146,10 +146,15 @@ def accounts_of(account_id: int) -> set[int]:
 
     A service key is its owner's: what they may not decide themselves their key may not either.
     """
-    keys = ServiceKey.objects.filter(account=account_id, owner__isnull=False)
-    roots = {account_id, *keys.values_list("owner", flat=True)}
+    roots = {account_id, *key_owners([account_id]).values()}
     same_person = collect("interests", "SAME_PERSON")
     return roots.union(*(same(root) for root in roots for same in same_person))
+
+
+def key_owners(account_ids: Iterable[int]) -> dict[int, int]:
+    """Return the owners of service keys, by the account that the key acts as."""
+    keys = ServiceKey.objects.filter(account__in=list(account_ids), owner__isnull=False)
+    return dict(keys.values_list("account", "owner"))
 
 
 def user_or_other_party(*, actor: Any, user: Any, **_rest: Any) -> set[int]:
