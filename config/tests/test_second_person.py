@@ -112,6 +112,18 @@ def return_payout(actor):
     )
 
 
+def cancel_sent_payout(actor):
+    payout = pending_payout()
+    batch = PayoutBatch.objects.create(
+        currency="EUR", execution_on="2026-01-01", count=1, amount=payout.amount, sha256="x"
+    )
+    Payout.objects.filter(pk=payout.pk).update(batch=batch)
+    return (
+        lambda: market.cancel_payout(actor=actor, payout=payout, reason="bank says so"),
+        lambda: Payout.objects.get(pk=payout.pk).status == "cancelled",
+    )
+
+
 def pay_order(actor):
     order = shop.order(shop.approved(price=2_000_00))
     return (
@@ -455,6 +467,7 @@ def send_batch(actor):
 
 # Every act: who asks and who else approves (a role; None for superusers), and the act.
 ACTS = {
+    "marketplace.cancel_payout": ("operator", cancel_sent_payout),
     "marketplace.create_fee_tax_rate": ("operator", add_tax_rate),
     "marketplace.create_payout": ("operator", create_payout),
     "marketplace.create_payout_batch": ("operator", send_batch),
@@ -495,6 +508,7 @@ ACTS = {
 # What has to need two people, by kind.
 KINDS = {
     "payout": {
+        "cancel_payout",
         "create_payout",
         "create_payout_batch",
         "pay_payout",

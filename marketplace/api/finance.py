@@ -141,7 +141,7 @@ class PayoutViewSet(ListAction, RetrieveAction, StaffViewSet):
         "retry": "marketplace.change_payout",
         "cancel": "marketplace.change_payout",
     }
-    needs_second_person = {"create", "mark_paid", "mark_failed"}
+    needs_second_person = {"create", "mark_paid", "mark_failed", "cancel"}
     serializer_class = PayoutSerializer
     pagination_class = CursorList
     filterset_class = PayoutFilter

@@ -1,15 +1,32 @@
 """Reads of payouts."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import F, QuerySet, Sum
 
-from marketplace.models import Payout, PayoutItem
+from marketplace.models import BankLine, Payout, PayoutItem
 
 
 def waiting_for_a_file() -> QuerySet:
     """Return the pending payouts that no batch has taken."""
     return Payout.objects.filter(status=Payout.Status.PENDING, batch__isnull=True)
+
+
+def came_back(payout: Payout) -> QuerySet:
+    """Return the lines of bank statements by which the bank sent a payout of a file back.
+
+    None for one that was tried again: a line is about the first attempt.
+    """
+    if payout.batch is None or payout.attempts > 1:
+        return BankLine.objects.none()
+    return BankLine.objects.filter(
+        currency=payout.currency,
+        amount=payout.amount,
+        reference__contains=payout.bank_reference,
+        booked_on__gte=payout.batch.created_at.date() - timedelta(days=1),
+        matches__isnull=True,
+    )
 
 
 def paid_orders(payout: Payout) -> list[dict[str, Any]]:

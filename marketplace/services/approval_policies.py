@@ -1,22 +1,17 @@
 """Acts over money that need a second person: from which amount, and what who decides is shown."""
 
-import hashlib
-import json
-from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final
 
 from django.db.models import Count, Sum
 from django.utils.translation import gettext_lazy as _
 
-from marketplace.journal_templates import Line
-from marketplace.models import JournalEntry, JournalLine, LedgerEntry, Order, Payout, PayoutBatch
-from marketplace.querysets.payouts import waiting_for_a_file
+from marketplace.models import LedgerEntry, Order, Payout, PayoutBatch
+from marketplace.querysets.payouts import came_back, waiting_for_a_file
 from marketplace.services import payee_accounts
-from marketplace.services.receipts import StoredReceipt, drop_receipt, receipt_of
 from systemadmin.foundation.money import format_money
 from systemadmin.models import User
-from systemadmin.services.approval_arguments import encode_all, storable
+from systemadmin.services.duties import accounts_of, key_owners
 from systemadmin.services.second_person import (
     Attempt,
     MoneyLimit,
@@ -24,16 +19,12 @@ from systemadmin.services.second_person import (
     needs_second_person,
 )
 
-storable(Line)
-
-
 _PAYOUTS: Final = "duties.second_person_payout_limit"
 _CREATED: Final = MoneyLimit(kind="payout.created", setting=_PAYOUTS)
 _PAID: Final = MoneyLimit(kind="payout.paid", setting=_PAYOUTS)
 _RETURNED: Final = MoneyLimit(kind="payout.returned", setting=_PAYOUTS)
 _SENT: Final = MoneyLimit(kind="payout.sent", setting=_PAYOUTS)
 PAYMENT: Final = MoneyLimit(kind="payment", setting="duties.second_person_payment_limit")
-_ENTRY: Final = MoneyLimit(kind="entry", setting="duties.second_person_entry_limit")
 
 
 def _counts(_attempt: Attempt) -> bool:
@@ -42,6 +33,23 @@ def _counts(_attempt: Attempt) -> bool:
 
 def _is_return(attempt: Attempt) -> bool:
     return bool(attempt.result.status == Payout.Status.RETURNED)
+
+
+def _may_be_on_its_way(attempt: Attempt) -> bool:
+    """Return whether the payout lies in a file for the bank, and no word of the bank is known.
+
+    A bank statement that the actor imported is not the bank's word: it could be written by hand.
+    """
+    payout: Payout = attempt.result
+    if payout.batch_id is None:
+        return False
+    told_by = list(came_back(payout).values_list("statement__actor", flat=True))
+    own, owners = accounts_of(attempt.actor.pk), key_owners(pk for pk in told_by if pk)
+    return all(pk in own or owners.get(pk) in own for pk in told_by)
+
+
+def _is_return_or_on_its_way(attempt: Attempt) -> bool:
+    return _is_return(attempt) or _may_be_on_its_way(attempt)
 
 
 def _amount(attempt: Attempt) -> tuple[int, str]:
@@ -59,6 +67,7 @@ def _shown(*, payout: Payout, **_rest: Any) -> list[tuple[Any, Any]]:
         (_("seller"), payout.seller.get_username()),
         (_("amount"), format_money(payout.amount, payout.currency)),
         (_("status"), payout.get_status_display()),
+        *([(_("payout batch"), str(payout.batch))] if payout.batch else []),
         (_("created by"), str(payout.created_by or "")),
         *payee_accounts.shown_of(payout.seller),
     ]
@@ -153,68 +162,6 @@ def _state_of_batch(*, batch: PayoutBatch) -> list[Any]:
     return [batch.pk, list(pending.order_by("pk").values_list("pk", "amount"))]
 
 
-def _entry_amount(attempt: Attempt) -> tuple[int, str]:
-    entry: JournalEntry = attempt.result
-    debits = entry.lines.filter(amount__gt=0).aggregate(sum=Sum("amount"))["sum"]
-    return debits or 0, entry.currency
-
-
-def _kept_entry(attempt: Attempt) -> dict[str, Any]:
-    """Return the arguments with the receipt by its place in the storage."""
-    return {**attempt.arguments, "attachment": receipt_of(attempt.result)}
-
-
-def _new_entry(attempt: Attempt) -> Subject:
-    """Name an entry that is not there yet by all that it says."""
-    receipt = receipt_of(attempt.result)
-    content = receipt.sha256 if receipt else None
-    asked = encode_all({**attempt.arguments, "attachment": content})
-    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
-    shown = format_money(*_entry_amount(attempt))
-    return Subject(type="journal", id=digest, name=f"{attempt.result.get_kind_display()}: {shown}")
-
-
-def _shown_lines(lines: Sequence[Line], currency: str) -> list[tuple[Any, Any]]:
-    accounts = dict(JournalLine.ACCOUNTS)
-    sellers = User.objects.in_bulk([line.seller_id for line in lines if line.seller_id])
-    shown = []
-    for line in lines:
-        name = str(accounts[line.account])
-        if line.seller_id in sellers:
-            name = f"{name} ({sellers[line.seller_id].get_username()})"
-        shown.append((name, format_money(line.amount, currency)))
-    return shown
-
-
-def _shown_new_entry(
-    *,
-    kind: str,
-    currency: str,
-    lines: Sequence[Line],
-    attachment: StoredReceipt | None = None,
-    **rest: Any,
-) -> list[tuple[Any, Any]]:
-    return [
-        (_("kind"), JournalEntry.Kind(kind).label),
-        (_("day"), str(rest.get("booked_on") or _("the day it is approved"))),
-        *_shown_lines(lines, currency),
-        *((name, str(rest[name])) for name in ("seller", "order", "payout") if rest.get(name)),
-        (_("receipt"), attachment.name if attachment else ""),
-    ]
-
-
-def _shown_reversal(*, entry: JournalEntry, **_rest: Any) -> list[tuple[Any, Any]]:
-    lines = [Line(row.account, -row.amount, row.seller_id) for row in entry.lines.all()]
-    return [
-        (_("journal entry"), str(entry)),
-        (_("kind"), entry.get_kind_display()),
-        (_("day"), str(entry.booked_on)),
-        *_shown_lines(lines, entry.currency),
-    ]
-
-
-_ENTRY_RULE: Final = _("from `duties.second_person_entry_limit`, summed over 24 hours")
-
 create_payout = needs_second_person(
     "marketplace.create_payout",
     kind="payout",
@@ -259,11 +206,30 @@ pay_payout = needs_second_person(
 return_payout = needs_second_person(
     "marketplace.fail_payout",
     kind="payout",
-    title=_("Give a paid payout back to the seller's balance"),
+    title=_("Mark a payout as failed or returned"),
     permission="marketplace.change_payout",
-    rule=_("a paid one, from `duties.second_person_payout_limit`, summed over 24 hours"),
-    needs=_is_return,
+    rule=_(
+        "a paid one, from `duties.second_person_payout_limit`, summed over 24 hours; always one in "
+        "a file for the bank, unless a bank statement that somebody else imported shows its return"
+    ),
+    needs=_is_return_or_on_its_way,
     limit=_RETURNED,
+    always_needed=_may_be_on_its_way,
+    subject=_payout,
+    amount=_amount,
+    shown=_shown,
+)
+
+cancel_payout = needs_second_person(
+    "marketplace.cancel_payout",
+    kind="payout",
+    title=_("Cancel a payout that the bank may carry out"),
+    permission="marketplace.change_payout",
+    rule=_(
+        "when it is in a file for the bank, unless a bank statement that somebody else imported "
+        "shows its return"
+    ),
+    needs=_may_be_on_its_way,
     subject=_payout,
     amount=_amount,
     shown=_shown,
@@ -335,33 +301,4 @@ pay_payout_batch = needs_second_person(
         (_("amount"), format_money(batch.amount, batch.currency)),
         (_("created by"), str(batch.created_by or "")),
     ],
-)
-
-post_journal_entry = needs_second_person(
-    "marketplace.post_journal_entry",
-    kind="money",
-    title=_("Post a journal entry"),
-    permission="marketplace.add_journalentry",
-    rule=_ENTRY_RULE,
-    needs=_counts,
-    limit=_ENTRY,
-    subject=_new_entry,
-    amount=_entry_amount,
-    state=lambda *, currency, **_rest: [currency],
-    shown=_shown_new_entry,
-    stored_arguments=_kept_entry,
-    discard_files=drop_receipt,
-)
-
-reverse_journal_entry = needs_second_person(
-    "marketplace.reverse_journal_entry",
-    kind="money",
-    title=_("Reverse a journal entry"),
-    permission="marketplace.reverse_journalentry",
-    rule=_ENTRY_RULE,
-    needs=_counts,
-    limit=_ENTRY,
-    subject=lambda attempt: attempt.arguments["entry"],
-    amount=_entry_amount,
-    shown=_shown_reversal,
 )

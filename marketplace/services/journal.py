@@ -11,7 +11,7 @@ from marketplace.errors import EntryReversed, NotOwed
 from marketplace.journal_templates import NEEDS_SELLER, SELLER, TEMPLATES, Line
 from marketplace.models import JournalEntry, JournalLine, LedgerTransaction, Order, Payout
 from marketplace.models.fields import MAX_AMOUNT
-from marketplace.services import approval_policies, clock, concerned, ledger
+from marketplace.services import clock, concerned, entry_policies, ledger
 from marketplace.services.holds import extend_holds
 from marketplace.services.ledger import Code, Leg
 from marketplace.services.receipts import attach
@@ -45,7 +45,7 @@ def usual_lines(*, kind: str, amount: int, seller: User | None = None, fee: int 
     permission="marketplace.add_journalentry",
     concerns=concerned.parties_of_entry,
 )
-@approval_policies.post_journal_entry
+@entry_policies.post_journal_entry
 @transaction.atomic
 def post_journal_entry(
     *,
@@ -85,7 +85,7 @@ def post_journal_entry(
     permission="marketplace.reverse_journalentry",
     concerns=concerned.parties_of_stored_entry,
 )
-@approval_policies.reverse_journal_entry
+@entry_policies.reverse_journal_entry
 @transaction.atomic
 def reverse_journal_entry(*, actor: User | None, entry: JournalEntry, reason: str) -> JournalEntry:
     """Post the opposite of an entry, once; a seller who has less by now owes the rest."""

@@ -210,6 +210,7 @@ def fail_payout(
     permission="marketplace.change_payout",
     concerns=concerned.seller_of_payout,
 )
+@approval_policies.cancel_payout
 @transaction.atomic
 def cancel_payout(
     *, actor: User, payout: Payout, reason: str, expected_version: int | None = None
