@@ -13,9 +13,9 @@ from systemadmin.services.daily_sums import keep_amount, look_at_sum_of_day
 
 
 class PaymentsByHand:
-    """The paid orders that staff import in one transaction, summed per currency.
+    """The paid orders that staff import in one transaction, and their sum.
 
-    With what the person recorded alone in the last 24 hours the sum stays below the limit of a
+    With what the person recorded alone in the last 24 hours the sum, over all currencies, stays below the limit of a
     payment by hand. A service key is held to the limit per order alone: it brings a platform's
     whole day. Without an actor (the command line) there is no limit.
     """
@@ -25,14 +25,14 @@ class PaymentsByHand:
         self.is_counted = actor is not None and actor.is_staff
         self.is_summed = self.is_counted and not actor.is_service
         self.amounts: defaultdict[str, int] = defaultdict(int)
-        self.done: dict[str, int] = {}
+        self.done: int | None = None
 
     def add(self, order: Order) -> None:
         """Count a paid order, or raise `NotAllowed` where it needs a second person."""
         if not self.is_counted:
             return
         amount = owed_by_platform(order)
-        if amount + self._earlier(order.currency) >= setting(PAYMENT.setting):
+        if amount + self._earlier() >= setting(PAYMENT.setting):
             raise _second_person_needed()
         self.amounts[order.currency] += amount
 
@@ -44,18 +44,16 @@ class PaymentsByHand:
         if not self.is_summed:
             return
         for currency, amount in sorted(self.amounts.items()):
-            if PAYMENT.is_reached(self.actor, amount, currency):
+            if PAYMENT.is_reached(self.actor, amount):
                 raise _second_person_needed()
             keep_amount(actor=self.actor, kind=PAYMENT.kind, currency=currency, amount=amount)
 
-    def _earlier(self, currency: str) -> int:
+    def _earlier(self) -> int:
         if not self.is_summed:
             return 0
-        if currency not in self.done:
-            self.done[currency] = look_at_sum_of_day(
-                actor=self.actor, kind=PAYMENT.kind, currency=currency
-            )
-        return self.done[currency] + self.amounts[currency]
+        if self.done is None:
+            self.done = look_at_sum_of_day(actor=self.actor, kind=PAYMENT.kind)
+        return self.done + sum(self.amounts.values())
 
 
 def _second_person_needed() -> NotAllowed:

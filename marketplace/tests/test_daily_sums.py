@@ -124,6 +124,43 @@ def test_paying_one_by_one_and_by_batch_is_one_sum(operator):
         ACTS["pay_payout"](operator)
 
 
+def entry_in(actor, currency, amount=SMALL):
+    seller = UserFactory()
+    lines = market.usual_lines(kind="goodwill_platform", amount=amount, seller=seller)
+    return market.post_journal_entry(
+        actor=actor, kind="goodwill_platform", currency=currency, lines=lines, reason="sorry"
+    )
+
+
+def payout_in(actor, currency):
+    seller = entry_in(None, currency).lines.get(seller__isnull=False).seller
+    return market.create_payout(actor=actor, seller=seller, currency=currency)
+
+
+def payment_in(actor, currency):
+    order = shop.order(shop.approved(price=SMALL, currency=currency))
+    return market.pay_order(actor=actor, order=order, reference=f"r-{order.pk}")
+
+
+@pytest.mark.parametrize("act", [entry_in, payout_in, payment_in])
+def test_all_currencies_are_one_sum(act, operator, second):
+    for currency in ("EUR", "USD"):
+        act(operator, currency)
+    with pytest.raises(SecondPersonNeeded):
+        act(operator, "CHF")
+    act(second, "CHF")
+
+
+def test_all_currencies_are_one_sum_by_api(operator, as_user):
+    client, codes = as_user(operator), []
+    for currency in ("EUR", "USD", "CHF"):
+        order = shop.order(shop.approved(price=SMALL, currency=currency))
+        body = {"reference": f"r-{order.pk}", "reason": "arrived"}
+        answer = client.post(f"/api/admin/orders/{order.pk}/pay", body, format="json")
+        codes.append(answer.status_code)
+    assert codes == [200, 200, 202]
+
+
 def test_a_related_account_has_no_sum_of_its_own(operator, second):
     low, high = sorted((operator.pk, second.pk))
     RelatedAccount.objects.create(

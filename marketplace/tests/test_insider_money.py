@@ -135,6 +135,16 @@ def test_imports_and_payments_by_hand_are_one_sum(operator, product, buyer, as_u
     assert [one.status for one in done] == ["created"] * 6
 
 
+def test_imported_payments_of_all_currencies_are_one_sum(operator, buyer, as_user):
+    rows = []
+    for number, currency in enumerate(("EUR", "USD", "CHF")):
+        product = shop.approved(UserFactory(), price=50_00, currency=currency)
+        rows.append({**imported_row(product, buyer, number), "currency": currency})
+    assert sent(as_user(operator), rows) == ["created", "created", "second_person_needed"]
+    one_by_one = [sent(as_user(StaffFactory(role="operator")), [row])[0] for row in rows[2:]]
+    assert one_by_one == ["created"]
+
+
 def test_a_row_that_the_database_refuses_changes_no_sum(operator, product, buyer, as_user):
     rows = [imported_row(product, buyer, number, price=300_00) for number in range(4)]
     rows[1]["payment"]["reference"] = "pi_0"

@@ -66,18 +66,18 @@ class MoneyLimit:
     """From which sum an act over money needs a second person.
 
     `setting` names the limit, in minor units. What one person did alone within 24 hours counts
-    with it, over all acts of the same `kind`.
+    with it, over all acts of the same `kind` and all currencies.
     """
 
     kind: str
     setting: str
 
-    def is_reached(self, actor: Any, amount: int, currency: str) -> bool:
+    def is_reached(self, actor: Any, amount: int) -> bool:
         """Return whether the sum needs a second person; call it inside the act's transaction."""
         allowed = setting(self.setting)
         if amount >= allowed:
             return True
-        return amount + sum_of_day(actor=actor, kind=self.kind, currency=currency) >= allowed
+        return amount + sum_of_day(actor=actor, kind=self.kind) >= allowed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,7 +272,7 @@ def _needs(act: GuardedAct, attempt: Attempt) -> bool:
     amount, currency = _amount(act, attempt)
     if amount is None:
         return False
-    needed = act.limit.is_reached(attempt.actor, amount, currency)
+    needed = act.limit.is_reached(attempt.actor, amount)
     keep_amount(actor=attempt.actor, kind=act.limit.kind, currency=currency, amount=amount)
     return needed or (act.always_needed is not None and act.always_needed(attempt))
 
