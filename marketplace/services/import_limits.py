@@ -15,9 +15,9 @@ from systemadmin.services.daily_sums import keep_amount, look_at_sum_of_day
 class PaymentsByHand:
     """The paid orders that staff import in one transaction, and their sum.
 
-    With what the person recorded alone in the last 24 hours the sum, over all currencies, stays below the limit of a
-    payment by hand. A service key is held to the limit per order alone: it brings a platform's
-    whole day. Without an actor (the command line) there is no limit.
+    With what the person recorded alone in the last 24 hours the sum, over all currencies, stays
+    below the limit of a payment by hand. A service key is held to the limit per order alone: it
+    brings a platform's whole day. Without an actor (the command line) there is no limit.
     """
 
     def __init__(self, actor: Any) -> None:
