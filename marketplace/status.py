@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from marketplace.models import Dispute, Order, Product, ProductRevision
 from systemadmin.foundation.plugins import Metric, StatusCheck
@@ -36,12 +37,12 @@ CHECKS = [StatusCheck(name="marketplace", run=check)]
 METRICS = [
     Metric(
         name="marketplace_approval_queue",
-        help="Products and edits waiting for review.",
+        help=gettext_noop("Products and edits waiting for review"),
         read=waiting_products,
     ),
     Metric(
         name="marketplace_open_disputes",
-        help="Disputes that wait for a decision.",
+        help=gettext_noop("Disputes that wait for a decision"),
         read=open_disputes,
     ),
 ]

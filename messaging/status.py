@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from messaging.models import Broadcast, BroadcastStatus, Mailbox, MessageReport
 from messaging.services.wake import wake_method
@@ -50,12 +51,12 @@ CHECKS = [StatusCheck(name="messaging", run=check)]
 METRICS = [
     Metric(
         name="messaging_open_reports",
-        help="Reported messages that wait for the team.",
+        help=gettext_noop("Reported messages that wait for the team"),
         read=open_reports,
     ),
     Metric(
         name="messaging_overdue_notices",
-        help="Unread notices that should have gone out a while ago.",
+        help=gettext_noop("Unread notices that should have gone out a while ago"),
         read=overdue_notices,
     ),
 ]

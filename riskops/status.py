@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from riskops.models import PendingScore, RecomputeRun
 from systemadmin.foundation.plugins import Metric, StatusCheck
@@ -43,12 +43,12 @@ CHECKS = [StatusCheck(name="risk scores", run=check_scores)]
 METRICS = [
     Metric(
         name="risk_pending_scores",
-        help="Accounts waiting for their risk score.",
+        help=gettext_noop("Accounts waiting for their risk score"),
         read=pending_scores,
     ),
     Metric(
         name="risk_open_run_seconds",
-        help="Age of the oldest unfinished recompute.",
+        help=gettext_noop("Age of the oldest unfinished recompute"),
         read=oldest_open_run,
     ),
 ]

@@ -16,9 +16,6 @@ from systemadmin.foundation.plugins import Desk, DeskPage, Line, Worklist
 from systemadmin.foundation.review_queues import Queue
 from systemadmin.foundation.waiting import change_page
 
-# Levels of a score by the words that every page has for how bad something is.
-LEVELS = {Level.CRITICAL: "critical", Level.HIGH: "high", Level.ELEVATED: "medium"}
-
 
 def _accounts(user: Any) -> QuerySet[RiskScore]:
     return RiskScore.objects.unjudged().select_related("account").order_by("-score", "-account")
@@ -51,7 +48,7 @@ def _score(score: RiskScore) -> Line:
         url=change_page(score.account, "riskops_account"),
         text=f"@{score.account.username}",
         at=score.review_since or score.calculated_at,
-        level=LEVELS.get(level, "low"),
+        level=level.sign,
         level_title=f"{level.label} {score.score}",
         account=score.account,
     )

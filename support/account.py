@@ -1,6 +1,7 @@
 """The desk's corner of the account page."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db.models import Avg, Count, Q
 from django.urls import reverse
@@ -9,7 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from support import lifecycle
 from support.models import Ticket
-from systemadmin.foundation.plugins import AccountPanel
+from systemadmin.foundation.plugins import AccountAct, AccountPanel
 from systemadmin.models import User
 
 
@@ -33,11 +34,26 @@ def summary(user: User) -> list[tuple[Any, Any, str | None]]:
     ]
 
 
+def new_ticket(account: User, about: str) -> str:
+    """Return the address of the form of a new ticket, with account and subject filled in."""
+    given = {"user": account.get_username(), "subject": about}
+    return f"{reverse('admin:support_ticket_add')}?{urlencode(given)}"
+
+
 PANELS = [
     AccountPanel(
         title=gettext_lazy("Tickets"),
         permission="support.view_ticket",
         summary=summary,
         order=10,
+    )
+]
+
+ACTS = [
+    AccountAct(
+        title=gettext_lazy("Open a ticket"),
+        icon="life-buoy",
+        permission="support.add_ticket",
+        address=new_ticket,
     )
 ]

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from support.models import InboundMessage, Mailbox, OutboundMessage, Ticket
 from systemadmin.foundation.plugins import Metric, StatusCheck
@@ -59,17 +60,29 @@ def dead_letters() -> float:
 
 CHECKS = [StatusCheck(name="support", run=check)]
 METRICS = [
-    Metric(name="support_open_tickets", help="Tickets to be worked on.", read=open_tickets),
     Metric(
-        name="support_overdue_tickets", help="Tickets with a missed target.", read=overdue_tickets
+        name="support_open_tickets", help=gettext_noop("Tickets to be worked on"), read=open_tickets
+    ),
+    Metric(
+        name="support_overdue_tickets",
+        help=gettext_noop("Tickets with a missed target"),
+        read=overdue_tickets,
     ),
     Metric(
         name="support_unassigned_tickets",
-        help="Open tickets nobody has taken.",
+        help=gettext_noop("Open tickets nobody has taken"),
         read=unassigned_tickets,
     ),
-    Metric(name="support_mail_unreadable", help="Mail that could not be read.", read=unreadable),
-    Metric(name="support_mail_dead", help="Mail that could not be sent.", read=dead_letters),
+    Metric(
+        name="support_mail_unreadable",
+        help=gettext_noop("Mail that could not be read"),
+        read=unreadable,
+    ),
+    Metric(
+        name="support_mail_dead",
+        help=gettext_noop("Mail that could not be sent"),
+        read=dead_letters,
+    ),
 ]
 
 # How the status page names what the checks tell, by key.

@@ -49,7 +49,7 @@ def home_context(user: Any) -> dict[str, Any]:
     lanes = [
         Lane(
             one,
-            [_line(one.worklist, row) for row in one.worklist.rows(user)[:ROWS]],
+            [_opened(one.worklist, *shown) for shown in one.worklist.lines(user, ROWS)],
             one.count - before[one.worklist.code] if one.worklist.code in before else None,
         )
         for one in waiting
@@ -71,12 +71,11 @@ def home_context(user: Any) -> dict[str, Any]:
     }
 
 
-def _line(worklist: Worklist, row: Any) -> Line:
+def _opened(worklist: Worklist, row: Any, line: Line) -> Line:
     """Return a row as the panel shows it; what has a queue opens at the review desk.
 
     There its decisions stand beside it, and the next one follows. The plain page has neither.
     """
-    line = worklist.line(row)
     if worklist.queue is None:
         return line
     return replace(line, url=reverse("admin:review_thing", args=[worklist.queue.code, row.pk]))

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from systemadmin.foundation.display import display_name
 from systemadmin.foundation.parsing import Unreadable, parse_whole_number
 from systemadmin.foundation.personal_data import sees_personal_data
-from systemadmin.foundation.plugins import Hit, SearchSource, collect
+from systemadmin.foundation.plugins import Hit, SearchSource, person_view
 from systemadmin.models import User
 
 # Where a person's page is, best first: (name of the address, permission).
@@ -21,7 +21,7 @@ def find_people(user: Any, text: str, limit: int) -> list[Hit]:
     begins = User.objects.search(text, with_email=sees_personal_data(user))
     for account in begins.order_by("-pk")[:limit]:
         found.setdefault(account.pk, account)
-    view = _person_view(user)
+    view = person_view(user)
     return [_hit(account, view) for account in list(found.values())[:limit]]
 
 
@@ -30,11 +30,6 @@ def _by_id(text: str) -> list[User]:
         return list(User.objects.filter(pk=parse_whole_number(text.lstrip("#"))))
     except Unreadable:
         return []
-
-
-def _person_view(user: Any) -> str:
-    pages = reversed(collect("search_sources", "PERSON_PAGES"))
-    return next((view for view, permission in pages if user.has_perm(permission)), "")
 
 
 def _hit(account: User, view: str) -> Hit:

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.contrib.admin.forms import AdminPasswordChangeForm
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -26,6 +27,7 @@ from systemadmin.foundation.errors import Deferred
 from systemadmin.foundation.page_limits import heartbeat
 from systemadmin.home import home_context
 from systemadmin.live_page import live_page
+from systemadmin.models import User
 from systemadmin.preferences import preferences_page
 from systemadmin.retention_page import retention_page
 from systemadmin.search_page import search_page
@@ -35,6 +37,18 @@ from systemadmin.status_page import status_page
 DESK_ORDER = ["support", "marketplace", "riskops", "messaging", "systemadmin", "django_q", "auth"]
 
 _guarded = [never_cache, csrf_protect, sensitive_post_parameters()]
+
+
+class NamedChoices(AutocompleteJsonView):
+    """What a field to choose from offers, people by their names and user names."""
+
+    def serialize_result(self, obj: Any, to_field_name: str) -> dict[str, str]:
+        """Return key and words of a choice."""
+        found: dict[str, str] = super().serialize_result(obj, to_field_name)
+        if isinstance(obj, User):
+            name = obj.get_full_name()
+            found["text"] = f"{name} (@{obj.username})" if name else obj.username
+        return found
 
 
 class AtalayaAdminSite(AdminSite):
@@ -213,6 +227,10 @@ class AtalayaAdminSite(AdminSite):
     def settings(self, request: HttpRequest) -> HttpResponse:
         """Return what staff may change."""
         return home.settings_page(request, self)
+
+    def autocomplete_view(self, request: HttpRequest) -> Any:
+        """Return what a field to choose from offers; people by their names."""
+        return NamedChoices.as_view(admin_site=self)(request)
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Return the desks in the order of the day's work, not of the alphabet.

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from systemadmin.audit_guard import missing_guards
 from systemadmin.foundation import queue
@@ -122,93 +123,97 @@ def _traffic(minutes: int, figure: str) -> Any:
 METRICS = [
     Metric(
         name="webhooks_failed",
-        help="Webhook deliveries that were given up.",
+        help=gettext_noop("Webhook deliveries that were given up"),
         read=failing_webhooks,
     ),
     Metric(
         name="retention_rules_failing",
-        help="Retention rules whose last run ended with an error.",
+        help=gettext_noop("Retention rules whose last run ended with an error"),
         read=lambda: float(len(failing_rules())),
     ),
     Metric(
         name="retention_rules_unfinished",
-        help="Retention rules whose last run did not come to its end.",
+        help=gettext_noop("Retention rules whose last run did not come to its end"),
         read=lambda: float(unfinished_rules()),
     ),
     Metric(
         name="retention_rows_removed",
-        help="Rows that the last run of every retention rule removed.",
+        help=gettext_noop("Rows that the last run of every retention rule removed"),
         read=lambda: float(rows_removed()),
     ),
     Metric(
         name="retention_files_waiting",
-        help="Stored files whose rows are gone for two days.",
+        help=gettext_noop("Stored files whose rows are gone for two days"),
         read=lambda: float(files_waiting()),
     ),
     Metric(
         name="http_response_ms_mean_5m",
-        help="Mean response time over 5 minutes, all processes (ms).",
+        help=gettext_noop("Mean response time over 5 minutes, all processes (ms)"),
         read=_traffic(5, "mean_ms"),
     ),
     Metric(
         name="http_response_ms_p95_5m",
-        help="95th percentile of the response time over 5 minutes (ms).",
+        help=gettext_noop("95th percentile of the response time over 5 minutes (ms)"),
         read=_traffic(5, "p95_ms"),
     ),
     Metric(
         name="http_error_percent_5m",
-        help="Share of answers that were server errors over 5 minutes (percent).",
+        help=gettext_noop("Share of answers that were server errors over 5 minutes (percent)"),
         read=_traffic(5, "error_percent"),
     ),
     Metric(
         name="http_requests_per_second_5m",
-        help="Requests per second over 5 minutes.",
+        help=gettext_noop("Requests per second over 5 minutes"),
         read=_traffic(5, "per_second"),
     ),
     Metric(
         name="disk_free_percent",
-        help="Free share of the disk that holds our data (percent).",
+        help=gettext_noop("Free share of the disk that holds our data (percent)"),
         read=lambda: system_status.machine_block()["disk_free_percent"],
     ),
     Metric(
         name="memory_used_percent",
-        help="Used share of the memory (percent).",
+        help=gettext_noop("Used share of the memory (percent)"),
         read=lambda: system_status.machine_block()["memory_used_percent"],
     ),
-    Metric(name="queue_depth", help="Tasks that wait.", read=lambda: float(queue.depth())),
+    Metric(
+        name="queue_depth", help=gettext_noop("Tasks that wait"), read=lambda: float(queue.depth())
+    ),
     Metric(
         name="queue_oldest_seconds",
-        help="Age of the oldest task that waits (seconds).",
+        help=gettext_noop("Age of the oldest task that waits (seconds)"),
         read=system_status.queue_oldest_seconds,
     ),
     Metric(
         name="workers_alive",
-        help="Workers that gave a sign of life lately.",
+        help=gettext_noop("Workers that gave a sign of life lately"),
         read=lambda: float(telemetry.alive(Heartbeat.Kind.WORKER)),
     ),
     Metric(
         name="cache_available",
-        help="1 when the cache (Redis or the database) keeps a value, 0 when it does not.",
+        help=gettext_noop(
+            "1 while the cache (Redis or the database) keeps values, 0 if it does not"
+        ),
         read=system_status.cache_available,
     ),
     Metric(
         name="clusters_missing",
-        help="Configured clusters of workers that gave no sign of life for a minute.",
+        help=gettext_noop("Configured clusters of workers that gave no sign of life for a minute"),
         read=lambda: float(len(clusters.missing_clusters())),
     ),
     Metric(
         name="batch_rows_given_up",
-        help="Rows that a batch could not handle and tries no more.",
+        help=gettext_noop("Rows that a batch could not handle and tries no more"),
         read=lambda: float(batch_failures.counts()["given_up"]),
     ),
     Metric(
         name="notices_failed",
-        help="Alert notices that were given up.",
+        help=gettext_noop("Alert notices that were given up"),
         read=system_status.notices_failed,
     ),
     Metric(
         name="ratelimit_store_failures",
-        help="Requests of this process that could not be counted.",
+        help=gettext_noop("Requests of this process that could not be counted"),
         read=store_failure_count,
     ),
 ]

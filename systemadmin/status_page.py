@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
+from systemadmin.alert_words import name_accounts
 from systemadmin.backups.schedule import outlook
 from systemadmin.foundation.display import display_moment
 from systemadmin.foundation.plugins import collect
@@ -118,7 +119,8 @@ def _alerts(request: HttpRequest) -> dict[str, Any]:
     shown: dict[str, Any] = {"may_acknowledge": user.has_perm("systemadmin.change_alert")}
     if user.has_perm("systemadmin.view_alert"):
         firing = Alert.objects.exclude(status=Alert.Status.RESOLVED).order_by("-pk")
-        shown["alerts"] = firing.select_related("acknowledged_by")[:SHOWN_ALERTS]
+        shown["alerts"] = list(firing.select_related("acknowledged_by")[:SHOWN_ALERTS])
+        name_accounts(shown["alerts"], user)
     if user.has_perm("systemadmin.view_backup"):
         shown["outlook"] = outlook()
     return shown

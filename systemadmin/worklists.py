@@ -6,6 +6,7 @@ from django.db.models import Case, QuerySet, When
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from systemadmin.alert_words import name_accounts
 from systemadmin.foundation.display import display_name
 from systemadmin.foundation.plugins import Desk, DeskPage, Line, Worklist
 from systemadmin.foundation.waiting import change_page
@@ -42,6 +43,7 @@ def _alert(alert: Alert) -> Line:
         at=alert.created_at,
         level=LEVELS[alert.severity],
         level_title=alert.get_severity_display(),
+        account=alert.account,
     )
 
 
@@ -124,6 +126,7 @@ WORKLISTS = [
         url=lambda: reverse("admin:systemadmin_alert_changelist") + "?status__exact=firing",
         added="created_at",
         line=_alert,
+        complete=name_accounts,
         icon="triangle-alert",
         order=50,
         is_urgent=True,

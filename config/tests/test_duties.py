@@ -204,6 +204,12 @@ CALLS = {
     "marketplace.remove_product": _product,
     "marketplace.request_product_changes": _product,
     "marketplace.request_revision_changes": _revision,
+    "marketplace.open_dispute_for_party": lambda user: {
+        "order": _order(user),
+        "party": "buyer",
+        "reason": "damaged",
+        "body": "Test",
+    },
     "marketplace.resolve_dispute": _dispute,
     "marketplace.resume_product": _product,
     "marketplace.retry_payout": _payout,

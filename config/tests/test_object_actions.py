@@ -213,3 +213,17 @@ def test_the_server_refuses_what_cannot_be_refunded_and_shows_the_dialog_again(
     assert "data-start" in text
     assert 'value="Broken"' in text
     assert Order.objects.get(pk=order.pk).refunded == 0
+
+
+def test_the_page_of_an_order_shows_the_risk_of_both_and_leads_to_its_dispute(
+    admin_client_for, staff
+):
+    moderator = admin_client_for(staff("marketplace_moderator"))
+    order = shop.completed()
+    for account in (order.buyer, order.seller):
+        calculate_score(actor=None, account=account)
+    dispute = market.open_dispute(actor=order.buyer, order=order, reason="other", body="x")
+    text = moderator.get(page(order)).content.decode()
+    assert text.count('class="at-lvl ') == 2
+    assert page(dispute) in text
+    assert "support/ticket/add" not in text  # moderators open no tickets

@@ -1,4 +1,4 @@
-"""Chargebacks and appeals in the admin: recorded on an order, handled on its dispute."""
+"""Disputes, chargebacks and appeals in the admin: begun on an order, handled on the dispute."""
 
 from typing import Any
 
@@ -14,10 +14,14 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
+from marketplace.admin.forms import DisputeForm
 from marketplace.models import Dispute, Order
+from marketplace.transitions import ORDER
 from systemadmin.errors import OwnInterest
 from systemadmin.foundation.admin import form_action, refusal_text
 from systemadmin.foundation.caller import caller
+from systemadmin.foundation.concurrency import read_version
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.forms import AmountField, clean_amount
 from systemadmin.foundation.money import format_money
 
@@ -63,8 +67,28 @@ class AppealForm(forms.Form):
     )
 
 
+def _what_a_dispute_does(order: Order) -> str:
+    text = gettext(
+        "Order %(order)s stops, and the share of %(seller)s is held until the dispute is decided."
+    )
+    return text % {"order": order, "seller": display_name(order.seller)}
+
+
 class ChargebackActions(admin.ModelAdmin):
     """What an order's page offers."""
+
+    @form_action(
+        description=_("Open a dispute"),
+        form=DisputeForm,
+        perm=RESOLVE,
+        applies=lambda order: order.status in ORDER["dispute"],
+        says=_what_a_dispute_does,
+    )
+    def open_dispute(self, request: HttpRequest, obj: Order, data: dict[str, Any]) -> None:
+        """Open a dispute that the buyer or the seller told staff about."""
+        services.open_dispute_for_party(
+            actor=caller(request), order=obj, expected_version=read_version(obj), **data
+        )
 
     @form_action(
         description=_("Record a chargeback"),

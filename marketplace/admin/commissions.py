@@ -71,7 +71,7 @@ class CommissionRuleAdmin(ServiceModelAdmin):
     ordering = ["position", "id"]
     list_filter = ["fee", "is_active"]
     filter_horizontal = ["categories"]
-    raw_id_fields = ["sellers", "products"]
+    autocomplete_fields = ["sellers", "products"]
     inlines = [VersionInline]
     fieldsets = [
         (None, {"fields": ["name", "fee", "is_active", "applies_to_all"]}),

@@ -7,7 +7,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.admin.refund_choices import chosen_units
-from marketplace.models import ReasonTemplate
+from marketplace.models import Dispute, ReasonTemplate
 from marketplace.services import clock
 from systemadmin.foundation.forms import AmountField
 from systemadmin.foundation.parsing import Unreadable, parse_month
@@ -100,6 +100,21 @@ class RefundForm(forms.Form):
         data["units"] = chosen_units(self.data, self.prefix) if self.prefix else {}
         data["restock"] = {"back": True, "gone": False}.get(data.get("stock", ""))
         return data
+
+
+class DisputeForm(forms.Form):
+    """A dispute that the buyer or the seller told staff about."""
+
+    party = forms.ChoiceField(
+        label=_("On behalf of"), choices=[("buyer", _("Buyer")), ("seller", _("Seller"))]
+    )
+    reason = forms.ChoiceField(label=_("Reason"), choices=Dispute.Reason.choices)
+    body = forms.CharField(
+        max_length=10_000,
+        label=_("What they said"),
+        widget=forms.Textarea(attrs={"rows": 4, "cols": 70}),
+        help_text=_("Both parties read it."),
+    )
 
 
 class ForBuyerForm(NoteForm):

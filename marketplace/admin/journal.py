@@ -173,7 +173,7 @@ class JournalEntryAdmin(ServiceModelAdmin):
     list_filter = ["kind", "currency"]
     list_select_related = ["seller", "actor", "reverses"]
     ordering = ["-id"]
-    raw_id_fields = ["seller", "order", "payout"]
+    autocomplete_fields = ["seller", "order", "payout"]
     inlines = [LineInline]
     actions = ["reverse"]
 

@@ -71,7 +71,7 @@ class OrderAdmin(ChargebackActions, AtalayaModelAdmin):
     search_fields = ["=id", "payment_reference__exact"]
     ordering = ["-id"]
     inlines = [LineInline, RefundInline]
-    actions = ["pay", "complete", "refund", "cancel", "record_chargeback"]
+    actions = ["pay", "complete", "refund", "open_dispute", "cancel", "record_chargeback"]
 
     # Amounts as people write them.
     fields = [

@@ -46,7 +46,7 @@ class SellerProfileAdmin(Dac7Pages, ServiceModelAdmin):
     list_filter = ["tax_status", "identity"]
     list_select_related = ["user"]
     search_fields = ["user__username__istartswith"]
-    raw_id_fields = ["user"]
+    autocomplete_fields = ["user"]
     actions = ["check_identity"]
     fieldsets = [
         (None, {"fields": ["user", "tax_status", "level"]}),

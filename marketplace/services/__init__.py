@@ -22,7 +22,12 @@ from marketplace.services.commission import (
     reorder_rules,
     update_rule,
 )
-from marketplace.services.disputes import add_dispute_message, open_dispute, resolve_dispute
+from marketplace.services.disputes import (
+    add_dispute_message,
+    open_dispute,
+    open_dispute_for_party,
+    resolve_dispute,
+)
 from marketplace.services.fees import (
     create_fee,
     create_fee_tax_rate,
@@ -138,6 +143,7 @@ __all__ = [
     "note_export",
     "only_currency",
     "open_dispute",
+    "open_dispute_for_party",
     "pause_product",
     "pay_order",
     "pay_payout",

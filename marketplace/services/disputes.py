@@ -1,7 +1,7 @@
 """Disputes: opened by a party, talked over with evidence, resolved by staff."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
@@ -34,15 +34,47 @@ def open_dispute(
     *, actor: User, order: Order, reason: str, body: str, expected_version: int | None = None
 ) -> Dispute:
     """Open a dispute: the order goes no further, and the seller's share of it is held."""
-    order = lock_row(Order.objects.all(), pk=order.pk, expected_version=expected_version)
     check_key_owner(concerns=concerned.parties(order=order), act="marketplace.open_dispute")
+    return _open(actor, order, actor, reason, body, expected_version)
+
+
+@decides(
+    "marketplace.open_dispute_for_party",
+    permission="marketplace.resolve_dispute",
+    concerns=concerned.parties,
+)
+@transaction.atomic
+def open_dispute_for_party(
+    *,
+    actor: User,
+    order: Order,
+    party: Literal["buyer", "seller"],
+    reason: str,
+    body: str,
+    expected_version: int | None = None,
+) -> Dispute:
+    """Open a dispute for the buyer or the seller of an order, who told staff about it."""
+    opened_by = order.buyer if party == "buyer" else order.seller
+    return _open(actor, order, opened_by, reason, body, expected_version)
+
+
+def _open(
+    actor: User,
+    order: Order,
+    opened_by: User,
+    reason: str,
+    body: str,
+    expected_version: int | None,
+) -> Dispute:
+    """Open the dispute of `opened_by`; the message is of whoever wrote it."""
+    order = lock_row(Order.objects.all(), pk=order.pk, expected_version=expected_version)
     before, _after = move(order, ORDER, "dispute")
     if order.disputes.exclude(status=Dispute.Status.OPEN).exists():
         raise DisputeDecided
     days = timedelta(days=setting("marketplace.dispute_days"))
     if order.paid_at is None or clock.now() > order.paid_at + days:
         raise DisputeTooLate
-    dispute = Dispute(order=order, opened_by=actor, reason=reason)
+    dispute = Dispute(order=order, opened_by=opened_by, reason=reason)
     dispute.full_clean()
     dispute.save()
     if body:

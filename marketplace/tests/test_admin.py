@@ -1,10 +1,14 @@
 """The admin: every page opens, every action calls its service, refusals are told per row."""
 
+import html
+import re
+
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
 from marketplace import services
+from marketplace.admin.order_overview import order_overview
 from marketplace.models import (
     Category,
     CommissionRule,
@@ -17,6 +21,7 @@ from marketplace.models import (
 )
 from marketplace.tests import factories
 from systemadmin.foundation.testing import assert_constant_queries
+from systemadmin.models import AuditEntry
 from systemadmin.tests.factories import UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("books")]
@@ -212,7 +217,7 @@ def test_the_page_of_an_order_begins_with_who_and_how_much(browser):
     head, _, rest = answer.content.decode().partition("Every field")
     assert f"Order #{order.pk}" in head
     assert "Bruno Romero" in head
-    assert reverse("admin:systemadmin_user_change", args=[seller.pk]) in head
+    assert reverse("admin:riskops_account_change", args=[seller.pk]) in head
     amounts = dict(answer.context["overview"]["amounts"])
     assert amounts["Total"] == "20.00 EUR"
     assert amounts["Refunded"] == "0.00 EUR"
@@ -344,3 +349,60 @@ def test_what_is_in_use_is_said_to_be_when_deleted_in_bulk(browser, shop):
     answer = browser.post(page("category"), {**body, "post": "yes"}, follow=True)
     assert answer.status_code == 200
     assert list(Category.objects.filter(pk__in=[one.pk for one in used])) == used[:1]
+
+
+class TestPageOfAnOrder:
+    """Who, what happened and what can be begun stand on the page of the order."""
+
+    def text(self, client, order):
+        return client.get(page("order", "change", order.pk)).content.decode()
+
+    def test_it_tells_what_happened_in_order(self, shop):
+        refunded = Order.objects.get(refunded=1_00)
+        root = factories.root()
+        steps = order_overview(refunded, root)["steps"]
+        assert [str(step["title"]) for step in steps] == [
+            "Ordered",
+            "Paid",
+            "Completed",
+            "Refunded: 1.00 EUR",
+        ]
+        steps = order_overview(shop["dispute"].order, root)["steps"]
+        assert [str(step["title"]) for step in steps][-2:] == ["Dispute opened", "Dispute decided"]
+        assert steps[-1]["at"] is None
+
+    def test_a_ticket_about_it_begins_with_account_and_subject(self, browser, shop):
+        order = shop["order"]
+        found = re.findall(r'href="(/admin/support/ticket/add/[^"]+)"', self.text(browser, order))
+        assert len(found) == 2
+        form = browser.get(html.unescape(found[0])).content.decode()
+        assert f'value="{order.buyer.username}"' in form
+        assert f'value="Order #{order.pk}"' in form
+
+    def test_a_dispute_is_opened_for_the_buyer(self, admin_client_for, staff, shop):
+        person = staff("marketplace_moderator")
+        moderator = admin_client_for(person)
+        order = factories.paid(shop["product"])
+        answer = act(
+            moderator, "order", "open_dispute", order,
+            party="buyer", reason="damaged", body="Broken in the post.",
+        )  # fmt: skip
+        assert "1 done." in told(answer)
+        dispute = order.disputes.get()
+        assert (dispute.opened_by, dispute.reason) == (order.buyer, "damaged")
+        assert dispute.messages.get().author == person
+        order.refresh_from_db()
+        assert order.status == "disputed"
+        entry = AuditEntry.objects.get(
+            action="marketplace.order.dispute_opened", target_id=order.pk
+        )
+        assert entry.actor == person
+
+    def test_its_queries_do_not_grow_with_what_happened(self, browser, shop):
+        order = Order.objects.get(refunded=1_00)
+        url = page("order", "change", order.pk)
+
+        def more():
+            services.refund_order(actor=None, order=order, amount=1_00)
+
+        assert_constant_queries(lambda: browser.get(url), more)

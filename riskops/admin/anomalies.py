@@ -240,7 +240,7 @@ class AnomalyExemptionAdmin(ServiceModelAdmin):
     list_display = ["rule", "account", "reason", "expires_at", "created_by"]
     list_filter = ["rule"]
     list_select_related = ["rule", "account", "created_by"]
-    raw_id_fields = ["account"]
+    autocomplete_fields = ["account"]
     ordering = ["-id"]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -25,6 +25,13 @@ class Level(models.IntegerChoices):
     def code(self) -> str:
         return self.name.lower()
 
+    @property
+    def sign(self) -> str:
+        """Return the sign that pages show it by: low, medium, high or critical."""
+        return _SIGNS.get(self.code, "low")
+
+
+_SIGNS = {"critical": "critical", "high": "high", "elevated": "medium"}
 
 LEVEL_BY_CODE: dict[str, Level] = {level.code: level for level in Level}
 

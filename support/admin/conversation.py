@@ -279,7 +279,4 @@ def _account_url(request: HttpRequest, ticket: Ticket) -> str:
     """Return the page of the requester's account that this agent may open, the fullest first."""
     if ticket.requester_id is None:
         return ""
-    for view, permission in reversed(plugins.collect("search_sources", "PERSON_PAGES")):
-        if request.user.has_perm(permission):
-            return reverse(view, args=[ticket.requester_id])
-    return ""
+    return plugins.person_page(request.user, ticket.requester_id)

@@ -85,7 +85,7 @@ class MacroAdmin(CatalogueAdmin):
     )
     list_display = ("name", "template", "status", "priority", "assign", "is_active")
     list_select_related = ("template",)
-    raw_id_fields = ("agent",)
+    autocomplete_fields = ("agent",)
 
 
 @admin.register(Faq)
@@ -183,7 +183,7 @@ class SlaPolicyAdmin(CatalogueAdmin):
         "is_active",
     )
     list_select_related = ("category", "calendar")
-    raw_id_fields = ("escalate_to",)
+    autocomplete_fields = ("escalate_to",)
     inlines = (VersionInline,)
     actions = ("apply_to_open_tickets",)
 

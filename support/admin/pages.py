@@ -107,7 +107,8 @@ class TicketPages:
         """Open a ticket for a member."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = forms.NewTicketForm(request.POST or None, http=request)
+        given = {name: request.GET.get(name, "") for name in ("user", "subject")}
+        form = forms.NewTicketForm(request.POST or None, http=request, initial=given)
         if request.method == "POST" and form.is_valid():
             data = form.cleaned_data
             try:

@@ -225,7 +225,6 @@ class SlaBreachAdmin(AtalayaModelAdmin):
     list_display = ("ticket", "clock", "cycle", "due_at", "detected_at", "assignee", "version")
     list_filter = ("clock",)
     list_select_related = ("ticket", "assignee", "version")
-    raw_id_fields = ("ticket",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Return the rows of tickets whose category and mailbox this user may read."""
@@ -254,7 +253,7 @@ class AgentStateAdmin(ServiceModelAdmin):
     list_display = ("user", "is_available", "capacity", "last_assigned_at")
     list_select_related = ("user",)
     readonly_fields = ("last_assigned_at",)
-    raw_id_fields = ("user",)
+    autocomplete_fields = ("user",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Make the agent read-only once stored, as it is the row's key."""

@@ -5,10 +5,12 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from systemadmin.alert_words import AREAS, metric_title, metric_words, name_accounts
 from systemadmin.foundation.admin import (
     AtalayaModelAdmin,
     ServiceModelAdmin,
@@ -16,11 +18,11 @@ from systemadmin.foundation.admin import (
     service_action,
 )
 from systemadmin.foundation.caller import caller
+from systemadmin.foundation.display import display_name
 from systemadmin.models import Alert, AlertNotice, AlertRule, AlertSilence
 from systemadmin.services.alert_delivery import resend_notice
 from systemadmin.services.alert_rules import (
     delete_alert_rule,
-    known_metrics,
     save_alert_rule,
     send_test_alert,
 )
@@ -42,21 +44,56 @@ class SilenceForm(forms.Form):
     reason = forms.CharField(label=_("Reason"), max_length=300)
 
 
+class AreaFilter(admin.SimpleListFilter):
+    """Filter alerts by where they come from."""
+
+    title = _("area")
+    parameter_name = "area"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(AREAS.items())
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        area = self.value()
+        return queryset.filter(rule__startswith=area) if area in AREAS else queryset
+
+
 @admin.register(Alert)
 class AlertAdmin(AtalayaModelAdmin):
     """What fired, how often, and whether someone took it."""
 
-    list_display = ["headline", "severity", "status", "rule", "count", "last_seen_at"]
-    list_filter = ["status", "severity", "rule"]
+    list_display = ["headline", "about", "severity", "status", "count", "last_seen_at"]
+    list_filter = ["status", "severity", AreaFilter]
     search_fields = ["summary__icontains", "key__icontains", "rule__startswith"]
     exclude = ["summary", "detail", "facts", "told_status", "told_at"]
-    readonly_fields = ["headline", "explanation"]
+    readonly_fields = ["headline", "about", "explanation"]
     actions = ["acknowledge", "silence", "resolve"]
 
     @admin.display(description=_("summary"), ordering="summary")
     def headline(self, obj: Alert) -> str:
         """Say what happened, in the reader's language."""
         return obj.headline
+
+    @admin.display(description=_("account"))
+    def about(self, obj: Alert) -> Any:
+        """Name the account that it is about, with a link to the page that the reader may open."""
+        if obj.account is None:
+            return "-"
+        return format_html('<a href="{}">{}</a>', obj.account_page, display_name(obj.account))
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Return the list with the accounts of the alerts that it shows, in one query."""
+        found = super().get_changelist_instance(request)
+        found.result_list = list(found.result_list)
+        name_accounts(found.result_list, request.user)
+        return found
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        """Return the alert with its account."""
+        found = super().get_object(request, object_id, from_field)
+        if found is not None:
+            name_accounts([found], request.user)
+        return found
 
     @admin.display(description=_("detail"))
     def explanation(self, obj: Alert) -> str:
@@ -85,7 +122,7 @@ class AlertRuleAdmin(ServiceModelAdmin):
 
     list_display = [
         "shown_title",
-        "metric",
+        "metric_shown",
         "comparison",
         "threshold",
         "for_seconds",
@@ -102,12 +139,17 @@ class AlertRuleAdmin(ServiceModelAdmin):
         """Say the title of a shipped rule in the reader's language."""
         return gettext(obj.title)
 
+    @admin.display(description=_("metric"), ordering="metric")
+    def metric_shown(self, obj: AlertRule) -> str:
+        """Say in words what is counted."""
+        return metric_title(obj.metric)
+
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Offer the metrics that there are, so that nobody has to know their names."""
+        """Offer the metrics that there are in words, so that nobody has to know their names."""
         if db_field.name != "metric":
             return super().formfield_for_dbfield(db_field, request, **kwargs)
-        names = [(name, name) for name in known_metrics()]
-        return forms.ChoiceField(label=capfirst(db_field.verbose_name), choices=names)
+        words = sorted(metric_words().items(), key=lambda one: one[1])
+        return forms.ChoiceField(label=capfirst(db_field.verbose_name), choices=words)
 
     def create(self, actor: Any, values: dict[str, Any]) -> AlertRule:
         """Add the alert rule by its service."""

@@ -42,7 +42,7 @@ class LegalHoldAdmin(ServiceModelAdmin):
     list_select_related = ("account", "created_by")
     search_fields = ("account__username__istartswith",)
     fields = ("account", "reason", "ends_at")
-    raw_id_fields = ("account",)
+    autocomplete_fields = ("account",)
     actions = ("release",)
 
     def create(self, actor: Any, values: dict[str, Any]) -> LegalHold:

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from django.conf import settings
+from django.urls import reverse
 
 from systemadmin.foundation.review_queues import Queue
 from systemadmin.foundation.waiting import count_up_to
@@ -62,7 +63,7 @@ class StatusCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A number for Prometheus and for alert rules."""
+    """A number for Prometheus and for alert rules; `help` is an English text of the catalogue."""
 
     name: str
     help: str
@@ -109,6 +110,16 @@ class AccountDealings:
     permission: str
     find: Callable[[Any, str, Any], list[Dealing]]
     order: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountAct:
+    """Something that staff may begin for an account; `address(account, about)` has its subject."""
+
+    title: Text
+    icon: str
+    permission: str
+    address: Callable[[Any, str], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +201,8 @@ class Worklist:
     `added` names the column of the moment since when a row waits. The rail adds up the lists of a
     desk that do not overlap (`is_on_rail`); rows of an urgent one turn its count red. What
     `is_personal` is not the same for everybody who may see it. With `queue` the review desk shows
-    one thing after the other with its decisions.
+    one thing after the other with its decisions. `complete(rows, user)` reads at once what the
+    lines of some rows say besides.
     """
 
     code: str
@@ -206,6 +218,14 @@ class Worklist:
     is_personal: bool = False
     is_on_rail: bool = True
     queue: Queue | None = None
+    complete: Callable[[list[Any], Any], Any] | None = None
+
+    def lines(self, user: Any, most: int) -> list[tuple[Any, Line]]:
+        """Return the first rows, each with its line."""
+        rows = list(self.rows(user)[:most])
+        if self.complete is not None:
+            self.complete(rows, user)
+        return [(row, self.line(row)) for row in rows]
 
     def count(self, user: Any) -> int:
         """Return how many wait, a thousand at most."""
@@ -283,6 +303,27 @@ def account_dealings(user: Any, account: Any, text: str) -> list[dict[str, Any]]
             title = kind.named_title if found[0].is_named else kind.title
             shown.append({"title": title, "icon": kind.icon, "dealings": found})
     return shown
+
+
+def account_acts(user: Any, account: Any, about: str) -> list[dict[str, Any]]:
+    """Return what this user may begin for an account, each with its address."""
+    return [
+        {"title": act.title, "icon": act.icon, "url": act.address(account, about)}
+        for act in collect("account", "ACTS")
+        if user.has_perm(act.permission)
+    ]
+
+
+def person_view(user: Any) -> str:
+    """Return the name of the fullest page of an account that this user may open, or nothing."""
+    pages = reversed(collect("search_sources", "PERSON_PAGES"))
+    return next((view for view, permission in pages if user.has_perm(permission)), "")
+
+
+def person_page(user: Any, account_id: int) -> str:
+    """Return the address of an account's page for this user, or nothing."""
+    view = person_view(user)
+    return reverse(view, args=[account_id]) if view else ""
 
 
 def role_permissions() -> dict[str, set[str]]:

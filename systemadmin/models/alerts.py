@@ -1,13 +1,17 @@
 """Alerts: something needs a human; it is reported once while it lasts."""
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from systemadmin.foundation.display import display_name
 from systemadmin.foundation.models import TimestampedModel
 from systemadmin.foundation.outbox import OutboxModel
+from systemadmin.foundation.parsing import is_whole_number
 from systemadmin.foundation.texts import filled
 
 
@@ -51,6 +55,11 @@ class Alert(TimestampedModel):
     told_status = models.CharField(_("told status"), max_length=15, blank=True)
     told_at = models.DateTimeField(_("told at"), null=True, blank=True)
 
+    # Whom it is about, and that account's page, as far as the reader may see them:
+    # `alert_words.name_accounts` reads them.
+    account: Any = None
+    account_page = ""
+
     class Meta:
         verbose_name = _("alert")
         verbose_name_plural = _("alerts")
@@ -76,8 +85,16 @@ class Alert(TimestampedModel):
 
     @property
     def headline(self) -> str:
-        """The summary in the language of whoever reads it."""
-        return filled(self.summary, self.facts)
+        """The summary in the language of whoever reads it, with the account's name if known."""
+        if self.account is None or "account" not in self.facts:
+            return filled(self.summary, self.facts)
+        return filled(self.summary, self.facts | {"account": display_name(self.account)})
+
+    @property
+    def account_id(self) -> int | None:
+        """The account that its key names."""
+        kind, _colon, number = self.key.partition(":")
+        return int(number) if kind == "account" and is_whole_number(number) else None
 
     @property
     def explanation(self) -> str:

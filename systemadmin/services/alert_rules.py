@@ -166,8 +166,14 @@ def _evaluate(rule: AlertRule, value: float, now: datetime) -> bool:
             rule=f"metric.{rule.code}",
             severity=rule.severity,
             summary="%(rule_text)s",
-            detail=f"{rule.metric} = {value:g} ({rule.comparison} {rule.threshold:g})",
-            facts={"rule_text": rule.title},
+            detail="%(metric_text)s: %(value)s (%(comparison_text)s %(threshold)s)",
+            facts={
+                "rule_text": rule.title,
+                "metric_text": _help(rule.metric),
+                "value": f"{value:g}",
+                "comparison_text": rule.comparison,
+                "threshold": f"{rule.threshold:g}",
+            },
         )
         return True
     back = rule.recovery_threshold if rule.recovery_threshold is not None else rule.threshold
@@ -253,6 +259,11 @@ def _shown_rule(
             if name in EDITED and getattr(rule, name) != wanted
         ),
     ]
+
+
+def _help(name: str) -> str:
+    """Return what a metric counts, in English."""
+    return next((one.help for one in collect("status", "METRICS") if one.name == name), name)
 
 
 def known_metrics() -> list[str]:

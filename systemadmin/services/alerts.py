@@ -14,7 +14,6 @@ from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.errors import InvalidInput, RuleViolation
-from systemadmin.foundation.parsing import is_whole_number
 from systemadmin.models import Alert, AlertSilence, User
 from systemadmin.services.duties import decides
 from systemadmin.services.second_person import Attempt, needs_second_person
@@ -86,8 +85,7 @@ def _reported_account(*, alert: Alert, **_rest: Any) -> list[int]:
     """Return the account that an alert names in its key, or in its detail who acted alone."""
     if alert.rule == ACTED_ALONE_RULE:
         return list(User.objects.filter(username=alert.detail).values_list("pk", flat=True))
-    kind, _colon, number = alert.key.partition(":")
-    return [int(number)] if kind == "account" and is_whole_number(number) else []
+    return [] if alert.account_id is None else [alert.account_id]
 
 
 @decides(
