@@ -23,6 +23,7 @@ from support.models import Reply
 from support.tests.factories import make_ticket
 from systemadmin.backups import tombstones
 from systemadmin.backups.errors import StoreFailed
+from systemadmin.backups.tombstones import Tombstone
 from systemadmin.backups.vault import open_vault
 from systemadmin.errors import AccountIsErased, AccountIsHeld, BusinessIsOpen, StaffNotErased
 from systemadmin.foundation.files import PrivateFileSystemStorage
@@ -40,6 +41,7 @@ from systemadmin.services.erasure import (
 )
 from systemadmin.services.installation import current_installation
 from systemadmin.services.legal_holds import hold_account, release_hold
+from systemadmin.services.members import upsert_member
 from systemadmin.services.personal_exports import expire_exports, run_export, write_export
 from systemadmin.tests.factories import UserFactory
 
@@ -526,10 +528,31 @@ def test_a_tombstone_erases_again_whom_a_restore_brought_back(root, quiet):
 def test_a_tombstone_erases_nobody_else_with_the_same_number(root, quiet):
     erase_account(actor=root, user=quiet, reason="x")
     newcomer = {"username": "newcomer", "is_active": True, "erased_at": None}
-    User.objects.filter(pk=quiet.pk).update(**newcomer, date_joined=timezone.now())
+    User.objects.filter(pk=quiet.pk).update(**newcomer, registered_at=timezone.now())
     vault = open_vault()
     assert erase_again(tombstones.found(vault.store, vault.signer, current_installation())) == 0
     assert User.objects.get(pk=quiet.pk).username == "newcomer"
+
+
+def test_a_tombstone_finds_an_account_whose_joining_date_was_changed(root, quiet):
+    before = User.objects.filter(pk=quiet.pk).values().get()
+    User.objects.filter(pk=quiet.pk).update(external_id="m-1")
+    upsert_member(actor=root, external_id="m-1", values={"joined_at": "2020-02-02T02:02:02Z"})
+    quiet.refresh_from_db()
+    assert quiet.date_joined.year == 2020
+    erase_account(actor=root, user=quiet, reason="x")
+    User.objects.filter(pk=quiet.pk).update(**before)
+    vault = open_vault()
+    assert erase_again(tombstones.found(vault.store, vault.signer, current_installation())) == 1
+    assert User.objects.get(pk=quiet.pk).username == f"[erased-{quiet.pk}]"
+
+
+def test_a_tombstone_of_an_older_release_goes_by_the_joining_date(quiet):
+    old = {"account": quiet.pk, "erased_at": timezone.now().isoformat(), "installation": "one"}
+    other = Tombstone(**old, joined_at=timezone.now().isoformat())
+    same = Tombstone(**old, joined_at=quiet.date_joined.isoformat())
+    assert erase_again([other]) == 0
+    assert erase_again([same]) == 1
 
 
 def test_a_forged_tombstone_is_refused(root, quiet, places):

@@ -1,7 +1,7 @@
 """Tombstones in the storage: a restore erases again what was erased since the backup was taken.
 
 They lie beside the backups, not in the database, for a restore replaces that. A tombstone holds
-the number of an account and when the account was made, and nothing else about anybody.
+the number of an account and when its row was made, and nothing else about anybody.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from datetime import datetime
 from systemadmin.backups.errors import StoreFailed
 from systemadmin.backups.format.manifest import Signer
 from systemadmin.backups.store import Store
+from systemadmin.models import User
 
 TOMBSTONE = re.compile(
     r"erased-(?:(?P<part>[a-z]+)-)?(?P<account>\d+)(?:-\d+)?\.(?P<installation>[A-Za-z0-9-]{1,36})\.json"
@@ -29,16 +30,24 @@ HANDED_OVER = "ERASED_ACCOUNTS_FILE"
 
 @dataclass(frozen=True)
 class Tombstone:
-    """An account that was erased. Numbers come again after a restore: `joined_at` tells whose.
+    """An account that was erased. Numbers come again after a restore: `registered_at` tells whose.
 
     `part` names what of the account was erased (`messages`); empty for the whole account.
+    Tombstones of older releases have `joined_at`, which the platform may change, in its stead.
     """
 
     account: int
-    joined_at: str
     erased_at: str
     installation: str
+    registered_at: str = ""
     part: str = ""
+    joined_at: str = ""
+
+    def is_of(self, user: User) -> bool:
+        """Return whether the account with this number is the one that was erased."""
+        if self.registered_at:
+            return self.registered_at == user.registered_at.isoformat()
+        return self.joined_at == user.date_joined.isoformat()
 
     def counts_for(self, taken_at: datetime) -> bool:
         """Return whether a backup of that moment has to be erased again.
@@ -75,15 +84,15 @@ def write(
     *,
     account: int,
     installation: str,
-    joined_at: datetime,
+    registered_at: datetime,
     now: datetime,
 ) -> None:
     """Set a tombstone; setting it again changes nothing. Raises `StoreFailed`."""
     name = name_of(account, installation)
-    stone = Tombstone(account, joined_at.isoformat(), now.isoformat(), installation)
+    stone = Tombstone(account, now.isoformat(), installation, registered_at.isoformat())
     if name in store.files():
         known = _read(store, signer, name)
-        if known is not None and known.joined_at == stone.joined_at:
+        if known is not None and known.registered_at == stone.registered_at:
             return
         store.delete_file(name)
     _write(store, signer, salt, name, stone)

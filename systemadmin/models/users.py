@@ -8,6 +8,7 @@ from django.contrib.auth import models as auth
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
@@ -43,6 +44,11 @@ class User(AbstractUser):
     suspension_reason = models.TextField(_("suspension reason"), blank=True)
     suspended_until = models.DateTimeField(_("suspended until"), null=True, blank=True)
     erased_at = models.DateTimeField(_("erased at"), null=True, blank=True, editable=False)
+    # Nothing changes it, unlike `date_joined`, which the platform sets: with the id it says whose a
+    # row is, also where a restored database gives an id out again.
+    registered_at = models.DateTimeField(
+        _("registered at"), default=timezone.now, db_default=Now(), editable=False
+    )
     is_demo = models.BooleanField(_("demo account"), default=False)
     is_service = models.BooleanField(
         _("service account"),

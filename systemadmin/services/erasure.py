@@ -226,7 +226,7 @@ def set_tombstone(user: User) -> None:
         vault.signing_salt(),
         account=user.pk,
         installation=current_installation(),
-        joined_at=user.date_joined,
+        registered_at=user.registered_at,
         now=timezone.now(),
     )
 
@@ -239,7 +239,7 @@ def set_tombstone_of(*, user: User, part: str) -> None:
     vault = open_vault()
     stone = tombstones.Tombstone(
         account=user.pk,
-        joined_at=user.date_joined.isoformat(),
+        registered_at=user.registered_at.isoformat(),
         erased_at=timezone.now().isoformat(),
         installation=current_installation(),
         part=part,
@@ -329,7 +329,7 @@ def erase_again(stones: Iterable[Tombstone]) -> int:
     done = 0
     for stone in stones:
         user = User.objects.filter(pk=stone.account, erased_at__isnull=True).first()
-        if user is None or user.date_joined.isoformat() != stone.joined_at:
+        if user is None or not stone.is_of(user):
             continue
         if stone.part:
             done += _erase_part(user, stone.part)
