@@ -195,7 +195,7 @@ class BackupAdmin(AtalayaModelAdmin):
     ) -> HttpResponse:
         """Return one backup with its buttons."""
         may = {
-            "may_download": request.user.has_perm("systemadmin.download_backup"),
+            "may_download": request.user.has_perms(backups.MAY_DOWNLOAD),
             "may_verify": request.user.has_perm("systemadmin.verify_backup"),
             "may_restore": request.user.has_perm("systemadmin.restore_backup"),
         }
@@ -226,7 +226,7 @@ class BackupAdmin(AtalayaModelAdmin):
 
     def download(self, request: HttpRequest, pk: int) -> Any:
         """Return the stored file, for who may have it."""
-        if not request.user.has_perm("systemadmin.download_backup"):
+        if not request.user.has_perms(backups.MAY_DOWNLOAD):
             raise PermissionDenied
         try:
             return backups.download(actor=caller(request), backup=backups.get_backup(pk))

@@ -172,7 +172,7 @@ class BackupViewSet(ListAction, RetrieveAction, StaffViewSet):
         "list": "systemadmin.view_backup",
         "retrieve": "systemadmin.view_backup",
         "request_backup": "systemadmin.add_backup",
-        "download": "systemadmin.download_backup",
+        "download": backups.MAY_DOWNLOAD,
         "verify": "systemadmin.verify_backup",
         "pin": "systemadmin.pin_backup",
         "unpin": "systemadmin.pin_backup",
@@ -208,7 +208,10 @@ class BackupViewSet(ListAction, RetrieveAction, StaffViewSet):
     )
     @action(detail=True, methods=["get"])
     def download(self, request: Request, *args: Any, **kwargs: Any) -> FileResponse:
-        """Return the stored database file as it is: encrypted when a passphrase is set."""
+        """Return the stored database file as it is: encrypted when a passphrase is set.
+
+        It holds what is masked elsewhere, so `view_personal_data` is needed as well.
+        """
         return backups.download(actor=self.caller, backup=self.get_object())
 
     @extend_schema(request=None, responses={202: VerificationSerializer}, summary="Verify a backup")

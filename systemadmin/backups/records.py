@@ -8,7 +8,8 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection, connections, transaction
 from django.utils import timezone
-from django.utils.translation import gettext_noop
+from django.utils.functional import lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from systemadmin import audit
 from systemadmin.backups.errors import BackupError
@@ -19,8 +20,13 @@ from systemadmin.foundation.configuration import forget_stored_values
 from systemadmin.models import Backup, Restore, User
 from systemadmin.models.backups import RecordedWork
 from systemadmin.services.alerts import raise_alert, resolve_alert
+from systemadmin.services.notifications import notify_superusers
 
 LOCK_WAIT_SECONDS = 5.0
+_TO_SUPERUSERS = gettext_lazy(
+    "The database was restored from %(backup)s. Nobody has more rights than just before it, but "
+    "for what is listed here. Look through it.\n\n%(warnings)s"
+)
 
 
 def app_version() -> str:
@@ -151,4 +157,11 @@ def record_done(restore: Restore) -> None:
         backup=restore.backup.name,
         seconds=restore.closed_seconds,
         warnings="; ".join(restore.warnings),
+    )
+    name, said = restore.backup.name, "\n".join(restore.warnings)
+    notify_superusers(
+        kind="restore.done",
+        subject=gettext_lazy("The database was restored from a backup"),
+        body=lazy(lambda: _TO_SUPERUSERS % {"backup": name, "warnings": said or "-"}, str)(),
+        key=f"restore-{restore.pk}",
     )

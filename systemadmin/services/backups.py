@@ -8,7 +8,7 @@ from systemadmin.backups.create import (
     request_backup,
     run_backup,
 )
-from systemadmin.backups.downloads import download, get_backup
+from systemadmin.backups.downloads import MAY_DOWNLOAD, download, get_backup
 from systemadmin.backups.interrupted import mark_interrupted
 from systemadmin.backups.restore.live_database import request_restore, restore_backup, run_restore
 from systemadmin.backups.retention import plan_retention, prune_backups, set_pinned
@@ -20,6 +20,7 @@ from systemadmin.backups.verification import (
 )
 
 __all__ = [
+    "MAY_DOWNLOAD",
     "backup_before",
     "backup_since",
     "create_backup",

@@ -7,7 +7,7 @@ MATRIX = {
     "POST /api/admin/backup": ACT,
     "GET /api/admin/backups": LOOK,
     "GET /api/admin/backups/{pk}": LOOK,
-    "GET /api/admin/backups/{pk}/download": ACT,
+    "GET /api/admin/backups/{pk}/download": set(),
     "POST /api/admin/backups/{pk}/verify": ACT,
     "POST /api/admin/backups/{pk}/pin": ACT,
     "POST /api/admin/backups/{pk}/unpin": ACT,

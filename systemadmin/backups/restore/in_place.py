@@ -9,6 +9,7 @@ from systemadmin.backups.engines.postgres import stored_properties as postgres_p
 from systemadmin.backups.engines.postgres.engine import PostgresEngine
 from systemadmin.backups.errors import ContentMismatch, DatabaseBusy, PropertiesNotSet
 from systemadmin.backups.format.manifest import Manifest
+from systemadmin.backups.restore.narrowing import narrow, read_tables
 from systemadmin.backups.restore.post_restore import reset_restored
 from systemadmin.backups.restore.preserved_rows import DatabaseEndpoint, copy_tables
 from systemadmin.backups.restore.preserved_tables import PRESERVED_TABLES, mark_done
@@ -32,16 +33,17 @@ def replace_contents(manifest: Manifest, dump: IO[bytes], restore_id: int) -> li
         # What waits for the end of the transaction would forbid the migrations' ALTER TABLE.
         raw.execute("SET CONSTRAINTS ALL IMMEDIATE")
         in_place.lock_everything(engine, raw)
-        kept = in_place.keep(raw, [item.table for item in PRESERVED_TABLES])
+        wanted = [*(item.table for item in PRESERVED_TABLES), *read_tables()]
+        kept = in_place.keep(raw, dict.fromkeys(wanted))
         in_place.empty(raw)
         warnings = in_place.fill(engine, raw, dump, manifest)
         reset = reset_restored(purge=True)
         if reset.problems:
             raise ContentMismatch("; ".join(reset.problems[:10]))
         in_place.check_kept(raw, kept)
-        carried = copy_tables(
-            DatabaseEndpoint(raw, in_place.KEPT), DatabaseEndpoint(raw), PRESERVED_TABLES
-        )
+        live, restored = DatabaseEndpoint(raw, in_place.KEPT), DatabaseEndpoint(raw)
+        carried = copy_tables(live, restored, PRESERVED_TABLES)
+        carried += narrow(live, restored)
         warnings = [*warnings, *reset.warnings, *carried]
         mark_done(raw, restore_id, method="in_place", warnings=warnings)
         if postgres_properties.read(raw, engine.database) != before:

@@ -27,6 +27,8 @@ from systemadmin.backups.format.fingerprint import differences
 from systemadmin.backups.format.manifest import Manifest, Part
 from systemadmin.backups.format.stream import reader
 from systemadmin.backups.restore import preserved_rows
+from systemadmin.backups.restore.narrowing import narrow_in_transaction
+from systemadmin.backups.restore.preserved_rows import DatabaseEndpoint
 from systemadmin.backups.tombstones import Tombstone
 from systemadmin.backups.vault import Vault
 from systemadmin.services.installation import current_installation, known_here
@@ -159,7 +161,7 @@ def swap_in(
     tables: Sequence[preserved_rows.PreservedTable],
     commit_mark: Callable[[Any, list[str]], None],
 ) -> tuple[Swap, list[str]]:
-    """Carry over what must survive, mark the restore as done in the copy, and swap.
+    """Carry over what must survive, take away what was taken since, mark as done, and swap.
 
     The mark lies in the database that is swapped in, so it is true exactly when the swap
     has happened, whatever dies when.
@@ -168,6 +170,7 @@ def swap_in(
     if vault.engine.exists():
         with vault.engine.connect() as live, vault.engine.connect(scratch) as restored:
             warnings = preserved_rows.copy(live, restored, tables)
+            warnings += narrow_in_transaction(DatabaseEndpoint(live), DatabaseEndpoint(restored))
             commit_mark(restored, warnings)
     swap = vault.engine.swap(scratch, manifest)
     return swap, [*warnings, *swap.warnings]

@@ -22,6 +22,11 @@ from systemadmin.services.installation import (
     known_here,
 )
 
+AS_IN_BACKUP = (
+    "rights, passwords, keys, suspensions and holds are those of the backup: look for what was"
+    " taken away since"
+)
+
 
 def restore_without_database(
     name: str | None, confirm: str, confirm_installation: str = ""
@@ -49,7 +54,7 @@ def restore_without_database(
     restore_media(vault, manifest)
     # The rows in the restored database are those of its moment, this very backup "running".
     drop_connections()
-    warnings = [*findings.warnings, *reset.warnings, *swap.warnings, *_identify()]
+    warnings = [*findings.warnings, *reset.warnings, *swap.warnings, *_identify(), AS_IN_BACKUP]
     mark_interrupted(vault)
     import_backups(vault=vault)
     note_restored_trail(manifest.name)

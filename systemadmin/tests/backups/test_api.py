@@ -1,4 +1,6 @@
 import pytest
+from django.contrib.auth.models import Permission
+from django.urls import reverse
 
 from systemadmin.foundation.testing import assert_constant_queries, problem
 from systemadmin.models import AuditEntry, Backup, Restore
@@ -104,7 +106,22 @@ def test_restore_of_what_is_not_there(operator):
     problem(operator.post("/api/admin/restore/12345", {"confirm": "x"}), 404, "not_found")
 
 
+def sees_people(user):
+    user.user_permissions.add(Permission.objects.get(codename="view_personal_data"))
+
+
+def test_whoever_sees_people_masked_downloads_no_backup(operator, admin_client_for):
+    url = f"/api/admin/backups/{BackupFactory().pk}/download"
+    problem(operator.get(url), 403, "permission_denied")
+    page = admin_client_for(operator.user)
+    url = reverse("admin:systemadmin_backup_download", args=[Backup.objects.get().pk])
+    assert page.get(url).status_code == 403
+    detail = page.get(reverse("admin:systemadmin_backup_change", args=[Backup.objects.get().pk]))
+    assert url not in detail.content.decode()
+
+
 def test_download_of_what_is_not_there(operator):
+    sees_people(operator.user)
     backup = BackupFactory()
     problem(operator.get(f"/api/admin/backups/{backup.pk}/download"), 409, "manifest_invalid")
     failed = BackupFactory(status="failed")
