@@ -361,6 +361,8 @@ OTHER_SERVICES = {
     "marketplace.services.fees.delete_fee_tax_rate",
     "marketplace.services.fees.update_fee",
     "marketplace.services.fees.update_fee_tax_rate",
+    # the check of decisions about the schedule
+    "marketplace.services.own_charges",
     "marketplace.services.reason_templates",
     # the platform's own listings; a moderator decides about them
     "marketplace.services.listings",

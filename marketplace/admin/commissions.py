@@ -26,7 +26,7 @@ from marketplace.models import (
 )
 from marketplace.services import clock
 from marketplace.services.commission import MANY, SIMPLE
-from marketplace.services.quotes import fees_of
+from marketplace.services.schedule import fees_of
 from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, ServiceModelAdmin
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import DomainError

@@ -28,7 +28,8 @@ from marketplace.api.serializers.commission import (
 )
 from marketplace.models import Category, CommissionRule
 from marketplace.querysets import reports
-from marketplace.services.quotes import QuotedLine, QuoteLine, draft_fees, engine_fees
+from marketplace.services.quotes import QuotedLine, QuoteLine, draft_fees
+from marketplace.services.schedule import engine_fees
 from systemadmin.foundation.api import (
     ServiceCrudViewSet,
     StaffViewSet,

@@ -19,7 +19,9 @@ from marketplace.models import (
     PayoutCharge,
 )
 from marketplace.services import concerned
-from marketplace.services.rule_checks import MANY, SETS, check_rule
+from marketplace.services.own_charges import no_less_for_own
+from marketplace.services.rule_checks import MANY, check_rule
+from marketplace.services.schedule import engine_rule
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
@@ -71,44 +73,6 @@ SIMPLE = (
     "refund_fee_ppm",
     "refund_fee_maximum",
 )
-# What the engine calls by the same name.
-SAME = (
-    "per",
-    "ppm",
-    "tiers_mode",
-    "tiers_by",
-    "rounding",
-    "fixed",
-    "fixed_per",
-    "minimum",
-    "maximum",
-    "tax_ppm",
-    "tax_by_seller",
-    "include_item",
-    "include_shipping",
-    "include_tax",
-    "include_discount",
-    "include_platform_discount",
-    "include_buyer_fees",
-    "on_refund",
-    "fixed_refundable",
-    "refund_fee_ppm",
-    "refund_fee_maximum",
-    "is_active",
-)
-# Conditions that the engine calls by the same name.
-BOUNDS = (
-    "value_from",
-    "value_below",
-    "line_from",
-    "line_below",
-    "unit_from",
-    "unit_below",
-    "volume_from",
-    "volume_below",
-    "valid_from",
-    "valid_to",
-)
 
 
 @decides(
@@ -122,10 +86,11 @@ def create_rule(*, actor: Any, position: int | None = None, **values: Any) -> Co
     _lock_list()
     rule = CommissionRule(fee=values.get("fee") or default_fee())
     rule.position = CommissionRule.objects.count() + 1
-    _assign(rule, values)
-    _keep_version(actor, rule)
-    if position is not None:
-        _place(actor, rule, position)
+    with no_less_for_own(actor=actor, act="marketplace.create_commission_rule"):
+        _assign(rule, values)
+        _keep_version(actor, rule)
+        if position is not None:
+            _place(actor, rule, position)
     audit.record(
         "marketplace.commission_rule.created", actor=actor, target=rule, after=content(rule)
     )
@@ -151,9 +116,10 @@ def update_rule(
     rule = lock_row(CommissionRule.objects.all(), pk=rule.pk, expected_version=expected_version)
     before = content(rule)
     rule.bump()
-    _assign(rule, values)
-    if position is not None:
-        _place(actor, rule, position)
+    with no_less_for_own(actor=actor, act="marketplace.update_commission_rule"):
+        _assign(rule, values)
+        if position is not None:
+            _place(actor, rule, position)
     _keep_version(actor, rule)
     audit.record(
         "marketplace.commission_rule.updated",
@@ -181,7 +147,8 @@ def delete_rule(*, actor: Any, rule: CommissionRule, expected_version: int | Non
     audit.record(
         "marketplace.commission_rule.deleted", actor=actor, target=rule, before=content(rule)
     )
-    rule.delete()
+    with no_less_for_own(actor=actor, act="marketplace.delete_commission_rule"):
+        rule.delete()
     _renumber(CommissionRule.objects.order_by("position", "id"))
 
 
@@ -195,7 +162,8 @@ def reorder_rules(*, actor: Any, ids: Sequence[int]) -> list[CommissionRule]:
         raise InvalidInput("order", _("Name every rule exactly once."))
     ordered = [rules[pk] for pk in ids]
     _check_passed(actor, [rules[pk] for pk in before], ordered)
-    _renumber(ordered)
+    with no_less_for_own(actor=actor, act="marketplace.update_commission_rule"):
+        _renumber(ordered)
     audit.record(
         "marketplace.commission_rules.reordered",
         actor=actor,
@@ -214,42 +182,6 @@ def content(rule: CommissionRule) -> dict[str, Any]:
     for field in MANY:
         values[field] = sorted(one.pk for one in getattr(rule, field).all())
     return values
-
-
-def engine_rule(
-    rule: CommissionRule, sets: dict[str, frozenset[int]] | None = None
-) -> commission.Rule:
-    """Translate a rule for the engine; `sets` stands in for what is not stored yet."""
-    if sets is None:
-        sets = {field: frozenset(one.pk for one in getattr(rule, field).all()) for field in MANY}
-    return commission.Rule(
-        id=rule.pk or 0,
-        name=rule.name,
-        version=rule.version,
-        conditions=_conditions(rule, sets),
-        tiers=tuple(commission.Tier(lower, ppm) for lower, ppm in rule.tiers),
-        volume=_volume_spec(rule),
-        **{field: getattr(rule, field) for field in SAME},
-    )
-
-
-def _conditions(rule: CommissionRule, sets: dict[str, frozenset[int]]) -> commission.Conditions:
-    values: dict[str, Any] = {field: getattr(rule, field) for field in BOUNDS}
-    values |= {field: frozenset(getattr(rule, field)) or None for field in SETS}
-    return commission.Conditions(
-        categories=sets["categories"] or None,
-        sellers=sets["sellers"] or None,
-        products=sets["products"] or None,
-        currency=rule.currency or None,
-        everything=rule.applies_to_all,
-        **values,
-    )
-
-
-def _volume_spec(rule: CommissionRule) -> commission.VolumeSpec | None:
-    if not rule.volume_window:
-        return None
-    return commission.VolumeSpec(rule.volume_window, rule.volume_between, rule.volume_measure)
 
 
 def default_fee() -> CommissionFee:

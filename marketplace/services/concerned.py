@@ -54,7 +54,7 @@ def sellers_of_rule(
     if rule is not None and rule.pk:
         named += rule.sellers.values_list("pk", flat=True)
         named += rule.products.values_list("seller", flat=True)
-    own = _with_products(actor)
+    own = accounts_with_products(actor)
     if own:
         named += _alone_in(values.get("categories", ()), own)
         if rule is not None and rule.pk:
@@ -70,14 +70,14 @@ def sellers_of_rules(*, actor: Any, rules: Iterable[CommissionRule]) -> set[int]
         *stored.filter(sellers__isnull=False).values_list("sellers", flat=True),
         *stored.filter(products__isnull=False).values_list("products__seller", flat=True),
     }
-    own = _with_products(actor)
+    own = accounts_with_products(actor)
     if own:
         for rule in stored.filter(categories__isnull=False).distinct():
             named.update(_alone_in(rule.categories.all(), own))
     return named
 
 
-def _with_products(actor: Any) -> list[int]:
+def accounts_with_products(actor: Any) -> list[int]:
     """Return which accounts of the actor's have products."""
     if actor is None:
         return []
@@ -87,18 +87,14 @@ def _with_products(actor: Any) -> list[int]:
 
 def _alone_in(categories: Iterable[Category], own: Sequence[int]) -> list[int]:
     """Return the accounts if all products in the categories, and below them, are theirs."""
-    categories = list(categories)
-    if is_sold_by_others(categories, own):
+    sold = sold_in(list(categories))
+    if sold.exclude(seller__in=own).exists():
         return []
-    return list(own) if _sold_in(categories).exists() else []
+    return list(own) if sold.exists() else []
 
 
-def is_sold_by_others(categories: Iterable[Category], own: Iterable[int]) -> bool:
-    """Return whether anybody else has a product in the categories, or below them."""
-    return _sold_in(categories).exclude(seller__in=own).exists()
-
-
-def _sold_in(categories: Iterable[Category]) -> QuerySet[Product]:
+def sold_in(categories: Iterable[Category]) -> QuerySet[Product]:
+    """Return the products in the categories, or below them."""
     below = Category.objects.none()
     for category in categories:
         below |= Category.objects.filter(path__startswith=category.path)

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.errors import FeeInUse
 from marketplace.models import CommissionCharge, CommissionFee, FeeTaxRate, PayoutCharge
+from marketplace.services.own_charges import no_less_for_own
 from marketplace.services.rule_checks import ON_TOP_GOES_BACK, ON_TOP_WAYS, ON_TOP_WHOLE
 from systemadmin.audited_rows import delete_audited, save_audited
 from systemadmin.foundation.concurrency import lock_row
@@ -98,9 +99,15 @@ def update_fee(
         raise InvalidInput("payer", ON_TOP_GOES_BACK)
     if payer == CommissionFee.Payer.BUYER and fee.rules.filter(per="payout").exists():
         raise InvalidInput("payer", _("Buyers pay no fees per payout."))
-    return save_audited(
-        fee, values, actor=actor, action="marketplace.fee.updated", fields=FEE_FIELDS, whole=True
-    )
+    with no_less_for_own(actor=actor, act="marketplace.update_commission_rule"):
+        return save_audited(
+            fee,
+            values,
+            actor=actor,
+            action="marketplace.fee.updated",
+            fields=FEE_FIELDS,
+            whole=True,
+        )
 
 
 @transaction.atomic

@@ -30,7 +30,8 @@ from marketplace.services.import_limits import PaymentsByHand
 from marketplace.services.ledger import Code, Leg, Posting
 from marketplace.services.order_creation import Item, lines_of, quote_line, write_lines
 from marketplace.services.orders import completion_legs
-from marketplace.services.quotes import QuotedLine, engine_fees, quote_order
+from marketplace.services.quotes import QuotedLine, quote_order
+from marketplace.services.schedule import engine_fees
 from riskops.services import EventInput
 from systemadmin import audit
 from systemadmin.errors import OwnInterest

@@ -12,7 +12,8 @@ from marketplace.models import Payout, PayoutCharge
 from marketplace.refunds import ChargedGroup, Kept, group_reversed, rule_of, terms_of
 from marketplace.services import clock, ledger
 from marketplace.services.ledger import Code, Leg
-from marketplace.services.quotes import engine_fees, party_of, volumes_of
+from marketplace.services.quotes import volumes_of
+from marketplace.services.schedule import engine_fees, party_of
 
 KIND = "payout_fee"
 

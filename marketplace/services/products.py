@@ -1,6 +1,7 @@
 """Writes of products by their sellers and by staff: create, edit, submit, pause, remove."""
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 from django.db import transaction
@@ -18,6 +19,8 @@ from systemadmin.foundation.concurrency import lock_row
 from systemadmin.models import User
 from systemadmin.services.duties import decides
 
+# What commission rules look at of a product.
+_RULES_LOOK_AT = ("category_id", "price", "currency", "kind")
 LIVE = (Product.Status.APPROVED, Product.Status.PAUSED)
 
 
@@ -28,7 +31,7 @@ def create_product(*, actor: User, seller: User, **content: Any) -> Product:
     product = Product(seller=seller)
     assign(product, content)
     save_checked(product)
-    check_no_own_rule(seller_id=seller.pk, category=product.category)
+    check_no_own_rule(product=product)
     audit.record(
         "marketplace.product.created", actor=actor, target=product, after=content_of(product)
     )
@@ -58,7 +61,7 @@ def update_product(
         raise TransitionNotAllowed
     before = {**content_of(product), "stock": product.stock}
     wanted = plain(changes)
-    _check_category(product, wanted)
+    _check_no_own_rule(product, wanted)
     if product.status in LIVE and not by_moderator:
         wanted = revisions.move_material_changes_to_revision(
             actor=actor, product=product, changes=wanted
@@ -84,11 +87,14 @@ def update_product(
     return product
 
 
-def _check_category(product: Product, wanted: Mapping[str, Any]) -> None:
-    """Refuse another category that the seller wrote the rule of."""
-    category = Category.objects.filter(pk=wanted.get("category", product.category_id)).first()
-    if category is not None and category.pk != product.category_id:
-        check_no_own_rule(seller_id=product.seller_id, category=category)
+def _check_no_own_rule(product: Product, wanted: Mapping[str, Any]) -> None:
+    """Refuse what would bring a product under a rule that its seller wrote."""
+    trial = copy(product)
+    assign(trial, wanted)
+    changes = any(getattr(trial, name) != getattr(product, name) for name in _RULES_LOOK_AT)
+    # A category that is not there is refused with the rest of the content.
+    if changes and Category.objects.filter(pk=trial.category_id).exists():
+        check_no_own_rule(product=trial)
 
 
 @transaction.atomic

@@ -13,15 +13,13 @@ from marketplace.commission.volume import window_start
 from marketplace.models import (
     Category,
     CommissionFee,
-    CommissionRule,
-    FeeTaxRate,
     Order,
     Product,
-    SellerProfile,
 )
 from marketplace.models.fields import PPM
 from marketplace.services import clock
-from marketplace.services.commission import default_fee, draft_rule, engine_rule
+from marketplace.services.commission import default_fee, draft_rule
+from marketplace.services.schedule import engine_fees, party_of
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.money import half_up_div
 from systemadmin.models import User
@@ -147,37 +145,6 @@ def quote_sale(
     )[0].charged
 
 
-def engine_fees() -> list[commission.Fee]:
-    """Return the schedule as the engine charges it: active fees with their active rules."""
-    stored = (
-        CommissionRule.objects.in_order()
-        .filter(is_active=True, fee__is_active=True)
-        .select_related("fee")
-    )
-    return fees_of(list(stored))
-
-
-def fees_of(rules: Iterable[CommissionRule], *, all_active: bool = False) -> list[commission.Fee]:
-    """Group stored rules, in order, into the engine's fees.
-
-    `all_active` switches every rule on, as a what-if of chosen rules needs it.
-    """
-    grouped: dict[int, list[CommissionRule]] = {}
-    for rule in rules:
-        grouped.setdefault(rule.fee_id, []).append(rule)
-    ordered = sorted(grouped.values(), key=lambda own: (own[0].fee.position, own[0].fee_id))
-    fees = []
-    for own in ordered:
-        translated = [engine_rule(rule) for rule in own]
-        if all_active:
-            translated = [replace(rule, is_active=True) for rule in translated]
-        fee = own[0].fee
-        fees.append(
-            commission.Fee(tuple(translated), fee.pk, fee.code, fee.name, fee.combine, fee.payer)
-        )
-    return fees
-
-
 def draft_fees(values: Sequence[dict[str, Any]]) -> list[commission.Fee]:
     """Build a schedule from rules that are not stored; each is numbered by its place, from 1."""
     grouped: dict[int, list[commission.Rule]] = {}
@@ -198,23 +165,6 @@ def included_tax(amount: int, tax_ppm: int) -> int:
     return half_up_div(amount * tax_ppm, PPM + tax_ppm)
 
 
-def party_of(seller_id: int | None, fees: Sequence[commission.Fee]) -> commission.Party:
-    """Return what rules may look at of a seller; nothing is read when no rule does."""
-    if seller_id is None or not any(_looks_at_seller(rule) for fee in fees for rule in fee.rules):
-        return commission.Party()
-    country = User.objects.filter(pk=seller_id).values_list("country", flat=True).first() or ""
-    profile = SellerProfile.objects.filter(user_id=seller_id).first()
-    tax_status = profile.tax_status if profile else ""
-    rate = tax_rate_for(country, tax_status)
-    return commission.Party(
-        country=country,
-        tax_status=tax_status,
-        level=profile.level if profile else "",
-        tax_ppm=rate.ppm if rate else None,
-        is_reverse_charge=bool(rate and rate.is_reverse_charge),
-    )
-
-
 def countries_of(
     buyer_ids: Iterable[int | None], fees: Sequence[commission.Fee]
 ) -> dict[int | None, str]:
@@ -224,12 +174,6 @@ def countries_of(
     if not wanted or all(rule.conditions.buyer_countries is None for rule in rules):
         return {}
     return dict(User.objects.filter(pk__in=wanted).values_list("pk", "country"))
-
-
-def tax_rate_for(country: str, tax_status: str) -> FeeTaxRate | None:
-    """Return the row of the taxes on fees that says the most about such a seller."""
-    rows = FeeTaxRate.objects.filter(country__in={"", country}, tax_status__in={"", tax_status})
-    return max(rows, key=lambda row: (bool(row.country), bool(row.tax_status)), default=None)
 
 
 def discounted(
@@ -284,12 +228,6 @@ def _sale(
         kind=line.kind or (product.kind if product else None),
         order_value=value,
     )
-
-
-def _looks_at_seller(rule: commission.Rule) -> bool:
-    wanted = rule.conditions
-    looked_at = (wanted.countries, wanted.tax_statuses, wanted.levels)
-    return rule.tax_by_seller or any(part is not None for part in looked_at)
 
 
 def volumes_of(

@@ -13,7 +13,8 @@ from marketplace.commission_lint import Finding, ProductFacts, unreachable
 from marketplace.models import Category, Order, OrderLine, Payout, Product
 from marketplace.querysets.orders import SOLD
 from marketplace.services import clock
-from marketplace.services.quotes import countries_of, engine_fees, party_of
+from marketplace.services.quotes import countries_of
+from marketplace.services.schedule import engine_fees, party_of
 
 MAX_LINES = 20_000
 

@@ -11,8 +11,8 @@ from marketplace import errors, services
 from marketplace.models import CommissionFee, FeeTaxRate, LedgerEntry
 from marketplace.services import clock
 from marketplace.services.order_creation import Item
-from marketplace.services.quotes import tax_rate_for
 from marketplace.services.refunds import RefundItem
+from marketplace.services.schedule import tax_rate_for
 from marketplace.tests import factories
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.testing import problem
