@@ -143,26 +143,36 @@ def _points(rule: Rule, other: Rule, near: Sequence[Rule], now: datetime) -> Ite
 
     Then one of them at a time is where the other rule begins or ends.
     """
-    mine, theirs = rule.conditions, other.conditions
-    days = [day for day in (mine.valid_from, theirs.valid_from) if day is not None]
-    ends = [day for day in (theirs.valid_to, theirs.valid_from) if day is not None]
-    moments = [max([now, *days]), now, *(day for day in ends if day > now)]
-    moments += [day - _MOMENT for day in ends if day - _MOMENT > now]
-    volumes = [
-        max(mine.volume_from or 0, theirs.volume_from or 0),
-        *_edges([rule, other], "volume"),
-        *(tier.lower for one in (rule, other) if one.volume for tier in one.tiers),
-    ]
-    values: list[int | None] = [None]
-    if mine.value_from is not None or theirs.value_from is not None:
-        values = [max(mine.value_from or 0, theirs.value_from or 0), None]
-    values += _edges([rule, other], "value")
+    moments, volumes, values = (
+        _moments(rule, other, now), _volumes(rule, other), _values(rule, other),
+    )  # fmt: skip
     countries = _countries(rule, other, near)
     moment, country, volume, value = moments[0], countries[0], volumes[0], values[0]
     yield from ((one, country, volume, value) for one in dict.fromkeys(moments))
     yield from ((moment, one, volume, value) for one in countries[1:])
     yield from ((moment, country, one, value) for one in dict.fromkeys(volumes[1:]))
     yield from ((moment, country, volume, one) for one in dict.fromkeys(values[1:]))
+
+
+def _moments(rule: Rule, other: Rule, now: datetime) -> list[datetime]:
+    mine, theirs = rule.conditions, other.conditions
+    first = max(day for day in (now, mine.valid_from, theirs.valid_from) if day is not None)
+    ends = [day for day in (theirs.valid_to, theirs.valid_from) if day is not None]
+    later = [moment for day in ends for moment in (day, day - _MOMENT) if moment > now]
+    return [first, now, *later]
+
+
+def _volumes(rule: Rule, other: Rule) -> list[int]:
+    tiers = (tier.lower for one in (rule, other) if one.volume for tier in one.tiers)
+    begins = [one.conditions.volume_from or 0 for one in (rule, other)]
+    return [max(begins), *_edges([rule, other], "volume"), *tiers]
+
+
+def _values(rule: Rule, other: Rule) -> list[int | None]:
+    begins = [one.conditions.value_from for one in (rule, other)]
+    known = [begin for begin in begins if begin is not None]
+    both: list[int | None] = [max(known)] if known else []
+    return [*both, None, *_edges([rule, other], "value")]
 
 
 def _with_extras(rule: Rule, sale: Sale) -> Sale:
@@ -283,18 +293,25 @@ def _payout_costs_less(
     near = [one for fee in (*before, *after) for one in fee.rules if one.per == PER_PAYOUT]
     specs = {one.volume for one in near if one.volume}
     schedules = [rules_for(fees, payouts=True) for fees in (before, after)]
+    for amount, moment, volume in _payouts(rule, near, now):
+        old, new = (
+            charge_payout(
+                fees, amount=amount, currency=listing.currency, at=moment,
+                seller=listing.seller, party=party, volumes=dict.fromkeys(specs, volume),
+            )
+            for fees in schedules
+        )  # fmt: skip
+        if new.amount + new.tax < old.amount + old.tax:
+            return True
+    return False
+
+
+def _payouts(
+    rule: Rule, near: Sequence[Rule], now: datetime
+) -> Iterator[tuple[int, datetime, int]]:
+    """Yield amounts, moments and volumes of payouts inside and outside of every other rule."""
     for other in near:
         tiers = (tier.lower for one in (rule, other) for tier in one.tiers)
         amounts = {*_AMOUNTS, *_edges([rule, other], "value"), *tiers} - {0}
         for moment, _country, volume, _value in _points(rule, other, near, now):
-            for amount in sorted(amounts):
-                old, new = (
-                    charge_payout(
-                        fees, amount=amount, currency=listing.currency, at=moment,
-                        seller=listing.seller, party=party, volumes=dict.fromkeys(specs, volume),
-                    )
-                    for fees in schedules
-                )  # fmt: skip
-                if new.amount + new.tax < old.amount + old.tax:
-                    return True
-    return False
+            yield from ((amount, moment, volume) for amount in sorted(amounts))

@@ -10,7 +10,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from marketplace import services as market
-from marketplace.models import FeeTaxRate, JournalEntry, LedgerAccount, Payout, PayoutBatch
+from marketplace.models import (
+    CommissionRule,
+    FeeTaxRate,
+    JournalEntry,
+    LedgerAccount,
+    Payout,
+    PayoutBatch,
+)
 from marketplace.services import clock
 from marketplace.tests import factories as shop
 from riskops.anomalies.handling import change_rule, create_rule, delete_rule, exempt_account
@@ -403,6 +410,41 @@ def switch_fee_off(actor):
     )
 
 
+def add_rule_for_everybody(actor):
+    charged()
+    return (
+        lambda: market.create_rule(
+            actor=actor, name="Sale", ppm=0, position=1, categories=[shop.category()]
+        ),
+        lambda: CommissionRule.objects.filter(name="Sale").exists(),
+    )
+
+
+def lower_rule_for_everybody(actor):
+    rule = charged()
+    return (
+        lambda: market.update_rule(actor=actor, rule=rule, ppm=0),
+        lambda: CommissionRule.objects.get(pk=rule.pk).ppm == 0,
+    )
+
+
+def delete_rule_for_everybody(actor):
+    charged()
+    rule = shop.rule(ppm=200_000, kinds=["service"])
+    return (
+        lambda: market.delete_rule(actor=actor, rule=rule),
+        lambda: not CommissionRule.objects.filter(pk=rule.pk).exists(),
+    )
+
+
+def reorder_rules(actor):
+    rules = [charged().pk, shop.rule(ppm=0).pk]
+    return (
+        lambda: market.reorder_rules(actor=actor, ids=rules[::-1]),
+        lambda: CommissionRule.objects.get(position=1).pk == rules[1],
+    )
+
+
 def add_tax_rate(actor):
     charged()
     return (
@@ -468,16 +510,20 @@ def send_batch(actor):
 # Every act: who asks and who else approves (a role; None for superusers), and the act.
 ACTS = {
     "marketplace.cancel_payout": ("operator", cancel_sent_payout),
+    "marketplace.create_commission_rule": ("operator", add_rule_for_everybody),
     "marketplace.create_fee_tax_rate": ("operator", add_tax_rate),
     "marketplace.create_payout": ("operator", create_payout),
     "marketplace.create_payout_batch": ("operator", send_batch),
+    "marketplace.delete_commission_rule": ("operator", delete_rule_for_everybody),
     "marketplace.delete_fee_tax_rate": ("operator", delete_tax_rate),
     "marketplace.fail_payout": ("operator", return_payout),
     "marketplace.pay_order": ("operator", pay_order),
     "marketplace.pay_payout": ("operator", pay_payout),
     "marketplace.pay_payout_batch": ("operator", pay_batch),
     "marketplace.post_journal_entry": ("operator", post_entry),
+    "marketplace.reorder_commission_rules": ("operator", reorder_rules),
     "marketplace.reverse_journal_entry": ("operator", reverse_entry),
+    "marketplace.update_commission_rule": ("operator", lower_rule_for_everybody),
     "marketplace.update_fee": ("operator", switch_fee_off),
     "marketplace.update_fee_tax_rate": ("operator", lower_tax_rate),
     "riskops.add_list_entry": ("risk_analyst", allow_a_domain),
@@ -523,6 +569,10 @@ KINDS = {
     "purge": {"purge_demo"},
     "hold": {"release_hold", "reinstate_user"},
     "fees": {
+        "create_commission_rule",
+        "delete_commission_rule",
+        "reorder_commission_rules",
+        "update_commission_rule",
         "create_fee_tax_rate",
         "delete_fee_tax_rate",
         "update_fee",

@@ -52,6 +52,7 @@ class CommissionRuleViewSet(ServiceCrudViewSet):
     serializer_class = CommissionRuleSerializer
     input_class = CommissionRuleInput
     checks_version = {"update", "partial_update", "destroy"}
+    needs_second_person = {"create", "update", "partial_update", "destroy", "reorder"}
     subject = "rule"
     create_service = staticmethod(services.create_rule)
     update_service = staticmethod(services.update_rule)

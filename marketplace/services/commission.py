@@ -18,7 +18,7 @@ from marketplace.models import (
     CommissionRuleVersion,
     PayoutCharge,
 )
-from marketplace.services import concerned
+from marketplace.services import concerned, rule_policies
 from marketplace.services.own_charges import no_less_for_own
 from marketplace.services.rule_checks import MANY, check_rule
 from marketplace.services.schedule import engine_rule
@@ -80,6 +80,7 @@ SIMPLE = (
     permission="marketplace.add_commissionrule",
     concerns=concerned.sellers_of_rule,
 )
+@rule_policies.create_rule
 @transaction.atomic
 def create_rule(*, actor: Any, position: int | None = None, **values: Any) -> CommissionRule:
     """Add a rule, at the end of the list unless a position is given."""
@@ -102,6 +103,7 @@ def create_rule(*, actor: Any, position: int | None = None, **values: Any) -> Co
     permission="marketplace.change_commissionrule",
     concerns=concerned.sellers_of_rule,
 )
+@rule_policies.update_rule
 @transaction.atomic
 def update_rule(
     *,
@@ -136,6 +138,7 @@ def update_rule(
     permission="marketplace.delete_commissionrule",
     concerns=concerned.sellers_of_rule,
 )
+@rule_policies.delete_rule
 @transaction.atomic
 def delete_rule(*, actor: Any, rule: CommissionRule, expected_version: int | None = None) -> None:
     """Delete a rule that never charged a sale."""
@@ -152,6 +155,7 @@ def delete_rule(*, actor: Any, rule: CommissionRule, expected_version: int | Non
     _renumber(CommissionRule.objects.order_by("position", "id"))
 
 
+@rule_policies.reorder_rules
 @transaction.atomic
 def reorder_rules(*, actor: Any, ids: Sequence[int]) -> list[CommissionRule]:
     """Put the whole list into the given order."""

@@ -6,9 +6,10 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.errors import FeeInUse
-from marketplace.models import CommissionCharge, CommissionFee, FeeTaxRate, PayoutCharge
+from marketplace.models import CommissionCharge, CommissionFee, FeeTaxRate
 from marketplace.services.own_charges import no_less_for_own
 from marketplace.services.rule_checks import ON_TOP_GOES_BACK, ON_TOP_WAYS, ON_TOP_WHOLE
+from marketplace.services.rule_policies import is_charging
 from systemadmin.audited_rows import delete_audited, save_audited
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
@@ -23,11 +24,6 @@ _DECIDES = ("combine", "payer", "is_active")
 _ONCE_CHARGED = _("once a fee was charged")
 
 
-def _is_charging() -> bool:
-    """Return whether anybody was charged yet; the first set-up is one person's."""
-    return CommissionCharge.objects.exists() or PayoutCharge.objects.exists()
-
-
 def _values_before(*, fee: CommissionFee, **_rest: Any) -> list[Any]:
     stored = CommissionFee.objects.get(pk=fee.pk)
     return [getattr(stored, name) for name in _DECIDES]
@@ -35,7 +31,7 @@ def _values_before(*, fee: CommissionFee, **_rest: Any) -> list[Any]:
 
 def _changes_charges(attempt: Attempt) -> bool:
     now = [getattr(attempt.result, name) for name in _DECIDES]
-    return now != attempt.before and attempt.result.rules.exists() and _is_charging()
+    return now != attempt.before and attempt.result.rules.exists() and is_charging()
 
 
 def _rate_before(*, rate: FeeTaxRate, **_rest: Any) -> list[Any]:
@@ -45,7 +41,7 @@ def _rate_before(*, rate: FeeTaxRate, **_rest: Any) -> list[Any]:
 
 def _changes_tax(attempt: Attempt) -> bool:
     now = [getattr(attempt.result, name) for name in TAX_FIELDS]
-    return now != attempt.before and _is_charging()
+    return now != attempt.before and is_charging()
 
 
 def _shown(**arguments: Any) -> list[tuple[Any, Any]]:
@@ -126,7 +122,7 @@ def delete_fee(*, actor: Any, fee: CommissionFee, expected_version: int | None =
     title=_("Add a tax on fees"),
     permission="marketplace.add_feetaxrate",
     rule=_ONCE_CHARGED,
-    needs=lambda _attempt: _is_charging(),
+    needs=lambda _attempt: is_charging(),
     subject=lambda attempt: Subject(
         type="fee_tax_rate", id=str(attempt.result), name=str(attempt.result)
     ),
@@ -178,7 +174,7 @@ def update_fee_tax_rate(
     title=_("Delete a tax on fees"),
     permission="marketplace.delete_feetaxrate",
     rule=_ONCE_CHARGED,
-    needs=lambda _attempt: _is_charging(),
+    needs=lambda _attempt: is_charging(),
     subject=lambda attempt: attempt.arguments["rate"],
     shown=_shown,
 )

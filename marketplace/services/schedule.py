@@ -118,8 +118,7 @@ def _volume_spec(rule: CommissionRule) -> commission.VolumeSpec | None:
 
 def party_of(seller_id: int | None, fees: Sequence[commission.Fee] | None) -> commission.Party:
     """Return what rules may look at of a seller; nothing is read when no rule of the fees does."""
-    is_looked_at = fees is None or any(_looks_at_seller(rule) for fee in fees for rule in fee.rules)
-    if seller_id is None or not is_looked_at:
+    if seller_id is None or not _is_looked_at(fees):
         return commission.Party()
     country = User.objects.filter(pk=seller_id).values_list("country", flat=True).first() or ""
     profile = SellerProfile.objects.filter(user_id=seller_id).first()
@@ -138,6 +137,10 @@ def tax_rate_for(country: str, tax_status: str) -> FeeTaxRate | None:
     """Return the row of the taxes on fees that says the most about such a seller."""
     rows = FeeTaxRate.objects.filter(country__in={"", country}, tax_status__in={"", tax_status})
     return max(rows, key=lambda row: (bool(row.country), bool(row.tax_status)), default=None)
+
+
+def _is_looked_at(fees: Sequence[commission.Fee] | None) -> bool:
+    return fees is None or any(_looks_at_seller(rule) for fee in fees for rule in fee.rules)
 
 
 def _looks_at_seller(rule: commission.Rule) -> bool:

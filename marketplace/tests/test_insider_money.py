@@ -7,11 +7,13 @@ from rest_framework.test import APIClient
 
 from marketplace import services
 from marketplace.models import CommissionRule, FeeTaxRate, Order, Product
+from marketplace.services.commission import content
 from marketplace.services.ledger import seller_balances
 from marketplace.tests import factories as shop
 from riskops.tests.factories import confirmed
 from systemadmin.foundation.testing import problem
 from systemadmin.models import AmountDoneAlone
+from systemadmin.services.second_person import SecondPersonNeeded
 from systemadmin.services.service_keys import create_service_key
 from systemadmin.tests.factories import StaffFactory, UserFactory
 
@@ -261,6 +263,63 @@ def test_one_person_sets_fees_up_before_anybody_is_charged(operator, as_user):
     for country in ("DE", "AT"):
         services.create_fee_tax_rate(actor=None, country=country, ppm=190_000)
     assert tried_with_fees(as_user(operator), rule.fee) == [201, 200, 200, 204]
+
+
+def tried_with_rules(client, rule, other):
+    """Change rules for everybody, each by a call; return what was answered."""
+    rules, headers = "/api/admin/commission-rules", {"HTTP_APPROVAL_REASON": "spring%20sale"}
+    narrow = {"name": "One price", "currency": "EUR", "unit_from": 1, "unit_below": 2, "ppm": 0}
+    answers = [
+        client.post(rules, {**narrow, "position": 1}, format="json", **headers),
+        client.patch(f"{rules}/{rule.pk}", {"ppm": 0}, format="json", **headers),
+        client.post(f"{rules}/reorder", {"order": [other.pk, rule.pk]}, format="json", **headers),
+        client.delete(f"{rules}/{other.pk}", **headers),
+    ]
+    return [one.status_code for one in answers]
+
+
+def test_one_person_changes_no_rule_for_everybody(operator, as_user, admin_client_for):
+    rule, other = shop.rule(ppm=100_000), shop.rule(ppm=50_000, kinds=["service"])
+    seller = shop.completed().seller
+    before = content(rule)
+    assert tried_with_rules(as_user(operator), rule, other) == [202] * 4
+    rule.refresh_from_db()
+    assert content(rule) == before
+    assert in_order() == [rule.pk, other.pk]
+    page = "/admin/marketplace/commissionrule/"
+    client = admin_client_for(operator)
+    body = {f"position-{rule.pk}": 2, f"position-{other.pk}": 1}
+    client.post(f"{page}order/", body)
+    client.post(f"{page}{other.pk}/delete/", {"post": "yes"})
+    assert in_order() == [rule.pk, other.pk]
+    # Its name decides nothing; a rule for named sellers, or one that is off, is one person's.
+    named = [
+        services.update_rule(actor=operator, rule=rule, name="Selling fee"),
+        services.create_rule(actor=operator, name="Theirs", ppm=0, position=1, sellers=[seller]),
+        services.create_rule(
+            actor=operator, name="Draft", ppm=0, applies_to_all=True, is_active=False
+        ),
+    ]
+    assert all(one.pk for one in named)
+    for opened in ({"sellers": []}, {"sellers": UserFactory.create_batch(21)}):
+        with pytest.raises(SecondPersonNeeded):
+            services.update_rule(
+                actor=operator, rule=named[1], **{"applies_to_all": True, **opened}
+            )
+    with pytest.raises(SecondPersonNeeded):
+        services.update_rule(actor=operator, rule=named[2], is_active=True)
+
+
+def test_one_person_sets_rules_up_before_anybody_is_charged(operator, as_user):
+    rule, other = shop.rule(ppm=100_000), shop.rule(ppm=50_000, kinds=["service"])
+    client = as_user(operator)
+    assert (
+        client.patch(
+            f"/api/admin/commission-rules/{rule.pk}", {"ppm": 0}, format="json"
+        ).status_code
+        == 200
+    )
+    services.reorder_rules(actor=operator, ids=[other.pk, rule.pk])
 
 
 # -- the order of commission rules ----------------------------------------------------------
