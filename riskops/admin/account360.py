@@ -46,6 +46,7 @@ from systemadmin.foundation.parsing import (
     parse_moment,
     parse_whole_number,
 )
+from systemadmin.services import who_suspends
 from systemadmin.services.account_lookup import find_accounts
 
 CHANGES_SHOWN = 4
@@ -151,6 +152,7 @@ class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
             "opts": self.model._meta,
             "account": account,
             "unmasked": request.user.has_perm(PERSONAL),
+            "left_to_others": who_suspends(caller(request), account),
             "panels": plugins.account_panels(request.user, account),
             **self._score(request, account),
             **self._links(request, account),

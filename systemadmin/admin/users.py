@@ -20,7 +20,7 @@ from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.plugins import service_permissions
 from systemadmin.models import User
-from systemadmin.services import reinstate_user, suspend_user, verify_user
+from systemadmin.services import reinstate_user, suspend_user, verify_user, who_suspends
 from systemadmin.services.account_lookup import find_accounts
 from systemadmin.services.users import save_account
 
@@ -173,6 +173,20 @@ class UserAdmin(ServiceModelAdmin):
             self.message_user(request, str(refusal), messages.ERROR)
             return queryset.none(), False
         return found, False
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Return the page; whoever may not suspend the account reads who may."""
+        context = dict(extra_context or {})
+        account = self.get_object(request, object_id)
+        if account is not None:
+            context["left_to_others"] = who_suspends(caller(request), account)
+        return super().change_view(request, object_id, form_url, context)
 
     # -- forms -----------------------------------------------------------------------
 

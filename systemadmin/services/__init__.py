@@ -5,7 +5,7 @@ from systemadmin.services.backups import backup_before, backup_since
 from systemadmin.services.configuration import change_settings
 from systemadmin.services.event_log import publish_event
 from systemadmin.services.notifications import notify_user
-from systemadmin.services.users import reinstate_user, suspend_user, verify_user
+from systemadmin.services.users import reinstate_user, suspend_user, verify_user, who_suspends
 
 __all__ = [
     "backup_before",
@@ -18,4 +18,5 @@ __all__ = [
     "resolve_alert",
     "suspend_user",
     "verify_user",
+    "who_suspends",
 ]

@@ -172,7 +172,7 @@ def _refusal(act: str) -> OwnInterest:
     permission = decision.permission if decision else ""
     if not permission:
         return OwnInterest(extra={"act": act, "permission": "", "roles": []})
-    roles = _roles_with(permission)
+    roles = roles_with(permission)
     who = ", ".join([*roles, _("a superuser")])
     return OwnInterest(
         _(
@@ -184,7 +184,8 @@ def _refusal(act: str) -> OwnInterest:
     )
 
 
-def _roles_with(permission: str) -> list[str]:
+def roles_with(permission: str) -> list[str]:
+    """Return the names of the roles that hold a permission."""
     app, codename = permission.split(".")
     holders = Group.objects.filter(
         permissions__content_type__app_label=app, permissions__codename=codename

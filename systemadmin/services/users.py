@@ -23,9 +23,10 @@ from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput, NotAllowed
 from systemadmin.foundation.readable_text import visible_text
 from systemadmin.models import AuditEntry, User
+from systemadmin.roles import role_title
 from systemadmin.services import rights, sessions
 from systemadmin.services.announcements import announce_account
-from systemadmin.services.duties import concerned_user, decides, user_or_other_party
+from systemadmin.services.duties import concerned_user, decides, roles_with, user_or_other_party
 from systemadmin.services.legal_holds import LIFT_HOLDS
 from systemadmin.services.second_person import Attempt, SecondPersonNeeded, needs_second_person
 from systemadmin.services.security_notices import notify_contact
@@ -91,6 +92,23 @@ def _check_may_suspend(actor: User | None, account: User) -> None:
     _check_manages_staff(actor, account.is_staff or account.is_superuser)
     if account.is_suspended:
         raise AlreadySuspended
+
+
+def who_suspends(viewer: User, account: User) -> str:
+    """Say who suspends or reinstates an account; nothing to a viewer who may."""
+    needed = ["systemadmin.suspend_user"]
+    if account.is_staff or account.is_superuser:
+        needed.append("systemadmin.manage_staff")
+    if account.is_superuser and not viewer.holds_all_rights:
+        roles: list[str] = []
+    elif all(viewer.has_perm(permission) for permission in needed):
+        return ""
+    else:
+        roles = roles_with(needed[-1])
+    who = ", ".join([*(role_title(role) for role in roles), _("a superuser")])
+    if account.is_suspended:
+        return _("You cannot lift this suspension. Who can: %(who)s.") % {"who": who}
+    return _("You cannot suspend this account. Who can: %(who)s.") % {"who": who}
 
 
 def _suspended_by(*, user: User, **_rest: Any) -> AuditEntry | None:

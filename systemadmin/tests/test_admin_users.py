@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import Group
+from django.core.management import call_command
 from django.urls import reverse
 
 from systemadmin.foundation.testing import assert_constant_queries
@@ -269,3 +270,17 @@ def test_standing_filter(root, member):
     page = root.get(LIST, {"standing": "suspended"}).content.decode()
     assert page_of(member) in page
     assert "zoe.lopez" not in page
+
+
+@pytest.mark.parametrize("page", ["systemadmin_user_change", "riskops_account_change"])
+def test_who_may_not_suspend_reads_who_may(admin_client_for, staff, page):
+    call_command("setup", verbosity=0)
+    member, colleague = UserFactory(), StaffFactory()
+    url = reverse(f"admin:{page}", args=[member.pk])
+    reader = "marketplace_moderator" if page == "systemadmin_user_change" else "support_agent"
+    text = admin_client_for(staff(reader)).get(url).content.decode()
+    assert "You cannot suspend this account. Who can: Operator, Risk analyst, a superuser." in text
+    analyst = admin_client_for(staff("risk_analyst"))
+    assert "You cannot suspend" not in analyst.get(url).content.decode()
+    other = reverse(f"admin:{page}", args=[colleague.pk])
+    assert "Who can: a superuser." in analyst.get(other).content.decode()
