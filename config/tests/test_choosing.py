@@ -1,4 +1,4 @@
-"""Forms of the admin let people choose rows by their names: nobody types the key of a row."""
+"""Choosing in the admin: rows by their names in forms, and actions where there are rows."""
 
 import pytest
 from django.contrib import admin
@@ -37,3 +37,12 @@ def test_who_a_commission_rule_is_for_is_found_by_name(admin_client_for, superus
             },
         ).json()
         assert answer["results"] == [{"id": str(found.pk), "text": words}], field
+
+
+def test_a_list_without_rows_has_no_bar_of_actions(admin_client_for, superuser):
+    client = admin_client_for(superuser)
+    url = reverse("admin:marketplace_product_changelist")
+    assert 'name="action"' not in client.get(url).content.decode()
+    factories.approved(UserFactory(), title="Marisma lamp")
+    assert 'name="action"' in client.get(url).content.decode()
+    assert 'name="action"' not in client.get(url, {"q": "nothing like it"}).content.decode()

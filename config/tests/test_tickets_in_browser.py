@@ -185,3 +185,34 @@ def test_a_new_ticket_appears_and_what_one_reads_stays(page, desk):
     page.goto("/admin/preferences/")
     # The tests' SQLite in memory refuses who reads a table while another writes it; a file waits.
     page.complaints[:] = [text for text in page.complaints if "503" not in text]
+
+
+def test_merging_by_key_takes_the_number_and_no_load(page, desk):
+    page.keyboard.press("u")
+    box = page.locator("#merge-number")
+    expect(box).to_be_focused()
+    keep(page, "ticket-merge")
+    box.fill("T-0000-1")
+    page.keyboard.press("Enter")
+    page.locator("#work-notice .at-notice-bad").wait_for()
+    page.keyboard.press("u")
+    box.fill(ticket_of("Second lamp").number)
+    page.keyboard.press("Enter")
+    shown(page, "Second lamp")
+    assert page.loads == 0
+    assert ticket_of("First lamp").merged_into == ticket_of("Second lamp")
+
+
+def test_a_chosen_file_that_is_no_picture_shows_its_type_and_size(page, desk):
+    page.locator("#reply-form [name=attachments]").set_input_files(
+        [
+            {"name": "bill.pdf", "mimeType": "application/pdf", "buffer": b"%PDF" * 600},
+            {"name": "odd.heic", "mimeType": "image/heic", "buffer": b"no picture"},
+        ]
+    )
+    signs = page.locator("#reply-files .at-file-i")
+    expect(signs).to_have_text(["PDF", "HEIC"])
+    expect(page.locator("#reply-files small").first).to_contain_text("2.4 kB")
+    keep(page, "ticket-files")
+    page.locator("#reply-files button").first.click()
+    expect(page.locator("#reply-files .at-file")).to_have_count(1)

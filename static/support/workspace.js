@@ -220,22 +220,43 @@
         input.files = rest.files;
         listFiles();
       });
-      item.append(picture(file), name, off);
+      const facts = document.createElement("small");
+      facts.append(`${size(file.size)} · `, off);
+      item.append(file.type.startsWith("image/") ? picture(file) : sign(file), name, facts);
       return item;
     }));
+  }
+  function size(bytes) {
+    const [value, unit] = bytes < 1e6 ? [Math.max(bytes / 1e3, 0.1), "kilobyte"] : [bytes / 1e6, "megabyte"];
+    return new Intl.NumberFormat(document.documentElement.lang, {
+      style: "unit", unit, maximumFractionDigits: value < 10 ? 1 : 0,
+    }).format(value);
+  }
+  // An icon and the ending of its name: as a file that was sent is shown in the conversation.
+  function sign(file) {
+    const box = document.createElement("span");
+    box.className = "at-file-i";
+    const space = "http://www.w3.org/2000/svg";
+    const icon = document.createElementNS(space, "svg");
+    icon.setAttribute("class", "at-i at-i-s");
+    icon.setAttribute("aria-hidden", "true");
+    const sprite = $("svg.at-i use").getAttribute("href").split("#")[0];
+    icon.append(document.createElementNS(space, "use"));
+    icon.firstChild.setAttribute("href", `${sprite}#file-text`);
+    const ending = /\.([a-z0-9]{1,5})$/i.exec(file.name);
+    box.append(icon, ending ? ending[1].toUpperCase() : "");
+    return box;
   }
   // Drawn, because the policy of the place lets no page show a blob as a picture.
   function picture(file) {
     const canvas = document.createElement("canvas");
     [canvas.width, canvas.height] = [88, 72];
     canvas.setAttribute("aria-hidden", "true");
-    if (file.type.startsWith("image/")) {
-      createImageBitmap(file).then((image) => {
-        const scale = Math.max(88 / image.width, 72 / image.height);
-        const [width, height] = [image.width * scale, image.height * scale];
-        canvas.getContext("2d").drawImage(image, (88 - width) / 2, (72 - height) / 2, width, height);
-      }).catch(() => {});
-    }
+    createImageBitmap(file).then((image) => {
+      const scale = Math.max(88 / image.width, 72 / image.height);
+      const [width, height] = [image.width * scale, image.height * scale];
+      canvas.getContext("2d").drawImage(image, (88 - width) / 2, (72 - height) / 2, width, height);
+    }).catch(() => canvas.replaceWith(sign(file)));
     return canvas;
   }
   document.addEventListener("paste", (event) => {

@@ -1,5 +1,5 @@
 // The behaviour of the shell. Every control works without it: links, forms, <details>, <dialog>.
-// Attributes: data-open="#dialog", data-close, data-dismiss (of notices and toasts),
+// Attributes: data-open="#dialog", data-close, data-closes (a form), data-dismiss (of notices and toasts),
 // data-key="r" (presses or focuses on that key), data-scroll-end.
 "use strict";
 (() => {
@@ -26,6 +26,11 @@
     if (control.matches("[data-back]")) history.back();
     if (control.matches("[data-close]")) control.closest("dialog")?.close();
     if (control.matches("[data-dismiss]")) control.closest(".at-toast, .at-strip, .at-notice")?.remove();
+  });
+
+  // A form that says so closes its dialog as it is sent; what is refused stands in the page.
+  document.addEventListener("submit", (event) => {
+    if (event.target.matches("[data-closes]")) event.target.closest("dialog")?.close();
   });
 
   function open(dialog) {

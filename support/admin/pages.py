@@ -174,7 +174,7 @@ class TicketPages:
             response["HX-Push-Url"] = queue.url(ticket)
             return response
         title = f"{ticket.number} {ticket.subject}" if ticket else _("Tickets")
-        context = self._context(request, title=title, page_keys=page_keys(), **context)
+        context = self._context(request, title=title, page_keys=page_keys(request.user), **context)
         return TemplateResponse(request, self.page_template, context)
 
     def _list(self, request: HttpRequest, queue: Queue, ticket: Ticket | None) -> HttpResponse:

@@ -20,6 +20,7 @@ from systemadmin.foundation.waiting import count_up_to, shown_count
 
 SHOWN: Final = 50
 SNIPPET: Final = 120
+MERGE: Final = "support.merge_ticket"
 QUEUES: Final = {
     "mine": gettext_lazy("Mine"),
     "unassigned": gettext_lazy("Unassigned"),
@@ -172,8 +173,8 @@ def view_named(user: Any, code: Any) -> SavedView | None:
     return SavedView.objects.of(user).filter(pk=int(code)).first()
 
 
-def page_keys() -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return the keys of the workspace, for the list of keys."""
+def page_keys(user: Any) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return the keys of the workspace that this user may need, for the list of keys."""
     keys = [
         (_("Next, previous ticket"), "J, K"),
         (_("Reply"), "R"),
@@ -183,6 +184,7 @@ def page_keys() -> list[tuple[str, list[tuple[str, str]]]]:
         (_("Status"), "E"),
         (_("Assign"), "A"),
         (_("Snooze"), "S"),
+        *([(_("Merge into another ticket"), "U")] if user.has_perm(MERGE) else []),
         (_("Search and filter"), "F"),
         (_("New ticket"), "N"),
         (_("Send and next"), "Ctrl ↵"),

@@ -7,7 +7,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from systemadmin.templatetags.atalaya import avatar, initials_of
+from systemadmin.templatetags.atalaya import avatar, icon, initials_of
 
 register = template.Library()
 TONES = {
@@ -18,6 +18,20 @@ TONES = {
     "closed": "",
 }
 # A text cut in the middle may have lost the second mark.
+# Icons of files by what they hold; anything else is a text.
+_ICONS = {
+    "image": "image",
+    "audio": "play",
+    "video": "play",
+    "message": "mail",
+    "calendar": "calendar",
+    "zip": "package",
+    "x-7z-compressed": "package",
+    "gzip": "package",
+    "x-tar": "package",
+    "vnd.rar": "package",
+}
+_ENDING = re.compile(r"\.([A-Za-z0-9]{1,5})\Z", re.ASCII)
 EMPHASIS = re.compile(r"\*\*(?=\S)([^*\n]{1,200})(\*\*|\Z)")
 
 
@@ -49,3 +63,23 @@ def status_badge(ticket: Any) -> SafeString:
     return format_html(
         '<span class="at-badge{}">{}</span>', TONES[ticket.status], ticket.get_status_display()
     )
+
+
+@register.simple_tag
+def file_sign(file: Any) -> SafeString:
+    """Return the sign of a file that is no picture: an icon and its type, as in "PDF"."""
+    kind, _slash, part = file.content_type.partition("/")
+    return format_html(
+        '<span class="at-file-i">{}{}</span>',
+        icon(_ICONS.get(kind) or _ICONS.get(part, "file-text"), "s"),
+        file_type(file),
+    )
+
+
+def file_type(file: Any) -> str:
+    """Return the ending of a file's name in capitals, or what its content type names."""
+    found = _ENDING.search(file.name)
+    if found:
+        return found[1].upper()
+    part = file.content_type.rpartition("/")[2]
+    return part.upper() if len(part) <= 5 else ""

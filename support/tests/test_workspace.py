@@ -175,6 +175,30 @@ class TestSending:
         type(file).objects.update(content_type="text/plain")
         assert browser.get(url).status_code == 404
 
+    def test_a_file_that_is_no_picture_shows_its_type_and_size(self, browser, agent, member):
+        ticket = make_ticket(member)
+        files = [SimpleUploadedFile("Invoice.pdf", b"%PDF-1.4 x", content_type="application/pdf")]
+        reply_as_staff(actor=agent, ticket=ticket, body="See", attachments=files)
+        html = browser.get(page(ticket)).content.decode()
+        sign = re.search(r'<span class="at-file-i">(.*?)</span>', html, re.S)[1]
+        assert "#file-text" in sign
+        assert sign.endswith("PDF")
+        assert "10\xa0bytes" in html
+
+    def test_merging_is_in_the_menu_of_the_ticket_with_its_key(
+        self, browser, agent, member, admin_client_for, staff
+    ):
+        ticket, other = make_ticket(member), make_ticket(member)
+        html = browser.get(page(ticket)).content.decode()
+        assert 'data-open="#merge" data-key="u"' in html
+        assert ("Merge into another ticket", "U") in browser.get(page(ticket)).context["page_keys"][
+            0
+        ][1]
+        browser.post(page(ticket), {"operation": "merge", "ticket": other.number})
+        ticket.refresh_from_db()
+        assert ticket.merged_into == other
+        assert 'data-open="#merge"' not in browser.get(page(ticket)).content.decode()
+
 
 class TestDrafts:
     def put(self, client, ticket, **data):

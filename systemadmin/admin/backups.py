@@ -11,7 +11,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from systemadmin.foundation.admin import (
@@ -26,10 +28,19 @@ from systemadmin.foundation.errors import DomainError
 from systemadmin.models import Backup, BackupVerification, Restore
 from systemadmin.services import backups
 from systemadmin.services.installation import current_installation
+from systemadmin.templatetags.atalaya import duration_text
 
 CHART_POINTS = 60
 CHART_WIDTH, CHART_HEIGHT = 900, 160
 FEWEST_BARS = 14
+
+
+STATE_TONES = {"queued": "wait", "running": "info", "complete": "good"}
+PROOF_TONES = {"never": "warn", "passed": "good", "failed": "bad"}
+
+
+def _badge(tone: str, text: Any, title: str = "") -> SafeString:
+    return format_html('<span class="at-badge at-badge-{}" title="{}">{}</span>', tone, title, text)
 
 
 @dataclass(frozen=True)
@@ -106,16 +117,13 @@ class BackupAdmin(AtalayaModelAdmin):
     """Last and next, the sizes over time, and what to do about them."""
 
     list_display = [
-        "name",
+        "taken",
         "state",
-        "taken_at",
+        "proof",
         "readable_size",
         "rows",
-        "proof",
         "trigger",
         "maker",
-        "is_sealed",
-        "is_pinned",
         "actor_name",
     ]
     list_filter = ["status", "verification", "trigger", "is_pinned"]
@@ -130,6 +138,17 @@ class BackupAdmin(AtalayaModelAdmin):
         rows = super().get_queryset(request).with_maker(current_installation())
         return rows.defer("tables", "migrations", "parts")
 
+    @admin.display(description=_("taken"), ordering="taken_at")
+    def taken(self, backup: Backup) -> str:
+        """Return how long ago it was taken or begun, the moment on hover, and its name."""
+        moment = backup.taken_at or backup.created_at
+        return format_html(
+            '<time title="{}">{}</time><small class="backup-name">{}</small>',
+            display_moment(moment),
+            duration_text((timezone.now() - moment).total_seconds()),
+            backup.name,
+        )
+
     @admin.display(description=_("made by"), ordering="installation")
     def maker(self, backup: Backup) -> str:
         """Return another installation by its address; nothing for our own."""
@@ -143,16 +162,16 @@ class BackupAdmin(AtalayaModelAdmin):
         text = backup.get_status_display()
         if backup.status == Backup.Status.RUNNING:
             text = f"{text} · {filesizeformat(backup.progress_bytes)}"
-        return format_html('<span class="backup-{}">{}</span>', backup.status, text)
+        badge = _badge(STATE_TONES.get(backup.status, "bad"), text)
+        pin = _badge("info", _("pinned")) if backup.is_pinned else ""
+        return format_html("{} {}", badge, pin)
 
     @admin.display(description=_("verified"), ordering="verified_at")
     def proof(self, backup: Backup) -> str:
         """Return the verification with its moment, marked where a backup was never restored."""
+        moment = display_moment(backup.verified_at) if backup.verified_at else ""
         text = backup.get_verification_display()
-        if backup.verified_at:
-            moment = display_moment(backup.verified_at)
-            text = f"{text} · {moment}"
-        return format_html('<span class="proof-{}">{}</span>', backup.verification, text)
+        return _badge(PROOF_TONES[backup.verification], text, moment)
 
     @admin.display(description=_("size"), ordering="size")
     def readable_size(self, backup: Backup) -> str:

@@ -60,9 +60,12 @@ class AtalayaModelAdmin(ShownLinks):
         an overflow, and PostgreSQL refuses some texts when the rows are read.
         """
         try:
-            return super().get_changelist_instance(request)
+            found = super().get_changelist_instance(request)
+            # Django asks the full count, which these lists never make.
+            found.show_admin_actions = bool(found.result_list)
         except (OverflowError, ValueError, DataError) as error:
             raise IncorrectLookupParameters from error
+        return found
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Return whether rows may be added; only pages that save through services allow it."""

@@ -1,7 +1,11 @@
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from systemadmin.admin.backups import chart
+from systemadmin.foundation.display import display_moment
 from systemadmin.models import Backup, BackupVerification, Restore
 from systemadmin.services.backups import get_backup
 from systemadmin.tests.backups.factories import BackupFactory, RestoreFactory
@@ -28,6 +32,18 @@ def test_the_page_tells_last_next_and_whether_it_is_proven(page):
     assert "Next scheduled backup" in text
     assert "Never verified" in text
     assert "<rect" in text
+
+
+def test_a_row_is_short_relative_time_and_states_as_badges(page):
+    taken = timezone.now() - timedelta(hours=5)
+    backup = BackupFactory(verification="never", taken_at=taken, is_pinned=True)
+    BackupFactory(status="running", taken_at=None)
+    text = page.get(LIST).content.decode()
+    assert f'<time title="{display_moment(taken)}">5 h</time>' in text
+    assert backup.name in text
+    for badge in ('at-badge-good" title="">Complete', 'at-badge-warn" title="">Never verified',
+                  'at-badge-info" title="">pinned', 'at-badge-info" title="">Running'):  # fmt: skip
+        assert badge in text
 
 
 def test_an_empty_page_says_never_and_late(page):
