@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from riskops.models import (
     AccountCluster,
     Anomaly,
@@ -14,8 +16,15 @@ from riskops.models import (
     RelatedAccount,
     Sighting,
 )
+from systemadmin.foundation.errors import NotAllowed
 from systemadmin.models import User
-from systemadmin.services.duties import accounts_of
+from systemadmin.services.duties import accounts_of, is_own_case
+
+
+def check_not_own(user: User, account_id: int) -> None:
+    """Raise `NotAllowed` for the score of one's own account: a member does not see it either."""
+    if is_own_case(user, [account_id]):
+        raise NotAllowed(_("Nobody reads the risk score of their own account."))
 
 
 def account(*, account: User, **_rest: Any) -> list[int]:

@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from support.models import Ticket
+from support.services.readings import find_tickets as find_by_words
 from systemadmin.foundation.display import display_name
 from systemadmin.foundation.plugins import Hit, SearchSource
 from systemadmin.foundation.waiting import change_page
@@ -28,7 +29,7 @@ def find_tickets(user: Any, text: str, limit: int) -> list[Hit]:
     seen = Ticket.objects.visible_to(user).select_related("requester")
     asked = numbers(text, timezone.now().year)
     found = {row.pk: row for row in seen.filter(number__in=asked)} if asked else {}
-    for row in seen.found_by(text).order_by("-pk")[:limit]:
+    for row in find_by_words(user=user, tickets=seen, query=text).order_by("-pk")[:limit]:
         found.setdefault(row.pk, row)
     return [_hit(ticket) for ticket in list(found.values())[:limit]]
 

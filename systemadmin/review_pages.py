@@ -23,6 +23,7 @@ from systemadmin.foundation.parsing import Unreadable, parse_whole_number
 from systemadmin.foundation.plugins import Worklist, account_panels, collect
 from systemadmin.foundation.review_queues import Queue
 from systemadmin.services import review_presence
+from systemadmin.services.duties import is_own_case
 
 SHOWN: Final = 50
 # A longer queue says "99+": nothing is counted to its end.
@@ -118,6 +119,11 @@ class Desk:
             **self.neighbours(thing),
         }
 
+    def _account_panels(self, account: Any) -> list[dict[str, Any]]:
+        if account is None or is_own_case(self.request.user, [account.pk]):
+            return []
+        return account_panels(self.request.user, account)
+
     def _whole(self, thing: Any, outcome: deciding.Outcome | None) -> dict[str, Any]:
         queue, request = self.queue, self.request
         waits = self.is_waiting(thing)
@@ -129,7 +135,7 @@ class Desk:
             "panels": queue.panels(request, thing),
             "facts": self._facts(thing) if queue.shows_page else None,
             "account": account,
-            "account_panels": account_panels(request.user, account) if account else [],
+            "account_panels": self._account_panels(account),
             "is_waiting": waits,
             "decided": "" if waits else deciding.decided_text(queue, thing),
             "choices": self._choices(thing, outcome) if waits else [],

@@ -39,6 +39,7 @@ from marketplace.errors import AmountMismatch
 from marketplace.models import Dispute, DisputeMessage, Order
 from marketplace.querysets import reports
 from marketplace.services import clock
+from marketplace.services.dispute_readings import messages_for
 from marketplace.services.refund_shares import RefundItem
 from systemadmin.foundation.admin import (
     AtalayaModelAdmin,
@@ -343,6 +344,13 @@ class DisputeAdmin(DisputePages, AtalayaModelAdmin):
     ordering = ["-id"]
     inlines = [MessageInline]
     actions = ["reply", "resolve_for_buyer", "resolve_for_seller", "appeal"]
+
+    def get_formset_kwargs(
+        self, request: HttpRequest, obj: Any, inline: Any, prefix: str
+    ) -> dict[str, Any]:
+        """Show the messages that this person of staff may read."""
+        kwargs = super().get_formset_kwargs(request, obj, inline, prefix)
+        return {**kwargs, "queryset": messages_for(user=caller(request), dispute=obj)}
 
     @admin.display(description=_("dispute"), ordering="id")
     def number(self, dispute: Dispute) -> str:

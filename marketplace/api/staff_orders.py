@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.decorators import action
@@ -28,6 +28,7 @@ from marketplace.api.serializers.orders import (
 )
 from marketplace.api.serializers.shared import OptionalReasonInput
 from marketplace.models import Dispute, Order
+from marketplace.services.dispute_readings import messages_for
 from marketplace.services.refunds import RefundItem
 from systemadmin.foundation.api import CursorList, ListAction, StaffViewSet, expected_version
 from systemadmin.foundation.api.routing import ID_REGEX
@@ -161,7 +162,7 @@ class DisputeViewSet(ListAction, StaffViewSet):
 
     def get_queryset(self) -> QuerySet:
         """Return the disputes of all members."""
-        return Dispute.objects.select_related("opened_by")
+        return Dispute.objects.select_related("opened_by", "order")
 
     @extend_schema(responses=DisputeDetailSerializer)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -186,7 +187,8 @@ class DisputeViewSet(ListAction, StaffViewSet):
     @action(detail=True, url_path=rf"messages/(?P<message_id>{ID_REGEX})/evidence")
     def evidence(self, request: Request, pk: str, message_id: str) -> Any:
         """Download a file of the dispute."""
-        return evidence_of(self.get_object().messages.filter(pk=message_id).first())
+        seen = messages_for(user=self.caller, dispute=self.get_object())
+        return evidence_of(seen.filter(pk=message_id).first())
 
     @extend_schema(request=AppealInput, responses=DisputeDetailSerializer)
     @action(detail=True, methods=["post"])
@@ -198,7 +200,7 @@ class DisputeViewSet(ListAction, StaffViewSet):
             expected_version=expected_version(request),
             **self.parse(AppealInput),
         )
-        return self.answer(dispute, 200, DisputeDetailSerializer)
+        return self._shown(dispute)
 
     @extend_schema(responses={(200, "application/zip"): OpenApiTypes.BINARY})
     @action(detail=True, url_path="evidence-pack")
@@ -225,5 +227,7 @@ class DisputeViewSet(ListAction, StaffViewSet):
         return self._shown(dispute)
 
     def _shown(self, dispute: Dispute) -> Response:
-        fresh = self.get_queryset().prefetch_related("messages__author").get(pk=dispute.pk)
+        fresh = self.get_queryset().get(pk=dispute.pk)
+        seen = messages_for(user=self.caller, dispute=fresh)
+        prefetch_related_objects([fresh], Prefetch("messages", seen))
         return self.answer(fresh, serializer_class=DisputeDetailSerializer)

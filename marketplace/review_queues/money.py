@@ -15,6 +15,7 @@ from marketplace.models import (
     DisputeMessage,
     Payout,
 )
+from marketplace.services.dispute_readings import readable
 from marketplace.services.payout_fees import returnable
 from systemadmin.foundation.display import display_name
 from systemadmin.foundation.forms import clean_amount
@@ -44,7 +45,7 @@ def _dispute_card(dispute: Any) -> Card:
     )
 
 
-def _dispute_panels(_request: Any, dispute: Any) -> list[Panel]:
+def _dispute_panels(request: Any, dispute: Any) -> list[Panel]:
     order = dispute.order
     money = [
         (_("Paid"), format_money(order.total, order.currency)),
@@ -54,7 +55,7 @@ def _dispute_panels(_request: Any, dispute: Any) -> list[Panel]:
     ]
     if dispute.charged_back:
         money.append((_("Charged back"), format_money(dispute.charged_back, order.currency)))
-    messages = list(dispute.messages.all())
+    messages = readable(user=request.user, dispute=dispute, messages=dispute.messages.all())
     return [
         Panel(
             title=_("What they say"),

@@ -48,6 +48,7 @@ from systemadmin.foundation.parsing import (
 )
 from systemadmin.services import who_suspends
 from systemadmin.services.account_lookup import find_accounts
+from systemadmin.services.duties import is_own_case
 
 CHANGES_SHOWN = 4
 CSV_COLUMNS = (
@@ -125,7 +126,9 @@ class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
 
     def _account(self, request: HttpRequest, pk: Any) -> Account:
         account = get_object_or_404(Account, pk=pk)
-        if not self.has_view_permission(request, account):
+        if not self.has_view_permission(request, account) or is_own_case(
+            request.user, [account.pk]
+        ):
             raise PermissionDenied
         return account
 

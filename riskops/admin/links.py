@@ -28,6 +28,7 @@ from riskops.models import (
 from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, form_action
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.concurrency import read_version
+from systemadmin.services.duties import accounts_of
 
 
 class VerdictForm(forms.Form):
@@ -298,3 +299,7 @@ class AccountNoteAdmin(AtalayaModelAdmin):
     list_display = ["account", "author", "created_at"]
     list_select_related = ["account", "author"]
     ordering = ["-id"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Leave out what colleagues wrote about whoever looks."""
+        return super().get_queryset(request).exclude(account__in=accounts_of(request.user.pk))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -17,6 +19,7 @@ from riskops.models.scores import Level
 from riskops.scores.explanation import explain
 from systemadmin.foundation.admin import AtalayaModelAdmin
 from systemadmin.foundation.display import display_name
+from systemadmin.services.duties import accounts_of, is_own_case
 
 HISTORY_ROWS = 200
 
@@ -85,6 +88,8 @@ class RiskScoreAdmin(AccountDecisions, AtalayaModelAdmin):
     ) -> HttpResponse:
         score = self.get_object(request, object_id)
         context = dict(extra_context or {})
+        if score is not None and is_own_case(request.user, [score.pk]):
+            raise PermissionDenied
         if score is not None and self.has_view_permission(request, score):
             context |= picture(score, request)
             context["subtitle"] = f"{display_name(score.account)}: {score.score}"
@@ -119,6 +124,10 @@ class RiskScoreHistoryAdmin(AtalayaModelAdmin):
     list_select_related = ["account", "actor", "ruleset"]
     search_fields = ["account__username__istartswith"]
     ordering = ["-id"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Leave out why one's own score changed."""
+        return super().get_queryset(request).exclude(account__in=accounts_of(request.user.pk))
 
     class Media:
         css = {"all": ["riskops/risk.css"]}

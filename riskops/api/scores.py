@@ -16,6 +16,7 @@ from riskops.api.serializers import (
     RiskScoreHistorySerializer,
     RiskScoreSerializer,
 )
+from riskops.concerned import check_not_own
 from riskops.models import RiskScore, RiskScoreHistory
 from riskops.scores.calculate import calculate_score, provisional_score
 from riskops.scores.outcomes import record_outcome
@@ -44,6 +45,11 @@ class RiskScoreViewSet(StaffViewSet):
     pagination_class = CursorList
     filterset_class: Any = None
 
+    def _read(self) -> User:
+        account: User = self.get_object()
+        check_not_own(self.caller, account.pk)
+        return account
+
     @extend_schema(summary="Risk score of an account", filters=False)
     @action(detail=True, url_path="risk-score", pagination_class=None)
     def risk_score(self, request: Request, pk: str) -> Response:
@@ -52,7 +58,7 @@ class RiskScoreViewSet(StaffViewSet):
         `computed` is the clamp of `raw`. `score` differs from it while an override is in force
         or a fall is held back until `hold_until`.
         """
-        account = self.get_object()
+        account = self._read()
         found = RiskScore.objects.with_details().filter(pk=account.pk).first()
         return self.answer(found or provisional_score(account))
 
@@ -60,7 +66,7 @@ class RiskScoreViewSet(StaffViewSet):
     @action(detail=True, methods=["post"], url_path="risk-score/calculate")
     def calculate(self, request: Request, pk: str) -> Response:
         """Recalculate now and return the score."""
-        return self.answer(calculate_score(account=self.get_object(), actor=self.caller))
+        return self.answer(calculate_score(account=self._read(), actor=self.caller))
 
     @extend_schema(
         summary="History of a risk score", responses=RiskScoreHistorySerializer(many=True)
@@ -76,6 +82,7 @@ class RiskScoreViewSet(StaffViewSet):
         """Return every change of score, level or ruleset with its cause, newest first."""
         if not User.objects.filter(pk=pk).exists():
             raise NotFound
+        check_not_own(self.caller, int(pk))
         return self.list_page(RiskScoreHistory.objects.of_account(int(pk)))
 
     @extend_schema(request=OverrideInput, summary="Override a risk score")

@@ -31,10 +31,12 @@ from support.originals import originals_of_page
 from support.querysets.replies import SHOWN_IN_PLACE
 from support.services import presence, workload
 from support.services.drafts import drafts_of
+from support.services.new_addresses import unconfirmed_change
 from support.services.readings import replies_for
 from systemadmin.foundation import plugins
 from systemadmin.foundation.parsing import is_whole_number
 from systemadmin.preferences import zone_of
+from systemadmin.services.duties import is_own_case
 
 EVENTS: Final = 50
 # Of a message, where it may name what the ticket is about.
@@ -76,6 +78,7 @@ def page_context(request: HttpRequest, ticket: Ticket) -> dict[str, Any]:
         "panels": _account_panels(request, ticket),
         "dealings": _dealings(request, ticket),
         "account_url": _account_url(request, ticket),
+        "new_address": unconfirmed_change(ticket),
         "is_snoozed": ticket.snoozed_until is not None and ticket.snoozed_until > timezone.now(),
     }
 
@@ -256,7 +259,7 @@ def _earlier(request: HttpRequest, ticket: Ticket) -> Any:
 
 def _account_panels(request: HttpRequest, ticket: Ticket) -> list[tuple[Any, Any]]:
     """Return what every desk knows of the requester, as far as this agent may see it."""
-    if ticket.requester is None:
+    if ticket.requester is None or is_own_case(request.user, [ticket.requester_id]):
         return []
     panels = sorted(plugins.collect("account", "PANELS"), key=lambda panel: panel.order)
     return [

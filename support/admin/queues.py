@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from django.db.models import Case, Value, When
 from django.db.models.functions import Left
 from django.http import HttpRequest
 from django.urls import reverse
@@ -14,9 +15,11 @@ from django.utils.translation import gettext_lazy
 
 from support.admin import forms
 from support.admin.people import agent_of
-from support.models import SavedView, Ticket
+from support.models import Reply, SavedView, Ticket
+from support.services import readings
 from systemadmin.foundation.parsing import is_whole_number
 from systemadmin.foundation.waiting import count_up_to, shown_count
+from systemadmin.services.duties import accounts_of
 
 SHOWN: Final = 50
 SNIPPET: Final = 120
@@ -89,7 +92,8 @@ class Queue:
         found = self.tab.rows
         if self.words:
             # A search goes through everything that the agent may see, whatever queue is open.
-            found = Ticket.objects.visible_to(self.user).found_by(self.words)
+            seen = Ticket.objects.visible_to(self.user)
+            found = readings.find_tickets(user=self.user, tickets=seen, query=self.words)
         return found.due_first()
 
     @cached_property
@@ -128,7 +132,14 @@ class Queue:
     def listed(self, ticket: Ticket | None) -> dict[str, Any]:
         """Return the list around a ticket, and what stands before and behind it."""
         wanted = self.rows.with_unread(self.user).annotate(
-            snippet=Left("last_reply__body", SNIPPET)
+            snippet=Case(
+                When(
+                    last_reply__kind=Reply.Kind.INTERNAL,
+                    requester__in=accounts_of(self.user.pk),
+                    then=Value(""),
+                ),
+                default=Left("last_reply__body", SNIPPET),
+            )
         )
         wanted = wanted.select_related("requester", "assignee")
         found = list(wanted[: SHOWN + 1])
@@ -163,7 +174,9 @@ def view_rows(view: SavedView, user: Any) -> Any:
     rows = rows.filter(**{name: value for name, value in fields.items() if value})
     if view.is_overdue:
         rows = rows.overdue()
-    return rows.found_by(view.words) if view.words else rows
+    if not view.words:
+        return rows
+    return readings.find_tickets(user=user, tickets=rows, query=view.words)
 
 
 def view_named(user: Any, code: Any) -> SavedView | None:

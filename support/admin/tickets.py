@@ -26,7 +26,7 @@ from support.models import (
     Ticket,
     TicketRating,
 )
-from support.services import join_suggested, merge_tickets, reply_as_staff, update_ticket
+from support.services import join_suggested, merge_tickets, readings, reply_as_staff, update_ticket
 from support.services.agent_notices import page_rows
 from support.services.agent_states import delete_agent_state, save_agent_state
 from systemadmin.foundation.admin import (
@@ -97,7 +97,10 @@ class TicketAdmin(TicketPages, AtalayaModelAdmin):
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[QuerySet, bool]:
         """Search subjects, customers and replies, as the API does; never duplicates."""
-        return (queryset.found_by(search_term) if search_term.strip() else queryset), False
+        if not search_term.strip():
+            return queryset, False
+        user = agent_of(request)
+        return readings.find_tickets(user=user, tickets=queryset, query=search_term), False
 
     def get_urls(self) -> list[Any]:
         """Return the desk's own pages before Django's."""

@@ -15,6 +15,7 @@ from support.models import (
     Status,
     Ticket,
 )
+from support.services.readings import find_tickets
 from systemadmin.foundation.api import ReferenceFilter, StrictFilterSet
 from systemadmin.foundation.parsing import Unreadable, is_whole_number
 from systemadmin.foundation.references import key_of, parse_reference
@@ -63,7 +64,7 @@ class TicketFilter(StrictFilterSet):
         return queryset.overdue() if value else queryset.on_time()
 
     def by_search(self, queryset: Any, name: str, value: str) -> QuerySet:
-        return queryset.found_by(value)
+        return find_tickets(user=self.request.user, tickets=queryset, query=value)
 
 
 class MemberTicketFilter(StrictFilterSet):

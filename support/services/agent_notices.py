@@ -17,6 +17,7 @@ from support.errors import UnknownNoticeEvent
 from support.mail_bodies import REPLY_MARK
 from support.models import AgentEvent, AgentNotice, NoticePreference, Reply, Ticket
 from support.services.agent_addresses import answer_address
+from support.services.readings import may_read
 from systemadmin import audit
 from systemadmin.foundation.batches import Batch
 from systemadmin.foundation.configuration import setting
@@ -52,6 +53,8 @@ def notify(
     for person in wanted.values():
         on_page, by_mail, by_telegram = choices_of(person)[event]
         if not (on_page or by_mail or by_telegram) or not may_see(person, ticket):
+            continue
+        if reply is not None and not may_read(user=person, reply=reply):
             continue
         AgentNotice.objects.get_or_create(
             user=person,

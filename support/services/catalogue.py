@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from support.errors import InUse
 from support.models import BusinessCalendar, Category, Macro
+from support.services.confinement import check_confinement, set_readers
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.models import User
@@ -22,9 +23,11 @@ def save_category(
 ) -> Category:
     """Create or change a category; `agents` are the only ones who are given its tickets.
 
-    Of a confined one `readers` are the only ones who read them.
+    Of a confined one `readers` are the only ones who read them. Raises `OwnInterest` for whoever
+    lets themselves read a confined one.
     """
     kept = Category() if category is None else lock_row(Category.objects.all(), pk=category.pk)
+    check_confinement(actor=actor, place=kept, values=values, act="support.save_category")
     for name in FIELDS:
         if name in values:
             setattr(kept, name, values[name])
@@ -32,9 +35,9 @@ def save_category(
     kept.save()
     if "agents" in values:
         kept.agents.set(values["agents"])
-    if "readers" in values:
-        kept.readers.set(values["readers"])
-    audit.record("support.category.saved", actor=actor, target=kept, after=dict(values))
+    readers = set_readers(kept, values)
+    after = {name: value for name, value in values.items() if name != "readers"}
+    audit.record("support.category.saved", actor=actor, target=kept, after=after, metadata=readers)
     return kept
 
 

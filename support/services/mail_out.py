@@ -17,6 +17,7 @@ from support.models import Attachment, InboundReference, OutboundMessage, Reply,
 from support.services import file_links
 from support.services.mail_compose import compose, from_address, mailbox_of
 from support.services.mail_history import history_for, signature_of
+from support.services.new_addresses import unconfirmed_change
 from systemadmin.foundation.configuration import setting
 from systemadmin.foundation.outbox import LEASE, DeliveryFailed, Outbox
 from systemadmin.foundation.single_line import single_line
@@ -127,10 +128,15 @@ def _answered_enough(recipient: str) -> bool:
 
 
 def _is_reachable(ticket: Ticket) -> bool:
-    """Return whether mail to the requester can arrive: demo people have made-up addresses."""
+    """Return whether mail to the requester may leave, and can arrive.
+
+    Demo people have made-up addresses. A new address waits until the customer has confirmed it.
+    """
     address = ticket.customer_email
     is_demo = ticket.requester is not None and ticket.requester.is_demo
-    return bool(address) and not address.endswith(NOBODY_HOST) and not is_demo
+    if not address or address.endswith(NOBODY_HOST) or is_demo:
+        return False
+    return unconfirmed_change(ticket) is None
 
 
 def _queue_for_requester(

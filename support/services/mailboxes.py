@@ -9,7 +9,9 @@ from django.utils.translation import gettext as _
 
 from support.errors import InUse
 from support.models import Mailbox
+from support.services.confinement import check_confinement, set_readers
 from support.services.fetching import set_password
+from systemadmin import audit
 from systemadmin.audited_rows import delete_audited, save_audited
 from systemadmin.foundation.concurrency import lock_row
 from systemadmin.foundation.errors import InvalidInput
@@ -43,11 +45,13 @@ def save_mailbox(
 ) -> Mailbox:
     """Create or change a mailbox; an empty password keeps the present one.
 
-    Raises Django's `ValidationError`, and `InvalidInput` for a host in our own network and where
+    Raises Django's `ValidationError`, `OwnInterest` for whoever lets themselves read a confined
+    one, and `InvalidInput` for a host in our own network and where
     the present password would go to another server.
     """
     check_shared(actor)
     kept = Mailbox() if mailbox is None else lock_row(Mailbox.objects.all(), pk=mailbox.pk)
+    check_confinement(actor=actor, place=kept, values=values, act="support.save_mailbox")
     password = values.get("password") or ""
     if not password:
         _check_same_server(kept, values)
@@ -59,6 +63,8 @@ def save_mailbox(
 
     names = (*FIELDS, "readers")
     changed = [name for name in names if name in values] + ["password"] * bool(password)
+    # Readers need a stored mailbox, and the audit row needs them.
+    readers = {} if kept.pk is None else set_readers(kept, values)
     saved = save_audited(
         kept,
         values,
@@ -66,11 +72,19 @@ def save_mailbox(
         action="support.mailbox.saved",
         fields=FIELDS,
         before_save=check_and_seal,
-        metadata={"changed": changed},
+        metadata={"changed": changed, **readers},
     )
-    if "readers" in values:
-        saved.readers.set(values["readers"])
+    if mailbox is None:
+        _note_first_readers(actor, saved, values)
     return saved
+
+
+def _note_first_readers(actor: User, mailbox: Mailbox, values: Mapping[str, Any]) -> None:
+    """Set the readers of a new mailbox, which had no id before."""
+    readers = set_readers(mailbox, values)
+    if readers:
+        metadata = {"changed": ["readers"], **readers}
+        audit.record("support.mailbox.saved", actor=actor, target=mailbox, metadata=metadata)
 
 
 def _check_same_server(mailbox: Mailbox, values: Mapping[str, Any]) -> None:

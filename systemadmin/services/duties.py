@@ -151,6 +151,14 @@ def accounts_of(account_id: int) -> set[int]:
     return roots.union(*(same(root) for root in roots for same in same_person))
 
 
+def is_own_case(user: Any, account_ids: AccountIds) -> bool:
+    """Return whether one of these accounts is the user's, or confirmed as theirs.
+
+    Of their own case staff see what a member sees: no notes about themselves, no score.
+    """
+    return not accounts_of(user.pk).isdisjoint(account_ids)
+
+
 def key_owners(account_ids: Iterable[int]) -> dict[int, int]:
     """Return the owners of service keys, by the account that the key acts as."""
     keys = ServiceKey.objects.filter(account__in=list(account_ids), owner__isnull=False)

@@ -17,6 +17,7 @@ from support.models import (
     TicketParticipant,
     TicketRating,
 )
+from support.services.new_addresses import unconfirmed_change
 from support.services.readings import replies_for
 from systemadmin.foundation.display import display_name
 
@@ -191,10 +192,14 @@ class TicketDetailSerializer(TicketSerializer):
     has_earlier_replies = serializers.SerializerMethodField()
     links = serializers.SerializerMethodField()
     rating = serializers.SerializerMethodField()
+    address_changed_at = serializers.SerializerMethodField(
+        help_text="Since the ticket was opened; no answer is mailed until the customer confirms it."
+    )
 
     class Meta(TicketSerializer.Meta):
         fields = [
             *TICKET_FIELDS,
+            "address_changed_at",
             "participants",
             "may_belong_to",
             "replies",
@@ -223,6 +228,11 @@ class TicketDetailSerializer(TicketSerializer):
     @extend_schema_field(TicketReplySerializer(many=True))
     def get_replies(self, ticket: Ticket) -> Any:
         return reply_rows(TicketReplySerializer, self.latest[0])
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_address_changed_at(self, ticket: Ticket) -> Any:
+        change = unconfirmed_change(ticket)
+        return change.occurred_at if change else None
 
     def get_has_earlier_replies(self, ticket: Ticket) -> bool:
         return self.latest[1]

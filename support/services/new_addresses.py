@@ -1,0 +1,26 @@
+"""Answers do not go to an address that the customer has not confirmed."""
+
+from support.models import Ticket
+from systemadmin.models import AuditEntry
+from systemadmin.services.address_history import recent_change
+
+
+def unconfirmed_change(ticket: Ticket) -> AuditEntry | None:
+    """Return the change of the customer's address since the ticket was opened, while it counts.
+
+    Whoever set the new address, platform or staff, would read the answers. The customer confirms
+    it by writing on the ticket where they are signed in: a mail may come from whoever set it.
+    After `duties.new_address_days` it counts as theirs: the old address was written to.
+    """
+    if ticket.requester is None:
+        return None
+    change = recent_change(ticket.requester)
+    if change is None or change.occurred_at <= ticket.created_at or not change.before.get("email"):
+        return None
+    wrote = ticket.replies.public().filter(
+        author=ticket.requester,
+        is_from_customer=True,
+        inbound__isnull=True,
+        said_at__gt=change.occurred_at,
+    )
+    return None if wrote.exists() else change

@@ -1,0 +1,76 @@
+"""An address that was changed after a ticket was opened gets no answers until it is confirmed."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from support.models import OutboundMessage
+from support.services import reply_as_customer, reply_as_staff
+from support.tests.factories import make_agent, make_ticket
+from systemadmin.services.members import upsert_member
+from systemadmin.services.users import save_account
+from systemadmin.tests.factories import StaffFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+NEW = "elsewhere@example.test"
+
+
+@pytest.fixture
+def member(db):
+    return UserFactory(external_id="m-1", email="ana@example.test")
+
+
+def by_platform(member):
+    upsert_member(actor=None, external_id="m-1", values={"email": NEW})
+
+
+def by_staff(member):
+    member.email = NEW
+    save_account(actor=StaffFactory(is_superuser=True), user=member)
+
+
+def answered(ticket):
+    """Answer a ticket; return where the answer went."""
+    ticket.refresh_from_db()
+    reply = reply_as_staff(actor=make_agent(), ticket=ticket, body="Your code is 4711")
+    return list(OutboundMessage.objects.filter(reply=reply).values_list("recipient", flat=True))
+
+
+@pytest.mark.parametrize("change", [by_platform, by_staff])
+def test_answers_do_not_go_to_a_new_address(change, member, as_user, admin_client_for):
+    ticket = make_ticket(member)
+    assert answered(ticket) == ["ana@example.test"]
+    change(member)
+    assert answered(ticket) == []
+    agent = make_agent()
+    shown = as_user(agent).get(f"/api/admin/tickets/{ticket.pk}").json()
+    assert shown["address_changed_at"]
+    page = admin_client_for(agent).get(f"/admin/support/ticket/{ticket.pk}/change/")
+    assert "The e-mail address was changed" in page.content.decode()
+
+
+def test_the_customer_confirms_it_by_writing_where_they_are_signed_in(member, as_user):
+    ticket = make_ticket(member)
+    by_platform(member)
+    ticket.refresh_from_db()
+    reply_as_customer(author=member, ticket=ticket, body="Any news?")
+    assert answered(ticket) == [NEW]
+    shown = as_user(make_agent()).get(f"/api/admin/tickets/{ticket.pk}").json()
+    assert shown["address_changed_at"] is None
+
+
+def test_tickets_opened_since_and_old_changes_are_answered(member, time_machine):
+    ticket = make_ticket(member)
+    by_platform(member)
+    member.refresh_from_db()
+    assert answered(make_ticket(member)) == [NEW]
+    time_machine.move_to(timezone.now() + timedelta(days=30))
+    assert answered(ticket) == [NEW]
+
+
+def test_a_first_address_is_no_other_one(db):
+    member = UserFactory(external_id="m-1", email="")
+    ticket = make_ticket(member)
+    by_platform(member)
+    assert answered(ticket) == [NEW]
