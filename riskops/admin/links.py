@@ -302,4 +302,4 @@ class AccountNoteAdmin(AtalayaModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Leave out what colleagues wrote about whoever looks."""
-        return super().get_queryset(request).exclude(account__in=accounts_of(request.user.pk))
+        return super().get_queryset(request).exclude(account__in=accounts_of(caller(request).pk))

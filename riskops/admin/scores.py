@@ -18,6 +18,7 @@ from riskops.models import RiskOutcome, RiskOverride, RiskScore, RiskScoreHistor
 from riskops.models.scores import Level
 from riskops.scores.explanation import explain
 from systemadmin.foundation.admin import AtalayaModelAdmin
+from systemadmin.foundation.caller import caller
 from systemadmin.foundation.display import display_name
 from systemadmin.services.duties import accounts_of, is_own_case
 
@@ -127,7 +128,7 @@ class RiskScoreHistoryAdmin(AtalayaModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Leave out why one's own score changed."""
-        return super().get_queryset(request).exclude(account__in=accounts_of(request.user.pk))
+        return super().get_queryset(request).exclude(account__in=accounts_of(caller(request).pk))
 
     class Media:
         css = {"all": ["riskops/risk.css"]}

@@ -24,6 +24,7 @@ from riskops.ingest.validate import (
 from riskops.models import EventKind
 from systemadmin import audit
 from systemadmin.foundation import configuration
+from systemadmin.member_rows import usual_username
 from systemadmin.models import User
 
 logger = logging.getLogger("atalaya.ingest")
@@ -252,11 +253,22 @@ def _create_accounts(
         name = event.account_external_id
         if name in missing and is_valid_account_name(name):
             joined[name] = min(joined.get(name, event.occurred_at), event.occurred_at)
+    taken = {name.lower() for name in User.objects.named(joined).values_list("username", flat=True)}
+    accounts = []
+    for name in sorted(joined):
+        # External ids may differ in capitals only; names must not.
+        username = usual_username(name, is_taken=True) if name.lower() in taken else name
+        taken.add(name.lower())
+        accounts.append(
+            User(
+                username=username,
+                external_id=name,
+                password=NO_PASSWORD,
+                date_joined=joined[name],
+            )
+        )
     User.objects.bulk_create(
-        [
-            User(username=name, external_id=name, password=NO_PASSWORD, date_joined=joined[name])
-            for name in sorted(joined)
-        ],
+        accounts,
         ignore_conflicts=True,
         batch_size=1000,
     )

@@ -52,9 +52,7 @@ def notify(
     wanted = {p.pk: p for p in people if p is not None and p != by and p.is_acting_staff}
     for person in wanted.values():
         on_page, by_mail, by_telegram = choices_of(person)[event]
-        if not (on_page or by_mail or by_telegram) or not may_see(person, ticket):
-            continue
-        if reply is not None and not may_read(user=person, reply=reply):
+        if not (on_page or by_mail or by_telegram) or not _may_hear(person, ticket, reply):
             continue
         AgentNotice.objects.get_or_create(
             user=person,
@@ -68,6 +66,11 @@ def notify(
                 "by_telegram": by_telegram,
             },
         )
+
+
+def _may_hear(person: User, ticket: Ticket, reply: Reply | None) -> bool:
+    """Return whether this agent may be sent the words of a reply, where there is one."""
+    return may_see(person, ticket) and (reply is None or may_read(user=person, reply=reply))
 
 
 def may_see(person: User, ticket: Ticket) -> bool:

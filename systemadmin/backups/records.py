@@ -8,7 +8,6 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection, connections, transaction
 from django.utils import timezone
-from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy, gettext_noop
 
 from systemadmin import audit
@@ -158,10 +157,10 @@ def record_done(restore: Restore) -> None:
         seconds=restore.closed_seconds,
         warnings="; ".join(restore.warnings),
     )
-    name, said = restore.backup.name, "\n".join(restore.warnings)
     notify_superusers(
         kind="restore.done",
         subject=gettext_lazy("The database was restored from a backup"),
-        body=lazy(lambda: _TO_SUPERUSERS % {"backup": name, "warnings": said or "-"}, str)(),
+        body=_TO_SUPERUSERS,
+        values={"backup": restore.backup.name, "warnings": "\n".join(restore.warnings) or "-"},
         key=f"restore-{restore.pk}",
     )

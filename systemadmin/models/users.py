@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import models as auth
 from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -118,6 +119,17 @@ class User(AbstractUser):
         super().clean()
         self.external_id = self.external_id or None
         self.country = self.country.upper()
+        self._check_name()
+
+    def _check_name(self) -> None:
+        """Refuse a new name that another account has, whatever its capitals: people mistake them.
+
+        Accounts that had such names before keep them.
+        """
+        own = type(self)._base_manager.filter(pk=self.pk, username=self.username)
+        others = User.objects.named([self.username]).exclude(pk=self.pk)
+        if not own.exists() and others.exists():
+            raise ValidationError({"username": _("Another account has this user name.")})
 
     @property
     def is_suspended(self) -> bool:

@@ -1,7 +1,10 @@
 """Reads of accounts."""
 
+from collections.abc import Iterable
+
 from django.contrib.auth.models import UserManager as DjangoUserManager
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Value
+from django.db.models.functions import Upper
 from django.utils import timezone
 
 
@@ -29,6 +32,14 @@ class UserQuerySet(QuerySet):
     def demo(self) -> "UserQuerySet":
         """Return accounts made by demo seeding."""
         return self.filter(is_demo=True)
+
+    def named(self, names: Iterable[str]) -> "UserQuerySet":
+        """Return accounts that have one of these names, whatever their capitals.
+
+        By the index of `upper(username)`, which the search by beginnings uses too.
+        """
+        wanted = [Upper(Value(name)) for name in names]
+        return self.alias(name_in_capitals=Upper("username")).filter(name_in_capitals__in=wanted)
 
     def search(self, text: str, *, with_email: bool = False) -> "UserQuerySet":
         """Return accounts whose name or external id begins with `text`.

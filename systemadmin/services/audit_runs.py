@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from systemadmin import audit
 from systemadmin.errors import AuditVerificationRunning
@@ -95,9 +94,9 @@ def explain_fault(*, actor: User | None, fault: str, position: int, reason: str)
         )
         notify_superusers(
             kind="audit.fault_explained",
-            subject=_("A fault of the audit trail was explained"),
-            body=_("%(fault)s at position %(position)d. Reason: %(reason)s")
-            % {"fault": fault, "position": position, "reason": reason},
+            subject=gettext_lazy("A fault of the audit trail was explained"),
+            body=gettext_lazy("%(fault)s at position %(position)d. Reason: %(reason)s"),
+            values={"fault": fault, "position": position, "reason": reason},
             key=f"audit-explained-{entry.pk}",
         )
 

@@ -213,8 +213,9 @@ def _notify_lower_retention(change: ConfigurationChange, reason: str) -> None:
     values = {"old": change.old, "new": change.new, "actor": change.actor_name, "reason": reason}
     notify_superusers(
         kind="audit.retention_lowered",
-        subject=_("The audit trail will be kept for a shorter time"),
-        body=_("%(actor)s lowered it from %(old)s to %(new)s days. Reason: %(reason)s") % values,
+        subject=gettext_lazy("The audit trail will be kept for a shorter time"),
+        body=gettext_lazy("%(actor)s lowered it from %(old)s to %(new)s days. Reason: %(reason)s"),
+        values=values,
         key=f"audit-retention-{change.pk}",
     )
     raise_alert(

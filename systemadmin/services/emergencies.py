@@ -58,8 +58,8 @@ def report_emergency(*, act: str, reason: str) -> None:
     )
     notify_superusers(
         kind="duties.emergency",
-        subject=gettext_lazy("Done on the command line without a second person: %(act)s")
-        % {"act": title_of(act)},
-        body=reason or "-",
+        subject=gettext_lazy("Done on the command line without a second person: %(act)s"),
+        body="%(reason)s",
+        values={"act": gettext_lazy(title_of(act)), "reason": reason or "-"},
         key=f"emergency-{alert.pk}-{alert.count}",
     )

@@ -100,7 +100,7 @@ def _changes(
     actor: User | None,
     wanted: dict[str, MemberRow],
     stored: dict[str, User],
-    taken: set[str],
+    taken: dict[str, str | None],
     outcomes: dict[int, Outcome],
 ) -> list[tuple[MemberRow, User, dict[str, Any]]]:
     """Return the rows that change a stored account, with the values before."""
@@ -113,12 +113,14 @@ def _changes(
         before = _differences(account, row)
         if account.pk in protected:
             row.refuse("external_id", ActsForMembersOnly.code, str(ActsForMembersOnly.title))
-        elif "username" in before and row.values["username"].lower() in taken:
+        elif "username" in before and taken.get(row.values["username"].lower(), key) != key:
             _refuse_name(row)
         else:
             _check_may_say(row, before, actor, is_own=account.pk in own)
         if before and not row.errors:
             changed.append((row, account, before))
+            if "username" in before:
+                taken[row.values["username"].lower()] = key
         outcomes[row.index] = Outcome.of(row, "refused" if row.errors else "unchanged", account.pk)
     return changed
 
@@ -157,20 +159,18 @@ def _protected(actor: User | None, stored: dict[str, User]) -> set[int]:
     return found
 
 
-def _taken_names(wanted: dict[str, MemberRow], stored: dict[str, User]) -> set[str]:
-    """Return, in small letters, the wished names that others have."""
-    names: dict[str, str] = {}
+def _taken_names(wanted: dict[str, MemberRow], stored: dict[str, User]) -> dict[str, str | None]:
+    """Return the wished names that accounts have, in small letters, with their external ids."""
+    names: set[str] = set()
     for key, row in wanted.items():
         account = stored.get(key)
         name = row.values.get("username")
         if account is None:
-            names[name or usual_username(key)] = key
+            names.add(name or usual_username(key))
         elif name and name != account.username:
-            names[name] = key
-    if not names:
-        return set()
-    rows = User.objects.filter(username__in=names).values_list("username", "external_id")
-    return {name.lower() for name, owner in rows if owner != names[name]}
+            names.add(name)
+    rows = User.objects.named(names).values_list("username", "external_id") if names else ()
+    return {name.lower(): owner for name, owner in rows}
 
 
 def _may_vouch(actor: User | None) -> bool:
@@ -232,7 +232,10 @@ def _update(
 
 
 def _create(
-    actor: User | None, new: list[MemberRow], taken: set[str], outcomes: dict[int, Outcome]
+    actor: User | None,
+    new: list[MemberRow],
+    taken: dict[str, str | None],
+    outcomes: dict[int, Outcome],
 ) -> None:
     accounts = _new_accounts(actor, new, taken, outcomes)
     if not accounts:
@@ -260,7 +263,10 @@ def _create(
 
 
 def _new_accounts(
-    actor: User | None, new: list[MemberRow], taken: set[str], outcomes: dict[int, Outcome]
+    actor: User | None,
+    new: list[MemberRow],
+    taken: dict[str, str | None],
+    outcomes: dict[int, Outcome],
 ) -> list[User]:
     """Return the accounts to make; a row whose name is taken is refused."""
     accounts, names, may_vouch = [], set(taken), _may_vouch(actor)

@@ -1,7 +1,7 @@
 """Notices to accounts through an outbox: e-mail and Telegram."""
 
 import smtplib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from django.conf import settings
@@ -76,16 +76,25 @@ def withdraw_notices(*, key: str) -> int:
 
 
 def notify_superusers(
-    *, kind: str, subject: object, body: object, key: str, but: User | None = None
+    *,
+    kind: str,
+    subject: object,
+    body: object,
+    key: str,
+    values: Mapping[str, object] | None = None,
+    but: User | None = None,
 ) -> None:
     """Queue a notice to every superuser who can sign in, `but` one, once per `key`.
 
-    Lazily translated texts are written in each reader's language.
+    Each gets it in their own language: pass lazily translated texts, and in `values` what stands in
+    for their places. A text that was formatted before is in the language of whoever acts.
     """
     readers = User.objects.staff().filter(is_superuser=True, is_demo=False)
     for user in readers.exclude(pk=but.pk) if but is not None else readers:
         with override(user.language):
-            title, text = str(subject), str(body)
+            title, text = (
+                str(one) % values if values is not None else str(one) for one in (subject, body)
+            )
         notify_user(user=user, kind=kind, key=f"{key}-{user.pk}", subject=title, body=text)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from django.utils import timezone, translation
-from django.utils.functional import lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
@@ -87,7 +86,8 @@ def notify_contact(*, user: User, before: Mapping[str, Any], entry: AuditEntry) 
         notify_superusers(
             kind="security.superuser_contact",
             subject=gettext_lazy("Where a superuser's notices go was changed"),
-            body=lazy(lambda: _TO_SUPERUSERS % values, str)(),
+            body=_TO_SUPERUSERS,
+            values=values,
             key=f"security-{entry.pk}-superusers",
             but=user,
         )

@@ -329,7 +329,7 @@ def _make_account(name: str, *, is_demo: bool) -> User:
     """Make the account that a key acts as: staff by its permissions, and nobody can sign in."""
     base = f"key.{slugify(name)}"[:120]
     username, number = base, 1
-    while User.objects.filter(username=username).exists():
+    while User.objects.named([username]).exists():
         number += 1
         username = f"{base}.{number}"
     account = User(username=username, is_staff=True, is_service=True, is_demo=is_demo)

@@ -77,8 +77,8 @@ def report_switch(change: ConfigurationChange, reason: str) -> None:
     notify_superusers(
         kind="duties.single_person",
         subject=gettext_lazy(text),
-        body=_("Switched by %(actor)s. Reason: %(reason)s")
-        % {"actor": change.actor_name, "reason": reason},
+        body=gettext_lazy("Switched by %(actor)s. Reason: %(reason)s"),
+        values={"actor": change.actor_name, "reason": reason},
         key=f"single-person-{change.pk}",
     )
 
