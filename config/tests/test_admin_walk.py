@@ -176,6 +176,7 @@ NEED_MORE = {
     # A decided dispute of a completed order: marketplace/tests/test_admin_money_pages.py.
     "marketplace.Dispute.appeal",
     "marketplace.LedgerAccount.pay_out",
+    "riskops.RiskRuleset.change_points",
     "riskops.RiskRuleset.remove_factor",
     "riskops.RiskRuleset.write_factor",
     "riskops.Account.lift_override",

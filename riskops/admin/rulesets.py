@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext
@@ -16,10 +16,10 @@ from django.utils.translation import gettext_lazy as _
 from riskops.admin.factor_form import FactorForm, factor_row
 from riskops.models import RiskRuleset
 from riskops.scores.explanation import duration
-from riskops.scores.factors import FAMILY_TITLES
+from riskops.scores.factors import FACTOR_TITLES, FAMILY_TITLES
 from riskops.scores.rules import ACTION_TITLES, LEVEL_TITLES, LEVELS, Ruleset
 from riskops.scores.rulesets import change_draft, discard_draft, draft_ruleset, publish_ruleset
-from systemadmin.foundation.admin import AtalayaModelAdmin, form_action
+from systemadmin.foundation.admin import AtalayaModelAdmin, form_action, service_action
 from systemadmin.foundation.errors import InvalidInput
 
 
@@ -36,8 +36,37 @@ class RemoveFactorForm(forms.Form):
     note = forms.CharField(label=_("Note"), max_length=400, required=False)
 
 
+def _shipped_factors() -> list[tuple[str, str]]:
+    titles = ((code, str(title)) for code, title in FACTOR_TITLES.items())
+    return sorted(titles, key=lambda one: one[1].casefold())
+
+
+class PointsForm(forms.Form):
+    """What a shipped factor gives; what is left empty stays as it is."""
+
+    factor = forms.ChoiceField(label=_("Factor"), choices=_shipped_factors)
+    points = forms.IntegerField(label=_("Points"), min_value=-200, max_value=200, required=False)
+    cap = forms.IntegerField(label=_("At most"), min_value=0, max_value=200, required=False)
+    enabled = forms.ChoiceField(
+        label=_("On"),
+        choices=[("", _("as it is")), ("yes", _("yes")), ("no", _("no"))],
+        required=False,
+    )
+    note = forms.CharField(label=_("Note"), max_length=400, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        row = {name: data[name] for name in ("points", "cap") if data.get(name) is not None}
+        if data.get("enabled"):
+            row["enabled"] = data["enabled"] == "yes"
+        if not row and not self.errors:
+            self.add_error("points", _("Say what changes."))
+        data["row"] = row | {"code": data.get("factor")}
+        return data
+
+
 class ChangesForm(forms.Form):
-    """What the copy does differently, as JSON: only what changes need be given."""
+    """What is different, as JSON: only what changes need be given."""
 
     note = forms.CharField(label=_("Note"), max_length=400, required=False)
     changes = forms.JSONField(
@@ -61,6 +90,10 @@ def trial_page(ruleset: RiskRuleset) -> str:
     """Return the address at which rules are tried on every account."""
     page = reverse("admin:riskops_rulesettrial_changelist")
     return page if ruleset.is_published else f"{page}?ruleset={ruleset.pk}"
+
+
+def _page(ruleset: RiskRuleset) -> str:
+    return reverse("admin:riskops_riskruleset_change", args=[ruleset.pk])
 
 
 def with_changes(definition: dict[str, Any], changes: Any) -> dict[str, Any]:
@@ -95,7 +128,15 @@ class RiskRulesetAdmin(AtalayaModelAdmin):
     list_select_related = ["published_by", "created_by"]
     list_filter = [("published_at", admin.EmptyFieldListFilter)]
     ordering = ["-id"]
-    actions = ["copy", "write_factor", "remove_factor", "publish", "discard"]
+    actions = [
+        "copy",
+        "change_points",
+        "write_factor",
+        "remove_factor",
+        "change_document",
+        "publish",
+        "discard",
+    ]
     change_form_template = "admin/riskops/riskruleset/change_form.html"
     fields = ["number", "note", "created_by", "published_by", "published_at"]
 
@@ -115,7 +156,10 @@ class RiskRulesetAdmin(AtalayaModelAdmin):
             context |= table(ruleset.rules)
             context["trial"] = trial_page(ruleset)
             context["definition"] = json.dumps(ruleset.definition, indent=1)
-        return super().change_view(request, object_id, form_url, context)
+        answer = super().change_view(request, object_id, form_url, context)
+        # A new copy is worked on next.
+        draft = getattr(request, "new_draft", None)
+        return HttpResponseRedirect(_page(draft)) if draft is not None else answer
 
     def _say_what_next(self, request: Any, draft: RiskRuleset) -> None:
         """Name the draft that was written, which need not be the one on the page."""
@@ -124,24 +168,25 @@ class RiskRulesetAdmin(AtalayaModelAdmin):
                 'Now in <a href="{page}">{draft}</a>, not in force yet. '
                 '<a href="{trial}">Try it on every account</a>.'
             ),
-            page=reverse("admin:riskops_riskruleset_change", args=[draft.pk]),
+            page=_page(draft),
             draft=draft,
             trial=trial_page(draft),
         )
         self.message_user(request, text, messages.INFO)
 
-    @form_action(
-        description=_("Draft a copy with changes…"),
-        perm="riskops.add_riskruleset",
-        form=ChangesForm,
-    )
-    def copy(self, request: Any, obj: RiskRuleset, data: dict[str, Any]) -> None:
-        draft = draft_ruleset(
-            actor=request.user,
-            definition=with_changes(obj.definition, data["changes"]),
-            note=data["note"],
-        )
+    @service_action(description=_("Draft a copy"), perm="riskops.add_riskruleset")
+    def copy(self, request: Any, obj: RiskRuleset) -> None:
+        """Draft the same rules anew; the copy opens, to be changed by its forms."""
+        note = gettext("Copy of %(ruleset)s") % {"ruleset": obj}
+        draft = draft_ruleset(actor=request.user, definition=obj.definition, note=note)
+        request.new_draft = draft
         self._say_what_next(request, draft)
+
+    @form_action(description=_("Change points…"), perm="riskops.add_riskruleset", form=PointsForm)
+    def change_points(self, request: Any, obj: RiskRuleset, data: dict[str, Any]) -> None:
+        """Change what a shipped factor gives, in a draft or in a draft copy of published rules."""
+        definition = with_changes(obj.definition, {"factors": [data["row"]]})
+        self._say_what_next(request, save_draft(request, obj, definition, data["note"]))
 
     @form_action(
         description=_("Write a factor…"),
@@ -165,6 +210,16 @@ class RiskRulesetAdmin(AtalayaModelAdmin):
         if len(kept) == len(rows):
             raise InvalidInput("code", _("Names no factor that staff wrote."))
         definition = {**obj.definition, "factors": kept}
+        self._say_what_next(request, save_draft(request, obj, definition, data["note"]))
+
+    @form_action(
+        description=_("Change the rest, as JSON…"),
+        perm="riskops.add_riskruleset",
+        form=ChangesForm,
+    )
+    def change_document(self, request: Any, obj: RiskRuleset, data: dict[str, Any]) -> None:
+        """Change what no form covers: levels, caps of families, what happens at a level."""
+        definition = with_changes(obj.definition, data["changes"])
         self._say_what_next(request, save_draft(request, obj, definition, data["note"]))
 
     @form_action(

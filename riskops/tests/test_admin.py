@@ -134,7 +134,15 @@ def test_viewers_may_not_act(admin_client_for, staff, world):
 def test_rulesets_are_copied_and_published(analyst, world):
     number_one = current_ruleset()
     changes = '{"factors": [{"code": "failed_logins", "points": 9}], "family_caps": {"trust": 7}}'
-    act(analyst, "riskruleset", "copy", [number_one], apply="1", changes=changes, note="Nine")
+    act(
+        analyst,
+        "riskruleset",
+        "change_document",
+        [number_one],
+        apply="1",
+        changes=changes,
+        note="Nine",
+    )
     draft = RiskRuleset.objects.drafts().get()
     assert draft.rules.factor("failed_logins").points == 9
     assert draft.rules.family_caps["trust"] == 7
@@ -142,9 +150,34 @@ def test_rulesets_are_copied_and_published(analyst, world):
     assert current_ruleset().pk == draft.pk
     assert analyst.get(page("riskruleset", "change", draft.pk)).status_code == 200
     answer = act(
-        analyst, "riskruleset", "copy", [number_one], apply="1", changes='{"colour": "red"}'
+        analyst,
+        "riskruleset",
+        "change_document",
+        [number_one],
+        apply="1",
+        changes='{"colour": "red"}',
     )
     assert "Unknown field" in answer.content.decode()
+
+
+def test_a_copy_is_one_click_and_its_points_are_changed_by_a_form(analyst, world):
+    number_one = current_ruleset()
+    url = page("riskruleset", "change", number_one.pk)
+    answer = analyst.post(url, {"object_action": "copy"}, follow=True)
+    draft = RiskRuleset.objects.drafts().get()
+    own = page("riskruleset", "change", draft.pk)
+    assert answer.redirect_chain == [(own, 302)]
+    assert draft.definition == number_one.definition
+    assert str(number_one) in draft.note
+    form = {"change_points-factor": "failed_logins", "change_points-note": ""}
+    refused = analyst.post(own, {"object_action": "change_points", **form})
+    assert "Say what changes." in refused.content.decode()
+    form |= {"change_points-points": "9", "change_points-enabled": "no"}
+    analyst.post(own, {"object_action": "change_points", **form})
+    draft.refresh_from_db()
+    factor = draft.rules.factor("failed_logins")
+    assert (factor.points, factor.enabled) == (9, False)
+    assert RiskRuleset.objects.drafts().count() == 1
 
 
 def test_nothing_is_changed_by_form(analyst, world):
