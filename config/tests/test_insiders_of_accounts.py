@@ -1,8 +1,10 @@
 """What people of staff tried with accounts of others: to be rid of them, to learn, to vouch."""
 
 import pytest
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
+from django.urls import reverse
 from rest_framework.test import APIClient
 
 from marketplace.services import open_dispute
@@ -151,8 +153,9 @@ def test_nobody_lets_his_own_card_pass(own_account, as_user):
 
 
 @pytest.mark.two_people
-def test_one_account_behind_a_public_place_is_enough_for_two_people(as_user):
-    place = Identifier.objects.create(kind="ip", value="203.0.113.70", accounts=1)
+@pytest.mark.parametrize("accounts", [0, 1, 500])
+def test_nobody_marks_a_public_place_alone_to_use_it_later(accounts, as_user):
+    place = Identifier.objects.create(kind="ip", value="203.0.113.70", accounts=accounts)
     answer = as_user(StaffFactory(role="risk_analyst")).post(
         f"/api/admin/identifiers/{place.pk}/share",
         {"reason": "library"},
@@ -162,6 +165,22 @@ def test_one_account_behind_a_public_place_is_enough_for_two_people(as_user):
     assert answer.status_code == 202, answer.content
     place.refresh_from_db()
     assert not place.is_shared
+
+
+@pytest.mark.two_people
+def test_the_page_of_identifiers_asks_for_a_second_person_too(admin_client_for):
+    place = Identifier.objects.create(kind="device", value="kiosk", accounts=0)
+    body = {
+        "action": "share",
+        ACTION_CHECKBOX_NAME: [str(place.pk)],
+        "apply": "1",
+        "reason": "library",
+    }
+    client = admin_client_for(StaffFactory(role="risk_analyst"))
+    client.post(reverse("admin:riskops_identifier_changelist"), body)
+    place.refresh_from_db()
+    assert not place.is_shared
+    assert ApprovalRequest.objects.filter(act="riskops.share_identifier").exists()
 
 
 # -- shutting colleagues out -------------------------------------------------------------------

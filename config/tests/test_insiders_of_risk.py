@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
+from django.urls import reverse
 from django.utils import timezone
 
 from marketplace.services import open_dispute
@@ -78,6 +79,57 @@ def test_addresses_of_others_are_listed_as_before(analyst):
         actor=analyst, list="allow", kind="email", value="other@example.org.", reason="fine"
     )
     assert made.value == "other@example.org"
+
+
+COVERED = {
+    "network": ("address", "203.0.113.0/24", {"ip": "203.0.113.7"}),
+    "wide network": ("address", "203.0.0.0/8", {"ip": "203.0.113.7"}),
+    "mapped network": ("address", "::ffff:203.0.113.0/120", {"ip": "203.0.113.7"}),
+    "network of IPv6": ("address", "2001:db8::/32", {"ip": "2001:db8:5::9"}),
+    "domain": ("domain", "mine.example", {}),
+    "domain above": ("domain", "bücher.example", {}),
+    "domain of an event": ("domain", "paid.example", {"data": {"email": "A@shop.paid.example"}}),
+    "address of an event": ("email", "a@paid.example", {"data": {"email": "A@paid.example"}}),
+}
+
+
+@pytest.mark.parametrize("name", ["deny", "watch"])
+@pytest.mark.parametrize("by", COVERED)
+@pytest.mark.parametrize("whose", ["own", "related"])
+def test_nobody_lifts_an_entry_that_covers_himself(whose, by, name, analyst, as_user):
+    kind, value, seen = COVERED[by]
+    account = analyst if whose == "own" else confirmed(analyst, UserFactory())
+    address = "x@mail.xn--bcher-kva.example" if by == "domain above" else "x@mine.example"
+    User.objects.filter(pk=account.pk).update(email=address)
+    record(event(account, **seen))
+    made = add_list_entry(actor=None, list=name, kind=kind, value=value, reason="abuse")
+    with pytest.raises(OwnInterest):
+        remove_list_entry(actor=analyst, entry=made)
+    path = f"/api/admin/risk/list-entries/{made.pk}"
+    refused = as_user(analyst).delete(path)
+    assert (refused.status_code, refused.json()["code"]) == (403, "own_interest")
+    # It is somebody else's to decide.
+    assert as_user(StaffFactory(role="risk_analyst")).delete(path).status_code == 204
+
+
+def test_the_page_of_lists_lifts_no_entry_that_covers_oneself(analyst, admin_client_for):
+    record(event(analyst, ip="203.0.113.7"))
+    made = add_list_entry(
+        actor=None, list="deny", kind="address", value="203.0.113.0/24", reason="abuse"
+    )
+    page = reverse("admin:riskops_listentry_delete", args=[made.pk])
+    admin_client_for(analyst).post(page, {"post": "yes"})
+    assert ListEntry.objects.filter(pk=made.pk).exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [("address", "198.51.100.0/24"), ("domain", "other.example")]
+)
+def test_an_entry_that_covers_others_is_lifted_as_before(kind, value, analyst):
+    record(event(analyst, ip="203.0.113.7"))
+    made = add_list_entry(actor=None, list="deny", kind=kind, value=value, reason="abuse")
+    remove_list_entry(actor=analyst, entry=made)
+    assert not ListEntry.objects.exists()
 
 
 # -- scores --------------------------------------------------------------------------------

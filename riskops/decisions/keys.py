@@ -112,14 +112,15 @@ def event_keys(event: Any, *, account_id: int, email: str, data: dict[str, Any])
         keys.append(("device", event.device))
     keys += [("wallet", w) for w in (event.wallet, event.counterparty_wallet) if w]
     for text in (email, data.get(EMAIL_NAME)):
-        keys += _email_keys(text)
+        keys += email_keys(text)
     card = data.get(CARD_NAME)
     if isinstance(card, str) and card.strip():
         keys.append(("card", card.strip()))
     return list(dict.fromkeys(keys))
 
 
-def _email_keys(text: Any) -> list[Key]:
+def email_keys(text: Any) -> list[Key]:
+    """Return the keys of an address and of its domains; none for what is no address."""
     try:
         email = normal_email(text.strip()) if isinstance(text, str) else ""
     except (ValueError, UnicodeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from hashlib import sha256
@@ -13,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from riskops.concerned import own_behind
-from riskops.decisions.keys import CARD_NAME, normal_value
+from riskops.decisions.keys import CARD_NAME, EMAIL_NAME, email_keys, normal_value
 from riskops.errors import EndsInThePast
 from riskops.models import (
     AccountEvent,
@@ -22,6 +23,7 @@ from riskops.models import (
     ListEntry,
     ListKind,
     ListName,
+    Sighting,
 )
 from systemadmin import audit
 from systemadmin.foundation.errors import InvalidInput, NotFound
@@ -73,10 +75,49 @@ def _own_paid_with(actor: User, card: str) -> list[int]:
     return list(named.values_list("account_id", flat=True).distinct())
 
 
+def _own_in_network(actor: User, spelled: str) -> list[int]:
+    """Return the accounts of the actor that were seen with an address inside a network."""
+    network = ipaddress.ip_network(spelled)
+    seen = Sighting.objects.filter(
+        account__in=accounts_of(actor.pk), identifier__kind=IdentifierKind.IP
+    )
+    pairs = seen.order_by().values_list("account", "identifier__value").distinct()
+    return [pk for pk, ip in pairs.iterator() if _is_inside(ip, network)]
+
+
+def _is_inside(ip: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+    try:
+        return ipaddress.ip_address(ip) in network
+    except ValueError:
+        return False
+
+
+def _own_with_mail(actor: User, kind: str, spelled: str) -> list[int]:
+    """Return the accounts of the actor with an address, or one in a domain or below it.
+
+    Addresses that events of the accounts named count as those on file do.
+    """
+    own = accounts_of(actor.pk)
+    on_file = User.objects.filter(pk__in=own).values_list("pk", "email")
+    events = AccountEvent.objects.filter(account__in=own, data__has_key=EMAIL_NAME).order_by()
+    named = events.values_list("account_id", f"data__{EMAIL_NAME}").distinct()
+    return [pk for pk, text in [*on_file, *named] if (kind, spelled) in email_keys(text)]
+
+
+def _own_stopped_by(actor: User, kind: str, value: str) -> list[int]:
+    """Return the accounts of the actor that an entry of the deny or watch list holds for."""
+    spelled = _spelling(kind, value)
+    if kind == ListKind.ADDRESS and spelled:
+        return _own_in_network(actor, spelled)
+    if kind in (ListKind.EMAIL, ListKind.DOMAIN) and spelled:
+        return _own_with_mail(actor, kind, spelled)
+    return _own_seen_with(actor, kind, value)
+
+
 def _own_seen_with(actor: User, kind: str, value: str) -> list[int]:
     """Return the accounts of the actor that were seen with one address, device, wallet or card.
 
-    Whole networks are left to the second person that they need.
+    Whole networks are left to the second person that they need on the allow list.
     """
     spelled = _spelling(kind, value)
     if kind == ListKind.CARD:
@@ -104,7 +145,7 @@ def _account_of_entry(*, actor: User, entry: ListEntry, **_rest: Any) -> Iterabl
     named = _named_account(actor=actor, kind=entry.kind, value=entry.value)
     if entry.list == ListName.ALLOW:
         return named
-    return [*named, *_own_seen_with(actor, entry.kind, entry.value)]
+    return [*named, *_own_stopped_by(actor, entry.kind, entry.value)]
 
 
 def _allows_many(attempt: Attempt) -> bool:

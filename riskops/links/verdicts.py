@@ -23,7 +23,7 @@ from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.readable_text import visible_text
 from systemadmin.models import User
 from systemadmin.services.duties import decides
-from systemadmin.services.second_person import Attempt, needs_second_person
+from systemadmin.services.second_person import needs_second_person
 
 # Behind more accounts than this an identifier was never evidence.
 LARGEST_CROWD = 1000
@@ -144,12 +144,6 @@ def _money(account: int) -> set[int]:
 # -- public places -------------------------------------------------------------
 
 
-def _has_accounts(attempt: Attempt) -> bool:
-    """Return whether an account stands behind the identifier: it would be linked to none later."""
-    row: Identifier = attempt.result
-    return row.accounts + row.dealers > 0
-
-
 def _shown_place(*, identifier: Identifier, reason: str) -> list[tuple[Any, Any]]:
     behind = [*_behind(identifier)][:LARGEST_CROWD]
     pairs = RelatedAccount.objects.filter(low__in=behind, high__in=behind)
@@ -178,8 +172,8 @@ def _shown_place(*, identifier: Identifier, reason: str) -> list[tuple[Any, Any]
     kind="switch_off",
     title=gettext_lazy("Mark a public place, which links nobody"),
     permission="riskops.share_identifier",
-    rule=gettext_lazy("when an account stands behind it"),
-    needs=_has_accounts,
+    rule=gettext_lazy("always: whoever marks it may come to use it later"),
+    needs=lambda _attempt: True,
     subject=lambda attempt: attempt.arguments["identifier"],
     # Its counts and moments change with every visit.
     state=lambda *, identifier, **_rest: [identifier.pk, identifier.is_shared],
