@@ -31,6 +31,7 @@ import django
 
 django.setup()
 
+from databases import set_defaults
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, transaction
@@ -65,8 +66,8 @@ WOODS = ["olive", "oak", "walnut", "pine", "steel", "glass", "linen", "wool", "c
 USERS = """
 INSERT INTO systemadmin_user (username, password, first_name, last_name, email, is_staff,
     is_active, is_superuser, date_joined, telegram_chat_id, country, language, suspension_reason,
-    is_demo)
-SELECT 'bench-' || n, '!', '', '', '', false, true, false, now(), '', 'ES', 'en', '', false
+    is_demo, is_service)
+SELECT 'bench-' || n, '!', '', '', '', false, true, false, now(), '', 'ES', 'en', '', false, false
 FROM generate_series(1, %(members)s::bigint) n
 """
 PRODUCTS = """
@@ -140,15 +141,20 @@ INSERT INTO marketplace_ledgerentry (transaction_id, account_id, currency, amoun
 SELECT opening.id, account.id, 'EUR', CASE account.code
         WHEN 'cash' THEN total WHEN 'revenue' THEN -commission WHEN 'tax' THEN -tax
         WHEN 'processing' THEN -fee ELSE account.balance END, false
-FROM opening JOIN sums USING (seller_id) JOIN marketplace_ledgeraccount account
-    ON account.currency = 'EUR' AND (account.code IN ('cash', 'revenue', 'tax', 'processing')
-        AND account.seller_id IS NULL OR account.code = 'seller_payable'
-        AND account.seller_id = opening.seller_id)
+FROM opening JOIN sums USING (seller_id) JOIN LATERAL (
+    SELECT id, code, balance FROM marketplace_ledgeraccount
+    WHERE seller_id = opening.seller_id AND code = 'seller_payable' AND currency = 'EUR'
+    UNION ALL
+    SELECT id, code, balance FROM marketplace_ledgeraccount
+    WHERE seller_id IS NULL AND code IN ('cash', 'revenue', 'tax', 'processing')
+        AND currency = 'EUR'
+) account ON true
 """
 
 
 def fill(products, orders):
     """Insert everything by statement, with triggers and foreign keys asleep."""
+    set_defaults()
     root, _made = User.objects.get_or_create(
         username="bench-root", is_staff=True, is_superuser=True
     )

@@ -17,6 +17,7 @@ import django
 
 django.setup()
 
+from databases import set_defaults
 from django.conf import settings
 from django.db import connection, transaction
 
@@ -80,6 +81,7 @@ def fill(messages):
     usual = (messages - heavy * HEAVY_EACH) // USUAL_EACH
     members = MEMBERS if messages >= 1_000_000 else max(usual // 4, heavy + 100)
     began = time.perf_counter()
+    set_defaults()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute("SET LOCAL work_mem = '256MB'")

@@ -26,6 +26,7 @@ django.setup()
 
 import logging
 
+from databases import set_defaults
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
@@ -58,6 +59,7 @@ def fill(tickets):
     call_command("migrate", verbosity=0)
     if Ticket.objects.count() >= tickets:
         return
+    set_defaults()
     make_people()
     sql("SET synchronous_commit = off")
     sql(

@@ -69,7 +69,6 @@ WESTERN = frozenset(["cp1252", "cp1250", "cp1254", "iso8859_2", "iso8859_15"])
 COMMON_IN_UTF_8 = re.compile(
     "[\\x00-\\x7f\u00a0-\u017f\u2000-\u2bff\ufe0f\ufeff\U0001f000-\U0001faff]*"
 )
-ASCII_OR_DAMAGE = re.compile("[\\x00-\\x7f\ufffd]")
 # Characters of UTF-8 that stand for each damaged one in a text that is UTF-8.
 WHOLE_PER_DAMAGED = 5
 BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -99,7 +98,7 @@ def _damaged_utf_8(data: bytes) -> str:
     """
     text = data.decode("utf-8", "replace")
     damaged = text.count("\ufffd")
-    whole = len(text) - len(ASCII_OR_DAMAGE.findall(text))
+    whole = len(text) - damaged - len(text.encode("ascii", "ignore"))
     return text if whole > damaged * WHOLE_PER_DAMAGED else ""
 
 

@@ -139,8 +139,7 @@ class CategoryAdmin(CatalogueAdmin):
         "readers",
     )
     list_display = ("name", "code", "position", "is_active", "assignment", "is_confined")
-    filter_horizontal = ("agents",)
-    autocomplete_fields = ("readers",)
+    autocomplete_fields = ("agents", "readers")
 
 
 class VersionInline(ReadOnlyInline):

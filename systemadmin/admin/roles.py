@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.models import Group
+from django.db.models import prefetch_related_objects
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -22,6 +23,13 @@ class RoleAdmin(ServiceModelAdmin):
     ordering = ["name"]
     fields = ["name", "permissions"]
     filter_horizontal = ["permissions"]
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        """Return a role with its permissions, whose names need what they are about."""
+        role = super().get_object(request, object_id, from_field)
+        if role is not None:
+            prefetch_related_objects([role], "permissions__content_type")
+        return role
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer the permissions in the reader's language."""
