@@ -13,15 +13,12 @@ from systemadmin.foundation.errors import NotAllowed
 from systemadmin.models import User
 from systemadmin.services.duties import accounts_of, check_no_own_interest
 
-MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
 MANUAL, ROUND_ROBIN, LOAD = "manual", "round_robin", "load"
 
 
 def agents() -> QuerySet:
     """Return active staff who may answer tickets by their role."""
-    return User.objects.with_perm(
-        "support.reply_ticket", include_superusers=False, backend=MODEL_BACKEND
-    ).filter(pk__in=User.objects.staff().values("pk"))
+    return User.objects.staff().granted("support.reply_ticket")
 
 
 def check_agent(user: User) -> None:

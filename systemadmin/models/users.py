@@ -108,6 +108,8 @@ class User(AbstractUser):
                 name="user_suspended",
                 condition=Q(suspended_at__isnull=False),
             ),
+            # The few who work here among the many who do not: choices of agents, notices to staff.
+            models.Index(fields=["username"], name="user_staff", condition=Q(is_staff=True)),
             # Purging demo rows, and refusing their sign-in when demo mode is off.
             models.Index(fields=["id"], name="user_demo", condition=Q(is_demo=True)),
         ]

@@ -1,7 +1,7 @@
 """The accounts pages of the admin: who may do what to whom, and what it leaves behind."""
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 from django.urls import reverse
 
@@ -284,3 +284,19 @@ def test_who_may_not_suspend_reads_who_may(admin_client_for, staff, page):
     assert "You cannot suspend" not in analyst.get(url).content.decode()
     other = reverse(f"admin:{page}", args=[colleague.pk])
     assert "Who can: a superuser." in analyst.get(other).content.decode()
+
+
+def test_whom_a_permission_is_granted_to_is_who_has_it_by_role_or_account():
+    call_command("setup", verbosity=0)
+    by_role = StaffFactory(role="support_agent")
+    by_account = StaffFactory()
+    by_account.user_permissions.add(Permission.objects.get(codename="reply_ticket"))
+    both = StaffFactory(role="support_agent")
+    both.user_permissions.add(Permission.objects.get(codename="reply_ticket"))
+    without = [StaffFactory(role="auditor"), StaffFactory(is_superuser=True), UserFactory()]
+
+    found = list(User.objects.granted("support.reply_ticket"))
+
+    assert sorted(user.pk for user in found) == sorted([by_role.pk, by_account.pk, both.pk])
+    assert all(user.has_perm("support.reply_ticket") for user in found)
+    assert not {user.pk for user in found} & {user.pk for user in without}
