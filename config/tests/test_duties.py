@@ -468,6 +468,7 @@ OTHER_SERVICES = {
     "support.services.assignment.check_assignee",
     "support.services.assignment.check_may_assign",
     "support.services.assignment.check_may_choose",
+    "support.services.confinement.check_confinement",
     "support.services.clocks.choose_policy",
     "support.services.history.note",
     # it calls merge_tickets

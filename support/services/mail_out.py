@@ -73,8 +73,11 @@ def send_reply(reply: Reply, ticket: Ticket, *, to_all: bool = False) -> list[Ou
 
 
 def _telegram_words(ticket: Ticket, reply: Reply) -> dict[str, str]:
-    """Return the text of the notice; who reads notices may not read a confined ticket."""
-    if ticket.is_confined:
+    """Return the text of the notice, without the answer where others may read the notices.
+
+    So it is with a confined ticket, and with a chat that the customer has not confirmed.
+    """
+    if ticket.is_confined or unconfirmed_change(ticket, "telegram_chat_id"):
         with override(ticket.language):
             return {"subject": f"[{ticket.number}]", "body": _("There is an answer. Open the app.")}
     return {

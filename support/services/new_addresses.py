@@ -5,8 +5,10 @@ from systemadmin.models import AuditEntry
 from systemadmin.services.address_history import recent_change
 
 
-def unconfirmed_change(ticket: Ticket) -> AuditEntry | None:
+def unconfirmed_change(ticket: Ticket, field: str = "email") -> AuditEntry | None:
     """Return the change of the customer's address since the ticket was opened, while it counts.
+
+    `field` may name the Telegram chat instead.
 
     Whoever set the new address, platform or staff, would read the answers. The customer confirms
     it by writing on the ticket where they are signed in: a mail may come from whoever set it.
@@ -14,8 +16,10 @@ def unconfirmed_change(ticket: Ticket) -> AuditEntry | None:
     """
     if ticket.requester is None:
         return None
-    change = recent_change(ticket.requester)
-    if change is None or change.occurred_at <= ticket.created_at or not change.before.get("email"):
+    change = recent_change(ticket.requester, field)
+    if change is None or change.occurred_at <= ticket.created_at:
+        return None
+    if not change.before.get(field) or change.actor_id == ticket.requester_id:
         return None
     wrote = ticket.replies.public().filter(
         author=ticket.requester,

@@ -8,6 +8,7 @@ from django.utils import timezone
 from support.models import OutboundMessage
 from support.services import reply_as_customer, reply_as_staff
 from support.tests.factories import make_agent, make_ticket
+from systemadmin.models import Notification
 from systemadmin.services.members import upsert_member
 from systemadmin.services.users import save_account
 from systemadmin.tests.factories import StaffFactory, UserFactory
@@ -67,6 +68,18 @@ def test_tickets_opened_since_and_old_changes_are_answered(member, time_machine)
     assert answered(make_ticket(member)) == [NEW]
     time_machine.move_to(timezone.now() + timedelta(days=30))
     assert answered(ticket) == [NEW]
+
+
+def test_an_answer_does_not_go_to_a_new_telegram_chat(db):
+    member = UserFactory(telegram_chat_id="1111")
+    ticket = make_ticket(member)
+    member.telegram_chat_id = "2222"
+    save_account(actor=StaffFactory(is_superuser=True), user=member)
+    answered(ticket)
+    notice = Notification.objects.get(kind="support.reply", user=member)
+    assert "4711" not in notice.body
+    answered(make_ticket(member))
+    assert "4711" in Notification.objects.filter(kind="support.reply").latest("pk").body
 
 
 def test_a_first_address_is_no_other_one(db):

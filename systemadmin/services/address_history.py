@@ -16,20 +16,23 @@ _SETS_ADDRESS = (
 )
 
 
-def last_change(user: User) -> AuditEntry | None:
-    """Return the row of the audit trail that put the present address on file, if it is known."""
+def last_change(user: User, field: str = "email") -> AuditEntry | None:
+    """Return the row of the audit trail that put the present address on file, if it is known.
+
+    `field` may name the Telegram chat instead.
+    """
     rows = AuditEntry.objects.filter(
         target_type="systemadmin.user",
         target_id=str(user.pk),
         action__in=_SETS_ADDRESS,
-        after__has_key="email",
+        after__has_key=field,
     )
     return rows.order_by("-id").first()
 
 
-def recent_change(user: User) -> AuditEntry | None:
+def recent_change(user: User, field: str = "email") -> AuditEntry | None:
     """Return that row where it is younger than `duties.new_address_days`."""
-    found = last_change(user)
+    found = last_change(user, field)
     since = timezone.now() - timedelta(days=setting("duties.new_address_days"))
     return found if found is not None and found.occurred_at > since else None
 
