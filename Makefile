@@ -46,6 +46,8 @@ run: export DJANGO_DEBUG ?= 1
 run: export DEMO_MODE ?= 1
 # Mail of the demo lands in files, not on the console and not in anybody's box.
 run: export EMAIL_URL ?= filemail:///var/mail
+# The schema, the page that tries calls, and links in mails name the port in use.
+run: export PUBLIC_URL ?= http://localhost:$(PORT)
 run: $(VENV)/.runtime
 	$(PY) manage.py migrate --verbosity 0
 	$(PY) manage.py setup
@@ -98,7 +100,7 @@ client-typescript: $(CLIENTS)/openapi.json
 	cp config/clients/package.json config/clients/tsconfig.json $< $(CLIENTS)/typescript/
 	cd $(CLIENTS)/typescript && npm install --no-audit --no-fund --no-package-lock && npm run generate
 
-# Recommended rules of Spectral and Redocly: no error, no warning. Both take half a minute, so this is
+# Recommended rules of Spectral and Redocly: an error or a warning fails it. Both take half a minute, so this is
 # run by hand and not in CI, where config/tests/test_operations.py holds the rules that matter most.
 lint-api: $(CLIENTS)/openapi.json
 	@mkdir -p $(CLIENTS)/lint

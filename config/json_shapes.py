@@ -58,9 +58,84 @@ def _sums(what: str) -> Shape:
     return _fields(f"currency {what} changed before after", counted, currency=_TEXT)
 
 
+_NUMBER: Final[Shape] = {"type": "number"}
+_NUMBER_OR_NONE: Final[Shape] = {"type": ["number", "null"]}
+_MOMENT: Final[Shape] = {"type": "string", "format": "date-time"}
+# A block of the status that could not be read says so in place of its figures.
+_FAILED: Final[Shape] = {"status": _TEXT, "error": _TEXT}
+
+
+def _block(**fields: Shape) -> Shape:
+    return _fields("", _FAILED, **fields)
+
+
+_TRAFFIC: Final = _fields(
+    "requests per_second mean_ms p95_ms error_percent",
+    requests=_WHOLE,
+    per_second=_NUMBER,
+    mean_ms=_NUMBER,
+    p95_ms=_NUMBER,
+    error_percent=_NUMBER,
+)
+_CLUSTER: Final = _fields(
+    "alive is_missing last_seen_seconds",
+    alive=_WHOLE,
+    is_missing=_FLAG,
+    last_seen_seconds=_NUMBER_OR_NONE,
+)
+_STATUS_BLOCKS: Final[dict[str, Shape]] = {
+    "machine": _block(
+        cpu_percent=_NUMBER,
+        cpu_count=_WHOLE_OR_NONE,
+        load={"type": "array", "items": _NUMBER},
+        memory_total=_WHOLE,
+        memory_used_percent=_NUMBER,
+        disk_total=_WHOLE,
+        disk_free=_WHOLE,
+        disk_free_percent=_NUMBER,
+    ),
+    "process": _block(
+        pid=_WHOLE, memory=_WHOLE, threads=_WHOLE, open_files=_WHOLE_OR_NONE, started_at=_MOMENT
+    ),
+    "requests": _block(**{"1m": _TRAFFIC, "5m": _TRAFFIC, "15m": _TRAFFIC}),
+    # Figures of the engine in use stand beside these.
+    "database": _block(engine=_TEXT, unapplied_migrations=_WHOLE) | {"additionalProperties": {}},
+    "cache": _block(backend=_TEXT, round_trip_ms=_NUMBER),
+    "queue": _block(
+        workers=_WHOLE,
+        clusters={"type": "object", "additionalProperties": _CLUSTER},
+        failed_rows=_fields("waiting given_up", waiting=_WHOLE, given_up=_WHOLE),
+        web_processes=_WHOLE,
+        depth=_WHOLE,
+        oldest_seconds=_NUMBER,
+        failures_24h=_WHOLE,
+        quarantined=_WHOLE,
+    ),
+    "channels": _block(
+        email=_TEXT,
+        telegram_configured=_FLAG,
+        apprise_channels=_WHOLE,
+        notices_failed=_WHOLE,
+        notifications_pending=_WHOLE,
+    ),
+    "secrets": {"type": "object", "additionalProperties": _TEXT},
+    "versions": {"type": "object", "additionalProperties": _TEXT},
+    # Each desk's check adds figures of its own.
+    "checks": {
+        "type": "object",
+        "additionalProperties": _fields("status", status=_TEXT) | {"additionalProperties": {}},
+    },
+}
 _CHOSEN: Final = _fields("kinds where", kinds=_TEXTS, where=_list_of("EventCondition"))
 # Components by name, beside those that serializers make.
 COMPONENTS: Final[dict[str, Shape]] = {
+    "SystemStatus": _fields(
+        " ".join(["status", "measured_at", "age_seconds", *_STATUS_BLOCKS]),
+        _STATUS_BLOCKS,
+        status=_TEXT,
+        measured_at=_MOMENT,
+        age_seconds=_NUMBER,
+    ),
     "TraceStep": _fields(
         "step detail",
         {"from": _WHOLE},
@@ -207,6 +282,8 @@ def shape_json_columns(result: dict[str, Any], generator: Any, request: Any, pub
     """Post-processing hook: say what lies in the JSON columns that have one shape."""
     components = result["components"]["schemas"]
     components |= COMPONENTS
+    if "BlankEnum" in components:
+        components["BlankEnum"] |= {"type": "string"}
     for name, (shape, owners) in SHAPES.items():
         for owner in owners:
             _give(components, owner, name, shape)

@@ -3,11 +3,12 @@
 from csp.decorators import csp_update
 from django.conf import settings
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from support.file_link_page import file_link_page
+from systemadmin.foundation.api.problems import unknown_call
 from systemadmin.foundation.api.schema_view import SchemaView
 from systemadmin.foundation.headers import API_DOCS_CSP
 
@@ -31,4 +32,5 @@ urlpatterns = [
     path("api/", include("support.api.urls")),
     path("api/", include("marketplace.api.urls")),
     path("api/", include("messaging.api.urls")),
+    re_path(r"^api/", unknown_call),
 ]

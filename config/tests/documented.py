@@ -42,7 +42,7 @@ def _shell(language, body):
     if language == "typescript":
         return (
             f"cd $TYPESCRIPT_CLIENT; cat > program.ts <<'END_OF_PROGRAM'\n{body}END_OF_PROGRAM\n"
-            "npx tsc --project . && node program.js; cd $OLDPWD\n"
+            "npx tsc --project .\nnode program.js\ncd $OLDPWD\n"
         )
     if language == "console":
         return "".join(f"{line[2:]}\n" for line in body.splitlines() if line.startswith("$ "))

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from config.tests import documented
 from config.tests.clients import run
 from config.tests.schema_watch import document
 from systemadmin.foundation.api.schema_shape import METHODS
@@ -58,3 +59,18 @@ def test_every_id_in_a_path_is_a_whole_number():
     others = {one["name"] for one in parameters if one not in by_number}
     assert others <= {"external_id", "id", "user_id", "name"}, others
     assert len(by_number) > 100
+
+
+def test_the_examples_of_the_pages_pass_mypy(python_client, tmp_path):
+    blocks = [
+        body
+        for page in documented.pages()
+        for language, body in documented.BLOCK.findall(page.read_text(encoding="utf-8"))
+        if language == "python" and "atalaya_client" in body
+    ]
+    assert len(blocks) >= 2
+    for number, body in enumerate(blocks):
+        (tmp_path / f"example_{number}.py").write_text(body)
+    mypy = [sys.executable, "-m", "mypy", "--config-file=", "--check-untyped-defs"]
+    checked = [*mypy, *sorted(tmp_path.glob("*.py"))]
+    assert "Success" in run(checked, tmp_path, MYPYPATH=str(python_client))

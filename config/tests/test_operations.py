@@ -56,6 +56,7 @@ ANYTHING = {
     "Ruleset.definition", "RulesetInputRequest.definition",
     "RulesetPreviewInputRequest.definition", "StaffProduct.attributes",
     "StaffProductInputRequest.attributes", "StaffRevision.base", "StaffRevision.patch",
+    "SystemStatus.checks", "SystemStatus.database", "receivePaymentEvent",
 }  # fmt: skip
 
 
@@ -73,11 +74,24 @@ def untyped(shape, place):
             yield from untyped(part, place)
 
 
+def shapes_of(operation):
+    """Return what an operation takes and answers in JSON, where it stands."""
+    contents = [operation.get("requestBody", {}).get("content", {})]
+    contents += [answer.get("content", {}) for answer in operation["responses"].values()]
+    return [content["application/json"]["schema"] for content in contents
+            if "application/json" in content]  # fmt: skip
+
+
 def test_every_field_is_typed_unless_it_may_be_anything():
     found = {
         place
         for name, component in document()["components"]["schemas"].items()
         for place in untyped(component, name)
+    } | {
+        place
+        for _call, operation in operations()
+        for shape in shapes_of(operation)
+        for place in untyped(shape, operation["operationId"])
     }
     assert found == ANYTHING, "add its shape to config/json_shapes.py"
 
@@ -103,6 +117,32 @@ def test_act_for_is_a_parameter_of_the_members_side_alone():
     }  # fmt: skip
     assert {"GET /api/tickets", "POST /api/messages"} <= taking
     assert [call for call in taking if "/api/admin/" in call or "/api/auth/" in call] == []
+
+
+def test_what_is_public_asks_for_no_token():
+    found = {call for call, operation in operations() if operation["security"] == []}
+    assert {"POST /api/auth/login", "GET /api/products", "GET /api/health"} <= found
+    assert [call for call in found if "/api/admin/" in call] == []
+    assert not any({} in operation["security"] for _call, operation in operations())
+
+
+def test_a_stream_names_no_act_for_because_no_key_opens_it():
+    stream = document()["paths"]["/api/messages/stream"]["get"]
+    assert "Act-For" not in [one["name"] for one in stream["parameters"]]
+
+
+def test_what_may_wait_for_a_second_person_takes_the_reason_in_a_header():
+    for call, operation in operations():
+        waiting = operation["responses"].get("202", {}).get("description", "")
+        if "second person" in waiting:
+            names = [one["name"] for one in operation["parameters"]]
+            assert "Approval-Reason" in names, call
+    others = {"POST /api/admin/backups/{id}/unpin", "DELETE /api/admin/blocked-senders/{id}"}
+    taking = {
+        call for call, operation in operations()
+        if "Approval-Reason" in [one["name"] for one in operation.get("parameters", [])]
+    }  # fmt: skip
+    assert others <= taking
 
 
 def test_nothing_is_gone_that_callers_build_on():

@@ -30,6 +30,8 @@ from systemadmin.models import ApiToken
 class StreamViewSet(OwnViewSet):
     """The caller's event stream."""
 
+    closed_to_keys = {"stream"}
+
     @extend_schema(
         operation_id="messages_stream",
         parameters=[

@@ -142,6 +142,7 @@ class BlockedSenderViewSet(ListAction, StaffViewSet):
         "create": "support.process_inboundmessage",
         "destroy": "support.process_inboundmessage",
     }
+    takes_reason = {"destroy"}
 
     @extend_schema(request=BlockedSenderInput, responses={201: BlockedSenderSerializer})
     def create(self, request: Request) -> Response:

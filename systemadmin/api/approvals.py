@@ -1,9 +1,10 @@
 """`/api/admin/approvals`: what waits for a second person."""
 
-from typing import Any
+from typing import Any, Final
 
 import django_filters
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -20,11 +21,16 @@ from systemadmin.foundation.api import (
     expected_version,
 )
 from systemadmin.foundation.context import current
-from systemadmin.foundation.errors import Deferred
+from systemadmin.foundation.errors import Deferred, InvalidInput
 from systemadmin.models import ApprovalRequest
 from systemadmin.services import approval_texts, approvals
 from systemadmin.services.approvers import who_may
 from systemadmin.services.second_person import act_named
+
+_NO_REASON: Final = _(
+    "This needs a second person. Say why it should be done, in the body's `reason` where it has "
+    "one, else in the header Approval-Reason."
+)
 
 
 class WhoMaySerializer(serializers.Serializer):
@@ -208,6 +214,8 @@ def keep_and_answer(deferred: Deferred, request: Request) -> Response:
     """Keep the requests of an act that waits and return 202 with them."""
     body = request.data if isinstance(request.data, dict) else {}
     given = current().stated_reason or body.get("reason") or ""
+    if not given:
+        raise InvalidInput("reason", _NO_REASON, code="required")
     rows = approvals.keep(deferred, str(given))
     first = rows[0]
     answer = {

@@ -178,6 +178,7 @@ class BackupViewSet(ListAction, RetrieveAction, StaffViewSet):
         "unpin": "systemadmin.pin_backup",
     }
     rate_classes = {"request_backup": "backup", "verify": "backup", "download": "backup"}
+    takes_reason = {"unpin"}
     queryset = Backup.objects.newest_first()
     serializer_class = BackupSerializer
     filterset_class = BackupFilter

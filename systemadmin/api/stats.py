@@ -135,7 +135,7 @@ class SystemViewSet(StaffViewSet):
     pagination_class = None
     filter_backends = ()
 
-    @extend_schema(responses={200: OpenApiTypes.OBJECT}, summary="Status")
+    @extend_schema(responses={200: {"$ref": "#/components/schemas/SystemStatus"}}, summary="Status")
     @action(detail=False)
     def status(self, request: Request) -> Response:
         """CPU, memory, disk, traffic, database, cache, queue, checks; measured every 10 s."""

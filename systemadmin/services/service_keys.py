@@ -246,18 +246,17 @@ def _locked(actor: User | None, key: ServiceKey) -> ServiceKey:
 
 def _checked_permissions(owner: User, names: Iterable[str]) -> list[Permission]:
     wanted = sorted(set(names))
-    refused = [name for name in wanted if name in NEVER or not owner.has_perm(name)]
-    if refused:
-        raise NotOnServiceKeys(refused)
     found = {
         f"{one.content_type.app_label}.{one.codename}": one
         for one in Permission.objects.select_related("content_type").filter(
             codename__in=[name.partition(".")[2] for name in wanted]
         )
     }
-    missing = [name for name in wanted if name not in found]
-    if missing:
-        raise NotOnServiceKeys(missing)
+    if unknown := [name for name in wanted if name not in found]:
+        text = _("There is no such permission: %(names)s.") % {"names": ", ".join(unknown)}
+        raise InvalidInput("permissions", text, code="does_not_exist")
+    if refused := [name for name in wanted if name in NEVER or not owner.has_perm(name)]:
+        raise NotOnServiceKeys(refused)
     return [found[name] for name in wanted]
 
 

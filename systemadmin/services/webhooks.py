@@ -249,7 +249,10 @@ def _check_address(url: str) -> None:
         else:
             check_url_to_save(url)
     except AddressRefused as refused:
-        raise InvalidInput("url", str(refused), code="address_refused") from refused
+        text = str(refused)
+        if not setting("webhooks.private_addresses"):
+            text += " " + _("The setting webhooks.private_addresses allows others.")
+        raise InvalidInput("url", text, code="address_refused") from refused
 
 
 def _switch_off(endpoint: WebhookEndpoint, reason: str) -> None:

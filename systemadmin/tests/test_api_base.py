@@ -3,6 +3,7 @@
 import pytest
 from django.test import RequestFactory
 from rest_framework.request import Request
+from rest_framework.test import APIClient
 
 from systemadmin.foundation.api import CursorList
 from systemadmin.foundation.testing import problem
@@ -37,12 +38,20 @@ def test_request_id_is_kept_when_sane_and_replaced_when_not(api):
     assert replaced["X-Request-ID"] != "<script>"
 
 
-def test_unknown_path_is_a_problem(api):
+@pytest.mark.parametrize("debug", [False, True])
+def test_unknown_path_is_a_problem(settings, debug):
+    settings.DEBUG = debug
+    api = APIClient(enforce_csrf_checks=True)
     problem(api.get("/api/nowhere"), 404, "not_found")
+    problem(api.get("/api/products/not-a-number"), 404, "not_found")
+    problem(api.post("/api/nowhere", {}, format="json"), 404, "not_found")
 
 
 def test_wrong_method_is_a_problem(api):
-    problem(api.put("/api/health"), 405, "method_not_allowed")
+    answer = api.put("/api/health")
+    problem(answer, 405, "method_not_allowed")
+    assert answer.json()["title"] == "This method is not allowed here."
+    assert '"PUT"' in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -57,6 +66,7 @@ def test_malformed_json_is_a_problem(api, body):
 def test_wrong_media_type_is_a_problem(api):
     response = api.post("/api/auth/login", "a=b", content_type="text/plain")
     problem(response, 415, "unsupported_media_type")
+    assert response.json()["title"] == "This type of content is not taken here."
 
 
 def test_unknown_field_is_named(api):

@@ -17,6 +17,7 @@ from systemadmin.service_key_format import checksum, is_well_formed, new_secret
 from systemadmin.services import service_keys
 from systemadmin.services.offboarding import offboard
 from systemadmin.services.rights import set_rights
+from systemadmin.tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
 METRICS = "/api/admin/system/metrics"
@@ -105,7 +106,10 @@ def test_prometheus_scrapes_with_one(made):
 
 def test_what_a_key_lacks_is_refused(made):
     client = client_of(made(STATUS).secret)
-    assert refused(client.get("/api/admin/audit"), "permission_denied", 403)
+    denied = client.get("/api/admin/audit")
+    assert refused(denied, "permission_denied", 403)
+    assert denied.json()["permissions"] == ["systemadmin.view_auditentry"]
+    assert "systemadmin.view_auditentry" in denied.json()["detail"]
     assert refused(client.get("/api/tickets"), "act_for_required", 403)
     assert client.get("/api/auth/me").json()["permissions"] == [STATUS]
     assert refused(client.get("/api/auth/sessions"), "act_for_required", 403)
@@ -368,13 +372,22 @@ def test_the_command_line_makes_lists_rotates_and_revokes(operator):
     assert run("list") == ""
     assert "revoked" in run("list", "--all")
     assert secret not in err.getvalue()
-    for wrong in (
-        ("create", "x", "--owner", "nobody"),
-        ("create", "x", "--owner", "olga", "--permission", "support.reply_ticket"),
-        ("create", "x", "--owner", "olga", "--expires", "soon"),
-        ("revoke", "prom", "--reason", "again"),
+    UserFactory(username="demo_olga", is_staff=True, is_demo=True)
+    for wrong, why in (
+        (("create", "x", "--owner", "nobody"), "no account named 'nobody'"),
+        (("create", "x", "--owner", "demo_olga"), "DEMO_MODE=1"),
+        (
+            ("create", "x", "--owner", "olga", "--permission", "support.reply_ticket"),
+            "Not one of yours",
+        ),
+        (
+            ("create", "x", "--owner", "olga", "--permission", "support.replies"),
+            "no such permission: support.replies",
+        ),
+        (("create", "x", "--owner", "olga", "--expires", "soon"), "A duration"),
+        (("revoke", "prom", "--reason", "again"), "no service key 'prom'"),
     ):
-        with pytest.raises(CommandError):
+        with pytest.raises(CommandError, match=why):
             run(*wrong)
 
 

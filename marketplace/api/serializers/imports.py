@@ -1,6 +1,6 @@
 """Orders and listings of a platform over HTTP."""
 
-from typing import Any
+from typing import Any, Final
 
 from rest_framework import serializers
 
@@ -61,12 +61,16 @@ class ImportedOrdersInput(StrictSerializer):
     )
 
 
+# What became of a row: an order that was there is known, a listing unchanged.
+ROW_STATUSES: Final = ("created", "updated", "unchanged", "known", "refused")
+
+
 class RowResult(serializers.Serializer):
     """What became of one row; of a refused one why, and the field."""
 
     index = serializers.IntegerField()
     external_id = serializers.CharField()
-    status = serializers.CharField()
+    status = serializers.ChoiceField(ROW_STATUSES)
     id = serializers.IntegerField(allow_null=True)
     field = serializers.CharField(required=False)
     code = serializers.CharField(required=False)

@@ -104,11 +104,21 @@ class DeclaredAccess(BasePermission):
             raise InsufficientScope(_("A call for a member reaches no call of staff."))
         # An ingest service is not staff but holds exactly its permission, hence the
         # permission decides; suspended staff decide nothing.
-        if getattr(user, "is_suspended", False) or not user.has_perms(names):
+        if getattr(user, "is_suspended", False):
             raise NotAllowed
+        if missing := [name for name in names if not user.has_perm(name)]:
+            raise _lacking(request, missing)
         if lacks_second_factor(user):
             raise TwoFactorRequired
         return True
+
+
+def _lacking(request: Request, missing: list[str]) -> NotAllowed:
+    """Return the refusal; who made a key learns what it lacks, people ask their superuser."""
+    if not isinstance(request.auth, Grant):
+        return NotAllowed()
+    text = _("This key or its owner lacks: %(permissions)s.") % {"permissions": ", ".join(missing)}
+    return NotAllowed(text, extra={"permissions": missing})
 
 
 def _check_grant(request: Request, view: Any) -> None:

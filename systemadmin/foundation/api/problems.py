@@ -17,7 +17,9 @@ from django.db import DataError, IntegrityError, InterfaceError, OperationalErro
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -38,6 +40,11 @@ logger = logging.getLogger("atalaya.api")
 
 CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:atalaya:problem:"
+# DRF's own texts of these have places for what was sent; a title is the same for all of a kind.
+TITLES: dict[type[Exception], Any] = {
+    exceptions.MethodNotAllowed: gettext_lazy("This method is not allowed here."),
+    exceptions.UnsupportedMediaType: gettext_lazy("This type of content is not taken here."),
+}
 
 
 def problem_body(
@@ -169,7 +176,7 @@ def _from_drf(exc: exceptions.APIException) -> Response:
         title, detail, code = InvalidInput.title, InvalidInput.title, "invalid"
         errors = flatten(exc.detail)
     else:
-        title, errors = exc.default_detail, None
+        title, errors = TITLES.get(type(exc), exc.default_detail), None
         detail = exc.detail
         code = str(exc.get_codes()) if isinstance(exc.get_codes(), str) else exc.default_code
     body = problem_body(
@@ -213,6 +220,12 @@ def plain_problem(error: DomainError) -> JsonResponse:
 def wants_problem(request: HttpRequest) -> bool:
     """Return True where a client, not a browser, is asking."""
     return request.path.startswith("/api/")
+
+
+@csrf_exempt
+def unknown_call(request: HttpRequest) -> HttpResponse:
+    """Answer every other address below `/api/`; with DEBUG Django would show a page of its own."""
+    return plain_problem(NotFound(_("There is no such call. See /api/docs.")))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from systemadmin.foundation.api.access import MEMBER, PUBLIC
 from systemadmin.foundation.api.schema_headers import tag_of
+from systemadmin.foundation.context import REASON_HEADER
 from systemadmin.foundation.references import REFERENCE_REGEX
 from systemadmin.foundation.references import SCHEMA as REFERENCE_SCHEMA
 from systemadmin.foundation.scopes import ACT_FOR, scope_of
@@ -87,7 +88,17 @@ class ProblemAutoSchema(AutoSchema):
                     description="The ETag you read; a stale one is refused with 412.",
                 )
             )
-        if self._required() is MEMBER and scope_of(self.method, self.path):
+        if self._may_wait():
+            parameters.append(
+                OpenApiParameter(
+                    REASON_HEADER,
+                    str,
+                    OpenApiParameter.HEADER,
+                    description="Why, for a second person or for the colleague whose act this "
+                    "undoes, where the body has no `reason`; percent-encoded.",
+                )
+            )
+        if self._opens_to_keys():
             parameters.append(
                 OpenApiParameter(
                     ACT_FOR,
@@ -98,6 +109,17 @@ class ProblemAutoSchema(AutoSchema):
                 )
             )
         return parameters
+
+    def _may_wait(self) -> bool:
+        view, action = self.view, getattr(self.view, "action", None)
+        return action in (
+            getattr(view, "needs_second_person", set()) | getattr(view, "takes_reason", set())
+        )
+
+    def _opens_to_keys(self) -> bool:
+        closed = getattr(self.view, "closed_to_keys", set())
+        is_open = getattr(self.view, "action", None) not in closed
+        return is_open and self._required() is MEMBER and bool(scope_of(self.method, self.path))
 
     def _required(self) -> Any:
         access = getattr(self.view, "access", {})
@@ -165,9 +187,8 @@ class ProblemAutoSchema(AutoSchema):
         return operation
 
     def get_auth(self) -> list[Any]:
-        if self._required() is PUBLIC:
-            return [*super().get_auth(), {}]
-        return super().get_auth()
+        # Generators make a call that takes no token of an empty list alone, of no alternative `{}`.
+        return [] if self._required() is PUBLIC else super().get_auth()
 
 
 def describe_problems(

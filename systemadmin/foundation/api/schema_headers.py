@@ -80,7 +80,7 @@ def describe_headers(result: Schema, generator: Any, request: Any, public: bool)
     for item in (*result["paths"].values(), *result["webhooks"].values()):
         for method in METHODS:
             if method in item:
-                # Nobody signs in to health; webhooks are signed by us.
+                # What is public says so: nobody signs in to health; webhooks are signed by us.
                 item[method].setdefault("security", [])
     for item in result["paths"].values():
         for method in METHODS:

@@ -92,6 +92,10 @@ class BaseViewSet(GenericViewSet):
     singular: ClassVar[set[str]] = set()
     # Actions whose service may wait for a second person: they answer 202 then (for the schema).
     needs_second_person: ClassVar[set[str]] = set()
+    # Other actions that take a reason in the header `Approval-Reason` (for the schema).
+    takes_reason: ClassVar[set[str]] = set()
+    # Actions of the member's side that no key calls for a member (for the schema).
+    closed_to_keys: ClassVar[set[str]] = set()
     # Actions that will go: deprecated since, gone from. See "What changes" in docs/clients.md.
     retiring: ClassVar[dict[str, Retiring]] = {}
     # Actions of the member's side that a service key may call as itself.

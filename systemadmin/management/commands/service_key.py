@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
@@ -49,7 +50,7 @@ class Command(BaseCommand):
         ends = options["expires"]
         issued = service_keys.create_service_key(
             actor=None,
-            owner=User.objects.filter(username=options["owner"]).first(),
+            owner=self._owner(options["owner"]),
             name=options["name"],
             permissions=options["permission"],
             member_scopes=options["scope"],
@@ -58,6 +59,14 @@ class Command(BaseCommand):
             expires_at=timezone.now() + parse_duration(ends) if ends else None,
         )
         self._show(issued)
+
+    def _owner(self, username: str) -> User:
+        owner = User.objects.filter(username=username).first()
+        if owner is None:
+            raise CommandError(f"There is no account named {username!r}.")
+        if owner.is_demo and not settings.DEMO_MODE:
+            raise CommandError(f"{username} is a demo account: it counts with DEMO_MODE=1 alone.")
+        return owner
 
     def _show(self, issued: service_keys.Issued) -> None:
         self.stderr.write(f"{issued.key.name}: keep this now, it is not shown again.")
