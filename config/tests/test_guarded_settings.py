@@ -146,6 +146,16 @@ def test_lowering_waits_by_api(as_user):
     assert not SystemConfig.objects.filter(key__in=["privacy.export_days"]).exists()
 
 
+def test_without_a_reason_the_answer_says_where_it_goes(as_user):
+    answer = as_user(StaffFactory(is_superuser=True)).put(
+        "/api/admin/config", {"privacy.export_days": 1}, format="json"
+    )
+    assert answer.status_code == 400
+    (error,) = answer.json()["errors"]
+    assert (error["field"], error["code"]) == ("reason", "required")
+    assert "Approval-Reason" in error["detail"]
+
+
 def test_raising_them_needs_nobody_else():
     actor = StaffFactory(is_superuser=True)
     change_settings(actor=actor, values={"privacy.export_days": 30, "messaging.stream_days": 90})

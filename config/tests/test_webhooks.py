@@ -236,4 +236,12 @@ def test_an_address_inside_is_refused_when_saved_and_the_field_is_named(as_user,
         assert sent.status_code == 201
     else:
         problem(sent, 400, field="url")
+        assert "webhooks.private_addresses" in sent.json()["errors"][0]["detail"]
     assert WebhookEndpoint.objects.count() == ("example" in url)
+
+
+def test_an_address_that_no_setting_allows_names_none(as_user, superuser):
+    url = "https://user:pass@x.example/"
+    sent = as_user(superuser).post("/api/admin/webhook-endpoints", {"url": url})
+    assert sent.status_code == 400
+    assert "private_addresses" not in sent.json()["errors"][0]["detail"]

@@ -250,9 +250,18 @@ def _check_address(url: str) -> None:
             check_url_to_save(url)
     except AddressRefused as refused:
         text = str(refused)
-        if not setting("webhooks.private_addresses"):
-            text += " " + _("The setting webhooks.private_addresses allows others.")
+        if _is_address(url):
+            text += " " + _("The setting webhooks.private_addresses allows it.")
         raise InvalidInput("url", text, code="address_refused") from refused
+
+
+def _is_address(url: str) -> bool:
+    """Return whether the setting would let a refused address through."""
+    try:
+        parse_url(url, allow_private=True)
+    except AddressRefused:
+        return False
+    return True
 
 
 def _switch_off(endpoint: WebhookEndpoint, reason: str) -> None:
