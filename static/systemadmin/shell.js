@@ -149,6 +149,26 @@
     if (event.detail.requestConfig?.triggeringEvent?.type !== "at:tick") notice(document.body.dataset.failed, true);
   });
 
+  // Fields to search a choice in (select2) are named after the <select> that they stand for.
+  function nameChoice(select) {
+    const label = select.labels?.[0];
+    const box = select.nextElementSibling;
+    if (!label || !box?.matches(".select2")) return;
+    label.id ||= `${select.id}-label`;
+    $(".select2-search__field", box)?.setAttribute("aria-labelledby", label.id);
+    const single = $(".select2-selection--single", box);
+    const chosen = single && $(".select2-selection__rendered", single);
+    chosen?.setAttribute("aria-labelledby", label.id);
+    single?.setAttribute("aria-labelledby", `${label.id} ${chosen.id}`);
+  }
+  // Django makes them as soon as the page is parsed, by jQuery's queue, in which this comes next.
+  window.django?.jQuery?.(() => $$("select.admin-autocomplete").forEach(nameChoice));
+  document.addEventListener("focusin", (event) => {
+    if (!event.target.matches?.(".select2-search--dropdown .select2-search__field")) return;
+    const label = $(".select2-container--open")?.previousElementSibling?.labels?.[0];
+    if (label) event.target.setAttribute("aria-labelledby", label.id);
+  });
+
   function ready(root) {
     for (const button of $$("[data-back]", root)) button.hidden = history.length < 2;
     for (const pane of $$("[data-scroll-end]", root)) pane.scrollTop = pane.scrollHeight;
