@@ -1,6 +1,7 @@
 """Reads of accounts."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.contrib.auth.models import Permission
 from django.contrib.auth.models import UserManager as DjangoUserManager
@@ -37,8 +38,10 @@ class UserQuerySet(QuerySet):
         """
         app_label, codename = permission.split(".")
         of = Permission.objects.filter(content_type__app_label=app_label, codename=codename)
-        by_role = self.model.groups.through.objects.filter(group__permissions__in=of)
-        by_account = self.model.user_permissions.through.objects.filter(permission__in=of)
+        # The types see any model here, not the one with these relations.
+        model: Any = self.model
+        by_role = model.groups.through.objects.filter(group__permissions__in=of)
+        by_account = model.user_permissions.through.objects.filter(permission__in=of)
         return self.filter(
             Q(pk__in=by_role.values("user_id")) | Q(pk__in=by_account.values("user_id"))
         )
