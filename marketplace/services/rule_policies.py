@@ -61,7 +61,7 @@ def _before(*, rule: CommissionRule, **_rest: Any) -> tuple[bool, dict[str, Any]
 
 
 def _is_made_for_everybody(attempt: Attempt) -> bool:
-    return _is_for_everybody(attempt.result) and is_charging()
+    return is_charging() and _is_for_everybody(attempt.result)
 
 
 def _changes_for_everybody(attempt: Attempt) -> bool:
