@@ -166,17 +166,20 @@ def report(pages: list[Page]) -> None:
     """Print a line a kind, and every page above the goal."""
     print(f"{'':<18}{'pages':>7}{'p50 ms':>9}{'p95 ms':>9}{'slowest':>9}{'queries':>9}{'above':>7}")
     for kind in dict.fromkeys(page.kind for page in pages):
-        mine = [page for page in pages if page.kind == kind]
-        every = sorted(taken for page in mine for taken in page.taken)
-        print(
-            f"{kind:<18}{len(mine):>7}{statistics.median(every):>9.0f}"
-            f"{every[int(len(every) * 0.95)]:>9.0f}{every[-1]:>9.0f}"
-            f"{max(page.queries for page in mine):>9}"
-            f"{sum(page.slow > GOAL for page in mine):>7}"
-        )
+        print(line_of(kind, [page for page in pages if page.kind == kind]))
     for page in sorted(pages, key=lambda page: -page.slow):
         if page.slow > GOAL or page.status >= 400:
             print(f"  {page.slow:>8.0f} ms  {page.queries:>3} queries  {page.status}  {page.path}")
+
+
+def line_of(kind: str, pages: list[Page]) -> str:
+    """Return what the pages of a kind took, all rounds of all of them together."""
+    every = sorted(taken for page in pages for taken in page.taken)
+    return (
+        f"{kind:<18}{len(pages):>7}{statistics.median(every):>9.0f}"
+        f"{every[int(len(every) * 0.95)]:>9.0f}{every[-1]:>9.0f}"
+        f"{max(page.queries for page in pages):>9}{sum(page.slow > GOAL for page in pages):>7}"
+    )
 
 
 def main() -> int:

@@ -59,9 +59,7 @@ def fill(tickets):
     call_command("migrate", verbosity=0)
     if Ticket.objects.count() >= tickets:
         return
-    set_defaults()
     make_people()
-    sql("SET synchronous_commit = off")
     sql(
         """
         INSERT INTO support_ticket (created_at, updated_at, version, number, subject,
@@ -107,6 +105,8 @@ def fill(tickets):
 
 
 def make_people():
+    set_defaults()
+    sql("SET synchronous_commit = off")
     for kind, count, staff in (("member", MEMBERS, False), ("agent", AGENTS, True)):
         User.objects.bulk_create(
             [
