@@ -63,7 +63,10 @@ def test_every_list_and_every_row_opens(admin_client_for, superuser, world, mode
     client = admin_client_for(superuser)
     work_on(start_run(cause="schedule"))
     assert client.get(page(model)).status_code == 200
-    row = apps.get_model("riskops", model).objects.first()
+    rows = apps.get_model("riskops", model).objects.all()
+    # Nobody opens their own score.
+    own = {"account": superuser} if model.startswith("riskscore") else {"pk": None}
+    row = rows.exclude(**own).first()
     if row is not None:
         assert client.get(page(model, "change", row.pk)).status_code == 200
 
