@@ -29,6 +29,12 @@ def test_the_types_for_typescript_pass_the_strict_compiler(typescript_client):
         'type Answers = paths["/api/tickets"]["get"]["responses"];\n'
         'type Ticket = Answers[200]["content"]["application/json"]["results"][number];\n'
         "export const id = (ticket: Ticket): number => ticket.id;\n"
+        'import { Webhook } from "standardwebhooks";\n'
+        'type Body = paths["/api/tickets"]["post"]["requestBody"];\n'
+        'type Sent = NonNullable<Body>["content"]["application/json"];\n'
+        "// A field with a default may be left out.\n"
+        'export const sent: Sent = { subject: "Lost parcel", body: "It never came." };\n'
+        "export const check = (secret: string): Webhook => new Webhook(secret);\n"
         "// @ts-expect-error a subject is text\n"
         "export const subject = (ticket: Ticket): number => ticket.subject;\n"
     )
