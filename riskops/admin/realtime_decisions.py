@@ -8,13 +8,11 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
-from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
@@ -41,18 +39,6 @@ from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.personal_data import masked, masked_texts, sees_personal_data
 
 
-class BoundedPaginator(Paginator):
-    """Pages of a stream: it is never counted beyond so many rows."""
-
-    most = 5_000
-
-    @cached_property
-    def count(self) -> int:
-        """Rows, or the bound where there are more."""
-        rows: Any = self.object_list
-        return int(rows.order_by()[: self.most].count())
-
-
 class FeedbackForm(forms.Form):
     """What became of it."""
 
@@ -70,7 +56,6 @@ class DecisionAdmin(AtalayaModelAdmin):
     search_fields = ["account__username__istartswith", "external_id"]
     ordering = ["-id"]
     sortable_by = ()
-    paginator = BoundedPaginator
     readonly_fields = ["who", "answer", "reasons", "shadows"]
     fields = [
         "who",
@@ -299,7 +284,6 @@ class ListEntryAdmin(ServiceModelAdmin):
     search_fields = ["value__istartswith"]
     ordering = ["-id"]
     sortable_by = ()
-    paginator = BoundedPaginator
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Return the entries, and whether who looks sees values unmasked."""

@@ -14,6 +14,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from systemadmin.foundation.admin import object_actions
+from systemadmin.foundation.admin.paging import BoundedPaginator
 from systemadmin.foundation.admin.shown_links import ShownLinks
 from systemadmin.foundation.forms import (
     LineField,
@@ -36,6 +37,7 @@ class AtalayaModelAdmin(ShownLinks):
         models.DecimalField: {"form_class": PlainDecimalField},
         models.FloatField: {"form_class": PlainFloatField},
     }
+    paginator = BoundedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # each count beside a filter would be a query of its own
     list_per_page = 50
