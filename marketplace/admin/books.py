@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from marketplace import services
 from marketplace.admin.columns import money_column
 from marketplace.admin.forms import FailedForm, PaidForm
+from marketplace.admin.lists import CurrencyFilter
 from marketplace.admin.trace import trace_list
 from marketplace.models import LedgerAccount, LedgerEntry, LedgerTransaction, Payout, PayoutCharge
 from marketplace.review_queues.money import goes_back
@@ -164,7 +165,7 @@ class PayoutAdmin(AtalayaModelAdmin):
     ]
     readonly_fields = ["taken_shown", "fees_shown", "amount_shown", "trace_shown"]
     inlines = [PayoutChargeInline]
-    list_filter = ["status", "currency"]
+    list_filter = ["status", CurrencyFilter]
     list_select_related = ["seller"]
     search_fields = ["seller__username__istartswith", "reference__exact"]
     ordering = ["-id"]

@@ -3,13 +3,26 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
-from marketplace.models import Category, ReasonTemplate
+from marketplace.models import Category, Product, ReasonTemplate
 from systemadmin.foundation.admin import ServiceModelAdmin
+
+# Counted for the rows of a page only: a join would count the products of all categories.
+_PRODUCTS = Coalesce(
+    Subquery(
+        Product.objects.filter(category=OuterRef("pk"))
+        .order_by()
+        .values("category")
+        .annotate(found=Count("pk"))
+        .values("found")
+    ),
+    0,
+)
 
 
 @admin.register(Category)
@@ -25,7 +38,7 @@ class CategoryAdmin(ServiceModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Return the rows with the number of products."""
-        return super().get_queryset(request).annotate(product_count=Count("products"))
+        return super().get_queryset(request).annotate(product_count=_PRODUCTS)
 
     @admin.display(description=_("name"), ordering="path")
     def indented(self, category: Category) -> str:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from marketplace import services
 from marketplace.admin.columns import money_column
 from marketplace.admin.forms import PeriodForm
+from marketplace.admin.lists import CurrencyFilter
 from marketplace.admin.rule_content import content_shown
 from marketplace.admin.rule_form import CommissionRuleForm
 from marketplace.admin.trace import trace_list
@@ -258,7 +259,8 @@ class CommissionLineAdmin(AtalayaModelAdmin):
         "line", "order_number", "rule", "rule_version", "amount_shown",
         money_column(CommissionLine, "tax"),
     ]  # fmt: skip
-    list_filter = ["currency", "rule"]
+    list_filter = [CurrencyFilter, "rule"]
+    sortable_by = ()
     list_select_related = ["line__order", "rule"]
     ordering = ["-id"]
     fields: Any = [

@@ -32,6 +32,7 @@ from marketplace.admin.forms import (
     RefundForm,
     ReplyForm,
 )
+from marketplace.admin.lists import CurrencyFilter, FoundByNumber
 from marketplace.admin.order_inlines import LineInline, RefundInline
 from marketplace.admin.order_overview import AMOUNTS, order_overview
 from marketplace.admin.refund_choices import lines_to_choose, shipping_left, shipping_to_choose
@@ -61,15 +62,17 @@ REFUND, RESOLVE = "marketplace.refund_order", "marketplace.resolve_dispute"
 
 
 @admin.register(Order)
-class OrderAdmin(ChargebackActions, AtalayaModelAdmin):
+class OrderAdmin(FoundByNumber, ChargebackActions, AtalayaModelAdmin):
     """Orders and the steps staff may take."""
 
     change_list_template = "admin/marketplace/order/change_list.html"
     change_form_template = "admin/marketplace/order/change_form.html"
     list_display = ["number", "buyer", "seller", "total_shown", "status", "created_at", "paid_at"]
-    list_filter = ["status", "currency"]
+    list_filter = ["status", CurrencyFilter]
     list_select_related = ["buyer", "seller"]
-    search_fields = ["=id", "payment_reference__exact"]
+    search_fields = references = ("payment_reference", "external_id")
+    search_help_text = _("Number, payment reference or external id.")
+    sortable_by = ["number"]
     ordering = ["-id"]
     inlines = [LineInline, RefundInline]
     actions = ["pay", "complete", "refund", "open_dispute", "cancel", "record_chargeback"]
@@ -320,7 +323,7 @@ class MessageInline(ReadOnlyInline):
 
 
 @admin.register(Dispute)
-class DisputeAdmin(DisputePages, AtalayaModelAdmin):
+class DisputeAdmin(FoundByNumber, DisputePages, AtalayaModelAdmin):
     """What buyers and sellers disagree about."""
 
     needs_permission: ClassVar[dict[str, str]] = {"pack": RESOLVE}
@@ -337,7 +340,8 @@ class DisputeAdmin(DisputePages, AtalayaModelAdmin):
         "created_at",
     ]
     list_filter = ["status", "source", "reason"]
-    search_fields = ["=id", "external_reference__exact"]
+    search_fields = references = ("external_reference",)
+    search_help_text = _("Number, or reference of the chargeback.")
     fieldsets: Any = FIELDSETS
     readonly_fields: Any = [*DISPUTE_FIELDS, *CHARGEBACK_FIELDS]
     list_select_related = ["order", "opened_by"]

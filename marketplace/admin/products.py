@@ -100,6 +100,7 @@ class ProductAdmin(AtalayaModelAdmin):
     search_fields = ["title"]
     search_help_text = _("Words of title and attributes.")
     ordering = ["-id"]
+    sortable_by = ()
     inlines = [ReviewInline]
     actions = ["approve", "reject", "request_changes", "pause", "resume", "remove"]
     fieldsets = [

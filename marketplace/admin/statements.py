@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.admin.columns import money_column, movements_shown, named_lines
+from marketplace.admin.lists import CurrencyFilter
 from marketplace.models import CommissionInvoice, SellerStatement
 from marketplace.statement_pdf import invoice_lines, invoice_pdf, statement_pdf
 from systemadmin.foundation.admin import AtalayaModelAdmin
@@ -49,7 +50,7 @@ class SellerStatementAdmin(_PdfAdmin):
     """The months of all sellers."""
 
     list_display = ["seller", "month", "currency", "opening_shown", "closing_shown", "pdf"]
-    list_filter = ["currency"]
+    list_filter = [CurrencyFilter]
     list_select_related = ["seller"]
     search_fields = ["seller__username__istartswith"]
     ordering = ["-id"]
@@ -77,7 +78,7 @@ class CommissionInvoiceAdmin(_PdfAdmin):
     """The invoices to all sellers."""
 
     list_display = ["__str__", "seller", "month", "total_shown", "issued_on", "pdf"]
-    list_filter = ["currency"]
+    list_filter = [CurrencyFilter]
     list_select_related = ["seller"]
     search_fields = ["seller__username__istartswith"]
     ordering = ["-id"]

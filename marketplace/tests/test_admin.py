@@ -4,6 +4,8 @@ import html
 import re
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -406,3 +408,29 @@ class TestPageOfAnOrder:
             services.refund_order(actor=None, order=order, amount=1_00)
 
         assert_constant_queries(lambda: browser.get(url), more)
+
+
+class TestSearchOfOrders:
+    """By number or whole reference, each by its index."""
+
+    LIST = "/admin/marketplace/order/"
+
+    def found(self, browser, text):
+        return [order.pk for order in browser.get(self.LIST, {"q": text}).context["cl"].result_list]
+
+    def test_an_order_is_found_by_number_reference_and_external_id(self, browser):
+        orders = [factories.order(factories.approved()) for _ in range(3)]
+        Order.objects.filter(pk=orders[1].pk).update(
+            payment_reference="pi_77", external_id="shop-77"
+        )
+        for text in (str(orders[0].pk), f"#{orders[0].pk}", f" {orders[0].pk} "):
+            assert self.found(browser, text) == [orders[0].pk]
+        assert self.found(browser, "pi_77") == self.found(browser, "shop-77") == [orders[1].pk]
+        for text in ("lamp", "9" * 40, "-1", "²", "pi_7", "1e3"):
+            assert self.found(browser, text) == []
+        assert len(self.found(browser, "")) == 3
+
+    def test_no_number_is_compared_as_a_text(self, browser):
+        with CaptureQueriesContext(connection) as queries:
+            self.found(browser, "4711")
+        assert not [query for query in queries if "UPPER" in query["sql"]]

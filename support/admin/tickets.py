@@ -75,6 +75,7 @@ class TicketAdmin(TicketPages, AtalayaModelAdmin):
     search_fields = ("number",)
     search_help_text = _("Number, or words of the subject, the customer and the replies.")
     ordering = ("-id",)
+    sortable_by = ("number", "due_shown", "updated_at")
     actions = (
         "reply_with_template",
         "assign_to_me",

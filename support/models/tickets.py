@@ -229,6 +229,13 @@ class Ticket(VersionedModel):
                 name="ticket_unassigned",
                 condition=Q(assignee__isnull=True, status__in=lifecycle.OPEN_STATUSES),
             ),
+            # The same in the workspace, due first.
+            models.Index(
+                Coalesce("overdue_since", "next_due_at"),
+                "id",
+                name="ticket_unassigned_due",
+                condition=Q(assignee__isnull=True, status__in=lifecycle.OPEN_STATUSES),
+            ),
             # A member's own list and the account page.
             models.Index(fields=["requester", "-id"], name="ticket_requester"),
             models.Index(fields=["category", "-id"], name="ticket_category"),

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.forms import AdminUserCreationForm
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import path, reverse
@@ -79,6 +79,21 @@ class StandingFilter(admin.SimpleListFilter):
         return queryset
 
 
+class RoleFilter(admin.SimpleListFilter):
+    """By role; who has none is nearly everybody."""
+
+    title = _("role")
+    parameter_name = "role"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        roles = Group.objects.order_by("name").values_list("pk", "name")
+        return [(str(key), name) for key, name in roles]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        known = dict(self.lookup_choices)
+        return queryset.filter(groups=self.value()) if self.value() in known else queryset
+
+
 # Links to pages of their own, each shown to whoever may open one of them.
 _LINKS = {
     "open_accesses": ["systemadmin.end_sessions"],
@@ -101,7 +116,8 @@ class UserAdmin(ServiceModelAdmin):
         "verified_at",
         "suspended",
     )
-    list_filter = (StandingFilter, "is_staff", "is_demo", "groups")
+    list_filter = (StandingFilter, "is_staff", "is_demo", RoleFilter)
+    sortable_by = ("username", "date_joined")
     search_fields = ("username__istartswith", "email__istartswith", "external_id__istartswith")
     search_help_text = _("Beginning of name or external id, or a whole e-mail address.")
     ordering = ("-date_joined", "-id")

@@ -12,7 +12,7 @@ class BoundedPaginator(Paginator):
     Without it a list counts every row for each page, and its last page reads all those before it.
     """
 
-    most = 10_000
+    most = 5_000
 
     @cached_property
     def count(self) -> int:
