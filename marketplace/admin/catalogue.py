@@ -3,26 +3,16 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
 from marketplace.models import Category, Product, ReasonTemplate
 from systemadmin.foundation.admin import ServiceModelAdmin
-
-# Counted for the rows of a page only: a join would count the products of all categories.
-_PRODUCTS = Coalesce(
-    Subquery(
-        Product.objects.filter(category=OuterRef("pk"))
-        .order_by()
-        .values("category")
-        .annotate(found=Count("pk"))
-        .values("found")
-    ),
-    0,
-)
 
 
 @admin.register(Category)
@@ -37,8 +27,9 @@ class CategoryAdmin(ServiceModelAdmin):
     prepopulated_fields = {"slug": ["name"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Return the rows with the number of products."""
-        return super().get_queryset(request).annotate(product_count=_PRODUCTS)
+        """Return the rows with whether they hold products; a category may hold a million."""
+        held = Product.objects.filter(category=OuterRef("pk"))
+        return super().get_queryset(request).annotate(holds_products=Exists(held))
 
     @admin.display(description=_("name"), ordering="path")
     def indented(self, category: Category) -> str:
@@ -46,9 +37,13 @@ class CategoryAdmin(ServiceModelAdmin):
         return f"{'— ' * (len(category.path_ids) - 1)}{category.name}"
 
     @admin.display(description=_("products"))
-    def products_in_it(self, category: Any) -> int:
-        """Return how many it holds by itself."""
-        return category.product_count
+    def products_in_it(self, category: Any) -> str:
+        """Link to those that it holds by itself."""
+        if not category.holds_products:
+            return "-"
+        url = reverse("admin:marketplace_product_changelist")
+        query = urlencode({"category__id__exact": category.pk})
+        return format_html('<a href="{}?{}">{}</a>', url, query, _("Show"))
 
     def create(self, actor: Any, values: dict[str, Any]) -> Category:
         """Add it to the tree."""

@@ -24,6 +24,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from riskops.admin.decisions import AccountDecisions
+from riskops.admin.own_account import back_to_list
 from riskops.links.graph import MAX_DEPTH, neighbourhood_graph
 from riskops.links.notes import add_note
 from riskops.masking import PERSONAL
@@ -138,6 +139,8 @@ class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
         """Return the page, or one of its decisions."""
         if not is_whole_number(object_id):
             raise Http404
+        if self.has_view_permission(request) and is_own_case(request.user, [int(object_id)]):
+            return back_to_list(self, request)
         self._account(request, object_id)
         return object_actions.answer(
             self,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -14,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from riskops.admin.charts import breakdown_bars, history_line
 from riskops.admin.decisions import AccountDecisions
+from riskops.admin.own_account import back_to_list
 from riskops.models import RiskOutcome, RiskOverride, RiskScore, RiskScoreHistory
 from riskops.models.scores import Level
 from riskops.scores.explanation import explain
@@ -89,9 +89,9 @@ class RiskScoreAdmin(AccountDecisions, AtalayaModelAdmin):
     ) -> HttpResponse:
         score = self.get_object(request, object_id)
         context = dict(extra_context or {})
-        if score is not None and is_own_case(request.user, [score.pk]):
-            raise PermissionDenied
         if score is not None and self.has_view_permission(request, score):
+            if is_own_case(request.user, [score.pk]):
+                return back_to_list(self, request)
             context |= picture(score, request)
             context["subtitle"] = f"{display_name(score.account)}: {score.score}"
         return super().change_view(request, object_id, form_url, context)
