@@ -1,9 +1,29 @@
 """What the marketplace's tests share."""
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 
 from marketplace import services
+from systemadmin.tests.factories import StaffFactory
+
+
+@pytest.fixture
+def shipped(db):
+    """Make the roles and settings of a new installation."""
+    call_command("setup", verbosity=0)
+
+
+@pytest.fixture
+def operator():
+    """Return somebody who runs the place."""
+    return StaffFactory(role="operator")
+
+
+@pytest.fixture
+def second():
+    """Return the colleague who decides what an operator asks for."""
+    return StaffFactory(role="operator")
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.management import call_command
 from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
@@ -24,24 +23,9 @@ from systemadmin.services.second_person import SecondPersonNeeded
 from systemadmin.services.service_keys import create_service_key, hand_over_service_key
 from systemadmin.tests.factories import StaffFactory, UserFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.two_people]
+pytestmark = [pytest.mark.django_db, pytest.mark.two_people, pytest.mark.usefixtures("shipped")]
 LIMIT = 1_000_00
 SMALL = 400_00
-
-
-@pytest.fixture(autouse=True)
-def shipped(db):
-    call_command("setup", verbosity=0)
-
-
-@pytest.fixture
-def operator():
-    return StaffFactory(role="operator")
-
-
-@pytest.fixture
-def second():
-    return StaffFactory(role="operator")
 
 
 def owed(amount=SMALL):

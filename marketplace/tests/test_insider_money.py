@@ -2,7 +2,6 @@
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.core.management import call_command
 from rest_framework.test import APIClient
 
 from marketplace import services
@@ -17,17 +16,7 @@ from systemadmin.services.second_person import SecondPersonNeeded
 from systemadmin.services.service_keys import create_service_key
 from systemadmin.tests.factories import StaffFactory, UserFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.two_people]
-
-
-@pytest.fixture(autouse=True)
-def shipped(db):
-    call_command("setup", verbosity=0)
-
-
-@pytest.fixture
-def operator():
-    return StaffFactory(role="operator")
+pytestmark = [pytest.mark.django_db, pytest.mark.two_people, pytest.mark.usefixtures("shipped")]
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
@@ -17,17 +16,7 @@ from systemadmin.models import User
 from systemadmin.services.service_keys import create_service_key
 from systemadmin.tests.factories import StaffFactory, UserFactory
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def shipped(db):
-    call_command("setup", verbosity=0)
-
-
-@pytest.fixture
-def operator():
-    return StaffFactory(role="operator")
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shipped")]
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import pytest
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.core.management import call_command
 from django.urls import reverse
 
 from marketplace import services
@@ -14,24 +13,9 @@ from riskops.tests.factories import confirmed
 from systemadmin.models import ApprovalRequest
 from systemadmin.services import approvals
 from systemadmin.services.service_keys import create_service_key
-from systemadmin.tests.factories import StaffFactory, UserFactory
+from systemadmin.tests.factories import UserFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.two_people]
-
-
-@pytest.fixture(autouse=True)
-def shipped(db):
-    call_command("setup", verbosity=0)
-
-
-@pytest.fixture
-def operator():
-    return StaffFactory(role="operator")
-
-
-@pytest.fixture
-def second():
-    return StaffFactory(role="operator")
+pytestmark = [pytest.mark.django_db, pytest.mark.two_people, pytest.mark.usefixtures("shipped")]
 
 
 def payout_in_file(status="pending"):
