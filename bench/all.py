@@ -75,11 +75,17 @@ MEASUREMENTS = (
         "--tickets 100000 --rounds 50",
         "--tickets 1000000 --rounds 50",
     ),
+    Measurement(
+        "admin",
+        "--rows 10000 --rounds 3 --most 20",
+        "--rows 100000 --rounds 3",
+        "--rows 1000000 --rounds 20",
+    ),
     Measurement("backup", "--megabytes 20", "--megabytes 200", "--megabytes 2000"),
     Measurement("throughput", *["--seconds 6"] * 3),
     Measurement("middleware", *["--requests 2000 --at-most 9"] * 3, sqlite=True),
     Measurement("known_owners", "--towns 1", "--towns 2", "--towns 1 --strangers 8000", True),
-    Measurement("related_accounts", sqlite=True),
+    Measurement("links_quality", *["shop"] * 3, sqlite=True),
     Measurement("airdrop", sqlite=True),
 )
 

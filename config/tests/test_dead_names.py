@@ -64,3 +64,10 @@ def test_every_function_and_class_is_named_somewhere_else():
 def is_found_by_name(path, name):
     """Return whether a framework finds it (commands, applications), or tests are its callers."""
     return name == "Command" or path.name in {"apps.py", "testing.py"}
+
+
+def test_every_measurement_that_runs_with_the_others_is_a_script():
+    source = (ROOT / "bench" / "all.py").read_text()
+    names = re.findall(r"Measurement\(\s*\"(\w+)\"", source)
+    assert len(names) > 5
+    assert [name for name in names if not (ROOT / "bench" / f"{name}.py").is_file()] == []
