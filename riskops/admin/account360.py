@@ -77,6 +77,7 @@ class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
     search_fields = ["username__istartswith", "external_id__istartswith", "email__istartswith"]
     search_help_text = _("Beginning of name or external id, or a whole e-mail address.")
     ordering = ["-id"]
+    sortable_by = ["username"]
     actions = [
         "override",
         "lift_override",

@@ -117,7 +117,7 @@ class UserAdmin(ServiceModelAdmin):
         "suspended",
     )
     list_filter = (StandingFilter, "is_staff", "is_demo", RoleFilter)
-    sortable_by = ("username", "date_joined")
+    sortable_by = ("username",)
     search_fields = ("username__istartswith", "email__istartswith", "external_id__istartswith")
     search_help_text = _("Beginning of name or external id, or a whole e-mail address.")
     ordering = ("-date_joined", "-id")
