@@ -46,3 +46,15 @@ def test_a_list_without_rows_has_no_bar_of_actions(admin_client_for, superuser):
     factories.approved(UserFactory(), title="Marisma lamp")
     assert 'name="action"' in client.get(url).content.decode()
     assert 'name="action"' not in client.get(url, {"q": "nothing like it"}).content.decode()
+
+
+def test_no_form_makes_an_account_on_the_way(admin_client_for, superuser):
+    text = admin_client_for(superuser).get("/admin/support/category/add/").content.decode()
+    assert 'id="id_agents"' in text
+    assert "add_id_agents" not in text
+
+
+def test_show_all_is_for_who_searched(admin_client_for, superuser):
+    browser = admin_client_for(superuser)
+    assert "Show all" not in browser.get("/admin/systemadmin/user/").content.decode()
+    assert "Show all" in browser.get("/admin/systemadmin/user/?q=a").content.decode()

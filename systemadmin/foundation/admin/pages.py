@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.options import IS_POPUP_VAR, IncorrectLookupParameters
-from django.contrib.admin.widgets import AdminSplitDateTime
+from django.contrib.admin.widgets import AdminSplitDateTime, RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
 from django.db import DataError, models
 from django.db.models import Model, QuerySet
@@ -49,9 +50,13 @@ class AtalayaModelAdmin(ShownLinks):
         if type(db_field) in (models.CharField, models.TextField) and not db_field.choices:
             kwargs.setdefault("form_class", LineField)
         field: Any = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if isinstance(getattr(field, "widget", None), AdminSplitDateTime):
+        widget = getattr(field, "widget", None)
+        if isinstance(widget, RelatedFieldWidgetWrapper) and _is_of_accounts(db_field):
+            # Nobody makes or changes an account on the way to something else.
+            widget.can_add_related = widget.can_change_related = widget.can_delete_related = False
+        if isinstance(widget, AdminSplitDateTime):
             # The label of the row names neither of the two boxes.
-            for part, name in zip(field.widget.widgets, (_("Date"), _("Time")), strict=True):
+            for part, name in zip(widget.widgets, (_("Date"), _("Time")), strict=True):
                 part.attrs["aria-label"] = f"{capfirst(field.label)}: {name}"
         return field
 
@@ -158,3 +163,7 @@ class ReadOnlyInline(admin.TabularInline):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return False: these rows are not deleted here."""
         return False
+
+
+def _is_of_accounts(db_field: Any) -> bool:
+    return bool(db_field.related_model._meta.label == settings.AUTH_USER_MODEL)
