@@ -68,3 +68,11 @@ def test_the_guide_for_staff_calls_things_as_the_admin_does():
     known = {found.casefold() for found in re.findall(r'^msgid "(.+)"$', catalogue, re.M)}
     assert len(labels) > 30
     assert {label for label in labels if label.casefold() not in known} == set()
+
+
+def test_no_page_holds_two_versions_of_a_paragraph():
+    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+    marks = ("<<<<<<< ", ">>>>>>> ")
+    found = [page.name for page in pages for line in page.read_text().splitlines()
+             if line.startswith(marks) or line == "======="]  # fmt: skip
+    assert found == []

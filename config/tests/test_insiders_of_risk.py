@@ -112,6 +112,22 @@ def test_nobody_lifts_an_entry_that_covers_himself(whose, by, name, analyst, as_
     assert as_user(StaffFactory(role="risk_analyst")).delete(path).status_code == 204
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "data"),
+    [
+        ("email", "a@paid.example", {"email": "A@paid.example"}),
+        ("card", "fp_1", {"card": " fp_1 "}),
+    ],
+)
+def test_nobody_allows_what_own_events_name(kind, value, data, analyst):
+    record(event(analyst, data=data))
+    with pytest.raises(OwnInterest):
+        add_list_entry(actor=analyst, list="allow", kind=kind, value=value, reason="mine")
+    denied = add_list_entry(actor=None, list="deny", kind=kind, value=value, reason="abuse")
+    with pytest.raises(OwnInterest):
+        remove_list_entry(actor=analyst, entry=denied)
+
+
 def test_the_page_of_lists_lifts_no_entry_that_covers_oneself(analyst, admin_client_for):
     record(event(analyst, ip="203.0.113.7"))
     made = add_list_entry(

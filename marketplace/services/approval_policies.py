@@ -11,7 +11,7 @@ from marketplace.querysets.payouts import came_back, waiting_for_a_file
 from marketplace.services import payee_accounts
 from systemadmin.foundation.money import format_money
 from systemadmin.models import User
-from systemadmin.services.duties import accounts_of, key_owners
+from systemadmin.services.duties import accounts_of
 from systemadmin.services.second_person import (
     Attempt,
     MoneyLimit,
@@ -39,13 +39,14 @@ def _may_be_on_its_way(attempt: Attempt) -> bool:
     """Return whether the payout lies in a file for the bank, and no word of the bank is known.
 
     A bank statement that the actor imported is not the bank's word: it could be written by hand.
+    Nor is one by a service key, which may have been the actor's own and handed over since.
     """
     payout: Payout = attempt.result
     if payout.batch_id is None:
         return False
-    told_by = list(came_back(payout).values_list("statement__actor", flat=True))
-    own, owners = accounts_of(attempt.actor.pk), key_owners(pk for pk in told_by if pk)
-    return all(pk in own or owners.get(pk) in own for pk in told_by)
+    told = came_back(payout).exclude(statement__actor__is_service=True)
+    own = accounts_of(attempt.actor.pk)
+    return all(pk in own for pk in told.values_list("statement__actor", flat=True))
 
 
 def _is_return_or_on_its_way(attempt: Attempt) -> bool:

@@ -12,7 +12,7 @@ from marketplace.tests import factories as shop
 from riskops.tests.factories import confirmed
 from systemadmin.models import ApprovalRequest
 from systemadmin.services import approvals
-from systemadmin.services.service_keys import create_service_key
+from systemadmin.services.service_keys import create_service_key, hand_over_service_key
 from systemadmin.tests.factories import UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.two_people, pytest.mark.usefixtures("shipped")]
@@ -115,6 +115,14 @@ def of_a_key(operator):
 def test_a_statement_of_ones_own_is_not_the_word_of_the_bank(by, operator, as_user):
     payout = payout_in_file()
     statement_by(by(operator), payout)
+    assert sent(as_user(operator), payout, "cancel").status_code == 202
+
+
+def test_a_statement_by_a_key_that_was_handed_over_is_not_either(operator, second, as_user):
+    payout = payout_in_file()
+    account = of_a_key(operator)
+    statement_by(account, payout)
+    hand_over_service_key(actor=None, key=account.service_key, owner=second)
     assert sent(as_user(operator), payout, "cancel").status_code == 202
 
 

@@ -71,8 +71,10 @@ _SEEN_WITH: Mapping[str, str] = {
 def _own_paid_with(actor: User, card: str) -> list[int]:
     """Return the accounts of the actor whose events name a card."""
     events = AccountEvent.objects.filter(account__in=accounts_of(actor.pk))
-    named = events.filter(**{f"data__{CARD_NAME}": card}).order_by()
-    return list(named.values_list("account_id", flat=True).distinct())
+    named = events.filter(data__has_key=CARD_NAME).order_by()
+    pairs = named.values_list("account_id", f"data__{CARD_NAME}").distinct()
+    # As decisions read it: with the blanks around it taken off.
+    return [pk for pk, text in pairs if str(text).strip() == card]
 
 
 def _own_in_network(actor: User, spelled: str) -> list[int]:
@@ -137,7 +139,11 @@ def _own_seen_with(actor: User, kind: str, value: str) -> list[int]:
 def _concerned(*, actor: User, list: str, kind: str, value: str, **_rest: Any) -> Iterable[int]:
     """Return the account that is named, and who would pass by the allow list."""
     named = _named_account(actor=actor, kind=kind, value=value)
-    return [*named, *_own_seen_with(actor, kind, value)] if list == ListName.ALLOW else named
+    if list != ListName.ALLOW:
+        return named
+    if kind == ListKind.EMAIL:
+        return [*named, *_own_with_mail(actor, kind, _spelling(kind, value))]
+    return [*named, *_own_seen_with(actor, kind, value)]
 
 
 def _account_of_entry(*, actor: User, entry: ListEntry, **_rest: Any) -> Iterable[int]:

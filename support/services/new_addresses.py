@@ -2,7 +2,7 @@
 
 from support.models import Ticket
 from systemadmin.models import AuditEntry
-from systemadmin.services.address_history import recent_change
+from systemadmin.services.address_history import changes, recent_change
 
 
 def unconfirmed_change(ticket: Ticket, field: str = "email") -> AuditEntry | None:
@@ -19,7 +19,11 @@ def unconfirmed_change(ticket: Ticket, field: str = "email") -> AuditEntry | Non
     change = recent_change(ticket.requester, field)
     if change is None or change.occurred_at <= ticket.created_at:
         return None
-    if not change.before.get(field) or change.actor_id == ticket.requester_id:
+    if change.actor_id == ticket.requester_id:
+        return None
+    # Taking the old address off first makes the new one no better known.
+    since = changes(ticket.requester, field).filter(occurred_at__gt=ticket.created_at)
+    if not any(one.before.get(field) for one in since):
         return None
     wrote = ticket.replies.public().filter(
         author=ticket.requester,

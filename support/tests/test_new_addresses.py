@@ -51,6 +51,13 @@ def test_answers_do_not_go_to_a_new_address(change, member, as_user, admin_clien
     assert "The e-mail address was changed" in page.content.decode()
 
 
+def test_taking_the_old_address_off_first_changes_nothing(member):
+    ticket = make_ticket(member)
+    upsert_member(actor=None, external_id="m-1", values={"email": ""})
+    by_platform(member)
+    assert answered(ticket) == []
+
+
 def test_the_customer_confirms_it_by_writing_where_they_are_signed_in(member, as_user):
     ticket = make_ticket(member)
     by_platform(member)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -16,8 +17,8 @@ _SETS_ADDRESS = (
 )
 
 
-def last_change(user: User, field: str = "email") -> AuditEntry | None:
-    """Return the row of the audit trail that put the present address on file, if it is known.
+def changes(user: User, field: str = "email") -> QuerySet[AuditEntry]:
+    """Return the rows of the audit trail that put an address on file or took it off, newest first.
 
     `field` may name the Telegram chat instead.
     """
@@ -27,7 +28,12 @@ def last_change(user: User, field: str = "email") -> AuditEntry | None:
         action__in=_SETS_ADDRESS,
         after__has_key=field,
     )
-    return rows.order_by("-id").first()
+    return rows.order_by("-id")
+
+
+def last_change(user: User, field: str = "email") -> AuditEntry | None:
+    """Return the row that put the present address on file, if it is known."""
+    return changes(user, field).first()
 
 
 def recent_change(user: User, field: str = "email") -> AuditEntry | None:
