@@ -1,5 +1,9 @@
 """Answers do not go to an address that the customer has not confirmed."""
 
+from datetime import datetime
+
+from django.db.models import Min
+
 from support.models import Ticket
 from systemadmin.models import AuditEntry
 from systemadmin.services.address_history import changes, recent_change
@@ -17,12 +21,13 @@ def unconfirmed_change(ticket: Ticket, field: str = "email") -> AuditEntry | Non
     if ticket.requester is None:
         return None
     change = recent_change(ticket.requester, field)
-    if change is None or change.occurred_at <= ticket.created_at:
+    if change is None or change.actor_id == ticket.requester_id:
         return None
-    if change.actor_id == ticket.requester_id:
+    opened = _first_word(ticket)
+    if change.occurred_at <= opened:
         return None
     # Taking the old address off first makes the new one no better known.
-    since = changes(ticket.requester, field).filter(occurred_at__gt=ticket.created_at)
+    since = changes(ticket.requester, field).filter(occurred_at__gt=opened)
     if not any(one.before.get(field) for one in since):
         return None
     wrote = ticket.replies.public().filter(
@@ -32,3 +37,9 @@ def unconfirmed_change(ticket: Ticket, field: str = "email") -> AuditEntry | Non
         said_at__gt=change.occurred_at,
     )
     return None if wrote.exists() else change
+
+
+def _first_word(ticket: Ticket) -> datetime:
+    """Return when the conversation began: what was split off or merged is older than its ticket."""
+    first = ticket.replies.aggregate(said=Min("said_at"))["said"]
+    return min(first or ticket.created_at, ticket.created_at)

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from support.models import OutboundMessage
-from support.services import reply_as_customer, reply_as_staff
+from support.services import merge_tickets, reply_as_customer, reply_as_staff, split_ticket
 from support.tests.factories import make_agent, make_ticket
 from systemadmin.models import Notification
 from systemadmin.services.members import upsert_member
@@ -56,6 +56,29 @@ def test_taking_the_old_address_off_first_changes_nothing(member):
     upsert_member(actor=None, external_id="m-1", values={"email": ""})
     by_platform(member)
     assert answered(ticket) == []
+
+
+def test_what_is_split_off_is_as_old_as_its_first_word(member):
+    ticket = make_ticket(member)
+    reply = reply_as_staff(actor=make_agent(), ticket=ticket, body="Your code is 4711")
+    by_platform(member)
+    ticket.refresh_from_db()
+    own = split_ticket(actor=make_agent(), ticket=ticket, replies=[reply.pk], subject="The code")
+    assert answered(own) == []
+
+
+def test_what_is_merged_is_as_old_as_its_first_word(member):
+    ticket = make_ticket(member)
+    reply_as_staff(actor=make_agent(), ticket=ticket, body="Your code is 4711")
+    by_platform(member)
+    later = make_ticket(member)
+    # An agent opened it on the phone: nothing in it was written by who is signed in.
+    later.replies.update(is_from_customer=False)
+    assert answered(later) == [NEW]
+    ticket.refresh_from_db()
+    later.refresh_from_db()
+    merge_tickets(actor=make_agent(), source=ticket, into=later)
+    assert answered(later) == []
 
 
 def test_the_customer_confirms_it_by_writing_where_they_are_signed_in(member, as_user):
