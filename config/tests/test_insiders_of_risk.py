@@ -30,7 +30,7 @@ from riskops.scores.overrides import override_score
 from riskops.tests.factories import NOW, confirmed, event, record
 from systemadmin import audit
 from systemadmin.errors import AccountIsHeld, OwnInterest
-from systemadmin.models import AccountErasure, LegalHold, ServiceKey, User
+from systemadmin.models import AccountErasure, LegalHold, ServiceKey, User, UserSession
 from systemadmin.services.erasure import erase_account, request_erasure
 from systemadmin.services.legal_holds import hold_account, release_hold
 from systemadmin.services.second_person import SecondPersonNeeded
@@ -126,6 +126,16 @@ def test_nobody_allows_what_own_events_name(kind, value, data, analyst):
     denied = add_list_entry(actor=None, list="deny", kind=kind, value=value, reason="abuse")
     with pytest.raises(OwnInterest):
         remove_list_entry(actor=analyst, entry=denied)
+
+
+def test_nobody_lifts_an_entry_over_the_network_one_is_signed_in_from(analyst, admin_client_for):
+    admin_client_for(analyst)
+    UserSession.objects.filter(user=analyst).update(ip="203.0.113.7")
+    made = add_list_entry(
+        actor=None, list="deny", kind="address", value="203.0.113.0/24", reason="abuse"
+    )
+    with pytest.raises(OwnInterest):
+        remove_list_entry(actor=analyst, entry=made)
 
 
 def test_the_page_of_lists_lifts_no_entry_that_covers_oneself(analyst, admin_client_for):

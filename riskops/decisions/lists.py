@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from hashlib import sha256
+from itertools import chain
 from typing import Any
 
 from django.db import transaction
@@ -28,7 +29,7 @@ from riskops.models import (
 from systemadmin import audit
 from systemadmin.foundation.errors import InvalidInput, NotFound
 from systemadmin.foundation.readable_text import is_visible
-from systemadmin.models import User
+from systemadmin.models import User, UserSession
 from systemadmin.services.duties import accounts_of, decides
 from systemadmin.services.second_person import Attempt, Subject, needs_second_person
 
@@ -78,13 +79,13 @@ def _own_paid_with(actor: User, card: str) -> list[int]:
 
 
 def _own_in_network(actor: User, spelled: str) -> list[int]:
-    """Return the accounts of the actor that were seen with an address inside a network."""
-    network = ipaddress.ip_network(spelled)
-    seen = Sighting.objects.filter(
-        account__in=accounts_of(actor.pk), identifier__kind=IdentifierKind.IP
-    )
+    """Return the accounts of the actor that were seen, or are signed in, inside a network."""
+    network, own = ipaddress.ip_network(spelled), accounts_of(actor.pk)
+    seen = Sighting.objects.filter(account__in=own, identifier__kind=IdentifierKind.IP)
     pairs = seen.order_by().values_list("account", "identifier__value").distinct()
-    return [pk for pk, ip in pairs.iterator() if _is_inside(ip, network)]
+    signed_in = UserSession.objects.filter(user__in=own, ip__isnull=False)
+    sessions = signed_in.order_by().values_list("user", "ip").distinct()
+    return [pk for pk, ip in chain(pairs.iterator(), sessions) if ip and _is_inside(ip, network)]
 
 
 def _is_inside(ip: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
