@@ -18,6 +18,7 @@ from support.tests.factories import make_agent, make_category, make_mailbox, mak
 from systemadmin.errors import OwnInterest
 from systemadmin.foundation.testing import problem
 from systemadmin.models import AuditEntry
+from systemadmin.services.service_keys import create_service_key
 from systemadmin.tests.factories import StaffFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -163,6 +164,18 @@ def test_nobody_lets_themselves_read_a_confined_place(kind, whose):
         change(lead, is_confined=False)
     place.refresh_from_db()
     assert place.is_confined
+    assert not place.readers.exists()
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_nobody_lets_a_key_of_their_own_read_a_confined_place(kind):
+    place, change = places()[kind]
+    lead = StaffFactory(role="operator")
+    made = create_service_key(
+        actor=None, name="mine", owner=lead, permissions=["marketplace.view_order"]
+    )
+    with pytest.raises(OwnInterest):
+        change(lead, readers=[made.key.account])
     assert not place.readers.exists()
 
 

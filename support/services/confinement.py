@@ -5,7 +5,7 @@ from typing import Any
 
 from support.models import Category, Mailbox
 from systemadmin.models import User
-from systemadmin.services.duties import check_no_own_interest
+from systemadmin.services.duties import check_no_own_interest, key_owners
 
 
 def check_confinement(
@@ -18,7 +18,9 @@ def check_confinement(
     """
     if actor is None or place.pk is None or not place.is_confined:
         return
-    concerned = {one.pk for one in _added(place, values)}
+    let_in = {one.pk for one in _added(place, values)}
+    # A key reads for whoever answers for it.
+    concerned = let_in | set(key_owners(let_in).values())
     lifts = not values.get("is_confined", True)
     if lifts and type(place).objects.closed_to(actor).filter(pk=place.pk).exists():
         concerned.add(actor.pk)
