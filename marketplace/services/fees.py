@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.errors import FeeInUse
 from marketplace.models import CommissionCharge, CommissionFee, FeeTaxRate
-from marketplace.services.own_charges import no_less_for_own
+from marketplace.services.own_charges import no_less_for_own, no_lower_tax_for_own
 from marketplace.services.rule_checks import ON_TOP_GOES_BACK, ON_TOP_WAYS, ON_TOP_WHOLE
 from marketplace.services.rule_policies import is_charging
 from systemadmin.audited_rows import delete_audited, save_audited
@@ -16,6 +16,8 @@ from systemadmin.foundation.errors import InvalidInput
 from systemadmin.services.second_person import Attempt, Subject, needs_second_person
 
 FEE_FIELDS = ("code", "name", "position", "combine", "payer", "is_active")
+# What it takes to decide about fees, where the refusal says who may.
+_RULES = "marketplace.update_commission_rule"
 TAX_FIELDS = ("country", "tax_status", "ppm", "is_reverse_charge")
 
 
@@ -95,7 +97,7 @@ def update_fee(
         raise InvalidInput("payer", ON_TOP_GOES_BACK)
     if payer == CommissionFee.Payer.BUYER and fee.rules.filter(per="payout").exists():
         raise InvalidInput("payer", _("Buyers pay no fees per payout."))
-    with no_less_for_own(actor=actor, act="marketplace.update_commission_rule"):
+    with no_less_for_own(actor=actor, act=_RULES):
         return save_audited(
             fee,
             values,
@@ -131,14 +133,15 @@ def delete_fee(*, actor: Any, fee: CommissionFee, expected_version: int | None =
 @transaction.atomic
 def create_fee_tax_rate(*, actor: Any, **values: Any) -> FeeTaxRate:
     """Add a row to the taxes on fees."""
-    return save_audited(
-        FeeTaxRate(),
-        values,
-        actor=actor,
-        action="marketplace.fee_tax_rate.created",
-        fields=TAX_FIELDS,
-        whole=True,
-    )
+    with no_lower_tax_for_own(actor=actor, act=_RULES):
+        return save_audited(
+            FeeTaxRate(),
+            values,
+            actor=actor,
+            action="marketplace.fee_tax_rate.created",
+            fields=TAX_FIELDS,
+            whole=True,
+        )
 
 
 @needs_second_person(
@@ -158,14 +161,15 @@ def update_fee_tax_rate(
 ) -> FeeTaxRate:
     """Change a row of the taxes on fees; orders already made keep theirs."""
     rate = lock_row(FeeTaxRate.objects.all(), pk=rate.pk, expected_version=expected_version)
-    return save_audited(
-        rate,
-        values,
-        actor=actor,
-        action="marketplace.fee_tax_rate.updated",
-        fields=TAX_FIELDS,
-        whole=True,
-    )
+    with no_lower_tax_for_own(actor=actor, act=_RULES):
+        return save_audited(
+            rate,
+            values,
+            actor=actor,
+            action="marketplace.fee_tax_rate.updated",
+            fields=TAX_FIELDS,
+            whole=True,
+        )
 
 
 @needs_second_person(
@@ -184,4 +188,7 @@ def delete_fee_tax_rate(
 ) -> None:
     """Delete a row of the taxes on fees."""
     rate = lock_row(FeeTaxRate.objects.all(), pk=rate.pk, expected_version=expected_version)
-    delete_audited(rate, actor=actor, action="marketplace.fee_tax_rate.deleted", fields=TAX_FIELDS)
+    with no_lower_tax_for_own(actor=actor, act=_RULES):
+        delete_audited(
+            rate, actor=actor, action="marketplace.fee_tax_rate.deleted", fields=TAX_FIELDS
+        )

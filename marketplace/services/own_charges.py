@@ -30,6 +30,31 @@ def no_less_for_own(*, actor: Any, act: str) -> Iterator[None]:
     check_no_own_interest(actor=actor, concerns=_charged_less(own, before, after), act=act)
 
 
+@contextmanager
+def no_lower_tax_for_own(*, actor: Any, act: str) -> Iterator[None]:
+    """Raise `OwnInterest` where the block taxes the fees of the actor's own sales less.
+
+    Put it around the change, inside its transaction.
+    """
+    own = accounts_with_products(actor)
+    before = {seller: _tax_of(seller) for seller in own}
+    yield
+    concerned = [seller for seller in own if _is_lower(before[seller], _tax_of(seller))]
+    check_no_own_interest(actor=actor, concerns=concerned, act=act)
+
+
+def _tax_of(seller: int) -> int | None:
+    """Return the tax on the seller's fees in parts per million; None where each rule says it."""
+    party = party_of(seller, None)
+    return 0 if party.is_reverse_charge else party.tax_ppm
+
+
+def _is_lower(before: int | None, after: int | None) -> bool:
+    if before == after:
+        return False
+    return before is None or after is None or after < before
+
+
 def _charged_less(own: Sequence[int], before: list[Fee], after: list[Fee]) -> list[int]:
     """Return the first account whose sales would cost less; an empty list where none does."""
     if before == after:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
@@ -173,3 +174,29 @@ def test_nobody_moves_into_a_price_that_he_wrote_a_rule_for(whose, operator, gen
     rule = CommissionRule.objects.get(name="Odd")
     services.update_rule(actor=colleague, rule=rule, name="Odd price")
     assert client.patch(path, {"price": 98_76}, format="json").status_code == 200
+
+
+def change_of_tax(what, actor, rate):
+    if what == "created":
+        values = {"country": "MC", "tax_status": "private", "ppm": 0}
+        return services.create_fee_tax_rate(actor=actor, **values)
+    if what == "deleted":
+        return services.delete_fee_tax_rate(actor=actor, rate=rate)
+    values = {"ppm": 0} if what == "lowered" else {"is_reverse_charge": True, "ppm": 0}
+    return services.update_fee_tax_rate(actor=actor, rate=rate, **values)
+
+
+@pytest.mark.parametrize("what", ["created", "lowered", "reversed", "deleted"])
+def test_nobody_taxes_the_fees_of_his_own_sales_less(what, operator, general):
+    sells(operator)
+    rate = services.create_fee_tax_rate(actor=None, country="MC", ppm=200_000)
+    with pytest.raises(OwnInterest), transaction.atomic():
+        change_of_tax(what, operator, rate)
+    change_of_tax(what, StaffFactory(role="operator"), rate)
+
+
+def test_a_dearer_tax_and_other_countries_are_not_about_oneself(operator, general):
+    sells(operator)
+    rate = services.create_fee_tax_rate(actor=None, country="MC", ppm=200_000)
+    services.update_fee_tax_rate(actor=operator, rate=rate, ppm=210_000)
+    services.create_fee_tax_rate(actor=operator, country="PT", ppm=0)
