@@ -183,6 +183,8 @@ def test_a_stream_survives_the_death_of_its_server_without_loss(serve, world):
         streaming = serve(port)
         for number in range(5):
             write(writing, world, f"up {round_}.{number}")
+        # It has connected again before this server dies too.
+        listener.wait_for(15 + 10 * round_)
     expected = [f"before {n}" for n in range(5)]
     for round_ in range(2):
         expected += [f"down {round_}.{n}" for n in range(5)] + [

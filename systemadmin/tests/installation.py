@@ -11,7 +11,22 @@ from contextlib import closing
 from django.conf import settings
 from django.db import connection
 
+COPY_SECONDS = 60
 COMMAND_SECONDS = 240
+
+
+def _not_for_ever():
+    """What a copy of the test database calls between its steps: SQLite would wait without an end.
+
+    A thread of an earlier test that left a transaction open holds the database for good.
+    """
+    given_up = time.monotonic() + COPY_SECONDS
+
+    def check(_status, _remaining, _total):
+        if time.monotonic() > given_up:
+            raise TimeoutError("The test database is held by somebody else.")
+
+    return check
 
 
 class Installation:
@@ -32,7 +47,7 @@ class Installation:
             self.env["DATABASE_URL"] = f"sqlite:///{self.file}"
             with closing(sqlite3.connect(self.file)) as copy:
                 connection.ensure_connection()
-                connection.connection.backup(copy)
+                connection.connection.backup(copy, pages=1000, progress=_not_for_ever())
                 copy.execute("PRAGMA journal_mode=WAL")
         else:
             s = connection.settings_dict
