@@ -55,7 +55,8 @@ class UserQuerySet(QuerySet):
 
         By the index of `upper(username)`, which the search by beginnings uses too.
         """
-        wanted = [Upper(Value(name)) for name in names]
+        # Signs beyond ASCII are left to the database, which knows its own capitals.
+        wanted = [name.upper() if name.isascii() else Upper(Value(name)) for name in names if name]
         return self.alias(name_in_capitals=Upper("username")).filter(name_in_capitals__in=wanted)
 
     def search(self, text: str, *, with_email: bool = False) -> "UserQuerySet":
