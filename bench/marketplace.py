@@ -54,8 +54,8 @@ WOODS = ["olive", "oak", "walnut", "pine", "steel", "glass", "linen", "wool", "c
 USERS = """
 INSERT INTO systemadmin_user (username, password, first_name, last_name, email, is_staff,
     is_active, is_superuser, date_joined, telegram_chat_id, country, language, suspension_reason,
-    is_demo, is_service)
-SELECT 'bench-' || n, '!', '', '', '', false, true, false, now(), '', 'ES', 'en', '', false, false
+    is_demo)
+SELECT 'bench-' || n, '!', '', '', '', false, true, false, now(), '', 'ES', 'en', '', false
 FROM generate_series(1, %(members)s::bigint) n
 """
 PRODUCTS = """

@@ -8,9 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.models import LedgerAccount
-
-# No row has a number of more digits.
-_MOST_DIGITS = 18
+from systemadmin.foundation.parsing import is_whole_number
 
 
 class FoundByNumber:
@@ -30,7 +28,7 @@ class FoundByNumber:
             return queryset, False
         wanted = Q(*((name, text) for name in self.references), _connector=Q.OR)
         number = text.removeprefix("#")
-        if number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS:
+        if is_whole_number(number):
             wanted |= Q(pk=int(number))
         return queryset.filter(wanted), False
 

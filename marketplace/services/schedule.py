@@ -1,7 +1,7 @@
 """The stored schedule of fees as the engine reads it, and what its rules look at of a seller."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from marketplace import commission
@@ -9,43 +9,17 @@ from marketplace.models import CommissionRule, FeeTaxRate, SellerProfile
 from marketplace.services.rule_checks import MANY, SETS
 from systemadmin.models import User
 
-# What the engine calls by the same name.
-SAME = (
-    "per",
-    "ppm",
-    "tiers_mode",
-    "tiers_by",
-    "rounding",
-    "fixed",
-    "fixed_per",
-    "minimum",
-    "maximum",
-    "tax_ppm",
-    "tax_by_seller",
-    "include_item",
-    "include_shipping",
-    "include_tax",
-    "include_discount",
-    "include_platform_discount",
-    "include_buyer_fees",
-    "on_refund",
-    "fixed_refundable",
-    "refund_fee_ppm",
-    "refund_fee_maximum",
-    "is_active",
+# What the engine calls by the same name: all but what is translated below.
+SAME = tuple(
+    field.name
+    for field in fields(commission.Rule)
+    if field.name not in ("id", "name", "version", "conditions", "tiers", "volume")
 )
 # Conditions that the engine calls by the same name.
-BOUNDS = (
-    "value_from",
-    "value_below",
-    "line_from",
-    "line_below",
-    "unit_from",
-    "unit_below",
-    "volume_from",
-    "volume_below",
-    "valid_from",
-    "valid_to",
+BOUNDS = tuple(
+    field.name
+    for field in fields(commission.Conditions)
+    if field.name not in (*MANY, *SETS, "currency", "everything")
 )
 
 

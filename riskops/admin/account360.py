@@ -24,7 +24,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from riskops.admin.decisions import AccountDecisions
-from riskops.admin.own_account import back_to_list
+from riskops.admin.own_account import OwnAccount, back_to_list
 from riskops.links.graph import MAX_DEPTH, neighbourhood_graph
 from riskops.links.notes import add_note
 from riskops.masking import PERSONAL
@@ -128,10 +128,10 @@ class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
 
     def _account(self, request: HttpRequest, pk: Any) -> Account:
         account = get_object_or_404(Account, pk=pk)
-        if not self.has_view_permission(request, account) or is_own_case(
-            request.user, [account.pk]
-        ):
+        if not self.has_view_permission(request, account):
             raise PermissionDenied
+        if is_own_case(request.user, [account.pk]):
+            raise OwnAccount
         return account
 
     def change_view(
@@ -140,9 +140,10 @@ class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
         """Return the page, or one of its decisions."""
         if not is_whole_number(object_id):
             raise Http404
-        if self.has_view_permission(request) and is_own_case(request.user, [int(object_id)]):
+        try:
+            self._account(request, object_id)
+        except OwnAccount:
             return back_to_list(self, request)
-        self._account(request, object_id)
         return object_actions.answer(
             self,
             request,

@@ -112,19 +112,21 @@ def _own_stopped_by(actor: User, kind: str, value: str) -> list[int]:
     spelled = _spelling(kind, value)
     if kind == ListKind.ADDRESS and spelled:
         return _own_in_network(actor, spelled)
-    if kind in (ListKind.EMAIL, ListKind.DOMAIN) and spelled:
+    if kind == ListKind.DOMAIN and spelled:
         return _own_with_mail(actor, kind, spelled)
     return _own_seen_with(actor, kind, value)
 
 
 def _own_seen_with(actor: User, kind: str, value: str) -> list[int]:
-    """Return the accounts of the actor that were seen with one address, device, wallet or card.
+    """Return the accounts of the actor that were seen with one address, device, card and the like.
 
-    Whole networks are left to the second person that they need on the allow list.
+    Whole networks and domains are left to the second person that they need on the allow list.
     """
     spelled = _spelling(kind, value)
     if kind == ListKind.CARD:
         return _own_paid_with(actor, spelled)
+    if kind == ListKind.EMAIL and spelled:
+        return _own_with_mail(actor, kind, spelled)
     if kind not in _SEEN_WITH:
         return []
     if kind == ListKind.ADDRESS:
@@ -140,11 +142,7 @@ def _own_seen_with(actor: User, kind: str, value: str) -> list[int]:
 def _concerned(*, actor: User, list: str, kind: str, value: str, **_rest: Any) -> Iterable[int]:
     """Return the account that is named, and who would pass by the allow list."""
     named = _named_account(actor=actor, kind=kind, value=value)
-    if list != ListName.ALLOW:
-        return named
-    if kind == ListKind.EMAIL:
-        return [*named, *_own_with_mail(actor, kind, _spelling(kind, value))]
-    return [*named, *_own_seen_with(actor, kind, value)]
+    return [*named, *_own_seen_with(actor, kind, value)] if list == ListName.ALLOW else named
 
 
 def _account_of_entry(*, actor: User, entry: ListEntry, **_rest: Any) -> Iterable[int]:

@@ -24,7 +24,7 @@ def may_read(*, user: User, reply: Reply) -> bool:
 def find_tickets(*, user: User, tickets: TicketQuerySet, query: str) -> TicketQuerySet:
     """Return the tickets with these words; no note about oneself is found by what it says."""
     found = tickets.found_by(query)
-    own = tickets.filter(requester__in=accounts_of(user.pk))
+    own = found.filter(requester__in=accounts_of(user.pk))
     asked = search.asked(query)
     hidden = [ticket.pk for ticket in own if not _say(ticket, asked)]
     return found.exclude(pk__in=hidden) if hidden else found
