@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from riskops.models import AccountCluster, Anomaly, RelatedAccount, RiskScore
 from riskops.models.scores import Level
+from riskops.querysets.shown_scores import shown_scores
 from riskops.review_queues import ANOMALIES, CLUSTERS, FLAGGED, PAIRS
 from systemadmin.foundation.display import display_name
 from systemadmin.foundation.plugins import Desk, DeskPage, Line, Worklist
@@ -18,12 +19,14 @@ from systemadmin.foundation.waiting import change_page
 
 
 def _accounts(user: Any) -> QuerySet[RiskScore]:
-    return RiskScore.objects.unjudged().select_related("account").order_by("-score", "-account")
+    found = shown_scores(user).unjudged()  # type: ignore[attr-defined]
+    return found.select_related("account").order_by("-score", "-account")
 
 
 def _flagged(user: Any) -> QuerySet[RiskScore]:
     return (
-        RiskScore.objects.filter(review_since__isnull=False)
+        shown_scores(user)
+        .filter(review_since__isnull=False)
         .select_related("account")
         .order_by("review_since", "pk")
     )

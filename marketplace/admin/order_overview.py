@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from marketplace.models import Dispute, Order
 from riskops.models import RiskScore
 from riskops.models.scores import Level
+from riskops.querysets import shown_scores
 from systemadmin.foundation import plugins
 from systemadmin.foundation.display import display_name
 from systemadmin.foundation.money import format_money
@@ -94,7 +95,7 @@ def _steps(order: Order, disputes: list[Any]) -> list[dict[str, Any]]:
 def _scores(order: Order, user: Any) -> dict[int, RiskScore]:
     if not user.has_perm("riskops.view_riskscore"):
         return {}
-    return RiskScore.objects.in_bulk([order.buyer_id, order.seller_id])
+    return shown_scores(user).in_bulk([order.buyer_id, order.seller_id])
 
 
 def _person(

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -15,8 +15,9 @@ from marketplace import services
 from marketplace.admin.forms import NeededReasonForm, ReasonForm
 from marketplace.models import Product, ProductReview
 from marketplace.revision_changes import CHECK_NAMES, thumbnails
-from riskops.models import RiskScore
+from marketplace.services.risk import shown_checks
 from riskops.models.scores import Level
+from riskops.querysets import with_shown_risk
 from systemadmin.foundation.admin import (
     AtalayaModelAdmin,
     ReadOnlyInline,
@@ -132,15 +133,7 @@ class ProductAdmin(AtalayaModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Return the rows with the seller's risk by subquery: one query however many rows."""
-        risk = RiskScore.objects.filter(account_id=OuterRef("seller_id"))
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                risk_score=Subquery(risk.values("score")[:1]),
-                risk_level=Subquery(risk.values("level")[:1]),
-            )
-        )
+        return with_shown_risk(super().get_queryset(request), request.user, "seller_id")
 
     def get_ordering(self, request: HttpRequest) -> list[str]:
         """Order the queue from its oldest."""
@@ -175,9 +168,9 @@ class ProductAdmin(AtalayaModelAdmin):
         return risk_badge(product.risk_score, product.risk_level)
 
     @admin.display(description=_("automatic checks"))
-    def checks_shown(self, product: Product) -> Any:
+    def checks_shown(self, product: Any) -> Any:
         """Return what the checks found."""
-        return findings_list(product.checks)
+        return findings_list(shown_checks(product.checks, is_own=product.is_own))
 
     @admin.display(description=_("images"))
     def images_shown(self, product: Product) -> Any:

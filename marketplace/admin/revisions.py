@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
@@ -14,10 +14,12 @@ from marketplace.admin.products import MODERATE, findings_list, is_pending, risk
 from marketplace.models import ProductRevision
 from marketplace.revision_changes import changes_of, field_name
 from marketplace.services.revisions import stale_fields
-from riskops.models import RiskScore
+from marketplace.services.risk import shown_checks
+from riskops.querysets import with_shown_risk
 from systemadmin.foundation.admin import AtalayaModelAdmin, form_action, service_action
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.concurrency import read_version
+from systemadmin.services.duties import is_own_case
 
 
 @admin.register(ProductRevision)
@@ -46,15 +48,7 @@ class RevisionAdmin(AtalayaModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Return the rows with the seller's risk by subquery."""
-        risk = RiskScore.objects.filter(account_id=OuterRef("product__seller_id"))
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                risk_score=Subquery(risk.values("score")[:1]),
-                risk_level=Subquery(risk.values("level")[:1]),
-            )
-        )
+        return with_shown_risk(super().get_queryset(request), request.user, "product__seller_id")
 
     def change_view(
         self,
@@ -67,10 +61,11 @@ class RevisionAdmin(AtalayaModelAdmin):
         revision = self.get_object(request, object_id)
         context = dict(extra_context or {})
         if isinstance(revision, ProductRevision):
+            is_own = is_own_case(request.user, [revision.product.seller_id])
             context |= {
                 "changes": changes_of(revision),
                 "stale": [field_name(name) for name in stale_fields(revision.product, revision)],
-                "checks": revision.checks,
+                "checks": shown_checks(revision.checks, is_own=is_own),
             }
         return super().change_view(request, object_id, form_url, context)
 
@@ -97,9 +92,9 @@ class RevisionAdmin(AtalayaModelAdmin):
         return risk_badge(revision.risk_score, revision.risk_level)
 
     @admin.display(description=_("automatic checks"))
-    def checks_shown(self, revision: ProductRevision) -> Any:
+    def checks_shown(self, revision: Any) -> Any:
         """Return what the checks found."""
-        return findings_list(revision.checks)
+        return findings_list(shown_checks(revision.checks, is_own=revision.is_own))
 
     @service_action(description=_("Approve"), perm=MODERATE, applies=is_pending)
     def approve(self, request: HttpRequest, obj: ProductRevision) -> None:

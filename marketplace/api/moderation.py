@@ -89,7 +89,7 @@ class StaffProductViewSet(ReasonedViewSet, PushedProducts):
         """List products; `status=pending&ordering=submitted_at` is the approval queue."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
         context = dict(self.get_serializer_context())
-        context["risk"] = risk.seller_risk([product.seller_id for product in page])
+        context["risk"] = risk.seller_risk([product.seller_id for product in page], caller(request))
         data = StaffProductSerializer(page, many=True, context=context).data
         return self.get_paginated_response(data)
 
@@ -199,7 +199,8 @@ class StaffProductViewSet(ReasonedViewSet, PushedProducts):
 
     def _shown(self, product: Product, status: int = 200) -> Response:
         fresh = self.get_queryset().get(pk=product.pk)
-        context = {**self.get_serializer_context(), "risk": risk.seller_risk([fresh.seller_id])}
+        known = risk.seller_risk([fresh.seller_id], caller(self.request))
+        context = {**self.get_serializer_context(), "risk": known}
         return Response(StaffProductSerializer(fresh, context=context).data, status=status)
 
 

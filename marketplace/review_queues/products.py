@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -16,21 +15,15 @@ from marketplace.models import (
 )
 from marketplace.revision_changes import CHECK_NAMES, changes_of, field_name, unchanged_of
 from marketplace.services.revisions import stale_fields
+from marketplace.services.risk import shown_checks
 from marketplace.services.undo import has_same_pictures
-from riskops.models import RiskScore
 from riskops.models.scores import Level
+from riskops.querysets import with_shown_risk
 from systemadmin.foundation.display import display_name
 from systemadmin.foundation.money import format_money
 from systemadmin.foundation.review_queues import Card, Decision, Panel, Queue, Reason
 
 MARK_OF = {"high": "bad", "error": "bad", "warning": "warn", "medium": "warn"}
-
-
-def _with_risk(rows: QuerySet, seller: str) -> QuerySet:
-    risk = RiskScore.objects.filter(account_id=OuterRef(seller))
-    return rows.annotate(
-        risk_score=Subquery(risk.values("score")[:1]), risk_level=Subquery(risk.values("level")[:1])
-    )
 
 
 def reasons() -> Sequence[Reason]:
@@ -55,10 +48,10 @@ def reasons() -> Sequence[Reason]:
 
 def _marks(thing: Any, kind: str) -> list[tuple[str, Any]]:
     marks: list[tuple[str, Any]] = [("info" if kind == "edit" else "", _KINDS[kind])]
-    found = len(thing.checks)
+    found = shown_checks(thing.checks, is_own=thing.is_own)
     if found:
-        tone = "bad" if any(MARK_OF.get(one["severity"]) == "bad" for one in thing.checks) else ""
-        marks.append((tone or "warn", gettext("Findings: %(count)d") % {"count": found}))
+        tone = "bad" if any(MARK_OF.get(one["severity"]) == "bad" for one in found) else ""
+        marks.append((tone or "warn", gettext("Findings: %(count)d") % {"count": len(found)}))
     else:
         marks.append(("good", _("Clean")))
     if thing.risk_level is not None and thing.risk_level >= Level.HIGH:
@@ -73,7 +66,7 @@ def _checks(thing: Any) -> Panel:
     rows = [
         (MARK_OF.get(one["severity"], "warn"), CHECK_NAMES.get(one["code"], one["code"]),
          one["detail"])
-        for one in thing.checks
+        for one in shown_checks(thing.checks, is_own=thing.is_own)
     ]  # fmt: skip
     return Panel(
         title=_("Automatic checks"),
@@ -182,7 +175,9 @@ def _moderation(
 PRODUCTS = Queue(
     code="products",
     model="marketplace.Product",
-    rows=lambda user: _with_risk(Product.objects.select_related("seller", "category"), "seller_id"),
+    rows=lambda user: with_shown_risk(
+        Product.objects.select_related("seller", "category"), user, "seller_id"
+    ),
     waiting=lambda rows: rows.filter(status=Product.Status.PENDING),
     order=("submitted_at", "pk"),
     card=_product_card,
@@ -244,10 +239,11 @@ def _pictures_go(revision: Any, _data: Any) -> str:
 EDITS = Queue(
     code="edits",
     model="marketplace.ProductRevision",
-    rows=lambda user: _with_risk(
+    rows=lambda user: with_shown_risk(
         ProductRevision.objects.select_related(
             "product__seller", "product__category", "decided_by"
         ),
+        user,
         "product__seller_id",
     ),
     waiting=lambda rows: rows.filter(status=ProductRevision.Status.PENDING),

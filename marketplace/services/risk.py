@@ -6,6 +6,7 @@ from typing import Any
 from marketplace.services import clock
 from riskops.models import RiskScore
 from riskops.models.scores import Level
+from riskops.querysets import shown_scores
 from riskops.services import EventInput, record_events
 
 SOURCE = "marketplace"
@@ -39,9 +40,16 @@ def record_all(events: Sequence[EventInput]) -> None:
         record_events(events, source=SOURCE)
 
 
-def seller_risk(user_ids: list[int]) -> dict[int, dict[str, Any]]:
-    """Return {user: {score, level}} of the sellers that have a score, in one query."""
-    found = RiskScore.objects.filter(account_id__in=user_ids).values_list(
-        "account_id", "score", "level"
-    )
+def seller_risk(user_ids: list[int], viewer: Any = None) -> dict[int, dict[str, Any]]:
+    """Return {user: {score, level}} of the sellers that have a score, in one query.
+
+    A viewer's own accounts are left out. Without one it is for the checks, which see everybody.
+    """
+    scores = RiskScore.objects.all() if viewer is None else shown_scores(viewer)
+    found = scores.filter(account_id__in=user_ids).values_list("account_id", "score", "level")
     return {pk: {"score": score, "level": Level(level).code} for pk, score, level in found}
+
+
+def shown_checks(checks: list[dict[str, Any]], *, is_own: bool) -> list[dict[str, Any]]:
+    """Return what the checks found; of one's own product without the seller's risk."""
+    return [one for one in checks if not (is_own and one["code"] == "seller_risk")]

@@ -31,6 +31,7 @@ from riskops.masking import PERSONAL
 from riskops.models import Account, EventKind, RelatedAccount
 from riskops.models.scores import Level
 from riskops.querysets import account as reads
+from riskops.querysets.shown_scores import not_own, shown_score
 from riskops.scores.explanation import explain
 from riskops.scores.waterfall import dial, waterfall
 from systemadmin import audit
@@ -67,13 +68,23 @@ CSV_COLUMNS = (
 )
 
 
+class ShownLevel(admin.ChoicesFieldListFilter):
+    """Accounts of a level; nobody finds their own by it."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        """Return the accounts of the chosen level."""
+        found = super().queryset(request, queryset)
+        if found is None or not self.used_parameters:
+            return queryset
+        return not_own(found, caller(request), "pk")
+
+
 @admin.register(Account)
 class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
     """Accounts as the risk desk looks at them."""
 
     list_display = ["username", "external_id", "score", "level", "verified_at", "suspended_at"]
-    list_filter = ["risk_score__level", "is_staff", "is_demo"]
-    list_select_related = ["risk_score"]
+    list_filter = [("risk_score__level", ShownLevel), "is_staff", "is_demo"]
     search_fields = ["username__istartswith", "external_id__istartswith", "email__istartswith"]
     search_help_text = _("Beginning of name or external id, or a whole e-mail address.")
     ordering = ["-id"]
@@ -102,7 +113,11 @@ class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
             return queryset.none(), False
         return found, False
 
-    @admin.display(description=_("score"), ordering="risk_score__score")
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Return the accounts with their scores; one's own has none."""
+        return super().get_queryset(request).prefetch_related(shown_score(caller(request)))
+
+    @admin.display(description=_("score"))
     def score(self, obj: Any) -> Any:
         """Return the risk score."""
         found = getattr(obj, "risk_score", None)
@@ -225,7 +240,7 @@ class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
     def graph(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Return the neighbourhood as a picture and, for everyone else, as a table."""
         account = self._account(request, pk)
-        graph = neighbourhood_graph(account, **self._limits(request))
+        graph = neighbourhood_graph(account, viewer=caller(request), **self._limits(request))
         names = {node["id"]: node["label"] for node in graph.nodes}
         context = {
             **self.admin_site.each_context(request),
@@ -247,7 +262,7 @@ class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
     def graph_data(self, request: HttpRequest, pk: int) -> JsonResponse:
         """Return the same as data for the picture."""
         account = self._account(request, pk)
-        graph = neighbourhood_graph(account, **self._limits(request))
+        graph = neighbourhood_graph(account, viewer=caller(request), **self._limits(request))
         for node in graph.nodes:
             node["url"] = reverse("admin:riskops_account_change", args=[node["id"]])
         return JsonResponse(

@@ -25,10 +25,10 @@ from riskops.models import (
     LinkStatus,
     RelatedAccount,
 )
+from riskops.querysets.shown_scores import not_own, shown_score
 from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, form_action
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.concurrency import read_version
-from systemadmin.services.duties import accounts_of
 
 
 class VerdictForm(forms.Form):
@@ -174,7 +174,8 @@ class MemberInline(ReadOnlyInline):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Return the rows with account and score."""
         found = super().get_queryset(request)
-        return found.select_related("account__risk_score").order_by("account_id")
+        shown = shown_score(caller(request), of="account")
+        return found.select_related("account").prefetch_related(shown).order_by("account_id")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whoever may see the cluster."""
@@ -302,4 +303,4 @@ class AccountNoteAdmin(AtalayaModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Leave out what colleagues wrote about whoever looks."""
-        return super().get_queryset(request).exclude(account__in=accounts_of(caller(request).pk))
+        return not_own(super().get_queryset(request), caller(request))

@@ -33,6 +33,7 @@ from riskops.decisions.rules import (
 from riskops.decisions.sentences import conditions_texts, kinds_text, rule_text
 from riskops.models import AccountEvent, Decision, DecisionRule, ListEntry
 from riskops.models.decisions import DecisionFeedback, ListKind
+from riskops.querysets.shown_scores import not_own
 from systemadmin.foundation.admin import AtalayaModelAdmin, ServiceModelAdmin, form_action
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import DomainError
@@ -78,6 +79,10 @@ class DecisionAdmin(AtalayaModelAdmin):
 
     class Media:
         css = {"all": ["riskops/risk.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Leave out what was decided about oneself: it tells one's score."""
+        return not_own(super().get_queryset(request), caller(request))
 
     @admin.display(description=_("account"))
     def who(self, obj: Decision) -> str:

@@ -16,11 +16,13 @@ from riskops.admin.decisions import AccountDecisions
 from riskops.admin.own_account import back_to_list
 from riskops.models import RiskOutcome, RiskOverride, RiskScore, RiskScoreHistory
 from riskops.models.scores import Level
+from riskops.querysets.shown_scores import not_own
 from riskops.scores.explanation import explain
 from systemadmin.foundation.admin import AtalayaModelAdmin
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.display import display_name
-from systemadmin.services.duties import accounts_of, is_own_case
+from systemadmin.foundation.parsing import is_whole_number
+from systemadmin.services.duties import is_own_case
 
 HISTORY_ROWS = 200
 
@@ -68,6 +70,10 @@ class RiskScoreAdmin(AccountDecisions, AtalayaModelAdmin):
     class Media:
         css = {"all": ["riskops/risk.css"]}
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Leave out one's own score."""
+        return not_own(super().get_queryset(request), caller(request))
+
     @admin.display(description=_("score"), ordering="score")
     def shown_score(self, score: RiskScore) -> str:
         return badge(score.level, score.score)
@@ -87,11 +93,12 @@ class RiskScoreAdmin(AccountDecisions, AtalayaModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
+        is_read = is_whole_number(object_id) and self.has_view_permission(request)
+        if is_read and is_own_case(request.user, [int(object_id)]):
+            return back_to_list(self, request)
         score = self.get_object(request, object_id)
         context = dict(extra_context or {})
         if score is not None and self.has_view_permission(request, score):
-            if is_own_case(request.user, [score.pk]):
-                return back_to_list(self, request)
             context |= picture(score, request)
             context["subtitle"] = f"{display_name(score.account)}: {score.score}"
         return super().change_view(request, object_id, form_url, context)
@@ -128,7 +135,7 @@ class RiskScoreHistoryAdmin(AtalayaModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Leave out why one's own score changed."""
-        return super().get_queryset(request).exclude(account__in=accounts_of(caller(request).pk))
+        return not_own(super().get_queryset(request), caller(request))
 
     class Media:
         css = {"all": ["riskops/risk.css"]}
@@ -148,6 +155,10 @@ class RiskOverrideAdmin(AtalayaModelAdmin):
     search_fields = ["account__username__istartswith"]
     ordering = ["-id"]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Leave out what was set or recorded about oneself."""
+        return not_own(super().get_queryset(request), caller(request))
+
 
 @admin.register(RiskOutcome)
 class RiskOutcomeAdmin(AtalayaModelAdmin):
@@ -158,3 +169,7 @@ class RiskOutcomeAdmin(AtalayaModelAdmin):
     list_select_related = ["account", "actor"]
     search_fields = ["account__username__istartswith"]
     ordering = ["-id"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Leave out what was set or recorded about oneself."""
+        return not_own(super().get_queryset(request), caller(request))

@@ -16,6 +16,7 @@ from riskops.event_kinds import EventKind
 from riskops.models import Decision, DecisionRule, ListEntry
 from riskops.models.decisions import DecisionFeedback, DecisionOutcome, ListKind, ListName
 from riskops.models.scores import Level
+from riskops.querysets.shown_scores import own_accounts
 from riskops.scores.explanation import explain
 from riskops.scores.measure_spec import OPERATORS
 from riskops.scores.rules import LEVELS
@@ -127,6 +128,13 @@ class DecisionSerializer(serializers.ModelSerializer):
             "feedback",
             "feedback_at",
         )
+
+    def to_representation(self, decision: Decision) -> dict[str, Any]:
+        """Of one's own account tell the outcome, not the score behind it."""
+        shown = super().to_representation(decision)
+        if decision.account_id in own_accounts(self.context):
+            shown |= {"score": None, "level": None, "rule": None, "reasons": [], "shadow": []}
+        return shown
 
     @extend_schema_field(serializers.ChoiceField(choices=KIND_CODES))
     def get_kind(self, decision: Decision) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import django_filters
+from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -36,6 +37,7 @@ from riskops.decisions.rules import (
 )
 from riskops.event_kinds import KIND_BY_CODE
 from riskops.models import Decision, DecisionRule, ListEntry
+from riskops.querysets.shown_scores import not_own
 from systemadmin.foundation.api import (
     CursorList,
     ListAction,
@@ -144,6 +146,10 @@ class DecisionStreamViewSet(ListAction, RetrieveAction, StaffViewSet):
     pagination_class = CursorList
     ordering = ("-id",)
     ordering_fields = ("id",)
+
+    def get_queryset(self) -> QuerySet:
+        """Leave out what was decided about the caller: it tells their score."""
+        return not_own(super().get_queryset(), self.caller)
 
 
 class DecisionRuleFilter(StrictFilterSet):

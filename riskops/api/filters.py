@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from riskops.models.scores import LEVEL_BY_CODE
+from riskops.querysets.shown_scores import not_own
 from riskops.scores.rules import LEVELS
 from systemadmin.foundation.api import StrictFilterSet
 from systemadmin.models import User
@@ -42,7 +43,8 @@ class AccountFilter(StrictFilterSet):
         return find_accounts(http=http, actor=self.request.user, accounts=queryset, text=value)
 
     def at_level(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
-        return queryset.filter(risk_score__level=LEVEL_BY_CODE[value])
+        found = queryset.filter(risk_score__level=LEVEL_BY_CODE[value])
+        return not_own(found, self.request.user, "pk")
 
     def is_suspended(self, queryset: QuerySet, name: str, value: bool) -> QuerySet:
         if value:

@@ -121,6 +121,7 @@ class AccountLinksViewSet(StaffViewSet):
         account = self.get_object()
         graph = neighbourhood_graph(
             account,
+            viewer=self.caller,
             depth=self._number("depth", 1, 1, MAX_DEPTH),
             min_strength=self._number("min_strength", 0, 0, 100),
         )

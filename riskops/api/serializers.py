@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from riskops.models import EventKind, RiskRuleset, RiskScore, RiskScoreHistory
 from riskops.models.scores import Cause, Level
+from riskops.querysets.shown_scores import own_accounts
 from riskops.scores.explanation import explain
 from riskops.scores.rules import LEVELS
 from systemadmin.foundation.api import AccountKeyField, StrictSerializer
@@ -300,14 +301,19 @@ class AccountSerializer(serializers.ModelSerializer):
             return user.email
         return masked(user.email)
 
+    def _shown(self, user: User) -> RiskScore | None:
+        if user.pk in own_accounts(self.context):
+            return None
+        return getattr(user, "risk_score", None)
+
     @extend_schema_field(serializers.IntegerField(allow_null=True))
     def get_risk_score(self, user: User) -> int | None:
-        score = getattr(user, "risk_score", None)
+        score = self._shown(user)
         return score.score if score else None
 
     @extend_schema_field(serializers.CharField(allow_null=True))
     def get_risk_level(self, user: User) -> str | None:
-        score = getattr(user, "risk_score", None)
+        score = self._shown(user)
         return Level(score.level).code if score else None
 
 

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from riskops.api.filters import AccountFilter
 from riskops.api.serializers import AccountSerializer, StandingReasonInput, SuspendInput
 from riskops.models import RiskScore
+from riskops.querysets.shown_scores import shown_score, shown_scores
 from systemadmin.foundation.api import CursorList, RetrieveAction, StaffViewSet
 from systemadmin.foundation.references import REFERENCE_REGEX
 from systemadmin.models import User
@@ -46,7 +47,7 @@ class AccountViewSet(RetrieveAction, StaffViewSet):
         "verify": "systemadmin.verify_user",
     }
     needs_second_person = {"reinstate", "suspend"}
-    queryset = User.objects.select_related("risk_score")
+    queryset = User.objects.all()
     lookup_value_regex = REFERENCE_REGEX
     serializer_class = AccountSerializer
     pagination_class = AccountCursor
@@ -54,16 +55,19 @@ class AccountViewSet(RetrieveAction, StaffViewSet):
     ordering = ("-date_joined", "-id")
     ordering_fields = ("risk_score", "date_joined", "id")
 
+    def get_queryset(self) -> QuerySet:
+        """Return the accounts with their scores; one's own has none."""
+        return super().get_queryset().prefetch_related(shown_score(self.caller))
+
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Return accounts by any filter; `ordering=-risk_score` lists scored accounts only."""
         users = self.filter_queryset(self.get_queryset())
         if request.query_params.get("ordering", "").strip() not in BY_RISK:
             page = self.paginate_queryset(users)
         else:
-            chosen = users.order_by().select_related(None)
-            scores = RiskScore.objects.select_related("account").filter(
-                account__in=chosen.values("pk")
-            )
+            chosen = users.order_by().prefetch_related(None)
+            scores = shown_scores(self.caller).select_related("account")
+            scores = scores.filter(account__in=chosen.values("pk"))
             page = [_with_score(score) for score in self.paginate_queryset(scores) or []]
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 

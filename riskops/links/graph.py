@@ -10,6 +10,7 @@ from django.db.models import Q
 from riskops.links.rules import KINDS
 from riskops.models import LinkStatus, RelatedAccount
 from riskops.models.scores import Level
+from riskops.querysets.shown_scores import shown_score
 from systemadmin.models import User
 
 MAX_DEPTH = 3
@@ -27,8 +28,11 @@ class Graph:
     truncated: bool = False
 
 
-def neighbourhood_graph(account: User, *, depth: int, min_strength: int = 0) -> Graph:
-    """Return the accounts within `depth` links, strongest first; the queries per step are fixed."""
+def neighbourhood_graph(account: User, *, viewer: User, depth: int, min_strength: int = 0) -> Graph:
+    """Return the accounts within `depth` links, strongest first; the queries per step are fixed.
+
+    The viewer's own accounts are shown without their scores.
+    """
     graph = Graph()
     steps = {account.pk: 0}
     edges: dict[int, RelatedAccount] = {}
@@ -47,7 +51,7 @@ def neighbourhood_graph(account: User, *, depth: int, min_strength: int = 0) -> 
         frontier = found
         if not frontier:
             break
-    graph.nodes = _nodes(steps)
+    graph.nodes = _nodes(steps, viewer)
     graph.edges = [_edge(pair) for pair in sorted(edges.values(), key=lambda p: p.pk)]
     return graph
 
@@ -73,10 +77,10 @@ def _links(frontier: set[int], min_strength: int, graph: Graph) -> list[tuple[in
     return result
 
 
-def _nodes(steps: dict[int, int]) -> list[dict[str, Any]]:
-    people = User.objects.filter(pk__in=steps).select_related("risk_score").order_by("pk")
+def _nodes(steps: dict[int, int], viewer: User) -> list[dict[str, Any]]:
+    people = User.objects.filter(pk__in=steps).prefetch_related(shown_score(viewer))
     nodes = []
-    for user in people:
+    for user in people.order_by("pk"):
         score = getattr(user, "risk_score", None)
         nodes.append(
             {

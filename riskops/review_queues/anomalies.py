@@ -13,6 +13,7 @@ from riskops.anomalies.evidence import evidence_rows
 from riskops.anomalies.rules import BY_CODE
 from riskops.models import Anomaly, AnomalyStatus, Outcome, Severity
 from riskops.models.scores import Level
+from riskops.querysets.shown_scores import shown_score
 from riskops.review_queues.marks import level_mark
 from systemadmin.foundation.display import display_name
 from systemadmin.foundation.review_queues import Card, Decision, Panel, Queue, Reason
@@ -94,9 +95,11 @@ def _anomaly_reasons() -> Sequence[Reason]:
 ANOMALIES = Queue(
     code="anomalies",
     model="riskops.Anomaly",
-    rows=lambda user: Anomaly.objects.select_related(
-        "rule", "account__risk_score", "resolved_by"
-    ).annotate(rank=_RANK),
+    rows=lambda user: (
+        Anomaly.objects.select_related("rule", "account", "resolved_by")
+        .prefetch_related(shown_score(user, of="account"))
+        .annotate(rank=_RANK)
+    ),
     waiting=lambda rows: rows.filter(status=AnomalyStatus.OPEN),
     order=("rank", "detected_at", "pk"),
     card=_anomaly_card,

@@ -12,6 +12,7 @@ from riskops.links.hubs import ring_text
 from riskops.links.related import show_pairs
 from riskops.masking import PERSONAL
 from riskops.models import AccountCluster, LinkStatus, RelatedAccount
+from riskops.querysets.shown_scores import is_own, shown_score
 from riskops.review_queues.marks import account_url, level_mark
 from systemadmin.foundation.display import display_name
 from systemadmin.foundation.review_queues import Card, Decision, Panel, Queue
@@ -19,29 +20,37 @@ from systemadmin.foundation.review_queues import Card, Decision, Panel, Queue
 MEMBERS_SHOWN = 50
 
 
+def _marked(pair: Any) -> list[tuple[Any, Any]]:
+    """Return both accounts, each with the mark of its score; one's own has none."""
+    return [
+        (account, level_mark(None if hidden else getattr(account, "risk_score", None)))
+        for account, hidden in (
+            (pair.low, getattr(pair, "is_own_low", True)),
+            (pair.high, getattr(pair, "is_own_high", True)),
+        )
+    ]
+
+
 def _pair_card(pair: Any) -> Card:
     return Card(
         title=gettext("%(one)s and %(other)s")
         % {"one": display_name(pair.low), "other": display_name(pair.high)},
         line=gettext("%(percent)s %% the same person") % {"percent": round(pair.probability * 100)},
-        marks=[
-            level_mark(getattr(account, "risk_score", None)) for account in (pair.low, pair.high)
-        ],
+        marks=[mark for _account, mark in _marked(pair)],
         since=pair.calculated_at,
     )
 
 
 def _pair_panels(request: Any, pair: Any) -> list[Panel]:
-    accounts = (pair.low, pair.high)
     unmasked = request.user.has_perm(PERSONAL)
     found = show_pairs([pair], account_id=pair.low_id, unmasked=unmasked)[0]
     sides = [
         {
             "account": account,
             "url": account_url(account.pk),
-            "mark": level_mark(getattr(account, "risk_score", None)),
+            "mark": mark,
         }
-        for account in accounts
+        for account, mark in _marked(pair)
     ]
     return [
         Panel(title=_("Two accounts"), template="admin/review/pair.html", context={"sides": sides}),
@@ -63,7 +72,7 @@ PAIRS = Queue(
     model="riskops.RelatedAccount",
     rows=lambda user: RelatedAccount.objects.select_related(
         "low__risk_score", "high__risk_score", "decided_by"
-    ),
+    ).annotate(is_own_low=is_own(user, "low"), is_own_high=is_own(user, "high")),
     waiting=lambda rows: rows.filter(status=LinkStatus.SUSPECTED),
     order=("-strength", "-pk"),
     card=_pair_card,
@@ -106,8 +115,9 @@ def _cluster_card(cluster: Any) -> Card:
     )
 
 
-def _cluster_panels(_request: Any, cluster: Any) -> list[Panel]:
-    members = cluster.members.select_related("account__risk_score").order_by("account_id")
+def _cluster_panels(request: Any, cluster: Any) -> list[Panel]:
+    members = cluster.members.select_related("account").order_by("account_id")
+    members = members.prefetch_related(shown_score(request.user, of="account"))
     rows = [
         {
             "account": member.account,

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from riskops.models import RiskScore
 from riskops.models.scores import Level, Verdict
+from riskops.querysets.shown_scores import not_own
 from riskops.review_queues.marks import level_mark
 from riskops.scores.explanation import explain
 from riskops.scores.waterfall import waterfall
@@ -69,7 +70,7 @@ def _verdict_reasons() -> Sequence[Reason]:
 FLAGGED = Queue(
     code="flagged",
     model="riskops.RiskScore",
-    rows=lambda user: RiskScore.objects.with_details(),
+    rows=lambda user: not_own(RiskScore.objects.with_details(), user),
     waiting=lambda rows: rows.filter(review_since__isnull=False),
     order=("-score", "review_since", "pk"),
     card=_score_card,

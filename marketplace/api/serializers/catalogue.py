@@ -10,6 +10,8 @@ from marketplace.api.serializers.shared import AmountField, CurrencyField, Party
 from marketplace.models import Category, Product, ProductReview, ProductRevision, ReasonTemplate
 from marketplace.models.fields import PPM, Kind
 from marketplace.services.revisions import stale_fields
+from marketplace.services.risk import shown_checks
+from riskops.querysets import own_accounts
 from systemadmin.foundation.api import ReferenceField, StrictSerializer
 from systemadmin.models import User
 
@@ -163,6 +165,13 @@ class StaffProductSerializer(OwnProductSerializer):
         ]
         read_only_fields = fields
 
+    def to_representation(self, product: Product) -> dict[str, Any]:
+        """Leave the seller's risk out of the findings about one's own product."""
+        shown = super().to_representation(product)
+        is_own = product.seller_id in own_accounts(self.context)
+        shown["checks"] = shown_checks(shown["checks"], is_own=is_own)
+        return shown
+
     def get_waiting_seconds(self, product: Product) -> int | None:
         """Return how long it has been in the queue."""
         if product.status != Product.Status.PENDING or product.submitted_at is None:
@@ -236,6 +245,13 @@ class StaffRevisionSerializer(ProductRevisionSerializer):
             "stale_fields",
         ]
         read_only_fields = fields
+
+    def to_representation(self, revision: ProductRevision) -> dict[str, Any]:
+        """Leave the seller's risk out of the findings about one's own product."""
+        shown = super().to_representation(revision)
+        is_own = revision.product.seller_id in own_accounts(self.context)
+        shown["checks"] = shown_checks(shown["checks"], is_own=is_own)
+        return shown
 
     def get_diff(self, revision: ProductRevision) -> list[dict[str, Any]]:
         """Return each changed field."""
