@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from riskops.admin.charts import breakdown_bars, history_line
 from riskops.admin.decisions import AccountDecisions
-from riskops.admin.own_account import back_to_list
+from riskops.admin.own_account import back_to_list, refused_for_own
 from riskops.models import RiskOutcome, RiskOverride, RiskScore, RiskScoreHistory
 from riskops.models.scores import Level
 from riskops.querysets.shown_scores import not_own
@@ -25,6 +25,13 @@ from systemadmin.foundation.parsing import is_whole_number
 from systemadmin.services.duties import is_own_case
 
 HISTORY_ROWS = 200
+# The decision behind each action of the list.
+_ACTS = {
+    "override": "riskops.override_score",
+    "lift_override": "riskops.remove_override",
+    "give_outcome": "riskops.record_outcome",
+    "suspend": "systemadmin.suspend_user",
+}
 
 
 def badge(level: int, text: Any) -> str:
@@ -73,6 +80,10 @@ class RiskScoreAdmin(AccountDecisions, AtalayaModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Leave out one's own score."""
         return not_own(super().get_queryset(request), caller(request))
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+        """Do what was chosen; of one's own score say who may."""
+        return refused_for_own(self, request, _ACTS) or super().response_action(request, queryset)
 
     @admin.display(description=_("score"), ordering="score")
     def shown_score(self, score: RiskScore) -> str:
