@@ -15,7 +15,8 @@ def unconfirmed_change(ticket: Ticket, field: str = "email") -> AuditEntry | Non
     `field` may name the Telegram chat instead.
 
     Whoever set the new address, platform or staff, would read the answers. The customer confirms
-    it by writing on the ticket where they are signed in: a mail may come from whoever set it.
+    it by writing on the ticket where they are signed in: a mail may come from whoever set it, and
+    so may what a service key writes in the customer's name.
     After `duties.new_address_days` it counts as theirs: the old address was written to.
     """
     if ticket.requester is None:
@@ -36,7 +37,19 @@ def unconfirmed_change(ticket: Ticket, field: str = "email") -> AuditEntry | Non
         inbound__isnull=True,
         said_at__gt=change.occurred_at,
     )
-    return None if wrote.exists() else change
+    by_keys = _written_by_keys(ticket, change.occurred_at)
+    return None if wrote.exclude(pk__in=by_keys).exists() else change
+
+
+def _written_by_keys(ticket: Ticket, after: datetime) -> list[int]:
+    """Return the replies that a service key, or a token of its making, wrote for the customer."""
+    rows = AuditEntry.objects.filter(
+        action="support.ticket.replied",
+        actor=ticket.requester,
+        occurred_at__gt=after,
+        metadata__has_key="service",
+    )
+    return list(rows.values_list("metadata__reply", flat=True))
 
 
 def _first_word(ticket: Ticket) -> datetime:

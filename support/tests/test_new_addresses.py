@@ -4,12 +4,15 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from rest_framework.test import APIClient
 
 from support.models import OutboundMessage
 from support.services import merge_tickets, reply_as_customer, reply_as_staff, split_ticket
 from support.tests.factories import make_agent, make_ticket
+from systemadmin.foundation.scopes import known_scopes
 from systemadmin.models import Notification
 from systemadmin.services.members import upsert_member
+from systemadmin.services.service_keys import create_service_key
 from systemadmin.services.users import save_account
 from systemadmin.tests.factories import StaffFactory, UserFactory
 
@@ -89,6 +92,36 @@ def test_the_customer_confirms_it_by_writing_where_they_are_signed_in(member, as
     assert answered(ticket) == [NEW]
     shown = as_user(make_agent()).get(f"/api/admin/tickets/{ticket.pk}").json()
     assert shown["address_changed_at"] is None
+
+
+@pytest.mark.parametrize("acts_as", ["key", "token of the key"])
+def test_what_a_key_writes_for_the_customer_confirms_nothing(acts_as, member):
+    key = create_service_key(
+        actor=None,
+        name="platform",
+        owner=StaffFactory(is_superuser=True),
+        permissions=["systemadmin.act_for_member", "systemadmin.issue_member_token"],
+        member_scopes=sorted(known_scopes()),
+    )
+    ticket = make_ticket(member)
+    by_platform(member)
+    client = APIClient()
+    acting = {"HTTP_AUTHORIZATION": f"Bearer {key.secret}"}
+    if acts_as == "key":
+        acting["HTTP_ACT_FOR"] = "ext:m-1"
+    else:
+        made = client.post(
+            "/api/admin/member-tokens",
+            {"member": "ext:m-1", "scopes": sorted(known_scopes()), "minutes": 5},
+            format="json",
+            **acting,
+        )
+        assert made.status_code == 201, made.content
+        acting["HTTP_AUTHORIZATION"] = f"Bearer {made.json()['token']}"
+    path = f"/api/tickets/{ticket.pk}/reply"
+    wrote = client.post(path, {"body": "Any news?"}, format="json", **acting)
+    assert wrote.status_code == 201, wrote.content
+    assert answered(ticket) == []
 
 
 def test_tickets_opened_since_and_old_changes_are_answered(member, time_machine):
