@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 
 from marketplace.commission import (
     PER_PAYOUT,
+    PPM,
     Basket,
     Charge,
     Fee,
@@ -26,11 +27,13 @@ from marketplace.commission import (
 from marketplace.refunds import ChargedGroup, Kept, group_reversed
 
 # More sales than this are not compared: the schedule then counts as one that charges less.
-MOST_SALES = 10_000
+MOST_SALES = 20_000
 _AMOUNTS = (1, 100, 10_000, 1_000_000, 100_000_000)
 _QUANTITIES = (1, 3)
 # Lines of an order, and whether it has shipping, discounts and included tax.
 _SHAPES = ((1, False), (1, True), (2, True))
+# Units of a line, and lines: what is charged for each of them adds up.
+_MANY = ((1, 1), (100, 1), (1, 20))
 _MOMENT = timedelta(microseconds=1)
 
 
@@ -120,19 +123,67 @@ def _baskets(
     near = [one for one in rules if can_match(one, listing, party)]
     specs = {one.volume for one in rules if one.volume}
     for other in near:
-        units = _units(rule, other)
-        for moment, country, volume, value in _points(rule, other, near, now):
+        goods = list(_goods(rule, other))
+        for place, (moment, country, volume, value) in enumerate(_points(rule, other, near, now)):
             buyer = replace(party, buyer_country=country)
             volumes = dict.fromkeys(specs, volume)
-            for unit, (lines, is_rich) in product(units, _SHAPES):
-                for quantity in _quantities(rule, unit):
-                    sale = _sale(listing, moment, item=unit * quantity, quantity=quantity)
-                    if is_rich:
-                        sale = _with_extras(rule, sale)
-                    worth = sale.captured * lines if value is None else value
-                    sale = replace(sale, order_value=worth)
-                    if mismatch(rule, sale, buyer, volumes) is None:
-                        yield Basket((sale,) * lines, buyer, volumes)
+            knees = _goods_at_knees(rule, other) if place == 0 else ()
+            for unit, quantity, (lines, is_rich) in (*goods, *knees):
+                sale = _sale(listing, moment, item=unit * quantity, quantity=quantity)
+                if is_rich:
+                    sale = _with_extras(rule, sale)
+                worth = sale.captured * lines if value is None else value
+                sale = replace(sale, order_value=worth)
+                if mismatch(rule, sale, buyer, volumes) is None:
+                    yield Basket((sale,) * lines, buyer, volumes)
+
+
+# The price of a unit, how many units a line has, and the shape of the order.
+Goods = tuple[int, int, tuple[int, bool]]
+
+
+def _goods(rule: Rule, other: Rule) -> Iterator[Goods]:
+    """Yield what is bought at amounts of each size, and where the rules begin and end."""
+    for unit, shape in product(_units(rule, other), _SHAPES):
+        yield from ((unit, quantity, shape) for quantity in _quantities(rule, unit))
+
+
+def _goods_at_knees(rule: Rule, other: Rule) -> Iterator[Goods]:
+    """Yield what is bought where the fee bends: for one unit, many units and many lines.
+
+    Between two such amounts both fees are straight, so one that is cheaper there is cheaper at one
+    of them.
+    """
+    bases = sorted({*_knees(other), *(_AMOUNTS if other is rule else ())})
+    for base, (quantity, lines) in product(bases, _MANY):
+        unit = base // (quantity * lines)
+        if _is_sold_at(rule, unit):
+            yield unit, quantity, (lines, False)
+
+
+def _knees(rule: Rule) -> set[int]:
+    """Return the amounts beside which the rule's minimum, maximum and tiers begin."""
+    bounds = [bound for bound in (rule.minimum, rule.maximum) if bound is not None]
+    found = {
+        (bound - start) * PPM // ppm
+        for bound, (ppm, start) in product(bounds, _lines(rule))
+        if ppm and bound > start
+    }
+    near = {knee + step for knee in found for step in (0, 1)}
+    return near | {tier.lower + step for tier in rule.tiers for step in (-1, 0)}
+
+
+def _lines(rule: Rule) -> set[tuple[int, int]]:
+    """Return the straight lines that the rule's fee follows, each as parts per million and sum.
+
+    A marginal tier goes on from what the tiers below it came to.
+    """
+    found = {(rate, rule.fixed) for rate in (rule.ppm, *(tier.ppm for tier in rule.tiers))}
+    sum_below = rule.fixed
+    for below, tier in pairwise(rule.tiers):
+        sum_below += (tier.lower - below.lower) * below.ppm // PPM
+        found.add((tier.ppm, sum_below - tier.lower * tier.ppm // PPM))
+    return found
 
 
 Point = tuple[datetime, str, int, int | None]
@@ -208,12 +259,13 @@ def _units(rule: Rule, other: Rule) -> list[int]:
     """Return the prices of one unit that are compared: those that meet the rule."""
     tiers = [tier.lower for one in (rule, other) for tier in one.tiers]
     amounts = {*_AMOUNTS, *_edges([rule, other], "unit", "line", "value"), *tiers}
+    return sorted(amount for amount in amounts if _is_sold_at(rule, amount))
+
+
+def _is_sold_at(rule: Rule, unit: int) -> bool:
+    """Return whether a unit at this price can meet the rule."""
     low, high = rule.conditions.unit_from, rule.conditions.unit_below
-    return sorted(
-        amount
-        for amount in amounts
-        if amount > 0 and (low is None or amount >= low) and (high is None or amount < high)
-    )
+    return unit > 0 and (low is None or unit >= low) and (high is None or unit < high)
 
 
 def _quantities(rule: Rule, unit: int) -> set[int]:
@@ -312,6 +364,12 @@ def _payouts(
     """Yield amounts, moments and volumes of payouts inside and outside of every other rule."""
     for other in near:
         tiers = (tier.lower for one in (rule, other) for tier in one.tiers)
-        amounts = {*_AMOUNTS, *_edges([rule, other], "value"), *tiers} - {0}
+        amounts = {
+            *_AMOUNTS,
+            *_edges([rule, other], "value"),
+            *tiers,
+            *_knees(rule),
+            *_knees(other),
+        }
         for moment, _country, volume, _value in _points(rule, other, near, now):
-            yield from ((amount, moment, volume) for amount in sorted(amounts))
+            yield from ((amount, moment, volume) for amount in sorted(amounts) if amount > 0)

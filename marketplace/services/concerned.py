@@ -78,10 +78,10 @@ def sellers_of_rules(*, actor: Any, rules: Iterable[CommissionRule]) -> set[int]
 
 
 def accounts_with_products(actor: Any) -> list[int]:
-    """Return which accounts of the actor's have products."""
+    """Return which accounts of the actor's have products, or had some."""
     if actor is None:
         return []
-    found = Product.objects.filter(seller__in=accounts_of(actor.pk)).exclude(status="removed")
+    found = Product.objects.filter(seller__in=accounts_of(actor.pk))
     return list(found.order_by().values_list("seller", flat=True).distinct())
 
 

@@ -8,12 +8,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from marketplace import services
-from marketplace.models import CommissionRule, SellerProfile
+from marketplace.models import CommissionRule, Order, Product, SellerProfile
 from marketplace.tests import factories as shop
 from riskops.tests.factories import confirmed
 from systemadmin.errors import OwnInterest
 from systemadmin.foundation.testing import problem
 from systemadmin.models import User
+from systemadmin.services import approvals
+from systemadmin.services.second_person import SecondPersonNeeded
 from systemadmin.services.service_keys import create_service_key
 from systemadmin.tests.factories import StaffFactory, UserFactory
 
@@ -120,6 +122,69 @@ def test_nobody_makes_his_own_payouts_cheaper(operator):
     with pytest.raises(OwnInterest):
         services.update_rule(actor=operator, rule=rule, ppm=0)
     services.update_rule(actor=operator, rule=rule, ppm=20_000)
+
+
+@pytest.mark.two_people
+def test_whoever_approves_a_cheaper_fee_sells_nothing_under_it(operator, general):
+    seller, third = StaffFactory(role="operator"), StaffFactory(role="operator")
+    product = sells(seller)
+    shop.completed(product)
+    with pytest.raises(SecondPersonNeeded) as waits, transaction.atomic():
+        services.update_rule(actor=operator, rule=general, ppm=50_000)
+    (row,) = approvals.keep(waits.value, "cheaper")
+    with pytest.raises(OwnInterest):
+        approvals.approve(actor=seller, request=row)
+    row.refresh_from_db()
+    assert row.state == "waiting"
+    approvals.approve(actor=third, request=row)
+    general.refresh_from_db()
+    assert general.ppm == 50_000
+
+
+# Each is cheaper for some sales only: where a fee bends, and between such places.
+BENT = {
+    "a higher maximum with a higher rate": (
+        {"ppm": 100_000, "maximum": 5_00},
+        {"ppm": 99_000, "maximum": 5_10},
+    ),
+    "a rate instead of a sum": (
+        {"ppm": 0, "fixed": 37_03},
+        {"ppm": 100_000, "fixed": 0, "minimum": 37_02},
+    ),
+    "a lower rate above a minimum": (
+        {"ppm": 100_000, "minimum": 7_77},
+        {"ppm": 100_500, "minimum": 7_76},
+    ),
+    "for each of many units": (
+        {"ppm": 0, "fixed": 10, "per": "unit", "fixed_per": "unit"},
+        {"ppm": 0, "fixed": 9_99, "per": "line", "fixed_per": "line"},
+    ),
+    "for each of many lines": (
+        {"ppm": 0, "fixed": 50, "per": "line", "fixed_per": "line"},
+        {"ppm": 0, "fixed": 9_99, "per": "order", "fixed_per": "order"},
+    ),
+}
+
+
+@pytest.mark.parametrize("how", BENT)
+def test_a_fee_that_is_cheaper_in_one_place_only_is_found(how, operator):
+    before, after = BENT[how]
+    sells(operator)
+    rule = shop.rule(applies_to_all=True, currency="EUR", **before)
+    with pytest.raises(OwnInterest):
+        services.update_rule(actor=operator, rule=rule, **after)
+
+
+def test_a_removed_product_and_orders_in_another_currency_count(operator, general):
+    product = sells(operator)
+    order = shop.completed(product)
+    Product.objects.filter(pk=product.pk).update(status="removed")
+    Order.objects.filter(pk=order.pk).update(currency="USD")
+    for currency in ("EUR", "USD"):
+        with pytest.raises(OwnInterest):
+            services.create_rule(
+                actor=operator, name="Special", ppm=0, position=1, currency=currency
+            )
 
 
 def test_rules_for_what_one_does_not_sell_are_nobodys(operator, general):

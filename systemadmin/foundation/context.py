@@ -35,6 +35,8 @@ class CallContext:
     stated_reason: str = ""
     # The account of the service key that calls in a member's name.
     service_id: int | None = None
+    # Who approved, while an act runs that waited for a second person.
+    approver_id: int | None = None
     # Added to the details of every audit row of the call.
     audit_details: Mapping[str, Any] = field(default_factory=dict)
 

@@ -211,7 +211,7 @@ def _run(
         enqueue(RUN_TASK, row.pk, cluster=LONG_CLUSTER)
         return {"queued": True}
     details = {"approval_request": row.pk, "approved_by": actor.get_username()}
-    with without_second_person(), context(audit_details=details):
+    with without_second_person(), context(audit_details=details, approver_id=actor.pk):
         result = act.run(actor=row.asked_by, arguments=arguments)
     if act.amount is not None:
         _check_amount(row, act, arguments, result)
