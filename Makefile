@@ -11,7 +11,7 @@ APPS := config marketplace messaging riskops support systemadmin
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 
-.PHONY: help run test lint lint-api types contracts check texts client client-python client-typescript audit bench clean
+.PHONY: help run test lint lint-api types contracts check texts client client-python client-typescript audit mutants bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make client     typed clients for Python and TypeScript into var/clients"
 	@echo "make lint-api   Spectral and Redocly on the OpenAPI schema (needs Node.js)"
 	@echo "make audit      bandit, and known vulnerabilities of what is pinned (asks the network)"
+	@echo "make mutants    break the pure modules line by line and see which tests notice (ARGS names one)"
 	@echo "make bench      the measurements of bench/, at their small default size"
 	@echo "make clean      remove .venv, var/ and caches"
 
@@ -111,6 +112,15 @@ lint-api: $(CLIENTS)/openapi.json
 audit: $(VENV)/.dev
 	$(BIN)/bandit -q -r $(APPS) -x '*/tests/*' -lll
 	$(BIN)/pip-audit --requirement requirements.txt --no-deps --disable-pip
+
+# In a copy of the tree: mutmut writes broken code beside it. ARGS='"support.sla*"' tries one module.
+mutants: export DJANGO_DEBUG ?= 1
+mutants: export VAR_DIR ?= $(CURDIR)/var
+mutants: $(VENV)/.dev
+	$(PY) -m pip install --quiet --disable-pip-version-check mutmut==3.8.1
+	@mkdir -p var/mutants && git ls-files -z | xargs -0 cp --parents -t var/mutants
+	cd var/mutants && $(CURDIR)/$(BIN)/mutmut run --max-children $(WORKERS) $(ARGS)
+	cd var/mutants && $(CURDIR)/$(BIN)/mutmut results
 
 bench: export DJANGO_DEBUG ?= 1
 bench: $(VENV)/.dev

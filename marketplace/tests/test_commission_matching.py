@@ -5,7 +5,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from marketplace.commission import Conditions, Rule, Sale, mismatch, quote
+from marketplace.commission import (
+    PER_PAYOUT,
+    Conditions,
+    Fee,
+    Party,
+    Rule,
+    Sale,
+    VolumeSpec,
+    charge_payout,
+    mismatch,
+    quote,
+)
 
 AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
 SALE = Sale(
@@ -90,3 +101,39 @@ def test_adding_a_rule_that_does_not_match_changes_nothing():
     rules = [only(everything=True)]
     extra = Rule(2, conditions=Conditions(sellers=frozenset({99})), ppm=900_000)
     assert quote([extra, *rules], SALE).amount == quote(rules, SALE).amount
+
+
+def test_a_payout_is_charged_by_what_its_rule_asks_of_seller_day_country_and_volume():
+    spec = VolumeSpec("month")
+    narrowed = Conditions(
+        currency="EUR",
+        sellers=frozenset([7]),
+        valid_from=AT,
+        valid_to=AT + timedelta(days=1),
+        countries=frozenset(["ES"]),
+        volume_from=1_000,
+    )
+    own = Rule(1, conditions=narrowed, per=PER_PAYOUT, ppm=10_000, volume=spec)
+    asked = {
+        "currency": "EUR",
+        "at": AT,
+        "seller": 7,
+        "party": Party(country="ES"),
+        "volumes": {spec: 1_000},
+    }
+
+    def fee(**changes):
+        return charge_payout([Fee((own,))], amount=50_00, **{**asked, **changes}).amount
+
+    assert fee() == 50
+    others = {
+        "currency": "USD",
+        "at": AT + timedelta(days=1),
+        "seller": 8,
+        "party": Party(country="FR"),
+        "volumes": {spec: 999},
+    }
+    assert {name: fee(**{name: other}) for name, other in others.items()} == dict.fromkeys(
+        others, 0
+    )
+    assert fee(volumes=None) == 0

@@ -195,3 +195,49 @@ def test_reads_the_stored_form():
     hours = hours_from_json(stored)
     assert hours.windows == (Window(0, 540, 840), Window(0, 900, 1440))
     assert hours.holidays == {date(2026, 12, 25)}
+
+
+def test_stored_hours_without_a_part_have_its_default():
+    assert hours_from_json({}) == BusinessHours("UTC")
+    assert hours_from_json({"timezone": ""}) == BusinessHours("UTC")
+    stored = {"timezone": "Asia/Kolkata", "windows": {"0": [["09:00", "14:00"]]}}
+    assert hours_from_json(stored) == BusinessHours("Asia/Kolkata", (Window(0, 540, 840),))
+    day_off = hours_from_json({"holidays": ["2026-03-02"]})
+    assert day_off == BusinessHours("UTC", (), frozenset([date(2026, 3, 2)]))
+
+
+@pytest.mark.parametrize(
+    ("window", "limit"),
+    [((7, 0, 60), "weekday"), ((-1, 0, 60), "weekday"), ((0, 60, 60), "starts before"),
+     ((0, -1, 60), "starts before"), ((0, 0, 1441), "starts before")],
+)  # fmt: skip
+def test_a_window_lies_within_one_day_of_the_week(window, limit):
+    with pytest.raises(ValueError, match=limit):
+        Window(*window)
+    assert Window(6, 0, 1440).end == 1440
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "opens", "instant"),
+    [
+        # Spring forward: 02:30 does not exist, the clocks jump at 02:00.
+        ("Europe/Madrid", date(2026, 3, 29), 150, datetime(2026, 3, 29, 1, tzinfo=UTC)),
+        ("America/New_York", date(2026, 3, 8), 150, datetime(2026, 3, 8, 7, tzinfo=UTC)),
+        # Half an hour only, and at midnight.
+        ("Australia/Lord_Howe", date(2026, 10, 4), 135, datetime(2026, 10, 3, 15, 30, tzinfo=UTC)),
+        ("America/Havana", date(2026, 3, 8), 30, datetime(2026, 3, 8, 5, tzinfo=UTC)),
+    ],
+)
+def test_a_time_that_does_not_exist_is_when_the_clocks_jump(zone, day, opens, instant):
+    hours = BusinessHours(zone, (Window(day.weekday(), opens, 1440),))
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(days=1)
+    first, _closes = next(hours.spans(start, start + timedelta(days=4)))
+    assert first == instant
+
+
+def test_windows_that_touch_or_overlap_are_one():
+    parts = (Window(0, 540, 600), Window(0, 600, 660), Window(0, 620, 640), Window(0, 700, 720))
+    hours = BusinessHours("UTC", parts)
+    assert hours.by_weekday[0] == ((540, 660), (700, 720))
+    monday = datetime(2026, 3, 2, tzinfo=UTC)
+    assert hours.elapsed(monday, monday + timedelta(days=1)) == timedelta(minutes=140)

@@ -247,3 +247,43 @@ def test_a_pause_shifts_the_due_moment_exactly(hours, start, before, pause, amou
 def test_no_status_leads_back_to_new(source):
     assert not lifecycle.may_become(source, lifecycle.NEW)
     assert not lifecycle.may_become(source, source)
+
+
+class TestPausing:
+    def test_what_was_used_before_each_pause_adds_up(self):
+        events = [opened()]
+        for hour in (0, 10, 20):
+            events += [
+                status(START + (hour + 1) * H, lifecycle.WAITING_CUSTOMER),
+                status(START + (hour + 10) * H, lifecycle.IN_PROGRESS),
+            ]
+        clock = replay(events).latest(sla.RESOLUTION)
+        assert clock.elapsed == 3 * H
+        assert clock.due_at == START + 30 * H + 21 * H
+
+    def test_a_paused_clock_is_due_at_no_time(self):
+        timeline = replay([opened(), status(START + H, lifecycle.WAITING_CUSTOMER)])
+        assert timeline.latest(sla.RESOLUTION).due_at is None
+        assert timeline.due_at(sla.RESOLUTION) is None
+        assert replay([opened()]).due_at(sla.NEXT_RESPONSE) is None
+
+    def test_a_stopped_clock_keeps_when_it_was_due(self):
+        clock = replay([opened(), staff(START + H)]).latest(sla.FIRST_RESPONSE)
+        assert clock.due_at == START + 4 * H
+
+    def test_new_targets_do_not_reopen_what_was_answered(self):
+        longer = Targets(BusinessHours(), 9 * H, 9 * H, 99 * H)
+        events = [opened(), staff(START + H), SlaEvent(START + 2 * H, sla.TARGETS, targets=longer)]
+        timeline = replay(events)
+        assert timeline.latest(sla.FIRST_RESPONSE).targets == ALWAYS
+        assert timeline.due_at(sla.RESOLUTION) == START + 99 * H
+
+    def test_targets_count_for_a_promise_that_was_kept_and_may_be_asked_again(self):
+        longer = Targets(BusinessHours(), 9 * H, 9 * H, 99 * H)
+        events = [
+            opened(),
+            status(START + H, lifecycle.RESOLVED),
+            SlaEvent(START + 2 * H, sla.TARGETS, targets=longer),
+            status(START + 3 * H, lifecycle.IN_PROGRESS),
+        ]
+        assert replay(events).due_at(sla.RESOLUTION) == START + 3 * H + 98 * H

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
@@ -218,3 +219,12 @@ def test_deciding_again_over_what_stayed_changes_nothing(candidates, rule):
 @given(candidate_lists, rules)
 def test_the_order_of_the_list_does_not_matter(candidates, rule):
     assert decide(candidates, rule) == decide(candidates[::-1], rule)
+
+
+def test_each_kept_one_says_why():
+    rule = Rule(days=2, weeks=0, months=0, floor=1)
+    stored = daily(6)
+    stored[3] = replace(stored[3], is_pinned=True)
+    stored[4] = replace(stored[4], is_verified=True)
+    stored[5] = replace(stored[5], is_verified=True)
+    assert kept(stored, rule) == {0: "daily", 1: "daily", 3: "pinned", 4: "last verified"}
