@@ -6,7 +6,8 @@ The cluster's sentinel sends a sign of life each time it looks after its workers
 One that is silent for `SILENT_SECONDS` (a stopped process, a deadlock, C code that keeps the
 interpreter) is killed with all its workers and started again. What it held is taken up by the
 leases of its tasks. A cluster that ends by itself ends the supervisor too, so that systemd,
-compose or `run_local` start both again.
+compose or `run_local` start both again. One that is told to stop has `STOP_SECONDS` to finish the
+tasks in hand: its own stop can wait for a process that is gone.
 """
 
 import os
@@ -24,16 +25,22 @@ from systemadmin.foundation.signs_of_life import SOCKET_VARIABLE
 MANAGE = Path(__file__).resolve().parent.parent / "manage.py"
 COMMAND = [sys.executable, str(MANAGE), "qcluster"]
 SILENT_SECONDS = 60
+# A little less than what the units of systemd and compose allow before they kill all.
+STOP_SECONDS = 310
 
 
 class Supervisor:
     """One cluster and when it was last heard of."""
 
     def __init__(
-        self, command: list[str] | None = None, silent_seconds: float = SILENT_SECONDS
+        self,
+        command: list[str] | None = None,
+        silent_seconds: float = SILENT_SECONDS,
+        stop_seconds: float = STOP_SECONDS,
     ) -> None:
         self.command = command or COMMAND
         self.silent_seconds = silent_seconds
+        self.stop_seconds = stop_seconds
         self.stopping = False
 
     def run(self) -> int:
@@ -59,7 +66,7 @@ class Supervisor:
                 return 0 if self.stopping else cluster.returncode or 1
             finally:
                 notify_systemd("STOPPING=1")
-                _end(cluster)
+                self._end(cluster)
 
     def _start(self, environment: dict[str, str]) -> subprocess.Popen[bytes]:
         self.heard_at, self.limit = time.monotonic(), float(START_SECONDS)
@@ -79,13 +86,15 @@ class Supervisor:
     def _is_silent(self) -> bool:
         return time.monotonic() - self.heard_at > self.limit
 
-
-def _end(cluster: subprocess.Popen[bytes]) -> None:
-    """Let the tasks in hand finish; whoever stops the supervisor sets the limit to that."""
-    if cluster.poll() is None:
-        cluster.terminate()
-        cluster.wait()
-    _kill(cluster)
+    def _end(self, cluster: subprocess.Popen[bytes]) -> None:
+        """Let the tasks in hand finish, but wait for a cluster that hangs no longer than set."""
+        if cluster.poll() is None:
+            cluster.terminate()
+            try:
+                cluster.wait(self.stop_seconds)
+            except subprocess.TimeoutExpired:
+                say(f"the cluster did not stop within {self.stop_seconds:g} s: it is killed")
+        _kill(cluster)
 
 
 def _kill(cluster: subprocess.Popen[bytes]) -> None:

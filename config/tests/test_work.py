@@ -26,13 +26,18 @@ START = """
 import sys
 from config.work import Supervisor
 command = sys.argv[1:] or None
-sys.exit(Supervisor(command, silent_seconds=float({silent})).run())
+sys.exit(Supervisor(command, float({silent}), stop_seconds=float({stop})).run())
 """
 
 
-def start(*command, silent=2):
+# It hears that it should stop, and never does.
+DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + CLUSTER
+
+
+def start(*command, silent=2, stop=30):
     return subprocess.Popen(
-        [sys.executable, "-c", START.format(silent=silent), *command], cwd=settings.BASE_DIR
+        [sys.executable, "-c", START.format(silent=silent, stop=stop), *command],
+        cwd=settings.BASE_DIR,
     )
 
 
@@ -97,6 +102,19 @@ def test_a_stop_ends_the_cluster_and_its_workers(supervisor):
     supervisor.terminate()
     assert supervisor.wait(30) == 0
     assert not any(lives(process) for process in processes)
+
+
+def test_a_cluster_that_hangs_in_its_stop_is_killed_with_its_workers():
+    supervisor = start(sys.executable, "-c", DEAF, stop=1)
+    try:
+        processes = until(lambda: family(supervisor))
+        # A signal to the whole group, as by Ctrl+C, may leave a stop that waits for ever.
+        time.sleep(1)
+        supervisor.terminate()
+        assert supervisor.wait(30) == 0
+        assert not any(lives(process) for process in processes)
+    finally:
+        supervisor.kill()
 
 
 def test_a_cluster_that_ends_by_itself_ends_the_supervisor():
