@@ -6,8 +6,8 @@ The cluster's sentinel sends a sign of life each time it looks after its workers
 One that is silent for `SILENT_SECONDS` (a stopped process, a deadlock, C code that keeps the
 interpreter) is killed with all its workers and started again. What it held is taken up by the
 leases of its tasks. A cluster that ends by itself ends the supervisor too, so that systemd,
-compose or `run_local` start both again. One that is told to stop has `STOP_SECONDS` to finish the
-tasks in hand: its own stop can wait for a process that is gone.
+compose or `run_local` start both again. A cluster that is told to stop gets `STOP_SECONDS` to
+finish its tasks. Then it is killed, because its stop can hang.
 """
 
 import os
@@ -87,7 +87,7 @@ class Supervisor:
         return time.monotonic() - self.heard_at > self.limit
 
     def _end(self, cluster: subprocess.Popen[bytes]) -> None:
-        """Let the tasks in hand finish, but wait for a cluster that hangs no longer than set."""
+        """Let the cluster finish its tasks, and kill it after `stop_seconds`."""
         if cluster.poll() is None:
             cluster.terminate()
             try:

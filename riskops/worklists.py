@@ -19,7 +19,7 @@ from systemadmin.foundation.waiting import change_page
 
 
 def _accounts(user: Any) -> QuerySet[RiskScore]:
-    found = shown_scores(user).unjudged()  # type: ignore[attr-defined]
+    found = shown_scores(user).unjudged()
     return found.select_related("account").order_by("-score", "-account")
 
 

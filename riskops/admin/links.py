@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
+from riskops.admin.own_account import OthersModelAdmin
 from riskops.links.clusters import confirm_cluster, dismiss_cluster, suspend_cluster
 from riskops.links.hubs import ring_text
 from riskops.links.related import show_pairs
@@ -25,7 +26,7 @@ from riskops.models import (
     LinkStatus,
     RelatedAccount,
 )
-from riskops.querysets.shown_scores import not_own, shown_score
+from riskops.querysets.shown_scores import shown_score
 from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, form_action
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.concurrency import read_version
@@ -294,13 +295,9 @@ class IpRangeAdmin(AtalayaModelAdmin):
 
 
 @admin.register(AccountNote)
-class AccountNoteAdmin(AtalayaModelAdmin):
+class AccountNoteAdmin(OthersModelAdmin):
     """What staff wrote about accounts; written on the account's page."""
 
     list_display = ["account", "author", "created_at"]
     list_select_related = ["account", "author"]
     ordering = ["-id"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Leave out what colleagues wrote about whoever looks."""
-        return not_own(super().get_queryset(request), caller(request))

@@ -5,15 +5,25 @@ from collections.abc import Mapping
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
+from riskops.querysets.shown_scores import not_own
 from systemadmin.errors import OwnInterest
-from systemadmin.foundation.admin import refusal_text
+from systemadmin.foundation.admin import AtalayaModelAdmin, refusal_text
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.parsing import is_whole_number
 from systemadmin.services.duties import check_no_own_interest
+
+
+class OthersModelAdmin(AtalayaModelAdmin):
+    """Rows about accounts, without those about the accounts of whoever looks."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Return the rows about everybody else."""
+        return not_own(super().get_queryset(request), caller(request))
 
 
 class OwnAccount(PermissionDenied):

@@ -30,7 +30,6 @@ from systemadmin.foundation.display import display_name
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.parsing import Unreadable, parse_whole_number
 from systemadmin.models import User
-from systemadmin.services.duties import accounts_of
 
 HOUR = 3600
 DRAFTS_SHOWN = 20
@@ -64,7 +63,7 @@ class RulesetTrialAdmin(AtalayaModelAdmin):
             try:
                 if "publish" in request.POST:
                     return self._publish(request, definition, draft)
-                context |= shown_preview(preview_ruleset(definition), caller(request))
+                context |= shown_preview(preview_ruleset(definition, viewer=caller(request)))
             except DomainError as refusal:
                 self.message_user(request, str(refusal), messages.ERROR)
         context["factors"] = factor_rows(definition, rules)
@@ -158,15 +157,13 @@ def save_trial(
     return change_draft(actor=actor, ruleset=draft, definition=definition, note=note)
 
 
-def shown_preview(preview: Preview, viewer: User) -> dict[str, Any]:
-    """Return what the page shows of a preview; the viewer's own accounts are not named."""
-    own = accounts_of(viewer.pk)
-    crossings = [one for one in preview.crossings if one.account not in own]
+def shown_preview(preview: Preview) -> dict[str, Any]:
+    """Return what the page shows of a preview."""
     return {
         "preview": preview,
         "pictures": histogram(preview),
         "levels": levels(preview),
-        "crossings": named_crossings(crossings),
+        "crossings": named_crossings(preview.crossings),
     }
 
 

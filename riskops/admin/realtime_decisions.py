@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from riskops.admin.decision_form import CONDITIONS, MEASURES, DecisionRuleForm, fits
 from riskops.admin.links import account_link
+from riskops.admin.own_account import OthersModelAdmin
 from riskops.amounts import amount_text
 from riskops.api.decision_serializers import decision_reasons
 from riskops.decisions.backtest import DAYS, PATIENCE, backtest
@@ -33,8 +34,7 @@ from riskops.decisions.rules import (
 from riskops.decisions.sentences import conditions_texts, kinds_text, rule_text
 from riskops.models import AccountEvent, Decision, DecisionRule, ListEntry
 from riskops.models.decisions import DecisionFeedback, ListKind
-from riskops.querysets.shown_scores import not_own
-from systemadmin.foundation.admin import AtalayaModelAdmin, ServiceModelAdmin, form_action
+from systemadmin.foundation.admin import ServiceModelAdmin, form_action
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.personal_data import masked, masked_texts, sees_personal_data
@@ -48,7 +48,7 @@ class FeedbackForm(forms.Form):
 
 
 @admin.register(Decision)
-class DecisionAdmin(AtalayaModelAdmin):
+class DecisionAdmin(OthersModelAdmin):
     """What was answered, newest first, with reasons."""
 
     list_display = ["decided_at", "who", "kind", "answer", "why", "score", "feedback"]
@@ -79,10 +79,6 @@ class DecisionAdmin(AtalayaModelAdmin):
 
     class Media:
         css = {"all": ["riskops/risk.css"]}
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Leave out what was decided about oneself: it tells one's score."""
-        return not_own(super().get_queryset(request), caller(request))
 
     @admin.display(description=_("account"))
     def who(self, obj: Decision) -> str:

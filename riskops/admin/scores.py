@@ -13,13 +13,10 @@ from django.utils.translation import gettext_lazy as _
 
 from riskops.admin.charts import breakdown_bars, history_line
 from riskops.admin.decisions import AccountDecisions
-from riskops.admin.own_account import back_to_list, refused_for_own
+from riskops.admin.own_account import OthersModelAdmin, back_to_list, refused_for_own
 from riskops.models import RiskOutcome, RiskOverride, RiskScore, RiskScoreHistory
 from riskops.models.scores import Level
-from riskops.querysets.shown_scores import not_own
 from riskops.scores.explanation import explain
-from systemadmin.foundation.admin import AtalayaModelAdmin
-from systemadmin.foundation.caller import caller
 from systemadmin.foundation.display import display_name
 from systemadmin.foundation.parsing import is_whole_number
 from systemadmin.services.duties import is_own_case
@@ -43,7 +40,7 @@ def badge(level: int, text: Any) -> str:
 
 
 @admin.register(RiskScore)
-class RiskScoreAdmin(AccountDecisions, AtalayaModelAdmin):
+class RiskScoreAdmin(AccountDecisions, OthersModelAdmin):
     """Accounts, riskiest first."""
 
     list_display = [
@@ -76,10 +73,6 @@ class RiskScoreAdmin(AccountDecisions, AtalayaModelAdmin):
 
     class Media:
         css = {"all": ["riskops/risk.css"]}
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Leave out one's own score."""
-        return not_own(super().get_queryset(request), caller(request))
 
     def response_action(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
         """Do what was chosen; of one's own score say who may."""
@@ -135,7 +128,7 @@ def picture(score: RiskScore, request: Any) -> dict[str, Any]:
 
 
 @admin.register(RiskScoreHistory)
-class RiskScoreHistoryAdmin(AtalayaModelAdmin):
+class RiskScoreHistoryAdmin(OthersModelAdmin):
     """Every change of every score."""
 
     list_display = ["at", "account", "previous_score", "shown_score", "cause", "actor", "ruleset"]
@@ -143,10 +136,6 @@ class RiskScoreHistoryAdmin(AtalayaModelAdmin):
     list_select_related = ["account", "actor", "ruleset"]
     search_fields = ["account__username__istartswith"]
     ordering = ["-id"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Leave out why one's own score changed."""
-        return not_own(super().get_queryset(request), caller(request))
 
     class Media:
         css = {"all": ["riskops/risk.css"]}
@@ -157,7 +146,7 @@ class RiskScoreHistoryAdmin(AtalayaModelAdmin):
 
 
 @admin.register(RiskOverride)
-class RiskOverrideAdmin(AtalayaModelAdmin):
+class RiskOverrideAdmin(OthersModelAdmin):
     """Overrides, those in force first."""
 
     list_display = ["account", "score", "reason", "created_by", "created_at", "expires_at"]
@@ -166,13 +155,9 @@ class RiskOverrideAdmin(AtalayaModelAdmin):
     search_fields = ["account__username__istartswith"]
     ordering = ["-id"]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Leave out what was set or recorded about oneself."""
-        return not_own(super().get_queryset(request), caller(request))
-
 
 @admin.register(RiskOutcome)
-class RiskOutcomeAdmin(AtalayaModelAdmin):
+class RiskOutcomeAdmin(OthersModelAdmin):
     """What accounts turned out to be."""
 
     list_display = ["account", "verdict", "score", "note", "actor", "created_at"]
@@ -180,7 +165,3 @@ class RiskOutcomeAdmin(AtalayaModelAdmin):
     list_select_related = ["account", "actor"]
     search_fields = ["account__username__istartswith"]
     ordering = ["-id"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Leave out what was set or recorded about oneself."""
-        return not_own(super().get_queryset(request), caller(request))

@@ -148,7 +148,7 @@ class DecisionStreamViewSet(ListAction, RetrieveAction, StaffViewSet):
     ordering_fields = ("id",)
 
     def get_queryset(self) -> QuerySet:
-        """Leave out what was decided about the caller: it tells their score."""
+        """Leave out decisions about the caller's own accounts: they show the score."""
         return not_own(super().get_queryset(), self.caller)
 
 

@@ -12,7 +12,6 @@ from rest_framework.response import Response
 from riskops.scores.preview import Preview, preview_ruleset
 from riskops.scores.rules import LEVELS
 from systemadmin.foundation.api import StaffViewSet, StrictSerializer
-from systemadmin.services.duties import accounts_of
 
 
 class RulesetPreviewInput(StrictSerializer):
@@ -82,6 +81,4 @@ class PreviewViewSet(StaffViewSet):
     def create(self, request: Request) -> Response:
         """Score everyone by the rules in force and by these, and write nothing."""
         definition = self.parse(RulesetPreviewInput)["definition"]
-        preview, own = preview_ruleset(definition), accounts_of(self.caller.pk)
-        preview.crossings = [one for one in preview.crossings if one.account not in own]
-        return self.answer(preview)
+        return self.answer(preview_ruleset(definition, viewer=self.caller))

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db.models import BooleanField, Case, OuterRef, Prefetch, QuerySet, Subquery, Value, When
 
 from riskops.models import RiskScore
 from systemadmin.services.duties import accounts_of
 
+if TYPE_CHECKING:
+    from riskops.scores.querysets import RiskScoreQuerySet
 
-def not_own(rows: QuerySet, user: Any, account: str = "account") -> QuerySet:
+
+Rows = TypeVar("Rows", bound=QuerySet)
+
+
+def not_own(rows: Rows, user: Any, account: str = "account") -> Rows:
     """Leave out rows about the user's own accounts; `account` names the field."""
     return rows.exclude(**{f"{account}__in": accounts_of(user.pk)})
 
 
-def shown_scores(user: Any) -> QuerySet[RiskScore]:
+def shown_scores(user: Any) -> RiskScoreQuerySet:
     """Return the scores that this user may see."""
     return not_own(RiskScore.objects.all(), user)
 

@@ -20,6 +20,8 @@ from riskops.scores.replay import (
 )
 from riskops.scores.rules import LEVELS, Ruleset
 from riskops.scores.rulesets import current_ruleset, parse_definition
+from systemadmin.models import User
+from systemadmin.services.duties import accounts_of
 
 BINS = 20
 # A what-if answers while someone waits: beyond this many accounts it looks at a sample.
@@ -45,13 +47,16 @@ class Preview:
     judgement_after: ConfusionCounts = field(default_factory=ConfusionCounts)
 
 
-def preview_ruleset(definition: dict[str, Any]) -> Preview:
+def preview_ruleset(definition: dict[str, Any], *, viewer: User) -> Preview:
     """Scores everyone, or a spread sample, by the rules in force and by the given ones.
 
-    Raises `InvalidInput` with every fault of the definition.
+    The viewer's own accounts are counted but not named. Raises `InvalidInput` with every fault of
+    the definition.
     """
-    after = parse_definition(definition)
-    return compare(current_ruleset().rules, after)
+    preview = compare(current_ruleset().rules, parse_definition(definition))
+    own = accounts_of(viewer.pk)
+    preview.crossings = [one for one in preview.crossings if one.account not in own]
+    return preview
 
 
 def compare(before: Ruleset, after: Ruleset) -> Preview:

@@ -1,4 +1,4 @@
-"""What a mail is and where it belongs, told by one sign at a time."""
+"""Each sign of what a mail is, and of where it belongs, by itself."""
 
 import pytest
 
@@ -114,8 +114,8 @@ def test_programs_and_lists_get_no_answer(kind):
 
 @pytest.mark.parametrize("name", ["list-post", "mailing-list", "x-beenthere"])
 def test_a_list_names_its_address_in_one_of_three_fields(name):
-    told = f"<mailto:News@Shop.example>, contact {name}"
-    assert list_addresses({name: told}) == {"news@shop.example"}
+    value = f"<mailto:News@Shop.example>, contact {name}"
+    assert list_addresses({name: value}) == {"news@shop.example"}
 
 
 def test_the_name_of_a_list_is_an_address_too():

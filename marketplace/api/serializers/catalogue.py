@@ -1,5 +1,6 @@
 """Categories, products, revisions and reason templates over HTTP."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.utils import timezone
@@ -148,6 +149,13 @@ class RiskSerializer(serializers.Serializer):
     level = serializers.CharField()
 
 
+def _without_own_risk(
+    shown: dict[str, Any], seller: int, context: Mapping[str, Any]
+) -> dict[str, Any]:
+    is_own = seller in own_accounts(context)
+    return {**shown, "checks": shown_checks(shown["checks"], is_own=is_own)}
+
+
 class StaffProductSerializer(OwnProductSerializer):
     """A product as staff see it: with checks, waiting time and the seller's risk."""
 
@@ -168,9 +176,7 @@ class StaffProductSerializer(OwnProductSerializer):
     def to_representation(self, product: Product) -> dict[str, Any]:
         """Leave the seller's risk out of the findings about one's own product."""
         shown = super().to_representation(product)
-        is_own = product.seller_id in own_accounts(self.context)
-        shown["checks"] = shown_checks(shown["checks"], is_own=is_own)
-        return shown
+        return _without_own_risk(shown, product.seller_id, self.context)
 
     def get_waiting_seconds(self, product: Product) -> int | None:
         """Return how long it has been in the queue."""
@@ -249,9 +255,7 @@ class StaffRevisionSerializer(ProductRevisionSerializer):
     def to_representation(self, revision: ProductRevision) -> dict[str, Any]:
         """Leave the seller's risk out of the findings about one's own product."""
         shown = super().to_representation(revision)
-        is_own = revision.product.seller_id in own_accounts(self.context)
-        shown["checks"] = shown_checks(shown["checks"], is_own=is_own)
-        return shown
+        return _without_own_risk(shown, revision.product.seller_id, self.context)
 
     def get_diff(self, revision: ProductRevision) -> list[dict[str, Any]]:
         """Return each changed field."""
