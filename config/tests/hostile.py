@@ -142,7 +142,7 @@ HEADERS = {
     "Accept-Language": ["en," * 12_000, "a-" * 20_000, "en;q=0." + "9" * 40_000, "es-" * 12_000],
     "Accept-Encoding": ["gzip," * 8_000],
     "Authorization": ["Bearer " + "a" * 40_000, "Bearer " * 6_000, "Basic " + "=" * 40_000],
-    "Cookie": ["a=b;" * 10_000, 'a="' + "\\" * 40_000, "sessionid=" + "a" * 40_000],
+    "Cookie": ["a=b;" * 10_000, 'a="' + "\\" * 40_000 + '"', "sessionid=" + "a" * 40_000],
     "If-Match": ['"1",' * 10_000, "W/" * 20_000, '"' + "9" * 40_000 + '"'],
     "If-None-Match": ['"a",' * 10_000, '"' + "\\" * 40_000],
     "If-Modified-Since": ["Mon, " * 8_000, "1" * 40_000],

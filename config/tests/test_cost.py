@@ -15,6 +15,7 @@ from config.tests.cost import Watch
 from config.tests.routes import normal
 from config.tests.schema_watch import document
 from config.tests.test_permission_matrix import EVERYONE, MATRIX, ROLES
+from riskops.models import AnomalyRule
 from systemadmin.foundation.content_type import utf8_only_wsgi
 from systemadmin.foundation.testing import rolled_back
 from systemadmin.tests.factories import UserFactory
@@ -385,6 +386,32 @@ def test_a_body_of_many_values_is_refused(as_user, superuser, staff):
     path = "/api/admin/commission-rules"
     answer = client.post(path, {"name": "x", "tiers": [1] * 30_000}, format="json")
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "too_many_values")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/api/admin/commissions/quote", "lines"),
+        ("/api/admin/commission-rules/preview", "rules"),
+        ("/api/orders", "items"),
+        ("/api/admin/journal", "lines"),
+    ],
+)
+def test_a_list_of_too_many_items_is_refused_in_one_sentence(as_user, superuser, path, name):
+    answer = as_user(superuser).post(path, {name: ["x"] * 1_001}, format="json")
+    errors = [error for error in answer.json()["errors"] if error["field"].startswith(name)]
+    assert answer.status_code == 400
+    assert [(error["field"], error["code"]) for error in errors] == [(name, "max_length")]
+
+
+def test_an_object_of_too_many_names_is_refused_in_one_sentence(as_user, superuser):
+    rule = AnomalyRule.objects.first()
+    body = {"parameters": {f"name {number}": "x" for number in range(1_001)}}
+    answer = as_user(superuser).patch(
+        f"/api/admin/anomaly-rules/{rule.pk}", body, format="json", headers={"If-Match": "*"}
+    )
+    errors = answer.json()["errors"]
+    assert [(error["field"], error["code"]) for error in errors] == [("parameters", "max_length")]
 
 
 def test_many_keys_are_one_query(as_user, superuser, django_assert_max_num_queries):

@@ -2,7 +2,8 @@
 
 What cannot be decoded Django replaces without a word. The charset is checked before Django builds
 the request (`content_type.py`), query strings and forms before anything reads them
-(`Utf8Middleware`), multipart forms in `uploads.py`, JSON in `strict_json.py`.
+(`Utf8Middleware`), multipart forms in `uploads.py`, JSON in `strict_json.py`. A cookie made of
+escapes is refused here too: Python up to 3.11.9 takes quadratic time to read it (CVE-2024-7592).
 """
 
 import logging
@@ -25,6 +26,7 @@ _FORM: Final = "application/x-www-form-urlencoded"
 # Octets that are not ASCII, and NUL, as they are or percent-encoded: all else is UTF-8 as it is.
 _NOT_PLAIN = re.compile(rb"[\x00\x80-\xff]|%(?:00|[89A-Fa-f])")
 _LONGEST_NAME: Final = 100
+_MOST_COOKIE_ESCAPES: Final = 100
 
 
 class NotUtf8(DomainError):
@@ -97,6 +99,8 @@ def _refusal_of(request: HttpRequest) -> DomainError | None:
     named = scope.get(REFUSED_KEY)
     if named is not None or not content_type_is_plain(request.META.get("CONTENT_TYPE", "")):
         return NotUtf8()
+    if request.META.get("HTTP_COOKIE", "").count("\\") > _MOST_COOKIE_ESCAPES:
+        return RefusedForm("Cookie", _("Too many escapes in a cookie."), code="too_many_escapes")
     if "\x00" in request.path_info:
         return not_text("path")
     field = undecodable_field(_octets(request.META.get("QUERY_STRING", "")))

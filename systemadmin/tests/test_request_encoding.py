@@ -183,6 +183,12 @@ def lines(caplog):
         yield caplog
 
 
+@pytest.fixture
+def with_cookie(db):
+    """Ask for a page with a `Cookie` header, as it would come."""
+    return lambda path, cookie: Client().get(path, headers={"cookie": cookie})
+
+
 @pytest.mark.django_db
 class TestEntryPoint:
     @pytest.mark.parametrize(
@@ -219,6 +225,17 @@ class TestEntryPoint:
     @pytest.mark.parametrize("path", ["/api/products", "/admin/login/"])
     def test_a_query_that_is_no_text_is_a_400(self, path, query, lines):
         assert is_refusal(wsgi(path, query=query), lines, 400)
+
+    @pytest.mark.parametrize("path", ["/api/products", LOGIN, "/admin/", "/nowhere"])
+    def test_a_cookie_made_of_escapes_is_not_read(self, path, with_cookie):
+        started = time.process_time()
+        answer = with_cookie(path, 'sessionid="' + "\\" * 60_000 + '"')
+        assert time.process_time() - started < 1
+        assert answer.status_code == 400
+
+    def test_a_cookie_with_some_escapes_is_read(self, with_cookie):
+        answer = with_cookie("/api/products", 'django_language="' + "\\" * 100 + '"')
+        assert answer.status_code == 200
 
     def test_utf8_is_taken(self, lines):
         status, _headers, content = wsgi(query="search=se%C3%B1al")

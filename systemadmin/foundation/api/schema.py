@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import is_list_serializer
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
@@ -109,6 +110,15 @@ class ProblemAutoSchema(AutoSchema):
                 )
             )
         return parameters
+
+    def _map_serializer_field(
+        self, field: Any, direction: Any, bypass_extensions: bool = False
+    ) -> Any:
+        schema = super()._map_serializer_field(field, direction, bypass_extensions)
+        most = getattr(field, "max_length", None) if is_list_serializer(field) else None
+        if most is not None and "items" in schema:
+            schema["maxItems"] = most
+        return schema
 
     def _may_wait(self) -> bool:
         view, action = self.view, getattr(self.view, "action", None)

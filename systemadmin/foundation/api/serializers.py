@@ -24,6 +24,8 @@ from systemadmin.foundation.readable_text import check_readable
 from systemadmin.foundation.references import NOBODY, SCHEMA, key_of, parse_reference
 
 MOST_NAMED = 20
+# Items of a list or names of an object in a body, where the field says nothing else.
+MOST_ITEMS = 1000
 
 Parse = Callable[[Any], Any]
 _BY_FIELD: tuple[tuple[type[serializers.Field], Parse], ...] = (
@@ -34,6 +36,12 @@ _BY_FIELD: tuple[tuple[type[serializers.Field], Parse], ...] = (
     (serializers.DateField, parse_day),
     (serializers.IPAddressField, parse_address),
 )
+
+
+class TooManyNames(Unreadable):
+    """The object has more names than a call takes."""
+
+    code = "max_length"
 
 
 @extend_schema_field(SCHEMA)
@@ -91,8 +99,15 @@ def _read_strictly(field: serializers.Field, value: Any) -> None:
     if isinstance(field, serializers.ListField):
         for item in value if isinstance(value, list) else ():
             _read_strictly(field.child, item)
+    if isinstance(field, serializers.DictField) and isinstance(value, dict):
+        _check_number_of_names(value)
     if isinstance(value, str) and value.strip():
         _read_text(field, value)
+
+
+def _check_number_of_names(value: dict[str, Any]) -> None:
+    if len(value) > MOST_ITEMS:
+        raise TooManyNames(_("At most %(most)d names.") % {"most": MOST_ITEMS})
 
 
 def _read_text(field: serializers.Field, value: str) -> None:
@@ -119,7 +134,15 @@ def _is_short(field: serializers.CharField) -> bool:
 
 
 class StrictSerializer(serializers.Serializer):
-    """Parse input only: unknown fields are errors, and nothing is ever saved from here."""
+    """Parse input only: unknown fields are errors, and nothing is ever saved from here.
+
+    A list of them (`many=True`) takes at most `MOST_ITEMS`, for each wrong item costs an answer.
+    """
+
+    @classmethod
+    def many_init(cls, *args: Any, **kwargs: Any) -> Any:
+        kwargs.setdefault("max_length", MOST_ITEMS)
+        return super().many_init(*args, **kwargs)
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):
