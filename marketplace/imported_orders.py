@@ -1,6 +1,6 @@
 """Orders that happened elsewhere: rows of a request or a file, read strictly."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from marketplace.models.fields import MAX_AMOUNT
-from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.errors import FieldError, InvalidInput, field_error
 from systemadmin.foundation.money import is_currency
 from systemadmin.foundation.parsing import (
     Unreadable,
@@ -25,6 +25,8 @@ AHEAD: Final = timedelta(minutes=5)
 MOST_LINES: Final = 50
 MOST_UNITS: Final = 10**6
 LONGEST_REFERENCE: Final = 120
+# Unknown names of an object that are told.
+MOST_NAMED: Final = 20
 FIELDS: Final = frozenset(
     {"external_id", "buyer", "currency", "ordered_at", "lines", "total", "payment", "completed_at"}
 )
@@ -90,32 +92,47 @@ def first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | 
 
 
 def parse_order(row: Any) -> ImportedOrder:
-    """Return the order that a row tells; raises `InvalidInput` that names the field."""
-    fields = _Fields(row, FIELDS)
-    payment = _Fields(row.get("payment") or {}, PAYMENT_FIELDS, "payment.")
-    lines = row.get("lines")
-    if not isinstance(lines, Sequence) or isinstance(lines, str) or not lines:
-        raise InvalidInput("lines", _("A list of at least one line."), code="required")
-    if len(lines) > MOST_LINES:
-        raise InvalidInput("lines", _("An order has 1 to %(max)d products.") % {"max": MOST_LINES})
+    """Return the order that a row tells; raises `InvalidInput` that names every wrong field."""
+    faults: list[FieldError] = []
+    fields = _Fields(row, FIELDS, faults)
+    if not isinstance(row, Mapping):
+        raise InvalidInput.of(faults)
+    payment = None
+    if (told := fields.get("payment")) is not None:
+        payment = _Fields(told, PAYMENT_FIELDS, faults, "payment")
     order = ImportedOrder(
         external_id=fields.read("external_id", parse_external_id),
         buyer=fields.read("buyer", parse_reference),
         currency=fields.read("currency", _currency),
         ordered_at=fields.read("ordered_at", parse_moment),
-        lines=tuple(_line(line, number) for number, line in enumerate(lines)),
+        lines=_lines(fields.get("lines"), faults),
         total=fields.optional("total", _amount, None),
-        reference=payment.optional("reference", _reference, ""),
-        paid_at=payment.optional("paid_at", parse_moment, None),
-        processing_fee=payment.optional("processing_fee", _amount, 0),
+        reference=payment.optional("reference", _reference, "") if payment else "",
+        paid_at=payment.read("paid_at", parse_moment) if payment else None,
+        processing_fee=payment.optional("processing_fee", _amount, 0) if payment else 0,
         completed_at=fields.optional("completed_at", parse_moment, None),
     )
-    _check_times(order, has_payment=bool(row.get("payment")))
+    if faults:
+        raise InvalidInput.of(faults)
+    _check_times(order)
     return order
 
 
-def _line(row: Any, number: int) -> ImportedLine:
-    fields = _Fields(row, LINE_FIELDS, f"lines.{number}.")
+def _lines(rows: Any, faults: list[FieldError]) -> tuple[ImportedLine, ...]:
+    if not isinstance(rows, Sequence) or isinstance(rows, str) or not rows:
+        faults.append(field_error("lines", _("A list of at least one line."), "required"))
+        return ()
+    if len(rows) > MOST_LINES:
+        detail = _("An order has 1 to %(max)d products.") % {"max": MOST_LINES}
+        faults.append(field_error("lines", detail))
+        return ()
+    lines = [_line(row, number, faults) for number, row in enumerate(rows)]
+    return tuple(line for line in lines if line is not None)
+
+
+def _line(row: Any, number: int, faults: list[FieldError]) -> ImportedLine | None:
+    own: list[FieldError] = []
+    fields = _Fields(row, LINE_FIELDS, own, f"lines.{number}")
     line = ImportedLine(
         product=fields.read("product", parse_reference),
         quantity=fields.read("quantity", lambda text: parse_whole_number(text, 1, MOST_UNITS)),
@@ -125,22 +142,28 @@ def _line(row: Any, number: int) -> ImportedLine:
         platform_discount=fields.optional("platform_discount", _amount, 0),
         tax_included=fields.optional("tax_included", _amount, None),
     )
+    own = own or [
+        field_error(f"lines.{number}.{name}", detail) for name, detail in _faults_of(line)
+    ]
+    faults += own
+    return None if own else line
+
+
+def _faults_of(line: ImportedLine) -> Iterator[tuple[str, str]]:
+    """Yield the amounts of a line that contradict one another."""
     charged = line.item - line.discount + line.shipping
     if line.discount + line.platform_discount > line.item:
-        raise InvalidInput(f"lines.{number}.discount", _("Not more than the units cost."))
+        yield "discount", _("Not more than the units cost.")
     if charged > MAX_AMOUNT:
-        raise InvalidInput(f"lines.{number}.unit_price", _("The order is too large."))
+        yield "unit_price", _("The order is too large.")
     if line.tax_included is not None and line.tax_included > charged:
-        raise InvalidInput(f"lines.{number}.tax_included", _("Not more than the line costs."))
-    return line
+        yield "tax_included", _("Not more than the line costs.")
 
 
-def _check_times(order: ImportedOrder, *, has_payment: bool) -> None:
+def _check_times(order: ImportedOrder) -> None:
     latest = timezone.now() + AHEAD
     if not OLDEST <= order.ordered_at <= latest:
         raise InvalidInput("ordered_at", _("Between the year 2000 and now."))
-    if has_payment and order.paid_at is None:
-        raise InvalidInput("payment.paid_at", _("Say when it was paid."), code="required")
     if order.paid_at is not None and not order.ordered_at <= order.paid_at <= latest:
         raise InvalidInput("payment.paid_at", _("Between the order and now."))
     if order.completed_at is None:
@@ -170,30 +193,46 @@ def _reference(value: Any) -> str:
 
 
 class _Fields:
-    """Reads named values of a JSON object; refuses others."""
+    """Reads named values of a JSON object and notes what is wrong with them in `faults`."""
 
-    def __init__(self, row: Any, known: frozenset[str], prefix: str = "") -> None:
-        if not isinstance(row, Mapping):
-            raise InvalidInput(prefix.rstrip("."), _("An object with named fields."))
-        self._row, self._prefix = row, prefix
-        unknown = sorted(str(name)[:100] for name in row.keys() - known)
-        if unknown:
-            raise InvalidInput(prefix + unknown[0], _("Unknown field."), code="unknown_field")
+    def __init__(
+        self, row: Any, known: frozenset[str], faults: list[FieldError], name: str = ""
+    ) -> None:
+        self._row: Mapping[str, Any] | None = row if isinstance(row, Mapping) else None
+        self._faults, self._prefix = faults, f"{name}." if name else ""
+        if self._row is None:
+            detail = _("An object with named fields.")
+            faults.append(field_error(name, detail, "not_an_object"))
+            return
+        unknown = sorted(str(one)[:100] for one in self._row.keys() - known)
+        for one in unknown[:MOST_NAMED]:
+            self._refuse(one, _("Unknown field."), "unknown_field")
+
+    def get(self, name: str) -> Any:
+        """Return a value as it stands in the object, None where there is none."""
+        return None if self._row is None else self._row.get(name)
 
     def read(self, name: str, parse: Any) -> Any:
-        """Return a value that has to be there."""
-        value = self._row.get(name)
+        """Return a value that has to be there; None where it is wrong."""
+        if self._row is None:
+            return None  # what is no object has no fields to complain about
+        value = self.get(name)
         if value is None or value == "":
-            raise InvalidInput(self._prefix + name, _("This field is required."), code="required")
+            self._refuse(name, _("This field is required."), "required")
+            return None
         try:
             return parse(_digits(value))
         except Unreadable as error:
-            raise InvalidInput(self._prefix + name, str(error), code=error.code) from error
+            self._refuse(name, str(error), error.code)
+            return None
 
     def optional(self, name: str, parse: Any, default: Any) -> Any:
         """Return a value, or the default where it is absent, null or empty."""
-        value = self._row.get(name)
+        value = self.get(name)
         return default if value is None or value == "" else self.read(name, parse)
+
+    def _refuse(self, name: str, detail: str, code: str) -> None:
+        self._faults.append(field_error(self._prefix + name, detail, code))
 
 
 CSV_COLUMNS: Final = (

@@ -6,7 +6,6 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -29,8 +28,6 @@ from systemadmin.foundation.api import StaffViewSet
 from systemadmin.foundation.api.problems import flatten
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import InvalidInput
-from systemadmin.foundation.parsing import Unreadable
-from systemadmin.foundation.references import parse_external_id
 
 
 class ImportedOrders(StaffViewSet):
@@ -105,22 +102,13 @@ class PushedProducts(StaffViewSet):
         wrong: dict[int, Pushed] = {}
         for index, row in enumerate(rows):
             serializer = ListingInput(data=row, context=self.get_serializer_context())
-            name = row.get("external_id") if isinstance(row, dict) else ""
-            try:
-                serializer.is_valid(raise_exception=True)
-                parse_external_id(name)
+            if serializer.is_valid():
                 good[index] = serializer.validated_data
-            except (ValidationError, Unreadable) as error:
-                refusal = InvalidInput(errors_of(error))
+            else:
+                name = row.get("external_id") if isinstance(row, dict) else ""
+                refusal = InvalidInput.of(flatten(serializer.errors))
                 wrong[index] = Pushed(str(name or "")[:128], "refused", refusal=refusal)
         return good, wrong
-
-
-def errors_of(error: ValidationError | Unreadable) -> dict[str, str]:
-    """Return a complaint about each field."""
-    if isinstance(error, Unreadable):
-        return {"external_id": str(error)}
-    return {one["field"]: one["detail"] for one in flatten(error.detail)}
 
 
 def _summary(results: list[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ as for orders that were made here.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -35,8 +35,9 @@ from marketplace.services.schedule import engine_fees
 from riskops.services import EventInput
 from systemadmin import audit
 from systemadmin.errors import OwnInterest
-from systemadmin.foundation.errors import DomainError, InvalidInput, NotAllowed
-from systemadmin.foundation.references import keys_of
+from systemadmin.foundation.errors import DomainError, InvalidInput, NotAllowed, field_error
+from systemadmin.foundation.parsing import Unreadable
+from systemadmin.foundation.references import keys_of, parse_external_id
 from systemadmin.models import User
 from systemadmin.services.duties import accounts_of
 from systemadmin.services.event_log import NewEvent, publish_events
@@ -96,6 +97,7 @@ def import_orders(
             pairs.append((result, one))
         except DomainError as refusal:
             result.refusal = refusal
+            result.external_id = _external_id_in(row)
     writer = _Writer(actor, is_published)
     # The second of two rows with one id is compared with the first.
     first: dict[str, tuple[Imported, ImportedOrder]] = {}
@@ -111,6 +113,14 @@ def import_order(*, actor: User | None, row: Any) -> tuple[Order, bool]:
     if result.refusal:
         raise result.refusal
     return Order.objects.get(pk=result.order_id), result.is_new
+
+
+def _external_id_in(row: Any) -> str:
+    """Return the id that a refused row says it has; empty where it says none that is valid."""
+    try:
+        return parse_external_id(row.get("external_id") if isinstance(row, Mapping) else None)
+    except Unreadable:
+        return ""
 
 
 def _check_rights(actor: User | None, one: ImportedOrder) -> None:
@@ -250,17 +260,21 @@ class _Writer:
         return _Draft(result, given, order, lines, quoted)
 
     def _checked(self, buyer: User | None, products: Sequence[Product | None]) -> list[Product]:
+        faults = []
         if buyer is None:
-            raise InvalidInput("buyer", _("There is no such account."), code="does_not_exist")
-        goods = []
+            faults.append(field_error("buyer", _("There is no such account."), "does_not_exist"))
+        goods: list[Product] = []
         for number, product in enumerate(products):
+            name = f"lines.{number}.product"
             if product is None:
-                raise InvalidInput(
-                    f"lines.{number}.product", _("There is no such product."), code="does_not_exist"
-                )
-            if product in goods:
-                raise InvalidInput(f"lines.{number}.product", _("Name each product once."))
-            goods.append(product)
+                detail = _("There is no such product.")
+                faults.append(field_error(name, detail, "does_not_exist"))
+            elif product in goods:
+                faults.append(field_error(name, _("Name each product once.")))
+            else:
+                goods.append(product)
+        if buyer is None or faults:
+            raise InvalidInput.of(faults)
         if any(product.seller_id != goods[0].seller_id for product in goods):
             raise InvalidInput("lines", _("All products of an order are from one seller."))
         if goods[0].seller_id == buyer.pk:

@@ -156,6 +156,31 @@ class TestOne:
         problem(as_user(superuser).post("/api/admin/orders", row(**changed)), 400, field=field)
         assert not Order.objects.exists()
 
+    def test_every_wrong_field_is_named(self, shop, as_user, superuser):
+        line = {"product": "listing", "quantity": 0, "unit_price": "5.00", "colour": "red"}
+        told = row(currency="EURO", payment=[], lines=[line, "x"], surprise=1)
+        del told["buyer"]
+        answer = problem(as_user(superuser).post("/api/admin/orders", told), 400)
+        assert {(one["field"], one["code"]) for one in answer["errors"]} == {
+            ("surprise", "unknown_field"),
+            ("buyer", "required"),
+            ("currency", "invalid"),
+            ("payment", "not_an_object"),
+            ("lines.0.colour", "unknown_field"),
+            ("lines.0.product", "invalid"),
+            ("lines.0.quantity", "invalid"),
+            ("lines.0.unit_price", "invalid"),
+            ("lines.1", "not_an_object"),
+        }
+
+    def test_everything_unknown_is_named(self, shop, as_user, superuser):
+        lines = [{"product": f"ext:no-{one}", "quantity": 1, "unit_price": 1} for one in range(2)]
+        told = row(buyer="ext:nobody", lines=lines)
+        answer = problem(as_user(superuser).post("/api/admin/orders", told), 400)
+        assert [(one["field"], one["code"]) for one in answer["errors"]] == [
+            (name, "does_not_exist") for name in ("buyer", "lines.0.product", "lines.1.product")
+        ]
+
     def test_another_total_is_refused(self, shop, as_user, superuser):
         answer = as_user(superuser).post("/api/admin/orders", row(total=1))
         assert problem(answer, 409)["total"] == 85_00
@@ -182,6 +207,11 @@ class TestMany:
         ]  # fmt: skip
         assert (answer["created"], answer["known"], answer["refused"]) == (2, 1, 3)
         assert answer["results"][3]["field"] == "currency"
+        refused = answer["results"][1]
+        assert refused["external_id"] == row(2)["external_id"]
+        assert refused["errors"] == [
+            {"field": "buyer", "code": "does_not_exist", "detail": refused["detail"]}
+        ]
         assert Order.objects.count() == 2
         assert services.check_ledger() == []
 
@@ -276,6 +306,20 @@ class TestListings:
             "refused", "created", "refused", "refused",
         ]  # fmt: skip
         assert answer["results"][0]["field"] == "price"
+
+    def test_every_wrong_field_of_a_row_is_named(self, listing, as_user, superuser):
+        wrong = {**listing, "category": 999_999, "price": 0, "external_id": "a\nb", "title": ""}
+        body = {"products": [wrong]}
+        answer = as_user(superuser).post("/api/admin/products/batch", body).json()
+        (refused,) = answer["results"]
+        assert {(one["field"], one["code"]) for one in refused["errors"]} == {
+            ("category", "does_not_exist"),
+            ("price", "min_value"),
+            ("external_id", "invalid"),
+            ("title", "blank"),
+        }
+        (category,) = (one for one in refused["errors"] if one["field"] == "category")
+        assert category["detail"] == "Nothing has this id: 999999."
 
 
 def test_ordered_today_is_not_ahead(shop):

@@ -17,22 +17,10 @@ from support.models import (
     Status,
     Ticket,
 )
-from systemadmin.foundation.api import ReferenceField, StrictSerializer
-from systemadmin.foundation.parsing import is_whole_number
+from systemadmin.foundation.api import KeyField, ReferenceField, StrictSerializer
 from systemadmin.models import User
 
 MAX_SQL_INT = 2**31 - 1
-
-
-class Key(serializers.PrimaryKeyRelatedField):
-    """A reference by id; anything else is a 400, never an error of the database."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        if is_whole_number(data):
-            data = int(data)  # multipart has only text
-        if isinstance(data, bool) or not isinstance(data, int) or not 0 < data < 2**63:
-            self.fail("does_not_exist", pk_value=str(data)[:40])
-        return super().to_internal_value(data)
 
 
 class Files(serializers.ListField):
@@ -57,7 +45,7 @@ class TicketInput(StrictSerializer):
     subject = serializers.CharField(max_length=255)
     body = serializers.CharField(max_length=50_000, trim_whitespace=False)
     priority = serializers.ChoiceField(Priority.choices, default=Priority.MEDIUM)
-    category = Key(queryset=Category.objects.all(), allow_null=True, default=None)
+    category = KeyField(queryset=Category.objects.all(), allow_null=True, default=None)
     tags = Tags(default=list)
     assignee = ReferenceField(
         queryset=User.objects.filter(is_staff=True), allow_null=True, default=None
@@ -72,7 +60,7 @@ class TicketChangesInput(StrictSerializer):
     status = serializers.ChoiceField(Status.choices)
     priority = serializers.ChoiceField(Priority.choices)
     assignee = ReferenceField(queryset=User.objects.filter(is_staff=True), allow_null=True)
-    category = Key(queryset=Category.objects.all(), allow_null=True)
+    category = KeyField(queryset=Category.objects.all(), allow_null=True)
     tags = Tags()
 
 
@@ -83,7 +71,7 @@ class StaffReplyInput(StrictSerializer):
         max_length=50_000, allow_blank=True, default="", trim_whitespace=False
     )
     internal = serializers.BooleanField(default=False)
-    template = Key(
+    template = KeyField(
         queryset=ReplyTemplate.objects.filter(is_active=True), allow_null=True, default=None
     )
     status = serializers.ChoiceField(Status.choices, allow_null=True, default=None)
@@ -111,20 +99,20 @@ class ReplyEditInput(StrictSerializer):
 class TicketMergeInput(StrictSerializer):
     """Where the ticket goes on."""
 
-    into = Key(queryset=Ticket.objects.all())
+    into = KeyField(queryset=Ticket.objects.all())
 
 
 class TicketLinkInput(StrictSerializer):
     """Input of linking two tickets: the other ticket."""
 
-    ticket = Key(queryset=Ticket.objects.all())
+    ticket = KeyField(queryset=Ticket.objects.all())
     note = serializers.CharField(max_length=200, allow_blank=True, default="")
 
 
 class TicketUnlinkInput(StrictSerializer):
     """Input of removing a link: the other ticket."""
 
-    ticket = Key(queryset=Ticket.objects.all())
+    ticket = KeyField(queryset=Ticket.objects.all())
 
 
 class TicketSplitInput(StrictSerializer):
@@ -141,7 +129,7 @@ class TicketSplitInput(StrictSerializer):
 class MacroRunInput(StrictSerializer):
     """The macro to apply."""
 
-    macro = Key(queryset=Macro.objects.filter(is_active=True))
+    macro = KeyField(queryset=Macro.objects.filter(is_active=True))
 
 
 class TicketPresenceInput(StrictSerializer):
@@ -156,7 +144,9 @@ class MemberTicketInput(StrictSerializer):
     subject = serializers.CharField(max_length=255)
     body = serializers.CharField(max_length=50_000, trim_whitespace=False)
     priority = serializers.ChoiceField(Priority.choices, default=Priority.MEDIUM)
-    category = Key(queryset=Category.objects.filter(is_active=True), allow_null=True, default=None)
+    category = KeyField(
+        queryset=Category.objects.filter(is_active=True), allow_null=True, default=None
+    )
     attachments = Files(default=list)
 
 
@@ -191,7 +181,7 @@ class ReplyTemplateInput(StrictSerializer):
     language = serializers.ChoiceField(User.Language.choices, default="en")
     title = serializers.CharField(max_length=120)
     body = serializers.CharField(max_length=20_000, trim_whitespace=False)
-    category = Key(queryset=Category.objects.all(), allow_null=True, required=False)
+    category = KeyField(queryset=Category.objects.all(), allow_null=True, required=False)
     is_active = serializers.BooleanField(default=True)
 
 
@@ -199,7 +189,7 @@ class MacroInput(StrictSerializer):
     """An answer with what to do besides."""
 
     name = serializers.CharField(max_length=100)
-    template = Key(queryset=ReplyTemplate.objects.all(), allow_null=True, required=False)
+    template = KeyField(queryset=ReplyTemplate.objects.all(), allow_null=True, required=False)
     is_internal = serializers.BooleanField(default=False)
     status = serializers.ChoiceField(Status.choices, allow_blank=True, default="")
     priority = serializers.ChoiceField(Priority.choices, allow_blank=True, default="")
@@ -217,7 +207,7 @@ class FaqInput(StrictSerializer):
     question = serializers.CharField(max_length=255)
     answer = serializers.CharField(max_length=20_000, trim_whitespace=False)
     language = serializers.ChoiceField(User.Language.choices, default="en")
-    category = Key(queryset=Category.objects.all(), allow_null=True, required=False)
+    category = KeyField(queryset=Category.objects.all(), allow_null=True, required=False)
     position = serializers.IntegerField(min_value=0, max_value=MAX_SQL_INT, default=0)
     is_published = serializers.BooleanField(default=False)
 
@@ -233,7 +223,7 @@ class TicketCategoryInput(StrictSerializer):
     assignment = serializers.ChoiceField(Category.Assignment.choices, allow_blank=True, default="")
     is_confined = serializers.BooleanField(required=False)
     readers = serializers.ListField(
-        child=Key(queryset=User.objects.filter(is_staff=True)), required=False, max_length=500
+        child=KeyField(queryset=User.objects.filter(is_staff=True)), required=False, max_length=500
     )
 
 
@@ -268,8 +258,8 @@ class SlaPolicyInput(StrictSerializer):
     position = serializers.IntegerField(min_value=0, max_value=MAX_SQL_INT, default=0)
     is_active = serializers.BooleanField(default=True)
     priority = serializers.ChoiceField(Priority.choices, allow_blank=True, default="")
-    category = Key(queryset=Category.objects.all(), allow_null=True, required=False)
-    calendar = Key(queryset=BusinessCalendar.objects.all())
+    category = KeyField(queryset=Category.objects.all(), allow_null=True, required=False)
+    calendar = KeyField(queryset=BusinessCalendar.objects.all())
     first_response_minutes = minutes_field()
     next_response_minutes = minutes_field()
     resolution_minutes = minutes_field()
@@ -314,7 +304,7 @@ class SavedViewInput(StrictSerializer):
     )
     whose = serializers.ChoiceField(SavedView.AssigneeFilter.choices, allow_blank=True, default="")
     priority = serializers.ChoiceField(Priority.choices, allow_blank=True, default="")
-    category = Key(queryset=Category.objects.all(), allow_null=True, default=None)
+    category = KeyField(queryset=Category.objects.all(), allow_null=True, default=None)
     tag = serializers.CharField(max_length=50, allow_blank=True, default="")
     words = serializers.CharField(max_length=100, allow_blank=True, default="")
     is_overdue = serializers.BooleanField(default=False)

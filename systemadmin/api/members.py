@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from systemadmin.foundation.api import StaffViewSet, StrictSerializer
 from systemadmin.foundation.api.masked import MaskedModelSerializer
+from systemadmin.foundation.api.serializers import RowErrorSerializer
 from systemadmin.foundation.errors import InvalidInput, NotFound
 from systemadmin.foundation.parsing import Unreadable
 from systemadmin.foundation.references import PREFIX, parse_external_id
@@ -76,14 +77,6 @@ class MemberBatchInput(StrictSerializer):
     members = serializers.ListField(
         child=serializers.JSONField(), min_length=1, max_length=members.MOST_ROWS
     )
-
-
-class RowErrorSerializer(serializers.Serializer):
-    """What is wrong with a field of a row."""
-
-    field = serializers.CharField()
-    code = serializers.CharField()
-    detail = serializers.CharField()
 
 
 class MemberOutcomeSerializer(serializers.Serializer):

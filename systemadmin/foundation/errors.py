@@ -1,11 +1,16 @@
 """The ways a request can be refused; each becomes one RFC 9457 problem."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from django.utils.translation import gettext_lazy as _
 
 FieldError = dict[str, Any]
+
+
+def field_error(field: str, detail: Any, code: str = "invalid") -> FieldError:
+    """Return what is wrong with a field, for `errors` of a refusal."""
+    return {"field": field, "code": code, "detail": detail}
 
 
 class DomainError(Exception):
@@ -54,11 +59,18 @@ class InvalidInput(DomainError):
     ) -> None:
         messages = field if isinstance(field, Mapping) else {field: detail or self.title}
         errors = [
-            {"field": name, "code": code, "detail": text}
+            field_error(name, text, code)
             for name, texts in messages.items()
             for text in (texts if isinstance(texts, list | tuple) else [texts])
         ]
         super().__init__(self.title, errors=errors, **kwargs)
+
+    @classmethod
+    def of(cls, errors: list[FieldError]) -> Self:
+        """Return the refusal of several fields, each with a code of its own."""
+        refusal = cls()
+        refusal.errors = errors
+        return refusal
 
 
 class NotAllowed(DomainError):

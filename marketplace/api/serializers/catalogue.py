@@ -13,7 +13,7 @@ from marketplace.models.fields import PPM, Kind
 from marketplace.services.revisions import stale_fields
 from marketplace.services.risk import shown_checks
 from riskops.querysets import own_accounts
-from systemadmin.foundation.api import ReferenceField, StrictSerializer
+from systemadmin.foundation.api import KeyField, ReferenceField, StrictSerializer
 from systemadmin.models import User
 
 
@@ -33,7 +33,7 @@ class CategoryInput(StrictSerializer):
 
     name = serializers.CharField(max_length=120)
     # "parent" is also what DRF calls the serializer above; as an input field it hides nothing.
-    parent = serializers.PrimaryKeyRelatedField(  # type: ignore[assignment]
+    parent = KeyField(  # type: ignore[assignment]
         queryset=Category.objects.all(), required=False, allow_null=True
     )
     slug = serializers.SlugField(max_length=140, required=False)
@@ -193,7 +193,7 @@ class StaffProductSerializer(OwnProductSerializer):
 class ProductInput(StrictSerializer):
     """A product's content."""
 
-    category = serializers.PrimaryKeyRelatedField(queryset=Category.objects.filter(is_active=True))
+    category = KeyField(queryset=Category.objects.filter(is_active=True))
     kind = serializers.ChoiceField(choices=Kind.choices, required=False)
     title = serializers.CharField(max_length=200)
     description = serializers.CharField(max_length=20_000, required=False, allow_blank=True)

@@ -14,7 +14,7 @@ from marketplace.api.serializers.shared import (
 from marketplace.models import Category, CommissionFee, CommissionRule, Product, SellerProfile
 from marketplace.models.fields import PPM, Kind
 from marketplace.services.commission import SIMPLE
-from systemadmin.foundation.api import ReferenceField, StrictSerializer
+from systemadmin.foundation.api import KeyField, ReferenceField, StrictSerializer
 from systemadmin.models import User
 
 RATE: dict[str, Any] = {"min_value": 0, "max_value": PPM}
@@ -44,7 +44,7 @@ class CommissionRuleInput(StrictSerializer):
     """A rule to create, change or try out."""
 
     name = serializers.CharField(max_length=120)
-    fee = serializers.PrimaryKeyRelatedField(
+    fee = KeyField(
         queryset=CommissionFee.objects.all(),
         required=False,
         help_text="The fee the rule belongs to; the commission when left out.",
@@ -195,10 +195,8 @@ class PreviewSerializer(serializers.Serializer):
 class QuoteLineInput(StrictSerializer):
     """One line of an order to quote: of a product, or of a category."""
 
-    product = serializers.PrimaryKeyRelatedField(
-        queryset=Product.objects.select_related("category"), required=False
-    )
-    category = serializers.PrimaryKeyRelatedField(queryset=Category.objects.all(), required=False)
+    product = KeyField(queryset=Product.objects.select_related("category"), required=False)
+    category = KeyField(queryset=Category.objects.all(), required=False)
     kind = serializers.ChoiceField(choices=Kind.choices, required=False)
     amount = AmountField(
         required=False, help_text="Price of one unit; the product's own when left out."

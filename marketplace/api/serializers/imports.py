@@ -7,7 +7,10 @@ from rest_framework import serializers
 from marketplace.api.serializers.catalogue import StaffProductInput
 from marketplace.services.order_imports import MOST_ROWS
 from systemadmin.foundation.api import StrictSerializer
-from systemadmin.foundation.api.serializers import ReferenceTextField
+from systemadmin.foundation.api.serializers import ReferenceTextField, RowErrorSerializer
+from systemadmin.foundation.errors import DomainError, FieldError
+from systemadmin.foundation.parsing import Unreadable
+from systemadmin.foundation.references import parse_external_id
 
 MOST_LISTINGS = 100
 
@@ -66,7 +69,7 @@ ROW_STATUSES: Final = ("created", "updated", "unchanged", "known", "refused")
 
 
 class RowResult(serializers.Serializer):
-    """What became of one row; of a refused one why, and the field."""
+    """What became of one row; of a refused one all errors, and the first of them by itself."""
 
     index = serializers.IntegerField()
     external_id = serializers.CharField()
@@ -75,6 +78,7 @@ class RowResult(serializers.Serializer):
     field = serializers.CharField(required=False)
     code = serializers.CharField(required=False)
     detail = serializers.CharField(required=False)
+    errors: Any = RowErrorSerializer(many=True, required=False)
 
 
 class ImportedOrdersResult(serializers.Serializer):
@@ -89,7 +93,14 @@ class ImportedOrdersResult(serializers.Serializer):
 class ListingInput(StaffProductInput):
     """A listing of the platform."""
 
-    external_id = serializers.CharField(max_length=128)
+    external_id = serializers.CharField(max_length=128, trim_whitespace=False)
+
+    def validate_external_id(self, value: str) -> str:
+        """Refuse what is no id of a platform."""
+        try:
+            return parse_external_id(value)
+        except Unreadable as error:
+            raise serializers.ValidationError(str(error), code=error.code) from error
 
 
 class ListingsBody(serializers.Serializer):
@@ -116,11 +127,16 @@ class ListingsResult(serializers.Serializer):
     results = RowResult(many=True)
 
 
-def refusal_of(error: Any) -> dict[str, str]:
-    """Return field, code and sentence of why a row was refused."""
-    first = error.errors[0] if error.errors else {}
+def refusal_of(error: DomainError) -> dict[str, Any]:
+    """Return why a row was refused: every error, and field, code and sentence of the first."""
+    errors = [_error_of(error, one) for one in error.errors or [{}]]
+    return {**errors[0], "errors": errors}
+
+
+def _error_of(error: DomainError, one: FieldError) -> dict[str, str]:
+    """Return an error of a field; what it does not say is that of the whole."""
     return {
-        "field": str(first.get("field", "")),
-        "code": str(first.get("code") or error.code),
-        "detail": str(first.get("detail") or error.detail),
+        "field": str(one.get("field", "")),
+        "code": str(one.get("code") or error.code),
+        "detail": str(one.get("detail") or error.detail),
     }

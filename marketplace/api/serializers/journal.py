@@ -8,7 +8,7 @@ from rest_framework import serializers
 from marketplace.api.serializers.shared import CurrencyField
 from marketplace.journal_templates import Line
 from marketplace.models import JournalEntry, JournalLine, Order, Payout
-from systemadmin.foundation.api import ReferenceField, StrictSerializer
+from systemadmin.foundation.api import KeyField, ReferenceField, StrictSerializer
 from systemadmin.models import User
 
 
@@ -73,12 +73,8 @@ class JournalEntryInput(StrictSerializer):
     fee = serializers.IntegerField(min_value=0, required=False, default=0)
     lines = JournalLineInput(many=True, required=False)
     seller = ReferenceField(queryset=User.objects.all(), required=False, allow_null=True)
-    order = serializers.PrimaryKeyRelatedField(
-        queryset=Order.objects.all(), required=False, allow_null=True
-    )
-    payout = serializers.PrimaryKeyRelatedField(
-        queryset=Payout.objects.all(), required=False, allow_null=True
-    )
+    order = KeyField(queryset=Order.objects.all(), required=False, allow_null=True)
+    payout = KeyField(queryset=Payout.objects.all(), required=False, allow_null=True)
     attachment = serializers.FileField(
         required=False, help_text="A receipt, sent as multipart/form-data with `amount`."
     )

@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from marketplace.models.fields import MAX_AMOUNT
-from systemadmin.foundation.api import ReferenceTextField, StrictSerializer
+from systemadmin.foundation.api import KeyField, ReferenceTextField, StrictSerializer
 from systemadmin.foundation.money import is_currency
 from systemadmin.foundation.parsing import Unreadable, parse_day, parse_month
 from systemadmin.foundation.references import keys_of
@@ -54,11 +54,7 @@ class CurrencyField(serializers.CharField):
 class KeysField(serializers.ListField):
     """Ids of objects, looked up in one query and given back as these objects."""
 
-    default_error_messages = {
-        "does_not_exist": serializers.PrimaryKeyRelatedField.default_error_messages[
-            "does_not_exist"
-        ]
-    }
+    default_error_messages = {"does_not_exist": KeyField.default_error_messages["does_not_exist"]}
 
     def __init__(self, *, queryset: QuerySet, **kwargs: Any) -> None:
         self.queryset = queryset

@@ -15,6 +15,7 @@ from systemadmin.foundation.api.routing import Router
 from systemadmin.foundation.api.schema import problem_responses
 from systemadmin.foundation.api.serializers import (
     AccountKeyField,
+    KeyField,
     ReferenceField,
     ReferenceTextField,
     StrictSerializer,
@@ -37,6 +38,7 @@ __all__ = [
     "CursorList",
     "DeclaredAccess",
     "JSONAlways",
+    "KeyField",
     "ListAction",
     "MemberViewSet",
     "PagedList",

@@ -34,6 +34,7 @@ from systemadmin.foundation.errors import (
     RuleViolation,
     TooLarge,
     Unavailable,
+    field_error,
 )
 
 logger = logging.getLogger("atalaya.api")
@@ -133,10 +134,8 @@ def from_validation_error(exc: ValidationError) -> InvalidInput:
         name = "" if field == "__all__" else field
         for item in items:
             message = " ".join(str(text) for text in item.messages)
-            errors.append({"field": name, "code": item.code or "invalid", "detail": message})
-    problem = InvalidInput("", "")
-    problem.errors = errors
-    return problem
+            errors.append(field_error(name, message, item.code or "invalid"))
+    return InvalidInput.of(errors)
 
 
 def flatten(detail: Any, prefix: str = "") -> list[dict[str, str]]:
@@ -153,7 +152,7 @@ def flatten(detail: Any, prefix: str = "") -> list[dict[str, str]]:
             nested = isinstance(item, dict | list)
             found += flatten(item, _join(prefix, str(position)) if nested else prefix)
         return found
-    return [{"field": prefix, "code": getattr(detail, "code", "invalid"), "detail": str(detail)}]
+    return [field_error(prefix, str(detail), getattr(detail, "code", "invalid"))]
 
 
 def _join(prefix: str, name: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
@@ -44,20 +45,38 @@ class TooManyNames(Unreadable):
     code = "max_length"
 
 
-@extend_schema_field(SCHEMA)
-class ReferenceField(serializers.PrimaryKeyRelatedField):
-    """An object by its id or, as `ext:…`, by the platform's; takes the objects of `queryset`."""
+class KeyField(serializers.PrimaryKeyRelatedField):
+    """An object of `queryset` by its id; anything else is a 400, never an error of the database."""
+
+    default_error_messages = {"does_not_exist": gettext_lazy("Nothing has this id: {pk_value}.")}
 
     def to_internal_value(self, data: Any) -> Any:
-        """Return the object; what names none is a 400 that says so."""
-        try:
-            rows = self.get_queryset()
-            key = key_of(parse_reference(data), rows.model if rows is not None else None)
-        except Unreadable:
-            key = NOBODY
+        """Return the object; what names none is refused."""
+        key = self._key_in(data)
         if not NOBODY < key < 2**63:
             self.fail("does_not_exist", pk_value=str(data)[:LONGEST_LINE])
         return super().to_internal_value(key)
+
+    def _key_in(self, data: Any) -> int:
+        """Return the id that was sent; `NOBODY` for what is none."""
+        named = _reference_in(data)
+        return named if isinstance(named, int) else NOBODY
+
+
+@extend_schema_field(SCHEMA)
+class ReferenceField(KeyField):
+    """An object of `queryset` by its id or, as `ext:…`, by the platform's."""
+
+    def _key_in(self, data: Any) -> int:
+        rows = self.get_queryset()
+        return key_of(_reference_in(data), rows.model if rows is not None else None)
+
+
+def _reference_in(data: Any) -> int | str:
+    try:
+        return parse_reference(data)
+    except Unreadable:
+        return NOBODY
 
 
 @extend_schema_field(SCHEMA)
@@ -173,3 +192,11 @@ class StrictSerializer(serializers.Serializer):
 
     def update(self, instance: Any, validated_data: Any) -> Any:
         raise NotImplementedError("Call a service.")
+
+
+class RowErrorSerializer(serializers.Serializer):
+    """What is wrong with a field of a row of a batch."""
+
+    field = serializers.CharField()
+    code = serializers.CharField()
+    detail = serializers.CharField()
