@@ -118,6 +118,14 @@ def parse_order(row: Any) -> ImportedOrder:
     return order
 
 
+def external_id_in(row: Any) -> str:
+    """Return the id that a refused row says it has; empty where it says none that is valid."""
+    try:
+        return parse_external_id(row.get("external_id") if isinstance(row, Mapping) else None)
+    except Unreadable:
+        return ""
+
+
 def _lines(rows: Any, faults: list[FieldError]) -> tuple[ImportedLine, ...]:
     if not isinstance(rows, Sequence) or isinstance(rows, str) or not rows:
         faults.append(field_error("lines", _("A list of at least one line."), "required"))

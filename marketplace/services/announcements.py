@@ -1,5 +1,6 @@
 """Says what happened: the signal for other apps, the event log for the platform."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.dispatch import Signal
@@ -7,6 +8,7 @@ from django.dispatch import Signal
 from marketplace import events
 from marketplace.models import Dispute, Order, Payout, Product, ProductRevision, Refund
 from systemadmin.services import publish_event
+from systemadmin.services.event_log import NewEvent
 
 _PRODUCT = {
     "submitted": events.product_submitted,
@@ -144,3 +146,15 @@ def announce_payout(payout: Payout, what: str) -> None:
             "version": payout.version,
         },
     )
+
+
+def steps_of(orders: Iterable[Order]) -> Iterator[NewEvent]:
+    """Yield what happened to orders that came with their whole story."""
+    for order in orders:
+        steps = ["created"] + ["paid"] * bool(order.paid_at)
+        for step in steps + ["completed"] * bool(order.completed_at):
+            yield NewEvent(
+                kind=f"order.{step}",
+                key=f"order-{order.pk}-v{order.version}-{step}",
+                data=order_data(order),
+            )

@@ -5,7 +5,7 @@ as for orders that were made here.
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -21,10 +21,16 @@ from marketplace.errors import (
     OwnProduct,
     PaymentReferenceUsed,
 )
-from marketplace.imported_orders import ImportedLine, ImportedOrder, first_difference, parse_order
+from marketplace.imported_orders import (
+    ImportedLine,
+    ImportedOrder,
+    external_id_in,
+    first_difference,
+    parse_order,
+)
 from marketplace.models import Order, OrderLine, Product
 from marketplace.services import clock, ledger, risk
-from marketplace.services.announcements import order_data
+from marketplace.services.announcements import steps_of
 from marketplace.services.holds import extend_holds
 from marketplace.services.import_limits import PaymentsByHand
 from marketplace.services.ledger import Code, Leg, Posting
@@ -32,15 +38,19 @@ from marketplace.services.order_creation import Item, lines_of, quote_line, writ
 from marketplace.services.orders import completion_legs
 from marketplace.services.quotes import QuotedLine, quote_order
 from marketplace.services.schedule import engine_fees
-from riskops.services import EventInput
 from systemadmin import audit
 from systemadmin.errors import OwnInterest
-from systemadmin.foundation.errors import DomainError, InvalidInput, NotAllowed, field_error
-from systemadmin.foundation.parsing import Unreadable
-from systemadmin.foundation.references import keys_of, parse_external_id
+from systemadmin.foundation.errors import (
+    DomainError,
+    FieldError,
+    InvalidInput,
+    NotAllowed,
+    field_error,
+)
+from systemadmin.foundation.references import keys_of
 from systemadmin.models import User
 from systemadmin.services.duties import accounts_of
-from systemadmin.services.event_log import NewEvent, publish_events
+from systemadmin.services.event_log import publish_events
 
 logger = logging.getLogger("atalaya.marketplace")
 
@@ -97,7 +107,7 @@ def import_orders(
             pairs.append((result, one))
         except DomainError as refusal:
             result.refusal = refusal
-            result.external_id = _external_id_in(row)
+            result.external_id = external_id_in(row)
     writer = _Writer(actor, is_published)
     # The second of two rows with one id is compared with the first.
     first: dict[str, tuple[Imported, ImportedOrder]] = {}
@@ -115,12 +125,19 @@ def import_order(*, actor: User | None, row: Any) -> tuple[Order, bool]:
     return Order.objects.get(pk=result.order_id), result.is_new
 
 
-def _external_id_in(row: Any) -> str:
-    """Return the id that a refused row says it has; empty where it says none that is valid."""
-    try:
-        return parse_external_id(row.get("external_id") if isinstance(row, Mapping) else None)
-    except Unreadable:
-        return ""
+def _found(products: Sequence[Product | None]) -> tuple[list[Product], list[FieldError]]:
+    """Return the products of the lines, and what is wrong with those that are missing or twice."""
+    goods: list[Product] = []
+    faults: list[FieldError] = []
+    for number, product in enumerate(products):
+        name = f"lines.{number}.product"
+        if product is None:
+            faults.append(field_error(name, _("There is no such product."), "does_not_exist"))
+        elif product in goods:
+            faults.append(field_error(name, _("Name each product once.")))
+        else:
+            goods.append(product)
+    return goods, faults
 
 
 def _check_rights(actor: User | None, one: ImportedOrder) -> None:
@@ -260,19 +277,10 @@ class _Writer:
         return _Draft(result, given, order, lines, quoted)
 
     def _checked(self, buyer: User | None, products: Sequence[Product | None]) -> list[Product]:
-        faults = []
+        goods, faults = _found(products)
         if buyer is None:
-            faults.append(field_error("buyer", _("There is no such account."), "does_not_exist"))
-        goods: list[Product] = []
-        for number, product in enumerate(products):
-            name = f"lines.{number}.product"
-            if product is None:
-                detail = _("There is no such product.")
-                faults.append(field_error(name, detail, "does_not_exist"))
-            elif product in goods:
-                faults.append(field_error(name, _("Name each product once.")))
-            else:
-                goods.append(product)
+            detail = _("There is no such account.")
+            faults.insert(0, field_error("buyer", detail, "does_not_exist"))
         if buyer is None or faults:
             raise InvalidInput.of(faults)
         if any(product.seller_id != goods[0].seller_id for product in goods):
@@ -303,7 +311,7 @@ class _Writer:
             extend_holds(seller, currency, self.actor)
 
     def _tell(self, drafts: Sequence[_Draft]) -> None:
-        risk.record_all([event for draft in drafts for event in _risk_events(draft)])
+        risk.record_all([event for draft in drafts for event in risk.events_of(draft.order)])
         audit.record(
             "marketplace.orders.imported",
             actor=self.actor,
@@ -311,7 +319,7 @@ class _Writer:
             metadata={"orders": [draft.order.pk for draft in drafts]},
         )
         if self.is_published:
-            publish_events(_happenings(draft.order for draft in drafts))
+            publish_events(steps_of(draft.order for draft in drafts))
 
 
 def _completion(draft: _Draft, balances: dict[str, int]) -> Posting:
@@ -370,44 +378,3 @@ def _payment(draft: _Draft) -> Posting:
         legs=[Leg(Code.CASH, order.total), Leg(Code.BUYER_FUNDS, -order.total)],
         at=draft.given.paid_at or clock.now(),
     )
-
-
-def _risk_events(draft: _Draft) -> list[EventInput]:
-    order, given = draft.order, draft.given
-    events = []
-    if given.paid_at:
-        events.append(
-            EventInput(
-                kind="purchase",
-                account_id=order.buyer_id,
-                occurred_at=given.paid_at,
-                external_id=f"order-{order.pk}-paid",
-                amount=order.total,
-                currency=order.currency,
-                data={"order": order.pk, "seller": order.seller_id},
-            )
-        )
-    if given.completed_at:
-        events.append(
-            EventInput(
-                kind="sale",
-                account_id=order.seller_id,
-                occurred_at=given.completed_at,
-                external_id=f"order-{order.pk}-completed",
-                amount=order.total,
-                currency=order.currency,
-                data={"order": order.pk, "buyer": order.buyer_id},
-            )
-        )
-    return events
-
-
-def _happenings(orders: Iterable[Order]) -> Iterable[NewEvent]:
-    for order in orders:
-        steps = ["created"] + ["paid"] * bool(order.paid_at)
-        for step in steps + ["completed"] * bool(order.completed_at):
-            yield NewEvent(
-                kind=f"order.{step}",
-                key=f"order-{order.pk}-v{order.version}-{step}",
-                data=order_data(order),
-            )

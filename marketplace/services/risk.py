@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from marketplace.models import Order
 from marketplace.services import clock
 from riskops.models import RiskScore
 from riskops.models.scores import Level
@@ -38,6 +39,27 @@ def record_all(events: Sequence[EventInput]) -> None:
     """Record many account events; repeated ones change nothing."""
     if events:
         record_events(events, source=SOURCE)
+
+
+def events_of(order: Order) -> list[EventInput]:
+    """Return the purchase and the sale of an order that came with its whole story."""
+    steps = (
+        ("purchase", "paid", order.paid_at, order.buyer_id, {"seller": order.seller_id}),
+        ("sale", "completed", order.completed_at, order.seller_id, {"buyer": order.buyer_id}),
+    )
+    return [
+        EventInput(
+            kind=kind,
+            account_id=account_id,
+            occurred_at=at,
+            external_id=f"order-{order.pk}-{step}",
+            amount=order.total,
+            currency=order.currency,
+            data={"order": order.pk, **other},
+        )
+        for kind, step, at, account_id, other in steps
+        if at is not None
+    ]
 
 
 def seller_risk(user_ids: list[int], viewer: Any = None) -> dict[int, dict[str, Any]]:
