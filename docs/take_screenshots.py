@@ -83,7 +83,7 @@ SHOTS = (
     Shot("people", "demo_operator", "/admin/systemadmin/user/"),
     Shot("preferences", "demo_support", "/admin/preferences/"),
     Shot("pair", "demo_risk", "/admin/riskops/relatedaccount/", "/admin/riskops/relatedaccount/"),
-    Shot("payouts", "demo_moderator", "/admin/marketplace/payout/"),
+    Shot("payouts", "demo_operator", "/admin/marketplace/payout/"),
     Shot("product", "demo_moderator", "/admin/marketplace/product/", "/admin/marketplace/product/"),
     Shot("report", "demo_support", "/admin/support/ticket/reports/"),
     Shot("backups", "demo_operator", "/admin/systemadmin/backup/"),

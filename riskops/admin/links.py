@@ -7,7 +7,8 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
@@ -15,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from riskops.admin.own_account import OthersModelAdmin
 from riskops.links.clusters import confirm_cluster, dismiss_cluster, suspend_cluster
 from riskops.links.hubs import ring_text
-from riskops.links.related import show_pairs
+from riskops.links.related import same_person, show_pairs
 from riskops.links.verdicts import confirm_related, dismiss_related, reopen_related
 from riskops.masking import PERSONAL
 from riskops.models import (
@@ -30,6 +31,7 @@ from riskops.querysets.shown_scores import shown_score
 from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, form_action
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.concurrency import read_version
+from systemadmin.foundation.display import display_name
 
 
 class VerdictForm(forms.Form):
@@ -91,8 +93,8 @@ class RelatedAccountAdmin(AtalayaModelAdmin):
     list_select_related = ["low", "high", "decided_by"]
     search_fields = ["low__username__istartswith", "high__username__istartswith"]
     ordering = ["-strength", "-id"]
-    fields = ["pair", "status", "strength", "probability", "bits", "shown_evidence", "note"]
-    readonly_fields = ["pair", "shown_evidence"]
+    fields = ["pair", "status", "strength", "sure", "shown_evidence", "note"]
+    readonly_fields = ["pair", "sure", "shown_evidence"]
     actions = ["confirm", "dismiss", "reopen"]
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
@@ -119,19 +121,29 @@ class RelatedAccountAdmin(AtalayaModelAdmin):
     def pair(self, obj: RelatedAccount) -> str:
         """Both, each with a link to its page."""
         return format_html(
-            "{} – {}", account_link(obj.low_id, obj.low), account_link(obj.high_id, obj.high)
+            "{} – {}",
+            account_link(obj.low_id, display_name(obj.low)),
+            account_link(obj.high_id, display_name(obj.high)),
         )
 
     @admin.display(description=_("evidence"))
     def shown_evidence(self, obj: RelatedAccount) -> str:
         """Return what they share and what it is worth."""
         found = show_pairs([obj], account_id=obj.low_id, unmasked=self._unmasked)[0]
-        lines = format_html_join(
-            "",
-            "<li>{} {}: {} bits ({})</li>",
-            ((line.title, line.value, line.bits, line.note) for line in found.evidence),
-        )
-        return format_html("<ul>{}</ul>", lines)
+        return render_to_string("admin/review/evidence.html", {"it": found.evidence})
+
+    @admin.display(description=_("probability"))
+    def sure(self, obj: RelatedAccount) -> str:
+        """Return how likely they have one owner, as the review desk says it."""
+        return same_person(obj)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Call the page by the names of both."""
+        pair: RelatedAccount = kwargs["obj"]
+        name = f"{display_name(pair.low)} – {display_name(pair.high)}"
+        return super().render_change_form(request, {**context, "pair_name": name}, *args, **kwargs)
 
     @form_action(
         description=_("Confirm: one owner"),

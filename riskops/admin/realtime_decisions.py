@@ -47,12 +47,20 @@ class FeedbackForm(forms.Form):
     note = forms.CharField(label=_("Note"), max_length=400, required=False)
 
 
+class DefaultAnswerFilter(admin.BooleanFieldListFilter):
+    """By whether the answer in time was missing; its title follows "By"."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = str(_("default answer"))
+
+
 @admin.register(Decision)
 class DecisionAdmin(OthersModelAdmin):
     """What was answered, newest first, with reasons."""
 
     list_display = ["decided_at", "who", "kind", "answer", "why", "score", "feedback"]
-    list_filter = ["outcome", "is_default", "feedback", "rule", "decided_at"]
+    list_filter = ["outcome", ("is_default", DefaultAnswerFilter), "feedback", "rule", "decided_at"]
     list_select_related = ["account", "rule", "ruleset"]
     search_fields = ["account__username__istartswith", "external_id"]
     ordering = ["-id"]

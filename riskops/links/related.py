@@ -94,6 +94,11 @@ def show_pairs(
     return result
 
 
+def same_person(pair: RelatedAccount) -> str:
+    """Say how likely the two have one owner."""
+    return _("%(percent)s %% the same person") % {"percent": round(pair.probability * 100)}
+
+
 def _name_people(pairs: Sequence[RelatedAccount]) -> None:
     """Give pairs their accounts and the authors of verdicts, with the columns shown here.
 

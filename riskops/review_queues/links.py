@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from riskops import services
 from riskops.links.hubs import ring_text
-from riskops.links.related import show_pairs
+from riskops.links.related import same_person, show_pairs
 from riskops.masking import PERSONAL
 from riskops.models import AccountCluster, LinkStatus, RelatedAccount
 from riskops.querysets.shown_scores import is_own, shown_score
@@ -35,7 +35,7 @@ def _pair_card(pair: Any) -> Card:
     return Card(
         title=gettext("%(one)s and %(other)s")
         % {"one": display_name(pair.low), "other": display_name(pair.high)},
-        line=gettext("%(percent)s %% the same person") % {"percent": round(pair.probability * 100)},
+        line=same_person(pair),
         marks=[mark for _account, mark in _marked(pair)],
         since=pair.calculated_at,
     )

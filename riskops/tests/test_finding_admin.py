@@ -4,6 +4,7 @@ import csv
 import io
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
@@ -19,12 +20,14 @@ from riskops.models import (
     RelatedAccount,
     RiskRuleset,
 )
+from riskops.models.scores import Level
 from riskops.scores.outcomes import record_outcome
 from riskops.scores.recompute import recompute_touched
 from riskops.tests.factories import event, record
 from riskops.tests.test_anomalies import burst
 from riskops.tests.worlds import Builder
 from systemadmin.foundation.csv_export import csv_line
+from systemadmin.foundation.display import display_name
 from systemadmin.models import AuditEntry, User
 
 pytestmark = pytest.mark.django_db
@@ -172,8 +175,17 @@ def test_a_pair_is_judged_from_the_list(browser, ring):
     browser.post(url, {**form, "apply": "1", "note": "same face"})
     pair.refresh_from_db()
     assert (pair.status, pair.note) == ("confirmed", "same face")
-    detail = browser.get(reverse("admin:riskops_relatedaccount_change", args=[pair.pk]))
-    assert b"bits" in detail.content
+    detail = browser.get(reverse("admin:riskops_relatedaccount_change", args=[pair.pk])).content
+    assert b"bits" in detail
+    heading = detail.decode().split("<h1>")[1].split("</h1>")[0]
+    assert heading == f"{display_name(pair.low)} – {display_name(pair.high)}"
+    assert f"{round(pair.probability * 100)} % the same person" in detail.decode()
+
+
+@pytest.mark.parametrize("level", [level.code for level in Level])
+def test_the_dial_has_a_colour_for_each_level(level):
+    style = (settings.BASE_DIR / "static/systemadmin/components.css").read_text()
+    assert f".at-dial .arc-{level} {{ stroke:" in style
 
 
 def test_a_cluster_lists_its_accounts_before_it_is_suspended(browser, ring):

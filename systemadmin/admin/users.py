@@ -20,6 +20,7 @@ from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.plugins import service_permissions
 from systemadmin.models import User
+from systemadmin.roles import role_title
 from systemadmin.services import reinstate_user, suspend_user, verify_user, who_suspends
 from systemadmin.services.account_lookup import find_accounts
 from systemadmin.services.users import save_account
@@ -87,7 +88,7 @@ class RoleFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         roles = Group.objects.order_by("name").values_list("pk", "name")
-        return [(str(key), name) for key, name in roles]
+        return [(str(key), role_title(name)) for key, name in roles]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         known = dict(self.lookup_choices)
