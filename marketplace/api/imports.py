@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -28,6 +29,7 @@ from systemadmin.foundation.api import StaffViewSet
 from systemadmin.foundation.api.problems import flatten
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.references import LONGEST_EXTERNAL_ID
 
 
 class ImportedOrders(StaffViewSet):
@@ -101,13 +103,18 @@ class PushedProducts(StaffViewSet):
         good: dict[int, Any] = {}
         wrong: dict[int, Pushed] = {}
         for index, row in enumerate(rows):
+            if not isinstance(row, dict):
+                detail = _("An object with named fields.")
+                refusal = InvalidInput("", detail, code="not_an_object")
+                wrong[index] = Pushed("", "refused", refusal=refusal)
+                continue
             serializer = ListingInput(data=row, context=self.get_serializer_context())
             if serializer.is_valid():
                 good[index] = serializer.validated_data
             else:
-                name = row.get("external_id") if isinstance(row, dict) else ""
+                name = str(row.get("external_id") or "")[:LONGEST_EXTERNAL_ID]
                 refusal = InvalidInput.of(flatten(serializer.errors))
-                wrong[index] = Pushed(str(name or "")[:128], "refused", refusal=refusal)
+                wrong[index] = Pushed(name, "refused", refusal=refusal)
         return good, wrong
 
 

@@ -43,7 +43,7 @@ class EventBatchInput(StrictSerializer):
 
     source: Any = serializers.CharField(max_length=32, required=False)
     events = serializers.ListField(
-        child=serializers.JSONField(), min_length=1, max_length=MAX_BATCH
+        child=serializers.JSONField(allow_null=True), min_length=1, max_length=MAX_BATCH
     )
 
 
@@ -69,7 +69,7 @@ class EventOutcomesInput(StrictSerializer):
 
     source: Any = serializers.CharField(max_length=32, required=False)
     outcomes = serializers.ListField(
-        child=serializers.JSONField(), min_length=1, max_length=MAX_BATCH
+        child=serializers.JSONField(allow_null=True), min_length=1, max_length=MAX_BATCH
     )
 
 

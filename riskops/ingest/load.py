@@ -17,7 +17,7 @@ from riskops.ingest.row_mapping import RowMap
 from riskops.ingest.validate import Refusal
 from riskops.models import IngestCheckpoint
 from systemadmin import audit
-from systemadmin.foundation.row_files import RefusedFile, RowReader, fingerprint
+from systemadmin.foundation.row_files import BrokenRow, RefusedFile, RowReader, fingerprint
 
 STRANGERS = "unknown_account"
 REFUSED_COLUMNS = ("row", "field", "code", "detail", "external_id", "content")
@@ -150,12 +150,15 @@ def _refused_lines(
             strangers[number] = strangers.get(number, 0) + 1
             if strangers[number] < 2:
                 continue
+        code, detail = refusal.code, refusal.detail
+        if isinstance(source, BrokenRow):
+            code, detail = source.code, source.detail
         content = source if isinstance(source, str) else json.dumps(source, default=str)
         yield (
             number,
             refusal.field,
-            refusal.code,
-            refusal.detail,
+            code,
+            detail,
             refusal.external_id,
             content[:2000].rstrip("\n"),
         )

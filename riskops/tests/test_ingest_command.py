@@ -146,7 +146,7 @@ def test_bad_rows_go_to_a_file_with_reasons(load, people):
     assert [(row["row"], row["code"]) for row in refused] == [
         ("4", "unknown_kind"),
         ("5", "unknown_account"),
-        ("6", "not_an_object"),
+        ("6", "unreadable_row"),
     ]
     assert json.loads(refused[0]["content"])["kind"] == "dance"
     assert refused[0]["detail"]

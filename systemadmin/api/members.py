@@ -75,7 +75,7 @@ class MemberBatchInput(StrictSerializer):
     """Rows that are judged one by one."""
 
     members = serializers.ListField(
-        child=serializers.JSONField(), min_length=1, max_length=members.MOST_ROWS
+        child=serializers.JSONField(allow_null=True), min_length=1, max_length=members.MOST_ROWS
     )
 
 

@@ -1,6 +1,7 @@
 """The ways a request can be refused; each becomes one RFC 9457 problem."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Self
 
 from django.utils.translation import gettext_lazy as _
@@ -71,6 +72,15 @@ class InvalidInput(DomainError):
         refusal = cls()
         refusal.errors = errors
         return refusal
+
+
+@contextmanager
+def noting(errors: list[FieldError]) -> Iterator[None]:
+    """Add what a check refuses to `errors`, so that the next field is checked too."""
+    try:
+        yield
+    except InvalidInput as refusal:
+        errors += refusal.errors
 
 
 class NotAllowed(DomainError):

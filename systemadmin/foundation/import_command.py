@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 from tqdm import tqdm
 
 from systemadmin.foundation.context import context
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.row_files import (
     REFUSED_SUFFIX,
+    RowReader,
     UnreadableFileError,
     count_rows,
     refused_folder,
@@ -27,6 +29,8 @@ class ImportCommand(BaseCommand):
     fields: Collection[str] = ()
     epilog = ""
     batch_limit = 1000
+    # Whether, beside --map, a column that is named as a field is read as that field.
+    reads_named_columns = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         fields = f"Fields: {', '.join(self.fields)}. " if self.fields else ""
@@ -68,14 +72,41 @@ class ImportCommand(BaseCommand):
             raise CommandError(f"--batch: 1 to {self.batch_limit}.", returncode=2)
         options["refused"] = options["refused"] or default_refused(path)
         columns, started = self.columns(options["map"]), time.monotonic()
+        began = timezone.now()
         with context(source="command"), row_bar(path, self.stderr) as bar:
             try:
+                columns = self._checked(columns, RowReader(path).header())
                 done = self.run(path, columns, options, bar)
             except (UnreadableFileError, DomainError) as fault:
                 raise CommandError(str(fault), returncode=2) from fault
+        if done.finished_at is not None and done.finished_at < began:
+            when = f"{done.finished_at:%Y-%m-%d %H:%M} UTC"
+            self.stdout.write(
+                f"Nothing was done now: this file was imported on {when}, with this result. "
+                "--restart reads it again."
+            )
         self._report(done, options["refused"], time.monotonic() - started)
         if done.refused:
             sys.exit(1)
+
+    def _checked(self, columns: dict[str, str], header: list[str] | None) -> dict[str, str]:
+        """Return the mapping with the columns that need none, and name those that are left out."""
+        if not columns:
+            return columns
+        if self.reads_named_columns:
+            taken = {*columns, *columns.values()}
+            columns = columns | {name: name for name in self.fields if name not in taken}
+        if header is None:
+            return columns
+        asked = {column for name, column in columns.items() if name != column}
+        missing = sorted(one for one in asked - set(header) if not one.startswith("@"))
+        if missing:
+            names = ", ".join(missing)
+            raise CommandError(f"--map: the file has no column {names}.", returncode=2)
+        unread = [name for name in header if name not in columns.values()]
+        if unread:
+            self.stderr.write(f"Columns that are not read: {', '.join(unread)}")
+        return columns
 
     def _report(self, done: Any, refused: Path, seconds: float) -> None:
         for line in self.summary(done, seconds):

@@ -9,10 +9,11 @@ import ipaddress
 import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from django.utils.translation import gettext as _
 
+Day = TypeVar("Day", bound=date)
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # What a column of 64 bits holds.
@@ -114,12 +115,20 @@ def parse_day(text: Any) -> date:
     """Return the day that `YYYY-MM-DD` names."""
     try:
         if isinstance(text, str) and _DAY.fullmatch(text):
-            day = date.fromisoformat(text)
-            if FIRST_YEAR <= day.year <= LAST_YEAR:
-                return day
+            return _within_years(date.fromisoformat(text))
+    except Unreadable:
+        raise
     except ValueError:
         pass
     raise Unreadable(_("A date such as 2026-06-01."))
+
+
+def _within_years(day: Day) -> Day:
+    """Return a day or moment of a year that every part of the place can count with."""
+    if FIRST_YEAR <= day.year <= LAST_YEAR:
+        return day
+    years = {"first": FIRST_YEAR, "last": LAST_YEAR}
+    raise Unreadable(_("A year from %(first)d to %(last)d.") % years)
 
 
 def parse_month(text: Any) -> date:
@@ -140,9 +149,10 @@ def parse_moment(text: Any, *, zone: tzinfo | None = UTC) -> datetime:
     try:
         match = _MOMENT.fullmatch(text) if isinstance(text, str) else None
         if match and (match[1] or zone):
-            found = datetime.fromisoformat(text.upper().replace(",", "."))
-            if FIRST_YEAR <= found.year <= LAST_YEAR:
-                return found.replace(tzinfo=found.tzinfo or zone).astimezone(UTC)
+            found = _within_years(datetime.fromisoformat(text.upper().replace(",", ".")))
+            return found.replace(tzinfo=found.tzinfo or zone).astimezone(UTC)
+    except Unreadable:
+        raise
     except (ValueError, OverflowError):
         pass
     raise Unreadable(_("A moment such as 2026-06-01T14:30:00Z."))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -60,8 +62,20 @@ def is_json_lines(path: Path) -> bool:
         return file.read(200).lstrip().startswith("{")
 
 
+class BrokenRow(str):
+    """The text of a row that cannot be read, with the reason."""
+
+    code = "unreadable_row"
+    detail: str
+
+    def __new__(cls, text: str, detail: str) -> BrokenRow:
+        row = super().__new__(cls, text.rstrip("\r\n"))
+        row.detail = detail
+        return row
+
+
 class RowReader:
-    """Rows with their number from 1; a line that is no JSON comes as its text.
+    """Rows with their number from 1; one that cannot be read comes as a `BrokenRow`.
 
     `characters` says how much of the file the rows so far have taken.
     """
@@ -69,18 +83,57 @@ class RowReader:
     def __init__(self, path: Path, *, longest_row: int = LONGEST_ROW) -> None:
         self._path = path
         self._longest = longest_row
+        self._row: list[str] = []
+        self._row_began = 0
+        self._lines_read = 0
         self.characters = 0
 
     def __iter__(self) -> Iterator[tuple[int, Any]]:
+        with self._in_words():
+            yield from self._json() if is_json_lines(self._path) else self._csv()
+
+    def header(self) -> list[str] | None:
+        """Return the columns of a CSV file, None for JSON lines.
+
+        Raises `UnreadableFileError` for a file without a line, or with a column twice.
+        """
+        with self._in_words():
+            if is_json_lines(self._path):
+                return None
+            with open_text(self._path) as file:
+                return self._header(csv.reader(self._records(file)))
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """Say of a file that cannot be read what it should be."""
         csv.field_size_limit(self._longest)
         try:
-            yield from self._json() if is_json_lines(self._path) else self._csv()
+            yield
+        except UnicodeDecodeError as fault:
+            raise UnreadableFileError(
+                _("%(path)s is not UTF-8 text, behind line %(line)d. Save it as UTF-8.")
+                % {"path": self._path, "line": self._lines_read}
+            ) from fault
         except (*READING_ERRORS, csv.Error, TextTooLarge) as fault:
             raise UnreadableFileError(f"{self._path}: {fault}") from fault
+
+    def _header(self, rows: Iterator[list[str]]) -> list[str]:
+        columns = next(rows, None)
+        if columns is None:
+            raise UnreadableFileError(_("%(path)s is empty.") % {"path": self._path})
+        twice = sorted(name for name, count in Counter(columns).items() if count > 1 and name)
+        if twice:
+            names = ", ".join(twice)
+            raise UnreadableFileError(
+                _("%(path)s: the header names a column twice: %(names)s.")
+                % {"path": self._path, "names": names}
+            )
+        return columns
 
     def _lines(self, file: IO[str]) -> Iterator[str]:
         for line in bounded_lines(file, max_characters=self._longest):
             self.characters += len(line)
+            self._lines_read += 1
             yield line
 
     def _json(self) -> Iterator[tuple[int, Any]]:
@@ -91,22 +144,36 @@ class RowReader:
                 try:
                     yield number, json.loads(line)
                 except (ValueError, RecursionError):
-                    yield number, line
+                    yield number, BrokenRow(line, _("The line is no JSON."))
 
     def _csv(self) -> Iterator[tuple[int, Any]]:
         with open_text(self._path) as file:
-            reader = csv.DictReader(self._records(file))
-            for number, row in enumerate(reader, 1):
-                self._row_began = self.characters
-                if None in row or None in row.values():
-                    yield number, "row with another number of columns than the header"
+            rows = csv.reader(self._records(file))
+            columns = self._header(rows)
+            self._begin_row()
+            number = 0
+            for cells in rows:
+                text = self._begin_row()
+                if not cells:
+                    continue  # an empty line
+                number += 1
+                if len(cells) == len(columns):
+                    yield number, dict(zip(columns, cells, strict=True))
                 else:
-                    yield number, row
+                    counts = {"found": len(cells), "columns": len(columns)}
+                    detail = _("%(found)d values, where the header has %(columns)d.") % counts
+                    yield number, BrokenRow(text, detail)
+
+    def _begin_row(self) -> str:
+        """Return the text of the row that ends here."""
+        text, self._row = "".join(self._row), []
+        self._row_began = self.characters
+        return text
 
     def _records(self, file: IO[str]) -> Iterator[str]:
         """Yield lines; raises TextTooLarge for a row that quoted line breaks make too long."""
-        self._row_began = 0
         for line in self._lines(file):
+            self._row.append(line)
             if self.characters - self._row_began > self._longest + len(line):
                 raise TextTooLarge(
                     _("A row is longer than %(most)d characters.") % {"most": self._longest}

@@ -126,3 +126,8 @@ class ServiceKeySecret(models.Model):
 
     def __str__(self) -> str:
         return f"…{self.hint}"
+
+    @property
+    def is_live(self) -> bool:
+        """True until a newer one has replaced it and its time is over."""
+        return self.ends_at is None or self.ends_at > timezone.now()

@@ -17,8 +17,8 @@ from django.utils.translation import gettext_lazy as _
 
 from systemadmin import audit
 from systemadmin.foundation.concurrency import lock_row
-from systemadmin.foundation.errors import RuleViolation
-from systemadmin.foundation.row_files import RefusedFile, RowReader, fingerprint
+from systemadmin.foundation.errors import RuleViolation, field_error
+from systemadmin.foundation.row_files import BrokenRow, RefusedFile, RowReader, fingerprint
 from systemadmin.models import FileImport
 
 REFUSED_COLUMNS: Final = ("row", "field", "code", "detail", "content")
@@ -134,8 +134,12 @@ def _refused_lines(
     batch: list[tuple[int, Any]], outcomes: Sequence[RowOutcome]
 ) -> Iterator[tuple[Any, ...]]:
     for (number, source), outcome in zip(batch, outcomes, strict=True):
-        for error in outcome.errors:
+        errors, content = outcome.errors, source
+        if isinstance(source, BrokenRow):
+            errors = [field_error("", source.detail, source.code)]
+        else:
             content = json.dumps(source, ensure_ascii=False, default=str)
+        for error in errors:
             yield (number, error["field"], error["code"], error["detail"], content)
 
 

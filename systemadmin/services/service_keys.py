@@ -1,6 +1,6 @@
 """Service keys: made, rotated, handed over, revoked; each write is audited with its maker."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -22,7 +22,7 @@ from systemadmin.errors import (
     SuccessorIsNotStaff,
 )
 from systemadmin.foundation.concurrency import lock_row
-from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.errors import FieldError, InvalidInput, noting
 from systemadmin.foundation.parsing import Unreadable, parse_network, parse_rate
 from systemadmin.foundation.plugins import service_permissions
 from systemadmin.foundation.readable_text import visible_text
@@ -90,16 +90,22 @@ def create_service_key(
     holder = owner or actor
     if holder is None or not holder.is_acting_staff or holder.is_service:
         raise InvalidInput("owner", _("The owner of a key is a person of staff."), code="required")
-    wanted = _checked_permissions(holder, permissions)
-    _check_may_give(actor, permissions)
-    key = ServiceKey(
-        name=_checked_name(name),
-        owner=holder,
-        networks=_checked_networks(networks),
-        member_scopes=_checked_scopes(member_scopes),
-        rate=_checked_rate(rate),
-        expires_at=_checked_end(expires_at),
+    key, faults, wanted = ServiceKey(owner=holder), list[FieldError](), list[Permission]()
+    checks: tuple[tuple[str, Callable[[], Any]], ...] = (
+        ("name", lambda: _checked_name(name)),
+        ("networks", lambda: _checked_networks(networks)),
+        ("member_scopes", lambda: _checked_scopes(member_scopes)),
+        ("rate", lambda: _checked_rate(rate)),
+        ("expires_at", lambda: _checked_end(expires_at)),
     )
+    for column, check in checks:
+        with noting(faults):
+            setattr(key, column, check())
+    with noting(faults):
+        wanted = _checked_permissions(holder, permissions)
+    if faults:
+        raise InvalidInput.of(faults)
+    _check_may_give(actor, permissions)
     key.account = _make_account(key.name, is_demo=holder.is_demo)
     key.account.user_permissions.set(wanted)
     try:

@@ -21,18 +21,18 @@ class ImportedLineBody(serializers.Serializer):
     product = ReferenceTextField()
     quantity = serializers.IntegerField(min_value=1)
     unit_price = serializers.IntegerField(min_value=0)
-    shipping = serializers.IntegerField(min_value=0, required=False)
-    discount = serializers.IntegerField(min_value=0, required=False)
-    platform_discount = serializers.IntegerField(min_value=0, required=False)
-    tax_included = serializers.IntegerField(min_value=0, required=False)
+    shipping = serializers.IntegerField(min_value=0, required=False, allow_null=True)
+    discount = serializers.IntegerField(min_value=0, required=False, allow_null=True)
+    platform_discount = serializers.IntegerField(min_value=0, required=False, allow_null=True)
+    tax_included = serializers.IntegerField(min_value=0, required=False, allow_null=True)
 
 
 class ImportedPaymentBody(serializers.Serializer):
     """When and how it was paid."""
 
-    reference = serializers.CharField(max_length=120, required=False)
+    reference = serializers.CharField(max_length=120, required=False, allow_null=True)
     paid_at = serializers.DateTimeField()
-    processing_fee = serializers.IntegerField(min_value=0, required=False)
+    processing_fee = serializers.IntegerField(min_value=0, required=False, allow_null=True)
 
 
 class ImportedOrderBody(serializers.Serializer):
@@ -44,10 +44,13 @@ class ImportedOrderBody(serializers.Serializer):
     ordered_at = serializers.DateTimeField()
     lines = ImportedLineBody(many=True)
     total = serializers.IntegerField(
-        min_value=1, required=False, help_text="Compared with the sum of the lines and fees."
+        min_value=1,
+        required=False,
+        allow_null=True,
+        help_text="Compared with the sum of the lines and fees.",
     )
-    payment = ImportedPaymentBody(required=False)
-    completed_at = serializers.DateTimeField(required=False)
+    payment = ImportedPaymentBody(required=False, allow_null=True)
+    completed_at = serializers.DateTimeField(required=False, allow_null=True)
 
 
 class ImportedOrdersBody(serializers.Serializer):
@@ -60,7 +63,7 @@ class ImportedOrdersInput(StrictSerializer):
     """As `ImportedOrdersBody`; its rows are judged one by one."""
 
     orders = serializers.ListField(
-        child=serializers.JSONField(), min_length=1, max_length=MOST_ROWS
+        child=serializers.JSONField(allow_null=True), min_length=1, max_length=MOST_ROWS
     )
 
 
@@ -113,7 +116,7 @@ class ListingsInput(StrictSerializer):
     """As `ListingsBody`; its rows are judged one by one."""
 
     products = serializers.ListField(
-        child=serializers.JSONField(), min_length=1, max_length=MOST_LISTINGS
+        child=serializers.JSONField(allow_null=True), min_length=1, max_length=MOST_LISTINGS
     )
 
 

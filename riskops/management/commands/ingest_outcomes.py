@@ -20,7 +20,12 @@ from systemadmin import audit
 from systemadmin.foundation.context import context
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.import_command import columns_of, default_refused
-from systemadmin.foundation.row_files import RefusedFile, RowReader, UnreadableFileError
+from systemadmin.foundation.row_files import (
+    BrokenRow,
+    RefusedFile,
+    RowReader,
+    UnreadableFileError,
+)
 
 EPILOG = """
 Columns are named event (or counterparty, or account_external_id), fraud and known_at, or mapped;
@@ -132,5 +137,8 @@ def _row(row: Any, columns: dict[str, str]) -> Any:
 
 def _line(numbered: Numbered, refusal: Any) -> tuple[Any, ...]:
     number, row = numbered
+    code, detail = refusal.code, refusal.detail
+    if isinstance(row, BrokenRow):
+        code, detail = row.code, row.detail
     content = row if isinstance(row, str) else json.dumps(row, default=str)
-    return (number, refusal.field, refusal.code, refusal.detail, content[:2000].rstrip("\n"))
+    return (number, refusal.field, code, detail, content[:2000].rstrip("\n"))

@@ -17,6 +17,7 @@ class Command(ImportCommand):
         "goes on where it stopped."
     )
     fields = ("external_id", *FIELDS)
+    reads_named_columns = True
 
     def run(self, path: Path, columns: dict[str, str], options: dict[str, Any], bar: Any) -> Any:
         """Import the file in batches of one transaction each."""

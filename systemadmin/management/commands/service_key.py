@@ -78,7 +78,9 @@ class Command(BaseCommand):
             state = "live" if key.is_live else "revoked" if key.revoked_at else "expired"
             owner = key.owner.get_username() if key.owner else "-"
             used = key.last_used_at.isoformat(timespec="seconds") if key.last_used_at else "never"
-            hints = " ".join(f"…{one.hint}" for one in key.secrets.all())
+            hints = " ".join(
+                f"…{one.hint}" + ("" if one.is_live else " (ended)") for one in key.secrets.all()
+            )
             self.stdout.write(f"{key.name}\t{state}\t{owner}\tlast used {used}\t{hints}")
 
     def _rotate(self, options: dict[str, Any]) -> None:
