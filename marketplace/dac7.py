@@ -36,6 +36,38 @@ from systemadmin.foundation.money import to_major
 from systemadmin.models import User
 
 FEWEST_SALES, MOST_EXCLUDED = 30, 2_000_00
+# A reportable seller of goods or services is resident in one of these (annex V, section I.B.3).
+MEMBER_STATES = frozenset(
+    [
+        "AT",
+        "BE",
+        "BG",
+        "CY",
+        "CZ",
+        "DE",
+        "DK",
+        "EE",
+        "ES",
+        "FI",
+        "FR",
+        "GR",
+        "HR",
+        "HU",
+        "IE",
+        "IT",
+        "LT",
+        "LU",
+        "LV",
+        "MT",
+        "NL",
+        "PL",
+        "PT",
+        "RO",
+        "SE",
+        "SI",
+        "SK",
+    ]
+)
 MOST_SHOWN = 100
 SELLER_COLUMNS = (
     "seller", "name", "tax_id", "birth_date", "country", "address", "account", "currency",
@@ -59,10 +91,13 @@ class Row:
     consideration: list[int] = field(default_factory=lambda: [0] * 4)
     fees: list[int] = field(default_factory=lambda: [0] * 4)
     sales: list[int] = field(default_factory=lambda: [0] * 4)
+    country: str = ""
 
     @property
     def reason(self) -> str:
         """Why it is reported, or not: the English text, which the catalogue has."""
+        if self.country and self.country not in MEMBER_STATES:
+            return gettext_noop("not resident in a member state")
         if sum(self.sales) >= FEWEST_SALES:
             return gettext_noop("30 sales or more")
         if self.currency != "EUR":
@@ -73,8 +108,8 @@ class Row:
 
     @property
     def is_reportable(self) -> bool:
-        """Whether the seller is above the thresholds, and so reported."""
-        return not self.reason.startswith("fewer")
+        """Whether the seller is resident in the Union and above the thresholds."""
+        return not self.reason.startswith(("fewer", "not resident"))
 
 
 def rows_of(year: int) -> list[Row]:
@@ -102,7 +137,13 @@ def rows_of(year: int) -> list[Row]:
         )
         for seller, currency, count in sold:
             row((seller, currency)).sales[place] = count
-    return [found[key] for key in sorted(found) if any(found[key].sales + found[key].consideration)]
+    rows = [found[key] for key in sorted(found) if any(found[key].sales + found[key].consideration)]
+    countries = dict(
+        User.objects.filter(pk__in=[one.seller for one in rows]).values_list("pk", "country")
+    )
+    for one in rows:
+        one.country = countries.get(one.seller, "")
+    return rows
 
 
 def csv(year: int) -> Iterator[str]:

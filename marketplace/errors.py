@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from systemadmin.foundation.errors import DomainError, NotAllowed, RuleViolation
+from systemadmin.foundation.errors import DomainError, NotAllowed, RuleViolation, field_error
 
 
 class TransitionNotAllowed(RuleViolation):
@@ -260,7 +260,7 @@ class ImportedDifferently(RuleViolation):
         detail = _("This order was imported before with another value of %(field)s.")
         super().__init__(
             detail % {"field": field},
-            errors=[{"field": field, "code": self.code, "detail": detail % {"field": field}}],
+            errors=[field_error(field, detail % {"field": field}, self.code)],
             extra={"order": order},
         )
 
@@ -270,6 +270,10 @@ class ListedByAnother(RuleViolation):
 
     code = "listed_by_another"
     default_detail = _("This listing belongs to another seller.")
+
+    def __init__(self, *, product: int) -> None:
+        errors = [field_error("seller", self.default_detail, self.code)]
+        super().__init__(errors=errors, extra={"product": product})
 
 
 class HookNotSigned(NotAllowed):

@@ -88,7 +88,8 @@ class ImportedOrder:
 
 def first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
     """Return the field in which two tellings of an order differ, or None."""
-    return next((name for name in one if one[name] != other.get(name)), None)
+    name = next((name for name in one if one[name] != other.get(name)), None)
+    return f"payment.{name}" if name in PAYMENT_FIELDS else name
 
 
 def parse_order(row: Any) -> ImportedOrder:

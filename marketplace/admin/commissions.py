@@ -1,5 +1,6 @@
 """Commission rules in the admin: the list in its order, what is wrong with it, what-if."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
@@ -182,13 +183,13 @@ class CommissionRuleAdmin(ServiceModelAdmin):
             else {rule.pk for rule in rules if rule.is_active}
         )
         result = None
-        if asked and form.is_valid() and form.cleaned_data["start"] < form.cleaned_data["end"]:
+        if asked and form.is_valid():
             chosen = fees_of([rule for rule in rules if rule.pk in ticked], all_active=True)
             result = _shown_preview(
                 services.preview_fees(
                     chosen,
                     start=clock.day_start(form.cleaned_data["start"]),
-                    end=clock.day_start(form.cleaned_data["end"]),
+                    end=clock.day_start(form.cleaned_data["end"] + timedelta(days=1)),
                 )
             )
         context = self._page(

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from marketplace.admin.refund_choices import chosen_units
 from marketplace.models import Dispute, ReasonTemplate
 from marketplace.services import clock
-from systemadmin.foundation.forms import AmountField
+from systemadmin.foundation.forms import AmountField, DayInput
 from systemadmin.foundation.parsing import Unreadable, parse_month
 
 
@@ -168,18 +168,25 @@ class FailedForm(forms.Form):
 
 
 class PeriodForm(forms.Form):
-    """The days of a report: from when to when."""
+    """The days of a report, from one up to and including another."""
 
-    start = forms.DateField(label=_("From"), widget=forms.DateInput(attrs={"type": "date"}))
-    end = forms.DateField(label=_("To"), widget=forms.DateInput(attrs={"type": "date"}))
+    start = forms.DateField(label=_("From"), widget=DayInput)
+    end = forms.DateField(label=_("To"), widget=DayInput)
 
     @classmethod
     def for_query(cls, query: Any, days: int = 365) -> "PeriodForm":
-        """Return the form of a request, with a default period."""
+        """Return the form of a request, with a default period that ends today."""
         today = clock.today()
         return cls(
             {
                 "start": query.get("start") or today - timedelta(days=days),
-                "end": query.get("end") or today + timedelta(days=1),
+                "end": query.get("end") or today,
             }
         )
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a period that ends before it begins."""
+        data = super().clean() or {}
+        if data.get("start") and data.get("end") and data["end"] < data["start"]:
+            raise forms.ValidationError({"end": _("Not before the first day.")})
+        return data

@@ -20,7 +20,7 @@ from systemadmin.foundation.admin import (
     form_action,
 )
 from systemadmin.foundation.caller import caller
-from systemadmin.foundation.forms import AmountField, clean_amount
+from systemadmin.foundation.forms import AmountField, DayInput, clean_amount
 from systemadmin.foundation.money import format_money, is_currency
 from systemadmin.models import User
 
@@ -53,7 +53,7 @@ class JournalEntryForm(forms.ModelForm):
                   "attachment"]  # fmt: skip
         widgets = {
             "reason": forms.Textarea(attrs={"rows": 3, "cols": 70}),
-            "booked_on": forms.DateInput(attrs={"type": "date"}),
+            "booked_on": DayInput(),
         }
         help_texts = {
             "kind": _("“Opening balance” and “Other” need their lines."),

@@ -1,15 +1,10 @@
-"""Orders, refunds and disputes in the admin, and the reports."""
+"""Orders, refunds and disputes in the admin."""
 
-from datetime import datetime, time
-from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import FileResponse, HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
-from django.urls import path, reverse
-from django.utils.formats import date_format
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext
@@ -28,7 +23,6 @@ from marketplace.admin.forms import (
     ForBuyerForm,
     NoteForm,
     PaymentForm,
-    PeriodForm,
     RefundForm,
     ReplyForm,
 )
@@ -36,10 +30,9 @@ from marketplace.admin.lists import CurrencyFilter, FoundByNumber
 from marketplace.admin.order_inlines import LineInline, RefundInline
 from marketplace.admin.order_overview import AMOUNTS, order_overview
 from marketplace.admin.refund_choices import lines_to_choose, shipping_left, shipping_to_choose
+from marketplace.admin.sales_page import SalesPage
 from marketplace.errors import AmountMismatch
 from marketplace.models import Dispute, DisputeMessage, Order
-from marketplace.querysets import reports
-from marketplace.services import clock
 from marketplace.services.dispute_readings import messages_for
 from marketplace.services.refund_shares import RefundItem
 from systemadmin.foundation.admin import (
@@ -49,20 +42,16 @@ from systemadmin.foundation.admin import (
     service_action,
 )
 from systemadmin.foundation.caller import caller
-from systemadmin.foundation.charts import Series, bar_chart
 from systemadmin.foundation.concurrency import read_version
-from systemadmin.foundation.csv_export import csv_of_mappings
 from systemadmin.foundation.display import display_name
 from systemadmin.foundation.forms import clean_amount
 from systemadmin.foundation.money import exponent, format_money, to_major
-from systemadmin.foundation.snapshots import read_snapshot, snapshot_download
 
-VIEW_REPORTS = "marketplace.view_reports"
 REFUND, RESOLVE = "marketplace.refund_order", "marketplace.resolve_dispute"
 
 
 @admin.register(Order)
-class OrderAdmin(FoundByNumber, ChargebackActions, AtalayaModelAdmin):
+class OrderAdmin(FoundByNumber, ChargebackActions, SalesPage, AtalayaModelAdmin):
     """Orders and the steps staff may take."""
 
     change_list_template = "admin/marketplace/order/change_list.html"
@@ -106,15 +95,6 @@ class OrderAdmin(FoundByNumber, ChargebackActions, AtalayaModelAdmin):
             context["overview"] = order_overview(order, request.user)
             context["subtitle"] = f"{capfirst(self.opts.verbose_name)} {order}"
         return super().change_view(request, object_id, form_url, context)
-
-    def get_urls(self) -> list[Any]:
-        """Return the reports before Django's pages."""
-        wrap = self.admin_site.admin_view
-        own = [
-            path("reports/", wrap(self.reports_view), name="marketplace_reports"),
-            path("reports.csv", wrap(self.reports_csv), name="marketplace_reports_csv"),
-        ]
-        return own + super().get_urls()
 
     @admin.display(description=_("order"), ordering="id")
     def number(self, order: Order) -> str:
@@ -189,35 +169,6 @@ class OrderAdmin(FoundByNumber, ChargebackActions, AtalayaModelAdmin):
         """Cancel the unpaid order and release its stock."""
         services.cancel_order(actor=caller(request), order=obj, reason=data["note"][:500])
 
-    def reports_view(self, request: HttpRequest) -> HttpResponse:
-        """Return commissions and sales with charts."""
-        form = PeriodForm.for_query(request.GET)
-        rows = _report_rows(request, form)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("Commissions and sales"),
-            "opts": self.model._meta,
-            "media": self.media,
-            "form": form,
-            "charts": _charts(rows["months"], rows["sales"]),
-            "by_seller": _with_money(rows["sellers"]),
-            "by_category": _with_money(rows["categories"]),
-            "csv_url": f"{reverse('admin:marketplace_reports_csv')}?{request.GET.urlencode()}",
-        }
-        return TemplateResponse(request, "admin/marketplace/order/reports.html", context)
-
-    def reports_csv(self, request: HttpRequest) -> FileResponse:
-        """Return commissions per month, seller and category as CSV."""
-        form = PeriodForm.for_query(request.GET)
-        rows = reports.commissions(
-            **_period(request, form), group_by=["period", "seller", "category"]
-        )
-        columns = ["period", "seller_name", "category_name", "currency"]
-        columns += ["commission", "reversed", "net", "tax"]
-        return snapshot_download(
-            lambda: csv_of_mappings(columns, rows), name="commissions.csv", content_type="text/csv"
-        )
-
 
 def refund_facts(order: Order) -> dict[str, Any]:
     """Return what was paid, given back and can still be given back, as people write it."""
@@ -242,62 +193,6 @@ def _minor(field: str, data: dict[str, Any], currency: str) -> int | None:
     if amount == 0 and field != "processing_fee":
         raise ValidationError({field: gettext("Nothing would be refunded.")})
     return amount
-
-
-def _period(request: HttpRequest, form: PeriodForm) -> dict[str, Any]:
-    if not request.user.has_perm(VIEW_REPORTS):
-        raise PermissionDenied
-    if not form.is_valid():
-        form = PeriodForm.for_query({})
-        form.is_valid()
-    data = form.cleaned_data
-    zone = clock.place_zone()
-    return {
-        "start": datetime.combine(data["start"], time(), zone),
-        "end": datetime.combine(data["end"], time(), zone),
-        "tz": zone,
-    }
-
-
-def _report_rows(request: HttpRequest, form: PeriodForm) -> dict[str, list[dict[str, Any]]]:
-    period = _period(request, form)
-    # The four tables of the page have to agree with each other.
-    with read_snapshot():
-        return {
-            "months": list(reports.commissions(**period, group_by=["period"])),
-            "sales": list(reports.sales(**period, group_by=["period"])),
-            "sellers": list(reports.commissions(**period, group_by=["seller"])),
-            "categories": list(reports.commissions(**period, group_by=["category"])),
-        }
-
-
-def _charts(commissions: list[dict[str, Any]], sales: list[dict[str, Any]]) -> list[Any]:
-    """One pair of charts a currency: amounts of different currencies do not compare."""
-    charts = []
-    for code in sorted({row["currency"] for row in [*commissions, *sales]}):
-        for title, rows in (
-            (gettext("Commissions by month, %(currency)s"), commissions),
-            (gettext("Sales by month, %(currency)s"), sales),
-        ):
-            own = [row for row in rows if row["currency"] == code]
-            title = title % {"currency": code}
-            svg = bar_chart(
-                title,
-                [date_format(row["period"], "YEAR_MONTH_FORMAT") for row in own],
-                [Series(gettext("Net"), "chart-bar", [row["net"] for row in own])],
-                partial(format_money, currency=code),
-            )
-            charts.append((title, svg))
-    return charts
-
-
-def _with_money(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the largest first, amounts in their currency."""
-    ordered = sorted(rows, key=lambda row: (row["currency"], -row["net"]))[:50]
-    for row in ordered:
-        for name in ("commission", "reversed", "net", "tax"):
-            row[name] = format_money(row[name], row["currency"])
-    return ordered
 
 
 def is_open(dispute: Dispute) -> bool:

@@ -19,6 +19,7 @@ from marketplace.querysets.payouts import waiting_for_a_file
 from marketplace.services import clock
 from systemadmin.foundation.admin import ConfirmForm, ServiceModelAdmin, form_action
 from systemadmin.foundation.caller import caller
+from systemadmin.foundation.forms import DayInput
 from systemadmin.foundation.money import format_money
 
 
@@ -30,7 +31,7 @@ class PayoutBatchForm(forms.ModelForm):
         fields = ["currency", "execution_on"]
         widgets = {
             "currency": forms.Select,
-            "execution_on": forms.DateInput(attrs={"type": "date"}),
+            "execution_on": DayInput(),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -102,20 +102,28 @@ class PushedProducts(StaffViewSet):
     def _judged(self, rows: Sequence[Any]) -> tuple[dict[int, Any], dict[int, Pushed]]:
         good: dict[int, Any] = {}
         wrong: dict[int, Pushed] = {}
+        seen: set[str] = set()
         for index, row in enumerate(rows):
-            if not isinstance(row, dict):
-                detail = _("An object with named fields.")
-                refusal = InvalidInput("", detail, code="not_an_object")
-                wrong[index] = Pushed("", "refused", refusal=refusal)
-                continue
-            serializer = ListingInput(data=row, context=self.get_serializer_context())
-            if serializer.is_valid():
-                good[index] = serializer.validated_data
-            else:
-                name = str(row.get("external_id") or "")[:LONGEST_EXTERNAL_ID]
-                refusal = InvalidInput.of(flatten(serializer.errors))
-                wrong[index] = Pushed(name, "refused", refusal=refusal)
+            try:
+                listing = self._read(row)
+                if listing["external_id"] in seen:
+                    detail = _("The same external id stands in another row.")
+                    raise InvalidInput("external_id", detail, code="repeated")
+                seen.add(listing["external_id"])
+                good[index] = listing
+            except InvalidInput as refusal:
+                name = str(row.get("external_id") or "") if isinstance(row, dict) else ""
+                wrong[index] = Pushed(name[:LONGEST_EXTERNAL_ID], "refused", refusal=refusal)
         return good, wrong
+
+    def _read(self, row: Any) -> dict[str, Any]:
+        if not isinstance(row, dict):
+            raise InvalidInput("", _("An object with named fields."), code="not_an_object")
+        serializer = ListingInput(data=row, context=self.get_serializer_context())
+        if not serializer.is_valid():
+            raise InvalidInput.of(flatten(serializer.errors))
+        listing: dict[str, Any] = serializer.validated_data
+        return listing
 
 
 def _summary(results: list[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:

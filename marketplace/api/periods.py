@@ -154,6 +154,9 @@ class ReportParameters(PeriodParameters):
         self.group_by = [name.strip() for name in asked if name.strip()]
         if not set(self.group_by) <= set(groups):
             raise InvalidInput("group_by", f"Any of: {', '.join(groups)}.")
+        if "granularity" in self.query and "period" not in self.group_by:
+            detail = _("It is the length of a period: add period to group_by.")
+            raise InvalidInput("granularity", detail)
 
     def arguments(self) -> dict[str, Any]:
         """Return what the report functions take."""

@@ -157,7 +157,8 @@ def resolve_dispute(
     release_holds(dispute, order, actor)
     end_chargeback(dispute, order, actor)
     if in_favour_of == "buyer":
-        amount = refund_amount or dispute.charged_back or None
+        # Opened again by an appeal, it may have refunded a part already.
+        amount = refund_amount or max(0, dispute.charged_back - dispute.refund_amount) or None
         refund = refund_locked(
             order, actor, amount=amount, reason=note,
             # The bank took all of it back, whatever the schedule says.

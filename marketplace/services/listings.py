@@ -62,7 +62,7 @@ def _push(actor: User, *, external_id: str, seller: User, **content: Any) -> Pus
         product = submit_product(actor=actor, product=product)
         return Pushed(external_id, "created", product)
     if product.seller_id != seller.pk:
-        raise ListedByAnother(extra={"product": product.pk})
+        raise ListedByAnother(product=product.pk)
     before = product.version
     revisions = product.revisions.count()
     product = update_product(actor=actor, product=product, **content)

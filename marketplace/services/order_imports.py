@@ -140,13 +140,18 @@ def _found(products: Sequence[Product | None]) -> tuple[list[Product], list[Fiel
     return goods, faults
 
 
+def _about(field: str, refusal: type[DomainError]) -> FieldError:
+    """Return the usual sentence of a refusal as what is wrong with a field."""
+    return field_error(field, refusal.default_detail, refusal.code)
+
+
 def _check_rights(actor: User | None, one: ImportedOrder) -> None:
     if actor is None:
         return
     if one.paid_at and not actor.has_perm(PAY):
-        raise NotAllowed(extra={"permission": PAY})
+        raise NotAllowed(extra={"permissions": [PAY]})
     if one.completed_at and not actor.has_perm(COMPLETE):
-        raise NotAllowed(extra={"permission": COMPLETE})
+        raise NotAllowed(extra={"permissions": [COMPLETE]})
 
 
 class _Writer:
@@ -187,7 +192,10 @@ class _Writer:
         elif self._unknown([pair]):  # nobody else wrote it meanwhile
             used = given.reference and Order.objects.filter(payment_reference=given.reference)
             if used and used.exists():
-                result.refusal = PaymentReferenceUsed(extra={"reference": given.reference})
+                result.refusal = PaymentReferenceUsed(
+                    errors=[_about("payment.reference", PaymentReferenceUsed)],
+                    extra={"reference": given.reference},
+                )
             else:
                 logger.error("the database refused an imported order", exc_info=error)
                 result.refusal = ImportRefused()
@@ -286,14 +294,19 @@ class _Writer:
         if any(product.seller_id != goods[0].seller_id for product in goods):
             raise InvalidInput("lines", _("All products of an order are from one seller."))
         if goods[0].seller_id == buyer.pk:
-            raise OwnProduct
+            raise OwnProduct(errors=[_about("buyer", OwnProduct)])
         if not self.own.isdisjoint((buyer.pk, goods[0].seller_id)):
             raise OwnInterest
         return goods
 
     def _check_amounts(self, given: ImportedOrder, order: Order) -> None:
         if given.total is not None and given.total != order.total:
-            raise AmountMismatch(extra={"field": "total", "total": order.total})
+            detail = _("The lines and fees add up to another total.")
+            raise AmountMismatch(
+                detail,
+                errors=[field_error("total", detail, AmountMismatch.code)],
+                extra={"total": order.total},
+            )
         if given.processing_fee > order.captured - order.commission - order.tax:
             raise InvalidInput("payment.processing_fee", _("Not more than the seller's net."))
 

@@ -232,3 +232,10 @@ def test_a_seller_gives_the_date_of_birth_and_is_checked_again(as_user):
     assert saved.json()["identity"] == "pending"
     for wrong in ("1899-12-31", "2999-01-01", "29.2.1980"):
         problem(client.put("/api/seller/profile", {"birth_date": wrong}), 400, field="birth_date")
+
+
+def test_a_seller_outside_the_union_is_kept_in_the_list_and_not_reported():
+    inside, outside = Row(1, "EUR", country="PT"), Row(2, "CLP", country="CL")
+    inside.sales[0] = outside.sales[0] = 30
+    assert (inside.is_reportable, outside.is_reportable) == (True, False)
+    assert outside.reason == "not resident in a member state"

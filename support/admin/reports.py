@@ -17,15 +17,14 @@ from support.querysets.report_csv import MAX_DAYS, csv_of
 from support.querysets.reports import Report, Row, Speed, build_report
 from support.report_period import report_period, zone_of
 from systemadmin.foundation.charts import Series, bar_chart
+from systemadmin.foundation.forms import DayInput
 
 
 class PeriodForm(forms.Form):
     """From one day up to and including another."""
 
-    start = forms.DateField(
-        label=gettext_lazy("From"), widget=forms.DateInput(attrs={"type": "date"})
-    )
-    end = forms.DateField(label=gettext_lazy("To"), widget=forms.DateInput(attrs={"type": "date"}))
+    start = forms.DateField(label=gettext_lazy("From"), widget=DayInput())
+    end = forms.DateField(label=gettext_lazy("To"), widget=DayInput())
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

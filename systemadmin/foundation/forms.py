@@ -130,3 +130,12 @@ class LineField(forms.CharField):
         if text and not isinstance(self.widget, forms.PasswordInput):
             _read(lambda line: check_readable(line, may_be_blank=not self.required), text)
         return text
+
+
+class DayInput(forms.DateInput):
+    """The browser's own field for a day, which takes its value as 2026-06-01 in any language."""
+
+    input_type = "date"
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        super().__init__(attrs, format="%Y-%m-%d")

@@ -102,6 +102,8 @@ def _decoded(token: str, key: jwt.PyJWK, algorithm: str) -> dict[str, Any]:
             if isinstance(error, kind):
                 raise AuthenticationFailed(text, code) from error
         raise AuthenticationFailed(_("The token cannot be read."), "token_malformed") from error
+    if not all(type(claims[name]) in (int, float) for name in ("exp", "iat")):
+        raise AuthenticationFailed(_("exp and iat are numbers of seconds."), "token_claims")
     if claims["exp"] - claims["iat"] > LONGEST_SECONDS:
         raise AuthenticationFailed(_("The token is valid for more than a day."), "token_too_long")
     return claims
@@ -139,11 +141,14 @@ def _first_seen(external_id: str, claims: dict[str, Any]) -> User:
 def _scopes_of(claims: dict[str, Any]) -> frozenset[str]:
     """Return what the settings give, narrowed by the token's own `scope` where it names ours.
 
-    A word such as `tickets:raed` is meant for us: it narrows too, and gives nothing.
+    A word such as `tickets:raed` is meant for us: it narrows too, and gives nothing. Some issuers
+    write a list of words instead of one text (RFC 8693, section 4.2, has the text).
     """
     given = frozenset(settings.PLATFORM_SCOPES)
-    named = claims.get("scope")
-    words = named.split() if isinstance(named, str) else []
+    named = claims.get("scope") or ""
+    words = named.split() if isinstance(named, str) else named
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise AuthenticationFailed(_("scope is a text or a list of words."), "token_claims")
     areas = {scope.partition(":")[0] for scope in known_scopes()}
     meant = frozenset(word for word in words if ":" in word and word.partition(":")[0] in areas)
     return given & meant if meant else given

@@ -10,7 +10,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from marketplace.ledger_export import FORMATS, Selection
 from marketplace.services import clock
 from systemadmin.foundation.parsing import Unreadable, parse_moment_or_day
+from systemadmin.foundation.references import key_of, parse_reference
 from systemadmin.foundation.snapshots import read_snapshot
+from systemadmin.models import User
 
 
 class Command(BaseCommand):
@@ -23,14 +25,14 @@ class Command(BaseCommand):
         parser.add_argument("--output", type=Path, help="File; standard output by default.")
         parser.add_argument("--from", dest="start", help="First day or moment (2026-03-01).")
         parser.add_argument("--to", dest="end", help="First day or moment that is left out.")
-        parser.add_argument("--seller", type=int, help="Id of the seller.")
+        parser.add_argument("--seller", help="Id of the seller, or ext: and the platform's own id.")
         parser.add_argument("--currency", help="Code of the currency, as in EUR.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         selection = Selection(
             start=_moment("--from", options.get("start")),
             end=_moment("--to", options.get("end")),
-            seller=options.get("seller"),
+            seller=_seller(options.get("seller")),
             currency=options.get("currency"),
             zone=clock.place_zone(),
         )
@@ -41,6 +43,18 @@ class Command(BaseCommand):
                     out.writelines(lines)
             else:
                 sys.stdout.writelines(lines)
+
+
+def _seller(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        key = key_of(parse_reference(text))
+    except Unreadable as error:
+        raise CommandError(f"--seller: {error}") from error
+    if not User.objects.filter(pk=key).exists():
+        raise CommandError(f"--seller: there is no account {text}.")
+    return key
 
 
 def _moment(name: str, text: str | None) -> datetime | None:

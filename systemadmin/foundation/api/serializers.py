@@ -164,18 +164,26 @@ class StrictSerializer(serializers.Serializer):
         return super().many_init(*args, **kwargs)
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, dict):
-            known = {name for name, field in self.fields.items() if not field.read_only}
-            # A body can hold a hundred thousand names; the first of them say enough.
-            unknown = sorted(str(name)[:100] for name in set(data) - known)[:MOST_NAMED]
-            if unknown:
-                raise serializers.ValidationError(
-                    {name: _("Unknown field.") for name in unknown}, code="unknown_field"
-                )
-            self._refuse_unreadable(data)
-        return super().to_internal_value(data)
+        """Return the values; what is wrong is named for every field at once."""
+        if not isinstance(data, dict):
+            return super().to_internal_value(data)
+        wrong: dict[str, Any] = {**self._unknown(data), **self._unreadable(data)}
+        if not wrong:
+            return super().to_internal_value(data)
+        try:
+            super().to_internal_value({name: data[name] for name in data if name not in wrong})
+        except serializers.ValidationError as error:
+            if isinstance(error.detail, dict):
+                wrong = {**error.detail, **wrong}
+        raise serializers.ValidationError(wrong)
 
-    def _refuse_unreadable(self, data: Any) -> None:
+    def _unknown(self, data: dict[str, Any]) -> dict[str, list[ErrorDetail]]:
+        known = {name for name, field in self.fields.items() if not field.read_only}
+        # A body can hold a hundred thousand names; the first of them say enough.
+        unknown = sorted(str(name)[:100] for name in set(data) - known)[:MOST_NAMED]
+        return {name: [ErrorDetail(_("Unknown field."), code="unknown_field")] for name in unknown}
+
+    def _unreadable(self, data: dict[str, Any]) -> dict[str, list[ErrorDetail]]:
         """Hold texts to the strict parsers: DRF reads Arabic digits, `1_000` and year 1 too."""
         wrong: dict[str, list[ErrorDetail]] = {}
         for name, field in self.fields.items():
@@ -184,8 +192,7 @@ class StrictSerializer(serializers.Serializer):
                     _read_strictly(field, data[name])
                 except Unreadable as error:
                     wrong[name] = [ErrorDetail(str(error), code=error.code)]
-        if wrong:
-            raise serializers.ValidationError(wrong, code="invalid")
+        return wrong
 
     def create(self, validated_data: Any) -> Any:
         raise NotImplementedError("Call a service.")
