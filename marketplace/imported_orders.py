@@ -18,6 +18,7 @@ from systemadmin.foundation.parsing import (
     parse_whole_number,
 )
 from systemadmin.foundation.references import parse_external_id, parse_reference
+from systemadmin.foundation.row_files import BrokenRow
 
 OLDEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 # Clocks differ; what lies further ahead is a mistake.
@@ -94,6 +95,8 @@ def first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | 
 
 def parse_order(row: Any) -> ImportedOrder:
     """Return the order that a row tells; raises `InvalidInput` that names every wrong field."""
+    if isinstance(row, BrokenRow):
+        raise InvalidInput("", row.detail, code=row.code)
     faults: list[FieldError] = []
     fields = _Fields(row, FIELDS, faults)
     if not isinstance(row, Mapping):
@@ -252,7 +255,7 @@ CSV_COLUMNS: Final = (
 
 
 def from_columns(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the order that a row of a CSV file tells: one product each."""
+    """Return the order that a row of a CSV file tells, with the one product of the row."""
     known = {name: value for name, value in row.items() if value not in (None, "")}
     line = {name: known.pop(name) for name in LINE_FIELDS if name in known}
     payment = {

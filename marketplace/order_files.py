@@ -1,69 +1,63 @@
 """Reads files of orders that happened elsewhere: JSON lines, or CSV with one product a row."""
 
-import csv
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from django.utils.translation import gettext as _
 
 from marketplace.imported_orders import CSV_COLUMNS, from_columns
-from systemadmin.foundation.text_files import bounded_lines, open_text
-
-LONGEST_ROW: Final = 1 << 20
-MAX_BYTES: Final = 64 << 30
-
-
-class UnreadableOrders(ValueError):
-    """The file is not what it claims to be."""
-
-
-def count_lines(path: Path) -> int:
-    """Return how many lines a file has, for a progress bar."""
-    with open_text(path, max_bytes=MAX_BYTES) as file:
-        return sum(1 for _line in bounded_lines(file, max_characters=LONGEST_ROW))
+from systemadmin.foundation.row_files import BrokenRow, RowReader, UnreadableFileError
 
 
 def read_orders(path: Path) -> Iterator[tuple[int, Any]]:
-    """Yield each order with the number of its line; text that is no JSON is given as it is.
+    """Yield each order with the number of its first row; what is none as a `BrokenRow`.
 
-    The first character tells JSON lines from CSV. Raises `UnreadableOrders` and `TextTooLarge`.
+    Rows of a CSV file that follow each other with one external id are the products of one order.
+    Raises `UnreadableFileError`.
     """
-    with open_text(path, max_bytes=MAX_BYTES) as file:
-        lines = bounded_lines(file, max_characters=LONGEST_ROW)
-        first = next(lines, "")
-        if first.lstrip().startswith("{"):
-            yield from _json(first, lines)
-        elif first.strip():
-            yield from _csv(first, lines)
-
-
-def _json(first: str, lines: Iterator[str]) -> Iterator[tuple[int, Any]]:
-    for number, line in enumerate(_chain(first, lines), 1):
-        if line.strip():
-            try:
-                yield number, json.loads(line)
-            except ValueError:
-                yield number, line.strip()
-
-
-def _csv(first: str, lines: Iterator[str]) -> Iterator[tuple[int, Any]]:
-    reader = csv.DictReader(_chain(first, lines))
-    unknown = sorted(set(reader.fieldnames or ()) - set(CSV_COLUMNS))
-    if unknown or "external_id" not in (reader.fieldnames or ()):
-        raise UnreadableOrders(
+    reader = RowReader(path)
+    header = reader.header()
+    rows = iter(RowReader(path))
+    if header is None:
+        return rows
+    if not {"external_id"} <= set(header) <= set(CSV_COLUMNS):
+        raise UnreadableFileError(
             _("The first line names the columns, out of: %(columns)s.")
             % {"columns": ", ".join(CSV_COLUMNS)}
         )
-    try:
-        for row in reader:
-            extra = row.pop(None, None)
-            yield reader.line_num, "too many columns" if extra else from_columns(row)
-    except csv.Error as error:
-        raise UnreadableOrders(f"line {reader.line_num}: {error}") from error
+    return _orders(rows)
 
 
-def _chain(first: str, lines: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from lines
+def _orders(rows: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+    first, order = 0, dict[str, Any]()
+    for number, row in rows:
+        told = row if isinstance(row, BrokenRow) else from_columns(row)
+        if order and isinstance(told, dict) and told.get("external_id") == order["external_id"]:
+            _add(order, told)
+            continue
+        if order:
+            yield first, _whole(order)
+            order = {}
+        if isinstance(told, dict) and told.get("external_id"):
+            first, order = number, told
+        else:
+            yield number, told
+    if order:
+        yield first, _whole(order)
+
+
+def _add(order: dict[str, Any], told: dict[str, Any]) -> None:
+    """Add the product of a further row; what it says of the order has to be the same."""
+    order["lines"] += told.pop("lines")
+    different = [name for name, value in told.items() if order.setdefault(name, value) != value]
+    order.setdefault("", []).extend(different)
+
+
+def _whole(order: dict[str, Any]) -> Any:
+    different = order.pop("", [])
+    if not different:
+        return order
+    told = {"order": order["external_id"], "names": ", ".join(sorted(set(different)))}
+    detail = _("The rows of order %(order)s say different things of %(names)s.")
+    return BrokenRow(str(order["external_id"]), detail % told)

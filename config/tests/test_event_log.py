@@ -127,6 +127,8 @@ class TestReading:
         client = as_user(superuser)
         client.get("/api/admin/events")
         PublishedEvent.objects.filter(sequence__lte=3).delete()
+        for wrong in ("-1", "", "x"):
+            problem(client.get(f"/api/admin/events?after={wrong}"), 400, field="after")
         gone = problem(client.get("/api/admin/events?after=1"), 410, "events_gone")
         assert gone["oldest"] == 4
         assert len(client.get("/api/admin/events?after=3").json()["results"]) == 1

@@ -248,3 +248,24 @@ def test_a_refund_of_one_unit_is_chosen_and_its_sum_said(page, desk):
     page.locator(".at-notice-good").first.wait_for()
     found = Order.objects.get(pk=order.pk)
     assert (found.refunded, found.lines.get().refunded_quantity) == (12_50, 1)
+
+
+def test_a_key_that_is_held_or_pressed_again_decides_no_dispute(page, desk):
+    """What cannot be undone is done by Enter, on the button that the question puts in focus."""
+    order = shop.paid(shop.approved())
+    dispute = market.open_dispute(actor=order.buyer, order=order, reason="not_received", body="No.")
+    desk("marketplace_moderator", "/admin/review/disputes/")
+    page.locator("#decide").wait_for()
+    held = "(key) => document.body.dispatchEvent(new KeyboardEvent('keydown', key))"
+    page.keyboard.press("s")
+    page.locator("#consequence").wait_for()
+    page.keyboard.press("s")
+    for _time in range(5):
+        page.evaluate(held, {"key": "s", "repeat": True, "bubbles": True})
+    page.wait_for_timeout(300)
+    dispute.refresh_from_db()
+    assert dispute.status == "open"
+    page.keyboard.press("Enter")
+    page.locator("#consequence").wait_for(state="detached")
+    dispute.refresh_from_db()
+    assert dispute.status == "resolved_seller"

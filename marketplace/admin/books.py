@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -12,6 +13,7 @@ from marketplace.admin.columns import money_column
 from marketplace.admin.forms import FailedForm, PaidForm
 from marketplace.admin.lists import CurrencyFilter
 from marketplace.admin.trace import trace_list
+from marketplace.admin.trial_balance_page import TrialBalancePage
 from marketplace.models import LedgerAccount, LedgerEntry, LedgerTransaction, Payout, PayoutCharge
 from marketplace.review_queues.money import goes_back
 from systemadmin.foundation.admin import (
@@ -67,6 +69,10 @@ class EntryInline(ReadOnlyInline):
     readonly_fields: Any = fields
     show_change_link = False
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Return the entries with the sellers that their accounts are named by."""
+        return super().get_queryset(request).select_related("account__seller")
+
 
 @admin.register(LedgerTransaction)
 class LedgerTransactionAdmin(AtalayaModelAdmin):
@@ -81,8 +87,10 @@ class LedgerTransactionAdmin(AtalayaModelAdmin):
 
 
 @admin.register(LedgerAccount)
-class LedgerAccountAdmin(AtalayaModelAdmin):
+class LedgerAccountAdmin(TrialBalancePage, AtalayaModelAdmin):
     """Sellers' accounts with their balances, and the way to a payout."""
+
+    change_list_template = "admin/marketplace/ledgeraccount/change_list.html"
 
     list_display = ["code", "seller", "currency", "balance_shown"]
     list_filter = ["code", "currency"]
@@ -138,6 +146,7 @@ class PayoutChargeInline(ReadOnlyInline):
 class PayoutAdmin(AtalayaModelAdmin):
     """List payouts to sellers; staff mark them as paid or failed."""
 
+    change_list_template = "admin/marketplace/payout/change_list.html"
     list_display = [
         "number",
         "seller",
@@ -194,7 +203,7 @@ class PayoutAdmin(AtalayaModelAdmin):
     @admin.display(description=_("why"))
     def trace_shown(self, payout: Payout) -> Any:
         """Return each step of the calculation of the fees."""
-        return trace_list(payout.fee_trace)
+        return trace_list(payout.fee_trace, payout.currency)
 
     @form_action(
         description=_("Mark as paid"),

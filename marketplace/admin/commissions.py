@@ -292,7 +292,7 @@ class CommissionLineAdmin(AtalayaModelAdmin):
     @admin.display(description=_("why"))
     def trace_shown(self, line: CommissionLine) -> Any:
         """Return each step of the calculation."""
-        return trace_list(line.trace)
+        return trace_list(line.trace, line.currency)
 
 
 def _known(values: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from marketplace.models.fields import PPM
 from marketplace.models.sellers import SellerProfile
 from marketplace.querysets.commission import CommissionLineQuerySet
 from systemadmin.foundation.models import AppendOnlyModel, VersionedModel
+from systemadmin.foundation.money import format_money
 
 TaxStatus = SellerProfile.TaxStatus
 
@@ -107,7 +108,7 @@ class CommissionLine(AppendOnlyModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.line_id}: {self.amount} {self.currency}"
+        return f"{self.line_id}: {format_money(self.amount, self.currency)}"
 
 
 class Charge(models.Model):

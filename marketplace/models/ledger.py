@@ -15,6 +15,7 @@ from marketplace.models.disputes import Dispute
 from marketplace.models.orders import Order, OrderLine, Refund
 from marketplace.querysets.ledger import LedgerEntryQuerySet
 from systemadmin.foundation.models import AppendOnlyModel
+from systemadmin.foundation.money import format_money
 
 
 class LedgerAccount(models.Model):
@@ -84,8 +85,8 @@ class LedgerAccount(models.Model):
         ]
 
     def __str__(self) -> str:
-        owner = f":{self.seller_id}" if self.seller_id else ""
-        return f"{self.code}{owner}:{self.currency}"
+        owner = f" · {self.seller}" if self.seller_id else ""
+        return f"{self.get_code_display()}{owner} · {self.currency}"
 
 
 class LedgerTransaction(AppendOnlyModel):
@@ -224,4 +225,4 @@ class LedgerEntry(AppendOnlyModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.account_id}: {self.amount} {self.currency}"
+        return f"{self.account_id}: {format_money(self.amount, self.currency)}"

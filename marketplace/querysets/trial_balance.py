@@ -17,8 +17,8 @@ def trial_balance(
 ) -> list[dict[str, Any]]:
     """Return opening, debit, credit and closing per kind of account and currency.
 
-    Debits are positive and credits negative, so each column adds up to zero per currency; with a
-    seller it is the seller's own accounts.
+    Debits are positive and credits negative, so opening and closing add up to zero per currency,
+    and so do debit and credit together. With a seller it is the seller's own accounts.
     """
     entries = LedgerEntry.objects.between(None, end)
     if seller is not None:

@@ -80,9 +80,16 @@ def _dispute_panels(request: Any, dispute: Any) -> list[Panel]:
 
 def _for_buyer(dispute: Any, data: Mapping[str, Any]) -> str:
     order = dispute.order
-    text = gettext(
-        "%(amount)s go back to %(buyer)s; %(seller)s is not paid that part. It cannot be undone."
-    )
+    if order.completed_at is None:
+        text = gettext(
+            "%(amount)s go back to %(buyer)s; %(seller)s is not paid that part. "
+            "It cannot be undone."
+        )
+    else:
+        text = gettext(
+            "%(amount)s go back to %(buyer)s. %(seller)s has that money already: it is taken from "
+            "what is payable to them, and what that does not cover they owe. It cannot be undone."
+        )
     minor = order.refundable
     if data.get("refund_amount") is not None:
         minor = clean_amount("refund_amount", data["refund_amount"], order.currency) or 0
@@ -92,7 +99,9 @@ def _for_buyer(dispute: Any, data: Mapping[str, Any]) -> str:
 
 def _for_seller(dispute: Any, _data: Mapping[str, Any]) -> str:
     order = dispute.order
-    text = gettext("Nothing is refunded to %(buyer)s; %(amount)s stay with %(seller)s.")
+    text = gettext(
+        "Nothing of the %(amount)s that %(buyer)s paid is refunded; %(seller)s keeps the sale."
+    )
     amount = format_money(order.refundable, order.currency)
     return text % {**_parties(order), "amount": amount}
 

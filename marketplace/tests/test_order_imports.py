@@ -247,7 +247,26 @@ class TestMany:
         with pytest.raises(SystemExit):
             call_command("import_orders", str(table), stdout=out, stderr=err)
         assert Order.objects.get(external_id="c-1").total == 1000
-        assert "line 3: c-2" in err.getvalue()
+        assert "row 2: c-2" in err.getvalue()
+
+    def test_rows_of_one_order_are_its_products(self, shop, tmp_path):
+        second = factories.approved(shop.seller, external_id="listing-2")
+        table = tmp_path / "orders.csv"
+        table.write_text(
+            "external_id,buyer,currency,ordered_at,product,quantity,unit_price,total\n"
+            "c-1,ext:b-1,EUR,2026-01-02T10:00:00Z,ext:listing-1,1,1000,2900\n"
+            f"c-1,ext:b-1,EUR,2026-01-02T10:00:00Z,{second.pk},2,950,2900\n"
+            "c-2,ext:b-1,EUR,2026-01-02T10:00:00Z,ext:listing-1,1,1000,\n"
+            f"c-2,ext:b-1,USD,2026-01-02T10:00:00Z,{second.pk},1,950,\n"
+            f"c-3,ext:b-1,EUR,2026-01-02T10:00:00Z,{second.pk},1,950,\n"
+        )
+        out, err = StringIO(), StringIO()
+        with pytest.raises(SystemExit):
+            call_command("import_orders", str(table), stdout=out, stderr=err)
+        order = Order.objects.get(external_id="c-1")
+        assert (order.total, order.lines.count()) == (2900, 2)
+        assert set(Order.objects.values_list("external_id", flat=True)) == {"c-1", "c-3"}
+        assert "rows of order c-2 say different things of currency" in err.getvalue()
 
 
 @pytest.mark.postgres

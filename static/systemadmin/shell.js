@@ -67,7 +67,8 @@
       open($("#palette"));
       return;
     }
-    if (isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
+    // A key that is held down presses once.
+    if (event.repeat || isTyping(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
     if ($("dialog:modal") || document.body.dataset.singleKeys === "off") return;
     const key = event.key.toLowerCase();
     // G, then a letter: another desk.

@@ -12,7 +12,8 @@ from rest_framework.response import Response
 from systemadmin.errors import EventsGone
 from systemadmin.foundation.api import CursorList, ListAction, StaffViewSet, StrictFilterSet
 from systemadmin.foundation.api.schema import problem_responses
-from systemadmin.foundation.parsing import parse_whole_number
+from systemadmin.foundation.errors import InvalidInput
+from systemadmin.foundation.parsing import Unreadable, parse_whole_number
 from systemadmin.foundation.personal_data import sees_personal_data
 from systemadmin.foundation.published_events import event_kinds
 from systemadmin.models import PublishedEvent
@@ -76,7 +77,10 @@ class PublishedEventViewSet(ListAction, StaffViewSet):
 def _check_kept(after: str | None) -> None:
     if after is None:
         return
-    number = parse_whole_number(after, 0, LARGEST)
+    try:
+        number = parse_whole_number(after, 0, LARGEST)
+    except Unreadable as error:
+        raise InvalidInput("after", str(error)) from error
     oldest = PublishedEvent.objects.numbered().values_list("sequence", flat=True).first()
     if number and oldest is not None and oldest > number + 1:
         raise EventsGone(extra={"oldest": oldest})

@@ -60,6 +60,8 @@ def parse_whole_number(text: Any, low: int = 0, high: int = LARGEST) -> int:
     """Return a whole number in plain ASCII digits: no sign but a minus, no leading zeros."""
     if isinstance(text, str) and _WHOLE.fullmatch(text) and low <= int(text) <= high:
         return int(text)
+    if high >= LARGEST and low <= SMALLEST:
+        raise Unreadable(_("A whole number."))
     if high >= LARGEST:
         raise Unreadable(_("A whole number from %(low)s up.") % {"low": low})
     raise Unreadable(_("A whole number from %(low)s to %(high)s.") % {"low": low, "high": high})

@@ -1,5 +1,6 @@
 """Members from the platform: one, a thousand, a file; by its ids, and never staff."""
 
+import csv
 import json
 from contextlib import suppress
 from io import StringIO
@@ -161,6 +162,12 @@ def test_a_batch_has_its_limits(client):
     assert batch(client, *[{"external_id": str(n)} for n in range(1001)]).status_code == 400
 
 
+def test_a_row_that_is_nothing_holds_up_no_other(client):
+    answer = batch(client, None, {"external_id": "u-1"}).json()
+    assert [one["status"] for one in answer["results"]] == ["refused", "created"]
+    assert answer["results"][0]["errors"][0]["code"] == "not_an_object"
+
+
 def test_the_statements_of_a_batch_do_not_grow_with_it(client):
     def cost(first, last):
         rows = [{"external_id": f"n-{n}", "country": "ES"} for n in range(first, last)]
@@ -240,6 +247,45 @@ def test_two_imports_of_one_file_do_not_count_twice(listing):
     state.rows_done = 0
     with pytest.raises(ImportedElsewhere):
         file_imports._import_batch([(1, {})], plan, state, None)
+
+
+def test_columns_are_read_by_their_names_beside_a_mapping(tmp_path):
+    path = tmp_path / "users.csv"
+    path.write_text("id,first_name,country,colour\nu-1,Ana,ES,red\n")
+    err = StringIO()
+    call_command("import_members", str(path), map="external_id=id", stdout=StringIO(), stderr=err)
+    member = User.objects.get(external_id="u-1")
+    assert (member.first_name, member.country) == ("Ana", "ES")
+    assert "Columns that are not read: colour" in err.getvalue()
+    assert "Nothing was done now" in load(path, "--map", "external_id=id")
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "says"),
+    [
+        ("id\n1\n", ["--map", "external_id=idd"], "no column idd"),
+        ("external_id,country,country\n1,ES,FR\n", [], "names a column twice: country"),
+        ("", [], "is empty"),
+        ("external_id\n1\n\xe9\n", [], "is not UTF-8 text"),
+    ],
+)
+def test_a_file_that_is_not_what_it_should_be_is_refused_whole(tmp_path, text, words, says):
+    path = tmp_path / "users.csv"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(CommandError, match=says) as refusal:
+        call_command("import_members", str(path), *words, stdout=StringIO(), stderr=StringIO())
+    assert refusal.value.returncode == 2
+    assert not User.objects.filter(external_id="1").exists()
+
+
+def test_a_row_that_cannot_be_read_is_kept_as_it_was(tmp_path):
+    path = tmp_path / "users.csv"
+    path.write_text("external_id,country\nu-1,ES,more\nu-2,ES\n")
+    refused = tmp_path / "refused.csv"
+    load(path, "--refused", str(refused))
+    (row,) = csv.DictReader(refused.open())
+    assert (row["code"], row["content"]) == ("unreadable_row", "u-1,ES,more")
+    assert row["detail"] == "3 values, where the header has 2."
 
 
 def test_json_lines_and_wrong_files(tmp_path):

@@ -270,6 +270,27 @@ def test_a_misspelled_scope_gives_nothing_and_foreign_ones_do_not_count(shopper)
     assert get(token(scope="openid tickets:raed")).status_code == 403
 
 
+def test_a_list_of_scopes_narrows_as_their_text_does(shopper, settings):
+    narrow = token(scope=["tickets:read"])
+    assert get(narrow).status_code == 200
+    refused = get(narrow, method="post", data={"subject": "x", "body": "y"})
+    assert refused.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"scope": {"tickets": "read"}},
+        {"scope": [1]},
+        {"exp": str(int(time.time()) + 60)},
+        {"iat": str(int(time.time()))},
+    ],
+)
+def test_a_claim_of_another_kind_is_a_401(shopper, wrong):
+    answer = get(token(**wrong))
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_claims")
+
+
 def test_without_an_issuer_no_token_is_accepted(shopper, settings):
     settings.PLATFORM_ISSUER = ""
     assert get(token()).status_code == 401

@@ -149,6 +149,19 @@ def test_wrong_input_is_a_400_that_names_the_field(as_user, operator, field, val
     assert answer.json()["errors"][0]["field"].split(".")[0] == field
 
 
+def test_every_wrong_field_of_a_key_is_named(as_user, operator):
+    wrong = {
+        "name": "-",
+        "permissions": ["no.such"],
+        "networks": ["1.2.3"],
+        "member_scopes": ["moon:read"],
+        "rate": "often",
+        "expires_at": "2020-01-01T00:00:00Z",
+    }
+    answer = as_user(operator).post("/api/admin/service-keys", wrong).json()
+    assert {one["field"] for one in answer["errors"]} == set(wrong)
+
+
 def test_a_name_is_in_use_once_and_free_after_revocation(as_user, operator):
     client = as_user(operator)
     first = client.post("/api/admin/service-keys", {"name": "Sync"}).json()["key"]

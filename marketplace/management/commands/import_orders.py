@@ -11,15 +11,17 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from marketplace.order_files import UnreadableOrders, count_lines, read_orders
+from marketplace.order_files import read_orders
 from marketplace.services import import_orders
 from marketplace.services.order_imports import MOST_ROWS
 from systemadmin.foundation.context import context
+from systemadmin.foundation.row_files import UnreadableFileError, count_rows
 from systemadmin.foundation.text_files import READING_ERRORS, TextTooLarge
 
 EPILOG = """
 The file has a JSON object on each line, as POST /api/admin/orders takes it, or is CSV with one
-product a row. Killed, run it again: what is there already is passed over.
+product a row; rows of one order follow each other. Killed, run it again: what is there already is
+passed over.
 
 Exit code 0: every order is there; 1: some rows were refused; 2: the file is wrong.
 """
@@ -47,7 +49,7 @@ class Command(BaseCommand):
                 while chunk := list(islice(rows, MOST_ROWS)):
                     self._import(chunk, counted, is_published=options["publish"])
                     bar.update(len(chunk))
-        except (UnreadableOrders, TextTooLarge, *READING_ERRORS) as fault:
+        except UnreadableFileError as fault:
             raise CommandError(str(fault), returncode=2) from fault
         seconds = max(time.monotonic() - started, 0.001)
         self.stdout.write(
@@ -66,11 +68,11 @@ class Command(BaseCommand):
         for (line, _row), one in zip(chunk, done, strict=True):
             counted[one.status] += 1
             if one.refusal:
-                self.stderr.write(f"line {line}: {one.external_id} {one.refusal}")
+                self.stderr.write(f"row {line}: {one.external_id} {one.refusal}")
 
     def _bar(self, path: Path) -> Any:
         try:
-            total = count_lines(path)
+            total = count_rows(path)
         except (OSError, TextTooLarge, *READING_ERRORS):
             total = 0  # reading it will say what is wrong
         return tqdm(total=total or None, unit=" rows", disable=None, file=self.stderr._out)

@@ -5,12 +5,15 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.options import IS_POPUP_VAR, IncorrectLookupParameters
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import AdminSplitDateTime, RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
 from django.db import DataError, models
 from django.db.models import Model, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
@@ -124,6 +127,19 @@ class AtalayaModelAdmin(ShownLinks):
             return super(AtalayaModelAdmin, self).change_view(shown, object_id, form_url, context)
 
         return object_actions.answer(self, request, object_id, extra_context or {}, show)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        """Show what the audit trail says of the object; Django's own log holds nothing here."""
+        if not request.user.has_perm("systemadmin.view_auditentry"):
+            raise PermissionDenied
+        about = {
+            "target_type__exact": self.model._meta.label_lower,
+            "target_id__exact": unquote(object_id),
+        }
+        trail = reverse("admin:systemadmin_auditentry_changelist")
+        return HttpResponseRedirect(f"{trail}?{urlencode(about)}")
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Offer only the actions whose permission this user has."""

@@ -36,6 +36,7 @@ from systemadmin.foundation.errors import (
     Unavailable,
     field_error,
 )
+from systemadmin.foundation.parsing import Unreadable
 
 logger = logging.getLogger("atalaya.api")
 
@@ -113,8 +114,8 @@ def _translate(exc: Exception) -> DomainError | None:
         return NotAllowed()
     if isinstance(exc, RequestDataTooBig):
         return TooLarge()
-    if isinstance(exc, SuspiciousOperation):
-        return InvalidInput("", str(exc) or None, code="suspicious")
+    if isinstance(exc, SuspiciousOperation | Unreadable):
+        return InvalidInput("", str(exc) or None, code=getattr(exc, "code", "suspicious"))
     if isinstance(exc, IntegrityError):
         logger.warning("integrity error answered as 409", exc_info=exc)
         return RuleViolation(_("It conflicts with what is already stored."), code="conflict")
