@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from riskops.links.related import percent_of
 from riskops.models import AccountCluster, Anomaly, RelatedAccount, RiskScore
 from riskops.models.scores import Level
 from riskops.querysets.shown_scores import shown_scores
@@ -72,7 +73,7 @@ def _pair(pair: RelatedAccount) -> Line:
     return Line(
         title=f"{display_name(pair.low)} + {display_name(pair.high)}",
         url=change_page(pair),
-        text=_("%(percent)s %% same person") % {"percent": round(pair.probability * 100)},
+        text=_("%(percent)s %% same person") % {"percent": percent_of(pair.probability)},
         at=pair.calculated_at,
         badge=str(pair.strength),
     )

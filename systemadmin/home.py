@@ -7,6 +7,7 @@ from typing import Any
 from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import number_format
 
 from systemadmin.desk_counts import Waiting, waiting_for
 from systemadmin.first_run import Step, first_steps
@@ -76,6 +77,8 @@ def _opened(worklist: Worklist, row: Any, line: Line) -> Line:
 
     There its decisions stand beside it, and the next one follows. The plain page has neither.
     """
+    # The title of an alert is a sentence; here it stands inside one.
+    line = replace(line, title=str(line.title).rstrip("."))
     if worklist.queue is None:
         return line
     return replace(line, url=reverse("admin:review_thing", args=[worklist.queue.code, row.pk]))
@@ -132,7 +135,7 @@ def _shown(figure: dict[str, Any]) -> str:
         return " · ".join(format_money(amount, code) for code, amount in value.items()) or "0"
     if value is None:
         return "–"
-    return f"{value} {UNITS.get(figure['unit'], '')}".strip()
+    return f"{number_format(value, use_l10n=True)} {UNITS.get(figure['unit'], '')}".strip()
 
 
 def _points(figure: dict[str, Any]) -> str:

@@ -128,7 +128,9 @@ class Desk:
         queue, request = self.queue, self.request
         waits = self.is_waiting(thing)
         account = queue.account(thing)
-        ticked = request.POST.getlist("reason")
+        # What was decided takes its reasons with it: the next thing begins with none.
+        is_again = outcome is not None and not outcome.is_done
+        ticked = request.POST.getlist("reason") if is_again else []
         return {
             "card": queue.card(thing),
             "url": self.url(thing),

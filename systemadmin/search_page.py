@@ -72,18 +72,29 @@ def _pages(shell: Shell, text: str) -> list[Group]:
             for place in shell.desks
         ]
         return [Group(_("Go to"), "arrow-right", starts)] if starts else []
-    asked = fold(text)
+    asked = fold(text).split()
     pages = [
         Hit(title=capfirst(str(page["title"])), url=page["url"], text=place.desk.title)
         for place in shell.desks
         for page in place.pages
-        if asked in fold(str(page["title"]))
+        if _names(page["title"], asked)
     ]
     acts = [
-        Hit(title=_("Add %(what)s") % {"what": model["name"]}, url=model["add_url"])
+        Hit(title=_("Add %(what)s") % {"what": _one_of(model)}, url=model["add_url"])
         for app in shell.apps
         for model in app["models"]
-        if model.get("add_url") and asked in fold(str(model["name"]))
+        if model.get("add_url") and _names(f"{model['name']} {_one_of(model)}", asked)
     ]
     groups = [Group(_("Go to"), "arrow-right", pages), Group(_("Do"), "plus", acts)]
     return [group for group in groups if group.hits]
+
+
+def _names(title: Any, asked: list[str]) -> bool:
+    """Return whether every word that was typed begins a word of the title or stands in it."""
+    folded = fold(str(title))
+    return all(word in folded for word in asked)
+
+
+def _one_of(model: dict[str, Any]) -> str:
+    """Return the name of one thing of a model; Django's list of apps has that of many."""
+    return str(model["model"]._meta.verbose_name)

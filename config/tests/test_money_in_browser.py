@@ -221,7 +221,7 @@ def test_a_month_is_closed_to_the_end(page, olga, look, width, height, scheme):
     page.get_by_label("Month:").fill("2025-03")
     look("month-add")
     page.get_by_label("Close it for good").check()
-    press(page, "Save")
+    press(page, "Close the month")
     done(page)
     look("month-closed")
     act(page, "Make statements and invoices")

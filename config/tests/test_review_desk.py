@@ -472,3 +472,26 @@ def test_a_page_costs_the_same_for_one_and_for_ten_and_counts_nothing(queue, mak
         and "reported_id" not in one["sql"]
     ]
     assert counting == []
+
+
+def test_the_next_thing_begins_without_a_reason(admin_client_for, staff):
+    """A ticked reason that stayed would be written to the next one too."""
+    rule = AnomalyRule.objects.first()
+    assert rule is not None
+    for _number in range(2):
+        Anomaly.objects.create(
+            rule=rule,
+            account=UserFactory(),
+            severity="low",
+            first_hit_at=timezone.now(),
+            last_hit_at=timezone.now(),
+        )
+    client = admin_client_for(staff("risk_analyst"))
+    first = Anomaly.objects.order_by("pk").first()
+    page = client.get(reverse("admin:review_thing", args=["anomalies", first.pk]))
+    assert page.context["reasons"]
+    body = {"decision": "expected", "reason": "1", "text": "", "version": first.version}
+    answer = client.post(page.request["PATH_INFO"], body, follow=True)
+    first.refresh_from_db()
+    assert (first.status, bool(first.note)) == ("resolved", True)
+    assert not any(ticked for _number, _reason, ticked in answer.context["reasons"])

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from marketplace import services
@@ -46,20 +47,27 @@ class ClosedMonthAdmin(ServiceModelAdmin):
     list_display = ["__str__", "closed_by", "closed_at", "reopened_at", "note"]
     list_select_related = ["closed_by"]
     ordering = ["-month", "-id"]
-    readonly_fields = ["totals_shown"]
+    readonly_fields = ["month_shown", "closed_at", "totals_shown"]
     actions = ["make_statements", "reopen"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return month and note when it is closed; everything afterwards."""
         if obj is None:
             return ["month", "note", "is_sure"]
-        names = (field.name for field in ClosedMonth._meta.fields if field.name != "id")
-        return ["totals_shown" if name == "totals" else name for name in names]
+        return [
+            "month_shown", "closed_by", "closed_at", "note", "totals_shown", "reopened_by",
+            "reopened_at", "reopen_reason",
+        ]  # fmt: skip
 
     @admin.display(description=_("closed at"), ordering="created_at")
     def closed_at(self, closed: ClosedMonth) -> Any:
         """Return when it was closed."""
         return closed.created_at
+
+    @admin.display(description=_("month"))
+    def month_shown(self, closed: ClosedMonth) -> str:
+        """Return the month in words."""
+        return date_format(closed.month, "YEAR_MONTH_FORMAT")
 
     @admin.display(description=_("turnover"))
     def totals_shown(self, closed: ClosedMonth) -> Any:

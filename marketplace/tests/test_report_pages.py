@@ -130,3 +130,17 @@ def test_a_part_that_was_refunded_before_an_appeal_is_not_asked_again():
     order.refresh_from_db()
     assert (order.refunded, order.status) == (100_00, "refunded")
     assert services.check_ledger() == []
+
+
+def test_a_month_is_closed_by_a_button_that_says_so(operator):
+    text = page(operator, "marketplace_closedmonth_add").content.decode()
+    assert 'value="Close the month"' in text
+    assert "_addanother" not in text
+    assert "_continue" not in text
+
+
+@pytest.mark.parametrize("typed", ["close month", "closed month", "month closed"])
+def test_pages_are_found_by_any_of_their_words(operator, typed):
+    text = operator.get(reverse("admin:search"), {"q": typed}).content.decode()
+    assert reverse("admin:marketplace_closedmonth_changelist") in text
+    assert "Add closed month" in text

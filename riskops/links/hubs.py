@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
-from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from riskops.models import AccountCluster, IdentifierKind, Sighting
 
@@ -43,7 +43,13 @@ def ring_text(cluster: AccountCluster) -> str:
     """Return what makes a cluster a ring in plain words; empty for others."""
     if not cluster.hubs:
         return ""
-    return _("Ring: %(accounts)s accounts on %(devices)s shared devices") % {
-        "accounts": cluster.size,
+    text = ngettext(
+        "Ring: %(accounts)s of %(size)s accounts on one device",
+        "Ring: up to %(accounts)s of %(size)s accounts on each of %(devices)s devices",
+        len(cluster.hubs),
+    )
+    return text % {
+        "accounts": max(count for _identifier, count in cluster.hubs),
+        "size": cluster.size,
         "devices": len(cluster.hubs),
     }

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from riskops.masking import shown
@@ -17,8 +18,9 @@ from systemadmin.models import User
 CROWDED_SHOWN = 5
 CROWDED_READ = 50
 NETWORKS = ("subnet", "home")
-# A coincidence of so many bits is strong, of so many is some evidence.
-STRONG, SOME = 10, 3
+# A coincidence of so many bits is strong, of so many some, of so many little evidence. A wallet or
+# device of two accounts alone has 7.5 bits, an address of theirs 4.8 (docs/related-accounts.md).
+STRONG, SOME, LITTLE = 6, 1.5, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,9 @@ class EvidenceLine:
         """How much the coincidence says, in a word."""
         if self.bits >= STRONG:
             return _("strong")
-        return _("some") if self.bits >= SOME else _("none")
+        if self.bits >= SOME:
+            return _("some")
+        return _("little") if self.bits >= LITTLE else _("none")
 
 
 @dataclass(slots=True)
@@ -63,9 +67,9 @@ class ShownPair:
     evidence: list[EvidenceLine] = field(default_factory=list)
 
     @property
-    def percent(self) -> int:
-        """How likely the two are one person."""
-        return round(self.pair.probability * 100)
+    def percent(self) -> str:
+        """How likely the two are one person, in percent."""
+        return percent_of(self.pair.probability)
 
 
 def show_pairs(
@@ -96,7 +100,15 @@ def show_pairs(
 
 def same_person(pair: RelatedAccount) -> str:
     """Say how likely the two have one owner."""
-    return _("%(percent)s %% the same person") % {"percent": round(pair.probability * 100)}
+    return _("%(percent)s %% the same person") % {"percent": percent_of(pair.probability)}
+
+
+def percent_of(probability: float) -> str:
+    """Write a probability in percent; what is suspected is never called certain."""
+    percent = probability * 100
+    if 0.5 <= percent < 99.5:
+        return str(round(percent))
+    return number_format(min(99.9, max(0.1, round(percent, 1))), 1, use_l10n=True)
 
 
 def _name_people(pairs: Sequence[RelatedAccount]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from riskops.amounts import amount_text
 from riskops.links.related import ShownPair, show_pairs
 from riskops.masking import shown
 from riskops.models import (
@@ -59,6 +60,11 @@ class ShownEvent:
     currency: str
     country: str
     data: str
+
+    @property
+    def money(self) -> str:
+        """The amount as people read it; empty without one."""
+        return "" if self.amount is None else amount_text(self.amount, self.currency)
 
 
 def score_of(account: User) -> RiskScore | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -18,6 +19,7 @@ from systemadmin.foundation.display import display_name
 from systemadmin.foundation.review_queues import Card, Decision, Panel, Queue
 
 MEMBERS_SHOWN = 50
+LINKS_SHOWN = 10
 
 
 def _marked(pair: Any) -> list[tuple[Any, Any]]:
@@ -31,10 +33,17 @@ def _marked(pair: Any) -> list[tuple[Any, Any]]:
     ]
 
 
+def pair_name(pair: Any) -> str:
+    """Return the names of both."""
+    return gettext("%(one)s and %(other)s") % {
+        "one": display_name(pair.low),
+        "other": display_name(pair.high),
+    }
+
+
 def _pair_card(pair: Any) -> Card:
     return Card(
-        title=gettext("%(one)s and %(other)s")
-        % {"one": display_name(pair.low), "other": display_name(pair.high)},
+        title=pair_name(pair),
         line=same_person(pair),
         marks=[mark for _account, mark in _marked(pair)],
         since=pair.calculated_at,
@@ -132,8 +141,35 @@ def _cluster_panels(request: Any, cluster: Any) -> list[Panel]:
             template="admin/review/members.html",
             context={"members": rows, "more": cluster.size - len(rows)},
             mark=cluster.size,
-        )
+        ),
+        _strongest_links(request, cluster),
     ]
+
+
+def _strongest_links(request: Any, cluster: Any) -> Panel:
+    """Return the strongest pairs among the accounts, and what each of them shares."""
+    members = cluster.members.values("account_id")
+    pairs = RelatedAccount.objects.filter(low__in=members, high__in=members)
+    found = show_pairs(
+        list(pairs.order_by("-strength", "-pk")[:LINKS_SHOWN]),
+        account_id=None,
+        unmasked=request.user.has_perm(PERSONAL),
+    )
+    rows = [
+        {
+            "name": pair_name(one.pair),
+            "url": reverse("admin:riskops_relatedaccount_change", args=[one.pair.pk]),
+            "status": one.pair.get_status_display(),
+            "sure": same_person(one.pair),
+            "evidence": one.evidence,
+        }
+        for one in found
+    ]
+    return Panel(
+        title=_("What holds them together"),
+        template="admin/review/links.html",
+        context={"links": rows, "most": LINKS_SHOWN},
+    )
 
 
 def _judge_cluster(text: Any) -> Any:

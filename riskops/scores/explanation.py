@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
 from riskops.amounts import amount_text
 from riskops.event_kinds import KIND_BY_CODE
 from riskops.scores import scoring
-from riskops.scores.factors import Factor
+from riskops.scores.factors import FAMILY_TITLES, Factor
 from riskops.scores.facts import from_micros
 from riskops.scores.measure_spec import AGGREGATES, OF_MONEY, WITH_OWN_PAST, Measure
 from riskops.scores.rules import Ruleset
@@ -46,7 +46,7 @@ SENTENCES = {
     "two_factor": gettext_lazy("two-factor sign-in is on"),
     "verified": gettext_lazy("the account is verified"),
     "account_age": gettext_lazy("the account was %(count)s days old"),
-    "clean_history": gettext_lazy("%(window)s without report, dispute or anomaly"),
+    "clean_history": gettext_lazy("%(window)s without report, dispute or anomaly about money"),
     "completed_trades": gettext_lazy("%(count)s completed trades"),
     "confirmed_fraud": gettext_lazy("the account was confirmed as fraud"),
     "anomalies": gettext_lazy("open or confirmed anomalies whose rules give %(count)s points"),
@@ -54,9 +54,21 @@ SENTENCES = {
     "refunds": gettext_lazy("%(count)s refunds in %(window)s (more than %(over)s count)"),
     "chargebacks": gettext_lazy("%(count)s chargebacks in %(window)s"),
     "quick_purchase": gettext_lazy("first purchase within %(count)s seconds of signing up"),
-    "shared_device": gettext_lazy("%(count)s other accounts used one of its devices"),
-    "shared_address": gettext_lazy("%(count)s other accounts used one of its addresses"),
-    "shared_wallet": gettext_lazy("%(count)s other accounts used one of its wallets"),
+    "shared_device": ngettext_lazy(
+        "%(count)s other account used one of its devices",
+        "%(count)s other accounts used one of its devices",
+        "count",
+    ),
+    "shared_address": ngettext_lazy(
+        "%(count)s other account used one of its addresses",
+        "%(count)s other accounts used one of its addresses",
+        "count",
+    ),
+    "shared_wallet": ngettext_lazy(
+        "%(count)s other account used one of its wallets",
+        "%(count)s other accounts used one of its wallets",
+        "count",
+    ),
     "link_strength": gettext_lazy("a link of strength %(count)s to another account"),
     "linked_accounts": gettext_lazy("likely links to %(count)s accounts"),
     "suspected_fraud_link": gettext_lazy(
@@ -90,6 +102,11 @@ class Reason:
     window: int | None
     text: str
     without: int
+
+    @property
+    def family_title(self) -> str:
+        """The name of the family, whose factors share a cap."""
+        return str(FAMILY_TITLES[self.family])
 
     @property
     def evidence(self) -> dict[str, Any]:
@@ -151,7 +168,7 @@ def _currency(factor: Factor, account: int | None, since: int | None) -> str:
 def _sentence(factor: Factor, count: int, currency: str) -> str:
     if factor.measure is not None and factor.given_title:
         return _measured(factor.measure, count, duration(factor.window or 0), currency)
-    return str(SENTENCES[factor.code]) % {
+    text: str = SENTENCES[factor.code] % {
         "count": count,
         "amount": amount_text(count, currency),
         "least_past": factor.measure.least_past if factor.measure else 0,
@@ -159,6 +176,7 @@ def _sentence(factor: Factor, count: int, currency: str) -> str:
         "over": factor.over,
         "window": duration(factor.window or 0),
     }
+    return text
 
 
 def _measured(measure: Measure, count: int, window: str, currency: str) -> str:

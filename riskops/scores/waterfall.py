@@ -23,7 +23,16 @@ class Step:
     @property
     def signed(self) -> str:
         """The points with their sign, as people write it."""
-        return f"{'+' if self.reason.points >= 0 else '−'}{abs(self.reason.points)}"
+        return _signed(self.reason.points)
+
+    @property
+    def full(self) -> str:
+        """The points before the cap of the family, with their sign."""
+        return _signed(self.reason.full)
+
+
+def _signed(points: int) -> str:
+    return f"{'+' if points >= 0 else '−'}{abs(points)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +44,13 @@ class Waterfall:
     score: int
     zero: float
     sum_width: float
+    idle: list[Reason]
 
 
 def waterfall(reasons: Sequence[Reason], score: int) -> Waterfall:
     """Return the bars of a breakdown on one scale; what adds comes before what lowers.
 
-    Factors that give nothing, because their family gave all it may, are left out.
+    Factors that give nothing, because their family gave all it may, have no bar: they are `idle`.
     """
     counting = [reason for reason in reasons if reason.points]
     ordered = sorted(counting, key=lambda reason: (reason.points < 0, -abs(reason.points)))
@@ -59,7 +69,8 @@ def waterfall(reasons: Sequence[Reason], score: int) -> Waterfall:
         for reason, before, after in zip(ordered, edges, edges[1:], strict=False)
     ]
     zero = round(-low * scale, 1)
-    return Waterfall(steps, edges[-1], score, zero, round(score * scale, 1))
+    idle = [reason for reason in reasons if not reason.points]
+    return Waterfall(steps, edges[-1], score, zero, round(score * scale, 1), idle)
 
 
 # The dial is an arc of 220 degrees around a centre, in the units of its picture.

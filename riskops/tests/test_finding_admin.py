@@ -300,3 +300,12 @@ def test_an_identifier_is_marked_as_a_public_place(browser, ring):
     browser.post(url, {**form, "action": "unshare"})
     identifier.refresh_from_db()
     assert not identifier.is_shared
+
+
+def test_a_group_shows_what_holds_it_together(browser, ring):
+    cluster = AccountCluster.objects.get()
+    text = browser.get(
+        reverse("admin:review_thing", args=["clusters", cluster.pk])
+    ).content.decode()
+    assert "What holds them together" in text
+    assert "the same person" in text

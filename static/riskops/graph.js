@@ -10,7 +10,16 @@
     low: "#2e7d32", moderate: "#8a6d00", elevated: "#b45309",
     high: "#c2410c", critical: "#9f1239",
   };
-  const { color: text, backgroundColor: ground } = getComputedStyle(document.body);
+  // The library reads no oklch(): a colour is painted once and read back.
+  function plain(colour) {
+    const brush = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d");
+    brush.fillStyle = colour;
+    brush.fillRect(0, 0, 1, 1);
+    const [red, green, blue] = brush.getImageData(0, 0, 1, 1).data;
+    return `rgb(${red},${green},${blue})`;
+  }
+  const page = getComputedStyle(document.body);
+  const [text, ground] = [plain(page.color), plain(page.backgroundColor)];
 
   function elements(data) {
     const nodes = data.nodes.map((node) => ({

@@ -103,7 +103,7 @@
         for (const one of $$("[data-needs-amount]", box)) one.disabled = isBad;
         for (const one of $$("[data-amount-error]", box)) one.hidden = !isBad;
         for (const one of $$("[data-amount-says]", box)) one.hidden = isBad;
-        if (!isBad) for (const one of $$("[data-amount]", box)) one.textContent = write(amount);
+        for (const one of $$("[data-amount]", box)) one.textContent = isBad ? "–" : write(amount);
         return isBad ? null : amount;
       };
       const tidy = () => {
