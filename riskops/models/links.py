@@ -270,7 +270,7 @@ class AccountCluster(VersionedModel):
         ]
 
     def __str__(self) -> str:
-        return str(_("Cluster %(id)s of %(size)s accounts")) % {"id": self.pk, "size": self.size}
+        return str(_("Cluster #%(id)s: %(size)s accounts")) % {"id": self.pk, "size": self.size}
 
 
 class ClusterMember(models.Model):

@@ -181,6 +181,7 @@ class MeasureReader:
         other = None
         if aggregate in PAIRED:
             other = self._chosen(".other", document.get("other"))
+            self._check_share(aggregate, events, other)
         elif document.get("other"):
             self._fault(".other", _("Is for “share” and “between” only."))
         measure = Measure(
@@ -193,6 +194,16 @@ class MeasureReader:
             least_past=self._least_past(aggregate, document.get("least_past")),
         )
         return measure if len(self.errors) == before else None
+
+    def _check_share(self, aggregate: str, events: Chosen | None, other: Chosen | None) -> None:
+        """Refuse a share of what cannot be: an event has one kind."""
+        if aggregate != "share" or not (events and other):
+            return
+        if not set(events.kinds) & set(other.kinds):
+            self._fault(
+                ".other.kinds",
+                _("None of these is among the events themselves, so the share would always be 0."),
+            )
 
     def _fault(self, place: str, text: Any) -> None:
         self.errors[f"{self.path}{place}"] = str(text)

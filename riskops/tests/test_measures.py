@@ -26,6 +26,7 @@ from riskops.scores.measure_spec import (
     WITH_PAST,
     Chosen,
     Measure,
+    MeasureReader,
 )
 from riskops.scores.recompute import recompute_touched, start_run, work_on
 from riskops.scores.replay import fresh_scores
@@ -417,3 +418,18 @@ def test_events_of_every_kind_can_be_counted(member):
     rules = Ruleset.from_dict({"factors": own})
     found = fresh_scores(Accounts.listed([member.pk]), rules, at=NOW)
     assert found.counts[0, -12:].tolist() == [1] * 12
+
+
+def test_a_share_of_what_cannot_be_is_refused():
+    document = {
+        "aggregate": "share",
+        "kinds": ["purchase"],
+        "where": [],
+        "other": {"kinds": ["refund"], "where": []},
+    }
+    errors = {}
+    reader = MeasureReader("measure", errors, frozenset({"purchase", "refund"}))
+    assert reader.read(document) is None
+    assert list(errors) == ["measure.other.kinds"]
+    errors.clear()
+    assert reader.read({**document, "kinds": ["purchase", "refund"]}) is not None
