@@ -159,6 +159,8 @@ def random_factor(rng, number):
     measure = {"aggregate": how, **random_choice(rng)}
     if how in ("share", "between"):
         measure["other"] = random_choice(rng)
+        if not set(measure["other"]["kinds"]) & set(measure["kinds"]):
+            measure["other"]["kinds"].append(rng.choice(measure["kinds"]))
     if how in WITH_FIELD:
         measure["field"] = rng.choice(sorted(DISTINCT_FIELDS))
     if how in WITH_PAST:
