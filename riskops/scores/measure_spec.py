@@ -137,6 +137,13 @@ class Measure:
         return named_currency([asdict(one) for one in self.events.where])
 
     @property
+    def is_always_zero(self) -> bool:
+        """True for a share of kinds that are not among the events: an event has one kind."""
+        if self.aggregate != "share" or self.other is None:
+            return False
+        return not set(self.events.kinds) & set(self.other.kinds)
+
+    @property
     def kinds(self) -> frozenset[str]:
         return frozenset(self.events.kinds + (self.other.kinds if self.other else ()))
 
@@ -181,7 +188,6 @@ class MeasureReader:
         other = None
         if aggregate in PAIRED:
             other = self._chosen(".other", document.get("other"))
-            self._check_share(aggregate, events, other)
         elif document.get("other"):
             self._fault(".other", _("Is for “share” and “between” only."))
         measure = Measure(
@@ -194,16 +200,6 @@ class MeasureReader:
             least_past=self._least_past(aggregate, document.get("least_past")),
         )
         return measure if len(self.errors) == before else None
-
-    def _check_share(self, aggregate: str, events: Chosen | None, other: Chosen | None) -> None:
-        """Refuse a share of what cannot be: an event has one kind."""
-        if aggregate != "share" or not (events and other):
-            return
-        if not set(events.kinds) & set(other.kinds):
-            self._fault(
-                ".other.kinds",
-                _("None of these is among the events themselves, so the share would always be 0."),
-            )
 
     def _fault(self, place: str, text: Any) -> None:
         self.errors[f"{self.path}{place}"] = str(text)

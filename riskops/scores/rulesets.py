@@ -43,10 +43,22 @@ def current_ruleset() -> RiskRuleset:
 def parse_definition(definition: Mapping[str, Any]) -> Ruleset:
     """Return the rules a document describes; raises `InvalidInput` with every fault in it."""
     try:
-        return Ruleset.from_dict(definition)
+        rules = Ruleset.from_dict(definition)
     except InvalidRuleset as fault:
         errors = {f"definition.{name}": text for name, text in fault.errors.items()}
         raise InvalidInput(errors) from fault
+    _refuse_always_zero(rules)
+    return rules
+
+
+def _refuse_always_zero(rules: Ruleset) -> None:
+    """Refuse to save a measure that never counts; rules that are in force already go on."""
+    for factor in rules.factors:
+        if factor.measure is not None and factor.measure.is_always_zero:
+            raise InvalidInput(
+                f"definition.factors.{factor.code}.measure.other.kinds",
+                _("None of these is among the events themselves, so the share would always be 0."),
+            )
 
 
 @transaction.atomic

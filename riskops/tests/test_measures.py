@@ -26,7 +26,6 @@ from riskops.scores.measure_spec import (
     WITH_PAST,
     Chosen,
     Measure,
-    MeasureReader,
 )
 from riskops.scores.recompute import recompute_touched, start_run, work_on
 from riskops.scores.replay import fresh_scores
@@ -37,6 +36,7 @@ from riskops.services import EventInput, record_events
 from riskops.tests.factories import NOW, event, record
 from riskops.tests.histories import history
 from riskops.tests.test_one_definition import EVERYONE, isolated, scores
+from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.testing import problem
 from systemadmin.models import AuditEntry
 from systemadmin.tests.factories import UserFactory
@@ -422,16 +422,15 @@ def test_events_of_every_kind_can_be_counted(member):
     assert found.counts[0, -12:].tolist() == [1] * 12
 
 
-def test_a_share_of_what_cannot_be_is_refused():
-    document = {
+def test_a_share_of_what_cannot_be_is_refused_and_goes_on_where_it_is_in_force(db):
+    measure = {
         "aggregate": "share",
         "kinds": ["purchase"],
-        "where": [],
-        "other": {"kinds": ["refund"], "where": []},
+        "other": {"kinds": ["refund"]},
     }
-    errors = {}
-    reader = MeasureReader("measure", errors, frozenset({"purchase", "refund"}))
-    assert reader.read(document) is None
-    assert list(errors) == ["measure.other.kinds"]
-    errors.clear()
-    assert reader.read({**document, "kinds": ["purchase", "refund"]}) is not None
+    definition = {"factors": [{**BIG_SPENDER, "measure": measure}]}
+    with pytest.raises(InvalidInput, match="always be 0"):
+        draft_ruleset(actor=None, definition=definition)
+    assert Ruleset.from_dict(definition).factor(BIG_SPENDER["code"]).measure.is_always_zero
+    measure["kinds"].append("refund")
+    assert draft_ruleset(actor=None, definition=definition).pk
