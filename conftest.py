@@ -57,6 +57,27 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if is_pure(item):
             item.add_marker("pure")
+    items[:] = long_ones_first(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+def long_ones_first(items, workers):
+    """Give each parallel worker an equal share of the long tests, to begin with.
+
+    Each begins with an equal part of the list and takes from the others' ends when it is done. A
+    long test at an end would be waited for by all of them.
+    """
+    if workers < 2:
+        return items
+    long = [item for item in items if item.get_closest_marker("slow")]
+    rest = [item for item in items if not item.get_closest_marker("slow")]
+    size = -(-len(items) // workers)
+    ordered = []
+    for number in range(workers):
+        own = long[number::workers]
+        fill = size - len(own)
+        ordered += own + rest[:fill]
+        rest = rest[fill:]
+    return ordered + rest
 
 
 # Fixtures of pytest-django that open the database, and modules whose tests start processes on it.

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from riskops.ingest.parse import RefusedField, read_text, read_wallet
+from riskops.ingest.parse import RefusedField, is_card_number, read_text, read_wallet
 from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.parsing import Unreadable, parse_network, parse_whole_number
 
@@ -64,6 +64,12 @@ def _address(text: str) -> str:
     return str(network)
 
 
+def _fingerprint(text: str) -> str:
+    if is_card_number(text):
+        raise ValueError("a card number")
+    return read_text("value", text)
+
+
 _READERS = {
     "account": _account,
     "email": normal_email,
@@ -71,7 +77,7 @@ _READERS = {
     "address": _address,
     "device": lambda text: read_text("value", text),
     "wallet": lambda text: read_wallet("value", text) or read_text("value", text),
-    "card": lambda text: read_text("value", text),
+    "card": lambda text: _fingerprint(text),
 }
 _REASONS = {
     "account": lambda: _("Must be the id of an account."),
@@ -79,8 +85,12 @@ _REASONS = {
     "domain": lambda: _("Is no domain."),
     "address": lambda: _("Is no IP address and no network from /8 (IPv6: /16) on."),
     **dict.fromkeys(
-        ("device", "wallet", "card"),
+        ("device", "wallet"),
         lambda: _("Must be one line of at most 128 characters."),
+    ),
+    "card": lambda: _(
+        "Must be the payment service's fingerprint of the card, one line of at most 128 "
+        "characters. A card number is not kept."
     ),
 }
 

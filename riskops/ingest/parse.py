@@ -171,6 +171,15 @@ def read_code(field: str, value: Any, length: int) -> str:
     return value
 
 
+def is_card_number(text: str) -> bool:
+    """Return whether a text is the number of a payment card: 12 to 19 digits (ISO/IEC 7812)."""
+    digits = text.replace(" ", "").replace("-", "")
+    if not (digits.isascii() and digits.isdigit() and 12 <= len(digits) <= 19):
+        return False
+    doubled = [sum(divmod(2 * int(one), 10)) for one in digits[-2::-2]]
+    return (sum(doubled) + sum(map(int, digits[-1::-2]))) % 10 == 0
+
+
 def read_data(value: Any) -> str | None:
     """Return the free part of an event as JSON text of at most 8 kB; None when it is empty."""
     if isinstance(value, str) and value:
@@ -182,6 +191,9 @@ def read_data(value: Any) -> str | None:
         return None
     if not isinstance(value, Mapping):
         raise RefusedField("data", "not_an_object")
+    card = value.get("card")
+    if isinstance(card, str | int) and is_card_number(str(card)):
+        raise RefusedField("data.card", "card_number")
     try:
         text = json.dumps(dict(value), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
         text.encode()  # a lone surrogate cannot be stored

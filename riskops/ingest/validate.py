@@ -70,6 +70,7 @@ REASONS = {
     "not_a_country": _("Must be a country code of two capital letters."),
     "unknown_field": _("Is no field of an event."),
     "not_an_object": _("Must be an object of at most 8 kB."),
+    "card_number": _("Send the payment service's fingerprint; a card number is not kept."),
 }
 
 

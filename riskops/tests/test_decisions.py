@@ -13,10 +13,12 @@ from riskops.decisions import decide as deciding
 from riskops.decisions.lists import add_list_entry
 from riskops.decisions.rules import create_decision_rule
 from riskops.events import decision_made
+from riskops.ingest.parse import is_card_number
 from riskops.models import AccountEvent, Decision, DecisionRule, ListEntry
 from riskops.scores.calculate import calculate_score
 from riskops.scores.outcomes import record_outcome
 from riskops.tests.factories import event, record
+from systemadmin.foundation.errors import InvalidInput
 from systemadmin.foundation.testing import assert_constant_queries, problem
 from systemadmin.models import AuditEntry
 from systemadmin.services import change_settings
@@ -555,3 +557,31 @@ class TestLists:
         other.user_permissions.add(Permission.objects.get(codename="view_listentry"))
         hidden = as_user(other).get(self.PATH).json()["results"][0]
         assert (hidden["value"], hidden["reason"]) == ("a***@mail.test", "a***@mail.test")
+
+
+@pytest.mark.parametrize(
+    "number", ["4242 4242 4242 4242", "4242-4242-4242-4242", "378282246310005"]
+)
+def test_a_card_number_is_kept_nowhere(number, as_user, member, superuser):
+    service = as_user(superuser)
+    with pytest.raises(InvalidInput, match="A card number is not kept"):
+        add_list_entry(actor=superuser, list="deny", kind="card", value=number, reason="stolen")
+    told = {
+        "kind": "purchase",
+        "account": member.pk,
+        "occurred_at": timezone.now().isoformat(),
+        "external_id": "x-1",
+        "data": {"card": number},
+    }
+    (result,) = service.post("/api/events", {"events": [told]}).json()["results"]
+    assert (result["status"], result["field"], result["code"]) == (
+        "refused",
+        "data.card",
+        "card_number",
+    )
+
+
+def test_what_only_looks_like_a_card_number_is_a_fingerprint():
+    assert not any(
+        is_card_number(text) for text in ("4242424242424241", "fp_4242424242424242", "1234", "")
+    )
