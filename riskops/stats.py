@@ -60,6 +60,7 @@ STATS = [
         title=_("Accounts at high or critical risk"),
         section="overview",
         compute=high_risk_accounts,
+        is_of_now=True,
     ),
     Stat(
         code="anomalies_found",
@@ -73,6 +74,7 @@ STATS = [
         title=_("Accounts by risk level"),
         section="users",
         compute=accounts_by_level,
+        is_of_now=True,
         unit="breakdown",
     ),
     Stat(

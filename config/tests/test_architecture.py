@@ -163,3 +163,33 @@ def test_the_table_of_extension_modules_is_whole():
     page = (Path(settings.BASE_DIR) / "docs/architecture.md").read_text(encoding="utf-8")
     table = page.partition("| module | offers |")[2].partition("\n\n")[0]
     assert set(re.findall(r"^\| `(\w+)\.py`", table, re.M)) == asked
+
+
+# What an admin object may keep between requests, with the reason.
+KEPT_BY_ADMIN = {
+    # Counts that are the same for everybody who may see the page.
+    ("riskops/admin/realtime_decisions.py", "_made"),
+}
+
+
+def own_targets(statement):
+    """The attributes of `self` that a statement writes."""
+    targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+    return {
+        one.attr
+        for one in targets
+        if isinstance(one, ast.Attribute) and getattr(one.value, "id", "") == "self"
+    }
+
+
+def test_no_admin_object_remembers_a_request():
+    """One admin object serves the requests of all threads: what one leaves there, another reads."""
+    kept = set()
+    for path in sorted(settings.BASE_DIR.glob("*/admin/*.py")):
+        for method in ast.walk(ast.parse(path.read_text())):
+            is_method = isinstance(method, ast.FunctionDef) and method.name != "__init__"
+            if is_method and {"self", "request"} <= {one.arg for one in method.args.args}:
+                name = path.relative_to(settings.BASE_DIR).as_posix()
+                statements = (node for node in ast.walk(method) if isinstance(node, ast.stmt))
+                kept |= {(name, attr) for one in statements for attr in own_targets(one)}
+    assert kept == KEPT_BY_ADMIN

@@ -22,7 +22,15 @@ from marketplace import services as market
 from marketplace.models import DisputeMessage, Product, ProductImage
 from marketplace.tests import factories as shop
 from riskops.models import Identifier, RelatedAccount
-from support.models import Attachment, Category, Mailbox, OutboundMessage, ReplyTemplate, Ticket
+from support.models import (
+    Attachment,
+    Category,
+    InboundMessage,
+    Mailbox,
+    OutboundMessage,
+    ReplyTemplate,
+    Ticket,
+)
 from systemadmin import audit
 from systemadmin.foundation import configuration
 from systemadmin.foundation.context import context
@@ -56,6 +64,10 @@ ROWS = 2
 OTHER_IDS = {
     "attachment_id": lambda: Attachment.objects.values_list("pk", flat=True),
     "attachment": lambda: Attachment.objects.values_list("pk", flat=True),
+    # Of a reply that came by mail, the mail itself can be read.
+    "reply_id": lambda: InboundMessage.objects.exclude(reply=None).values_list(
+        "reply_id", flat=True
+    ),
     "message_id": lambda: DisputeMessage.objects.values_list("pk", flat=True),
     "export_id": lambda: AccountExport.objects.values_list("pk", flat=True),
     "key": lambda: ProductImage.objects.values_list("key", flat=True),

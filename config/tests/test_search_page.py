@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.urls import reverse
 
 from marketplace.tests import factories as shop
 from riskops.models import Identifier
@@ -113,3 +114,13 @@ def test_the_palette_gets_a_fragment_and_a_strange_text_is_no_error(superuser, a
 
 def test_whoever_is_not_signed_in_searches_nothing(client):
     assert client.get("/admin/search/?q=za").status_code == 302
+
+
+@pytest.mark.parametrize("typed", ["Ana María López", "ana maría lóp", "Eva de la Torre", "eva de"])
+def test_people_are_found_by_their_whole_name(typed, superuser, admin_client_for):
+    UserFactory(username="u-1", first_name="Ana María", last_name="López")
+    UserFactory(username="u-2", first_name="Eva", last_name="de la Torre")
+    UserFactory(username="u-3", first_name="Ana", last_name="Torres")
+    page = admin_client_for(superuser).get(reverse("admin:search"), {"q": typed})
+    found = [hit.text for group in page.context["groups"] for hit in group.hits]
+    assert [text.split(" ")[0] for text in found] == ["@u-1" if typed[0] in "Aa" else "@u-2"]

@@ -346,5 +346,5 @@ def test_the_pages_say_what_is_taken_and_why(payout_fee, admin_client_for, super
     payout = pay_out(seller)
     page = browser.get(reverse("admin:marketplace_payout_change", args=[payout.pk]))
     text = page.content.decode()
-    for shown in ("100.00", "0.61", "99.39", "Per payout", "0.25 % of 10000"):
+    for shown in ("100.00", "0.61", "99.39", "Per payout", "0.25 % of 100.00 EUR"):
         assert shown in text

@@ -28,7 +28,7 @@ from riskops.admin.own_account import OwnAccount, back_to_list
 from riskops.links.graph import MAX_DEPTH, neighbourhood_graph
 from riskops.links.notes import add_note
 from riskops.masking import PERSONAL
-from riskops.models import Account, EventKind, RelatedAccount
+from riskops.models import Account, EventKind, RelatedAccount, RiskOutcome
 from riskops.models.scores import Level
 from riskops.querysets import account as reads
 from riskops.querysets.shown_scores import not_own, shown_score
@@ -198,6 +198,7 @@ class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
             "level": Level(score.level),
             "reasons": reasons,
             "steps": waterfall(reasons, score.computed),
+            "verdict": self._verdict(request, account),
             "dial": dial(score.score, score.ruleset.rules.level_bounds),
             "changes": sorted(
                 (one for one in reasons if one.points > 0 and one.without != score.computed),
@@ -205,6 +206,11 @@ class AccountAdmin(AccountDecisions, AtalayaModelAdmin):
             )[:CHANGES_SHOWN],
             "history": reads.history_of(account),
         }
+
+    def _verdict(self, request: HttpRequest, account: Account) -> RiskOutcome | None:
+        if not request.user.has_perm("riskops.view_riskoutcome"):
+            return None
+        return reads.verdict_of(account)
 
     def _links(self, request: HttpRequest, account: Account) -> dict[str, Any]:
         unmasked = request.user.has_perm(PERSONAL)

@@ -26,23 +26,18 @@ from systemadmin.foundation.admin import (
     form_action,
     service_action,
 )
+from systemadmin.foundation.admin.masked import KnowsReader, reader_sees
 from systemadmin.foundation.caller import caller
 
 
-class Masked:
+class Masked(KnowsReader):
     """Shows identifiers in full only to those who may see them."""
 
-    request: HttpRequest
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        # One admin object serves a thread's requests one after the other.
-        self.request = request
-        return super().get_queryset(request)
-
-    def shown(self, identifier: Identifier | None) -> str:
+    def shown(self, row: Any, identifier: Identifier | None) -> str:
+        """Return an identifier of a row, as its reader may see it."""
         if identifier is None:
             return "-"
-        return identifier.shown_to(self.request.user)
+        return identifier.value if reader_sees(row) else identifier.masked
 
 
 @admin.register(AccountEvent)
@@ -86,19 +81,19 @@ class AccountEventAdmin(Masked, AtalayaModelAdmin):
 
     @admin.display(description=_("IP address"))
     def shown_ip(self, event: AccountEvent) -> str:
-        return self.shown(event.ip)
+        return self.shown(event, event.ip)
 
     @admin.display(description=_("device"))
     def shown_device(self, event: AccountEvent) -> str:
-        return self.shown(event.device)
+        return self.shown(event, event.device)
 
     @admin.display(description=_("wallet"))
     def shown_wallet(self, event: AccountEvent) -> str:
-        return self.shown(event.wallet)
+        return self.shown(event, event.wallet)
 
     @admin.display(description=_("counterparty wallet"))
     def shown_counterparty(self, event: AccountEvent) -> str:
-        return self.shown(event.counterparty_wallet)
+        return self.shown(event, event.counterparty_wallet)
 
 
 class SightingInline(ReadOnlyInline):
@@ -152,7 +147,7 @@ class IdentifierAdmin(Masked, AtalayaModelAdmin):
 
     @admin.display(description=_("value"))
     def shown_value(self, identifier: Identifier) -> str:
-        return self.shown(identifier)
+        return self.shown(identifier, identifier)
 
     @form_action(
         description=_("Mark as a public place"),

@@ -18,7 +18,6 @@ from riskops.links.clusters import confirm_cluster, dismiss_cluster, suspend_clu
 from riskops.links.hubs import ring_text
 from riskops.links.related import same_person, show_pairs
 from riskops.links.verdicts import confirm_related, dismiss_related, reopen_related
-from riskops.masking import PERSONAL
 from riskops.models import (
     AccountCluster,
     AccountNote,
@@ -29,6 +28,7 @@ from riskops.models import (
 )
 from riskops.querysets.shown_scores import shown_score
 from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, form_action
+from systemadmin.foundation.admin.masked import KnowsReader, reader_sees
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.concurrency import read_version
 from systemadmin.foundation.display import display_name
@@ -75,7 +75,7 @@ def account_link(pk: int, name: Any) -> str:
 
 
 @admin.register(RelatedAccount)
-class RelatedAccountAdmin(AtalayaModelAdmin):
+class RelatedAccountAdmin(KnowsReader, AtalayaModelAdmin):
     """Pairs that may have one owner."""
 
     # The first column leads to the pair, the two beside it to its accounts: links do not nest.
@@ -96,11 +96,6 @@ class RelatedAccountAdmin(AtalayaModelAdmin):
     fields = ["pair", "status", "strength", "sure", "shown_evidence", "note"]
     readonly_fields = ["pair", "sure", "shown_evidence"]
     actions = ["confirm", "dismiss", "reopen"]
-
-    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        """Remember who asks: the evidence is masked for some."""
-        self._unmasked = request.user.has_perm(PERSONAL)
-        return super().get_form(request, obj, **kwargs)
 
     @admin.display(description=_("pair"), ordering="id")
     def names(self, obj: RelatedAccount) -> str:
@@ -129,7 +124,7 @@ class RelatedAccountAdmin(AtalayaModelAdmin):
     @admin.display(description=_("evidence"))
     def shown_evidence(self, obj: RelatedAccount) -> str:
         """Return what they share and what it is worth."""
-        found = show_pairs([obj], account_id=obj.low_id, unmasked=self._unmasked)[0]
+        found = show_pairs([obj], account_id=obj.low_id, unmasked=reader_sees(obj))[0]
         return render_to_string("admin/review/evidence.html", {"it": found.evidence})
 
     @admin.display(description=_("probability"))

@@ -33,11 +33,13 @@ from riskops.decisions.rules import (
 )
 from riskops.decisions.sentences import conditions_texts, kinds_text, rule_text
 from riskops.models import AccountEvent, Decision, DecisionRule, ListEntry
-from riskops.models.decisions import DecisionFeedback, ListKind
+from riskops.models.decisions import DecisionFeedback, DecisionOutcome, ListKind
+from riskops.querysets import account as reads
 from systemadmin.foundation.admin import ServiceModelAdmin, form_action
+from systemadmin.foundation.admin.masked import KnowsReader, reader_sees
 from systemadmin.foundation.caller import caller
 from systemadmin.foundation.errors import DomainError
-from systemadmin.foundation.personal_data import masked, masked_texts, sees_personal_data
+from systemadmin.foundation.personal_data import masked, masked_texts
 
 
 class FeedbackForm(forms.Form):
@@ -56,7 +58,7 @@ class DefaultAnswerFilter(admin.BooleanFieldListFilter):
 
 
 @admin.register(Decision)
-class DecisionAdmin(OthersModelAdmin):
+class DecisionAdmin(KnowsReader, OthersModelAdmin):
     """What was answered, newest first, with reasons."""
 
     list_display = ["decided_at", "who", "kind", "answer", "why", "score", "feedback"]
@@ -65,10 +67,11 @@ class DecisionAdmin(OthersModelAdmin):
     search_fields = ["account__username__istartswith", "external_id"]
     ordering = ["-id"]
     sortable_by = ()
-    readonly_fields = ["who", "answer", "reasons", "shadows"]
+    readonly_fields = ["who", "answer", "reasons", "shadows", "event_shown"]
     fields = [
         "who",
         "kind",
+        "event_shown",
         "source",
         "external_id",
         "answer",
@@ -93,6 +96,24 @@ class DecisionAdmin(OthersModelAdmin):
         """Return a link to the account's page."""
         return account_link(obj.account_id, obj.account)
 
+    @admin.display(description=_("event"))
+    def event_shown(self, obj: Decision) -> str:
+        """Return what the event says, as long as the log keeps it."""
+        event = reads.event_of(obj.event_id)
+        if event is None:
+            return "–"
+        line = reads.show_event(event, unmasked=reader_sees(obj))
+        facts = (
+            (_("amount"), line.money),
+            (_("IP address"), line.ip),
+            (_("device"), line.device),
+            (_("wallet"), line.wallet),
+            (_("counterparty wallet"), line.counterparty),
+            (_("country"), line.country),
+            (_("data"), line.data),
+        )
+        return _bullets(f"{name}: {value}" for name, value in facts if value)
+
     @admin.display(description=_("outcome"))
     def answer(self, obj: Decision) -> str:
         """Return the outcome as a badge."""
@@ -113,7 +134,9 @@ class DecisionAdmin(OthersModelAdmin):
     def shadows(self, obj: Decision) -> str:
         """Return what they would have decided."""
         return _bullets(
-            f"{one['outcome']}: {rule_text(one)}" for one in obj.matched if one["shadow"]
+            f"{DecisionOutcome(one['outcome']).label}: {rule_text(one)}"
+            for one in obj.matched
+            if one["shadow"]
         )
 
     @form_action(
@@ -283,7 +306,7 @@ class EntryForm(forms.ModelForm):
 
 
 @admin.register(ListEntry)
-class ListEntryAdmin(ServiceModelAdmin):
+class ListEntryAdmin(KnowsReader, ServiceModelAdmin):
     """The lists; an entry is taken off and put on anew, never changed."""
 
     form = EntryForm
@@ -294,22 +317,17 @@ class ListEntryAdmin(ServiceModelAdmin):
     ordering = ["-id"]
     sortable_by = ()
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Return the entries, and whether who looks sees values unmasked."""
-        self._unmasked = sees_personal_data(request.user)
-        return super().get_queryset(request)
-
     @admin.display(description=_("value"))
     def what(self, obj: ListEntry) -> str:
         """Return the value, masked for those who may not see it."""
         if obj.kind == ListKind.ACCOUNT and obj.account is not None:
             return str(obj.account)
-        return obj.value if self._unmasked else masked(obj.value.removesuffix("/32"))
+        return obj.value if reader_sees(obj) else masked(obj.value.removesuffix("/32"))
 
     @admin.display(description=_("reason"))
     def why(self, obj: ListEntry) -> str:
         """Return the reason, people in it masked likewise."""
-        return obj.reason if self._unmasked else str(masked_texts(obj.reason))
+        return obj.reason if reader_sees(obj) else str(masked_texts(obj.reason))
 
     def create(self, actor: Any, values: dict[str, Any]) -> ListEntry:
         """Put it on the list."""

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from riskops.admin.charts import breakdown_bars, history_line
@@ -17,6 +17,7 @@ from riskops.admin.own_account import OthersModelAdmin, back_to_list, refused_fo
 from riskops.models import RiskOutcome, RiskOverride, RiskScore, RiskScoreHistory
 from riskops.models.scores import Level
 from riskops.scores.explanation import explain
+from riskops.scores.factors import FACTOR_TITLES
 from systemadmin.foundation.display import display_name
 from systemadmin.foundation.parsing import is_whole_number
 from systemadmin.services.duties import is_own_case
@@ -160,8 +161,23 @@ class RiskOverrideAdmin(OthersModelAdmin):
 class RiskOutcomeAdmin(OthersModelAdmin):
     """What accounts turned out to be."""
 
+    fields = ["account", "verdict", "note", "actor", "created_at", "score", "points_then"]
+    readonly_fields = ["points_then"]
     list_display = ["account", "verdict", "score", "note", "actor", "created_at"]
     list_filter = ["verdict"]
     list_select_related = ["account", "actor"]
     search_fields = ["account__username__istartswith"]
     ordering = ["-id"]
+
+    @admin.display(description=_("points at that time"))
+    def points_then(self, outcome: RiskOutcome) -> str:
+        """Return what the score was made of when the verdict was given."""
+        lines = format_html_join(
+            "",
+            "<li>{}: {}</li>",
+            (
+                (FACTOR_TITLES.get(code, code), f"{points:+d}")
+                for code, points, *_rest in outcome.breakdown
+            ),
+        )
+        return format_html("<ul>{}</ul>", lines) if lines else "–"

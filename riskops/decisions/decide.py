@@ -17,7 +17,7 @@ from riskops.decisions.budget import OutOfTime, time_limit
 from riskops.decisions.decision_request import DecisionRequest, event_content
 from riskops.decisions.keys import Key, event_keys
 from riskops.decisions.known_state import KnownState, look_up
-from riskops.decisions.rulebook import Match, matching, rules_and_lists
+from riskops.decisions.rulebook import Listed, Match, matching, rules_and_lists
 from riskops.errors import AskedDifferently, EventDiffers
 from riskops.events import decision_made
 from riskops.ingest.event_sums import holding_back_retention
@@ -83,9 +83,9 @@ def _decide(question: DecisionRequest, started: float, seconds: float) -> Decisi
         event, state = _take_in(question, before)
         # After the event is recorded: the score of an account without one counts it.
         account = _Account(user, getattr(user, "risk_score", None) or provisional_score(user))
-        rules, on_lists = rules_and_lists(_keys(question, account))
-        matches = matching(rules, _row(question, event, account, on_lists))
-        decision = _decision(question, event, account, matches)
+        rules, listed = rules_and_lists(_keys(question, account))
+        matches = matching(rules, _row(question, event, account, listed))
+        decision = _decision(question, event, account, matches, listed)
         decision.took_ms = round((time.monotonic() - started) * 1000)
         if not _write(decision):
             # A rival with the same question was faster, and has committed.
@@ -193,7 +193,7 @@ def _keys(question: DecisionRequest, account: _Account) -> list[Key]:
 
 
 def _row(
-    question: DecisionRequest, stored: _Stored, account: _Account, on_lists: frozenset[str]
+    question: DecisionRequest, stored: _Stored, account: _Account, listed: Listed
 ) -> tuple[Any, ...]:
     """Return the event as `riskops.decisions.sql` asks it."""
     event = question.event
@@ -211,7 +211,7 @@ def _row(
         account.score.score,
         account.score.level,
         account.user.date_joined,
-        *(int(name in on_lists) for name in ("allow", "deny", "watch")),
+        *(int(name in listed) for name in ("allow", "deny", "watch")),
     )
 
 
@@ -219,7 +219,11 @@ def _row(
 
 
 def _decision(
-    question: DecisionRequest, stored: _Stored, account: _Account, matches: list[Match]
+    question: DecisionRequest,
+    stored: _Stored,
+    account: _Account,
+    matches: list[Match],
+    listed: Listed,
 ) -> Decision:
     decisive = next((match.rule for match in matches if not match.rule.is_shadow), None)
     score = account.score
@@ -229,7 +233,7 @@ def _decision(
     decision.rule_id = decisive.id if decisive else None
     decision.score, decision.level = score.score, score.level
     decision.ruleset, decision.breakdown = score.ruleset, score.breakdown
-    decision.matched = [match.to_dict() for match in matches]
+    decision.matched = [match.to_dict(listed) for match in matches]
     return decision
 
 

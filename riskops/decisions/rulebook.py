@@ -9,10 +9,11 @@ from functools import lru_cache
 from typing import Any
 
 from django.db import connection
-from django.db.models import Aggregate, Subquery, TextField, Value
+from django.db.models import Aggregate, CharField, Subquery, TextField, Value
+from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 
-from riskops.decisions.conditions import MEASURE, ConditionReader, RuleCondition
+from riskops.decisions.conditions import LIST, MEASURE, ConditionReader, RuleCondition
 from riskops.decisions.keys import Key
 from riskops.decisions.sql import COLUMNS, CONTEXT, Sql, asked, is_postgres, kinds_match, measure
 from riskops.models import DecisionRule, ListEntry
@@ -39,10 +40,12 @@ class Match:
     rule: Rule
     seen: tuple[int | None, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form that a decision keeps."""
+    def to_dict(self, listed: Listed) -> dict[str, Any]:
+        """Return the JSON form that a decision keeps; `listed` are the entries that name it."""
         conditions = [
-            one.to_dict() | ({} if seen is None else {"seen": seen})
+            one.to_dict()
+            | ({} if seen is None else {"seen": seen})
+            | ({"entries": listed[one.value]} if one.field == LIST and one.value in listed else {})
             for one, seen in zip(self.rule.conditions, self.seen, strict=True)
         ]
         return {
@@ -55,6 +58,9 @@ class Match:
 
 
 Row = tuple[Any, ...]
+# Of each list that names an event or its account: kind and number of the entries.
+Listed = dict[str, list[dict[str, Any]]]
+MOST_NAMED = 5
 RULE_COLUMNS = ("id", "version", "code", "title", "outcome", "is_shadow", "kinds", "conditions")
 
 
@@ -69,13 +75,15 @@ class _Joined(Aggregate):
         return super().as_sql(compiler, connection, function="GROUP_CONCAT", **context)
 
 
-def rules_and_lists(keys: Iterable[Key]) -> tuple[tuple[Rule, ...], frozenset[str]]:
-    """Return the rules that are on, in the order in which they are asked, and which lists name one.
+def rules_and_lists(keys: Iterable[Key]) -> tuple[tuple[Rule, ...], Listed]:
+    """Return the rules that are on, in the order in which they are asked, and what lists name.
 
     Where no rule is on no list is looked at.
     """
     entries = ListEntry.objects.in_force(timezone.now()).matching(keys).order_by()
-    named = entries.values(one=Value(1)).annotate(names=_Joined("list")).values("names")
+    number = Cast("pk", CharField())
+    entry = Concat("list", Value(":"), "kind", Value(":"), number, output_field=TextField())
+    named = entries.values(one=Value(1)).annotate(names=_Joined(entry)).values("names")
     rows = list(
         DecisionRule.objects.enabled()
         .in_order()
@@ -83,7 +91,16 @@ def rules_and_lists(keys: Iterable[Key]) -> tuple[tuple[Rule, ...], frozenset[st
         .values_list(*RULE_COLUMNS, "lists")
     )
     rules = tuple(_rule(*row[:6], _frozen(row[6]), _frozen(row[7])) for row in rows)
-    return rules, frozenset((rows[0][8] or "").split(",")) if rows else frozenset()
+    return rules, _listed(rows[0][8] or "") if rows else {}
+
+
+def _listed(names: str) -> Listed:
+    """Return the entries of each list, from `list:kind:number` between commas; a few of each."""
+    found: Listed = {}
+    for name in sorted(filter(None, names.split(","))):
+        list_name, kind, number = name.split(":")
+        found.setdefault(list_name, []).append({"kind": kind, "id": int(number)})
+    return {name: entries[:MOST_NAMED] for name, entries in found.items()}
 
 
 def rule_of(row: DecisionRule) -> Rule:

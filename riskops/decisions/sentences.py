@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from riskops.amounts import amount_text
 from riskops.decisions.conditions import FIELDS, LEVEL, LIST, MEASURE, NEW, NEW_FIELDS
 from riskops.event_kinds import KIND_BY_CODE
+from riskops.models import ListKind
 from riskops.scores.explanation import duration, past_needed
 from riskops.scores.measure_spec import (
     AGGREGATES,
@@ -37,7 +38,8 @@ def condition_text(one: Document, currency: str = "") -> str:
     """
     field, op, value = one["field"], str(OPERATORS[one["op"]]), one["value"]
     if field == LIST:
-        return _on_list(str(value), is_on=one["op"] == "is")
+        text = _on_list(str(value), is_on=one["op"] == "is")
+        return text + _entries(one.get("entries") or [])
     if field == NEW:
         text = (
             _("%(what)s is new for the account")
@@ -67,6 +69,14 @@ def _on_list(name: str, *, is_on: bool) -> str:
         "watch": _("not on the watch list"),
     }
     return (on if is_on else off)[name]
+
+
+def _entries(entries: Sequence[Document]) -> str:
+    """Say which entries of the list they are, without their values; else nothing."""
+    if not entries:
+        return ""
+    names = ", ".join(f"{ListKind(one['kind']).label} #{one['id']}" for one in entries)
+    return f" ({names})"
 
 
 def _measured(one: Document, op: str) -> str:

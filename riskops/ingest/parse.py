@@ -180,6 +180,11 @@ def is_card_number(text: str) -> bool:
     return (sum(doubled) + sum(map(int, digits[-1::-2]))) % 10 == 0
 
 
+def _refuse_card_number(card: Any) -> None:
+    if isinstance(card, str | int) and is_card_number(str(card)):
+        raise RefusedField("data.card", "card_number")
+
+
 def read_data(value: Any) -> str | None:
     """Return the free part of an event as JSON text of at most 8 kB; None when it is empty."""
     if isinstance(value, str) and value:
@@ -191,9 +196,7 @@ def read_data(value: Any) -> str | None:
         return None
     if not isinstance(value, Mapping):
         raise RefusedField("data", "not_an_object")
-    card = value.get("card")
-    if isinstance(card, str | int) and is_card_number(str(card)):
-        raise RefusedField("data.card", "card_number")
+    _refuse_card_number(value.get("card"))
     try:
         text = json.dumps(dict(value), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
         text.encode()  # a lone surrogate cannot be stored

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -107,12 +105,6 @@ class Identifier(TimestampedModel):
     def masked(self) -> str:
         """Enough to talk about it, not enough to find a person."""
         return masking.masked(self.kind, self.value, self.pk)
-
-    def shown_to(self, user: Any) -> str:
-        """Return the value for those who may see personal data, masked for others."""
-        if user is not None and user.has_perm(masking.PERSONAL):
-            return self.value
-        return self.masked
 
 
 class Sighting(models.Model):

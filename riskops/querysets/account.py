@@ -19,6 +19,7 @@ from riskops.models import (
     Anomaly,
     EventKind,
     RelatedAccount,
+    RiskOutcome,
     RiskScore,
     RiskScoreHistory,
     Sighting,
@@ -28,6 +29,9 @@ from systemadmin.models import User
 
 ROWS = 15
 EVENTS_SHOWN = 50
+
+
+IDENTIFIERS = ("ip", "device", "wallet", "counterparty_wallet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,12 @@ class ShownEvent:
 def score_of(account: User) -> RiskScore | None:
     """Return the score with its ruleset and override."""
     return RiskScore.objects.with_details().filter(pk=account.pk).first()
+
+
+def verdict_of(account: User) -> RiskOutcome | None:
+    """Return what the account was found to be at last, with who said so."""
+    outcomes = RiskOutcome.objects.filter(account_id=account.pk).select_related("actor")
+    return outcomes.order_by("-created_at", "-pk").first()
 
 
 def history_of(account: User) -> QuerySet:
@@ -128,9 +138,12 @@ def events_of(account: User, *, kind: str = "", before: tuple[datetime, int] | N
     if before is not None:
         moment, pk = before
         events = events.filter(occurred_at__lte=moment).exclude(occurred_at=moment, pk__gte=pk)
-    return events.select_related("ip", "device", "wallet", "counterparty_wallet").order_by(
-        "-occurred_at", "-id"
-    )
+    return events.select_related(*IDENTIFIERS).order_by("-occurred_at", "-id")
+
+
+def event_of(pk: int | None) -> AccountEvent | None:
+    """Return an event of the log with its identifiers; None when the log no longer keeps it."""
+    return AccountEvent.objects.filter(pk=pk).select_related(*IDENTIFIERS).first() if pk else None
 
 
 def show_event(event: AccountEvent, *, unmasked: bool) -> ShownEvent:

@@ -76,10 +76,17 @@ def factor_figures(judged: Sequence[Judged], points: dict[str, int]) -> list[Fac
             fraud=sum(code in one.points for one in fraud),
             legitimate=sum(code in one.points for one in good),
             points=value,
-            suggested=None if scale is None else round(scale * odds[code]),
+            suggested=_suggested(code, scale, odds[code], judged),
         )
         for code, value in points.items()
     ]
+
+
+def _suggested(code: str, scale: float | None, odds: float, judged: Sequence[Judged]) -> int | None:
+    """Return points for a factor; None where nobody judged had it: no evidence suggests nothing."""
+    if scale is None or not any(code in one.points for one in judged):
+        return None
+    return round(scale * odds)
 
 
 def _log_odds(code: str, fraud: Sequence[Judged], good: Sequence[Judged]) -> float:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
@@ -122,6 +123,13 @@ class Reason:
         return evidence
 
 
+# What is counted per thousand, as people read it beside a percentage.
+SHARES = {
+    "unusual": gettext_lazy("share of its own past events with another value"),
+    "counterparty": gettext_lazy("share of bad outcomes of the counterparty"),
+}
+
+
 def explain(
     breakdown: Sequence[Line], rules: Ruleset, *, account: int | None = None
 ) -> list[Reason]:
@@ -180,12 +188,33 @@ def _sentence(factor: Factor, count: int, currency: str) -> str:
 
 
 def _measured(measure: Measure, count: int, window: str, currency: str) -> str:
-    kinds = ", ".join(str(KIND_BY_CODE[code].label) for code in measure.events.kinds)
-    how = str(AGGREGATES[measure.aggregate])
     text = _("%(how)s: %(count)s (%(kinds)s, in %(window)s)")
-    counted = amount_text(count, currency) if measure.aggregate in OF_MONEY else count
-    told = text % {"how": how, "count": counted, "kinds": kinds, "window": window}
+    told = text % {
+        "how": _how(measure),
+        "count": _counted(measure.aggregate, count, currency),
+        "kinds": _kinds_text(measure.events.kinds),
+        "window": window,
+    }
     return told + past_needed(measure.aggregate, measure.least_past)
+
+
+def _how(measure: Measure) -> str:
+    """Return how a measure counts, for people: shares are told in per cent."""
+    if measure.aggregate == "share" and measure.other is not None:
+        return _("share of %(kinds)s") % {"kinds": _kinds_text(measure.other.kinds)}
+    return str(SHARES.get(measure.aggregate) or AGGREGATES[measure.aggregate])
+
+
+def _counted(aggregate: str, count: int, currency: str) -> str:
+    if aggregate in OF_MONEY:
+        return amount_text(count, currency)
+    if aggregate == "share" or aggregate in SHARES:
+        return f"{number_format(count / 10, use_l10n=True)} %"
+    return str(count)
+
+
+def _kinds_text(codes: Sequence[str]) -> str:
+    return ", ".join(str(KIND_BY_CODE[code].label) for code in codes)
 
 
 def past_needed(aggregate: str, least_past: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.db import transaction
 
@@ -32,6 +33,7 @@ def record_outcome(
 ) -> RiskOutcome:
     """Record a verdict with the score of that moment and send it to the engine as an event."""
     score = RiskScore.objects.filter(pk=account.pk).first()
+    takes_back = verdict != Verdict.CONFIRMED_FRAUD and is_confirmed_fraud(account.pk)
     outcome = RiskOutcome(
         account=account,
         verdict=verdict,
@@ -42,7 +44,11 @@ def record_outcome(
     )
     outcome.full_clean(exclude=["breakdown"])
     outcome.save()
-    RiskScore.objects.filter(pk=account.pk).update(review_since=None)
+    changes: dict[str, Any] = {"review_since": None}
+    if takes_back:
+        # What rose by a verdict falls with it: no cool-down holds it.
+        changes["hold_until"] = outcome.created_at
+    RiskScore.objects.filter(pk=account.pk).update(**changes)
     audit.record(
         RECORDED,
         actor=actor,

@@ -26,3 +26,10 @@ def test_suggested_points_follow_the_evidence():
     found = {f.code: f for f in factor_figures(rows, {"strong": 30, "weak": 30, "trust": -20})}
     assert found["strong"].precision == 1
     assert found["strong"].suggested > found["weak"].suggested > 0 > found["trust"].suggested
+
+
+def test_a_factor_that_nobody_judged_had_is_given_no_points():
+    rows = [judged(50, True, "strong")] * 120 + [judged(5, False)] * 120
+    found = {f.code: f.suggested for f in factor_figures(rows, {"strong": 30, "unseen": 25})}
+    assert found["unseen"] is None
+    assert found["strong"] > 0

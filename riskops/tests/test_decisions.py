@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
 from riskops.decisions import decide as deciding
@@ -289,7 +290,7 @@ def test_lists_know_an_event_by_any_identifier(service, buyer, kind, value, fiel
     add_list_entry(actor=None, list="deny", kind=kind, value=value(buyer), reason="seen before")
     answer = ask(service, purchase(buyer, **fields))
     assert (answer["outcome"], answer["rule"]) == ("block", "deny-list")
-    assert answer["reasons"][0]["text"] == "On the deny list: on the deny list"
+    assert answer["reasons"][0]["text"].startswith("On the deny list: on the deny list (")
     other = UserFactory(email="else@where.test")
     assert ask(service, purchase(other, "o2"))["outcome"] == "allow"
 
@@ -585,3 +586,16 @@ def test_what_only_looks_like_a_card_number_is_a_fingerprint():
     assert not any(
         is_card_number(text) for text in ("4242424242424241", "fp_4242424242424242", "1234", "")
     )
+
+
+def test_a_list_says_which_entry_it_was(service, member, superuser, admin_client_for, staff):
+    entry = add_list_entry(
+        actor=superuser, list="deny", kind="email", value="x@evil.test", reason="stolen"
+    )
+    answer = ask(service, purchase(member, "listed", data={"email": "X@evil.test"}))
+    assert answer["outcome"] == "block"
+    assert answer["reasons"][0]["text"].endswith(f"on the deny list (E-mail address #{entry.pk})")
+    page = admin_client_for(staff("risk_analyst")).get(
+        reverse("admin:riskops_decision_change", args=[answer["id"]])
+    )
+    assert "x@evil.test" in page.content.decode().lower()

@@ -5,6 +5,7 @@ import io
 
 import pytest
 from django.conf import settings
+from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
@@ -13,12 +14,14 @@ from riskops.links.clusters import rebuild_clusters
 from riskops.links.detect import detect_all
 from riskops.models import (
     AccountCluster,
+    AccountEvent,
     AccountNote,
     Anomaly,
     AnomalyExemption,
     AnomalyRule,
     RelatedAccount,
     RiskRuleset,
+    RiskScore,
 )
 from riskops.models.scores import Level
 from riskops.scores.outcomes import record_outcome
@@ -29,6 +32,7 @@ from riskops.tests.worlds import Builder
 from systemadmin.foundation.csv_export import csv_line
 from systemadmin.foundation.display import display_name
 from systemadmin.models import AuditEntry, User
+from systemadmin.tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -309,3 +313,43 @@ def test_a_group_shows_what_holds_it_together(browser, ring):
     ).content.decode()
     assert "What holds them together" in text
     assert "the same person" in text
+
+
+def test_two_readers_at_once_see_what_each_may(rf, ring, analyst):
+    """One admin object serves all threads: another request in between changes nothing."""
+    desk = admin.site._registry[AccountEvent]
+    event = AccountEvent.objects.exclude(ip=None).first()
+
+    def asked_by(user):
+        request = rf.get("/")
+        request.user = user
+        return desk.get_queryset(request).get(pk=event.pk)
+
+    masked, plain = asked_by(UserFactory()), asked_by(analyst)
+    assert desk.shown_ip(plain) == event.ip.value
+    assert desk.shown_ip(masked) == event.ip.masked != event.ip.value
+
+
+def test_a_verdict_that_is_taken_back_holds_no_score_up(browser, ring, superuser):
+    account = User.objects.get(pk=ring[0])
+    record_outcome(actor=superuser, account=account, verdict="confirmed_fraud", note="Same card")
+    text = page(browser, account.pk).content.decode()
+    assert "Same card" in text
+    assert "The score is not calculated with it yet." in text
+    recompute_touched(cause="event")
+    assert RiskScore.objects.get(pk=account.pk).score == 100
+    record_outcome(actor=superuser, account=account, verdict="legitimate", note="A slip")
+    recompute_touched(cause="event")
+    score = RiskScore.objects.get(pk=account.pk)
+    assert (score.score, score.hold_until) == (score.computed, None)
+    assert score.score < 100
+    assert "A slip" in page(browser, account.pk).content.decode()
+
+
+def test_the_page_of_a_verdict_says_what_the_score_was_made_of(browser, ring, superuser):
+    account = User.objects.get(pk=ring[0])
+    outcome = record_outcome(actor=superuser, account=account, verdict="confirmed_fraud")
+    url = reverse("admin:riskops_riskoutcome_change", args=[outcome.pk])
+    text = browser.get(url).content.decode()
+    assert "[[" not in text
+    assert "Other accounts on a device: +" in text

@@ -82,7 +82,7 @@ def test_outcomes_of_a_file_are_known_days_after_their_events(payments, tmp_path
     assert ended.value.code == 1
     lines = list(csv.DictReader(refused.open()))
     assert [(one["row"], one["code"]) for one in lines] == [
-        ("1", "not_a_truth"), ("2", "not_an_object")]  # fmt: skip
+        ("1", "not_a_truth"), ("2", "unreadable_row")]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from systemadmin.foundation.admin import (
     ServiceModelAdmin,
     service_action,
 )
+from systemadmin.foundation.admin.masked import KnowsReader, reader_sees
 from systemadmin.foundation.caller import caller
-from systemadmin.foundation.personal_data import sees_personal_data
 from systemadmin.foundation.published_events import event_kinds
 from systemadmin.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from systemadmin.services import event_replay, webhooks
@@ -96,7 +96,7 @@ class AttemptInline(ReadOnlyInline):
 
 
 @admin.register(WebhookDelivery)
-class WebhookDeliveryAdmin(AtalayaModelAdmin):
+class WebhookDeliveryAdmin(KnowsReader, AtalayaModelAdmin):
     """List deliveries of webhooks with their attempts."""
 
     list_display = [
@@ -119,12 +119,7 @@ class WebhookDeliveryAdmin(AtalayaModelAdmin):
     @admin.display(description=_("body"))
     def body(self, delivery: WebhookDelivery) -> str:
         """Return what is sent, masked for staff who may not see personal data."""
-        return webhooks.body_of(delivery.event, is_masked=not self._is_plain)
-
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Show the page as this account may see it."""
-        self._is_plain = sees_personal_data(request.user)
-        return super().changeform_view(request, *args, **kwargs)
+        return webhooks.body_of(delivery.event, is_masked=not reader_sees(delivery))
 
     @service_action(description=_("Send again"), perm="systemadmin.replay_webhookdelivery")
     def replay(self, request: HttpRequest, obj: WebhookDelivery) -> None:

@@ -51,6 +51,8 @@ class Stat:
     compute: Callable[[datetime, datetime], Any]
     series: Callable[[datetime, datetime, str, Any], list[tuple[datetime, Any]]] | None = None
     unit: str = "count"
+    # How things stand now, whatever the time asked for: it has nothing before to be compared with.
+    is_of_now: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,8 +60,9 @@ class UserQuerySet(QuerySet):
         return self.alias(name_in_capitals=Upper("username")).filter(name_in_capitals__in=wanted)
 
     def search(self, text: str, *, with_email: bool = False) -> "UserQuerySet":
-        """Return accounts whose name or external id begins with `text`.
+        """Return accounts whose name or external id begins with `text`, or who are called so.
 
+        "Ana Mar" finds who has a first name Ana and a last name that begins with Mar.
         `with_email` adds those whose e-mail does: only for whoever sees addresses unmasked.
         """
         found = (
@@ -70,6 +71,10 @@ class UserQuerySet(QuerySet):
             | Q(first_name__istartswith=text)
             | Q(last_name__istartswith=text)
         )
+        # Either name may be of several words.
+        for first, _space, last in (text.partition(" "), text.rpartition(" ")):
+            if first and last:
+                found |= Q(first_name__iexact=first.strip(), last_name__istartswith=last.strip())
         if with_email:
             found |= Q(email__istartswith=text)
         return self.filter(found)

@@ -71,7 +71,8 @@ def _figure(stat: Stat, span: Span) -> dict[str, Any]:
         # A savepoint: a query that fails must not take the figures after it along.
         with transaction.atomic():
             value = stat.compute(span.start, span.end)
-            previous = stat.compute(span.before.start, span.before.end)
+            before = span.before
+            previous = None if stat.is_of_now else stat.compute(before.start, before.end)
             points = (
                 stat.series(span.start, span.end, span.granularity, span.tz)
                 if stat.series

@@ -121,3 +121,10 @@ def test_every_section_answers(auditor):
         answer = auditor.get(f"{URL}/{section}?granularity=week&timezone=Europe/Madrid").json()
         assert answer["section"] == section
         assert not [item for item in answer["figures"] if "error" in item]
+
+
+def test_how_things_stand_now_has_nothing_before(as_user, superuser):
+    client = as_user(superuser)
+    figures = client.get("/api/admin/stats/overview").json()["figures"]
+    (high,) = [one for one in figures if one["code"] == "high_risk_accounts"]
+    assert (high["previous"], high["change_percent"]) == (None, None)

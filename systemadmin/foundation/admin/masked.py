@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any, cast
 
 from django.contrib import admin
+from django.db.models import BooleanField, QuerySet, Value
 from django.http import HttpRequest
 
 from systemadmin.foundation.personal_data import (
@@ -17,6 +18,23 @@ from systemadmin.foundation.personal_data import (
     touches_personal_data,
     without_personal_data,
 )
+
+
+class KnowsReader(admin.ModelAdmin):
+    """Its rows say in `reader_sees` whether whoever reads them sees personal data as it is.
+
+    One admin object serves the requests of all threads at once, so it can remember none of them.
+    """
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Return the rows for this reader."""
+        sees = Value(sees_personal_data(request.user), output_field=BooleanField())
+        return super().get_queryset(request).annotate(reader_sees=sees)
+
+
+def reader_sees(row: Any) -> bool:
+    """Return whether the reader of a row of `KnowsReader` sees personal data as it is."""
+    return bool(getattr(row, "reader_sees", False))
 
 
 class MaskedColumns(admin.ModelAdmin):
