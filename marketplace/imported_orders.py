@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -85,6 +85,33 @@ class ImportedOrder:
             told[name] = told[name].isoformat() if told[name] else None
         told["lines"] = list(told["lines"])
         return told
+
+
+class Standing(Protocol):
+    """How an order that was imported stands by now."""
+
+    imported: dict[str, Any] | None
+    total: int
+    payment_reference: str
+    paid_at: datetime | None
+    completed_at: datetime | None
+
+
+def as_it_became(order: Standing, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was told of an order, with what has happened to it here since.
+
+    A platform that sends how its orders stand now says nothing new by it. A total that was left
+    out is the one that was found.
+    """
+    was = dict(order.imported or {})
+    if None in (was.get("total"), told["total"]):
+        was["total"] = None if told["total"] is None else order.total
+    is_same_payment = order.paid_at and order.payment_reference == told["reference"]
+    if is_same_payment and not was.get("paid_at"):
+        was |= {name: told[name] for name in PAYMENT_FIELDS}
+    if order.completed_at and not was.get("completed_at"):
+        was["completed_at"] = told["completed_at"]
+    return was
 
 
 def first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:

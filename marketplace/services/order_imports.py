@@ -24,6 +24,7 @@ from marketplace.errors import (
 from marketplace.imported_orders import (
     ImportedLine,
     ImportedOrder,
+    as_it_became,
     external_id_in,
     first_difference,
     parse_order,
@@ -59,6 +60,11 @@ MOST_ROWS: Final = 1000
 WAITS: Final = timedelta(days=90)
 PAY: Final = "marketplace.pay_order"
 COMPLETE: Final = "marketplace.complete_order"
+
+# What an order that is sent again is compared with.
+TOLD: Final = (
+    "external_id", "imported", "total", "payment_reference", "paid_at", "completed_at",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -222,17 +228,16 @@ class _Writer:
     ) -> list[tuple[Imported, ImportedOrder]]:
         """Mark rows whose order is there, and return the others."""
         names = [one.external_id for _result, one in pairs]
-        rows = Order.objects.filter(external_id__in=names)
-        found = {
-            name: (pk, was) for name, pk, was in rows.values_list("external_id", "pk", "imported")
-        }
+        rows = Order.objects.filter(external_id__in=names).only(*TOLD)
+        found = {order.external_id: order for order in rows}
         left = []
         for result, one in pairs:
-            if one.external_id not in found:
+            order = found.get(one.external_id)
+            if order is None:
                 left.append((result, one))
                 continue
-            result.order_id, was = found[one.external_id]
-            field = first_difference(one.facts(), was or {})
+            result.order_id, told = order.pk, one.facts()
+            field = first_difference(told, as_it_became(order, told))
             if field is not None:
                 result.refusal = ImportedDifferently(field, order=result.order_id)
         return left

@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from marketplace import services
+from marketplace.errors import ImportedDifferently
 from marketplace.models import LedgerTransaction, Order
 from marketplace.services.ledger import seller_balances
 from marketplace.services.order_imports import import_orders
@@ -100,6 +101,24 @@ class TestOne:
         assert services.import_order(actor=None, row=told) == (order, False)
         dispute = services.record_chargeback(actor=None, order=order, reference="du_1")
         assert dispute.order_id == order.pk
+        assert services.check_ledger() == []
+
+    def test_how_an_order_stands_now_is_nothing_new(self, shop):
+        told = row()
+        payment = told.pop("payment")
+        order, _new = services.import_order(actor=None, row=told)
+        assert services.import_order(actor=None, row={**told, "total": 85_00}) == (order, False)
+        with pytest.raises(ImportedDifferently):
+            services.import_order(actor=None, row={**told, "total": 1})
+        with pytest.raises(ImportedDifferently):
+            services.import_order(actor=None, row={**told, "payment": payment})
+        services.pay_order(
+            actor=None, order=order, reference=payment["reference"], amount=order.total
+        )
+        assert services.import_order(actor=None, row={**told, "payment": payment})[1] is False
+        services.complete_order(actor=None, order=order)
+        done = {**told, "payment": payment, "completed_at": "2026-01-03T10:00:00Z"}
+        assert services.import_order(actor=None, row=done)[1] is False
         assert services.check_ledger() == []
 
     def test_a_closed_month_takes_nothing_more(self, shop):
