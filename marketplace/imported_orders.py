@@ -26,7 +26,7 @@ AHEAD: Final = timedelta(minutes=5)
 MOST_LINES: Final = 50
 MOST_UNITS: Final = 10**6
 LONGEST_REFERENCE: Final = 120
-# Unknown names of an object that are told.
+# How many unknown fields of an object a refusal lists.
 MOST_NAMED: Final = 20
 FIELDS: Final = frozenset(
     {"external_id", "buyer", "currency", "ordered_at", "lines", "total", "payment", "completed_at"}
@@ -97,20 +97,21 @@ class Standing(Protocol):
     completed_at: datetime | None
 
 
-def as_it_became(order: Standing, told: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was told of an order, with what has happened to it here since.
+def as_it_became(order: Standing, sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the stored facts of an order, brought up to date to be compared with `sent`.
 
-    A platform that sends how its orders stand now says nothing new by it. A total that was left
-    out is the one that was found.
+    A payment or completion that was recorded here since the import counts as known, so that the
+    platform may send the order as it stands now. Where one of the two leaves the total out, the
+    total of the order itself is compared.
     """
     was = dict(order.imported or {})
-    if None in (was.get("total"), told["total"]):
-        was["total"] = None if told["total"] is None else order.total
-    is_same_payment = order.paid_at and order.payment_reference == told["reference"]
+    if None in (was.get("total"), sent["total"]):
+        was["total"] = None if sent["total"] is None else order.total
+    is_same_payment = order.paid_at and order.payment_reference == sent["reference"]
     if is_same_payment and not was.get("paid_at"):
-        was |= {name: told[name] for name in PAYMENT_FIELDS}
+        was |= {name: sent[name] for name in PAYMENT_FIELDS}
     if order.completed_at and not was.get("completed_at"):
-        was["completed_at"] = told["completed_at"]
+        was["completed_at"] = sent["completed_at"]
     return was
 
 

@@ -1,12 +1,13 @@
 """Reads files of orders that happened elsewhere: JSON lines, or CSV with one product a row."""
 
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from marketplace.imported_orders import CSV_COLUMNS, from_columns
+from marketplace.imported_orders import CSV_COLUMNS, MOST_LINES, from_columns
 from systemadmin.foundation.row_files import BrokenRow, RowReader, UnreadableFileError
 
 
@@ -30,34 +31,34 @@ def read_orders(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def _orders(rows: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
-    first, order = 0, dict[str, Any]()
-    for number, row in rows:
-        told = row if isinstance(row, BrokenRow) else from_columns(row)
-        if order and isinstance(told, dict) and told.get("external_id") == order["external_id"]:
-            _add(order, told)
-            continue
-        if order:
-            yield first, _whole(order)
-            order = {}
-        if isinstance(told, dict) and told.get("external_id"):
-            first, order = number, told
+    told = (
+        (number, row if isinstance(row, BrokenRow) else from_columns(row)) for number, row in rows
+    )
+    for name, group in groupby(told, key=_external_id):
+        if name is None:
+            yield from group
         else:
-            yield number, told
-    if order:
-        yield first, _whole(order)
+            yield _together(name, group)
 
 
-def _add(order: dict[str, Any], told: dict[str, Any]) -> None:
-    """Add the product of a further row; what it says of the order has to be the same."""
-    order["lines"] += told.pop("lines")
-    different = [name for name, value in told.items() if order.setdefault(name, value) != value]
-    order.setdefault("", []).extend(different)
+def _external_id(numbered: tuple[int, Any]) -> Any:
+    _number, row = numbered
+    return row.get("external_id") if isinstance(row, dict) else None
 
 
-def _whole(order: dict[str, Any]) -> Any:
-    different = order.pop("", [])
+def _together(name: str, group: Iterator[tuple[int, Any]]) -> tuple[int, Any]:
+    """Return the order whose products stand in a group of rows; they have to say the same of it."""
+    first, order = next(group)
+    different: set[str] = set()
+    for _number, row in group:
+        lines = row.pop("lines")
+        # One more than an order may have, so that it is refused and the rest fills no memory.
+        if len(order["lines"]) <= MOST_LINES:
+            order["lines"] += lines
+        different |= {
+            field for field, value in row.items() if order.setdefault(field, value) != value
+        }
     if not different:
-        return order
-    told = {"order": order["external_id"], "names": ", ".join(sorted(set(different)))}
+        return first, order
     detail = _("The rows of order %(order)s say different things of %(names)s.")
-    return BrokenRow(str(order["external_id"]), detail % told)
+    return first, BrokenRow(name, detail % {"order": name, "names": ", ".join(sorted(different))})

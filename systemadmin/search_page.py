@@ -90,7 +90,7 @@ def _pages(shell: Shell, text: str) -> list[Group]:
 
 
 def _names(title: Any, asked: list[str]) -> bool:
-    """Return whether every word that was typed begins a word of the title or stands in it."""
+    """Return whether every word that was typed stands in the title."""
     folded = fold(str(title))
     return all(word in folded for word in asked)
 

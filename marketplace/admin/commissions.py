@@ -1,6 +1,5 @@
 """Commission rules in the admin: the list in its order, what is wrong with it, what-if."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
@@ -16,6 +15,7 @@ from marketplace import services
 from marketplace.admin.columns import money_column
 from marketplace.admin.forms import PeriodForm
 from marketplace.admin.lists import CurrencyFilter
+from marketplace.admin.report_tables import bounds_of
 from marketplace.admin.rule_content import content_shown
 from marketplace.admin.rule_form import CommissionRuleForm
 from marketplace.admin.trace import trace_list
@@ -26,7 +26,6 @@ from marketplace.models import (
     CommissionRuleVersion,
     SellerProfile,
 )
-from marketplace.services import clock
 from marketplace.services.commission import MANY, SIMPLE
 from marketplace.services.schedule import fees_of
 from systemadmin.foundation.admin import AtalayaModelAdmin, ReadOnlyInline, ServiceModelAdmin
@@ -185,13 +184,7 @@ class CommissionRuleAdmin(ServiceModelAdmin):
         result = None
         if asked and form.is_valid():
             chosen = fees_of([rule for rule in rules if rule.pk in ticked], all_active=True)
-            result = _shown_preview(
-                services.preview_fees(
-                    chosen,
-                    start=clock.day_start(form.cleaned_data["start"]),
-                    end=clock.day_start(form.cleaned_data["end"] + timedelta(days=1)),
-                )
-            )
+            result = _shown_preview(services.preview_fees(chosen, **bounds_of(form)))
         context = self._page(
             request, _("What if"), rules=rules, form=form, ticked=ticked, result=result
         )

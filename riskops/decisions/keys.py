@@ -77,7 +77,7 @@ _READERS = {
     "address": _address,
     "device": lambda text: read_text("value", text),
     "wallet": lambda text: read_wallet("value", text) or read_text("value", text),
-    "card": lambda text: _fingerprint(text),
+    "card": _fingerprint,
 }
 _REASONS = {
     "account": lambda: _("Must be the id of an account."),

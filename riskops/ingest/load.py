@@ -17,7 +17,7 @@ from riskops.ingest.row_mapping import RowMap
 from riskops.ingest.validate import Refusal
 from riskops.models import IngestCheckpoint
 from systemadmin import audit
-from systemadmin.foundation.row_files import BrokenRow, RefusedFile, RowReader, fingerprint
+from systemadmin.foundation.row_files import RefusedFile, RowReader, fingerprint, reason_of
 
 STRANGERS = "unknown_account"
 REFUSED_COLUMNS = ("row", "field", "code", "detail", "external_id", "content")
@@ -150,9 +150,7 @@ def _refused_lines(
             strangers[number] = strangers.get(number, 0) + 1
             if strangers[number] < 2:
                 continue
-        code, detail = refusal.code, refusal.detail
-        if isinstance(source, BrokenRow):
-            code, detail = source.code, source.detail
+        code, detail = reason_of(source, refusal.code, refusal.detail)
         content = source if isinstance(source, str) else json.dumps(source, default=str)
         yield (
             number,

@@ -25,6 +25,7 @@ from riskops.models import (
     Sighting,
 )
 from riskops.models.events import KIND_BY_CODE
+from riskops.scores.outcomes import outcomes_of
 from systemadmin.models import User
 
 ROWS = 15
@@ -78,8 +79,7 @@ def score_of(account: User) -> RiskScore | None:
 
 def verdict_of(account: User) -> RiskOutcome | None:
     """Return what the account was found to be at last, with who said so."""
-    outcomes = RiskOutcome.objects.filter(account_id=account.pk).select_related("actor")
-    return outcomes.order_by("-created_at", "-pk").first()
+    return outcomes_of(account.pk).select_related("actor").first()
 
 
 def history_of(account: User) -> QuerySet:

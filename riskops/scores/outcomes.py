@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from riskops import concerned
 from riskops.ingest.record import EventInput, event_key, record_events
@@ -74,7 +75,12 @@ def send_to_engine(outcomes: Iterable[RiskOutcome]) -> None:
     record_events(events, source=SOURCE)
 
 
+def outcomes_of(account_id: int) -> QuerySet[RiskOutcome]:
+    """Return what an account was found to be, what was known last first."""
+    return RiskOutcome.objects.filter(account_id=account_id).order_by("-created_at", "-pk")
+
+
 def is_confirmed_fraud(account_id: int) -> bool:
     """Return whether the outcome of an account that was known last is confirmed fraud."""
-    latest = RiskOutcome.objects.filter(account_id=account_id).order_by("-created_at", "-pk")
+    latest = outcomes_of(account_id)
     return latest.values_list("verdict", flat=True).first() == Verdict.CONFIRMED_FRAUD

@@ -7,6 +7,7 @@ number is made of the digits, because `int` and `Decimal` cost more than the tex
 
 import ipaddress
 import re
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, Final, TypeVar
@@ -115,14 +116,13 @@ def parse_float(text: Any) -> float:
 
 def parse_day(text: Any) -> date:
     """Return the day that `YYYY-MM-DD` names."""
-    try:
-        if isinstance(text, str) and _DAY.fullmatch(text):
-            return _within_years(date.fromisoformat(text))
-    except Unreadable:
-        raise
-    except ValueError:
-        pass
-    raise Unreadable(_("A date such as 2026-06-01."))
+    day = None
+    if isinstance(text, str) and _DAY.fullmatch(text):
+        with suppress(ValueError):
+            day = date.fromisoformat(text)
+    if day is None:
+        raise Unreadable(_("A date such as 2026-06-01."))
+    return _within_years(day)
 
 
 def _within_years(day: Day) -> Day:
@@ -148,16 +148,14 @@ def parse_moment(text: Any, *, zone: tzinfo | None = UTC) -> datetime:
 
     Without a zone of its own it is read in `zone`; with None it has to have one.
     """
-    try:
-        match = _MOMENT.fullmatch(text) if isinstance(text, str) else None
-        if match and (match[1] or zone):
-            found = _within_years(datetime.fromisoformat(text.upper().replace(",", ".")))
-            return found.replace(tzinfo=found.tzinfo or zone).astimezone(UTC)
-    except Unreadable:
-        raise
-    except (ValueError, OverflowError):
-        pass
-    raise Unreadable(_("A moment such as 2026-06-01T14:30:00Z."))
+    found = None
+    match = _MOMENT.fullmatch(text) if isinstance(text, str) else None
+    if match and (match[1] or zone):
+        with suppress(ValueError):
+            found = datetime.fromisoformat(text.upper().replace(",", "."))
+    if found is None:
+        raise Unreadable(_("A moment such as 2026-06-01T14:30:00Z."))
+    return _within_years(found).replace(tzinfo=found.tzinfo or zone).astimezone(UTC)
 
 
 def parse_moment_or_day(text: Any, zone: tzinfo = UTC) -> datetime:

@@ -74,6 +74,11 @@ class BrokenRow(str):
         return row
 
 
+def reason_of(row: Any, code: str, detail: str) -> tuple[str, str]:
+    """Return why a row was refused: a broken one knows better than who looked for an object."""
+    return (row.code, row.detail) if isinstance(row, BrokenRow) else (code, detail)
+
+
 class RowReader:
     """Rows with their number from 1; one that cannot be read comes as a `BrokenRow`.
 

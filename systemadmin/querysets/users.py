@@ -72,7 +72,7 @@ class UserQuerySet(QuerySet):
             | Q(last_name__istartswith=text)
         )
         # Either name may be of several words.
-        for first, _space, last in (text.partition(" "), text.rpartition(" ")):
+        for first, _space, last in dict.fromkeys((text.partition(" "), text.rpartition(" "))):
             if first and last:
                 found |= Q(first_name__iexact=first.strip(), last_name__istartswith=last.strip())
         if with_email:

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from tqdm import tqdm
 
 from marketplace.order_files import read_orders
 from marketplace.services import import_orders
 from marketplace.services.order_imports import MOST_ROWS
 from systemadmin.foundation.context import context
-from systemadmin.foundation.row_files import UnreadableFileError, count_rows
-from systemadmin.foundation.text_files import READING_ERRORS, TextTooLarge
+from systemadmin.foundation.import_command import row_bar
+from systemadmin.foundation.row_files import UnreadableFileError
 
 EPILOG = """
 The file has a JSON object on each line, as POST /api/admin/orders takes it, or is CSV with one
@@ -44,7 +43,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no file {path}.", returncode=2)
         started, counted = time.monotonic(), Counter[str]()
         try:
-            with context(source="command"), self._bar(path) as bar:
+            with context(source="command"), row_bar(path, self.stderr) as bar:
                 rows = read_orders(path)
                 while chunk := list(islice(rows, MOST_ROWS)):
                     self._import(chunk, counted, is_published=options["publish"])
@@ -69,10 +68,3 @@ class Command(BaseCommand):
             counted[one.status] += 1
             if one.refusal:
                 self.stderr.write(f"row {line}: {one.external_id} {one.refusal}")
-
-    def _bar(self, path: Path) -> Any:
-        try:
-            total = count_rows(path)
-        except (OSError, TextTooLarge, *READING_ERRORS):
-            total = 0  # reading it will say what is wrong
-        return tqdm(total=total or None, unit=" rows", disable=None, file=self.stderr._out)

@@ -21,10 +21,10 @@ from systemadmin.foundation.context import context
 from systemadmin.foundation.errors import DomainError
 from systemadmin.foundation.import_command import columns_of, default_refused
 from systemadmin.foundation.row_files import (
-    BrokenRow,
     RefusedFile,
     RowReader,
     UnreadableFileError,
+    reason_of,
 )
 
 EPILOG = """
@@ -137,8 +137,6 @@ def _row(row: Any, columns: dict[str, str]) -> Any:
 
 def _line(numbered: Numbered, refusal: Any) -> tuple[Any, ...]:
     number, row = numbered
-    code, detail = refusal.code, refusal.detail
-    if isinstance(row, BrokenRow):
-        code, detail = row.code, row.detail
+    code, detail = reason_of(row, refusal.code, refusal.detail)
     content = row if isinstance(row, str) else json.dumps(row, default=str)
     return (number, refusal.field, code, detail, content[:2000].rstrip("\n"))
